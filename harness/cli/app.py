@@ -1,0 +1,81 @@
+"""The command `harness`: puts the commands together and turns errors into exit codes, alone."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+
+import click
+import typer
+
+from harness import __version__
+from harness.cli import bench, doctor, plan, report, run, schema, status, store, validate
+from harness.errors import HarnessError
+
+EPILOG = "Exit codes: 0 fine, 1 a check failed, 2 usage or invalid grid, 3 undecided or out of time, 4 a cell errored or \
+is missing or a requirement is unmet, 5 nothing was measured, 70 internal error, 130 interrupted."
+
+app = typer.Typer(
+    name="harness",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=EPILOG,
+)
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    version: bool = typer.Option(False, "--version", help="Print the version and leave."),
+) -> None:
+    """Benchmark and reproducibility harness for fine-tuning with Hugging Face Trainer.
+
+    A grid (a TOML file) says what to train. First time:
+
+      harness validate benchmarks/quickstart.toml
+
+      harness plan benchmarks/quickstart.toml
+
+      harness bench benchmarks/quickstart.toml
+    """
+    if version:
+        print(f"finetune-harness {__version__}")
+        raise typer.Exit
+
+
+for command in (validate, plan, run, bench, status, report, doctor, schema):
+    command.register(app)
+app.add_typer(store.app, name="store")
+
+
+def main() -> None:
+    """Run the command line; every way out has one of the documented exit codes."""
+    try:
+        code = app(standalone_mode=False)
+    except HarnessError as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = error.exit_code
+    except click.exceptions.Abort:
+        code = 130
+    except click.ClickException as error:
+        error.show()
+        code = 2
+    except KeyboardInterrupt:
+        code = 130
+    except BrokenPipeError:
+        # The reader (`| head`) has left; Python must not complain about it again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except Exception as error:  # noqa: BLE001 - the last net: a defect of ours, told as such
+        if os.environ.get("HARNESS_DEBUG"):
+            traceback.print_exc()
+        print(
+            f"internal error: {type(error).__name__}: {error}\nThis is a defect of the harness. "
+            "HARNESS_DEBUG=1 prints the traceback; finished cells are kept.",
+            file=sys.stderr,
+        )
+        code = 70
+    sys.exit(code)

@@ -1,0 +1,78 @@
+"""`harness bench`: run a grid and write its report; the command behind `tox -e bench`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from harness.cli.doctor import grid_problems
+from harness.cli.options import RESULTS, AllowBusy, Host, MaxHours, Results, Retries, RetryErrored, Select, Slots
+from harness.cli.report import report_files, write_report
+from harness.cli.run import run_session
+from harness.errors import RequirementError, SpecError
+from harness.execution.environment import CURRENT, probe_environment
+from harness.execution.require import unusable_device
+from harness.execution.session import open_session
+from harness.provenance import command_line
+
+DEFAULT_GRIDS: Final = {"cuda": Path("benchmarks/mrpc.toml"), "cpu": Path("benchmarks/quickstart.toml")}
+EXIT_ORDER: Final = (130, 2, 1, 4, 5, 3, 0)
+
+Grids = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        help="Grids to run (default: benchmarks/mrpc.toml with CUDA, else benchmarks/quickstart.toml).", show_default=False
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(bench)
+
+
+def bench(
+    grids: Grids = None,
+    select: Select = [],  # noqa: B006 - typer wants a list; it is never changed
+    results: Results = RESULTS,
+    slots: Slots = None,
+    host: Host = "fork",
+    max_hours: MaxHours = None,
+    retries: Retries = 0,
+    retry_errored: RetryErrored = False,
+    allow_busy: AllowBusy = False,
+) -> None:
+    """Run grids to their end and write a report of each. With no grid: the one that fits this machine.
+
+    Example: harness bench benchmarks/quickstart.toml
+    """
+    codes = []
+    for grid in grids or [_default_grid()]:
+        session = open_session(grid, results, selection=select, slots=slots, retry_errored=retry_errored)
+        try:
+            summary = run_session(session, host=host, max_hours=max_hours, retries=retries, allow_busy=allow_busy)
+        except RequirementError as error:
+            raise RequirementError(f"{error}\n\n{grid_problems(session)}") from error
+        codes.append(summary.exit_code)
+        if session.store.entries():
+            files = report_files(session.grid, session.store, list(select), "report", command_line())
+            print(f"report: {write_report(files, session.store.folder)[0]}")
+        if summary.interrupted:
+            break
+    raise typer.Exit(min(codes, key=EXIT_ORDER.index))
+
+
+def _default_grid() -> Path:
+    """Choose the grid for this machine and say so; a GPU that torch cannot use is an error, never a quiet fall back."""
+    environment = probe_environment(CURRENT)
+    problem = unusable_device(environment)
+    if problem:
+        raise RequirementError(f"{problem}\n(name a grid to run it on the CPU all the same, with CUDA_VISIBLE_DEVICES= set)")
+    chosen = DEFAULT_GRIDS[environment.accelerator]
+    where = "CUDA is available" if environment.accelerator == "cuda" else "no CUDA device"
+    print(f"{where}: running {chosen}", flush=True)
+    if not chosen.is_file():
+        raise SpecError(f"{chosen}: not found; run this in the project's folder, or name a grid: harness bench FILE")
+    return chosen

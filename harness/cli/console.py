@@ -1,0 +1,167 @@
+"""How a run looks: a live table on a terminal, one plain line an event elsewhere (CI logs, files)."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from harness.cell import Cell
+from harness.entry import Entry
+from harness.execution.plan import Plan
+from harness.execution.progress import Summary
+
+PLAIN_INTERVAL_S = 30.0
+STYLES = {"ok": "green", "collapsed": "yellow", "skipped": "dim", "killed": "yellow", "interrupted": "yellow"}
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as people say them: 42 s, 3 min 5 s, 2 h 10 min."""
+    if seconds is None:
+        return "unknown"
+    whole = round(seconds)
+    if whole < 100:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def outcome_text(entry: Entry) -> str:
+    """One finished cell in a few words."""
+    if entry.error:
+        return f"{entry.status} ({entry.error.partition(': ')[2] or entry.error})"
+    scores = [f"{name} {entry.metrics[key]:.4f}" for key, name in (("accuracy", "accuracy"), ("f1", "F1")) if key in entry.metrics]
+    rate = f"{entry.samples_per_second:.1f} samples/s" if entry.samples_per_second else ""
+    return ", ".join(filter(None, [entry.status, *scores, rate, duration(entry.seconds.get("total"))]))
+
+
+class PlainReporter:
+    """One line an event, and now and then a line of progress: for logs, where nothing can be redrawn."""
+
+    def __init__(self) -> None:
+        self._total = self._finished = 0
+        self._last = 0.0
+
+    def run_started(self, plan: Plan) -> None:
+        self._total = len(plan.of("to do"))
+        self._say(
+            f"{self._total} cells to do, {len(plan.of('done'))} done, {len(plan.of('skip'))} skipped, "
+            f"{plan.slots} at a time, expected time {duration(plan.expected_s)}"
+        )
+
+    def note(self, text: str) -> None:
+        self._say(text)
+
+    def preparing(self, what: str) -> None:
+        self._say(f"preparing {what}")
+
+    def cell_started(self, cell: Cell, attempt: int) -> None:
+        self._say(f"start  {cell.label}" + (f" (attempt {attempt})" if attempt > 1 else ""))
+
+    def cell_event(self, cell: Cell, event: Mapping[str, Any]) -> None:
+        if event["event"] == "evaluated" and "accuracy" in event:
+            self._say(f"eval   {cell.label}: step {event['step']}/{event['steps']}, accuracy {event['accuracy']:.4f}")
+        elif event["event"] == "step" and time.monotonic() - self._last > PLAIN_INTERVAL_S:
+            self._say(f"step   {cell.label}: {event['step']}/{event['steps']}")
+
+    def cell_finished(self, cell: Cell, entry: Entry) -> None:
+        self._finished += 1
+        self._say(f"done   [{self._finished}/{self._total}] {cell.label}: {outcome_text(entry)}")
+
+    def run_finished(self, summary: Summary) -> None:
+        return
+
+    def _say(self, text: str) -> None:
+        self._last = time.monotonic()
+        print(text, flush=True)
+
+
+class LiveReporter:
+    """A table of the running cells, redrawn in place, above it the finished ones as they come."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live = Live(console=console, refresh_per_second=4, transient=True, get_renderable=self._render)
+        self._running: dict[str, dict[str, Any]] = {}
+        self._total = self._finished = 0
+        self._plan: Plan | None = None
+        self._start = time.monotonic()
+        self._preparing = ""
+
+    def run_started(self, plan: Plan) -> None:
+        self._plan, self._total = plan, len(plan.of("to do"))
+        self._start = time.monotonic()
+        self._live.start()
+
+    def note(self, text: str) -> None:
+        self._console.print(Text(text, style="yellow"))
+
+    def preparing(self, what: str) -> None:
+        self._preparing = what
+
+    def cell_started(self, cell: Cell, attempt: int) -> None:
+        self._preparing = ""
+        self._running[cell.cell_id] = {"label": cell.label, "start": time.monotonic(), "phase": "loading"}
+
+    def cell_event(self, cell: Cell, event: Mapping[str, Any]) -> None:
+        row = self._running.get(cell.cell_id)
+        if row is None:
+            return
+        row["phase"] = {"predicting": "predicting"}.get(event["event"], "training")
+        row.update({key: event[key] for key in ("step", "steps", "accuracy", "f1") if key in event})
+        if event["event"] == "step":
+            row.setdefault("first", (time.monotonic(), event["step"]))
+
+    def cell_finished(self, cell: Cell, entry: Entry) -> None:
+        self._running.pop(cell.cell_id, None)
+        self._finished += 1
+        line = Text(f"{cell.label}: ")
+        line.append(outcome_text(entry), style=STYLES.get(entry.status, "red"))
+        self._console.print(line)
+
+    def run_finished(self, summary: Summary) -> None:
+        self._live.stop()
+
+    def _render(self) -> Group:
+        table = Table(box=None, pad_edge=False)
+        for heading in ("cell", "phase", "step", "accuracy", "F1", "left"):
+            table.add_column(heading, justify="left" if heading in ("cell", "phase") else "right")
+        now = time.monotonic()
+        for row in self._running.values():
+            table.add_row(
+                Text(row["label"]),
+                row["phase"],
+                f"{row.get('step', 0)}/{row.get('steps', '?')}",
+                f"{row['accuracy']:.4f}" if "accuracy" in row else "",
+                f"{row['f1']:.4f}" if "f1" in row else "",
+                duration(_left(row, now)) if "first" in row else "",
+            )
+        left = self._expected_left(now)
+        head = f"{self._finished} of {self._total} cells, {duration(now - self._start)} so far"
+        head += f", about {duration(left)} left" if left is not None else ""
+        head += f"; preparing {self._preparing}" if self._preparing else ""
+        return Group(table, Text(head, style="bold"))
+
+    def _expected_left(self, now: float) -> float | None:
+        if self._finished:
+            return (now - self._start) / self._finished * (self._total - self._finished)
+        return self._plan.expected_s if self._plan else None
+
+
+def _left(row: Mapping[str, Any], now: float) -> float:
+    at, step = row["first"]
+    done = row["step"] - step
+    return float((now - at) / done * (row["steps"] - row["step"])) if done > 0 else 0.0
+
+
+def reporter() -> PlainReporter | LiveReporter:
+    """The reporter that fits where the output goes."""
+    console = Console()
+    return LiveReporter(console) if console.is_terminal and sys.stdout.isatty() else PlainReporter()

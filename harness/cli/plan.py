@@ -1,0 +1,101 @@
+"""`harness plan`: what would run, what is done, what cannot run here and why, and how long it takes."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Annotated, Any
+
+import typer
+from tabulate import tabulate
+
+from harness.cell import cell_label
+from harness.cli.console import duration
+from harness.cli.options import RESULTS, GridFile, Json, Results, RetryErrored, Select, Slots
+from harness.execution.plan import PlannedCell
+from harness.execution.session import Session, open_session
+
+MOST_ROWS = 60
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(plan)
+
+
+def plan(
+    grid: GridFile,
+    select: Select = [],  # noqa: B006 - typer wants a list; it is never changed
+    results: Results = RESULTS,
+    slots: Slots = None,
+    retry_errored: RetryErrored = False,
+    every: Annotated[bool, typer.Option("--all", help="List every configuration, however many.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show the cells to do, done and skipped (with reasons) and the expected time. Needs no torch.
+
+    Example: harness plan benchmarks/mrpc.toml --select precision=fp16 --select seed=1,2
+    """
+    session = open_session(grid, results, selection=select, slots=slots, retry_errored=retry_errored)
+    if as_json:
+        print(json.dumps(plan_facts(session), indent=1))
+    else:
+        print(plan_text(session, None if every else MOST_ROWS))
+
+
+def plan_facts(session: Session) -> dict[str, Any]:
+    """The plan as plain data."""
+    plan = session.plan
+    return {
+        "grid": session.grid.name,
+        "file": str(session.grid.path),
+        "environments": {
+            label: {"environment_id": e.environment_id, "accelerator": e.accelerator}
+            for label, e in plan.environments.items()
+        },
+        "slots": plan.slots,
+        "expected_seconds": plan.expected_s,
+        "counts": dict(Counter(planned.state for planned in plan.cells)),
+        "cells": [
+            {
+                "cell_id": p.cell.cell_id,
+                "configuration_id": p.cell.configuration_id,
+                "label": p.cell.label,
+                "state": p.state,
+                "reason": p.reason,
+                "expected_seconds": p.expected_s,
+            }
+            for p in plan.cells
+        ],
+    }
+
+
+def plan_text(session: Session, most_rows: int | None) -> str:
+    """The plan for people: a row a configuration, then the totals."""
+    plan = session.plan
+    groups: dict[str, list[PlannedCell]] = {}
+    for planned in plan.cells:
+        groups.setdefault(planned.cell.configuration_id, []).append(planned)
+    rows = []
+    for cells in list(groups.values())[:most_rows]:
+        counts = Counter(planned.state for planned in cells)
+        label = cell_label(cells[0].cell.checkpoint.name, 0, cells[0].cell.axes).rpartition(" · ")[0]
+        known = [p.expected_s for p in cells if p.expected_s is not None]
+        each = duration(sum(known) / len(known)) if known else "unknown" if counts["to do"] else ""
+        reasons = "; ".join(dict.fromkeys(p.reason for p in cells if p.reason))
+        rows.append([label, *(counts[s] or "" for s in ("to do", "done", "skip", "blocked")), each, reasons])
+    headers = ["configuration", "to do", "done", "skip", "blocked", "a cell takes", "why not"]
+    lines = [tabulate(rows, headers=headers, tablefmt="simple", disable_numparse=True)]
+    if most_rows is not None and len(groups) > most_rows:
+        lines.append(f"... and {len(groups) - most_rows} more configurations (--all lists them)")
+    counts = Counter(planned.state for planned in plan.cells)
+    total = ", ".join(f"{counts[s]} {w}" for s, w in (("to do", "to do"), ("done", "done"), ("skip", "skipped")))
+    total += f", {counts['blocked']} blocked" if counts["blocked"] else ""
+    threads = max((p.cell.threads for p in plan.cells), default=1)
+    environment = next(iter(plan.environments.values()))
+    where = (
+        f"{plan.slots} at a time, one a device" if environment.accelerator == "cuda"
+        else f"{plan.slots} at a time, {threads} thread{'s' * (threads > 1)} each on {environment.cores} cores"
+    )  # fmt: skip
+    lines.append(f"\n{len(plan.cells)} cells: {total}. {where[0].upper()}{where[1:]}; expected time {duration(plan.expected_s)}.")
+    return "\n".join(lines)

@@ -1,0 +1,95 @@
+"""`harness report`: from a store to Markdown, plots and JSON."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness import __version__
+from harness.cli.options import RESULTS, GridFile, Json, Results, Select
+from harness.entry import Entry
+from harness.errors import NothingMeasured, StoreError
+from harness.evidence import gather
+from harness.grid import Grid, load_grid
+from harness.provenance import command_line
+from harness.record import SCORED
+from harness.report.build import build_report
+from harness.report.model import GridFacts
+from harness.report.render import render
+from harness.selection import select as select_cells
+from harness.store import Store, write_durably
+
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", help="The Markdown file (default: RESULTS/GRID/report.md).", show_default=False),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(report)
+
+
+def report(
+    grid: GridFile,
+    select: Select = [],  # noqa: B006 - typer wants a list; it is never changed
+    results: Results = RESULTS,
+    out: Out = None,
+    title: Annotated[str | None, typer.Option("--title", help="The report's heading.", show_default=False)] = None,
+    command: Annotated[
+        str | None, typer.Option("--command", help="The command to name as this report's maker.", show_default=False)
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Write the Markdown report of a grid's results, with plots (SVG) and the same as JSON beside it.
+
+    Example: harness report benchmarks/quickstart.toml -o reports/quickstart.md
+    """
+    found = load_grid(grid)
+    store = Store(results, found.name)
+    files = report_files(found, store, select, "report" if out is None else out.stem, command or f"harness run {grid} && {command_line()}", title)
+    stem = "report" if out is None else out.stem
+    if as_json:
+        print(files[f"{stem}.json"])
+        return
+    written = write_report(files, store.folder if out is None else out.parent)
+    print(f"wrote {', '.join(str(path) for path in written)}")
+
+
+def report_files(
+    grid: Grid, store: Store, selection: list[str], stem: str, command: str, title: str | None = None
+) -> dict[str, str]:
+    """Render a grid's results; raises NothingMeasured (exit 5) where there is not one record."""
+    cells = select_cells(grid.cells(), selection)
+    planned = {cell.cell_id: cell.label for cell in cells}
+    entries: list[Entry] = [entry for entry in store.entries() if entry.cell_id in planned]
+    if not entries:
+        raise NothingMeasured(f"{store.folder}: no record of {grid.path} yet; run it first: harness run {grid.path}")
+    evidence = gather(store, entries, [cell.configuration_id for cell in cells])
+    facts = GridFacts(
+        name=grid.name, task=grid.task, planned=planned, file=str(grid.path), text=grid.path.read_text(encoding="utf-8")
+    )
+    model = build_report(
+        facts,
+        entries,
+        command=command,
+        generated_by=f"finetune-harness {__version__}",
+        sample_records=evidence.records,
+        curves=evidence.curves,
+        title=title,
+        notes=[] if any(entry.status in SCORED for entry in entries) else ["No run has finished with a score."],
+    )
+    return render(model, stem)
+
+
+def write_report(files: dict[str, str], folder: Path) -> list[Path]:
+    """Write the files of a report, each whole or not at all; the Markdown first in the list."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            write_durably(folder / name, text)
+    except OSError as error:
+        raise StoreError(f"{folder}: cannot write the report: {error.strerror or error}") from error
+    return sorted((folder / name for name in files), key=lambda path: (path.suffix != ".md", path.name))

@@ -1,0 +1,63 @@
+"""`harness run`: run what a grid still lacks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from harness.cli.console import duration, reporter
+from harness.cli.options import RESULTS, AllowBusy, GridFile, Host, MaxHours, Results, Retries, RetryErrored, Select, Slots
+from harness.errors import SpecError
+from harness.execution.progress import Summary
+from harness.execution.run import Runner
+from harness.execution.session import Session, check_requirements, open_session, run_options
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(run)
+
+
+def run(
+    grid: GridFile,
+    select: Select = [],  # noqa: B006 - typer wants a list; it is never changed
+    results: Results = RESULTS,
+    slots: Slots = None,
+    host: Host = "fork",
+    max_hours: MaxHours = None,
+    retries: Retries = 0,
+    retry_errored: RetryErrored = False,
+    allow_busy: AllowBusy = False,
+) -> None:
+    """Run the cells that have no result yet. Stop it at any time: the same command goes on where it stopped.
+
+    Example: harness run benchmarks/quickstart.toml --select seed=1
+    """
+    session = open_session(grid, results, selection=select, slots=slots, retry_errored=retry_errored)
+    summary = run_session(session, host=host, max_hours=max_hours, retries=retries, allow_busy=allow_busy)
+    raise typer.Exit(summary.exit_code)
+
+
+def run_session(session: Session, *, host: str, max_hours: float | None, retries: int, allow_busy: bool) -> Summary:
+    """Check the requirements, run, and say what happened."""
+    if host not in ("fork", "spawn"):
+        raise SpecError(f"--host: got {host!r}; allowed: fork, spawn")
+    check_requirements(session)
+    options = run_options(session, host=host, max_hours=max_hours, retries=retries, allow_busy=allow_busy)
+    summary = Runner(session.store, session.plan, session.grid.path.parent, options, reporter()).run()
+    print(summary_text(summary, session.grid.path))
+    return summary
+
+
+def summary_text(summary: Summary, grid: Path) -> str:
+    """The last lines of a run: counts, what is in the way, and how to go on."""
+    counts = [f"{number} {status}" for status, number in sorted(summary.statuses.items())]
+    if summary.done_before + summary.done_elsewhere:
+        counts.append(f"{summary.done_before + summary.done_elsewhere} done before or elsewhere")
+    lines = [f"{', '.join(counts) or 'no cell was run'} in {duration(summary.seconds)}"]
+    lines += [f"blocked, {cells} cells: {reason}" for reason, cells in summary.blocked.items()]
+    if summary.missing:
+        why = "interrupted" if summary.interrupted else "out of time" if summary.budget_spent else "not run"
+        lines.append(f"{summary.missing} cells still to do ({why}); go on with: harness run {grid}")
+    return "\n".join(lines)

@@ -1,0 +1,51 @@
+"""`harness validate`: is this grid meant? Nothing is probed, fetched or run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from harness.cli.options import Json
+from harness.grid import Grid, load_grid
+
+GridFiles = Annotated[list[Path], typer.Argument(help="The grids: TOML files.", show_default=False)]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(validate)
+
+
+def validate(grids: GridFiles, as_json: Json = False) -> None:
+    """Check grids without running anything (no torch needed).
+
+    Example: harness validate benchmarks/*.toml
+    """
+    found = [load_grid(path) for path in grids]
+    if as_json:
+        print(json.dumps([_facts(grid) for grid in found], indent=2))
+        return
+    for grid in found:
+        facts = _facts(grid)
+        axes = ", ".join(f"{name} ({count})" for name, count in facts["axes"].items())
+        print(f"{grid.path}: ok, {facts['cells']} cells in {facts['configurations']} configurations; axes: {axes}")
+        overlay = ", ".join(f"{name}={value}" for name, value in facts["overlay"].items())
+        print(f"  set by the harness unless the recipe says otherwise: {overlay or 'nothing'}")
+        if grid.reference or grid.quality or grid.throughput:
+            print("  [[reference]], [quality] and [throughput]: form checked; this version makes no verdicts from them")
+
+
+def _facts(grid: Grid) -> dict[str, Any]:
+    cells = grid.cells()
+    return {
+        "file": str(grid.path),
+        "name": grid.name,
+        "task": grid.task,
+        "cells": len(cells),
+        "configurations": len({cell.configuration_id for cell in cells}),
+        "axes": {name: len(values) for name, values in grid.axes.items()},
+        "overlay": grid.overlay(),
+    }

@@ -1,0 +1,132 @@
+"""An environment: an interpreter with its packages and devices, known without importing torch here."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import harness
+from harness.canonical import short_hash
+from harness.errors import RequirementError
+from harness.execution import cache
+from harness.execution.devices import Device, nvidia_devices, nvidia_driver
+
+START: Final = str(Path(harness.__file__).parent / "subject" / "start.py")
+CURRENT: Final = "current"
+
+
+@dataclass(frozen=True)
+class Environment:
+    """One environment, probed. `environment_id` = hash of packages, Python, accelerator model, driver major."""
+
+    label: str
+    python: str
+    environment_id: str
+    facts: Mapping[str, Any]
+    devices: tuple[Device, ...]
+
+    @property
+    def accelerator(self) -> str:
+        """What cells run on here: "cuda" or "cpu"."""
+        return "cuda" if self.torch.get("cuda_available") else "cpu"
+
+    @property
+    def torch(self) -> Mapping[str, Any]:
+        """What torch said about its build and devices; empty where torch is missing."""
+        found = self.facts.get("torch") or {}
+        assert isinstance(found, Mapping)
+        return found
+
+    @property
+    def packages(self) -> Mapping[str, str]:
+        """Resolved packages of the subject, by name."""
+        found = self.facts["packages"]
+        assert isinstance(found, Mapping)
+        return found
+
+    @property
+    def cores(self) -> int:
+        """Processor cores that this process may use."""
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+
+
+def probe_environment(label: str, python: str | None = None) -> Environment:
+    """Ask an interpreter what it is; the answer is cached until its packages or devices change.
+
+    Raises
+    ------
+    RequirementError
+        Where the interpreter cannot be run, or lacks a package of the subject.
+    """
+    python = python or sys.executable
+    if not Path(python).is_file():
+        raise RequirementError(f"environment {label}: no interpreter at {python}")
+    devices = nvidia_devices()
+    key = short_hash([python, _packages_stamp(python), nvidia_driver(), [d.uuid for d in devices], _visible()])
+    facts = cache.remembered(f"probe-{key}")
+    if facts is None:
+        facts = _ask(label, python)
+        cache.remember(f"probe-{key}", facts)
+    if facts["missing"]:
+        raise RequirementError(
+            f"environment {label} ({python}): {', '.join(facts['missing'])} not installed; "
+            "install the subject with: pip install 'finetune-harness[subject]'"
+        )
+    identity = {
+        "packages": facts["packages"],
+        "python": facts["python"],
+        "accelerator": _accelerator_models(facts),
+        "driver": (nvidia_driver() or "").partition(".")[0] or None,
+    }
+    return Environment(label, python, short_hash(identity), facts, tuple(devices))
+
+
+def _ask(label: str, python: str) -> dict[str, Any]:
+    try:
+        done = subprocess.run([python, START, "probe"], capture_output=True, text=True, timeout=300, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise RequirementError(f"environment {label}: {python} cannot be run: {error}") from error
+    lines = done.stdout.strip().splitlines()
+    try:
+        facts = json.loads(lines[-1])
+    except (IndexError, ValueError):
+        facts = {"error": (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]}
+    if "error" in facts:
+        raise RequirementError(f"environment {label} ({python}): its probe failed: {facts['error']}")
+    assert isinstance(facts, dict)
+    return facts
+
+
+def _accelerator_models(facts: Mapping[str, Any]) -> list[str]:
+    models = sorted({device["name"] for device in (facts.get("torch") or {}).get("devices", [])})
+    if models:
+        return models
+    machine = facts.get("machine") or {}
+    # On a CPU the kernels chosen, and so the last bits, depend on the processor.
+    return [f"{machine.get('cpu')} ({(facts.get('torch') or {}).get('cpu_capability')})"]
+
+
+def _packages_stamp(python: str) -> str:
+    """A cheap stamp that changes whenever a package is installed or removed: names and times of dist-infos."""
+    prefix = Path(python).absolute().parent.parent
+    found = [str(Path(python).resolve())]
+    folders = {*prefix.glob("lib/python3*/site-packages"), *prefix.resolve().glob("lib/python3*/site-packages")}
+    if python == sys.executable:
+        folders |= {Path(entry) for entry in sys.path if entry.endswith(("site-packages", "dist-packages"))}
+    for folder in sorted(folders):
+        if folder.is_dir():
+            with os.scandir(folder) as entries:
+                found += sorted(
+                    f"{e.name}@{e.stat().st_mtime_ns}" for e in entries if e.name.endswith((".dist-info", ".pth"))
+                )
+    return short_hash(found)
+
+
+def _visible() -> str | None:
+    return os.environ.get("CUDA_VISIBLE_DEVICES")

@@ -1,0 +1,125 @@
+"""The harness's end of a host process: start it, send it jobs with their locks, hear its events, survive its death."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.errors import RunFailed
+from harness.execution.environment import START, Environment
+
+Event = Mapping[str, Any]
+
+
+class HostProcess:
+    """One host. Start it from the main thread: the kernel ties the host's life to the thread that forked it."""
+
+    def __init__(self, environment: Environment, *, spawn: bool, log: Path) -> None:
+        self.environment = environment
+        self._log = log
+        self._inbox = b""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        command = [environment.python, START, "host", str(theirs.fileno()), str(os.getpid())]
+        try:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            with log.open("ab") as output:
+                self._process = subprocess.Popen(
+                    [*command, "--spawn"] if spawn else command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    pass_fds=[theirs.fileno()],
+                    env=_variables(),
+                )
+        finally:
+            theirs.close()
+        ours.setblocking(False)
+        self._channel = ours
+
+    @property
+    def pid(self) -> int:
+        """The host's process id."""
+        return self._process.pid
+
+    def fileno(self) -> int:
+        """For a selector: readable when the host has said something, or died."""
+        return self._channel.fileno()
+
+    def run(self, job: Mapping[str, Any], lock: int | None = None) -> None:
+        """Start a job; the child shares `lock`'s open file and so keeps the cell locked while it lives."""
+        message = (json.dumps({"op": "run", "job": {**job, "locked": lock is not None}}) + "\n").encode()
+        self._send(message, [] if lock is None else [lock])
+
+    def kill(self, job_id: str, number: int = signal.SIGKILL) -> None:
+        """Send a signal to a job's processes."""
+        self._send((json.dumps({"op": "kill", "id": job_id, "signal": int(number)}) + "\n").encode(), [])
+
+    def events(self) -> list[Event] | None:
+        """What the host has said since the last call; None when it is dead and everything has been heard."""
+        closed = False
+        while True:
+            try:
+                data = self._channel.recv(1 << 16)
+            except BlockingIOError:
+                break
+            except ConnectionResetError:
+                data = b""
+            if not data:
+                closed = True
+                break
+            self._inbox += data
+        *lines, self._inbox = self._inbox.split(b"\n")
+        if not lines and closed:
+            return None
+        return [json.loads(line) for line in lines]
+
+    def close(self) -> None:
+        """Hang up: the host kills its children and leaves; wait for that."""
+        with contextlib.suppress(OSError):
+            self._channel.shutdown(socket.SHUT_RDWR)
+        self._channel.close()
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def last_words(self, lines: int = 15) -> str:
+        """The end of the host's own log, for an error message."""
+        try:
+            return "\n".join(self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+        except OSError:
+            return ""
+
+    def _send(self, message: bytes, descriptors: list[int]) -> None:
+        self._channel.setblocking(True)
+        try:
+            socket.send_fds(self._channel, [message[:1]], descriptors)
+            self._channel.sendall(message[1:])
+        except (BrokenPipeError, ConnectionResetError) as error:
+            raise HostDied(f"the host process ended: {self.last_words(1)}") from error
+        finally:
+            self._channel.setblocking(False)
+
+
+class HostDied(RunFailed):
+    """The host went away while it was being spoken to."""
+
+
+def _variables() -> dict[str, str]:
+    """The host's environment variables: the harness's own, without what would make a run talk or wait."""
+    return {
+        **os.environ,
+        "PYTHONUNBUFFERED": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        # Asking NVML instead of CUDA whether there is a device keeps CUDA out of the host.
+        "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    }

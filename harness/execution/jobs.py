@@ -1,0 +1,85 @@
+"""Jobs: what a child is asked to do, as the JSON that travels to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.arguments import with_overlay
+from harness.canonical import short_hash
+from harness.cell import Cell
+from harness.execution import cache
+from harness.execution.environment import Environment
+from harness.execution.material import Materials
+from harness.store import Attempt
+
+PREPARE_THREADS = 1
+
+
+def preparation_key(cell: Cell, environment: Environment, materials: Materials) -> str:
+    """Cells with the same key share one tokenized task: same checkpoint, data and packages."""
+    return short_hash([environment.environment_id, materials.content_id(cell)])
+
+
+def preparation_job(key: str, cell: Cell, materials: Materials, folder: Path) -> dict[str, Any]:
+    """The job that fetches a cell's checkpoint and tokenizes its task into the cache."""
+    checkpoint, task = materials.checkpoint(cell), materials.task(cell)
+    return {
+        "kind": "prepare",
+        "id": f"prepare-{key}",
+        "key": key,
+        "folder": str(folder),
+        "cache": str(cache.cache_folder()),
+        "threads": PREPARE_THREADS,
+        "variables": {"CUDA_VISIBLE_DEVICES": ""},
+        "checkpoint": {
+            "source": cell.checkpoint.source,
+            "path": str(checkpoint.path) if checkpoint.path else None,
+            "revision": checkpoint.revision or cell.checkpoint.revision,
+        },
+        "task": {
+            "name": cell.task,
+            "path": str(task.path) if task.path else None,
+            "revision": task.revision,
+        },
+    }
+
+
+def cell_job(
+    cell: Cell,
+    attempt: Attempt,
+    environment: Environment,
+    materials: Materials,
+    prepared: Mapping[str, Any],
+    devices: list[str],
+) -> dict[str, Any]:
+    """The job that trains one cell.
+
+    Parameters
+    ----------
+    prepared
+        The preparation's result: `checkpoint` and `dataset` folders, `data` facts.
+    devices
+        UUIDs of the devices that the child may see; empty on a CPU.
+    """
+    checkpoint, task = materials.checkpoint(cell), materials.task(cell)
+    arguments, _ = with_overlay(cell.recipe)
+    return {
+        "kind": "cell",
+        "id": f"{cell.cell_id}-{environment.environment_id}-{attempt.number}",
+        "folder": str(attempt.folder.resolve()),
+        "threads": cell.threads,
+        "variables": {"CUDA_VISIBLE_DEVICES": ",".join(devices)},
+        "accelerator": environment.accelerator,
+        "cell": cell.asked(),
+        "arguments": arguments,
+        "checkpoint": {
+            "path": prepared["checkpoint"],
+            "sha256": prepared["checkpoint_sha256"],
+            "revision": checkpoint.revision,
+            "config": dict(cell.checkpoint.config),
+        },
+        "dataset": prepared["dataset"],
+        "data": {"source": cell.task, "revision": task.revision, **prepared["data"]},
+    }

@@ -1,0 +1,134 @@
+"""A plan: for every cell of a grid, whether it is done, to do, skipped (and why) or blocked, and how long it takes."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.cell import Cell
+from harness.entry import Entry
+from harness.execution.environment import Environment
+from harness.execution.material import Materials
+from harness.execution.require import device_count, skip_reason
+from harness.record import FINAL
+
+State = Literal["to do", "done", "skip", "blocked"]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCell:
+    """One cell's place in the plan; `reason` says why a cell is skipped or blocked.
+
+    `entry` is the final record of a done cell, or of one that runs again because it had errored.
+    """
+
+    cell: Cell
+    state: State
+    reason: str | None = None
+    entry: Entry | None = None
+    expected_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The cells of a grid, in the order in which they will run, and the environments they run in by label."""
+
+    cells: Sequence[PlannedCell]
+    environments: Mapping[str, Environment]
+    materials: Mapping[str, Materials]
+    slots: int
+
+    def of(self, state: State) -> list[PlannedCell]:
+        """The cells in one state."""
+        return [planned for planned in self.cells if planned.state == state]
+
+    @property
+    def expected_s(self) -> float | None:
+        """Expected wall-clock seconds of what is to do, shared by the slots; None where nothing like it has run."""
+        expected = [planned.expected_s for planned in self.of("to do")]
+        if not expected:
+            return 0.0
+        known = [seconds for seconds in expected if seconds is not None]
+        if not known:
+            return None
+        # Cells without history count like the average of those with it.
+        total = sum(known) / len(known) * len(expected)
+        return max(total / min(self.slots, len(expected)), max(known))
+
+
+def make_plan(
+    cells: Sequence[Cell],
+    entries: Sequence[Entry],
+    environments: Mapping[str, Environment],
+    materials: Mapping[str, Materials],
+    slots: int | None = None,
+    again: Collection[str] = (),
+) -> Plan:
+    """Sort cells into states. Pure but for `materials`, which must already have been asked to find theirs.
+
+    A cell is done when a final record has its cell, environment and content ids, unless that record's status
+    is in `again` (errored cells that the user wants run again).
+    """
+    finals = {(e.cell_id, e.environment_id, e.content_id): e for e in entries if e.status in FINAL}
+    history = _History(entries)
+    contents: dict[tuple[str, str, str | None], str | None] = {}
+    planned = []
+    for cell in cells:
+        environment = environments[cell.environment]
+        reason = skip_reason(cell, environment)
+        if reason is not None:
+            planned.append(PlannedCell(cell, "skip", reason=reason))
+            continue
+        found = materials[cell.environment]
+        key = (cell.environment, cell.checkpoint.source, cell.checkpoint.revision)
+        if key not in contents:
+            contents[key] = None if found.problem(cell) else found.content_id(cell)
+        content_id = contents[key]
+        if content_id is None:
+            planned.append(PlannedCell(cell, "blocked", reason=found.problem(cell)))
+            continue
+        entry = finals.get((cell.cell_id, environment.environment_id, content_id))
+        if entry is not None and entry.status not in again:
+            planned.append(PlannedCell(cell, "done", entry=entry))
+        else:
+            planned.append(PlannedCell(cell, "to do", entry=entry, expected_s=history.expected(cell)))
+    threads = max((cell.threads for cell in cells), default=1)
+    return Plan(planned, environments, materials, slots or default_slots(environments, threads))
+
+
+def default_slots(environments: Mapping[str, Environment], threads: int) -> int:
+    """How many cells run at once: one a device on CUDA; on a CPU as many as its cores hold.
+
+    Measured on 2 cores: two 1-thread cells give 1.22 times the throughput of one 2-thread cell, equal losses.
+    """
+    environment = next(iter(environments.values()))
+    if environment.accelerator == "cuda":
+        return device_count(environment)
+    return max(1, environment.cores // threads)
+
+
+class _History:
+    """Median seconds of earlier ok runs: of the same configuration, else of a like cell (same place but one axis)."""
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        by_configuration: dict[str, list[float]] = {}
+        by_likeness: dict[tuple[str, str, int], list[float]] = {}
+        for entry in entries:
+            if entry.status == "ok" or entry.status == "collapsed":
+                seconds = entry.seconds.get("total")
+                if seconds is not None:
+                    by_configuration.setdefault(entry.configuration_id, []).append(seconds)
+                    likeness = (entry.checkpoint, entry.precision, entry.devices)
+                    by_likeness.setdefault(likeness, []).append(seconds)
+        self._configurations = {key: statistics.median(values) for key, values in by_configuration.items()}
+        self._likenesses = {key: statistics.median(values) for key, values in by_likeness.items()}
+
+    def expected(self, cell: Cell) -> float | None:
+        if not self._likenesses:
+            return None
+        seconds = self._configurations.get(cell.configuration_id)
+        if seconds is None:
+            seconds = self._likenesses.get((cell.checkpoint.name, cell.precision, cell.devices))
+        return seconds

@@ -1,0 +1,68 @@
+"""What a run tells while it runs. The command line shows it: a live table on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from harness.cell import Cell
+from harness.entry import Entry
+from harness.execution.plan import Plan
+from harness.record import ERRORED, SCORED
+
+
+class Reporter(Protocol):
+    """Hears what happens, in order. None of it may raise."""
+
+    def run_started(self, plan: Plan) -> None:
+        """The plan that is about to run."""
+
+    def note(self, text: str) -> None:
+        """Something a person should know."""
+
+    def preparing(self, what: str) -> None:
+        """A checkpoint and task are being fetched and tokenized."""
+
+    def cell_started(self, cell: Cell, attempt: int) -> None:
+        """A cell's process has been started."""
+
+    def cell_event(self, cell: Cell, event: Mapping[str, Any]) -> None:
+        """A cell's own event: training (steps), step, evaluated (accuracy, f1), predicting."""
+
+    def cell_finished(self, cell: Cell, entry: Entry) -> None:
+        """A cell's record is on the disk."""
+
+    def run_finished(self, summary: Summary) -> None:
+        """The run is over."""
+
+
+@dataclass
+class Summary:
+    """What a run did. `statuses` counts the records it wrote; `blocked` and `missing` cells have none."""
+
+    done_before: int = 0
+    done_elsewhere: int = 0
+    statuses: Counter[str] = field(default_factory=Counter)
+    scored_before: int = 0
+    errored_before: int = 0
+    blocked: dict[str, int] = field(default_factory=dict)
+    missing: int = 0
+    budget_spent: bool = False
+    interrupted: bool = False
+    seconds: float = 0.0
+
+    @property
+    def exit_code(self) -> int:
+        """DESIGN section 5, the first that applies: 130, 4 (errored, missing), 5 (nothing measured), 3 (budget), 0."""
+        if self.interrupted:
+            return 130
+        errored = self.errored_before + sum(self.statuses[status] for status in ERRORED)
+        if errored or self.blocked or (self.missing and not self.budget_spent):
+            return 4
+        if self.budget_spent and self.missing:
+            return 3
+        if not self.scored_before and not any(self.statuses[status] for status in SCORED):
+            return 5
+        return 0

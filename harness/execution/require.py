@@ -1,0 +1,116 @@
+"""Requirements and abilities: what a grid insists on, and why a cell cannot run here. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from harness.cell import Cell
+from harness.errors import SpecError
+from harness.execution.environment import Environment
+
+_ITEM: Final = re.compile(r"(?P<name>[a-z_]+)\s*(?:(?P<operator>>=|=)\s*(?P<value>[0-9]+))?")
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """What must be there, else exit 4: an accelerator ("cuda" or "cpu"), so many devices, GiB of memory on each."""
+
+    accelerator: str | None = None
+    devices: int = 0
+    memory_gib: float = 0.0
+
+    def unmet(self, environment: Environment) -> list[str]:
+        """A sentence for each part that the machine lacks."""
+        reasons = []
+        count = device_count(environment)
+        if self.accelerator == "cuda" and environment.accelerator != "cuda":
+            reasons.append(f"requires CUDA: {no_cuda_reason(environment)}")
+        elif self.accelerator == "cpu" and environment.accelerator != "cpu":
+            reasons.append("requires a machine without accelerator: set CUDA_VISIBLE_DEVICES= to hide it")
+        if count < self.devices:
+            reasons.append(f"requires {self.devices} devices: {count} here")
+        memory = device_memory_gib(environment)
+        if memory < self.memory_gib:
+            reasons.append(f"requires {self.memory_gib:g} GiB on each device: {memory:.1f} GiB here")
+        return reasons
+
+
+def read_requirement(text: str) -> Requirement:
+    """Read `HARNESS_REQUIRE`, for example `cuda,devices>=2`.
+
+    Raises
+    ------
+    SpecError
+        Naming the item that is not understood: a typing error must not switch a requirement off.
+    """
+    accelerator, devices = None, 0
+    for item in filter(None, (part.strip() for part in text.split(","))):
+        match = _ITEM.fullmatch(item)
+        if match and match["name"] in ("cuda", "cpu") and not match["operator"]:
+            accelerator = match["name"]
+        elif match and match["name"] == "devices" and match["operator"]:
+            devices = int(match["value"])
+        else:
+            raise SpecError(f"HARNESS_REQUIRE: got {item!r}; allowed: cuda, cpu, devices>=N, separated by commas")
+    return Requirement(accelerator, devices)
+
+
+def device_count(environment: Environment) -> int:
+    """Devices that cells can be given: accelerators, or the one processor."""
+    return len(environment.torch.get("devices", [])) or 1
+
+
+def device_memory_gib(environment: Environment) -> float:
+    """Memory of the smallest accelerator, or of the machine where there is none; GiB."""
+    accelerators = [device["memory_mib"] / 1024 for device in environment.torch.get("devices", [])]
+    machine = environment.facts.get("machine") or {}
+    return min(accelerators, default=float(machine.get("memory_gib", 0.0)))
+
+
+def unusable_device(environment: Environment) -> str | None:
+    """Say why an NVIDIA device that the driver shows cannot be used by torch; None where all is well.
+
+    Falling back to the CPU here would be a quiet lie: the runner has a GPU, and someone pays for it.
+    """
+    if not environment.devices or environment.accelerator == "cuda":
+        return None
+    names = ", ".join(device.name for device in environment.devices)
+    return f"the driver shows {names}, but torch cannot use it: {no_cuda_reason(environment)}"
+
+
+def no_cuda_reason(environment: Environment) -> str:
+    """Why torch has no CUDA device, with what to do about it."""
+    torch = environment.torch
+    if not torch.get("cuda_build"):
+        return f"torch {torch.get('version')} is built without CUDA; install the build for this machine's driver"
+    if not environment.devices:
+        return "there is no NVIDIA device or driver (or CUDA_VISIBLE_DEVICES hides it)"
+    return f"torch {torch.get('version')} (CUDA {torch.get('cuda_build')}) finds no usable device; update the driver"
+
+
+def skip_reason(cell: Cell, environment: Environment) -> str | None:
+    """Why a cell cannot run as asked on this machine, or None. Never another precision under its name."""
+    torch: Mapping[str, object] = environment.torch
+    cuda = environment.accelerator == "cuda"
+    capability = _capability(environment)
+    if cell.devices > 1:
+        return f"{cell.devices} devices: this version runs one-device cells only"
+    if cell.devices > device_count(environment):
+        return f"{cell.devices} devices asked for, {device_count(environment)} here"
+    if cell.precision == "fp16" and not cuda:
+        return "fp16 needs a CUDA device (on a CPU transformers accepts fp16=True and trains in fp32)"
+    if cell.precision == "tf32" and (not cuda or capability < (8, 0)):
+        return "tf32 needs a CUDA device of compute capability 8.0 or newer"
+    if cell.precision == "bf16" and cuda and not torch.get("cuda_bf16"):
+        return "bf16 needs a CUDA device of compute capability 8.0 or newer"
+    if cell.precision == "bf16" and not cuda and not torch.get("cpu_bf16"):
+        return "bf16 on a CPU needs AVX512-BF16, AMX or Arm BF16 instructions"
+    return None
+
+
+def _capability(environment: Environment) -> tuple[int, int]:
+    capabilities = [tuple(device["capability"]) for device in environment.torch.get("devices", [])]
+    return min(capabilities, default=(0, 0))

@@ -1,0 +1,105 @@
+"""A session: one grid with its store, environments, materials and plan; what every command starts from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.cell import Cell
+from harness.entry import Entry
+from harness.errors import RequirementError
+from harness.execution.environment import CURRENT, Environment, probe_environment
+from harness.execution.material import Materials
+from harness.execution.plan import Plan, make_plan
+from harness.execution.require import Requirement, read_requirement, unusable_device
+from harness.execution.run import RunOptions
+from harness.grid import Grid, load_grid
+from harness.record import ERRORED
+from harness.selection import select
+from harness.store import Store
+
+REQUIRE_VARIABLE = "HARNESS_REQUIRE"
+
+
+@dataclass(frozen=True)
+class Session:
+    """A grid on this machine: `cells` are the selected ones, `entries` everything its store holds."""
+
+    grid: Grid
+    cells: Sequence[Cell]
+    store: Store
+    entries: Sequence[Entry]
+    plan: Plan
+
+
+def open_session(
+    path: Path,
+    results: Path,
+    *,
+    selection: Sequence[str] = (),
+    slots: int | None = None,
+    retry_errored: bool = False,
+) -> Session:
+    """Read a grid and its store, probe its environments, find its materials, and plan.
+
+    Raises
+    ------
+    HarnessError
+        SpecError for the grid or the selection, RequirementError for an environment that cannot be used.
+    """
+    grid = load_grid(path)
+    cells = select(grid.cells(), selection)
+    store = Store(results, grid.name)
+    entries = store.entries()
+    environments = {label: _environment(grid, label) for label in dict.fromkeys(cell.environment for cell in cells)}
+    materials = {label: Materials(path.parent, environment) for label, environment in environments.items()}
+    for label, found in materials.items():
+        found.find(cell for cell in cells if cell.environment == label)
+    settled = {entry.cell_id for entry in entries}
+    entries = store.reconcile(entries, [cell.cell_id for cell in cells if cell.cell_id not in settled])
+    if slots is None and grid.execution.slots != "auto":
+        slots = grid.execution.slots
+    again = ERRORED if retry_errored else ()
+    return Session(grid, cells, store, entries, make_plan(cells, entries, environments, materials, slots, again))
+
+
+def check_requirements(session: Session) -> None:
+    """Raise RequirementError (exit 4) where the machine lacks what the grid or `HARNESS_REQUIRE` insists on."""
+    asked = session.grid.require
+    wanted = [
+        Requirement(asked.accelerator, asked.devices or 0, asked.memory_gib or 0.0),
+        read_requirement(os.environ.get(REQUIRE_VARIABLE, "")),
+    ]
+    problems = []
+    for label, environment in session.plan.environments.items():
+        reasons = [reason for requirement in wanted for reason in requirement.unmet(environment)]
+        unusable = unusable_device(environment)
+        if unusable:
+            reasons.append(unusable)
+        problems += [f"environment {label}: {reason}" for reason in dict.fromkeys(reasons)]
+    if problems:
+        raise RequirementError("\n".join(problems))
+
+
+def run_options(
+    session: Session, *, host: str, max_hours: float | None, retries: int, allow_busy: bool
+) -> RunOptions:
+    """The grid's limits and the command's wishes together."""
+    execution = session.grid.execution
+    return RunOptions(
+        host="spawn" if host == "spawn" else "fork",
+        timeout_s=execution.timeout_minutes * 60,
+        first_step_timeout_s=execution.first_step_timeout_minutes * 60,
+        max_s=None if max_hours is None else max_hours * 3600,
+        retries=retries,
+        allow_busy=allow_busy,
+    )
+
+
+def _environment(grid: Grid, label: str) -> Environment:
+    if label == CURRENT:
+        return probe_environment(CURRENT)
+    python = (grid.path.parent / grid.environment[label].python).absolute()
+    return probe_environment(label, str(python))

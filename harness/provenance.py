@@ -1,0 +1,47 @@
+"""Where a record comes from: which harness, which commit, was the tree clean, which command."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+
+from harness import __version__
+from harness.record import Provenance
+
+
+def now() -> str:
+    """The time now, UTC, ISO 8601 with milliseconds: the form of every time in a record."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def command_line() -> str:
+    """The command as a reader would type it, so without the folder that the program lies in."""
+    program = Path(sys.argv[0]).name
+    return shlex.join(["harness" if program in ("__main__.py", "harness") else program, *sys.argv[1:]])
+
+
+@lru_cache(maxsize=8)
+def provenance(folder: Path) -> Provenance:
+    """This harness and the git state of `folder` (the grid's place), both None where it is in no repository."""
+    sha = _git(folder, "rev-parse", "HEAD")
+    status = _git(folder, "status", "--porcelain") if sha else None
+    return Provenance(
+        harness=__version__,
+        git_sha=sha or None,
+        git_dirty=None if status is None else bool(status),
+        command=command_line(),
+    )
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=20, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

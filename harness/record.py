@@ -1,0 +1,286 @@
+"""A record: what one attempt at one cell left behind. Written once, never rewritten.
+
+Three parts that are never mixed: `asked` (the cell), `observed` (what the run really was) and `measured`
+(what came out of it). Per-step arrays live beside it in `series.npz`; a record is at most 16 KB of JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, ValidationError
+
+from harness.cell import Cell, cell_label
+from harness.entry import Entry
+from harness.errors import StoreError
+
+SCHEMA: Final = 1
+MAX_BYTES: Final = 16 * 1024
+
+Status = Literal[
+    "ok", "collapsed", "nonfinite", "failed", "oom", "timeout",  # final: the cell is done
+    "killed", "interrupted", "skipped",  # not final: counted, and tried again
+]  # fmt: skip
+STATUSES: Final[tuple[str, ...]] = get_args(Status)
+FINAL: Final = frozenset({"ok", "collapsed", "nonfinite", "failed", "oom", "timeout"})
+SCORED: Final = frozenset({"ok", "collapsed"})
+"""Statuses whose metrics may be reported as scores."""
+ERRORED: Final = frozenset({"nonfinite", "failed", "oom", "timeout", "killed", "interrupted"})
+
+Number = Annotated[float, PlainSerializer(lambda x: x if math.isfinite(x) else str(x), when_used="json")]
+"""A float that may be NaN or infinite; JSON carries those as the strings "nan", "inf", "-inf"."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class AskedCheckpoint(_Part):
+    """The checkpoint as asked for; `name` is the grid's word for it."""
+
+    name: str
+    source: str
+    revision: str | None = None
+    config: dict[str, Any] = {}
+
+
+class Asked(_Part):
+    """The cell: see `harness.cell.Cell`. `axes` is its place in the matrix."""
+
+    task: str
+    checkpoint: AskedCheckpoint
+    seed: int
+    precision: str
+    devices: int
+    environment: str
+    engine: str
+    head_seeding: str
+    threads: int
+    recipe_defaults: str | None = None
+    recipe: dict[str, Any]
+    axes: dict[str, Any]
+
+
+class Split(_Part):
+    """One split as it was used: number of examples, of positives, and a hash of its texts and labels."""
+
+    examples: int
+    positives: int
+    sha256: str
+
+
+class Data(_Part):
+    """The data set as loaded; `revision` where it came from a hub."""
+
+    source: str
+    revision: str | None = None
+    train: Split
+    validation: Split
+
+
+class Weights(_Part):
+    """The checkpoint as loaded and the weights before and after training (sha256 over name, dtype, shape, bytes)."""
+
+    checkpoint_sha256: str
+    revision: str | None = None
+    parameters: int
+    newly_initialised: list[str]
+    unused: list[str]
+    init_sha256: str
+    final_sha256: str | None = None
+
+
+class Observed(_Part):
+    """What the run really was: software, machine, model, resolved arguments."""
+
+    python: str
+    packages: dict[str, str]
+    machine: dict[str, Any]
+    threads: int
+    determinism: dict[str, Any]
+    host: Literal["fork", "spawn"]
+    data: Data | None = None
+    weights: Weights | None = None
+    model: dict[str, Any] = {}
+    optimizer: dict[str, Any] = {}
+    collator: str | None = None
+    arguments: dict[str, Any] = {}
+    optimizer_steps: int | None = None
+    device_busy: list[str] = []
+
+
+class Confusion(_Part):
+    """Counts on the validation split, label 1 positive."""
+
+    tp: int
+    fp: int
+    fn: int
+    tn: int
+
+
+class EpochScore(_Part):
+    """Evaluation at the end of one epoch; accuracy and F1 as fractions."""
+
+    epoch: Number
+    step: int
+    accuracy: Number | None = None
+    f1: Number | None = None
+    loss: Number | None = None
+
+
+class Measured(_Part):
+    """What came out: scores as fractions, times in seconds, rates per second, memory in MiB.
+
+    `seconds` has the phases load, tokenize, train (evaluation excluded), evaluate, predict, data_wait (part
+    of train) and total. `train_samples_per_second` = `train_samples` / `seconds["train"]`.
+    """
+
+    metrics: dict[str, Number] = {}
+    confusion: Confusion | None = None
+    epochs: list[EpochScore] = []
+    train_loss: Number | None = None
+    seconds: dict[str, float] = {}
+    train_samples: int | None = None
+    train_samples_per_second: float | None = None
+    peak_memory_mib: dict[str, float] = {}
+    throttle_reasons: list[str] = []
+
+
+class Failure(_Part):
+    """Why an attempt is not ok, for people: `message` is one line, `details` the tail of the traceback or log."""
+
+    type: str
+    message: str
+    details: str = ""
+
+
+class Provenance(_Part):
+    """Which harness wrote the record: version, git commit and whether the tree was clean, the command."""
+
+    harness: str
+    git_sha: str | None = None
+    git_dirty: bool | None = None
+    command: str | None = None
+
+
+class Record(_Part):
+    """One attempt at one cell. `attempt` counts from 1 within (cell, environment)."""
+
+    schema_: Annotated[int, Field(alias="schema")] = SCHEMA
+    grid: str
+    cell_id: str
+    configuration_id: str
+    environment_id: str
+    content_id: str | None = None
+    attempt: int
+    status: Status
+    started: str
+    finished: str
+    asked: Asked
+    observed: Observed | None = None
+    measured: Measured | None = None
+    failure: Failure | None = None
+    series: dict[str, list[int]] = {}
+    series_sha256: str | None = None
+    provenance: Provenance
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    @property
+    def final(self) -> bool:
+        """Whether this attempt settles its cell."""
+        return self.status in FINAL
+
+    @property
+    def label(self) -> str:
+        """The cell's short name for people."""
+        return cell_label(self.asked.checkpoint.name, self.asked.seed, self.asked.axes)
+
+    def to_json(self) -> str:
+        """Serialise; `details` of a failure is shortened from the front until the record fits 16 KB."""
+        text = self._dump()
+        if len(text.encode()) <= MAX_BYTES or self.failure is None:
+            return text
+        over = len(text.encode()) - MAX_BYTES + 64
+        # JSON escapes can make a character longer, never shorter: cutting `over` characters always suffices.
+        details = "… " + self.failure.details[over:]
+        return self.model_copy(update={"failure": self.failure.model_copy(update={"details": details})})._dump()
+
+    def _dump(self) -> str:
+        return self.model_dump_json(by_alias=True, indent=1) + "\n"
+
+    def entry(self, path: str) -> Entry:
+        """Summarise for the index; `path` is the attempt's folder relative to the grid's results."""
+        measured = self.measured or Measured()
+        return Entry(
+            cell_id=self.cell_id,
+            configuration_id=self.configuration_id,
+            environment_id=self.environment_id,
+            content_id=self.content_id,
+            attempt=self.attempt,
+            status=self.status,
+            path=path,
+            started=self.started,
+            checkpoint=self.asked.checkpoint.name,
+            seed=self.asked.seed,
+            precision=self.asked.precision,
+            devices=self.asked.devices,
+            axes=self.asked.axes,
+            metrics=measured.metrics,
+            seconds=measured.seconds,
+            samples_per_second=measured.train_samples_per_second,
+            steps=self.observed.optimizer_steps if self.observed else None,
+            error=f"{self.failure.type}: {self.failure.message}" if self.failure else None,
+        )
+
+
+def asked_of(cell: Cell) -> Asked:
+    """The record's form of a cell."""
+    plain = cell.asked()
+    plain["checkpoint"] = {"name": cell.checkpoint.name, **plain["checkpoint"]}
+    return Asked(**plain, axes=dict(cell.axes))
+
+
+def read_record(path: Path) -> Record:
+    """Read one `record.json` of any schema this version knows.
+
+    Raises
+    ------
+    StoreError
+        Naming the file and field where it is not a record, or was written by a newer harness.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path}: not a readable record ({error})") from error
+    return parse_record(data, str(path))
+
+
+def parse_record(data: Any, where: str) -> Record:
+    """Validate a decoded record, migrating older schemas one version at a time."""
+    schema = data.get("schema") if isinstance(data, dict) else None
+    if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
+        raise StoreError(f"{where}: schema: {schema!r} is not a record's schema (allowed: 1 to {SCHEMA})")
+    if schema > SCHEMA:
+        raise StoreError(f"{where}: schema: {schema} was written by a newer harness (allowed: 1 to {SCHEMA})")
+    for version in range(schema, SCHEMA):
+        data = MIGRATIONS[version](data)
+    try:
+        return Record.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise StoreError(f"{where}: {field}: {first['msg']} (got {first.get('input')!r:.80})") from error
+
+
+MIGRATIONS: Final[Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {}
+"""`MIGRATIONS[n]` turns a record of schema n into one of schema n + 1."""
+
+
+def record_schema() -> str:
+    """The JSON Schema of records, as `harness schema` prints it."""
+    return json.dumps(Record.model_json_schema(by_alias=True), indent=2) + "\n"

@@ -1,0 +1,88 @@
+"""Text from grids and records, made harmless for Markdown and yet readable as it was written.
+
+What a renderer gets from outside (names, errors, recipes) must come out as the same characters, and never as
+markup: no table cell more, no link, no heading, no HTML, and none of GitHub's own additions (bare URLs, mentions,
+`:emoji:`, `$math$`). Characters that cannot be seen or that reorder what is seen become U+FFFD.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+LIMIT: Final = 200
+"""Longest text that a report shows, in characters; the JSON has no such limit."""
+
+_SPACES: Final = re.compile(r"[\s\u2028\u2029\u0085\x1c-\x1f]+")
+_UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_ASCII: Final = re.compile(r"[ -~]*")
+_PLAIN_CODE: Final = re.compile(r"[^`|\\]+")
+_MARKUP: Final = re.compile(r"[\\`*_\[\]<>&|~#{}]")
+_ENTITIES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", "\\": "&#92;"}
+_BLOCK_START: Final = re.compile(r"[-+=:](?=[-+=:\s]|$)|\d{1,9}[.)](?=\s|$)")
+_AUTOMATIC: Final = re.compile(
+    r"(?=[^\s`|\\\[\]<>]*(?:@|://|www\.|xmpp:|mailto:|\$|:[\w+-]+:))[^\s`|\\\[\]<>]+", re.IGNORECASE
+)
+"""Words that GitHub turns into links, mentions, pictures or formulas unless they are code."""
+
+
+def clean(text: object, limit: int = LIMIT) -> str:
+    """One line without invisible, reordering or unpaired characters, at most `limit` characters long."""
+    line = _SPACES.sub(" ", str(text)).strip(" ")
+    if not _ASCII.fullmatch(line):
+        line = "".join("\ufffd" if unicodedata.category(c) in _UNSEEN else c for c in line)
+    elif "\x7f" in line:
+        line = line.replace("\x7f", "\ufffd")
+    return line if len(line) <= limit else line[: limit - 1].rstrip(" ") + "…"
+
+
+def inline(text: object, limit: int = LIMIT) -> str:
+    """`text` for a paragraph, a list item, a heading or a table cell."""
+    line = clean(text, limit)
+    pieces: list[str] = []
+    end = 0
+    for match in _AUTOMATIC.finditer(line):
+        pieces += [_escape(line[end : match.start()]), f"`{match.group()}`"]
+        end = match.end()
+    pieces.append(_escape(line[end:]))
+    start = _BLOCK_START.match(pieces[0])
+    if start:
+        at = start.end() - 1
+        pieces[0] = f"{pieces[0][:at]}\\{pieces[0][at:]}"
+    return "".join(pieces)
+
+
+def code(text: object, limit: int = LIMIT) -> str:
+    """`text` as inline code where Markdown allows it in a table cell too, otherwise as plain text."""
+    line = clean(text, limit)
+    return f"`{line}`" if _PLAIN_CODE.fullmatch(line) else inline(text, limit)
+
+
+def fenced(text: str, language: str = "") -> str:
+    """Several lines as a code block, its fence longer than any fence inside."""
+    lines = [
+        "".join("\ufffd" if unicodedata.category(c) in _UNSEEN else c for c in line.expandtabs(4).rstrip())
+        for line in text.split("\n")
+    ]
+    body = "\n".join(lines).strip("\n")
+    longest = max((len(run) for run in re.findall(r"`+", body)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{body}\n{fence}"
+
+
+def image(alt: object, file: str) -> str:
+    """An image beside the report. `file` is a name that the harness made, checked all the same.
+
+    Raises
+    ------
+    ValueError
+        Where `file` holds anything but letters, digits, dot, hyphen, underscore and slash.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9._/-]+", file):
+        raise ValueError(f"image: {file!r} is not a plain relative file name (allowed: A-Z a-z 0-9 . _ - /)")
+    return f"![{_escape(clean(alt, 400))}]({file})"
+
+
+def _escape(text: str) -> str:
+    return _MARKUP.sub(lambda match: _ENTITIES.get(match.group(), "\\" + match.group()), text)

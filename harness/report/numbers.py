@@ -1,0 +1,69 @@
+"""Numbers as people read them in a report; what is not known is a dash, never `nan`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+from harness.stats.descriptive import Summary
+
+NONE: Final = "—"
+
+
+def points(value: float | None) -> str:
+    """A score in points, two decimals; a score that is not a number is said so."""
+    if value is None:
+        return NONE
+    return f"{value:.2f}" if math.isfinite(value) else "not a number"
+
+
+def pm(summary: Summary) -> str:
+    """`81.05 ± 0.72`; the mean alone where one value has no deviation."""
+    if summary.mean is None:
+        return NONE
+    return points(summary.mean) + (f" ± {summary.sd:.2f}" if summary.sd is not None else "")
+
+
+def span(summary: Summary) -> str:
+    """`80.15 to 81.86`; nothing where there is one value or none."""
+    if summary.min is None or summary.max is None or summary.n < 2:
+        return NONE
+    return f"{summary.min:.2f} to {summary.max:.2f}"
+
+
+def count(value: int) -> str:
+    """With thousands separators."""
+    return f"{value:,}"
+
+
+def steps_text(steps: Sequence[int]) -> str:
+    """`1,377`, or the range where runs differ."""
+    if not steps:
+        return NONE
+    return count(steps[0]) if len(steps) == 1 else f"{count(min(steps))} to {count(max(steps))}"
+
+
+def amount(value: float | None) -> str:
+    """A rate or size with three significant digits: `0.123`, `12.3`, `1,230`."""
+    if value is None or not math.isfinite(value):
+        return NONE
+    if value == 0:
+        return "0"
+    digits = max(0, 2 - math.floor(math.log10(abs(value))))
+    return f"{round(value, digits):,.{min(digits, 6)}f}"
+
+
+def duration(seconds: float | None) -> str:
+    """`0.42 s`, `12.3 s`, `8 min 05 s`, `2 h 10 min`."""
+    if seconds is None or not math.isfinite(seconds):
+        return NONE
+    if seconds < 0.995:
+        return f"{seconds:.2f} s"
+    if seconds < 99.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60:,} h {minutes % 60:02d} min"

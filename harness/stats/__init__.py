@@ -1,0 +1,1 @@
+"""Pure functions on numbers: numpy and scipy, no I/O."""

@@ -1,0 +1,79 @@
+"""Describing a sample without judging it: mean, spread, extremes, and the interval of a rate."""
+
+from __future__ import annotations
+
+import functools
+import math
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A sample's description, in the sample's own unit.
+
+    `n` counts the finite values that the statistics are made of; `nonfinite` counts the NaN and infinities
+    beside them, so that a value is never ignored silently. `sd` has ddof 1 and is None for n < 2; without any
+    finite value every statistic is None.
+    """
+
+    n: int
+    nonfinite: int
+    mean: float | None
+    sd: float | None
+    min: float | None
+    median: float | None
+    max: float | None
+
+
+def describe(values: Iterable[float]) -> Summary:
+    """Describe `values`.
+
+    Sums are exactly rounded (`math.fsum`), so the order of the values does not change the last bit.
+    """
+    given = [float(value) for value in values]
+    sample = sorted(value for value in given if math.isfinite(value))
+    n = len(sample)
+    if n == 0:
+        return Summary(0, len(given), None, None, None, None, None)
+    # Rounding must not carry the mean of equal values away from them.
+    mean = min(max(math.fsum(sample) / n, sample[0]), sample[-1])
+    sd = math.hypot(*(value - mean for value in sample)) / math.sqrt(n - 1) if n > 1 else None
+    return Summary(n, len(given) - n, mean, sd, sample[0], statistics.median(sample), sample[-1])
+
+
+@dataclass(frozen=True)
+class Rate:
+    """`k` of `n`, as a fraction with its exact (Clopper-Pearson) confidence interval."""
+
+    k: int
+    n: int
+    low: float
+    high: float
+
+
+@functools.lru_cache(maxsize=4096)
+def rate(k: int, n: int, confidence: float = 0.95) -> Rate:
+    """Interval of the rate behind `k` of `n` (Clopper and Pearson 1934): covers at least `confidence`.
+
+    With n = 0 nothing is known: 0 to 1.
+
+    Raises
+    ------
+    ValueError
+        Where k is not between 0 and n, or `confidence` not between 0 and 1.
+    """
+    if not 0 <= k <= n:
+        raise ValueError(f"k: {k} of n = {n} is not a count of part of it (allowed: 0 to {n})")
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence: {confidence} (allowed: between 0 and 1)")
+    if n == 0:
+        return Rate(0, 0, 0.0, 1.0)
+    if k in (0, n):  # closed form of the same interval, without the slow import: most reports see only this
+        bound = ((1 - confidence) / 2) ** (1 / n)
+        return Rate(k, n, 0.0, 1 - bound) if k == 0 else Rate(k, n, bound, 1.0)
+    from scipy.stats import binomtest
+
+    interval = binomtest(k, n).proportion_ci(confidence, "exact")
+    return Rate(k, n, float(interval.low), float(interval.high))

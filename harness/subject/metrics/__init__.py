@@ -1,0 +1,1 @@
+"""Metric modules in the form that `evaluate.load(folder)` takes."""

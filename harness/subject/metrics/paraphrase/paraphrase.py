@@ -1,0 +1,38 @@
+"""Accuracy and F1 as GLUE defines them for MRPC, with the confusion counts they come from.
+
+Ships with the package because the hub's `glue` metric needs a network; where a hub can be reached a test
+compares the two.
+"""
+
+from __future__ import annotations
+
+import datasets
+import evaluate
+import numpy as np
+
+_DESCRIPTION = "Accuracy and F1 of the positive class (label 1) for a two-class task, as GLUE scores MRPC."
+
+
+class Paraphrase(evaluate.Metric):
+    """`compute(predictions, references)` -> accuracy, f1 (fractions), tp, fp, fn, tn (counts)."""
+
+    def _info(self):
+        features = datasets.Features(
+            {"predictions": datasets.Value("int64"), "references": datasets.Value("int64")}
+        )
+        return evaluate.MetricInfo(description=_DESCRIPTION, citation="", features=features)
+
+    def _compute(self, predictions, references):
+        predicted, true = np.asarray(predictions) == 1, np.asarray(references) == 1
+        tp, fp = int(np.sum(predicted & true)), int(np.sum(predicted & ~true))
+        fn, tn = int(np.sum(~predicted & true)), int(np.sum(~predicted & ~true))
+        denominator = 2 * tp + fp + fn
+        return {
+            "accuracy": (tp + tn) / len(true),
+            # No positive anywhere: F1 is 0 by scikit-learn's (and so GLUE's) convention.
+            "f1": 2 * tp / denominator if denominator else 0.0,
+            "tp": tp,
+            "fp": fp,
+            "fn": fn,
+            "tn": tn,
+        }

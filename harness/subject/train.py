@@ -1,0 +1,184 @@
+"""One cell's training run: the course's recipe with `Trainer`, observed."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import time
+from pathlib import Path
+from typing import Any, Callable
+
+import datasets
+import numpy as np
+import torch
+from transformers import AutoTokenizer, DataCollatorWithPadding, Trainer, set_seed
+
+from harness.subject import arguments as subject_arguments
+from harness.subject import checkpoints, facts
+from harness.subject.metrics.paraphrase.paraphrase import Paraphrase
+from harness.subject.observation import Observer
+
+Emit = Callable[[dict[str, Any]], None]
+COUNTS = ("tp", "fp", "fn", "tn")
+
+
+def run_cell(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
+    """Train, evaluate and predict one cell; return its outcome and leave `series.npz` in `folder`.
+
+    Parameters
+    ----------
+    job
+        `cell` (as asked for), `arguments` (resolved `TrainingArguments` without what is owned), `checkpoint`
+        (`path`, `sha256`, `config`), `dataset` (folder of the tokenized splits), `data` (its facts), `accelerator`.
+
+    Returns
+    -------
+    dict
+        `status` ("ok" or "nonfinite"), `observed`, `measured`, `series` (array name -> shape).
+    """
+    clock = _Clock()
+    cell, checkpoint = job["cell"], job["checkpoint"]
+    splits = datasets.load_from_disk(job["dataset"])
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint["path"], trust_remote_code=False)
+    clock.lap("tokenize")
+
+    if cell["head_seeding"] == "seeded":
+        # The course leaves this out: its head is random even at a fixed seed. "course" keeps that.
+        set_seed(cell["seed"])
+    model, loaded = checkpoints.load_model(checkpoint["path"], checkpoint["config"])
+    init_sha256 = checkpoints.weights_sha256(model)
+    clock.lap("load")
+
+    requested = {**job["arguments"], **_precision(cell["precision"]), "seed": cell["seed"]}
+    requested["output_dir"] = str(folder / "trainer")
+    requested["use_cpu"] = job["accelerator"] == "cpu"
+    arguments = subject_arguments.build(requested)
+    collator = DataCollatorWithPadding(tokenizer=tokenizer)
+    metric = Paraphrase(experiment_id=f"cell-{os.getpid()}", keep_in_memory=True)
+
+    def compute_metrics(prediction: Any) -> dict[str, float]:
+        predictions = np.argmax(prediction.predictions, axis=-1)
+        return metric.compute(predictions=predictions, references=prediction.label_ids)
+
+    trainer = Trainer(
+        model,
+        arguments,
+        train_dataset=splits["train"],
+        eval_dataset=splits["validation"],
+        data_collator=collator,
+        compute_metrics=compute_metrics,
+        **_tokenizer_argument(tokenizer),
+    )
+    observer = Observer(emit)
+    observer.attach(trainer)
+    if trainer.args.n_gpu > 1:
+        raise RuntimeError(f"{trainer.args.n_gpu} devices are visible to a one-device cell: DataParallel is refused")
+
+    clock.lap("load")
+    result = trainer.train()
+    clock.lap("train")
+    emit({"event": "predicting"})
+    prediction = trainer.predict(splits["validation"])
+    clock.lap("predict")
+
+    series = observer.series()
+    series["logits"] = np.asarray(prediction.predictions, dtype=np.float32)
+    series["labels"] = np.asarray(prediction.label_ids, dtype=np.int64)
+    _save_series(folder / "series.npz", series)
+    final_sha256 = checkpoints.weights_sha256(model)
+
+    seconds = {**clock.seconds, **observer.seconds}
+    seconds["total"] = clock.total()
+    scores = {key[len("test_") :]: value for key, value in prediction.metrics.items()}
+    finite = all(np.isfinite(series[name]).all() for name in ("loss", "logits"))
+    return {
+        "status": "ok" if finite else "nonfinite",
+        "observed": {
+            **facts.software(),
+            "threads": torch.get_num_threads(),
+            "determinism": facts.determinism(),
+            "machine": facts.machine(),
+            "data": job["data"],
+            "weights": {
+                "checkpoint_sha256": checkpoint["sha256"],
+                "revision": checkpoint.get("revision"),
+                "parameters": sum(p.numel() for p in model.parameters()),
+                **loaded,
+                "unused": _shortened(loaded["unused"]),
+                "init_sha256": init_sha256,
+                "final_sha256": final_sha256,
+            },
+            "model": {
+                "class": type(model).__name__,
+                "attention": getattr(model.config, "_attn_implementation", "not available"),
+                "dtype": str(next(model.parameters()).dtype).removeprefix("torch."),
+                "device": str(arguments.device),
+            },
+            "optimizer": facts.optimizer(trainer),
+            "collator": type(trainer.data_collator).__name__,
+            "arguments": _resolved(arguments),
+            "optimizer_steps": trainer.state.global_step,
+        },
+        "measured": {
+            "metrics": {key: float(scores[key]) for key in ("accuracy", "f1", "loss")},
+            "confusion": {key: int(scores[key]) for key in COUNTS},
+            "epochs": [
+                {"epoch": e["epoch"], "step": e["step"], **{k: e.get(k) for k in ("accuracy", "f1", "loss")}}
+                for e in observer.evaluations
+            ],
+            "train_loss": float(result.training_loss),
+            "seconds": {key: round(value, 6) for key, value in seconds.items()},
+            "train_samples": observer.samples,
+            "train_samples_per_second": observer.samples / seconds["train"],
+            "peak_memory_mib": facts.peak_memory_mib(),
+        },
+        "series": {name: list(array.shape) for name, array in series.items()},
+    }
+
+
+def _tokenizer_argument(tokenizer: Any) -> dict[str, Any]:
+    """The Trainer's `tokenizer` became `processing_class` in transformers 4.46."""
+    name = "processing_class" if "processing_class" in inspect.signature(Trainer.__init__).parameters else "tokenizer"
+    return {name: tokenizer}
+
+
+def _resolved(arguments: Any) -> dict[str, Any]:
+    """Every resolved argument but this run's own folders, which say nothing and differ in each record."""
+    resolved = arguments.to_dict()
+    return {name: value for name, value in resolved.items() if name not in ("output_dir", "logging_dir", "run_name")}
+
+
+def _precision(precision: str) -> dict[str, Any]:
+    """The flags of each precision; every flag is set, so that no version's default decides."""
+    flags: dict[str, Any] = {"fp16": precision == "fp16", "bf16": precision == "bf16"}
+    if torch.cuda.is_available():
+        flags["tf32"] = precision == "tf32"
+    return flags
+
+
+def _shortened(names: list[str], most: int = 40) -> list[str]:
+    """A record has 16 KB: many unused weights (whole layers cut off) are counted instead of listed."""
+    return names if len(names) <= most else [*names[:most], f"… and {len(names) - most} more"]
+
+
+def _save_series(path: Path, series: dict[str, np.ndarray]) -> None:
+    with path.open("wb") as file:
+        np.savez_compressed(file, **series)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+class _Clock:
+    """Wall-clock seconds by phase; a phase may have several laps."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._start = self._mark = time.perf_counter()
+
+    def lap(self, phase: str) -> None:
+        now = time.perf_counter()
+        self.seconds[phase] = self.seconds.get(phase, 0.0) + now - self._mark
+        self._mark = now
+
+    def total(self) -> float:
+        return time.perf_counter() - self._start

