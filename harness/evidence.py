@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -26,7 +27,7 @@ class Evidence:
     """`records`: one a configuration and environment; `curves`: the loss of every optimizer step, an array a seed."""
 
     records: dict[Key, Record] = field(default_factory=dict)
-    curves: dict[Key, list[npt.NDArray[Any]]] = field(default_factory=dict)
+    curves: dict[Key | str | tuple[str, str, str | None], Sequence[npt.ArrayLike]] = field(default_factory=dict)
 
 
 def gather(store: Store, entries: Sequence[Entry], configurations: Sequence[str]) -> Evidence:
@@ -57,7 +58,7 @@ def gather(store: Store, entries: Sequence[Entry], configurations: Sequence[str]
 def _loss(store: Store, entry: Entry) -> npt.NDArray[Any] | None:
     """The loss series of one run; None where the file is gone or unreadable: a curve is not worth a report."""
     try:
-        with np.load(store.series_path(entry), allow_pickle=False) as series:
+        with store.series_path(entry).open("rb") as file, np.load(file, allow_pickle=False) as series:
             return np.asarray(series["loss"])
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error):
         return None

@@ -26,9 +26,9 @@ def command_line() -> str:
 
 @lru_cache(maxsize=8)
 def provenance(folder: Path) -> Provenance:
-    """This harness and the git state of `folder` (the grid's place), both None where it is in no repository."""
+    """Name the harness and the git state of `folder` (the grid's place), both None where it is in no repository."""
     sha = _git(folder, "rev-parse", "HEAD")
-    status = _git(folder, "status", "--porcelain") if sha else None
+    status = _git(folder, "status", "--porcelain", "--untracked-files=no") if sha else None
     return Provenance(
         harness=__version__,
         git_sha=sha or None,

@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, ValidationError, WithJsonSchema
 
+from harness.brevity import fitted
 from harness.cell import Cell, cell_label
 from harness.entry import Entry
 from harness.errors import StoreError
@@ -31,12 +32,17 @@ SCORED: Final = frozenset({"ok", "collapsed"})
 """Statuses whose metrics may be reported as scores."""
 ERRORED: Final = frozenset({"nonfinite", "failed", "oom", "timeout", "killed", "interrupted"})
 
-Number = Annotated[float, PlainSerializer(lambda x: x if math.isfinite(x) else str(x), when_used="json")]
+Number = Annotated[
+    float,
+    PlainSerializer(lambda x: x if math.isfinite(x) else str(x), when_used="json"),
+    WithJsonSchema({"anyOf": [{"type": "number"}, {"enum": ["nan", "inf", "-inf"]}]}),
+]
 """A float that may be NaN or infinite; JSON carries those as the strings "nan", "inf", "-inf"."""
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # What `Any` holds (an argument, say) may be infinite too: null would say that it was not there.
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
 
 
 class AskedCheckpoint(_Part):
@@ -135,7 +141,8 @@ class EpochScore(_Part):
 class Measured(_Part):
     """What came out: scores as fractions, times in seconds, rates per second, memory in MiB.
 
-    `seconds` has the phases load, tokenize, train (evaluation excluded), evaluate, predict, data_wait (part
+    `seconds` has the phases load, tokenize, setup (optimizer and loaders, within `Trainer.train`), train (evaluation
+    and setup excluded), evaluate, predict, data_wait (part
     of train) and total. `train_samples_per_second` = `train_samples` / `seconds["train"]`.
     """
 
@@ -143,10 +150,10 @@ class Measured(_Part):
     confusion: Confusion | None = None
     epochs: list[EpochScore] = []
     train_loss: Number | None = None
-    seconds: dict[str, float] = {}
+    seconds: dict[str, Number] = {}
     train_samples: int | None = None
-    train_samples_per_second: float | None = None
-    peak_memory_mib: dict[str, float] = {}
+    train_samples_per_second: Number | None = None
+    peak_memory_mib: dict[str, Number] = {}
     throttle_reasons: list[str] = []
 
 
@@ -188,7 +195,7 @@ class Record(_Part):
     series_sha256: str | None = None
     provenance: Provenance
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
 
     @property
     def final(self) -> bool:
@@ -201,17 +208,8 @@ class Record(_Part):
         return cell_label(self.asked.checkpoint.name, self.asked.seed, self.asked.axes)
 
     def to_json(self) -> str:
-        """Serialise; `details` of a failure is shortened from the front until the record fits 16 KB."""
-        text = self._dump()
-        if len(text.encode()) <= MAX_BYTES or self.failure is None:
-            return text
-        over = len(text.encode()) - MAX_BYTES + 64
-        # JSON escapes can make a character longer, never shorter: cutting `over` characters always suffices.
-        details = "… " + self.failure.details[over:]
-        return self.model_copy(update={"failure": self.failure.model_copy(update={"details": details})})._dump()
-
-    def _dump(self) -> str:
-        return self.model_dump_json(by_alias=True, indent=1) + "\n"
+        """Serialise; what is there for people is shortened until the record fits 16 KB (`harness.brevity`)."""
+        return fitted(self.model_dump_json(by_alias=True, indent=1) + "\n", MAX_BYTES)
 
     def entry(self, path: str) -> Entry:
         """Summarise for the index; `path` is the attempt's folder relative to the grid's results."""
@@ -255,7 +253,7 @@ def read_record(path: Path) -> Record:
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise StoreError(f"{path}: not a readable record ({error})") from error
     return parse_record(data, str(path))
 

@@ -8,17 +8,18 @@ the locks are `flock`, which network file systems do not all honour.
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
+import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from harness.durable import explained, flush_folder, write_durably
 from harness.entry import Entry, parse_entry
 from harness.errors import StoreError
-from harness.record import Record, read_record
+from harness.lock import CellLock, take_lock
+from harness.record import SCHEMA, Record, read_record
 
 RECORD: Final = "record.json"
 SERIES: Final = "series.npz"
@@ -33,26 +34,22 @@ class Attempt:
     number: int
 
 
-@dataclass
-class CellLock:
-    """The right to run one cell, held while any process holds `descriptor`: hand it to the child that runs."""
-
-    descriptor: int
-
-    def release(self) -> None:
-        """Give up this process's share; a child that still holds its own keeps the cell locked."""
-        if self.descriptor >= 0:
-            os.close(self.descriptor)
-            self.descriptor = -1
-
-
 class Store:
-    """One grid's results."""
+    """One grid's results.
+
+    Attributes
+    ----------
+    unreadable
+        Damaged records met so far, by the path of their attempt, and what is wrong with each. They count for
+        nothing, so their cells run again, and they hinder no other record; whoever has a user to tell says so.
+    """
 
     def __init__(self, root: Path, grid: str) -> None:
         self.grid = grid
         self.folder = root / grid
+        self.unreadable: dict[str, str] = {}
         self._index = self.folder / "index.jsonl"
+        self._indexed: set[str] | None = None  # paths of the entries that the index is known to have
 
     def cell_folder(self, cell_id: str) -> Path:
         """Where a cell's attempts are, in every environment."""
@@ -65,58 +62,95 @@ class Store:
 
         A line torn by a crash is passed over here, and put right by :meth:`reconcile` or :meth:`reindex`.
         """
-        try:
-            text = self._index.read_text(encoding="utf-8", errors="replace")
-        except FileNotFoundError:
-            return list(self._scan()) if (self.folder / "cells").is_dir() else []
-        except OSError as error:
-            raise _store_error(self._index, "read", error) from error
+        self._indexed = set()
+        with explained(self._index, "read"):
+            try:
+                text = self._index.read_text(encoding="utf-8", errors="replace")
+            except FileNotFoundError:
+                return sorted(self._scan(), key=_age)
         found: dict[str, Entry] = {}
         for line in text.splitlines():
-            with contextlib.suppress(StoreError):
+            with contextlib.suppress(StoreError, RecursionError):
                 entry = parse_entry(line)
                 found.setdefault(entry.path, entry)
+        self._indexed.update(found)
         return list(found.values())
 
     def reconcile(self, entries: Sequence[Entry], cell_ids: Sequence[str]) -> list[Entry]:
         """Add to `entries` the records of `cell_ids` that a crash kept out of the index, and index them.
 
-        Costs one `stat` for each cell: give it the cells that look undone.
+        Costs at most 256 listings of folders: give it the cells that look undone. A store that can only be read
+        is read.
         """
         known = {entry.path for entry in entries}
         missed = [
             entry
-            for cell_id in cell_ids
-            if self.cell_folder(cell_id).is_dir()
+            for cell_id in self._with_folder(cell_ids)
             for entry in self.cell_entries(cell_id)
             if entry.path not in known
         ]
         if missed:
-            self._append(missed)
+            with contextlib.suppress(StoreError):
+                self._append(missed)
         return [*entries, *missed]
 
+    def adopt(self, cell_id: str) -> list[Entry]:
+        """Read a cell's entries from its records and index those that a crash kept out; the caller holds its lock.
+
+        A record that another harness has just indexed may be indexed twice: the first line counts.
+        """
+        if self._indexed is None:
+            self.entries()
+        entries = self.cell_entries(cell_id)
+        missed = [entry for entry in entries if entry.path not in (self._indexed or ())]
+        if missed:
+            self._append(missed)
+        return entries
+
     def cell_entries(self, cell_id: str) -> list[Entry]:
-        """A cell's entries read from its records themselves, every environment, oldest attempt first."""
-        return [
-            read_record(folder / RECORD).entry(self._relative(folder))
-            for folder in self._attempt_folders(self.cell_folder(cell_id))
-            if (folder / RECORD).is_file()
-        ]
+        """A cell's entries read from its records themselves, environment by environment, oldest attempt first.
+
+        A damaged record is left out and noted in `unreadable`.
+
+        Raises
+        ------
+        StoreError
+            Where a newer harness wrote a record: running its cell again would be wrong, not merely wasteful.
+        """
+        found = []
+        for folder in self._attempt_folders(self.cell_folder(cell_id)):
+            path = folder / RECORD
+            if not path.is_file():
+                continue
+            try:
+                found.append(read_record(path).entry(self._relative(folder)))
+            except (StoreError, RecursionError) as error:
+                if _is_newer(path):
+                    raise
+                self.unreadable[self._relative(folder)] = str(error)
+        return found
 
     def record(self, entry: Entry) -> Record:
-        """The record behind an entry."""
-        return read_record(self.folder / entry.path / RECORD)
+        """The record behind an entry; the error for a damaged or missing one says how to go on without it."""
+        try:
+            return read_record(self.folder / entry.path / RECORD)
+        except StoreError as error:
+            if _is_newer(self.folder / entry.path / RECORD):
+                raise
+            raise StoreError(
+                f"{error}; `harness store reindex {self.grid}` leaves this record out, and its cell runs again"
+            ) from error
 
     def series_path(self, entry: Entry) -> Path:
         """The per-step arrays behind an entry; the file may be absent for attempts that left none."""
         return self.folder / entry.path / SERIES
 
-    def unfinished(self, cell_id: str, environment_id: str) -> list[Attempt]:
-        """Attempts that a killed harness left without a record."""
+    def unfinished(self, cell_id: str) -> list[Attempt]:
+        """Attempts, in every environment, that a killed harness left without a record; the caller holds the lock."""
         return [
             Attempt(folder, int(folder.name))
             for folder in self._attempt_folders(self.cell_folder(cell_id))
-            if folder.parent.name == environment_id and not (folder / RECORD).is_file()
+            if not (folder / RECORD).is_file()
         ]
 
     # Writing.
@@ -124,23 +158,17 @@ class Store:
     def lock(self, cell_id: str) -> CellLock | None:
         """Take the right to run a cell; None while another harness, or a child of one, still has it."""
         path = self.cell_folder(cell_id) / "lock"
-        with _explained(path, "lock"):
+        with explained(path, "lock"):
             path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                os.close(descriptor)
-                return None
-        return CellLock(descriptor)
+            return take_lock(path, wait=False)
 
     def begin(self, cell_id: str, environment_id: str) -> Attempt:
         """Make the next attempt's folder; the caller holds the cell's lock."""
         parent = self.cell_folder(cell_id) / environment_id
-        with _explained(parent, "write to"):
+        with explained(parent, "write to"):
             parent.mkdir(parents=True, exist_ok=True)
-            numbers = [int(child.name) for child in parent.iterdir() if child.name.isdigit()]
-            attempt = Attempt(parent / f"{max(numbers, default=0) + 1:03d}", max(numbers, default=0) + 1)
+            number = 1 + max((int(child.name) for child in parent.iterdir() if child.name.isdecimal()), default=0)
+            attempt = Attempt(parent / f"{number:03d}", number)
             attempt.folder.mkdir()
         return attempt
 
@@ -153,70 +181,82 @@ class Store:
             Where the disk is full or not writable; nothing half-written is left under the record's name.
         """
         path = attempt.folder / RECORD
-        with _explained(path, "write"):
+        with explained(path, "write"):
             write_durably(path, record.to_json())
+            # A new folder survives a power cut only once the folder that names it is on the disk too.
+            for folder in attempt.folder.parents:
+                if not folder.is_relative_to(self.folder):
+                    break
+                flush_folder(folder)
         entry = record.entry(self._relative(attempt.folder))
         self._append([entry])
         return entry
 
     def reindex(self) -> int:
-        """Rebuild the index from the records; returns how many there are."""
+        """Rebuild the index from the records; returns how many there are. `unreadable` then has those left out."""
+        self.unreadable.clear()
         with self._index_lock():
-            entries = sorted(self._scan(), key=lambda entry: (entry.started, entry.path))
-            with _explained(self._index, "write"):
-                write_durably(self._index, "".join(entry.to_line() for entry in entries))
+            return self._rebuild()
+
+    def _rebuild(self) -> int:
+        """Write the whole index anew; the caller holds its lock."""
+        entries = sorted(self._scan(), key=_age)
+        with explained(self._index, "write"):
+            for stale in self.folder.glob(f"{self._index.name}.*.tmp"):
+                stale.unlink(missing_ok=True)
+            write_durably(self._index, "".join(entry.to_line() for entry in entries))
+        self._indexed = {entry.path for entry in entries}
         return len(entries)
 
     def _append(self, entries: Sequence[Entry]) -> None:
-        with self._index_lock(), _explained(self._index, "append to"), self._index.open("ab+") as file:
-            if file.tell() and not _ends_with_newline(file.fileno()):
-                file.write(b"\n")  # a torn line stays alone on its line
-            file.write("".join(entry.to_line() for entry in entries).encode())
-            file.flush()
-            os.fsync(file.fileno())
+        with self._index_lock():
+            if not self._index.exists():
+                # The first record of all, or a deleted index: an index of only the new would hide the old.
+                self._rebuild()
+                return
+            with explained(self._index, "append to"), self._index.open("ab+") as file:
+                if file.tell() and not _ends_with_newline(file.fileno()):
+                    file.write(b"\n")  # a torn line stays alone on its line
+                file.write("".join(entry.to_line() for entry in entries).encode())
+                file.flush()
+                os.fsync(file.fileno())
+        if self._indexed is not None:
+            self._indexed.update(entry.path for entry in entries)
 
     @contextlib.contextmanager
     def _index_lock(self) -> Iterator[None]:
         path = self.folder / "index.lock"
-        with _explained(path, "lock"):
+        with explained(path, "lock"):
             self.folder.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            lock = take_lock(path, wait=True)
+        assert lock is not None
         try:
             yield
         finally:
-            os.close(descriptor)
+            lock.release()
 
     def _scan(self) -> Iterator[Entry]:
         """Every record in the folders, in the folders' order."""
         for cell in sorted((self.folder / "cells").glob("??/*")):
             yield from self.cell_entries(cell.name)
 
+    def _with_folder(self, cell_ids: Sequence[str]) -> Iterator[str]:
+        """Those cells that have a folder: one listing for all cells that share their first two characters."""
+        listed: dict[str, set[str]] = {}
+        for cell_id in cell_ids:
+            shelf = cell_id[:2]
+            if shelf not in listed:
+                folder = self.cell_folder(cell_id).parent
+                listed[shelf] = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+            if cell_id in listed[shelf]:
+                yield cell_id
+
     def _attempt_folders(self, cell: Path) -> list[Path]:
-        return sorted(folder for folder in cell.glob("*/*") if folder.name.isdigit() and folder.is_dir())
+        found = (folder for folder in cell.glob("*/*") if folder.name.isdecimal() and folder.is_dir())
+        return sorted(found, key=lambda folder: (folder.parent.name, int(folder.name)))
 
     def _relative(self, folder: Path) -> str:
         return folder.relative_to(self.folder).as_posix()
-
-
-def write_durably(path: Path, text: str) -> None:
-    """Write beside the place, flush to the disk, rename into place, flush the folder: all or nothing."""
-    scratch = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        with scratch.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        scratch.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            scratch.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def store_grids(root: Path) -> list[str]:
@@ -226,22 +266,18 @@ def store_grids(root: Path) -> list[str]:
     return sorted(path.parent.name for path in root.glob("*/cells"))
 
 
-@contextlib.contextmanager
-def _explained(path: Path, what: str) -> Iterator[None]:
+def _is_newer(path: Path) -> bool:
+    """Whether a file that could not be read as a record was written by a newer harness."""
     try:
-        yield
-    except OSError as error:
-        raise _store_error(path, what, error) from error
+        schema = json.loads(path.read_text(encoding="utf-8"))["schema"]
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return False
+    return isinstance(schema, int) and schema > SCHEMA
 
 
-def _store_error(path: Path, what: str, error: OSError) -> StoreError:
-    advice = {
-        errno.ENOSPC: "free some disk space and run the same command again: finished cells are kept",
-        errno.EDQUOT: "the disk quota is used up; free some space and run the same command again",
-        errno.EROFS: "the file system is read-only; choose another place with --results",
-        errno.EACCES: "choose another place with --results, or change its permissions",
-    }.get(error.errno or 0, "finished cells are kept")
-    return StoreError(f"{path}: cannot {what} it: {error.strerror or error}; {advice}")
+def _age(entry: Entry) -> tuple[str, str]:
+    """The order of an index that is made anew."""
+    return entry.started, entry.path
 
 
 def _ends_with_newline(descriptor: int) -> bool:

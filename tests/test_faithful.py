@@ -79,6 +79,28 @@ def tiny_bert_folder() -> Path:
     return cache_folder() / "tiny-bert-1"
 
 
+@pytest.mark.parametrize(("head_seeding", "heads"), [("seeded", 1), ("course", 2)])
+def test_head_seeding(tmp_path: Path, head_seeding: str, heads: int) -> None:
+    """Two cells of one seed start from the same weights, unless the head is left unseeded as in the course."""
+    store = run_harness(
+        tmp_path,
+        f"""
+        name = "faithful"
+        task = "embedded/paraphrase"
+        head_seeding = "{head_seeding}"
+        [recipe]
+        max_steps = 1
+        [matrix]
+        checkpoint = "embedded/tiny-bert"
+        seed = 42
+        weight_decay = [0.0, 0.01]
+        """,
+    )
+    weights = [record.observed.weights for record in map(store.record, store.entries()) if record.observed]
+    assert len({w.init_sha256 for w in weights if w}) == heads
+    assert {tuple(w.newly_initialised) for w in weights if w} == {("classifier.bias", "classifier.weight")}
+
+
 @pytest.mark.slow
 def test_minilm_on_mrpc_equals_plain_script(tmp_path: Path) -> None:
     """The real checkpoint on the real task, 60 steps; the whole run is compared by the same code (see CONTRIBUTING)."""

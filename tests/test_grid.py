@@ -142,7 +142,8 @@ def test_every_problem_is_reported_at_once() -> None:
         "g.toml: reference[0].value: got 88.9; allowed a fraction from -1 to 1 (85.78 points are 0.8578)",
         "g.toml: quality.margin: got 0; allowed auto or a value > 0.0",
         "g.toml: checkpoint.a.from: missing; it is required",
-        'g.toml: checkpoint.a.form: got "b"; not a key here; allowed from, revision, config, recipe; did you mean from?',
+        'g.toml: checkpoint.a.form: got "b"; not a key here; allowed from, revision, config, recipe; '
+        "did you mean from?",
         "g.toml: execution.timeout_minutes: got true; allowed a number",
         'g.toml: execution.slots: got "all"; allowed auto or an integer',
         'g.toml: recipe_defalts: got "4.45.2"; not a key here; allowed name, task, head_seeding, recipe_defaults, '
@@ -189,7 +190,8 @@ def test_what_cannot_be_meant(text: str, message: str) -> None:
 
 
 def test_references_written_out() -> None:
-    start = '[matrix]\ncheckpoint = "a"\n[[reference]]\nid = "r"\nmetric = "f1"\nsplit = "validation"\nsource = "x"\n'
+    start = '[matrix]\ncheckpoint = "a"\n'
+    start += '[[reference]]\nid = "r"\nmetric = "f1"\nsplit = "validation"\nsource = "x"\n'
     assert read(start + 'statistic = "single"\nvalue = 0.9').reference[0].value == 0.9
     assert read(start + 'statistic = "mean"\nvalue = 0.9\nn = 5\nsd = 0.01').reference[0].sd == 0.01
     assert read(start + 'statistic = "sample"\nvalues = [0.9, 0.8]').reference[0].values == [0.9, 0.8]

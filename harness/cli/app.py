@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import traceback
+from typing import Any, Final
 
-import click
 import typer
 
 from harness import __version__
 from harness.cli import bench, doctor, plan, report, run, schema, status, store, validate
+from harness.cli.console import mute_output
 from harness.errors import HarnessError
 
-EPILOG = "Exit codes: 0 fine, 1 a check failed, 2 usage or invalid grid, 3 undecided or out of time, 4 a cell errored or \
-is missing or a requirement is unmet, 5 nothing was measured, 70 internal error, 130 interrupted."
+EPILOG = (
+    "Exit codes: 0 fine, 1 a check failed, 2 usage or invalid grid, 3 undecided or out of time, 4 a cell errored "
+    "or is missing or a requirement is unmet, 5 nothing was measured, 70 internal error, 130 interrupted."
+)
 
 app = typer.Typer(
     name="harness",
@@ -51,23 +55,41 @@ for command in (validate, plan, run, bench, status, report, doctor, schema):
 app.add_typer(store.app, name="store")
 
 
+USAGE_ERRORS: Final[Any] = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
+"""What typer raises for a command line that cannot be meant. Its own class: newer typers bring their own click."""
+
+
 def main() -> None:
     """Run the command line; every way out has one of the documented exit codes."""
+    # 100,000 cells and entries make no cycles; by default a fifth of their time goes into looking for some.
+    gc.set_threshold(100_000, 20, 100)
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that knows less than Unicode gets escapes, not a crash in the middle of a run.
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    code = run_command()
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        mute_output()
+    sys.exit(code)
+
+
+def run_command() -> int:
+    """Run the command that the process was started with, say what went wrong, and return the exit code."""
+    code: int | None
     try:
         code = app(standalone_mode=False)
     except HarnessError as error:
         print(f"error: {error}", file=sys.stderr)
         code = error.exit_code
-    except click.exceptions.Abort:
+    except (typer.Abort, KeyboardInterrupt):
         code = 130
-    except click.ClickException as error:
+    except USAGE_ERRORS as error:
         error.show()
         code = 2
-    except KeyboardInterrupt:
-        code = 130
-    except BrokenPipeError:
-        # The reader (`| head`) has left; Python must not complain about it again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (BrokenPipeError, SystemExit):
+        # The reader (`| head`) has left. typer leaves by SystemExit then, and for nothing else in this mode.
+        mute_output()
         code = 0
     except Exception as error:  # noqa: BLE001 - the last net: a defect of ours, told as such
         if os.environ.get("HARNESS_DEBUG"):
@@ -78,4 +100,4 @@ def main() -> None:
             file=sys.stderr,
         )
         code = 70
-    sys.exit(code)
+    return code or 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -11,10 +13,12 @@ from harness.cli.doctor import grid_problems
 from harness.cli.options import RESULTS, AllowBusy, Host, MaxHours, Results, Retries, RetryErrored, Select, Slots
 from harness.cli.report import report_files, write_report
 from harness.cli.run import run_session
-from harness.errors import RequirementError, SpecError
+from harness.errors import HarnessError, RequirementError, SpecError
 from harness.execution.environment import CURRENT, probe_environment
+from harness.execution.progress import Summary
 from harness.execution.require import unusable_device
-from harness.execution.session import open_session
+from harness.execution.session import Session, open_session
+from harness.grid import load_grid
 from harness.provenance import command_line
 
 DEFAULT_GRIDS: Final = {"cuda": Path("benchmarks/mrpc.toml"), "cpu": Path("benchmarks/quickstart.toml")}
@@ -23,7 +27,8 @@ EXIT_ORDER: Final = (130, 2, 1, 4, 5, 3, 0)
 Grids = Annotated[
     list[Path] | None,
     typer.Argument(
-        help="Grids to run (default: benchmarks/mrpc.toml with CUDA, else benchmarks/quickstart.toml).", show_default=False
+        help="Grids to run (default: benchmarks/mrpc.toml with CUDA, else benchmarks/quickstart.toml).",
+        show_default=False,
     ),
 ]
 
@@ -48,20 +53,55 @@ def bench(
 
     Example: harness bench benchmarks/quickstart.toml
     """
+    chosen = grids or [_default_grid()]
+    check_together(chosen)
     codes = []
-    for grid in grids or [_default_grid()]:
-        session = open_session(grid, results, selection=select, slots=slots, retry_errored=retry_errored)
+    for grid in chosen:
         try:
-            summary = run_session(session, host=host, max_hours=max_hours, retries=retries, allow_busy=allow_busy)
-        except RequirementError as error:
-            raise RequirementError(f"{error}\n\n{grid_problems(session)}") from error
+            session = open_session(grid, results, selection=select, slots=slots, retry_errored=retry_errored)
+            summary = _run(session, host=host, max_hours=max_hours, retries=retries, allow_busy=allow_busy)
+        except SpecError:
+            raise
+        except HarnessError as error:
+            # What stops one grid need not stop the others; a night of them is worth running.
+            print(f"error: {grid}: {error}", file=sys.stderr)
+            codes.append(error.exit_code)
+            continue
         codes.append(summary.exit_code)
         if session.store.entries():
             files = report_files(session.grid, session.store, list(select), "report", command_line())
-            print(f"report: {write_report(files, session.store.folder)[0]}")
+            print(f"report: {write_report(files, session.store.folder)[0]}", flush=True)
         if summary.interrupted:
             break
-    raise typer.Exit(min(codes, key=EXIT_ORDER.index))
+    raise typer.Exit(worst(codes))
+
+
+def worst(codes: Sequence[int]) -> int:
+    """The exit code that stands for several: the first of DESIGN section 5's order."""
+    return min(codes, key=EXIT_ORDER.index)
+
+
+def check_together(grids: Sequence[Path]) -> None:
+    """Read every grid before the first one runs for hours; two of one name would share their results.
+
+    Raises
+    ------
+    SpecError
+        For the first grid that cannot be meant, or a name used twice.
+    """
+    seen: dict[str, Path] = {}
+    for path in grids:
+        name = load_grid(path).name
+        if name in seen:
+            raise SpecError(f"{path}: name: got {name!r}, which {seen[name]} has too; allowed a name of its own")
+        seen[name] = path
+
+
+def _run(session: Session, *, host: str, max_hours: float | None, retries: int, allow_busy: bool) -> Summary:
+    try:
+        return run_session(session, host=host, max_hours=max_hours, retries=retries, allow_busy=allow_busy)
+    except RequirementError as error:
+        raise RequirementError(f"{error}\n\n{grid_problems(session)}") from error
 
 
 def _default_grid() -> Path:
@@ -69,7 +109,9 @@ def _default_grid() -> Path:
     environment = probe_environment(CURRENT)
     problem = unusable_device(environment)
     if problem:
-        raise RequirementError(f"{problem}\n(name a grid to run it on the CPU all the same, with CUDA_VISIBLE_DEVICES= set)")
+        raise RequirementError(
+            f"{problem}\n(name a grid to run it on the CPU all the same, with CUDA_VISIBLE_DEVICES= set)"
+        )
     chosen = DEFAULT_GRIDS[environment.accelerator]
     where = "CUDA is available" if environment.accelerator == "cuda" else "no CUDA device"
     print(f"{where}: running {chosen}", flush=True)

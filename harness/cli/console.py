@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -18,6 +19,8 @@ from harness.execution.plan import Plan
 from harness.execution.progress import Summary
 
 PLAIN_INTERVAL_S = 30.0
+PHASES = {"training": "training", "step": "training", "evaluated": "training", "predicting": "predicting"}
+"""What a cell does after each of its events; others, such as the start of its process, change nothing."""
 STYLES = {"ok": "green", "collapsed": "yellow", "skipped": "dim", "killed": "yellow", "interrupted": "yellow"}
 
 
@@ -33,11 +36,25 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
+def mute_output() -> None:
+    """Drop whatever is printed from here on: the reader of standard output (`| head`, a closed pager) has left."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def one_line(text: str) -> str:
+    """The text without line breaks and control characters: an error's message may hold a terminal's codes."""
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
 def outcome_text(entry: Entry) -> str:
     """One finished cell in a few words."""
     if entry.error:
-        return f"{entry.status} ({entry.error.partition(': ')[2] or entry.error})"
-    scores = [f"{name} {entry.metrics[key]:.4f}" for key, name in (("accuracy", "accuracy"), ("f1", "F1")) if key in entry.metrics]
+        return one_line(f"{entry.status} ({entry.error.partition(': ')[2] or entry.error})")
+    scores = [
+        f"{name} {entry.metrics[key]:.4f}"
+        for key, name in (("accuracy", "accuracy"), ("f1", "F1"))
+        if key in entry.metrics
+    ]
     rate = f"{entry.samples_per_second:.1f} samples/s" if entry.samples_per_second else ""
     return ", ".join(filter(None, [entry.status, *scores, rate, duration(entry.seconds.get("total"))]))
 
@@ -46,7 +63,8 @@ class PlainReporter:
     """One line an event, and now and then a line of progress: for logs, where nothing can be redrawn."""
 
     def __init__(self) -> None:
-        self._total = self._finished = 0
+        self._total = 0
+        self._finished: set[str] = set()  # cells, not attempts: a retried cell counts once
         self._last = 0.0
 
     def run_started(self, plan: Plan) -> None:
@@ -72,15 +90,21 @@ class PlainReporter:
             self._say(f"step   {cell.label}: {event['step']}/{event['steps']}")
 
     def cell_finished(self, cell: Cell, entry: Entry) -> None:
-        self._finished += 1
-        self._say(f"done   [{self._finished}/{self._total}] {cell.label}: {outcome_text(entry)}")
+        self._finished.add(cell.cell_id)
+        self._say(f"done   [{len(self._finished)}/{self._total}] {cell.label}: {outcome_text(entry)}")
 
     def run_finished(self, summary: Summary) -> None:
         return
 
+    def close(self) -> None:
+        """Nothing is held."""
+
     def _say(self, text: str) -> None:
         self._last = time.monotonic()
-        print(text, flush=True)
+        try:
+            print(text, flush=True)
+        except BrokenPipeError:
+            mute_output()  # nobody listens any more; the run is worth finishing all the same
 
 
 class LiveReporter:
@@ -88,12 +112,14 @@ class LiveReporter:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._live = Live(console=console, refresh_per_second=4, transient=True, get_renderable=self._render)
         self._running: dict[str, dict[str, Any]] = {}
-        self._total = self._finished = 0
+        self._total = 0
+        self._finished: set[str] = set()  # cells, not attempts: a retried cell counts once
         self._plan: Plan | None = None
         self._start = time.monotonic()
         self._preparing = ""
+        # Last: it renders at once, and from a thread of its own while the run goes on.
+        self._live = Live(console=console, refresh_per_second=4, transient=True, get_renderable=self._render)
 
     def run_started(self, plan: Plan) -> None:
         self._plan, self._total = plan, len(plan.of("to do"))
@@ -114,19 +140,23 @@ class LiveReporter:
         row = self._running.get(cell.cell_id)
         if row is None:
             return
-        row["phase"] = {"predicting": "predicting"}.get(event["event"], "training")
+        row["phase"] = PHASES.get(event["event"], row["phase"])
         row.update({key: event[key] for key in ("step", "steps", "accuracy", "f1") if key in event})
         if event["event"] == "step":
             row.setdefault("first", (time.monotonic(), event["step"]))
 
     def cell_finished(self, cell: Cell, entry: Entry) -> None:
         self._running.pop(cell.cell_id, None)
-        self._finished += 1
+        self._finished.add(cell.cell_id)
         line = Text(f"{cell.label}: ")
         line.append(outcome_text(entry), style=STYLES.get(entry.status, "red"))
         self._console.print(line)
 
     def run_finished(self, summary: Summary) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the terminal back, cursor and all; needed after an error too."""
         self._live.stop()
 
     def _render(self) -> Group:
@@ -134,7 +164,7 @@ class LiveReporter:
         for heading in ("cell", "phase", "step", "accuracy", "F1", "left"):
             table.add_column(heading, justify="left" if heading in ("cell", "phase") else "right")
         now = time.monotonic()
-        for row in self._running.values():
+        for row in list(self._running.values()):
             table.add_row(
                 Text(row["label"]),
                 row["phase"],
@@ -144,14 +174,15 @@ class LiveReporter:
                 duration(_left(row, now)) if "first" in row else "",
             )
         left = self._expected_left(now)
-        head = f"{self._finished} of {self._total} cells, {duration(now - self._start)} so far"
+        head = f"{len(self._finished)} of {self._total} cells, {duration(now - self._start)} so far"
         head += f", about {duration(left)} left" if left is not None else ""
         head += f"; preparing {self._preparing}" if self._preparing else ""
         return Group(table, Text(head, style="bold"))
 
     def _expected_left(self, now: float) -> float | None:
         if self._finished:
-            return (now - self._start) / self._finished * (self._total - self._finished)
+            finished = len(self._finished)
+            return (now - self._start) / finished * (self._total - finished)
         return self._plan.expected_s if self._plan else None
 
 

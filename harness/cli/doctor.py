@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from harness.cli.options import RESULTS, Json, Results
-from harness.errors import HarnessError, RequirementError
+from harness.errors import RequirementError
 from harness.execution.environment import CURRENT, Environment, probe_environment
 from harness.execution.require import device_count, no_cuda_reason, unusable_device
 from harness.execution.session import Session, check_requirements, open_session
@@ -87,7 +87,7 @@ def grid_facts(session: Session) -> dict[str, Any]:
     problems = []
     try:
         check_requirements(session)
-    except HarnessError as error:
+    except RequirementError as error:
         problems += str(error).splitlines()
     blocked = {planned.reason or "" for planned in session.plan.of("blocked")}
     skipped: dict[str, int] = {}
@@ -119,7 +119,10 @@ def _text(facts: Mapping[str, Any]) -> str:
         f"Python {facts['python']}; {packages}",
         f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB; {machine['system']}",
         f"accelerator: {facts['accelerator']}",
-        *(f"  {d['name']} {d['uuid']}, {d['memory_mib']} MiB" + (f", busy: {d['busy']}" if d["busy"] else "") for d in facts["devices"]),
+        *(
+            f"  {d['name']} {d['uuid']}, {d['memory_mib']} MiB" + (f", busy: {d['busy']}" if d["busy"] else "")
+            for d in facts["devices"]
+        ),
         f"precisions: {able}" + (f" (not here: {unable})" if unable else ""),
         f"disk: {facts['disk_free_gib']} GiB free for results",
         *(f"problem: {problem}" for problem in facts["problems"]),

@@ -11,11 +11,14 @@ GridFile = Annotated[Path, typer.Argument(help="The grid: a TOML file.", show_de
 Results = Annotated[Path, typer.Option("--results", help="Where results are kept.")]
 Select = Annotated[
     list[str],
-    typer.Option("--select", "-s", help="Only these cells: AXIS=VALUE[,VALUE...]; may be given again.", show_default=False),
+    typer.Option(
+        "--select", "-s", help="Only these cells: AXIS=VALUE[,VALUE...]; may be given again.", show_default=False
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 Slots = Annotated[
-    int | None, typer.Option("--slots", min=1, help="Cells at a time (default: what the machine holds).", show_default=False)
+    int | None,
+    typer.Option("--slots", min=1, help="Cells at a time (default: what the machine holds).", show_default=False),
 ]
 Host = Annotated[str, typer.Option("--host", help="fork: warm host, a child a cell; spawn: a new interpreter a cell.")]
 MaxHours = Annotated[

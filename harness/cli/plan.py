@@ -78,17 +78,17 @@ def plan_text(session: Session, most_rows: int | None) -> str:
         groups.setdefault(planned.cell.configuration_id, []).append(planned)
     rows = []
     for cells in list(groups.values())[:most_rows]:
-        counts = Counter(planned.state for planned in cells)
+        states: Counter[str] = Counter(planned.state for planned in cells)
         label = cell_label(cells[0].cell.checkpoint.name, 0, cells[0].cell.axes).rpartition(" · ")[0]
         known = [p.expected_s for p in cells if p.expected_s is not None]
-        each = duration(sum(known) / len(known)) if known else "unknown" if counts["to do"] else ""
+        each = duration(sum(known) / len(known)) if known else "unknown" if states["to do"] else ""
         reasons = "; ".join(dict.fromkeys(p.reason for p in cells if p.reason))
-        rows.append([label, *(counts[s] or "" for s in ("to do", "done", "skip", "blocked")), each, reasons])
+        rows.append([label, *(states[s] or "" for s in ("to do", "done", "skip", "blocked")), each, reasons])
     headers = ["configuration", "to do", "done", "skip", "blocked", "a cell takes", "why not"]
     lines = [tabulate(rows, headers=headers, tablefmt="simple", disable_numparse=True)]
     if most_rows is not None and len(groups) > most_rows:
         lines.append(f"... and {len(groups) - most_rows} more configurations (--all lists them)")
-    counts = Counter(planned.state for planned in plan.cells)
+    counts: Counter[str] = Counter(planned.state for planned in plan.cells)
     total = ", ".join(f"{counts[s]} {w}" for s, w in (("to do", "to do"), ("done", "done"), ("skip", "skipped")))
     total += f", {counts['blocked']} blocked" if counts["blocked"] else ""
     threads = max((p.cell.threads for p in plan.cells), default=1)
@@ -97,5 +97,8 @@ def plan_text(session: Session, most_rows: int | None) -> str:
         f"{plan.slots} at a time, one a device" if environment.accelerator == "cuda"
         else f"{plan.slots} at a time, {threads} thread{'s' * (threads > 1)} each on {environment.cores} cores"
     )  # fmt: skip
-    lines.append(f"\n{len(plan.cells)} cells: {total}. {where[0].upper()}{where[1:]}; expected time {duration(plan.expected_s)}.")
+    lines.append(f"\n{len(plan.cells)} cells: {total}. Runs {where}; expected time {duration(plan.expected_s)}.")
+    for label, one in plan.environments.items():
+        if one.missing:
+            lines.append(f"environment {label}: what it can run is unknown: {one.missing}")
     return "\n".join(lines)

@@ -9,6 +9,7 @@ import typer
 
 from harness import __version__
 from harness.cli.options import RESULTS, GridFile, Json, Results, Select
+from harness.durable import write_durably
 from harness.entry import Entry
 from harness.errors import NothingMeasured, StoreError
 from harness.evidence import gather
@@ -19,7 +20,7 @@ from harness.report.build import build_report
 from harness.report.model import GridFacts
 from harness.report.render import render
 from harness.selection import select as select_cells
-from harness.store import Store, write_durably
+from harness.store import Store
 
 Out = Annotated[
     Path | None,
@@ -49,7 +50,14 @@ def report(
     """
     found = load_grid(grid)
     store = Store(results, found.name)
-    files = report_files(found, store, select, "report" if out is None else out.stem, command or f"harness run {grid} && {command_line()}", title)
+    files = report_files(
+        found,
+        store,
+        select,
+        "report" if out is None else out.stem,
+        command or f"harness run {grid} && {command_line()}",
+        title,
+    )
     stem = "report" if out is None else out.stem
     if as_json:
         print(files[f"{stem}.json"])

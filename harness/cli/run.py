@@ -7,7 +7,18 @@ from pathlib import Path
 import typer
 
 from harness.cli.console import duration, reporter
-from harness.cli.options import RESULTS, AllowBusy, GridFile, Host, MaxHours, Results, Retries, RetryErrored, Select, Slots
+from harness.cli.options import (
+    RESULTS,
+    AllowBusy,
+    GridFile,
+    Host,
+    MaxHours,
+    Results,
+    Retries,
+    RetryErrored,
+    Select,
+    Slots,
+)
 from harness.errors import SpecError
 from harness.execution.progress import Summary
 from harness.execution.run import Runner
@@ -45,7 +56,11 @@ def run_session(session: Session, *, host: str, max_hours: float | None, retries
         raise SpecError(f"--host: got {host!r}; allowed: fork, spawn")
     check_requirements(session)
     options = run_options(session, host=host, max_hours=max_hours, retries=retries, allow_busy=allow_busy)
-    summary = Runner(session.store, session.plan, session.grid.path.parent, options, reporter()).run()
+    told = reporter()
+    try:
+        summary = Runner(session.store, session.plan, session.grid.path.parent, options, told).run()
+    finally:
+        told.close()
     print(summary_text(summary, session.grid.path))
     return summary
 

@@ -49,11 +49,15 @@ def status(names: Names = None, results: Results = RESULTS, as_json: Json = Fals
 
 def _facts(results: Path, name: str) -> dict[str, Any]:
     """Counts of attempts by status; problems are the errors of cells whose latest attempt has one."""
-    entries = Store(results, name).entries()
+    store = Store(results, name)
+    entries = store.entries()
     latest = {(e.cell_id, e.environment_id): e for e in entries}
     problems = Counter(f"{e.status}: {e.error}" for e in latest.values() if e.error and e.status != "skipped")
     return {
         "cells": len({e.cell_id for e in entries}),
         "statuses": dict(Counter(e.status for e in entries)),
-        "problems": [f"{count} x {text}" for text, count in problems.most_common(10)],
+        "problems": [
+            *(f"{count} x {text}" for text, count in problems.most_common(10)),
+            *(f"unreadable, counts for nothing: {text}" for text in store.unreadable.values()),
+        ],
     }

@@ -30,5 +30,10 @@ def reindex(
     known = store_grids(results)
     for name in names or known:
         if name not in known:
-            raise SpecError(f"store reindex: got {name!r}; allowed: {', '.join(known) or f'nothing, {results} is empty'}")
-        print(f"{name}: {Store(results, name).reindex()} records")
+            raise SpecError(
+                f"store reindex: got {name!r}; allowed: {', '.join(known) or f'nothing, {results} is empty'}"
+            )
+        store = Store(results, name)
+        print(f"{name}: {store.reindex()} records")
+        for problem in store.unreadable.values():
+            print(f"{name}: left out: {problem}")

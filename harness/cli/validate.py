@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from harness.cli.options import Json
+from harness.errors import SpecError
 from harness.grid import Grid, load_grid
 
 GridFiles = Annotated[list[Path], typer.Argument(help="The grids: TOML files.", show_default=False)]
@@ -24,7 +25,14 @@ def validate(grids: GridFiles, as_json: Json = False) -> None:
 
     Example: harness validate benchmarks/*.toml
     """
-    found = [load_grid(path) for path in grids]
+    found, problems = [], []
+    for path in grids:
+        try:
+            found.append(load_grid(path))
+        except SpecError as error:
+            problems.append(str(error))
+    if problems:
+        raise SpecError("\n".join(problems))
     if as_json:
         print(json.dumps([_facts(grid) for grid in found], indent=2))
         return

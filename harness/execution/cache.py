@@ -8,8 +8,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from harness.durable import write_durably
 from harness.errors import StoreError
-from harness.store import write_durably
 
 
 def cache_folder() -> Path:
@@ -21,7 +21,7 @@ def cache_folder() -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(
-            f"{folder}: cannot make the cache folder ({error.strerror}); set HARNESS_CACHE to a place that can be written"
+            f"{folder}: cannot make the cache folder ({error.strerror}); set HARNESS_CACHE to a writable place"
         ) from error
     return folder.resolve()
 

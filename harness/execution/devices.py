@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 BUSY_MEMORY_MIB: Final = 1024
 BUSY_UTILISATION: Final = 20
+_LEADING_INDEX: Final = re.compile(r"\+?[0-9]{1,9}")
+"""CUDA reads an index as C's strtoul does: `1gpu` is 1."""
 
 
 @dataclass(frozen=True)
@@ -37,40 +40,47 @@ class Device:
 
 def nvidia_devices() -> list[Device]:
     """The devices that `CUDA_VISIBLE_DEVICES` leaves, in its order; empty without driver or device."""
-    with _nvml() as nvml:
-        if nvml is None:
+    with nvml() as driver:
+        if driver is None:
             return []
-        found = [_device(nvml, nvml.nvmlDeviceGetHandleByIndex(i)) for i in range(nvml.nvmlDeviceGetCount())]
+        boards = [driver.nvmlDeviceGetHandleByIndex(i) for i in range(driver.nvmlDeviceGetCount())]
+        found = [_device(driver, handle) for board in boards for handle in _slices(driver, board) or [board]]
     return visible(found, os.environ.get("CUDA_VISIBLE_DEVICES"))
 
 
 def nvidia_driver() -> str | None:
     """The driver's version, or None where there is no NVIDIA driver."""
-    with _nvml() as nvml:
-        return None if nvml is None else str(nvml.nvmlSystemGetDriverVersion())
+    with nvml() as driver:
+        return None if driver is None else str(driver.nvmlSystemGetDriverVersion())
 
 
 def visible(devices: Sequence[Device], setting: str | None) -> list[Device]:
-    """Apply a `CUDA_VISIBLE_DEVICES` setting: indices or UUID prefixes; the list ends at the first that is neither.
+    """Apply a `CUDA_VISIBLE_DEVICES` setting as CUDA does (and `torch.cuda._parse_visible_devices` writes down).
 
-    That last rule is CUDA's own.
+    Indices or prefixes of UUIDs, as the first item has it; the list ends at the first item that names no device,
+    and a device named twice leaves none.
     """
     if setting is None:
         return list(devices)
+    by_uuid = setting.startswith(("GPU-", "MIG-"))
     chosen: list[Device] = []
-    for item in filter(None, (part.strip() for part in setting.split(","))):
-        if item.isdigit() and int(item) < len(devices):
-            chosen.append(devices[int(item)])
-            continue
-        match = [device for device in devices if device.uuid.startswith(item)]
+    for item in setting.split(","):
+        if by_uuid:
+            match = [device for device in devices if item.startswith(setting[:4]) and device.uuid.startswith(item)]
+        else:
+            index = _LEADING_INDEX.match(item.strip())
+            match = list(devices[int(index[0]) :][:1]) if index else []
         if len(match) != 1:
             break
+        if match[0] in chosen:
+            return []
         chosen.append(match[0])
     return chosen
 
 
 @contextlib.contextmanager
-def _nvml() -> Iterator[Any]:
+def nvml() -> Iterator[Any]:
+    """The driver's library (`pynvml`), initialised; None where there is no NVIDIA driver."""
     import pynvml
 
     try:
@@ -84,16 +94,30 @@ def _nvml() -> Iterator[Any]:
         pynvml.nvmlShutdown()
 
 
-def _device(nvml: Any, handle: Any) -> Device:
-    memory = nvml.nvmlDeviceGetMemoryInfo(handle)
+def _slices(driver: Any, board: Any) -> list[Any]:
+    """The MIG slices of a board; empty where it is not sliced: CUDA then sees the board itself."""
+    try:
+        if not driver.nvmlDeviceGetMigMode(board)[0]:
+            return []
+    except driver.NVMLError:
+        return []  # a board that knows no MIG
+    slices = []
+    for index in range(driver.nvmlDeviceGetMaxMigDeviceCount(board)):
+        with contextlib.suppress(driver.NVMLError):  # no slice in this place
+            slices.append(driver.nvmlDeviceGetMigDeviceHandleByIndex(board, index))
+    return slices
+
+
+def _device(driver: Any, handle: Any) -> Device:
+    memory = driver.nvmlDeviceGetMemoryInfo(handle)
     utilisation, processes = 0, ()
-    with contextlib.suppress(nvml.NVMLError):  # not supported on MIG slices and some virtual devices
-        utilisation = nvml.nvmlDeviceGetUtilizationRates(handle).gpu
-    with contextlib.suppress(nvml.NVMLError):
-        processes = tuple(process.pid for process in nvml.nvmlDeviceGetComputeRunningProcesses(handle))
+    with contextlib.suppress(driver.NVMLError):  # not supported on MIG slices and some virtual devices
+        utilisation = driver.nvmlDeviceGetUtilizationRates(handle).gpu
+    with contextlib.suppress(driver.NVMLError):
+        processes = tuple(process.pid for process in driver.nvmlDeviceGetComputeRunningProcesses(handle))
     return Device(
-        uuid=str(nvml.nvmlDeviceGetUUID(handle)),
-        name=str(nvml.nvmlDeviceGetName(handle)),
+        uuid=str(driver.nvmlDeviceGetUUID(handle)),
+        name=str(driver.nvmlDeviceGetName(handle)),
         memory_mib=memory.total // 2**20,
         used_mib=memory.used // 2**20,
         utilisation=utilisation,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -44,6 +45,16 @@ class Environment:
         return found
 
     @property
+    def missing(self) -> str | None:
+        """Which packages of the subject are not installed, with the remedy; None where nothing is missing."""
+        if not self.facts["missing"]:
+            return None
+        return (
+            f"{', '.join(self.facts['missing'])} not installed in {self.python}; "
+            "install the subject with: pip install 'finetune-harness[subject]'"
+        )
+
+    @property
     def packages(self) -> Mapping[str, str]:
         """Resolved packages of the subject, by name."""
         found = self.facts["packages"]
@@ -62,22 +73,20 @@ def probe_environment(label: str, python: str | None = None) -> Environment:
     Raises
     ------
     RequirementError
-        Where the interpreter cannot be run, or lacks a package of the subject.
+        Where the interpreter cannot be run. One that lacks a package of the subject can still be planned for:
+        see :attr:`Environment.missing`.
     """
     python = python or sys.executable
     if not Path(python).is_file():
         raise RequirementError(f"environment {label}: no interpreter at {python}")
     devices = nvidia_devices()
-    key = short_hash([python, _packages_stamp(python), nvidia_driver(), [d.uuid for d in devices], _visible()])
+    key = short_hash(
+        [python, _packages_stamp(python), _machine_stamp(), nvidia_driver(), [d.uuid for d in devices], _visible()]
+    )
     facts = cache.remembered(f"probe-{key}")
-    if facts is None:
+    if not isinstance(facts, dict):
         facts = _ask(label, python)
         cache.remember(f"probe-{key}", facts)
-    if facts["missing"]:
-        raise RequirementError(
-            f"environment {label} ({python}): {', '.join(facts['missing'])} not installed; "
-            "install the subject with: pip install 'finetune-harness[subject]'"
-        )
     identity = {
         "packages": facts["packages"],
         "python": facts["python"],
@@ -89,17 +98,27 @@ def probe_environment(label: str, python: str | None = None) -> Environment:
 
 def _ask(label: str, python: str) -> dict[str, Any]:
     try:
-        done = subprocess.run([python, START, "probe"], capture_output=True, text=True, timeout=300, check=False)
+        done = subprocess.run(
+            [python, START, "probe"],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=300,
+            check=False,
+            # The driver's order, which NVML and nvidia-smi use: an index must mean the same device to all of us.
+            env={**os.environ, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"},
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise RequirementError(f"environment {label}: {python} cannot be run: {error}") from error
     lines = done.stdout.strip().splitlines()
     try:
         facts = json.loads(lines[-1])
     except (IndexError, ValueError):
+        facts = None
+    if not isinstance(facts, dict) or not facts.keys() & {"error", "missing"}:
         facts = {"error": (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]}
     if "error" in facts:
         raise RequirementError(f"environment {label} ({python}): its probe failed: {facts['error']}")
-    assert isinstance(facts, dict)
     return facts
 
 
@@ -113,10 +132,22 @@ def _accelerator_models(facts: Mapping[str, Any]) -> list[str]:
 
 
 def _packages_stamp(python: str) -> str:
-    """A cheap stamp that changes whenever a package is installed or removed: names and times of dist-infos."""
-    prefix = Path(python).absolute().parent.parent
-    found = [str(Path(python).resolve())]
-    folders = {*prefix.glob("lib/python3*/site-packages"), *prefix.resolve().glob("lib/python3*/site-packages")}
+    """A cheap stamp that changes whenever a package is installed or removed: names and times of dist-infos.
+
+    Looks wherever the interpreter may find packages: its own prefix, the one it was made from (a venv with
+    system packages), `PYTHONPATH`. A folder too many costs a needless probe; one too few a wrong environment id.
+    """
+    real = Path(python).resolve()
+    found = [str(real)]
+    prefixes = {Path(python).absolute().parent.parent, real.parent.parent}
+    folders = {
+        folder
+        for prefix in prefixes
+        for place in ("lib", "lib64", "local/lib")
+        for kind in ("site-packages", "dist-packages")
+        for folder in prefix.glob(f"{place}/python3*/{kind}")
+    }
+    folders |= {Path(entry) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry}
     if python == sys.executable:
         folders |= {Path(entry) for entry in sys.path if entry.endswith(("site-packages", "dist-packages"))}
     for folder in sorted(folders):
@@ -126,6 +157,18 @@ def _packages_stamp(python: str) -> str:
                     f"{e.name}@{e.stat().st_mtime_ns}" for e in entries if e.name.endswith((".dist-info", ".pth"))
                 )
     return short_hash(found)
+
+
+def _machine_stamp() -> list[str]:
+    """What else an answer depends on: a home folder may be shared by machines, and outlive a version of the probe."""
+    try:
+        cpu = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        cpu = [platform.processor()]
+    said = ("model name", "flags", "features", "cpu part")
+    described = sorted({line for line in cpu if line.lower().startswith(said)})
+    programs = [Path(START).with_name(name).read_text(encoding="utf-8") for name in ("probe.py", "facts.py")]
+    return [platform.release(), platform.machine(), str(os.cpu_count()), *described, short_hash(programs)]
 
 
 def _visible() -> str | None:

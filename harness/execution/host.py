@@ -25,6 +25,7 @@ class HostProcess:
         self.environment = environment
         self._log = log
         self._inbox = b""
+        self._ready = False
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         command = [environment.python, START, "host", str(theirs.fileno()), str(os.getpid())]
         try:
@@ -37,7 +38,11 @@ class HostProcess:
                     stderr=output,
                     pass_fds=[theirs.fileno()],
                     env=_variables(),
+                    process_group=0,  # from its first instant: Ctrl-C is for the harness alone
                 )
+        except OSError as error:
+            ours.close()
+            raise RunFailed(f"{log}: the host process cannot be started: {error}") from error
         finally:
             theirs.close()
         ours.setblocking(False)
@@ -78,13 +83,21 @@ class HostProcess:
         *lines, self._inbox = self._inbox.split(b"\n")
         if not lines and closed:
             return None
-        return [json.loads(line) for line in lines]
+        events: list[Event] = [json.loads(line) for line in lines]
+        self._ready = self._ready or any(event["event"] == "ready" for event in events)
+        return events
+
+    def destroy(self) -> None:
+        """Kill the host, and so its children, without a word; its end of file follows."""
+        self._process.kill()
 
     def close(self) -> None:
-        """Hang up: the host kills its children and leaves; wait for that."""
+        """Hang up: the host kills its children and leaves; wait for that. One that still imports is not waited for."""
         with contextlib.suppress(OSError):
             self._channel.shutdown(socket.SHUT_RDWR)
         self._channel.close()
+        if not self._ready:
+            self._process.kill()
         try:
             self._process.wait(timeout=10)
         except subprocess.TimeoutExpired:

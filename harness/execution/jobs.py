@@ -15,11 +15,13 @@ from harness.execution.material import Materials
 from harness.store import Attempt
 
 PREPARE_THREADS = 1
+PREPARATION_VERSION = 1
+"""Raise it when `harness.subject.tasks` tokenizes otherwise: what lies in the cache is then made again."""
 
 
 def preparation_key(cell: Cell, environment: Environment, materials: Materials) -> str:
     """Cells with the same key share one tokenized task: same checkpoint, data and packages."""
-    return short_hash([environment.environment_id, materials.content_id(cell)])
+    return short_hash([PREPARATION_VERSION, environment.environment_id, materials.content_id(cell)])
 
 
 def preparation_job(key: str, cell: Cell, materials: Materials, folder: Path) -> dict[str, Any]:

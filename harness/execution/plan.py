@@ -73,11 +73,16 @@ def make_plan(
     """
     finals = {(e.cell_id, e.environment_id, e.content_id): e for e in entries if e.status in FINAL}
     history = _History(entries)
+    # What cells share is asked for once: a grid may have 100,000 of them.
     contents: dict[tuple[str, str, str | None], str | None] = {}
+    skips: dict[tuple[str, int, str], str | None] = {}
     planned = []
     for cell in cells:
         environment = environments[cell.environment]
-        reason = skip_reason(cell, environment)
+        ability = (cell.environment, cell.devices, cell.precision)
+        if ability not in skips:
+            skips[ability] = skip_reason(cell, environment)
+        reason = skips[ability]
         if reason is not None:
             planned.append(PlannedCell(cell, "skip", reason=reason))
             continue

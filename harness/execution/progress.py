@@ -40,7 +40,10 @@ class Reporter(Protocol):
 
 @dataclass
 class Summary:
-    """What a run did. `statuses` counts the records it wrote; `blocked` and `missing` cells have none."""
+    """What a run did. `statuses` counts the records it wrote, `blocked` the cells that could not be begun by reason.
+
+    `missing` counts cells without a final record: never begun, killed or interrupted.
+    """
 
     done_before: int = 0
     done_elsewhere: int = 0
@@ -61,8 +64,6 @@ class Summary:
         errored = self.errored_before + sum(self.statuses[status] for status in ERRORED)
         if errored or self.blocked or (self.missing and not self.budget_spent):
             return 4
-        if self.budget_spent and self.missing:
-            return 3
         if not self.scored_before and not any(self.statuses[status] for status in SCORED):
             return 5
-        return 0
+        return 3 if self.missing else 0

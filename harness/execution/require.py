@@ -44,15 +44,19 @@ def read_requirement(text: str) -> Requirement:
     Raises
     ------
     SpecError
-        Naming the item that is not understood: a typing error must not switch a requirement off.
+        Naming the item that is not understood: a typing error must not switch a requirement off, nor may one
+        item another (`cuda,cpu`).
     """
-    accelerator, devices = None, 0
+    accelerator: str | None = None
+    devices = 0
     for item in filter(None, (part.strip() for part in text.split(","))):
         match = _ITEM.fullmatch(item)
         if match and match["name"] in ("cuda", "cpu") and not match["operator"]:
+            if accelerator not in (None, match["name"]):
+                raise SpecError(f"HARNESS_REQUIRE: got both cuda and cpu in {text!r}; allowed one of them")
             accelerator = match["name"]
         elif match and match["name"] == "devices" and match["operator"]:
-            devices = int(match["value"])
+            devices = max(devices, int(match["value"]))
         else:
             raise SpecError(f"HARNESS_REQUIRE: got {item!r}; allowed: cuda, cpu, devices>=N, separated by commas")
     return Requirement(accelerator, devices)
@@ -94,6 +98,8 @@ def no_cuda_reason(environment: Environment) -> str:
 def skip_reason(cell: Cell, environment: Environment) -> str | None:
     """Why a cell cannot run as asked on this machine, or None. Never another precision under its name."""
     torch: Mapping[str, object] = environment.torch
+    if not torch:
+        return None  # nothing is known without torch; running is refused elsewhere
     cuda = environment.accelerator == "cuda"
     capability = _capability(environment)
     if cell.devices > 1:

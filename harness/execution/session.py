@@ -74,6 +74,9 @@ def check_requirements(session: Session) -> None:
     ]
     problems = []
     for label, environment in session.plan.environments.items():
+        if environment.missing:
+            problems.append(f"environment {label}: {environment.missing}")
+            continue
         reasons = [reason for requirement in wanted for reason in requirement.unmet(environment)]
         unusable = unusable_device(environment)
         if unusable:
@@ -83,9 +86,7 @@ def check_requirements(session: Session) -> None:
         raise RequirementError("\n".join(problems))
 
 
-def run_options(
-    session: Session, *, host: str, max_hours: float | None, retries: int, allow_busy: bool
-) -> RunOptions:
+def run_options(session: Session, *, host: str, max_hours: float | None, retries: int, allow_busy: bool) -> RunOptions:
     """The grid's limits and the command's wishes together."""
     execution = session.grid.execution
     return RunOptions(

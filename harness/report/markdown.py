@@ -190,6 +190,7 @@ def _failed(model: ReportModel, json_file: str | None) -> list[str]:
 _PHASES = (
     ("load", "Load"),
     ("tokenize", "Tokenize"),
+    ("setup", "Set up"),
     ("train", "Train"),
     ("data_wait", "of it waiting for data"),
     ("evaluate", "Evaluate"),

@@ -107,7 +107,7 @@ def verify(arguments: TrainingArguments, requested: Mapping[str, Any]) -> None:
         f"argument {name}: asked for {value!r}; transformers {installed_version()} resolved it to "
         f"{resolved.get(name, 'nothing: to_dict() lacks it')!r}"
         for name, value in translate(requested).items()
-        if name not in resolved or not _arrived(value, resolved[name])
+        if name not in resolved or not _arrived(name, value, resolved[name])
     ]
     if problems:
         raise SpecError("\n".join(problems))
@@ -124,7 +124,7 @@ def differing_from_defaults(arguments: TrainingArguments) -> Arguments:
     return {
         name: resolved[name]
         for name, default in installed_defaults().items()
-        if name in resolved and not _arrived(default, resolved[name]) and not _derived(name, arguments, resolved)
+        if name in resolved and not _arrived(name, default, resolved[name]) and not _derived(name, arguments, resolved)
     }
 
 
@@ -256,14 +256,14 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _arrived(asked: Any, got: Any) -> bool:
+def _arrived(name: str, asked: Any, got: Any) -> bool:
     """Say whether `got`, from `to_dict()`, is what `asked` means: 3 is 3.0, "none" an empty list of trackers."""
     asked, got = _plain(asked), _plain(got)
     if isinstance(asked, bool) or isinstance(got, bool):
         return asked is got or (asked is None and got is False)
-    if isinstance(asked, dict) and isinstance(got, dict):
-        # accelerate completes a table with its own defaults; nothing asked for may be missing from it.
-        return all(key in got and _arrived(value, got[key]) for key, value in asked.items())
+    if name == "accelerator_config" and isinstance(asked, dict) and isinstance(got, dict):
+        # accelerate completes the table with its own defaults; nothing asked for may be missing from it.
+        return all(key in got and got[key] == value for key, value in asked.items())
     if isinstance(got, list):
         if asked in ("none", "", None):
             return got == []
@@ -277,6 +277,12 @@ def _arrived(asked: Any, got: Any) -> bool:
 
 
 def _derived(name: str, arguments: TrainingArguments, resolved: Mapping[str, Any]) -> bool:
+    if name.endswith("_token") or name == "local_rank":
+        # Tokens are blotted out by `to_dict`, the rank comes from the launcher.
+        return True
+    if name == "include_num_input_tokens_seen":
+        # 4.5x spells its own default False as "no".
+        return resolved[name] in ("no", False)
     if name == "do_eval":
         return bool(resolved["eval_strategy"] != "no")
     if name in ("logging_dir", "run_name"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ def _from_hub(source: str, revision: str | None) -> Path:
 
     try:
         return Path(snapshot_download(source, revision=revision, allow_patterns=HUB_FILES))
-    except Exception as error:  # noqa: BLE001 - the hub client raises a dozen families; each means "cannot be had"
+    except Exception as error:  # the hub client raises a dozen families; each means "cannot be had"
         raise MaterialError(f"checkpoint {source} (revision {revision}): {_first_line(error)}") from error
 
 
@@ -61,16 +62,24 @@ def load_model(folder: str, overrides: dict[str, Any]) -> tuple[Any, dict[str, l
     """Load the classifier as the course does, from safetensors only and never with remote code.
 
     Returns the model and the names of `newly_initialised` and `unused` weights, sorted.
-    """
-    from transformers import AutoModelForSequenceClassification
 
+    Raises
+    ------
+    MaterialError
+        Where an override names no field of the configuration, or does not reach the model.
+    """
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    # As `from_pretrained` itself does it; but there an override that is no field of the configuration becomes an
+    # argument of the loading (`dtype`, `quantization_config`, ...), and that is not what a grid asks for.
+    config, unknown = AutoConfig.from_pretrained(
+        folder, num_labels=2, trust_remote_code=False, return_unused_kwargs=True, **overrides
+    )
+    unknown = sorted(set(unknown) & set(overrides))
+    if unknown:
+        raise MaterialError(f"checkpoint {folder}: config.{unknown[0]}: {type(config).__name__} has no such field")
     model, info = AutoModelForSequenceClassification.from_pretrained(
-        folder,
-        num_labels=2,
-        use_safetensors=True,
-        trust_remote_code=False,
-        output_loading_info=True,
-        **overrides,
+        folder, config=config, use_safetensors=True, trust_remote_code=False, output_loading_info=True
     )
     for field, value in overrides.items():
         if getattr(model.config, field, None) != value:
@@ -103,6 +112,7 @@ def _tiny_bert(folder: Path) -> Path:
     if folder.is_dir():
         return folder
     scratch = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
+    shutil.rmtree(scratch, ignore_errors=True)  # of a killed process that had this one's number
     scratch.mkdir(parents=True)
     vocabulary = _vocabulary()
     (scratch / "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
@@ -126,9 +136,9 @@ def _tiny_bert(folder: Path) -> Path:
     try:
         scratch.rename(folder)
     except OSError:
-        # Another process was first; its files are the same by construction.
         if not folder.is_dir():
             raise
+        shutil.rmtree(scratch)  # another process was first; its files are the same by construction
     return folder
 
 

@@ -18,6 +18,7 @@ from typing import Any, Callable
 Emit = Callable[[dict[str, Any]], None]
 PR_SET_PDEATHSIG = 1
 DETAILS_CHARACTERS = 6000
+CANNOT_WRITE = 74  # EX_IOERR; `harness/execution/outcome.py` knows it
 
 
 def die_with_parent(parent: int) -> None:
@@ -28,11 +29,16 @@ def die_with_parent(parent: int) -> None:
         os._exit(1)
 
 
-def run_job(job: dict[str, Any], emit: Emit) -> None:
-    """Run one job to its end and write its `result.json`; an error becomes an outcome, never a traceback."""
+def run_job(job: dict[str, Any], emit: Emit) -> int:
+    """Run one job to its end and write its `result.json`; an error becomes an outcome.
+
+    Returns the exit status: 0, or `CANNOT_WRITE` where there was no room for the result.
+    """
     folder = Path(job["folder"])
+    _tie_descendants()
     try:
         _set_threads(job["threads"])
+        _fresh_randomness()
         if job["kind"] == "prepare":
             result = _prepare(job)
         else:
@@ -40,8 +46,26 @@ def run_job(job: dict[str, Any], emit: Emit) -> None:
 
             result = run_cell(job, folder, emit)
     except BaseException as error:  # noqa: BLE001 - the process ends here: whatever it was must reach the record
+        traceback.print_exc()
         result = {"status": _status(error), "failure": _failure(error)}
-    write_json(folder / "result.json", result)
+    try:
+        write_json(folder / "result.json", result)
+    except OSError:
+        traceback.print_exc()
+        return CANNOT_WRITE
+    return 0
+
+
+def _tie_descendants() -> None:
+    """Have every process that is forked from here on die with its parent: no data loader's worker may be left
+    behind, which would keep its cell locked.
+    """
+    parent = [0]
+
+    def note_parent() -> None:
+        parent[0] = os.getpid()
+
+    os.register_at_fork(before=note_parent, after_in_child=lambda: die_with_parent(parent[0]))
 
 
 def _prepare(job: dict[str, Any]) -> dict[str, Any]:
@@ -62,6 +86,22 @@ def _set_threads(threads: int) -> None:
     torch.set_num_threads(threads)
 
 
+def _fresh_randomness() -> None:
+    """Reseed every global generator from the system, as a new interpreter would.
+
+    A forked child inherits its host's generators: without this, what a recipe leaves unseeded (the course's
+    classifier head) would be the same "random" draw in every cell of a host.
+    """
+    import random
+
+    import numpy as np
+    import torch
+
+    random.seed()
+    np.random.seed()
+    torch.seed()
+
+
 def _status(error: BaseException) -> str:
     """Tell running out of memory, on the host or a device, from every other failure."""
     text = f"{type(error).__name__} {error}".lower()
@@ -70,8 +110,8 @@ def _status(error: BaseException) -> str:
 
 
 def _failure(error: BaseException) -> dict[str, str]:
-    message = str(error).strip().splitlines()
-    details = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    message = _encodable(str(error)).strip().splitlines()
+    details = _encodable("".join(traceback.format_exception(type(error), error, error.__traceback__)))
     return {
         "type": type(error).__name__,
         "message": message[0][:500] if message else "",
@@ -79,11 +119,16 @@ def _failure(error: BaseException) -> dict[str, str]:
     }
 
 
+def _encodable(text: str) -> str:
+    """The text without lone surrogates (bytes of a file's name, say), which a record's UTF-8 cannot carry."""
+    return text.encode("utf-8", errors="backslashreplace").decode("utf-8")
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write JSON beside its place, flush it to the disk, and rename it into place."""
     scratch = path.with_name(path.name + ".tmp")
     with scratch.open("w", encoding="utf-8") as file:
-        json.dump(value, file)
+        json.dump(value, file, default=str)  # an argument may be of any type; its name says enough
         file.flush()
         os.fsync(file.fileno())
     scratch.replace(path)
@@ -116,7 +161,7 @@ def main() -> None:
     """Run one job in a fresh interpreter: `python start.py child JOB_FILE PIPE_FD PARENT_PID`."""
     job_file, descriptor, parent = sys.argv[1:4]
     die_with_parent(int(parent))
-    run_job(json.loads(Path(job_file).read_text(encoding="utf-8")), pipe_emitter(int(descriptor)))
+    sys.exit(run_job(json.loads(Path(job_file).read_text(encoding="utf-8")), pipe_emitter(int(descriptor))))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """The task `embedded/paraphrase`: a generated sentence-pair corpus in the shape of GLUE MRPC.
 
 The harness must be able to fine-tune something real on a machine without network and without a licence question.
-So this corpus is generated: two sentences state either the same fact (label 1) or facts that differ somewhere (label 0).
-As in MRPC two thirds are positive and both classes share most of their words: whoever counts words does no better
-than the majority, because for both labels the second sentence is picked to meet a word overlap drawn from one and
-the same distribution.
+So this corpus is generated: two sentences state the same fact (label 1) or facts that differ somewhere (label 0).
+As in MRPC two thirds are positive and both classes share most of their words: the second sentence is picked to meet
+a word overlap drawn for both labels alike, but for a small shift, so whoever counts words does hardly better than
+the majority (0.70 to 0.72 against 0.667; the tests hold it there).
 
 Bytes depend on (CORPUS_VERSION, split, size, seed) only, on every Python from 3.9: nothing but `Random.random()` is
 drawn, from an own generator seeded with an integer, and no set is ever iterated.
@@ -31,18 +31,19 @@ DEFAULT_SIZES = {"train": 800, "validation": 240}
 MAX_SIZE = 10_000
 MIN_WORDS, MAX_WORDS = 8, 22
 OVERLAP_RANGE = (0.4, 0.8)
-"""Word overlap (Jaccard) aimed at, for both labels alike."""
+"""Word overlap (Jaccard) aimed at."""
 
-_SHIFT = 0.06
-_TWIN_SHARE = 0.03
-_PLAIN_SHARE = 0.2
-_ATTEMPTS = 12
-_CANDIDATES = 6
-_TOLERANCE = 0.03
-_TIME_SHARE = 0.6
-_CHANGES = (2, 3, 3)
-_SWAP_SHARE = 0.15
-_ATTRIBUTION_SHARE = 0.1
+# Tuned so that 100 steps of a real 22.7M-parameter checkpoint end near 0.82: without the shift it stays at the
+# majority, which would make every benchmark on this task a coin toss.
+_SHIFT = 0.06  # how much less overlap negatives aim at
+_CHANGES = (2, 3, 3)  # slots in which a negative's two facts differ, drawn evenly
+_SWAP_SHARE = 0.15  # negatives of a scene with two like roles that swap these instead
+_TWIN_SHARE = 0.03  # pairs, of either label, over as nearly the same words as the scene allows
+_PLAIN_SHARE = 0.2  # slots given their first wording without a draw
+_TIME_SHARE = 0.6  # facts that carry their scene's time
+_ATTRIBUTION_SHARE = 0.1  # facts reported by their scene's source
+# How long to look for a second sentence near the overlap aimed at.
+_ATTEMPTS, _CANDIDATES, _TOLERANCE = 12, 6, 0.03
 
 _T = TypeVar("_T")
 Value = tuple[str, ...]
@@ -136,7 +137,7 @@ def generate(split: str, size: int, seed: int = 0) -> list[Pair]:
 def _pair(stream: _Stream, split: str, label: int) -> tuple[str, str]:
     """Draw the scene and the word overlap aimed at, then the best of some pairs that fit both.
 
-    Neither draw looks at the label, so neither the topic nor the overlap gives it away.
+    The scene is drawn without looking at the label and the overlap nearly so: neither gives it away.
     """
     scene = stream.pick(SCENES)
     aim = 1.0 if stream.chance(_TWIN_SHARE) else stream.uniform(*OVERLAP_RANGE) - (0.0 if label else _SHIFT)
@@ -179,11 +180,15 @@ def _draw_fact(stream: _Stream, scene: Scene, split: str) -> dict[str, Value]:
 
 
 def _draw_other(stream: _Stream, kind: str, split: str, taken: Sequence[Value]) -> Value:
-    """A value of a kind that shares no wording with those taken, so that it can only mean something else."""
+    """A value of a kind that shares no wording with those taken, so that it can only mean something else.
+
+    Nor a name: "Falcon Foods" beside "the steelmaker Falcon" would be two firms to us and one to a reader.
+    """
     used = [wording for value in taken for wording in value]
+    names = [value[0].split()[0] for value in taken] if kind in lexicon.TRADES else []
     while True:
         value = _draw(stream, kind, split)
-        if not any(wording in used for wording in value):
+        if value[0].split()[0] not in names and not any(wording in used for wording in value):
             return value
 
 
@@ -235,15 +240,13 @@ def _sentence(stream: _Stream, scene: Scene, fact: dict[str, Value], source: str
 def _expand(stream: _Stream, form: str, fact: dict[str, Value]) -> str:
     """Resolve the notation explained in `lexicon`: wordings first, then slots from the innermost out."""
     text = re.sub(r"\[([^]]*)\]", lambda match: stream.pick(match[1].split("|")), form)
-    slot = re.compile(r"\{(\w)(~|!|>[^{}]*)?\}")
+    slot = re.compile(r"\{(\w)(~|>[^{}]*)?\}")
     while slot.search(text):
         text = slot.sub(lambda match: _wording(stream, fact[match[1]], match[2] or ""), text)
     return text
 
 
 def _wording(stream: _Stream, value: Value, mode: str) -> str:
-    if mode == "!":
-        return value[0]
     wording = value[0] if stream.chance(_PLAIN_SHARE) else stream.pick(value)
     past, _, second = wording.partition("~")
     if mode == "~":

@@ -2,14 +2,14 @@
 
 Data only, written for this project, so that the corpus carries no licence but ours. A **scene** is one kind of
 news event: a few surface *forms* that all state the same fact, and the slots that make up the fact. Two sentences
-over one fact are paraphrases; change one slot, or swap two roles, and they are not. `corpus.py` does the rendering.
+over one fact are paraphrases; change a slot, or swap two roles, and they are not. `corpus.py` does the rendering.
 
 Notation of forms (small, so that a template reads nearly like its sentence):
 
     [a|b]     either wording, same meaning
-    {A}       the slot A in any of its wordings          {A!}  its first, plain wording
+    {A}       the slot A in any of its wordings; {t}, a time, is put before or after the form
     {v} {v~}  a verb's past form and its second form (participle, or infinitive in `updown`)
-    {v>B}     the verb with its object B; "took _ into custody" says where the object goes
+    {v>{B}}   the verb with its object; "took _ into custody" says where the object goes
 
 Every wording of a value means the same, and two values of one kind exclude each other: both labels rest on that.
 Raise `corpus.CORPUS_VERSION` when anything here changes.
@@ -22,10 +22,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Scene:
-    """One kind of event: `slots` is "name=kind ...", `swap` two slots whose roles can be exchanged.
-
-    `source` is whom an attribution quotes ("police said"); empty where the scene reports by itself.
-    """
+    """One kind of event: `slots` is "name=kind ...", `swap` two slots of like role, `source` who may be quoted."""
 
     name: str
     slots: str
@@ -63,7 +60,7 @@ COUNTRIES = _words(
     "Denmark Vietnam Portugal Ghana Finland Argentina Hungary Morocco Italy Thailand Ireland Nigeria Belgium "
     "Indonesia Germany Colombia Malaysia Romania Iceland"
 )
-# Suffix of the name and the trade that an apposition names ("Falcon Steel", "the steelmaker Falcon").
+# Suffix of the name, and its trade ("Falcon Steel", "the steelmaker Falcon").
 TRADES: dict[str, tuple[tuple[str, str], ...]] = {
     "company": (("Steel", "steelmaker"), ("Motors", "carmaker"), ("Foods", "food company"),
                 ("Energy", "energy company"), ("Software", "software firm"), ("Chemicals", "chemical company")),

@@ -41,6 +41,8 @@ class Observer(TrainerCallback):
         self.samples = 0
         self.seconds = {"train": 0.0, "evaluate": 0.0, "data_wait": 0.0}
         self._last_progress = 0.0
+        self._norm: Any = None
+        self._train_start = self._mark = time.perf_counter()
 
     def attach(self, trainer: Any) -> None:
         """Wrap the three calls whose results no callback is given; each wrapper returns its callee's own result."""
@@ -65,6 +67,7 @@ class Observer(TrainerCallback):
             spent = time.perf_counter() - start
             self.seconds["evaluate"] += spent
             self._train_start += spent  # not training time
+            self._mark = time.perf_counter()  # nor waiting for data: an evaluation may lie between two steps
             return metrics
 
         trainer.training_step = observed_step
@@ -103,6 +106,9 @@ class Observer(TrainerCallback):
         if now - self._last_progress >= PROGRESS_INTERVAL_S:
             self._last_progress = now
             self._emit({"event": "step", "step": state.global_step, "steps": state.max_steps})
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._mark = time.perf_counter()  # writing a checkpoint is not waiting for data
 
     def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **kwargs: Any) -> None:
         scores = {key[len("eval_") :]: value for key, value in (metrics or {}).items() if key.startswith("eval_")}

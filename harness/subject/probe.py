@@ -19,9 +19,11 @@ def resolved_packages() -> dict[str, str]:
 
     Only this closure: a linter installed beside them must not make a new environment.
     """
-    from packaging.requirements import Requirement
-    from packaging.utils import canonicalize_name
-
+    try:
+        from packaging.requirements import Requirement
+        from packaging.utils import canonicalize_name
+    except ImportError:  # transformers requires it: without it there is no subject to describe
+        return {}
     found: dict[str, str] = {}
     queue = list(SUBJECT)
     while queue:
@@ -46,9 +48,9 @@ def probe() -> dict[str, Any]:
         "python": platform.python_version(),
         "implementation": platform.python_implementation(),
         "packages": resolved_packages(),
-        "missing": [name for name in ("torch", "transformers", "datasets", "evaluate", "accelerate")],
     }
-    facts["missing"] = [name for name in facts["missing"] if name not in facts["packages"]]
+    needed = ("torch", "transformers", "datasets", "evaluate", "accelerate")
+    facts["missing"] = [name for name in needed if name not in facts["packages"]]
     if "torch" in facts["packages"]:
         facts["torch"] = _torch_facts()
         facts["machine"] = machine()

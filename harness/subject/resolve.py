@@ -9,19 +9,34 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 
-def resolve(item: dict[str, Any]) -> dict[str, str]:
-    """Ask the hub; where it cannot be reached, the local cache's own note of what a branch last was."""
-    from huggingface_hub import HfApi, constants
+def resolve(item: dict[str, Any], silent: Optional[str] = None) -> tuple[dict[str, str], Optional[str]]:
+    """Ask the hub; where it cannot be reached, the local cache's own note of what a branch last was.
 
+    `silent` is why the hub does not answer at all, once that is known: it is not asked again, for a name that
+    waits for a timeout may be one of dozens. Returns the answer, and `silent` as it is now known.
+    """
     revision = item.get("revision") or "main"
-    try:
-        info = HfApi().repo_info(item["id"], repo_type=item["kind"], revision=revision, timeout=20)
-        return {"sha": str(info.sha), "from": "hub"}
-    except Exception as error:  # noqa: BLE001 - offline mode, DNS, TLS, 404 and 401 come as unrelated classes
-        reason = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
+    reason = silent
+    if silent is None:
+        from huggingface_hub import HfApi
+        from huggingface_hub.utils import HfHubHTTPError, HFValidationError
+
+        try:
+            info = HfApi().repo_info(item["id"], repo_type=item["kind"], revision=revision, timeout=20)
+            return {"sha": str(info.sha), "from": "hub"}, None
+        except Exception as error:  # noqa: BLE001 - offline mode, DNS, TLS, 404 and 401 come as unrelated classes
+            reason = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
+            if not isinstance(error, (HfHubHTTPError, HFValidationError)):
+                silent = reason
+    return _from_cache(item, revision, str(reason)), silent
+
+
+def _from_cache(item: dict[str, Any], revision: str, reason: str) -> dict[str, str]:
+    from huggingface_hub import constants
+
     folder = Path(constants.HF_HUB_CACHE) / f"{item['kind']}s--{item['id'].replace('/', '--')}"
     reference = folder / "refs" / revision
     if reference.is_file():
@@ -33,7 +48,11 @@ def resolve(item: dict[str, Any]) -> dict[str, str]:
 
 def main() -> None:
     """Answer every item; an error is an answer."""
-    print(json.dumps([resolve(item) for item in json.load(sys.stdin)]))
+    answers, silent = [], None
+    for item in json.load(sys.stdin):
+        answer, silent = resolve(item, silent)
+        answers.append(answer)
+    print(json.dumps(answers))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import json
 import os
 import shutil
 from pathlib import Path
@@ -17,6 +18,7 @@ from harness.subject import corpus
 
 EMBEDDED = "embedded/paraphrase"
 HUB_TASKS = {"glue/mrpc": ("nyu-mll/glue", "mrpc")}
+FACTS = "harness-facts.json"
 SPLIT_FILES = {"train": "train.tsv", "validation": "dev.tsv"}
 COLUMNS = {"label": "Quality", "sentence1": "#1 String", "sentence2": "#2 String"}
 
@@ -70,6 +72,8 @@ def _read_tsv(path: Path) -> dict[str, list[Any]]:
     at = {key: header.index(name) for key, name in COLUMNS.items()}
     columns: dict[str, list[Any]] = {"sentence1": [], "sentence2": [], "label": [], "idx": []}
     for number, row in enumerate(rows[1:], start=2):
+        if not row:
+            continue  # an empty line, as editors leave at the end
         if len(row) != len(header) or row[at["label"]] not in ("0", "1"):
             raise MaterialError(
                 f"task file {path}, line {number}: {len(row)} columns, label "
@@ -78,7 +82,7 @@ def _read_tsv(path: Path) -> dict[str, list[Any]]:
         columns["sentence1"].append(row[at["sentence1"]])
         columns["sentence2"].append(row[at["sentence2"]])
         columns["label"].append(int(row[at["label"]]))
-        columns["idx"].append(number - 2)
+        columns["idx"].append(len(columns["idx"]))
     if not columns["label"]:
         raise MaterialError(f"task file {path}: no examples")
     return columns
@@ -96,7 +100,7 @@ def _from_hub(name: str, revision: str | None) -> Any:
                 repository, repo_type="dataset", revision=revision, allow_patterns=[f"{config}/*.parquet"]
             )
         )
-    except Exception as error:  # noqa: BLE001 - the hub client raises a dozen families; each means "cannot be had"
+    except Exception as error:  # the hub client raises a dozen families; each means "cannot be had"
         raise MaterialError(f"task {name} ({repository}, revision {revision}): {error}") from error
     splits = {}
     for split in SPLIT_FILES:
@@ -124,7 +128,7 @@ def _dataset_dict(splits: dict[str, dict[str, list[Any]]]) -> Any:
 
 
 def split_facts(dataset: Any) -> dict[str, Any]:
-    """Number of examples, of positives, and sha256 over `sentence1 \\x1f sentence2 \\x1f label \\x1e` in order."""
+    """Number of examples, of positives, and sha256 over both texts and the label of each example, in order."""
     digest = hashlib.sha256()
     labels = list(dataset["label"])
     for first, second, label in zip(dataset["sentence1"], dataset["sentence2"], labels):
@@ -138,12 +142,13 @@ def tokenize_to(folder: Path, task: dict[str, Any], checkpoint: Path) -> dict[st
     Later cells map those files; a folder that exists is complete, because it is renamed into place.
     Returns the facts of the raw data: a `split_facts` for each split.
     """
+    known = folder / FACTS
+    if known.is_file():
+        return dict(json.loads(known.read_text(encoding="utf-8")))
     from transformers import AutoTokenizer
 
     raw = load(task)
     facts = {split: split_facts(raw[split]) for split in SPLIT_FILES}
-    if folder.is_dir():
-        return facts
     tokenizer = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=False)
 
     def tokenize(example: dict[str, list[str]]) -> Any:
@@ -151,7 +156,9 @@ def tokenize_to(folder: Path, task: dict[str, Any], checkpoint: Path) -> dict[st
 
     tokenized = raw.map(tokenize, batched=True, load_from_cache_file=False, keep_in_memory=True)
     scratch = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
+    shutil.rmtree(scratch, ignore_errors=True)  # of a killed process that had this one's number
     tokenized.save_to_disk(str(scratch))
+    (scratch / FACTS).write_text(json.dumps(facts), encoding="utf-8")
     try:
         scratch.rename(folder)
     except OSError:

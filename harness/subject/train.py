@@ -87,7 +87,9 @@ def run_cell(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
     _save_series(folder / "series.npz", series)
     final_sha256 = checkpoints.weights_sha256(model)
 
+    around = clock.seconds["train"]  # the whole of `train()`: what the observer did not time was setting up
     seconds = {**clock.seconds, **observer.seconds}
+    seconds["setup"] = around - seconds["train"] - seconds["evaluate"]
     seconds["total"] = clock.total()
     scores = {key[len("test_") :]: value for key, value in prediction.metrics.items()}
     finite = all(np.isfinite(series[name]).all() for name in ("loss", "logits"))
@@ -103,8 +105,7 @@ def run_cell(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
                 "checkpoint_sha256": checkpoint["sha256"],
                 "revision": checkpoint.get("revision"),
                 "parameters": sum(p.numel() for p in model.parameters()),
-                **loaded,
-                "unused": _shortened(loaded["unused"]),
+                **{name: _shortened(names) for name, names in loaded.items()},
                 "init_sha256": init_sha256,
                 "final_sha256": final_sha256,
             },
@@ -157,13 +158,13 @@ def _precision(precision: str) -> dict[str, Any]:
 
 
 def _shortened(names: list[str], most: int = 40) -> list[str]:
-    """A record has 16 KB: many unused weights (whole layers cut off) are counted instead of listed."""
+    """A record has 16 KB: where whole layers are cut off or added, their weights are counted instead of listed."""
     return names if len(names) <= most else [*names[:most], f"… and {len(names) - most} more"]
 
 
 def _save_series(path: Path, series: dict[str, np.ndarray]) -> None:
     with path.open("wb") as file:
-        np.savez_compressed(file, **series)
+        np.savez_compressed(file, **series)  # type: ignore[arg-type]
         file.flush()
         os.fsync(file.fileno())
 

@@ -6,6 +6,8 @@ compares the two.
 
 from __future__ import annotations
 
+from typing import Any
+
 import datasets
 import evaluate
 import numpy as np
@@ -16,13 +18,11 @@ _DESCRIPTION = "Accuracy and F1 of the positive class (label 1) for a two-class 
 class Paraphrase(evaluate.Metric):
     """`compute(predictions, references)` -> accuracy, f1 (fractions), tp, fp, fn, tn (counts)."""
 
-    def _info(self):
-        features = datasets.Features(
-            {"predictions": datasets.Value("int64"), "references": datasets.Value("int64")}
-        )
+    def _info(self) -> evaluate.MetricInfo:
+        features = datasets.Features({"predictions": datasets.Value("int64"), "references": datasets.Value("int64")})
         return evaluate.MetricInfo(description=_DESCRIPTION, citation="", features=features)
 
-    def _compute(self, predictions, references):
+    def _compute(self, predictions: Any, references: Any) -> dict[str, float]:
         predicted, true = np.asarray(predictions) == 1, np.asarray(references) == 1
         tp, fp = int(np.sum(predicted & true)), int(np.sum(predicted & ~true))
         fn, tn = int(np.sum(~predicted & true)), int(np.sum(~predicted & ~true))

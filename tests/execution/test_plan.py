@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.cell import Cell
+from harness.entry import Entry
+from harness.errors import MaterialError
+from harness.execution.environment import Environment
+from harness.execution.plan import Plan, PlannedCell, default_slots, make_plan
+from harness.record import ERRORED, FINAL, STATUSES
+
+Make = Callable[..., Any]
+
+
+class FakeMaterials:
+    """Contents by checkpoint source; a MaterialError where it cannot be had."""
+
+    def __init__(self, **missing: str) -> None:
+        self.missing = missing
+        self.asked = 0
+
+    def content_id(self, cell: Cell) -> str:
+        self.asked += 1
+        if cell.checkpoint.source in self.missing:
+            raise MaterialError(self.missing[cell.checkpoint.source])
+        return "content0"
+
+    def problem(self, cell: Cell) -> str | None:
+        return self.missing.get(cell.checkpoint.source)
+
+
+@pytest.fixture
+def plan_of(environment_of: Make) -> Callable[..., Plan]:
+    def make(cells: list[Cell], entries: list[Entry] = [], **options: Any) -> Plan:  # noqa: B006
+        environment = options.pop("environment", environment_of())
+        materials: Any = options.pop("materials", FakeMaterials())
+        return make_plan(cells, entries, {"current": environment}, {"current": materials}, **options)
+
+    return make
+
+
+def states(plan: Plan) -> list[str]:
+    return [planned.state for planned in plan.cells]
+
+
+def test_a_cell_without_a_record_is_to_do(plan_of: Make, cell_of: Make) -> None:
+    plan = plan_of([cell_of()])
+    assert states(plan) == ["to do"]
+    assert plan.cells[0].entry is None
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_only_a_final_record_makes_a_cell_done(plan_of: Make, cell_of: Make, entry_of: Make, status: str) -> None:
+    plan = plan_of([cell_of()], [entry_of(cell_of(), status)])
+    assert states(plan) == ["done" if status in FINAL else "to do"]
+
+
+@pytest.mark.parametrize("changed", ["cell_id", "environment_id", "content_id"])
+def test_each_of_the_three_ids_must_be_right(plan_of: Make, cell_of: Make, entry_of: Make, changed: str) -> None:
+    assert states(plan_of([cell_of()], [entry_of(cell_of(), **{changed: "another"})])) == ["to do"]
+
+
+def test_another_recipe_is_another_cell(plan_of: Make, cell_of: Make, entry_of: Make) -> None:
+    assert states(plan_of([cell_of(recipe={"max_steps": 5})], [entry_of(cell_of())])) == ["to do"]
+
+
+@pytest.mark.parametrize("status", sorted(FINAL))
+def test_errored_cells_run_again_only_when_asked(plan_of: Make, cell_of: Make, entry_of: Make, status: str) -> None:
+    entry = entry_of(cell_of(), status)
+    assert states(plan_of([cell_of()], [entry])) == ["done"]
+    (planned,) = plan_of([cell_of()], [entry], again=ERRORED).cells
+    assert planned.state == ("to do" if status in ERRORED else "done")
+    assert planned.entry == entry
+
+
+def test_the_last_final_record_decides(plan_of: Make, cell_of: Make, entry_of: Make) -> None:
+    first, second = entry_of(cell_of(), "failed"), entry_of(cell_of(), "ok", attempt=2)
+    later = entry_of(cell_of(), "killed", attempt=3)
+    (planned,) = plan_of([cell_of()], [first, second, later], again=ERRORED).cells
+    assert (planned.state, planned.entry) == ("done", second)
+
+
+def test_a_cell_that_cannot_run_here_is_skipped_though_a_record_exists(
+    plan_of: Make, cell_of: Make, entry_of: Make
+) -> None:
+    cell = cell_of(precision="fp16")
+    (planned,) = plan_of([cell], [entry_of(cell, "skipped")]).cells
+    assert planned.state == "skip"
+    assert "CUDA" in (planned.reason or "")
+
+
+def test_missing_materials_block_a_cell_with_the_reason(plan_of: Make, cell_of: Make, entry_of: Make) -> None:
+    good, bad = cell_of(), cell_of(checkpoint="org/gone")
+    plan = plan_of([bad, good], materials=FakeMaterials(**{"org/gone": "there is no such thing"}))
+    assert states(plan) == ["blocked", "to do"]
+    assert plan.cells[0].reason == "there is no such thing"
+    assert plan.of("blocked") == [plan.cells[0]]
+
+
+def test_the_order_is_kept(plan_of: Make, cell_of: Make) -> None:
+    cells = [cell_of(seed=seed) for seed in (5, 1, 3)]
+    assert [planned.cell.seed for planned in plan_of(cells).cells] == [5, 1, 3]
+
+
+def test_contents_are_hashed_once_a_checkpoint(plan_of: Make, cell_of: Make) -> None:
+    materials = FakeMaterials()
+    plan_of([cell_of(seed=seed) for seed in range(50)], materials=materials)
+    assert materials.asked == 1
+
+
+# How long it takes.
+
+
+def test_nothing_to_do_takes_no_time(plan_of: Make, cell_of: Make, entry_of: Make) -> None:
+    assert plan_of([cell_of()], [entry_of(cell_of())]).expected_s == 0
+
+
+def test_nothing_is_known_without_history(plan_of: Make, cell_of: Make) -> None:
+    assert plan_of([cell_of()]).expected_s is None
+
+
+def test_expected_is_the_median_of_the_configuration(plan_of: Make, cell_of: Make, entry_of: Make) -> None:
+    times = {1: 10.0, 2: 12.0, 3: 50.0}
+    entries = [entry_of(cell_of(seed=seed), seconds={"total": total}) for seed, total in times.items()]
+    other = cell_of(recipe={"max_steps": 400}, seed=1)
+    entries.append(entry_of(other, seconds={"total": 1000.0}))
+    planned = plan_of([cell_of(seed=4), cell_of(seed=5)], entries, slots=1)
+    assert [p.expected_s for p in planned.cells] == [12.0, 12.0]
+    assert planned.expected_s == 24.0
+
+
+def test_a_like_cell_stands_in_for_an_unknown_configuration(plan_of: Make, cell_of: Make, entry_of: Make) -> None:
+    entries = [entry_of(cell_of(seed=seed), seconds={"total": 7.0}) for seed in (1, 2)]
+    plan = plan_of([cell_of(recipe={"learning_rate": 1e-4}), cell_of(precision="bf16")], entries, slots=1)
+    assert plan.cells[0].expected_s == 7.0
+
+
+@pytest.mark.parametrize("status", ["failed", "timeout", "killed", "skipped"])
+def test_runs_that_did_not_end_say_nothing_of_time(plan_of: Make, cell_of: Make, entry_of: Make, status: str) -> None:
+    assert plan_of([cell_of(seed=1)], [entry_of(cell_of(seed=2), status)]).expected_s is None
+
+
+def planned(expected: list[float | None], slots: int) -> Plan:
+    cell: Any = None
+    cells = [PlannedCell(cell, "to do", expected_s=seconds) for seconds in expected]
+    return Plan(cells, {}, {}, slots)
+
+
+@pytest.mark.parametrize(
+    ("expected", "slots", "total"),
+    [
+        ([10.0, 20.0, 30.0], 1, 60.0),
+        ([10.0, 20.0, 30.0], 2, 30.0),  # 60 / 2, and not less than the longest
+        ([10.0, 10.0, 40.0], 3, 40.0),
+        ([10.0, None, 20.0], 1, 45.0),  # the unknown counts like the average
+        ([10.0], 8, 10.0),
+        ([None, None], 2, None),
+        ([], 2, 0.0),
+    ],
+)
+def test_expected_time(expected: list[float | None], slots: int, total: float | None) -> None:
+    assert planned(expected, slots).expected_s == total
+
+
+@given(st.lists(st.floats(0.1, 1e4), min_size=1, max_size=30), st.integers(1, 16))
+def test_expected_time_has_its_bounds(seconds: list[float], slots: int) -> None:
+    found = planned(list(seconds), slots).expected_s
+    assert found is not None
+    assert found >= max(seconds)
+    assert sum(seconds) / slots - 1e-6 <= found <= sum(seconds) + 1e-6
+
+
+# Slots.
+
+
+def test_one_cell_a_cuda_device(environment_of: Make) -> None:
+    assert default_slots({"current": environment_of((8, 0), (8, 0), (8, 0))}, threads=4) == 3
+
+
+@pytest.mark.parametrize(("cores", "threads", "slots"), [(8, 1, 8), (8, 2, 4), (8, 3, 2), (2, 4, 1), (1, 1, 1)])
+def test_as_many_cells_as_the_cores_hold(
+    environment_of: Make, monkeypatch: pytest.MonkeyPatch, cores: int, threads: int, slots: int
+) -> None:
+    monkeypatch.setattr(Environment, "cores", cores)
+    assert default_slots({"current": environment_of()}, threads) == slots
+
+
+def test_the_users_slots_win(plan_of: Make, cell_of: Make) -> None:
+    assert plan_of([cell_of()], slots=7).slots == 7

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.errors import SpecError
+from harness.execution.require import (
+    Requirement,
+    device_count,
+    device_memory_gib,
+    no_cuda_reason,
+    read_requirement,
+    skip_reason,
+    unusable_device,
+)
+
+Make = Callable[..., Any]
+H100, A100, T4 = (9, 0), (8, 0), (7, 5)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("", Requirement()),
+        ("  ", Requirement()),
+        ("cuda", Requirement("cuda")),
+        ("cpu", Requirement("cpu")),
+        ("cuda,devices>=2", Requirement("cuda", 2)),
+        (" devices >= 8 , cuda ,", Requirement("cuda", 8)),
+        ("devices>=2,devices>=4,devices>=3", Requirement(None, 4)),
+        ("cuda,cuda", Requirement("cuda")),
+    ],
+)
+def test_reading(text: str, wanted: Requirement) -> None:
+    assert read_requirement(text) == wanted
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cude", "CUDA", "gpu", "cuda devices>=2", "cuda;devices>=2", "devices", "devices>2", "devices>=",
+        "devices>=two", "devices>=-1", "devices>=1.5", "devices<=2", "cuda>=1", "cuda=1", "cuda,cpu",
+        "memory>=80", "devices>=²", "1",
+    ],
+)  # fmt: skip
+def test_a_typing_error_is_an_error(text: str) -> None:
+    with pytest.raises(SpecError, match=r"HARNESS_REQUIRE: got .*; allowed") as caught:
+        read_requirement(text)
+    assert caught.value.exit_code == 2
+
+
+@given(st.text(max_size=30))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    try:
+        found = read_requirement(text)
+    except SpecError:
+        return
+    # What is accepted consists of the documented items alone.
+    items = [item.strip() for item in text.split(",") if item.strip()]
+    assert all(re.fullmatch(r"cuda|cpu|devices\s*>?=\s*[0-9]+", item) for item in items)
+    assert (found.accelerator is not None) == any(item in ("cuda", "cpu") for item in items)
+
+
+def test_met_requirements(environment_of: Make) -> None:
+    assert Requirement("cuda", 2, 40).unmet(environment_of(H100, H100)) == []
+    assert Requirement("cpu", 1, 8).unmet(environment_of()) == []
+    assert Requirement().unmet(environment_of()) == []
+
+
+def test_unmet_requirements_say_what_is_there(environment_of: Make) -> None:
+    assert Requirement("cuda", 2, 40).unmet(environment_of()) == [
+        "requires CUDA: torch 2.13.0 is built without CUDA; install the build for this machine's driver",
+        "requires 2 devices: 1 here",
+        "requires 40 GiB on each device: 16.0 GiB here",
+    ]
+    (reason,) = Requirement("cpu").unmet(environment_of(A100))
+    assert "CUDA_VISIBLE_DEVICES=" in reason
+
+
+def test_the_smallest_device_counts(environment_of: Make) -> None:
+    environment = environment_of(H100, H100)
+    environment.facts["torch"]["devices"][1]["memory_mib"] = 24 * 1024
+    assert device_count(environment) == 2
+    assert device_memory_gib(environment) == 24
+    assert Requirement(memory_gib=40).unmet(environment) == ["requires 40 GiB on each device: 24.0 GiB here"]
+
+
+CPU, CPU_BF16 = ((), False), ((), True)
+ONE = {name: ((capability,), False) for name, capability in (("T4", T4), ("A100", A100), ("H100", H100))}
+MACHINES: dict[str, Any] = {"cpu": CPU, "cpu with bf16": CPU_BF16, **ONE, "A100 and T4": ((A100, T4), False)}
+ABLE = {
+    "cpu": {"fp32"},
+    "cpu with bf16": {"fp32", "bf16"},
+    "T4": {"fp32", "fp16"},
+    "A100": {"fp32", "fp16", "tf32", "bf16"},
+    "H100": {"fp32", "fp16", "tf32", "bf16"},
+    "A100 and T4": {"fp32", "fp16"},  # a cell may get either
+}
+
+
+@pytest.mark.parametrize("devices", [1, 2, 3])
+@pytest.mark.parametrize("precision", ["fp32", "tf32", "fp16", "bf16"])
+@pytest.mark.parametrize("machine", MACHINES)
+def test_skip_reasons(cell_of: Make, environment_of: Make, machine: str, precision: str, devices: int) -> None:
+    capabilities, cpu_bf16 = MACHINES[machine]
+    environment = environment_of(*capabilities, cpu_bf16=cpu_bf16)
+    reason = skip_reason(cell_of(precision=precision, devices=devices), environment)
+    if devices > 1:
+        assert reason is not None
+        assert reason.startswith(f"{devices} devices")
+    elif precision in ABLE[machine]:
+        assert reason is None
+    else:
+        assert reason is not None
+        assert reason.startswith(precision)
+        assert "CUDA device" in reason or "instructions" in reason
+
+
+def test_fp16_on_a_cpu_says_why_transformers_is_not_believed(cell_of: Make, environment_of: Make) -> None:
+    assert "trains in fp32" in str(skip_reason(cell_of(precision="fp16"), environment_of()))
+
+
+def test_an_nvidia_device_that_torch_cannot_use(environment_of: Make) -> None:
+    assert unusable_device(environment_of()) is None
+    assert unusable_device(environment_of(A100)) is None
+    problem = unusable_device(environment_of(driver=1))
+    assert problem is not None
+    assert problem.startswith(
+        "the driver shows GPU number 0, but torch cannot use it: torch 2.13.0 is built without CUDA"
+    )
+
+
+def test_why_there_is_no_cuda(environment_of: Make) -> None:
+    environment = environment_of(driver=1)
+    environment.facts["torch"]["cuda_build"] = "12.8"
+    assert no_cuda_reason(environment).endswith("finds no usable device; update the driver")
+    nothing = environment_of()
+    nothing.facts["torch"]["cuda_build"] = "12.8"
+    assert "CUDA_VISIBLE_DEVICES hides it" in no_cuda_reason(nothing)
