@@ -10,7 +10,6 @@ from harness.errors import RunFailed
 from harness.execution.devices import nvidia_devices
 from harness.execution.environment import Environment
 
-
 PATIENCE_S: Final = 60.0
 """How long busy devices are waited for: the driver shows a process that has just ended for some seconds more."""
 
