@@ -34,6 +34,8 @@ from harness.store import Store
 
 TICK_S: Final = 0.2
 HOST_DEATHS_ALLOWED: Final = 3
+HOST_START_S: Final = 600.0
+"""How long a host may take for its imports: minutes on a cold network disk, never this long."""
 INTERRUPT_GRACE_S: Final = 10.0
 
 
@@ -204,7 +206,9 @@ class Runner:
         running = self._running.get(event.get("id", ""))
         if running is None:
             return
-        if event["event"] == "exited":
+        if event["event"] == "started":
+            running.begun, running.start = True, time.monotonic()
+        elif event["event"] == "exited":
             self._host_deaths = 0
             self._finish(running, event["status"])
         elif running.cell is not None:
@@ -255,6 +259,10 @@ class Runner:
         for running in list(self._running.values()):
             spent = instant - running.start
             if running.verdict is not None:
+                continue
+            if not running.begun:
+                if spent > HOST_START_S and running.environment in self._hosts:
+                    self._hosts[running.environment].destroy()  # its death is heard like any other
                 continue
             if spent > options.timeout_s:
                 self._kill(running, "timeout", f"still running after {options.timeout_s:g} s", signal.SIGKILL)

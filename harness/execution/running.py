@@ -28,7 +28,11 @@ class RunningCell:
 
 @dataclass
 class Running:
-    """A job in a child. `started` is the record's time, `start` the monotonic clock's, in seconds."""
+    """A job in a child. `started` is the record's time, `start` the monotonic clock's, in seconds.
+
+    `start` counts from the sending until the host has begun the job, then from there: a host's own imports are
+    no part of a cell's time.
+    """
 
     job_id: str
     environment: str
@@ -37,6 +41,7 @@ class Running:
     start: float
     cell: RunningCell | None = None
     preparation: str = ""  # its key, where it is one
+    begun: bool = False
     verdict: tuple[Status, str] | None = None  # why we killed it, where we did
     oom_kills: int = field(default=0)  # the kernel's count when it began
 
