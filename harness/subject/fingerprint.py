@@ -78,6 +78,16 @@ class Witness(TrainerCallback):
             self.clipping = float(max_norm)
             return clip(parameters, max_norm, *args, **kwargs)
 
+        if hasattr(
+            trainer, "get_batch_samples"
+        ):  # since transformers 4.46; ranks may already wait for each other in it
+            batches = trainer.get_batch_samples
+
+            def witnessed_batches(*args: Any, **kwargs: Any) -> Any:
+                self._mark(f"fetching batches (step {len(self._step_ends) + 1})")
+                return batches(*args, **kwargs)
+
+            trainer.get_batch_samples = witnessed_batches
         trainer.get_train_dataloader = carrying_loader
         trainer.training_step = witnessed_step
         trainer.accelerator.clip_grad_norm_ = witnessed_clip
@@ -102,6 +112,7 @@ class Witness(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self._step_ends.append(len(self._ids))
+        self._mark(f"ending step {len(self._step_ends)}")
         scale = getattr(getattr(self._trainer.accelerator, "scaler", None), "_scale", None)
         if scale is not None:
             self._scales.append(scale.detach().clone())
