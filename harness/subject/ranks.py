@@ -115,6 +115,9 @@ def _blame(folder: Path, count: int, rank: int, exitcode: int) -> Dict[str, Any]
         found = _read(folder / f"rank-{number}.failure")
         if found is not None:
             failures.append({**found, "rank": number})
+    if exitcode == child.CANNOT_WRITE:
+        full = {"type": "OSError", "message": f"rank {rank}: No space left on device", "details": ""}
+        return {"status": "failed", "failure": full}
     if exitcode < 0 or not failures:
         return {"status": "failed", "died": {"rank": rank, "status": exitcode}}
     first = min(failures, key=lambda failure: failure["time"])

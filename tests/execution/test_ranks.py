@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from typing import Any
 
@@ -150,6 +151,24 @@ def test_a_rank_that_hangs_is_named_and_nothing_stays(
     assert record.failure.message.startswith(words)
     assert house.processes() == {}
     assert house.locked() == []
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
+def test_no_rank_outlives_an_interrupt_or_its_harness(house: Any, end: int) -> None:
+    house.grid([1], more=TWO)
+    harness = house.start(faults={1: "late-hang"})
+    house.wait_for(lambda: any("planted" in p.read_text() for p in house.results.glob("g/cells/??/*/*/*/log.txt")))
+    assert len(house.processes()) == 5, "harness, host, child and two ranks"
+    harness.send_signal(end)
+    harness.communicate(timeout=20)
+    house.wait_until_empty(5)
+    house.wait_for(lambda: house.locked() == [], 5)  # a dying thread may hold a descriptor for an instant more
+    if end == signal.SIGINT:
+        assert harness.returncode == 130
+        assert only(house).status == "interrupted"
+    code, output = house.run()
+    assert code == 0, output
+    assert house.records()[-1].status in ("ok", "collapsed")
 
 
 @pytest.mark.parametrize("devices", [1, 2])
