@@ -95,6 +95,9 @@ def grid_facts(session: Session) -> dict[str, Any]:
         skipped[planned.reason or ""] = skipped.get(planned.reason or "", 0) + 1
     return {
         "file": str(session.grid.path),
+        "materials": {
+            name: place for found in session.plan.materials.values() for name, place in found.found().items()
+        },
         "can_run": len(session.plan.of("to do")) + len(session.plan.of("done")),
         "skipped": skipped,
         "problems": [*problems, *sorted(blocked)],
@@ -105,6 +108,7 @@ def grid_problems(session: Session) -> str:
     """The doctor's text about one grid."""
     facts = grid_facts(session)
     lines = [f"{facts['file']}: {facts['can_run']} of {len(session.cells)} cells can run here"]
+    lines += [f"  {name}: {place}" for name, place in facts["materials"].items()]
     lines += [f"  skipped, {count} cells: {reason}" for reason, count in facts["skipped"].items()]
     lines += [f"  problem: {problem}" for problem in facts["problems"]]
     return "\n".join(lines)

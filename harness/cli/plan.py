@@ -82,22 +82,24 @@ def plan_text(session: Session, most_rows: int | None) -> str:
         label = cell_label(cells[0].cell.checkpoint.name, 0, cells[0].cell.axes).rpartition(" · ")[0]
         known = [p.expected_s for p in cells if p.expected_s is not None]
         each = duration(sum(known) / len(known)) if known else "unknown" if states["to do"] else ""
-        reasons = "; ".join(dict.fromkeys(p.reason for p in cells if p.reason))
-        rows.append([label, *(states[s] or "" for s in ("to do", "done", "skip", "blocked")), each, reasons])
-    headers = ["configuration", "to do", "done", "skip", "blocked", "a cell takes", "why not"]
+        rows.append([label, *(states[s] or "" for s in ("to do", "done", "skip", "blocked")), each])
+    headers = ["configuration", "to do", "done", "skip", "blocked", "a cell takes"]
     lines = [tabulate(rows, headers=headers, tablefmt="simple", disable_numparse=True)]
     if most_rows is not None and len(groups) > most_rows:
         lines.append(f"... and {len(groups) - most_rows} more configurations (--all lists them)")
+    reasons = Counter((planned.state, planned.reason) for planned in plan.cells if planned.reason)
+    lines += ["", *(f"{state}, {number} cells: {reason}" for (state, reason), number in reasons.items())]
     counts: Counter[str] = Counter(planned.state for planned in plan.cells)
     total = ", ".join(f"{counts[s]} {w}" for s, w in (("to do", "to do"), ("done", "done"), ("skip", "skipped")))
     total += f", {counts['blocked']} blocked" if counts["blocked"] else ""
+    expected = f"expected time {duration(plan.expected_s)}" if counts["to do"] else "nothing to do"
     threads = max((p.cell.threads for p in plan.cells), default=1)
     environment = next(iter(plan.environments.values()))
     where = (
         f"{plan.slots} at a time, one a device" if environment.accelerator == "cuda"
         else f"{plan.slots} at a time, {threads} thread{'s' * (threads > 1)} each on {environment.cores} cores"
     )  # fmt: skip
-    lines.append(f"\n{len(plan.cells)} cells: {total}. Runs {where}; expected time {duration(plan.expected_s)}.")
+    lines.append(f"\n{len(plan.cells)} cells: {total}. Runs {where}; {expected}.")
     for label, one in plan.environments.items():
         if one.missing:
             lines.append(f"environment {label}: what it can run is unknown: {one.missing}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,6 @@ from harness.errors import NothingMeasured, StoreError
 from harness.evidence import gather
 from harness.grid import Grid, load_grid
 from harness.provenance import command_line
-from harness.record import SCORED
 from harness.report.build import build_report
 from harness.report.model import GridFacts
 from harness.report.render import render
@@ -42,6 +42,9 @@ def report(
     command: Annotated[
         str | None, typer.Option("--command", help="The command to name as this report's maker.", show_default=False)
     ] = None,
+    note: Annotated[
+        list[str], typer.Option("--note", help="A sentence for the reader; may be given again.", show_default=False)
+    ] = [],  # noqa: B006 - typer wants a list; it is never changed
     as_json: Json = False,
 ) -> None:
     """Write the Markdown report of a grid's results, with plots (SVG) and the same as JSON beside it.
@@ -50,15 +53,9 @@ def report(
     """
     found = load_grid(grid)
     store = Store(results, found.name)
-    files = report_files(
-        found,
-        store,
-        select,
-        "report" if out is None else out.stem,
-        command or f"harness run {grid} && {command_line()}",
-        title,
-    )
     stem = "report" if out is None else out.stem
+    made_by = command or f"harness run {grid} && {command_line()}"
+    files = report_files(found, store, select, stem, made_by, title, note)
     if as_json:
         print(files[f"{stem}.json"])
         return
@@ -67,7 +64,13 @@ def report(
 
 
 def report_files(
-    grid: Grid, store: Store, selection: list[str], stem: str, command: str, title: str | None = None
+    grid: Grid,
+    store: Store,
+    selection: list[str],
+    stem: str,
+    command: str,
+    title: str | None = None,
+    notes: Sequence[str] = (),
 ) -> dict[str, str]:
     """Render a grid's results; raises NothingMeasured (exit 5) where there is not one record."""
     cells = select_cells(grid.cells(), selection)
@@ -87,7 +90,7 @@ def report_files(
         sample_records=evidence.records,
         curves=evidence.curves,
         title=title,
-        notes=[] if any(entry.status in SCORED for entry in entries) else ["No run has finished with a score."],
+        notes=notes,
     )
     return render(model, stem)
 

@@ -89,6 +89,14 @@ class Materials:
         """Hash of the contents of the cell's checkpoint and data."""
         return short_hash([self.checkpoint(cell).content, self.task(cell).content])
 
+    def found(self) -> dict[str, str]:
+        """Where each material that could be had comes from, by name: a folder, a hub's commit, a version."""
+        return {
+            f"{'checkpoint' if kind == 'model' else 'task'} {name}": str(material.path or material.content)
+            for (kind, name, _), material in self._found.items()
+            if isinstance(material, Material)
+        }
+
     def problem(self, cell: Cell) -> str | None:
         """Why the cell's materials cannot be had, or None."""
         try:
@@ -160,8 +168,8 @@ class Materials:
         found: dict[tuple[str, str, str | None], Material | MaterialError] = {}
         for key, item, answer in zip(keys, items, answers, strict=True):
             if "error" in answer:
-                word = "checkpoint" if key[0] == "model" else "task"
-                found[key] = MaterialError(f"{word} {key[1]} (hub {item['id']}): {answer['error']}")
+                name = f"checkpoint {key[1]}" if key[0] == "model" else f"task {key[1]} (hub {item['id']})"
+                found[key] = MaterialError(f"{name}: {answer['error']}")
             else:
                 found[key] = Material(f"{item['id']}@{answer['sha']}", revision=answer["sha"])
         return found

@@ -55,7 +55,7 @@ def finished_record(
         if result.get("observed"):
             observed = Observed(**result["observed"], host=host, device_busy=busy)
         if result.get("measured"):
-            measured = Measured(**result["measured"], throttle_reasons=sorted(throttled))
+            measured = Measured(**{**result["measured"], "throttle_reasons": sorted(throttled)})
         if result.get("failure"):
             failure = Failure(**result["failure"])
     except ValidationError as error:

@@ -1,0 +1,75 @@
+"""What only a CUDA device can show. Skipped, with the reason, where there is none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.execution.devices import nvidia_devices
+from harness.execution.environment import CURRENT, probe_environment
+from harness.execution.require import unusable_device
+from harness.store import Store
+
+
+def missing() -> str | None:
+    if not nvidia_devices():
+        return "no NVIDIA device here: the driver shows none"
+    return unusable_device(probe_environment(CURRENT))
+
+
+pytestmark = [pytest.mark.gpu, pytest.mark.skipif(missing() is not None, reason=missing() or "")]
+
+GRID = """
+name = "gpu"
+task = "embedded/paraphrase"
+[recipe]
+max_steps = 20
+[matrix]
+checkpoint = "embedded/tiny-bert"
+seed = [42, 1]
+precision = ["fp32", "tf32", "fp16", "bf16"]
+[require]
+accelerator = "cuda"
+"""
+
+
+def test_every_precision_runs_on_the_device(tmp_path: Path) -> None:
+    from harness.cli.run import run_session
+    from harness.execution.session import open_session
+
+    grid = tmp_path / "gpu.toml"
+    grid.write_text(GRID)
+    session = open_session(grid, tmp_path / "results")
+    summary = run_session(session, host="fork", max_hours=None, retries=0, allow_busy=True)
+    assert summary.exit_code == 0
+    store = Store(tmp_path / "results", "gpu")
+    records = [store.record(entry) for entry in store.entries()]
+    # tf32 and bf16 are skipped, with the reason, before compute capability 8.0.
+    assert {record.asked.precision for record in records if record.measured} >= {"fp32", "fp16"}
+    for record in records:
+        if record.measured is None or record.observed is None:
+            assert record.failure is not None
+            assert "8.0" in record.failure.message
+            continue
+        assert record.observed.model["device"] == "cuda:0"
+        # Pinned: the child saw the one device that it was given, whatever the machine has.
+        assert len(record.observed.machine["accelerators"]) == 1
+        assert record.measured.peak_memory_mib["device"] > 0
+
+
+def test_one_cell_twice_is_one_result(tmp_path: Path) -> None:
+    from harness.cli.run import run_session
+    from harness.execution.session import open_session
+
+    grid = tmp_path / "gpu.toml"
+    grid.write_text(GRID)
+    hashes = []
+    for place in ("a", "b"):
+        session = open_session(grid, tmp_path / place, selection=["precision=fp32", "seed=42"])
+        assert run_session(session, host="fork", max_hours=None, retries=0, allow_busy=True).exit_code == 0
+        (record,) = [session.store.record(entry) for entry in session.store.entries()]
+        assert record.observed is not None
+        assert record.observed.weights is not None
+        hashes.append(record.observed.weights.init_sha256)
+    assert hashes[0] == hashes[1]
