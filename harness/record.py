@@ -7,17 +7,18 @@ Three parts that are never mixed: `asked` (the cell), `observed` (what the run r
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, ValidationError, WithJsonSchema
+from pydantic import ConfigDict, Field, ValidationError
 
 from harness.brevity import fitted
 from harness.cell import Cell, cell_label
 from harness.entry import Entry
 from harness.errors import StoreError
+from harness.fingerprint import Fingerprint as Fingerprint
+from harness.part import Number, Part
 
 SCHEMA: Final = 1
 MAX_BYTES: Final = 16 * 1024
@@ -32,20 +33,8 @@ SCORED: Final = frozenset({"ok", "collapsed"})
 """Statuses whose metrics may be reported as scores."""
 ERRORED: Final = frozenset({"nonfinite", "failed", "oom", "timeout", "killed", "interrupted"})
 
-Number = Annotated[
-    float,
-    PlainSerializer(lambda x: x if math.isfinite(x) else str(x), when_used="json"),
-    WithJsonSchema({"anyOf": [{"type": "number"}, {"enum": ["nan", "inf", "-inf"]}]}),
-]
-"""A float that may be NaN or infinite; JSON carries those as the strings "nan", "inf", "-inf"."""
 
-
-class _Part(BaseModel):
-    # What `Any` holds (an argument, say) may be infinite too: null would say that it was not there.
-    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
-
-
-class AskedCheckpoint(_Part):
+class AskedCheckpoint(Part):
     """The checkpoint as asked for; `name` is the grid's word for it."""
 
     name: str
@@ -54,7 +43,7 @@ class AskedCheckpoint(_Part):
     config: dict[str, Any] = {}
 
 
-class Asked(_Part):
+class Asked(Part):
     """The cell: see `harness.cell.Cell`. `axes` is its place in the matrix."""
 
     task: str
@@ -71,7 +60,7 @@ class Asked(_Part):
     axes: dict[str, Any]
 
 
-class Split(_Part):
+class Split(Part):
     """One split as it was used: number of examples, of positives, and a hash of its texts and labels."""
 
     examples: int
@@ -79,7 +68,7 @@ class Split(_Part):
     sha256: str
 
 
-class Data(_Part):
+class Data(Part):
     """The data set as loaded; `revision` where it came from a hub."""
 
     source: str
@@ -88,7 +77,7 @@ class Data(_Part):
     validation: Split
 
 
-class Weights(_Part):
+class Weights(Part):
     """The checkpoint as loaded and the weights before and after training (sha256 over name, dtype, shape, bytes)."""
 
     checkpoint_sha256: str
@@ -100,7 +89,7 @@ class Weights(_Part):
     final_sha256: str | None = None
 
 
-class Observed(_Part):
+class Observed(Part):
     """What the run really was: software, machine, model, resolved arguments."""
 
     python: str
@@ -116,10 +105,11 @@ class Observed(_Part):
     collator: str | None = None
     arguments: dict[str, Any] = {}
     optimizer_steps: int | None = None
+    fingerprint: Fingerprint | None = None
     device_busy: list[str] = []
 
 
-class Confusion(_Part):
+class Confusion(Part):
     """Counts on the validation split, label 1 positive."""
 
     tp: int
@@ -128,7 +118,7 @@ class Confusion(_Part):
     tn: int
 
 
-class EpochScore(_Part):
+class EpochScore(Part):
     """Evaluation at the end of one epoch; accuracy and F1 as fractions."""
 
     epoch: Number
@@ -138,7 +128,7 @@ class EpochScore(_Part):
     loss: Number | None = None
 
 
-class Measured(_Part):
+class Measured(Part):
     """What came out: scores as fractions, times in seconds, rates per second, memory in MiB.
 
     `seconds` has the phases load, tokenize, setup (optimizer and loaders, within `Trainer.train`), train (evaluation
@@ -157,7 +147,7 @@ class Measured(_Part):
     throttle_reasons: list[str] = []
 
 
-class Failure(_Part):
+class Failure(Part):
     """Why an attempt is not ok, for people: `message` is one line, `details` the tail of the traceback or log."""
 
     type: str
@@ -165,7 +155,7 @@ class Failure(_Part):
     details: str = ""
 
 
-class Provenance(_Part):
+class Provenance(Part):
     """Which harness wrote the record: version, git commit and whether the tree was clean, the command."""
 
     harness: str
@@ -174,7 +164,7 @@ class Provenance(_Part):
     command: str | None = None
 
 
-class Record(_Part):
+class Record(Part):
     """One attempt at one cell. `attempt` counts from 1 within (cell, environment)."""
 
     schema_: Annotated[int, Field(alias="schema")] = SCHEMA

@@ -27,8 +27,8 @@ def run_harness(folder: Path, text: str) -> Store:
     return Store(folder / "results", "faithful")
 
 
-def run_plain(out: Path, *arguments: str) -> dict[str, np.ndarray]:
-    command = [sys.executable, str(SCRIPT), "--out", str(out), *arguments]
+def run_plain(out: Path, *arguments: str, launcher: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
+    command = [sys.executable, *launcher, str(SCRIPT), "--out", str(out), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, env=None, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     return dict(np.load(out.with_suffix(".npz")))
@@ -71,6 +71,26 @@ def test_tiny_bert_equals_plain_script(tmp_path: Path, precision: str) -> None:
     )  # fmt: skip
     assert_same_run(store, plain, precision)
     assert record.observed.threads == 1
+
+
+def test_two_ranks_equal_plain_script_under_torchrun(tmp_path: Path) -> None:
+    store = run_harness(
+        tmp_path,
+        """
+        name = "faithful"
+        task = "embedded/paraphrase"
+        [recipe]
+        max_steps = 12
+        [matrix]
+        checkpoint = "embedded/tiny-bert"
+        seed = 42
+        devices = 2
+        """,
+    )
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    options = ("--checkpoint", str(tiny_bert_folder()), "--max-steps", "12", "--batch", "4")
+    plain = run_plain(tmp_path / "plain", *options, launcher=launcher)
+    assert_same_run(store, plain, "fp32")
 
 
 def tiny_bert_folder() -> Path:

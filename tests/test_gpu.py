@@ -56,6 +56,12 @@ def test_every_precision_runs_on_the_device(tmp_path: Path) -> None:
         # Pinned: the child saw the one device that it was given, whatever the machine has.
         assert len(record.observed.machine["accelerators"]) == 1
         assert record.measured.peak_memory_mib["device"] > 0
+        found = record.observed.fingerprint
+        assert found is not None
+        assert found.precision is not None
+        assert found.precision.name == record.asked.precision
+        assert found.precision.tf32_probe is (record.asked.precision == "tf32")
+        assert (found.loss_scale is not None) == (record.asked.precision == "fp16")
 
 
 def test_one_cell_twice_is_one_result(tmp_path: Path) -> None:

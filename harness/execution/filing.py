@@ -17,7 +17,7 @@ from harness.execution.outcome import (
     oom_kill_count,
 )
 from harness.execution.plan import Plan, PlannedCell
-from harness.execution.running import Running, RunningCell, tidy
+from harness.execution.running import Running, RunningCell, laggards, tidy
 from harness.lock import CellLock
 from harness.provenance import now
 from harness.record import FINAL, Provenance
@@ -74,11 +74,16 @@ class Filing:
         try:
             if trouble is not None:
                 record = failed_record(*filed, "killed", trouble)
+            elif result is not None and came_first and "died" in result:
+                gone = result["died"]
+                death_of_rank, words = death(gone["status"], oom_kill_count() - running.oom_kills)
+                record = failed_record(*filed, death_of_rank, f"rank {gone['rank']}: {words}")
             elif result is not None and came_first:
                 record = finished_record(*filed, result, self._host, cell.busy, cell.throttled)
             else:
-                why = running.verdict or death(status, oom_kill_count() - running.oom_kills)
-                record = failed_record(*filed, *why)
+                ended, words = running.verdict or death(status, oom_kill_count() - running.oom_kills)
+                behind = laggards(attempt.folder, planned.cell.devices) if ended == "timeout" else ""
+                record = failed_record(*filed, ended, f"{words}; {behind}" if behind else words)
             entry = self._store.write(record, attempt)
         finally:
             cell.lock.release()

@@ -33,7 +33,10 @@ class PlannedCell:
 
 @dataclass(frozen=True)
 class Plan:
-    """The cells of a grid, in the order in which they will run, and the environments they run in by label."""
+    """The cells of a grid, in the order in which they will run, and the environments they run in by label.
+
+    `slots` counts ranks: a cell on k devices takes k of them.
+    """
 
     cells: Sequence[PlannedCell]
     environments: Mapping[str, Environment]
@@ -53,9 +56,15 @@ class Plan:
         known = [seconds for seconds in expected if seconds is not None]
         if not known:
             return None
-        # Cells without history count like the average of those with it.
-        total = sum(known) / len(known) * len(expected)
-        return max(total / min(self.slots, len(expected)), max(known))
+        # Cells without history count like the average of those with it; a cell fills a slot for each of its ranks.
+        usual = sum(known) / len(known)
+        ranks = [min(planned.cell.devices, self.slots) for planned in self.of("to do")]
+        total = sum(count * (usual if s is None else s) for count, s in zip(ranks, expected, strict=True))
+        return max(total / min(self.slots, sum(ranks)), max(known))
+
+    def fits(self, devices: int, taken: int) -> bool:
+        """Whether a cell on so many devices may start while so many slots are taken; alone any cell may."""
+        return taken == 0 or taken + devices <= self.slots
 
 
 def make_plan(
@@ -104,7 +113,7 @@ def make_plan(
 
 
 def default_slots(environments: Mapping[str, Environment], threads: int) -> int:
-    """How many cells run at once: one a device on CUDA; on a CPU as many as its cores hold.
+    """How many ranks run at once: one a device on CUDA; on a CPU as many as its cores hold.
 
     Measured on 2 cores: two 1-thread cells give 1.22 times the throughput of one 2-thread cell, equal losses.
     """

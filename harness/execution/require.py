@@ -102,10 +102,11 @@ def skip_reason(cell: Cell, environment: Environment) -> str | None:
         return None  # nothing is known without torch; running is refused elsewhere
     cuda = environment.accelerator == "cuda"
     capability = _capability(environment)
-    if cell.devices > 1:
-        return f"{cell.devices} devices: this version runs one-device cells only"
-    if cell.devices > device_count(environment):
+    if cuda and cell.devices > device_count(environment):
         return f"{cell.devices} devices asked for, {device_count(environment)} here"
+    cores = environment.cores
+    if not cuda and cell.devices > cores:
+        return f"{cell.devices} devices asked for: on a CPU these are ranks, one a core at most, and {cores} are here"
     if cell.precision == "fp16" and not cuda:
         return "fp16 needs a CUDA device (on a CPU transformers accepts fp16=True and trains in fp32)"
     if cell.precision == "tf32" and (not cuda or capability < (8, 0)):

@@ -111,10 +111,10 @@ class Runner:
             return
         stuck: set[tuple[str, int]] = set()  # what cells wait for: those behind one that waits need not be asked
         index = 0
-        while len(self._running) < self._plan.slots and index < len(self._waiting):
+        while (taken := sum(r.slots for r in self._running.values())) < self._plan.slots and index < len(self._waiting):
             planned = self._waiting[index]
-            need = (self._preparations.key(planned.cell), planned.cell.devices)
-            if need not in stuck and self._try_start(planned, need[0]):
+            key, devices = need = (self._preparations.key(planned.cell), planned.cell.devices)
+            if need not in stuck and self._plan.fits(devices, taken) and self._try_start(planned, key):
                 del self._waiting[index]
             else:
                 stuck.add(need)

@@ -45,10 +45,37 @@ class Running:
     verdict: tuple[Status, str] | None = None  # why we killed it, where we did
     oom_kills: int = field(default=0)  # the kernel's count when it began
 
+    @property
+    def slots(self) -> int:
+        """Slots that it takes: one a rank."""
+        return self.cell.planned.cell.devices if self.cell else 1
+
+
+def laggards(folder: Path, ranks: int) -> str:
+    """Say which rank of an attempt is behind the others, as far as their beacons tell; "" for a single rank.
+
+    Ranks wait for each other in every step: the one that has come least far is the one that hangs.
+    """
+    if ranks == 1:
+        return ""
+    counts, words = [], []
+    for rank in range(ranks):
+        try:
+            count, _, text = (folder / f"rank-{rank}.beacon").read_text(encoding="ascii").strip().partition(" ")
+            counts.append(int(count))
+            words.append(text)
+        except (OSError, ValueError):
+            counts.append(0)
+            words.append("not begun")
+    if len(set(counts)) == 1:
+        return f"all {ranks} ranks: {words[0]}"
+    behind, ahead = counts.index(min(counts)), counts.index(max(counts))
+    return f"rank {behind} hangs: {words[behind]}, while rank {ahead} is {words[ahead]}"
+
 
 def tidy(folder: Path) -> None:
     """Leave the record, the series and the log of an attempt; the rest was scaffolding."""
     with contextlib.suppress(OSError):  # what stays is in nobody's way
-        for path in (folder / "result.json", folder / "job.json", *folder.glob("*.tmp")):
+        for path in (folder / "result.json", folder / "job.json", *folder.glob("*.tmp"), *folder.glob("rank-*")):
             path.unlink(missing_ok=True)
     shutil.rmtree(folder / "trainer", ignore_errors=True)

@@ -37,17 +37,21 @@ def run_job(job: dict[str, Any], emit: Emit) -> int:
     folder = Path(job["folder"])
     _tie_descendants()
     try:
-        _set_threads(job["threads"])
-        _fresh_randomness()
+        set_threads(job["threads"])
+        fresh_randomness()
         if job["kind"] == "prepare":
             result = _prepare(job)
-        else:
-            from harness.subject.train import run_cell
+        elif job["cell"]["devices"] > 1:
+            from harness.subject import ranks
 
-            result = run_cell(job, folder, emit)
+            result = ranks.run(job, folder, emit)
+        else:
+            from harness.subject import assembly, train
+
+            result = assembly.assemble([train.run_cell(job, folder, emit)], folder)
     except BaseException as error:  # noqa: BLE001 - the process ends here: whatever it was must reach the record
         traceback.print_exc()
-        result = {"status": _status(error), "failure": _failure(error)}
+        result = {"status": status_of(error), "failure": failure_of(error)}
     try:
         write_json(folder / "result.json", result)
     except OSError:
@@ -80,13 +84,14 @@ def _prepare(job: dict[str, Any]) -> dict[str, Any]:
     return {"status": "ok", "checkpoint": str(checkpoint), "dataset": str(dataset), "data": data}
 
 
-def _set_threads(threads: int) -> None:
+def set_threads(threads: int) -> None:
+    """Have torch use so many threads."""
     import torch
 
     torch.set_num_threads(threads)
 
 
-def _fresh_randomness() -> None:
+def fresh_randomness() -> None:
     """Reseed every global generator from the system, as a new interpreter would.
 
     A forked child inherits its host's generators: without this, what a recipe leaves unseeded (the course's
@@ -102,14 +107,15 @@ def _fresh_randomness() -> None:
     torch.seed()
 
 
-def _status(error: BaseException) -> str:
+def status_of(error: BaseException) -> str:
     """Tell running out of memory, on the host or a device, from every other failure."""
     text = f"{type(error).__name__} {error}".lower()
     memory = isinstance(error, MemoryError) or "outofmemory" in text or "out of memory" in text
     return "oom" if memory or "can't allocate memory" in text else "failed"
 
 
-def _failure(error: BaseException) -> dict[str, str]:
+def failure_of(error: BaseException) -> dict[str, str]:
+    """The record's `Failure`: type, one line, the end of the traceback."""
     message = _encodable(str(error)).strip().splitlines()
     details = _encodable("".join(traceback.format_exception(type(error), error, error.__traceback__)))
     return {

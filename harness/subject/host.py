@@ -229,7 +229,8 @@ def warm_up() -> None:
     import accelerate  # noqa: F401
     import datasets  # noqa: F401
     import evaluate  # noqa: F401
-    import torch._dynamo  # noqa: F401 - the first optimizer of a process imports it
+    import torch._dynamo  # the first optimizer of a process imports it
+    import torch.distributed.launcher.api  # noqa: F401 - half a second, for cells on several devices
     import transformers.models.bert.modeling_bert  # noqa: F401
     from transformers import (  # noqa: F401
         AutoModelForSequenceClassification,

@@ -129,14 +129,14 @@ class Observer(TrainerCallback):
         `loss` is the sum of the losses that `training_step` returned within the step: what the Trainer adds
         to its own running loss. float32 and float64 as the run computed them, never rounded.
         """
-        micro = _to_float32(self._losses)
+        micro = to_float32(self._losses)
         ends = np.cumsum(self._micro_batches) if self._micro_batches else np.zeros(0, dtype=int)
         starts = ends - np.asarray(self._micro_batches, dtype=int)
         # Accumulated in float32 one by one, as the Trainer's `_tr_loss += loss` does.
         loss = np.array([_sum_in_order(micro[a:b]) for a, b in zip(starts, ends)], dtype=np.float32)
         return {
             "loss": loss,
-            "grad_norm": _to_float32(self._grad_norms),
+            "grad_norm": to_float32(self._grad_norms),
             "learning_rate": np.array(self._learning_rates, dtype=np.float64),
             "step_seconds": np.array(self._step_seconds, dtype=np.float32),
             "data_seconds": np.array(self._data_seconds, dtype=np.float32),
@@ -150,7 +150,7 @@ def _sum_in_order(values: np.ndarray) -> np.float32:
     return total
 
 
-def _to_float32(values: list[Any]) -> np.ndarray:
+def to_float32(values: list[Any]) -> np.ndarray:
     """Bring scalars (device tensors, floats, None for "not seen") to the host in one transfer a device."""
     tensors = [torch.as_tensor(float("nan") if value is None else value).detach() for value in values]
     if not tensors:

@@ -14,7 +14,9 @@ import torch
 from transformers import AutoTokenizer, DataCollatorWithPadding, Trainer, set_seed
 
 from harness.subject import arguments as subject_arguments
-from harness.subject import checkpoints, facts
+from harness.subject import checkpoints, facts, ranks
+from harness.subject.assembly import RankPart
+from harness.subject.fingerprint import Witness
 from harness.subject.metrics.paraphrase.paraphrase import Paraphrase
 from harness.subject.observation import Observer
 
@@ -22,8 +24,8 @@ Emit = Callable[[dict[str, Any]], None]
 COUNTS = ("tp", "fp", "fn", "tn")
 
 
-def run_cell(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
-    """Train, evaluate and predict one cell; return its outcome and leave `series.npz` in `folder`.
+def run_cell(job: dict[str, Any], folder: Path, emit: Emit) -> RankPart:
+    """Train, evaluate and predict one cell, as its only process or as one of its ranks.
 
     Parameters
     ----------
@@ -33,10 +35,12 @@ def run_cell(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
 
     Returns
     -------
-    dict
-        `status` ("ok" or "nonfinite"), `observed`, `measured`, `series` (array name -> shape).
+    RankPart
+        `observed` and `measured` as this rank saw them, its series and its trace.
     """
     clock = _Clock()
+    mark = ranks.beacon(folder)
+    mark("loading")
     cell, checkpoint = job["cell"], job["checkpoint"]
     splits = datasets.load_from_disk(job["dataset"])
     tokenizer = AutoTokenizer.from_pretrained(checkpoint["path"], trust_remote_code=False)
@@ -46,13 +50,16 @@ def run_cell(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
         # The course leaves this out: its head is random even at a fixed seed. "course" keeps that.
         set_seed(cell["seed"])
     model, loaded = checkpoints.load_model(checkpoint["path"], checkpoint["config"])
-    init_sha256 = checkpoints.weights_sha256(model)
     clock.lap("load")
 
     requested = {**job["arguments"], **_precision(cell["precision"]), "seed": cell["seed"]}
     requested["output_dir"] = str(folder / "trainer")
     requested["use_cpu"] = job["accelerator"] == "cpu"
+    if cell["devices"] > 1:
+        requested.setdefault("ddp_backend", ranks.backend(job["accelerator"]))
     arguments = subject_arguments.build(requested)
+    if arguments.world_size != cell["devices"]:
+        raise RuntimeError(f"{cell['devices']} ranks were asked for; the Trainer sees {arguments.world_size}")
     collator = DataCollatorWithPadding(tokenizer=tokenizer)
     metric = Paraphrase(experiment_id=f"cell-{os.getpid()}", keep_in_memory=True)
 
@@ -69,22 +76,26 @@ def run_cell(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
         compute_metrics=compute_metrics,
         **_tokenizer_argument(tokenizer),
     )
+    # The witness is told of each event first: what it hashes before step 0 is not training time.
+    witness = Witness(cell["precision"], mark, compiled=bool(getattr(arguments, "torch_compile", False)))
+    witness.attach(trainer)
     observer = Observer(emit)
     observer.attach(trainer)
     if trainer.args.n_gpu > 1:
-        raise RuntimeError(f"{trainer.args.n_gpu} devices are visible to a one-device cell: DataParallel is refused")
+        raise RuntimeError(f"{trainer.args.n_gpu} devices are visible to one process: DataParallel is refused")
 
     clock.lap("load")
     result = trainer.train()
     clock.lap("train")
     emit({"event": "predicting"})
+    mark("predicting")
     prediction = trainer.predict(splits["validation"])
     clock.lap("predict")
 
     series = observer.series()
     series["logits"] = np.asarray(prediction.predictions, dtype=np.float32)
     series["labels"] = np.asarray(prediction.label_ids, dtype=np.int64)
-    _save_series(folder / "series.npz", series)
+    mark("predicted")
     final_sha256 = checkpoints.weights_sha256(model)
 
     around = clock.seconds["train"]  # the whole of `train()`: what the observer did not time was setting up
@@ -92,9 +103,7 @@ def run_cell(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
     seconds["setup"] = around - seconds["train"] - seconds["evaluate"]
     seconds["total"] = clock.total()
     scores = {key[len("test_") :]: value for key, value in prediction.metrics.items()}
-    finite = all(np.isfinite(series[name]).all() for name in ("loss", "logits"))
-    return {
-        "status": "ok" if finite else "nonfinite",
+    result = {
         "observed": {
             **facts.software(),
             "threads": torch.get_num_threads(),
@@ -106,7 +115,7 @@ def run_cell(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
                 "revision": checkpoint.get("revision"),
                 "parameters": sum(p.numel() for p in model.parameters()),
                 **{name: _shortened(names) for name, names in loaded.items()},
-                "init_sha256": init_sha256,
+                "init_sha256": witness.init_sha256,
                 "final_sha256": final_sha256,
             },
             "model": {
@@ -117,8 +126,13 @@ def run_cell(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
             },
             "optimizer": facts.optimizer(trainer),
             "collator": type(trainer.data_collator).__name__,
-            "arguments": _resolved(arguments),
+            "arguments": _without_folders(arguments.to_dict()),
             "optimizer_steps": trainer.state.global_step,
+            "fingerprint": {
+                "engine": cell["engine"],
+                **witness.facts(),
+                "non_default_arguments": _without_folders(subject_arguments.differing_from_defaults(arguments)),
+            },
         },
         "measured": {
             "metrics": {key: float(scores[key]) for key in ("accuracy", "f1", "loss")},
@@ -133,8 +147,8 @@ def run_cell(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
             "train_samples_per_second": observer.samples / seconds["train"],
             "peak_memory_mib": facts.peak_memory_mib(),
         },
-        "series": {name: list(array.shape) for name, array in series.items()},
     }
+    return RankPart(result, series, witness.trace())
 
 
 def _tokenizer_argument(tokenizer: Any) -> dict[str, Any]:
@@ -143,9 +157,8 @@ def _tokenizer_argument(tokenizer: Any) -> dict[str, Any]:
     return {name: tokenizer}
 
 
-def _resolved(arguments: Any) -> dict[str, Any]:
-    """Every resolved argument but this run's own folders, which say nothing and differ in each record."""
-    resolved = arguments.to_dict()
+def _without_folders(resolved: dict[str, Any]) -> dict[str, Any]:
+    """Resolved arguments but this run's own folders, which say nothing and differ in each record."""
     return {name: value for name, value in resolved.items() if name not in ("output_dir", "logging_dir", "run_name")}
 
 
@@ -160,13 +173,6 @@ def _precision(precision: str) -> dict[str, Any]:
 def _shortened(names: list[str], most: int = 40) -> list[str]:
     """A record has 16 KB: where whole layers are cut off or added, their weights are counted instead of listed."""
     return names if len(names) <= most else [*names[:most], f"… and {len(names) - most} more"]
-
-
-def _save_series(path: Path, series: dict[str, np.ndarray]) -> None:
-    with path.open("wb") as file:
-        np.savez_compressed(file, **series)  # type: ignore[arg-type]
-        file.flush()
-        os.fsync(file.fileno())
 
 
 class _Clock:

@@ -144,6 +144,12 @@ class House:
         assert self.store.reindex() == len(scanned)
         assert {entry.path: entry for entry in self.store.entries()} == scanned
 
+    def series(self, record: Record) -> dict[str, Any]:
+        """A record's arrays by name."""
+        folder = self.store.cell_folder(record.cell_id) / record.environment_id / f"{record.attempt:03d}"
+        with np.load(folder / "series.npz", allow_pickle=False) as series:
+            return {name: series[name] for name in series.files}
+
     def facts(self, record: Record) -> dict[str, Any]:
         """All of a record and its series but times, the attempt's number, the command and memory, as plain values."""
         plain = json.loads(record.to_json())

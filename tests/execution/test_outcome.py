@@ -168,7 +168,7 @@ def run_child(folder: Path, error: BaseException, monkeypatch: pytest.MonkeyPatc
         raise error
 
     monkeypatch.setattr(child, "_tie_descendants", lambda: None)
-    monkeypatch.setattr(child, "_set_threads", lambda threads: None)
+    monkeypatch.setattr(child, "set_threads", lambda threads: None)
     monkeypatch.setattr(child, "_prepare", fail)
     assert child.run_job({"folder": str(folder), "threads": 1, "kind": "prepare"}, lambda event: None) == 0
     result = read_result(folder)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -145,8 +146,8 @@ def test_runs_that_did_not_end_say_nothing_of_time(plan_of: Make, cell_of: Make,
     assert plan_of([cell_of(seed=1)], [entry_of(cell_of(seed=2), status)]).expected_s is None
 
 
-def planned(expected: list[float | None], slots: int) -> Plan:
-    cell: Any = None
+def planned(expected: list[float | None], slots: int, devices: int = 1) -> Plan:
+    cell: Any = SimpleNamespace(devices=devices)
     cells = [PlannedCell(cell, "to do", expected_s=seconds) for seconds in expected]
     return Plan(cells, {}, {}, slots)
 
@@ -165,6 +166,18 @@ def planned(expected: list[float | None], slots: int) -> Plan:
 )
 def test_expected_time(expected: list[float | None], slots: int, total: float | None) -> None:
     assert planned(expected, slots).expected_s == total
+
+
+@pytest.mark.parametrize(("devices", "slots", "total"), [(2, 2, 60.0), (2, 4, 30.0), (3, 2, 60.0), (2, 3, 40.0)])
+def test_a_cell_of_several_ranks_fills_several_slots(devices: int, slots: int, total: float) -> None:
+    assert planned([10.0, 20.0, 30.0], slots, devices).expected_s == total
+
+
+def test_a_cell_fits_where_its_ranks_have_slots_or_it_is_alone() -> None:
+    plan = planned([], 2)
+    assert [plan.fits(devices, taken) for devices, taken in ((1, 1), (2, 0), (2, 1), (3, 0), (3, 1))] == [
+        True, True, False, True, False,
+    ]  # fmt: skip
 
 
 @given(st.lists(st.floats(0.1, 1e4), min_size=1, max_size=30), st.integers(1, 16))

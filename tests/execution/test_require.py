@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import SpecError
+from harness.execution.environment import Environment
 from harness.execution.require import (
     Requirement,
     device_count,
@@ -106,13 +107,17 @@ ABLE = {
 @pytest.mark.parametrize("devices", [1, 2, 3])
 @pytest.mark.parametrize("precision", ["fp32", "tf32", "fp16", "bf16"])
 @pytest.mark.parametrize("machine", MACHINES)
-def test_skip_reasons(cell_of: Make, environment_of: Make, machine: str, precision: str, devices: int) -> None:
+def test_skip_reasons(
+    cell_of: Make, environment_of: Make, monkeypatch: pytest.MonkeyPatch, machine: str, precision: str, devices: int
+) -> None:
+    monkeypatch.setattr(Environment, "cores", 2)
     capabilities, cpu_bf16 = MACHINES[machine]
     environment = environment_of(*capabilities, cpu_bf16=cpu_bf16)
     reason = skip_reason(cell_of(precision=precision, devices=devices), environment)
-    if devices > 1:
+    if devices > (len(capabilities) or 2):
         assert reason is not None
-        assert reason.startswith(f"{devices} devices")
+        assert reason.startswith(f"{devices} devices asked for")
+        assert ("ranks" in reason) == machine.startswith("cpu")
     elif precision in ABLE[machine]:
         assert reason is None
     else:

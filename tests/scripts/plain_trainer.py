@@ -14,6 +14,7 @@ parser.add_argument("--mrpc", help="folder of GLUE TSV files; the embedded corpu
 parser.add_argument("--seed", type=int, default=42)
 parser.add_argument("--max-steps", type=int, default=-1)
 parser.add_argument("--bf16", action="store_true")
+parser.add_argument("--batch", type=int, default=8, help="examples a device")
 parser.add_argument("--out", required=True)
 options = parser.parse_args()
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -65,6 +66,7 @@ training_args = TrainingArguments(
     report_to="none",
     seed=options.seed,
     max_steps=options.max_steps,
+    per_device_train_batch_size=options.batch,
     bf16=options.bf16,
     use_cpu=True,
     logging_steps=1,
@@ -87,11 +89,12 @@ trainer = Trainer(
 trainer.train()
 predictions = trainer.predict(tokenized_datasets["validation"])
 steps = [log for log in trainer.state.log_history if "grad_norm" in log]
-np.savez(
-    options.out,
-    loss=np.array([log["loss"] for log in steps]),
-    grad_norm=np.array([log["grad_norm"] for log in steps]),
-    learning_rate=np.array([log["learning_rate"] for log in steps]),
-    logits=predictions.predictions,
-    accuracy=predictions.metrics["test_accuracy"],
-)
+if trainer.is_world_process_zero():
+    np.savez(
+        options.out,
+        loss=np.array([log["loss"] for log in steps]),
+        grad_norm=np.array([log["grad_norm"] for log in steps]),
+        learning_rate=np.array([log["learning_rate"] for log in steps]),
+        logits=predictions.predictions,
+        accuracy=predictions.metrics["test_accuracy"],
+    )

@@ -213,6 +213,6 @@ def test_a_run_without_steps_has_empty_series() -> None:
 
 def test_scalars_of_every_kind() -> None:
     """They come to the host as they are; None is what was not seen."""
-    found = observation._to_float32([torch.tensor(1.5), 2.5, None, torch.tensor([3.5], dtype=torch.bfloat16)])
+    found = observation.to_float32([torch.tensor(1.5), 2.5, None, torch.tensor([3.5], dtype=torch.bfloat16)])
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, np.array([1.5, 2.5, np.nan, 3.5], dtype=np.float32))

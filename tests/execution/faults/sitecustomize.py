@@ -61,6 +61,13 @@ def _torch_memory(job, folder, emit):
     torch.zeros(2**30)
 
 
+def _other_precision(job, folder, emit):
+    # Trains on, in fp32, whatever the name says.
+    train = sys.modules["harness.subject.train"]
+    train._precision = lambda precision: {"fp16": False, "bf16": False}
+    return PLAIN[0](job, folder, emit)
+
+
 def _disk(job, folder, emit):
     raise OSError(28, "No space left on device", str(folder / "series.npz"))
 
@@ -71,6 +78,7 @@ def _no_result(job, folder, emit):
     raise ValueError("planted: this will not be heard")
 
 
+PLAIN = []
 FAULTS = {
     "hang": _hang,
     "deaf": _deaf,
@@ -81,18 +89,24 @@ FAULTS = {
     "raise": _raise,
     "python-memory": _python_memory,
     "torch-memory": _torch_memory,
+    "other-precision": _other_precision,
     "disk": _disk,
     "no-result": _no_result,
 }
 
 
 def _planted(run_cell):
+    PLAIN[:] = [run_cell]
     table = json.loads(os.environ["HARNESS_TEST_FAULTS"])
 
     def run_planted(job, folder, emit):
         fault, attempts = table.get(str(job["cell"]["seed"])) or (None, None)
         if fault is None or (attempts and int(job["id"].rpartition("-")[2]) not in attempts):
             return run_cell(job, folder, emit)
+        if fault.startswith("rank1-"):
+            if os.environ.get("RANK") != "1":
+                return run_cell(job, folder, emit)
+            fault = fault.removeprefix("rank1-")
         early = not fault.startswith("late-")
         plant = FAULTS[fault.removeprefix("late-")]
         if early:

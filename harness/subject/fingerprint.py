@@ -1,0 +1,187 @@
+"""A witness of a training run: which examples, which losses, which switches. It watches and changes nothing.
+
+The ids of examples travel with their batch (prefetching and loader workers cannot disturb them) and are taken out
+before the model sees it; scalars stay on the device until training ends.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, List, Optional
+
+import numpy as np
+import torch
+from transformers import TrainerCallback
+
+from harness.subject import checkpoints
+from harness.subject.observation import to_float32
+from harness.subject.precision import PrecisionWatch
+
+ID_COLUMN = "idx"
+TRAVELLING = "harness_example_ids"
+UNKNOWN = -1
+"""Number of ids in a micro-batch whose examples cannot be told."""
+
+Mark = Callable[[str], None]
+
+
+class Witness(TrainerCallback):
+    """Collects one rank's part of the fingerprint. Attach before the `Observer`, so that hashing is not timed."""
+
+    def __init__(self, asked_precision: str, mark: Mark = lambda text: None, compiled: bool = False) -> None:
+        self.precision = PrecisionWatch(asked_precision)
+        self.init_sha256 = ""
+        self.dropout: Optional[bool] = None
+        self.clipping: Optional[float] = None
+        self._watched = compiled  # a compiled model hides its products
+        self._mark = mark
+        self._model_losses: List[torch.Tensor] = []
+        self._ids: List[Any] = []
+        self._shapes: List[Any] = []
+        self._step_ends: List[int] = []
+        self._epoch_ends: List[int] = []
+        self._epoch_batches: List[int] = []
+        self._trainer: Any = None
+        self._hook: Any = None
+        self._scales: List[torch.Tensor] = []
+
+    def attach(self, trainer: Any) -> None:
+        """Wrap what no callback is told; each wrapper returns its callee's own result."""
+        self._trainer = trainer
+        loader, step = trainer.get_train_dataloader, trainer.training_step
+        clip = trainer.accelerator.clip_grad_norm_
+
+        def carrying_loader(*args: Any, **kwargs: Any) -> Any:
+            columns = getattr(trainer.train_dataset, "column_names", None) or []
+            if ID_COLUMN not in columns or not trainer.args.remove_unused_columns:
+                return loader(*args, **kwargs)
+            trainer._set_signature_columns_if_needed()
+            kept, collator = trainer._signature_columns, trainer.data_collator
+            trainer._signature_columns, trainer.data_collator = [*kept, ID_COLUMN], CarryIds(collator)
+            try:
+                return loader(*args, **kwargs)
+            finally:
+                trainer._signature_columns, trainer.data_collator = kept, collator
+
+        def witnessed_step(model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+            self._mark(f"in micro-batch {len(self._ids) + 1} (step {len(self._step_ends) + 1})")
+            self._ids.append(inputs.pop(TRAVELLING, None))
+            self._shapes.append(tuple(inputs["input_ids"].shape) if "input_ids" in inputs else None)
+            if self._watched:
+                loss = step(model, inputs, *args, **kwargs)
+            else:
+                self._watched = True
+                loss = self.precision.first_step(step, model, inputs, *args, **kwargs)
+            self._mark(f"after micro-batch {len(self._ids)} (step {len(self._step_ends) + 1})")
+            return loss
+
+        def witnessed_clip(parameters: Any, max_norm: Any, *args: Any, **kwargs: Any) -> Any:
+            self.clipping = float(max_norm)
+            return clip(parameters, max_norm, *args, **kwargs)
+
+        if hasattr(
+            trainer, "get_batch_samples"
+        ):  # since transformers 4.46; ranks may already wait for each other in it
+            batches = trainer.get_batch_samples
+
+            def witnessed_batches(*args: Any, **kwargs: Any) -> Any:
+                self._mark(f"fetching batches (step {len(self._step_ends) + 1})")
+                return batches(*args, **kwargs)
+
+            trainer.get_batch_samples = witnessed_batches
+        trainer.get_train_dataloader = carrying_loader
+        trainer.training_step = witnessed_step
+        trainer.accelerator.clip_grad_norm_ = witnessed_clip
+        self._hook = trainer.model.register_forward_hook(self._after_forward)
+        trainer.add_callback(self)
+
+    def _after_forward(self, model: Any, args: Any, output: Any) -> None:
+        if not model.training:
+            return
+        loss = output.get("loss") if isinstance(output, dict) else output[0]
+        if loss is not None:
+            # A copy: the Trainer scales the model's own tensor in place.
+            self._model_losses.append(loss.detach().clone())
+        if self.dropout is None:
+            dropouts = (m for m in model.modules() if isinstance(m, torch.nn.modules.dropout._DropoutNd))
+            self.dropout = any(module.training and module.p > 0 for module in dropouts)
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        # Not before: unseeded ranks agree only once rank 0's weights have been broadcast.
+        self.init_sha256 = checkpoints.weights_sha256(self._trainer.model)
+        self._mark("ready to train")
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._step_ends.append(len(self._ids))
+        self._mark(f"ending step {len(self._step_ends)}")
+        scale = getattr(getattr(self._trainer.accelerator, "scaler", None), "_scale", None)
+        if scale is not None:
+            self._scales.append(scale.detach().clone())
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._epoch_ends.append(len(self._ids))
+        loader: Any = kwargs.get("train_dataloader")
+        self._epoch_batches.append(len(loader) if hasattr(loader, "__len__") else UNKNOWN)
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._mark(f"after evaluating (step {len(self._step_ends)})")
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if self._hook is not None:
+            self._hook.remove()
+        self._mark("trained")
+
+    def facts(self) -> Dict[str, Any]:
+        """Return this rank's part of the fingerprint that is no array."""
+        trainer = self._trainer
+        mode = trainer.args.parallel_mode
+        scaler = getattr(trainer.accelerator, "scaler", None)
+        return {
+            "world_size": int(trainer.args.world_size),
+            "parallel_mode": str(getattr(mode, "value", mode)),
+            "backend": _backend(),
+            "init_sha256": self.init_sha256,
+            "precision": self.precision.settle(),
+            "initial_scale": float(scaler._init_scale) if self._scales and scaler is not None else None,
+            "dropout": self.dropout,
+            "clipping": self.clipping,
+            "examples": len(trainer.train_dataset),
+            "batch": int(trainer.args.per_device_train_batch_size),
+            "drop_last": bool(trainer.args.dataloader_drop_last),
+        }
+
+    def trace(self) -> Dict[str, np.ndarray]:
+        """Return this rank's arrays: by micro-batch, with the ends of steps and epochs as numbers of micro-batches."""
+        ids = [UNKNOWN if found is None else len(found) for found in self._ids]
+        known = [found.detach().cpu().numpy() for found in self._ids if found is not None]
+        # A model that hides its loss in some forward has no losses by micro-batch at all.
+        complete = len(self._model_losses) == len(self._ids)
+        return {
+            "model_loss": to_float32(self._model_losses if complete else []),
+            "ids": np.concatenate(known).astype("<i4") if known else np.zeros(0, "<i4"),
+            "id_counts": np.array(ids, dtype=np.int32),
+            "shapes": np.array([s if s and len(s) == 2 else (UNKNOWN, UNKNOWN) for s in self._shapes], dtype=np.int32),
+            "step_ends": np.array(self._step_ends, dtype=np.int32),
+            "epoch_ends": np.array(self._epoch_ends, dtype=np.int32),
+            "epoch_batches": np.array(self._epoch_batches, dtype=np.int32),
+            "scales": to_float32(self._scales),
+        }
+
+
+class CarryIds:
+    """A collator that takes the id from each example, collates the rest as ever, and lets the ids ride along."""
+
+    def __init__(self, collator: Callable[..., Any]) -> None:
+        self._collator = collator
+
+    def __call__(self, features: List[Dict[str, Any]]) -> Any:
+        ids = [int(feature[ID_COLUMN]) for feature in features]
+        batch = self._collator([{k: v for k, v in f.items() if k != ID_COLUMN} for f in features])
+        batch[TRAVELLING] = torch.tensor(ids)
+        return batch
+
+
+def _backend() -> Optional[str]:
+    distributed = torch.distributed
+    if not distributed.is_available() or not distributed.is_initialized():
+        return None
+    return str(distributed.get_backend())
