@@ -87,6 +87,8 @@ def data(records: Iterable[Record]) -> tuple[tuple[str, str], ...]:
             f"{name} {split.examples:,} pairs, {split.positives:,} positive, sha256 {split.sha256[:12]}"
             for name, split in (("train", used.train), ("validation", used.validation))
         )
+        if "logits" in record.series:
+            sizes += f"; predicted logits ({', '.join(map(str, record.series['logits']))})"
         found[(source, sizes)] = None
     return tuple(sorted(found))
 
