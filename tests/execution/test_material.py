@@ -237,7 +237,7 @@ def test_the_hubs_cache_answers_when_the_hub_does_not(hub: Path, find: Make, cel
     assert found.task(plain).content == f"nyu-mll/glue@{'c' * 40}"
     assert found.content_id(tagged) == found.content_id(exact) != found.content_id(plain)
     problem = str(found.problem(missing))
-    assert problem.startswith("checkpoint org/bert (hub org/bert): ")
+    assert problem.startswith("checkpoint org/bert: ")
     assert problem.endswith("the hub's cache (models--org--bert) has no revision 'v3'")
     assert "OfflineModeIsEnabled" in str(found.problem(unknown))
 
