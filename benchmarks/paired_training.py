@@ -28,6 +28,7 @@ from transformers import (
 )
 
 from harness.subject import child, tasks
+from harness.subject.fingerprint import Witness
 from harness.subject.observation import Observer
 
 ORDER = ("plain", "observed", "observed", "plain")
@@ -63,6 +64,7 @@ def train(checkpoint: str, dataset: Any, steps: int, observed: bool) -> list[tup
         )
         stopwatch = Stopwatch()
         if observed:
+            Witness("fp32").attach(trainer)  # all that a cell is watched by, in a cell's order
             Observer(child.pipe_emitter(nowhere.fileno())).attach(trainer)
         trainer.add_callback(stopwatch)  # after the observer, so that the observer's work is in the step
         trainer.train()

@@ -16,7 +16,7 @@ from harness.cli.console import mute_output
 from harness.errors import HarnessError
 
 EPILOG = (
-    "Exit codes: 0 fine, 1 a check failed, 2 usage or invalid grid, 3 undecided or out of time, 4 a cell errored "
+    "Exit codes: 0 fine, 2 usage or invalid grid, 3 out of time, 4 a cell errored "
     "or is missing or a requirement is unmet, 5 nothing was measured, 70 internal error, 130 interrupted."
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final
@@ -13,7 +14,7 @@ from harness.cli.doctor import grid_problems
 from harness.cli.options import RESULTS, AllowBusy, Host, MaxHours, Results, Retries, RetryErrored, Select, Slots
 from harness.cli.report import report_files, write_report
 from harness.cli.run import run_session
-from harness.errors import HarnessError, RequirementError, SpecError
+from harness.errors import HarnessError, NothingMeasured, RequirementError, SpecError
 from harness.execution.environment import CURRENT, probe_environment
 from harness.execution.progress import Summary
 from harness.execution.require import unusable_device
@@ -56,10 +57,13 @@ def bench(
     chosen = grids or [_default_grid()]
     check_together(chosen)
     codes = []
+    end = None if max_hours is None else time.monotonic() + max_hours * 3600
     for grid in chosen:
+        left = None if end is None else max(0.0, end - time.monotonic()) / 3600
         try:
             session = open_session(grid, results, selection=select, slots=slots, retry_errored=retry_errored)
-            summary = _run(session, host=host, max_hours=max_hours, retries=retries, allow_busy=allow_busy)
+            summary = _run(session, host=host, max_hours=left, retries=retries, allow_busy=allow_busy)
+            _report(session, select)
         except SpecError:
             raise
         except HarnessError as error:
@@ -68,16 +72,21 @@ def bench(
             codes.append(error.exit_code)
             continue
         codes.append(summary.exit_code)
-        if session.store.entries():
-            files = report_files(session.grid, session.store, list(select), "report", command_line())
-            print(f"report: {write_report(files, session.store.folder)[0]}", flush=True)
         if summary.interrupted:
             break
     raise typer.Exit(worst(codes))
 
 
+def _report(session: Session, select: Sequence[str]) -> None:
+    try:
+        files = report_files(session.grid, session.store, list(select), "report", command_line())
+    except NothingMeasured:
+        return  # the run has said so, and its exit code says it again
+    print(f"report: {write_report(files, session.store.folder)[0]}", flush=True)
+
+
 def worst(codes: Sequence[int]) -> int:
-    """The exit code that stands for several: the first of DESIGN section 5's order."""
+    """The exit code that stands for several: the first in the README's order."""
     return min(codes, key=EXIT_ORDER.index)
 
 

@@ -14,8 +14,8 @@ import typer
 from harness.cli.options import RESULTS, Json, Results
 from harness.errors import RequirementError
 from harness.execution.environment import CURRENT, Environment, probe_environment
-from harness.execution.require import device_count, no_cuda_reason, unusable_device
-from harness.execution.session import Session, check_requirements, open_session
+from harness.execution.require import device_count, no_cuda_reason, read_requirement, unusable_device
+from harness.execution.session import REQUIRE_VARIABLE, Session, check_requirements, open_session
 
 GridOption = Annotated[Path | None, typer.Argument(help="The grid: a TOML file.", show_default=False)]
 NEEDED_GIB = 2.0
@@ -57,6 +57,7 @@ def machine_facts(environment: Environment, results: Path) -> dict[str, Any]:
     existing = next(folder for folder in [results.absolute(), *results.absolute().parents] if folder.exists())
     free = shutil.disk_usage(existing).free / 2**30
     problems = [problem] if (problem := unusable_device(environment)) else []
+    problems += read_requirement(os.environ.get(REQUIRE_VARIABLE, "")).unmet(environment)
     if free < NEEDED_GIB:
         problems.append(f"{free:.1f} GiB free for results at {existing} (wants {NEEDED_GIB:g})")
     if not os.access(existing, os.W_OK):

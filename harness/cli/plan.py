@@ -12,8 +12,9 @@ from tabulate import tabulate
 from harness.cell import cell_label
 from harness.cli.console import duration
 from harness.cli.options import RESULTS, GridFile, Json, Results, RetryErrored, Select, Slots
+from harness.errors import RequirementError
 from harness.execution.plan import PlannedCell
-from harness.execution.session import Session, open_session
+from harness.execution.session import Session, check_requirements, open_session
 
 MOST_ROWS = 60
 
@@ -88,7 +89,12 @@ def plan_text(session: Session, most_rows: int | None) -> str:
     if most_rows is not None and len(groups) > most_rows:
         lines.append(f"... and {len(groups) - most_rows} more configurations (--all lists them)")
     reasons = Counter((planned.state, planned.reason) for planned in plan.cells if planned.reason)
-    lines += ["", *(f"{state}, {number} cells: {reason}" for (state, reason), number in reasons.items())]
+    if reasons:
+        lines += ["", *(f"{state}, {number} cells: {reason}" for (state, reason), number in reasons.items())]
+    try:
+        check_requirements(session)
+    except RequirementError as error:
+        lines += ["", *(f"`harness run` would end with exit 4: {line}" for line in str(error).splitlines())]
     counts: Counter[str] = Counter(planned.state for planned in plan.cells)
     total = ", ".join(f"{counts[s]} {w}" for s, w in (("to do", "to do"), ("done", "done"), ("skip", "skipped")))
     total += f", {counts['blocked']} blocked" if counts["blocked"] else ""

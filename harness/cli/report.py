@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -54,13 +55,19 @@ def report(
     found = load_grid(grid)
     store = Store(results, found.name)
     stem = "report" if out is None else out.stem
-    made_by = command or f"harness run {grid} && {command_line()}"
+    made_by = command or f"{_run_command(grid, results, select)} && {command_line()}"
     files = report_files(found, store, select, stem, made_by, title, note)
     if as_json:
         print(files[f"{stem}.json"])
         return
     written = write_report(files, store.folder if out is None else out.parent)
     print(f"wrote {', '.join(str(path) for path in written)}")
+
+
+def _run_command(grid: Path, results: Path, select: Sequence[str]) -> str:
+    words = ["harness", "run", str(grid)]
+    words += ["--results", str(results)] if results != RESULTS else []
+    return shlex.join([*words, *(word for one in select for word in ("--select", one))])
 
 
 def report_files(

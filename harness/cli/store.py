@@ -28,6 +28,8 @@ def reindex(
     Example: harness store reindex quickstart
     """
     known = store_grids(results)
+    if not known:
+        print(f"{results}: no results yet")
     for name in names or known:
         if name not in known:
             raise SpecError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -129,8 +130,8 @@ def disk_trouble(status: int, result: Mapping[str, Any] | None) -> str | None:
 
 
 def oom_kill_count() -> int:
-    """How many processes the kernel has killed for memory in this control group; 0 where it does not say."""
-    for path in (Path("/sys/fs/cgroup/memory.events"), Path("/sys/fs/cgroup/memory/memory.oom_control")):
+    """How many processes the kernel has killed for memory: here, else on the machine; 0 where it does not say."""
+    for path in (*_cgroup_counters(), Path("/proc/vmstat")):
         try:
             for line in path.read_text(encoding="ascii").splitlines():
                 key, _, value = line.partition(" ")
@@ -139,6 +140,19 @@ def oom_kill_count() -> int:
         except (OSError, ValueError):
             continue
     return 0
+
+
+def _cgroup_counters() -> list[Path]:
+    """Where this process's control groups (version 2, then 1) would count their kills."""
+    found = []
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/cgroup").read_text(encoding="ascii").splitlines():
+            _, controllers, path = line.split(":", 2)
+            if not controllers:
+                found.append(Path("/sys/fs/cgroup") / path.lstrip("/") / "memory.events")
+            elif "memory" in controllers.split(","):
+                found.append(Path("/sys/fs/cgroup/memory") / path.lstrip("/") / "memory.oom_control")
+    return found
 
 
 def log_tail(path: Path) -> str:

@@ -58,7 +58,7 @@ class Summary:
 
     @property
     def exit_code(self) -> int:
-        """DESIGN section 5, the first that applies: 130, 4 (errored, missing), 5 (nothing measured), 3 (budget), 0."""
+        """The first that applies: 130, 4 (errored, missing), 5 (nothing measured), 3 (budget), 0."""
         if self.interrupted:
             return 130
         errored = self.errored_before + sum(self.statuses[status] for status in ERRORED)

@@ -25,7 +25,10 @@ class Requirement:
     def unmet(self, environment: Environment) -> list[str]:
         """A sentence for each part that the machine lacks."""
         reasons = []
-        count = device_count(environment)
+        if environment.accelerator == "cuda":
+            count = device_count(environment)
+        else:  # there a device is a rank, and a core carries one
+            count = 0 if self.accelerator == "cuda" else environment.cores
         if self.accelerator == "cuda" and environment.accelerator != "cuda":
             reasons.append(f"requires CUDA: {no_cuda_reason(environment)}")
         elif self.accelerator == "cpu" and environment.accelerator != "cpu":

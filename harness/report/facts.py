@@ -122,7 +122,8 @@ def _facts(observed: Observed, record: Record) -> tuple[tuple[str, str], ...]:
         ("threads a rank", str(observed.threads)),
         ("host", observed.host),
         *((f"determinism: {name}", value) for name, value in _flat(observed.determinism, "")),
-        ("harness", f"{source.harness} ({git})" if git else source.harness),
+        ("harness", source.harness),
+        *([("the grid's repository", git)] if git else []),
     ]
     return (*machine, *rest)
 

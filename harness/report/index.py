@@ -58,7 +58,7 @@ def render_index(reports: Mapping[str, str]) -> str:
     lines = [read_line(name, reports[name]) for name in sorted(reports) if name.endswith(".md") and name != INDEX]
     parts = [
         "# Reports",
-        "Published reports, and the command that makes each again. This index is generated from the reports "
+        "Published reports, and the command behind the figures of each. This index is generated from the reports "
         "themselves, and CI checks that it is current.",
     ]
     if lines:

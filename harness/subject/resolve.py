@@ -30,7 +30,7 @@ def resolve(item: dict[str, Any], silent: Optional[str] = None) -> tuple[dict[st
         except Exception as error:  # noqa: BLE001 - offline mode, DNS, TLS, 404 and 401 come as unrelated classes
             reason = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
             if not isinstance(error, (HfHubHTTPError, HFValidationError)):
-                silent = reason
+                silent = f"the hub does not answer ({type(error).__name__})"
     return _from_cache(item, revision, str(reason)), silent
 
 

@@ -76,7 +76,7 @@ def test_met_requirements(environment_of: Make) -> None:
 def test_unmet_requirements_say_what_is_there(environment_of: Make) -> None:
     assert Requirement("cuda", 2, 40).unmet(environment_of()) == [
         "requires CUDA: torch 2.13.0 is built without CUDA; install the build for this machine's driver",
-        "requires 2 devices: 1 here",
+        "requires 2 devices: 0 here",
         "requires 40 GiB on each device: 16.0 GiB here",
     ]
     (reason,) = Requirement("cpu").unmet(environment_of(A100))
