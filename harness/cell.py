@@ -13,9 +13,12 @@ Precision = Literal["fp32", "tf32", "fp16", "bf16"]
 Engine = Literal["trainer"]
 Scaling = Literal["strong", "weak"]
 HeadSeeding = Literal["seeded", "course"]
+AcceptsLossKwargs = Literal["model"] | Literal[False]
+"""Whether the Trainer may leave the scaling of the loss to the model: as the model says, or never."""
 
 PRECISIONS: Final[tuple[str, ...]] = get_args(Precision)
 ENGINES: Final[tuple[str, ...]] = get_args(Engine)
+ACCEPTS_LOSS_KWARGS: Final[tuple[str | bool, ...]] = ("model", False)
 
 Recipe = Mapping[str, Any]
 """`TrainingArguments` fields by today's names; values are JSON scalars, lists or tables."""
@@ -59,10 +62,15 @@ class Cell:
     head_seeding: str = "seeded"
     threads: int = 1
     recipe_defaults: str | None = None
+    accepts_loss_kwargs: str | bool = "model"
     axes: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def asked(self) -> dict[str, Any]:
-        """Everything asked for that can change the result, as plain JSON values."""
+        """Everything asked for that can change the result, as plain JSON values.
+
+        An option that came after the first records is left out at its default, so that their ids stay.
+        """
+        later = {} if self.accepts_loss_kwargs == "model" else {"accepts_loss_kwargs": self.accepts_loss_kwargs}
         return {
             "task": self.task,
             "checkpoint": self.checkpoint.asked(),
@@ -75,6 +83,7 @@ class Cell:
             "threads": self.threads,
             "recipe_defaults": self.recipe_defaults,
             "recipe": dict(self.recipe),
+            **later,
         }
 
     @cached_property

@@ -91,6 +91,7 @@ def _configuration(grid: Grid, combination: Combination, scaling: str, file: str
                 f'({_BATCH} with scaling = "strong"), or scaling = "weak"'
             )
         recipe[_BATCH] = batch // devices
+    defaults = {**DEFAULTS, "accepts_loss_kwargs": grid.accepts_loss_kwargs}
     fields = {
         "task": grid.task,
         "checkpoint": Checkpoint(
@@ -103,7 +104,7 @@ def _configuration(grid: Grid, combination: Combination, scaling: str, file: str
         "head_seeding": grid.head_seeding,
         "threads": grid.execution.threads,
         "recipe_defaults": grid.recipe_defaults,
-        **{axis: combination.get(axis, DEFAULTS[axis]) for axis in OWN_AXES if axis not in ("checkpoint", "seed")},
+        **{axis: combination.get(axis, defaults[axis]) for axis in OWN_AXES if axis not in ("checkpoint", "seed")},
     }
     sample = Cell(seed=0, **fields)
     before, mark, after = canonical_json({**sample.asked(), "seed": _SEED_MARK}).partition(_SEED_MARK_JSON)

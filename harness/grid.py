@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from harness.arguments import check_recipe, frozen_versions, with_overlay
-from harness.cell import Cell, HeadSeeding, Precision
+from harness.cell import AcceptsLossKwargs, Cell, HeadSeeding, Precision
 from harness.cells import expand
 from harness.errors import SpecError
 from harness.grid_file import explain, junk, name_of, parse_toml, raise_problems, read_toml
@@ -157,6 +157,7 @@ class Grid(_Table):
     task: Text
     head_seeding: HeadSeeding = "seeded"
     recipe_defaults: str | None = None
+    accepts_loss_kwargs: AcceptsLossKwargs = "model"
     recipe: dict[str, Any] = Field(default_factory=dict)
     matrix: dict[str, Any]
     require: Require = Field(default_factory=Require)
@@ -254,6 +255,8 @@ def _name_problems(grid: Grid, matrix: Matrix, file: str) -> list[str]:
     if grid.recipe_defaults is not None and grid.recipe_defaults not in frozen_versions():
         got, known = show(grid.recipe_defaults), listed(frozen_versions())
         problems.append(f"{file}: recipe_defaults: got {got}; allowed {known}")
+    if "accepts_loss_kwargs" in grid.model_fields_set and "accepts_loss_kwargs" in matrix.axes:
+        problems.append(f"{file}: accepts_loss_kwargs: is an axis of the matrix too; allowed one of the two")
     used = {key: _used(matrix, key) for key in ("checkpoint", "environment")}
     for name in grid.checkpoint:
         if name not in used["checkpoint"]:

@@ -11,13 +11,13 @@ from typing import Any, Final
 
 from harness.arguments import check_recipe, check_recipe_field, recipe_fields
 from harness.canonical import canonical_json
-from harness.cell import ENGINES, PRECISIONS
+from harness.cell import ACCEPTS_LOSS_KWARGS, ENGINES, PRECISIONS
 from harness.errors import SpecError
 from harness.wording import listed, show, suggestion
 
 Combination = dict[str, Any]
 
-OWN_AXES: Final = ("checkpoint", "seed", "precision", "devices", "environment", "engine")
+OWN_AXES: Final = ("checkpoint", "seed", "precision", "devices", "environment", "engine", "accepts_loss_kwargs")
 """The axes that are not `TrainingArguments` fields."""
 
 MAX_COMBINATIONS: Final = 1_000_000
@@ -191,6 +191,9 @@ def _check_axis_value(name: str, value: Any, where: str) -> None:
         if not isinstance(value, str) or value not in choices:
             close = suggestion(value, choices) if isinstance(value, str) else ""
             raise SpecError(f"{where}: got {show(value)}; allowed {listed(choices)}{close}")
+    elif name == "accepts_loss_kwargs":
+        if identity(value) not in map(identity, ACCEPTS_LOSS_KWARGS):
+            raise SpecError(f"{where}: got {show(value)}; allowed {listed(map(show, ACCEPTS_LOSS_KWARGS))}")
     elif name in ("checkpoint", "environment"):
         if not is_plain_text(value):
             raise SpecError(f"{where}: got {show(value)}; allowed a name of 1 to 300 printable characters")

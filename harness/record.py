@@ -56,6 +56,7 @@ class Asked(Part):
     head_seeding: str
     threads: int
     recipe_defaults: str | None = None
+    accepts_loss_kwargs: str | bool = "model"
     recipe: dict[str, Any]
     axes: dict[str, Any]
 

@@ -29,6 +29,7 @@ OTHERS: dict[str, Any] = {
     "head_seeding": "course",
     "threads": 2,
     "recipe_defaults": "4.45.2",
+    "accepts_loss_kwargs": False,
     "checkpoint": Checkpoint("base", "google-bert/bert-base-cased"),
 }
 json_values = st.recursive(

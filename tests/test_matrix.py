@@ -129,7 +129,7 @@ def test_every_problem_is_a_line_with_its_place() -> None:
         'g.toml: matrix.scaling: got "big"; allowed strong, weak',
         "g.toml: matrix.include[0]: got {}; allowed a table of at least one axis and its value",
         "g.toml: matrix.include[1].learning_rat: got 1; not an axis; allowed checkpoint, seed, precision, devices, "
-        "environment, engine, or a TrainingArguments field; did you mean learning_rate?",
+        "environment, engine, accepts_loss_kwargs, or a TrainingArguments field; did you mean learning_rate?",
         "g.toml: matrix.exclude[0].seed: got 7; allowed 1",
         'g.toml: matrix.exclude[1].engine: got "trainer"; not an axis of this matrix; allowed seed, precision, devices',
         "g.toml: matrix.checkpoint: missing; allowed one or more checkpoints, it is required",

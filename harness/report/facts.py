@@ -97,13 +97,16 @@ def settings(records: Iterable[Record]) -> tuple[Setting, ...]:
     """What the grid asked for, and what that and the main defaults resolved to."""
     asked: dict[str, dict[str, None]] = {}
     resolved: dict[str, dict[str, None]] = {}
+    records = list(records)
+    worked_around = any(record.asked.accepts_loss_kwargs != "model" for record in records)
+    later = ("accepts_loss_kwargs",) if worked_around else ()
     for record in records:
         for name, value in record.asked.recipe.items():
             asked.setdefault(name, {})[plain(value)] = None
         for name, value in (record.observed.arguments if record.observed else {}).items():
             if name in ALWAYS or name in record.asked.recipe:
                 resolved.setdefault(name, {})[plain(value)] = None
-        for name in ("threads", "head_seeding", "engine", "recipe_defaults"):
+        for name in ("threads", "head_seeding", "engine", "recipe_defaults", *later):
             value = getattr(record.asked, name)
             if value is not None:
                 asked.setdefault(name, {})[plain(value)] = None

@@ -144,6 +144,7 @@ class Witness(TrainerCallback):
             "initial_scale": float(scaler._init_scale) if self._scales and scaler is not None else None,
             "dropout": self.dropout,
             "clipping": self.clipping,
+            "accepts_loss_kwargs": getattr(trainer, "model_accepts_loss_kwargs", None),
             "examples": len(trainer.train_dataset),
             "batch": int(trainer.args.per_device_train_batch_size),
             "drop_last": bool(trainer.args.dataloader_drop_last),

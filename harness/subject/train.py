@@ -50,6 +50,9 @@ def run_cell(job: dict[str, Any], folder: Path, emit: Emit) -> RankPart:
         # The course leaves this out: its head is random even at a fixed seed. "course" keeps that.
         set_seed(cell["seed"])
     model, loaded = checkpoints.load_model(checkpoint["path"], checkpoint["config"])
+    if cell.get("accepts_loss_kwargs", "model") is False:
+        # The work-around for huggingface/transformers#47688: the Trainer scales the loss itself.
+        model.accepts_loss_kwargs = False
     clock.lap("load")
 
     requested = {**job["arguments"], **_precision(cell["precision"]), "seed": cell["seed"]}
@@ -76,6 +79,8 @@ def run_cell(job: dict[str, Any], folder: Path, emit: Emit) -> RankPart:
         compute_metrics=compute_metrics,
         **_tokenizer_argument(tokenizer),
     )
+    if cell.get("accepts_loss_kwargs", "model") is False and getattr(trainer, "model_accepts_loss_kwargs", False):
+        raise RuntimeError("accepts_loss_kwargs: got false; this version's Trainer does not ask the model for it")
     # The witness is told of each event first: what it hashes before step 0 is not training time.
     witness = Witness(cell["precision"], mark, compiled=bool(getattr(arguments, "torch_compile", False)))
     witness.attach(trainer)
