@@ -56,7 +56,7 @@ class Asked(Part):
     head_seeding: str
     threads: int
     recipe_defaults: str | None = None
-    accepts_loss_kwargs: str | bool = "model"
+    accepts_loss_kwargs: str | bool = Field("model", exclude_if=lambda value: value == "model")
     recipe: dict[str, Any]
     axes: dict[str, Any]
 

@@ -119,7 +119,7 @@ def test_every_problem_is_a_line_with_its_place() -> None:
     )
     assert problems == [
         'g.toml: matrix.checkpont: got "a"; not an axis; allowed checkpoint, seed, precision, devices, environment, '
-        "engine, or a TrainingArguments field; did you mean checkpoint?",
+        "engine, accepts_loss_kwargs, or a TrainingArguments field; did you mean checkpoint?",
         "g.toml: matrix.seed[1]: got 1 again; allowed each value once (it is at [0])",
         "g.toml: matrix.seed[2]: got true; allowed an integer from 0 to 4294967295",
         "g.toml: matrix.seed[3]: got -1; allowed an integer from 0 to 4294967295",
