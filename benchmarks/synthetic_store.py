@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.cell import Cell
-from harness.record import Record, asked_of, parse_record, read_record
-from harness.store import RECORD, SERIES, Store
+from harness.record import RECORD, SERIES, Record, asked_of, parse_record, read_record
+from harness.store import Store
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 

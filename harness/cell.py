@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, get_args
 from harness.canonical import canonical_json, short_hash
 
 Precision = Literal["fp32", "tf32", "fp16", "bf16"]
-Engine = Literal["trainer"]
+Engine = Literal["trainer", "loop", "accelerate"]
 Scaling = Literal["strong", "weak"]
 HeadSeeding = Literal["seeded", "course"]
 AcceptsLossKwargs = Literal["model"] | Literal[False]
@@ -19,6 +19,8 @@ AcceptsLossKwargs = Literal["model"] | Literal[False]
 PRECISIONS: Final[tuple[str, ...]] = get_args(Precision)
 ENGINES: Final[tuple[str, ...]] = get_args(Engine)
 ACCEPTS_LOSS_KWARGS: Final[tuple[str | bool, ...]] = ("model", False)
+LATER: Final[Mapping[str, Any]] = {"accepts_loss_kwargs": "model", "resume_at": 0, "repeat": 1}
+"""Options that came after the first records: at these defaults they are left out of identities, which so stay."""
 
 Recipe = Mapping[str, Any]
 """`TrainingArguments` fields by today's names; values are JSON scalars, lists or tables."""
@@ -49,6 +51,8 @@ class Cell:
     `recipe` is complete for identity: the grid's `[recipe]`, the checkpoint's overrides and the recipe axes,
     with the per-device batch already divided for strong scaling. `axes` names this cell's place in the matrix
     (axis name -> value as the grid spells it), for display and selection; it does not enter the ids.
+    `resume_at`: the step after which the run is stopped, saved and resumed by a new Trainer (0: never).
+    `repeat` numbers runs that ask for the very same, so that each is a cell.
     """
 
     task: str
@@ -63,14 +67,13 @@ class Cell:
     threads: int = 1
     recipe_defaults: str | None = None
     accepts_loss_kwargs: str | bool = "model"
+    resume_at: int = 0
+    repeat: int = 1
     axes: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def asked(self) -> dict[str, Any]:
-        """Everything asked for that can change the result, as plain JSON values.
-
-        An option that came after the first records is left out at its default, so that their ids stay.
-        """
-        later = {} if self.accepts_loss_kwargs == "model" else {"accepts_loss_kwargs": self.accepts_loss_kwargs}
+        """Everything asked for that can change the result, as plain JSON values."""
+        later = {name: getattr(self, name) for name, default in LATER.items() if getattr(self, name) != default}
         return {
             "task": self.task,
             "checkpoint": self.checkpoint.asked(),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from harness.arguments import contradiction, default_of, frozen_defaults, normalized
 from harness.canonical import ID_LENGTH, canonical_json
-from harness.cell import Cell, Checkpoint
+from harness.cell import LATER, Cell, Checkpoint
 from harness.errors import SpecError
 from harness.matrix import OWN_AXES, Combination, Matrix, identity
 from harness.wording import show
@@ -91,7 +91,7 @@ def _configuration(grid: Grid, combination: Combination, scaling: str, file: str
                 f'({_BATCH} with scaling = "strong"), or scaling = "weak"'
             )
         recipe[_BATCH] = batch // devices
-    defaults = {**DEFAULTS, "accepts_loss_kwargs": grid.accepts_loss_kwargs}
+    defaults = {**DEFAULTS, **LATER, "accepts_loss_kwargs": grid.accepts_loss_kwargs}
     fields = {
         "task": grid.task,
         "checkpoint": Checkpoint(

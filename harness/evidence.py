@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import numpy as np
 import numpy.typing as npt
 
 from harness.entry import Entry
 from harness.record import SCORED, Record
+from harness.runs import read_series
 from harness.store import Store
 
 CURVES_READ: Final = 8
@@ -57,8 +55,4 @@ def gather(store: Store, entries: Sequence[Entry], configurations: Sequence[str]
 
 def _loss(store: Store, entry: Entry) -> npt.NDArray[Any] | None:
     """The loss series of one run; None where the file is gone or unreadable: a curve is not worth a report."""
-    try:
-        with store.series_path(entry).open("rb") as file, np.load(file, allow_pickle=False) as series:
-            return np.asarray(series["loss"])
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error):
-        return None
+    return read_series(store.series_path(entry)).get("loss")

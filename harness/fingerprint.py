@@ -63,7 +63,8 @@ class Fingerprint(Part):
     `data_order_sha256` is over the example ids of each step, ranks in order within a micro-batch; `loss_sha256` over
     the first 20 steps' losses (little-endian float32); `trajectory_sha256` over loss, gradient norm and learning rate
     of every step. `clipping` is the norm that the clip call was given (infinite: it only measured).
-    `accepts_loss_kwargs` says whether the Trainer left the scaling of the loss to the model.
+    `accepts_loss_kwargs` says whether the Trainer left the scaling of the loss to the model. `optimizer_steps`
+    counts the optimizer's own steps; `attention` is what the first micro-batch called, "sdpa" or "eager".
     """
 
     engine: str
@@ -85,4 +86,5 @@ class Fingerprint(Part):
     clipping: Number | None = None
     eval_examples: int | None = None
     accepts_loss_kwargs: bool | None = None
+    attention: str | None = None
     non_default_arguments: dict[str, Any] = {}

@@ -11,18 +11,20 @@ from typing import Any, Final
 
 from harness.arguments import check_recipe, check_recipe_field, recipe_fields
 from harness.canonical import canonical_json
-from harness.cell import ACCEPTS_LOSS_KWARGS, ENGINES, PRECISIONS
+from harness.cell import ACCEPTS_LOSS_KWARGS, ENGINES, LATER, PRECISIONS
 from harness.errors import SpecError
 from harness.wording import listed, show, suggestion
 
 Combination = dict[str, Any]
 
-OWN_AXES: Final = ("checkpoint", "seed", "precision", "devices", "environment", "engine", "accepts_loss_kwargs")
+OWN_AXES: Final = ("checkpoint", "seed", "precision", "devices", "environment", "engine", *LATER)
 """The axes that are not `TrainingArguments` fields."""
 
 MAX_COMBINATIONS: Final = 1_000_000
 MAX_SEED: Final = 2**32 - 1
 MAX_DEVICES: Final = 1024
+MAX_STEPS: Final = 10**9
+MAX_REPEATS: Final = 1000
 _SCALINGS: Final = ("strong", "weak")
 
 
@@ -186,6 +188,10 @@ def _check_axis_value(name: str, value: Any, where: str) -> None:
         _check_integer(value, 0, MAX_SEED, where)
     elif name == "devices":
         _check_integer(value, 1, MAX_DEVICES, where)
+    elif name == "resume_at":
+        _check_integer(value, 0, MAX_STEPS, where)
+    elif name == "repeat":
+        _check_integer(value, 1, MAX_REPEATS, where)
     elif name in ("precision", "engine"):
         choices = PRECISIONS if name == "precision" else ENGINES
         if not isinstance(value, str) or value not in choices:

@@ -21,6 +21,8 @@ from harness.fingerprint import Fingerprint as Fingerprint
 from harness.part import Number, Part
 
 SCHEMA: Final = 1
+RECORD: Final = "record.json"
+SERIES: Final = "series.npz"
 MAX_BYTES: Final = 16 * 1024
 
 Status = Literal[
@@ -57,6 +59,8 @@ class Asked(Part):
     threads: int
     recipe_defaults: str | None = None
     accepts_loss_kwargs: str | bool = Field("model", exclude_if=lambda value: value == "model")
+    resume_at: int = Field(0, exclude_if=lambda value: value == 0)
+    repeat: int = Field(1, exclude_if=lambda value: value == 1)
     recipe: dict[str, Any]
     axes: dict[str, Any]
 
@@ -79,19 +83,24 @@ class Data(Part):
 
 
 class Weights(Part):
-    """The checkpoint as loaded and the weights before and after training (sha256 over name, dtype, shape, bytes)."""
+    """The checkpoint as loaded and the weights before and after training (sha256 over name, dtype, shape, bytes).
+
+    `not_as_saved` names tensors that are neither newly initialised nor what the checkpoint's file has; None where
+    some tensor's place in the file cannot be told.
+    """
 
     checkpoint_sha256: str
     revision: str | None = None
     parameters: int
     newly_initialised: list[str]
     unused: list[str]
+    not_as_saved: list[str] | None = None
     init_sha256: str
     final_sha256: str | None = None
 
 
 class Observed(Part):
-    """What the run really was: software, machine, model, resolved arguments."""
+    """What the run really was: software, machine, model; arguments as requested (translated) and as resolved."""
 
     python: str
     packages: dict[str, str]
@@ -104,6 +113,7 @@ class Observed(Part):
     model: dict[str, Any] = {}
     optimizer: dict[str, Any] = {}
     collator: str | None = None
+    requested: dict[str, Any] = {}
     arguments: dict[str, Any] = {}
     optimizer_steps: int | None = None
     fingerprint: Fingerprint | None = None

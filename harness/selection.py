@@ -23,6 +23,9 @@ _OWN: Final[dict[str, Callable[[Cell], Any]]] = {
     "devices": lambda cell: cell.devices,
     "environment": lambda cell: cell.environment,
     "engine": lambda cell: cell.engine,
+    "accepts_loss_kwargs": lambda cell: cell.accepts_loss_kwargs,
+    "resume_at": lambda cell: cell.resume_at,
+    "repeat": lambda cell: cell.repeat,
 }
 _ABSENT: Final = ("a cell without this argument",)
 

@@ -19,10 +19,8 @@ from harness.durable import explained, flush_folder, write_durably
 from harness.entry import Entry, parse_entry
 from harness.errors import StoreError
 from harness.lock import CellLock, take_lock
-from harness.record import SCHEMA, Record, read_record
+from harness.record import RECORD, SCHEMA, SERIES, Record, read_record
 
-RECORD: Final = "record.json"
-SERIES: Final = "series.npz"
 LOG: Final = "log.txt"
 
 

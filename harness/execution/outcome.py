@@ -16,9 +16,9 @@ from pydantic import ValidationError
 
 from harness.cell import Cell
 from harness.provenance import now
-from harness.record import Failure, Measured, Observed, Provenance, Record, Status, asked_of
+from harness.record import SERIES, Failure, Measured, Observed, Provenance, Record, Status, asked_of
 from harness.stats.collapse import is_collapsed
-from harness.store import LOG, SERIES, Attempt
+from harness.store import LOG, Attempt
 
 DETAILS_CHARACTERS: Final = 4000
 CANNOT_WRITE: Final = 74

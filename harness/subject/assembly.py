@@ -84,7 +84,7 @@ def _fingerprint(parts: Sequence[RankPart], series: Dict[str, np.ndarray]) -> Di
     observed, traces = parts[0].result["observed"], [part.trace for part in parts]
     facts = dict(observed["fingerprint"])
     examples, batch, drop_last = facts.pop("examples"), facts.pop("batch"), facts.pop("drop_last")
-    initial = facts.pop("initial_scale")
+    initial, steps = facts.pop("initial_scale"), facts.pop("optimizer_steps")
     ids, offsets = series.get("example_ids"), series.get("example_offsets")
     return {
         **facts,
@@ -92,7 +92,7 @@ def _fingerprint(parts: Sequence[RankPart], series: Dict[str, np.ndarray]) -> Di
         "data_order_sha256": None if ids is None or offsets is None else _order_sha256(ids, offsets),
         "batch_shapes_sha256": _shapes_sha256(traces),
         "seen": None if ids is None else _seen(traces, examples, batch, drop_last),
-        "optimizer_steps": observed["optimizer_steps"],
+        "optimizer_steps": observed["optimizer_steps"] if steps is None else steps,
         "optimizer": observed["optimizer"]["class"],
         "loss_sha256": _sha256([series["loss"][:T0_STEPS].astype(EVEN)]),
         "trajectory_sha256": _sha256(

@@ -58,10 +58,11 @@ def _from_hub(source: str, revision: str | None) -> Path:
         raise MaterialError(f"checkpoint {source} (revision {revision}): {_first_line(error)}") from error
 
 
-def load_model(folder: str, overrides: dict[str, Any]) -> tuple[Any, dict[str, list[str]]]:
+def load_model(folder: str, overrides: dict[str, Any]) -> tuple[Any, dict[str, list[str] | None]]:
     """Load the classifier as the course does, from safetensors only and never with remote code.
 
-    Returns the model and the names of `newly_initialised` and `unused` weights, sorted.
+    Returns the model and the names, sorted, of `newly_initialised` and `unused` weights and of those
+    `not_as_saved`: neither new nor equal to the file's (None where a weight's place in the file cannot be told).
 
     Raises
     ------
@@ -88,7 +89,27 @@ def load_model(folder: str, overrides: dict[str, Any]) -> tuple[Any, dict[str, l
                 f"(it has {getattr(model.config, field, None)!r})"
             )
     new, unused = sorted(info["missing_keys"]), sorted(info["unexpected_keys"])
-    return model, {"newly_initialised": new, "unused": unused}
+    return model, {"newly_initialised": new, "unused": unused, "not_as_saved": _not_as_saved(model, folder, new)}
+
+
+def _not_as_saved(model: Any, folder: str, new: list[str]) -> list[str] | None:
+    import torch
+    from safetensors import safe_open
+
+    state, prefix = model.state_dict(), f"{model.base_model_prefix}."
+    waiting, differing = set(state) - set(new), []
+    for file in sorted(Path(folder).glob("*.safetensors")):
+        with safe_open(str(file), framework="pt") as saved:
+            names = saved.keys()
+            for name in names:
+                today = name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
+                here = next((n for n in (today, prefix + today, today.removeprefix(prefix)) if n in waiting), None)
+                if here is None:
+                    continue
+                waiting.discard(here)
+                if not torch.equal(saved.get_tensor(name).to(state[here].dtype), state[here].cpu()):
+                    differing.append(here)
+    return sorted(differing) if differing or not waiting else None
 
 
 def weights_sha256(model: Any) -> str:

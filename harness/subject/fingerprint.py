@@ -42,6 +42,8 @@ class Witness(TrainerCallback):
         self._epoch_batches: List[int] = []
         self._trainer: Any = None
         self._hook: Any = None
+        self._step_hook: Any = None
+        self._optimizer_steps = 0
         self._scales: List[torch.Tensor] = []
 
     def attach(self, trainer: Any) -> None:
@@ -108,7 +110,14 @@ class Witness(TrainerCallback):
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         # Not before: unseeded ranks agree only once rank 0's weights have been broadcast.
         self.init_sha256 = checkpoints.weights_sha256(self._trainer.model)
+        optimizer = kwargs.get("optimizer")
+        optimizer = getattr(optimizer, "optimizer", optimizer)
+        if isinstance(optimizer, torch.optim.Optimizer):
+            self._step_hook = optimizer.register_step_post_hook(self._after_optimizer_step)
         self._mark("ready to train")
+
+    def _after_optimizer_step(self, *args: Any) -> None:
+        self._optimizer_steps += 1
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self._step_ends.append(len(self._ids))
@@ -128,6 +137,8 @@ class Witness(TrainerCallback):
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if self._hook is not None:
             self._hook.remove()
+        if self._step_hook is not None:
+            self._step_hook.remove()
         self._mark("trained")
 
     def facts(self) -> Dict[str, Any]:
@@ -144,6 +155,8 @@ class Witness(TrainerCallback):
             "initial_scale": float(scaler._init_scale) if self._scales and scaler is not None else None,
             "dropout": self.dropout,
             "clipping": self.clipping,
+            "attention": self.precision.attention(),
+            "optimizer_steps": self._optimizer_steps if self._step_hook is not None else None,
             "accepts_loss_kwargs": getattr(trainer, "model_accepts_loss_kwargs", None),
             "examples": len(trainer.train_dataset),
             "batch": int(trainer.args.per_device_train_batch_size),

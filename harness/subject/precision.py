@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any, Callable, Dict, Optional
 
 import torch
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 SHARE_NEEDED = 0.9
@@ -28,6 +29,7 @@ class PrecisionWatch:
         self._asked = asked
         self._products: Optional[_Products] = None
         self._device: Optional[torch.device] = None
+        self._fused_attention = False
 
     def first_step(self, step: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call `step` under watch and return its result.
@@ -37,10 +39,10 @@ class PrecisionWatch:
         PrecisionMismatch
             Where it trained in another precision, so that no hour is spent on it.
         """
-        products = _Products()
-        with products:
+        products, calls = _Products(), _AttentionCalls()
+        with calls, products:
             loss = step(*args, **kwargs)
-        self._products, self._device = products, loss.device
+        self._products, self._device, self._fused_attention = products, loss.device, calls.seen
         self._compare(self.observed(probe=False))
         return loss
 
@@ -78,6 +80,12 @@ class PrecisionWatch:
             "tf32_probe": probed,
         }
 
+    def attention(self) -> Optional[str]:
+        """How attention was computed: "sdpa", "eager" (products of its own), or None where neither was seen."""
+        if self._products is None or not self._products.attention:
+            return None
+        return "sdpa" if self._fused_attention else "eager"
+
     def _compare(self, found: Optional[Dict[str, Any]]) -> None:
         if found is None or found["name"] == self._asked:
             return
@@ -111,6 +119,18 @@ class _Products(TorchDispatchMode):
             query, key = args[1:3] if backward else args[:2]
             products = BACKWARD_PRODUCTS if backward else FORWARD_PRODUCTS
             self.attention[_dtype(query)] += 2 * products * query.numel() * key.shape[-2]
+        return func(*args, **(kwargs or {}))
+
+
+class _AttentionCalls(TorchFunctionMode):
+    """Sees calls of torch's own attention function, before a backend takes it apart."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen = False
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.seen = self.seen or func is torch.nn.functional.scaled_dot_product_attention
         return func(*args, **(kwargs or {}))
 
 

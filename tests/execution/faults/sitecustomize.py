@@ -63,8 +63,8 @@ def _torch_memory(job, folder, emit):
 
 def _other_precision(job, folder, emit):
     # Trains on, in fp32, whatever the name says.
-    train = sys.modules["harness.subject.train"]
-    train._precision = lambda precision: {"fp16": False, "bf16": False}
+    setup = sys.modules["harness.subject.setup"]
+    setup._precision = lambda precision: {"fp16": False, "bf16": False}
     return PLAIN[0](job, folder, emit)
 
 

@@ -1,0 +1,1 @@
+"""Checks: finished runs in, verdicts out. Pure: no files, no processes."""

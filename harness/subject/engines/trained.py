@@ -1,0 +1,48 @@
+"""What an engine hands back."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, NamedTuple
+
+import numpy as np
+
+
+class Trained(NamedTuple):
+    """One rank's finished training, evaluation and prediction.
+
+    Attributes
+    ----------
+    model
+        The trained model, unwrapped.
+    facts
+        This rank's part of the fingerprint that is no array: see `Witness.facts`.
+    trace
+        By micro-batch: see `Witness.trace`.
+    series
+        By optimizer step: see `Observer.series`; and `logits` (examples, 2), `labels` (examples,).
+    evaluations
+        One dict an evaluation during training: epoch, step, accuracy, f1, loss.
+    scores
+        Of the prediction after training: accuracy, f1, loss, tp, fp, fn, tn.
+    seconds
+        train (evaluation excluded), evaluate, data_wait.
+    samples
+        Training examples that this rank saw.
+    steps
+        Optimizer steps by the engine's own count.
+    optimizer
+        See `facts.optimizer`.
+    """
+
+    model: Any
+    facts: Dict[str, Any]
+    trace: Dict[str, np.ndarray]
+    series: Dict[str, np.ndarray]
+    evaluations: List[Dict[str, Any]]
+    scores: Dict[str, float]
+    seconds: Dict[str, float]
+    samples: int
+    train_loss: float
+    steps: int
+    optimizer: Dict[str, Any]
+    collator: str

@@ -1,0 +1,103 @@
+"""The engine under test: transformers' `Trainer`, as the course uses it."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, Dict
+
+import numpy as np
+from transformers import Trainer, TrainerCallback
+
+from harness.subject import facts
+from harness.subject.engines.trained import Trained
+from harness.subject.fingerprint import Witness
+from harness.subject.observation import Observer
+from harness.subject.setup import Clock, Emit, Mark, Setup
+
+
+def train(setup: Setup, emit: Emit, mark: Mark, clock: Clock) -> Trained:
+    """Train, evaluate and predict with `Trainer`, watched."""
+    arguments, resume_at = setup.arguments, setup.cell.get("resume_at", 0)
+    if resume_at:
+        _until(setup, resume_at)
+        setup.model = setup.build_model()
+    trainer = _trainer(setup)
+    # The witness is told of each event first: what it hashes before step 0 is not training time.
+    witness = Witness(setup.cell["precision"], mark, compiled=bool(getattr(arguments, "torch_compile", False)))
+    witness.attach(trainer)
+    observer = Observer(emit)
+    observer.attach(trainer)
+    if trainer.args.n_gpu > 1:
+        raise RuntimeError(f"{trainer.args.n_gpu} devices are visible to one process: DataParallel is refused")
+
+    clock.lap("load")
+    result = trainer.train(resume_from_checkpoint=_checkpoint(setup, resume_at) if resume_at else None)
+    clock.lap("train")
+    emit({"event": "predicting"})
+    mark("predicting")
+    prediction = trainer.predict(setup.splits["validation"])
+    clock.lap("predict")
+
+    series = observer.series()
+    series["logits"] = np.asarray(prediction.predictions, dtype=np.float32)
+    series["labels"] = np.asarray(prediction.label_ids, dtype=np.int64)
+    return Trained(
+        model=setup.model,
+        facts=witness.facts(),
+        trace=witness.trace(),
+        series=series,
+        evaluations=observer.evaluations,
+        scores={key[len("test_") :]: value for key, value in prediction.metrics.items()},
+        seconds=observer.seconds,
+        samples=observer.samples,
+        train_loss=float(result.training_loss),
+        steps=trainer.state.global_step,
+        optimizer=facts.optimizer(trainer),
+        collator=type(trainer.data_collator).__name__,
+    )
+
+
+def _trainer(setup: Setup) -> Any:
+    def compute_metrics(prediction: Any) -> Dict[str, float]:
+        return setup.score(prediction.predictions, prediction.label_ids)
+
+    trainer = Trainer(
+        setup.model,
+        setup.arguments,
+        train_dataset=setup.splits["train"],
+        eval_dataset=setup.splits["validation"],
+        data_collator=setup.collator,
+        compute_metrics=compute_metrics,
+        **_tokenizer_argument(setup.tokenizer),
+    )
+    asked = setup.cell.get("accepts_loss_kwargs", "model")
+    if asked is False and getattr(trainer, "model_accepts_loss_kwargs", False):
+        raise RuntimeError("accepts_loss_kwargs: got false; this version's Trainer does not ask the model for it")
+    return trainer
+
+
+def _tokenizer_argument(tokenizer: Any) -> Dict[str, Any]:
+    """The Trainer's `tokenizer` became `processing_class` in transformers 4.46."""
+    name = "processing_class" if "processing_class" in inspect.signature(Trainer.__init__).parameters else "tokenizer"
+    return {name: tokenizer}
+
+
+def _until(setup: Setup, step: int) -> None:
+    """The first life of a run that is resumed: it ends after `step` steps, with a checkpoint and nothing else."""
+    trainer = _trainer(setup)
+    trainer.add_callback(_StopAndSave(step))
+    trainer.train()
+
+
+def _checkpoint(setup: Setup, step: int) -> str:
+    return f"{setup.arguments.output_dir}/checkpoint-{step}"
+
+
+class _StopAndSave(TrainerCallback):
+    def __init__(self, step: int) -> None:
+        self._step = step
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        control.should_evaluate = False
+        if state.global_step >= self._step:
+            control.should_save = control.should_training_stop = True

@@ -1,0 +1,123 @@
+"""What every engine starts from: data, model and resolved arguments of one cell."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Optional
+
+import datasets
+import numpy as np
+import torch
+from transformers import AutoTokenizer, DataCollatorWithPadding, set_seed
+
+from harness.subject import arguments as subject_arguments
+from harness.subject import checkpoints, ranks
+from harness.subject.metrics.paraphrase.paraphrase import Paraphrase
+
+Emit = Callable[[Dict[str, Any]], None]
+Mark = Callable[[str], None]
+
+
+@dataclass
+class Setup:
+    """A cell made ready on one rank. `requested` are the arguments in today's names, `arguments` what they became.
+
+    `build_model` makes the model anew from the checkpoint, as seeded as the cell asks for: a resumed run starts so.
+    """
+
+    cell: Dict[str, Any]
+    folder: Path
+    splits: Any
+    tokenizer: Any
+    collator: Any
+    model: Any
+    loaded: Dict[str, Optional[List[str]]]
+    requested: Dict[str, Any]
+    arguments: Any
+    build_model: Callable[[], Any]
+    score: Callable[[np.ndarray, np.ndarray], Dict[str, float]]
+
+
+def prepare(job: Dict[str, Any], folder: Path, clock: "Clock") -> Setup:
+    """Load a cell's data and model and resolve its arguments.
+
+    Raises
+    ------
+    RuntimeError
+        Where the rank's world is not the one asked for.
+    """
+    cell, checkpoint = job["cell"], job["checkpoint"]
+    splits = datasets.load_from_disk(job["dataset"])
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint["path"], trust_remote_code=False)
+    clock.lap("tokenize")
+
+    found: Dict[str, Optional[List[str]]] = {}
+
+    def build_model() -> Any:
+        if cell["head_seeding"] == "seeded":
+            # The course leaves this out: its head is random even at a fixed seed. "course" keeps that.
+            set_seed(cell["seed"])
+        model, loaded = checkpoints.load_model(checkpoint["path"], checkpoint["config"])
+        found.update(loaded)
+        if cell.get("accepts_loss_kwargs", "model") is False:
+            # The work-around for huggingface/transformers#47688: the Trainer scales the loss itself.
+            model.accepts_loss_kwargs = False
+        return model
+
+    model = build_model()
+    clock.lap("load")
+    requested = {**job["arguments"], **_precision(cell["precision"]), "seed": cell["seed"]}
+    requested["output_dir"] = str(folder / "trainer")
+    requested["use_cpu"] = job["accelerator"] == "cpu"
+    if cell["devices"] > 1:
+        requested.setdefault("ddp_backend", ranks.backend(job["accelerator"]))
+    arguments = subject_arguments.build(requested)
+    if arguments.world_size != cell["devices"]:
+        raise RuntimeError(f"{cell['devices']} ranks were asked for; {arguments.world_size} are seen")
+    metric = Paraphrase(experiment_id=f"cell-{os.getpid()}", keep_in_memory=True)
+
+    def score(logits: np.ndarray, labels: np.ndarray) -> Dict[str, float]:
+        return metric.compute(predictions=np.argmax(logits, axis=-1), references=labels)
+
+    return Setup(
+        cell=cell,
+        folder=folder,
+        splits=splits,
+        tokenizer=tokenizer,
+        collator=DataCollatorWithPadding(tokenizer=tokenizer),
+        model=model,
+        loaded=found,
+        requested=requested,
+        arguments=arguments,
+        build_model=build_model,
+        score=score,
+    )
+
+
+def _precision(precision: str) -> Dict[str, Any]:
+    """The flags of each precision; every flag is set, so that no version's default decides."""
+    flags: Dict[str, Any] = {"fp16": precision == "fp16", "bf16": precision == "bf16"}
+    if torch.cuda.is_available():
+        flags["tf32"] = precision == "tf32"
+    return flags
+
+
+class Clock:
+    """Wall-clock seconds by phase; a phase may have several laps."""
+
+    def __init__(self) -> None:
+        self.seconds: Dict[str, float] = {}
+        self._start = self._mark = time.perf_counter()
+
+    def lap(self, phase: str) -> None:
+        """Add the time since the last lap to a phase."""
+        now = time.perf_counter()
+        self.seconds[phase] = self.seconds.get(phase, 0.0) + now - self._mark
+        self._mark = now
+
+    def total(self) -> float:
+        """Seconds since the clock was made."""
+        return time.perf_counter() - self._start
