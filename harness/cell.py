@@ -13,13 +13,13 @@ Precision = Literal["fp32", "tf32", "fp16", "bf16"]
 Engine = Literal["trainer", "loop", "accelerate"]
 Scaling = Literal["strong", "weak"]
 HeadSeeding = Literal["seeded", "course"]
-AcceptsLossKwargs = Literal["model"] | Literal[False]
-"""Whether the Trainer may leave the scaling of the loss to the model: as the model says, or never."""
+OrFalse = Literal["model"] | Literal[False]
+"""An option that is as the model has it, or off."""
 
 PRECISIONS: Final[tuple[str, ...]] = get_args(Precision)
 ENGINES: Final[tuple[str, ...]] = get_args(Engine)
-ACCEPTS_LOSS_KWARGS: Final[tuple[str | bool, ...]] = ("model", False)
-LATER: Final[Mapping[str, Any]] = {"accepts_loss_kwargs": "model", "resume_at": 0, "repeat": 1}
+OR_FALSE: Final[tuple[str | bool, ...]] = ("model", False)
+LATER: Final[Mapping[str, Any]] = {"accepts_loss_kwargs": "model", "dropout": "model", "resume_at": 0, "repeat": 1}
 """Options that came after the first records: at these defaults they are left out of identities, which so stay."""
 
 Recipe = Mapping[str, Any]
@@ -51,7 +51,9 @@ class Cell:
     `recipe` is complete for identity: the grid's `[recipe]`, the checkpoint's overrides and the recipe axes,
     with the per-device batch already divided for strong scaling. `axes` names this cell's place in the matrix
     (axis name -> value as the grid spells it), for display and selection; it does not enter the ids.
-    `resume_at`: the step after which the run is stopped, saved and resumed by a new Trainer (0: never).
+    `accepts_loss_kwargs = False` has the Trainer scale the loss itself (the work-around for
+    huggingface/transformers#47688); `dropout = False` sets the model's dropout probabilities to 0. `resume_at` is
+    the step after which the run is stopped, saved and resumed by a new Trainer (0: never).
     `repeat` numbers runs that ask for the very same, so that each is a cell.
     """
 
@@ -67,6 +69,7 @@ class Cell:
     threads: int = 1
     recipe_defaults: str | None = None
     accepts_loss_kwargs: str | bool = "model"
+    dropout: str | bool = "model"
     resume_at: int = 0
     repeat: int = 1
     axes: Mapping[str, Any] = field(default_factory=dict, compare=False)

@@ -107,10 +107,25 @@ def _configuration(grid: Grid, combination: Combination, scaling: str, file: str
         **{axis: combination.get(axis, defaults[axis]) for axis in OWN_AXES if axis not in ("checkpoint", "seed")},
     }
     sample = Cell(seed=0, **fields)
+    _refuse_impossible(sample, file)
     before, mark, after = canonical_json({**sample.asked(), "seed": _SEED_MARK}).partition(_SEED_MARK_JSON)
     assert mark, "the seed is part of a cell's identity"
     configuration = _short_hash((before.removesuffix('"seed":') + after.removeprefix(",")).encode())
     return _Configuration(fields, configuration, before.encode(), after.encode())
+
+
+def _refuse_impossible(cell: Cell, file: str) -> None:
+    """What an engine has no way to do is not run under its name."""
+    if cell.engine == "trainer":
+        return
+    if cell.engine == "loop" and cell.devices > 1:
+        raise SpecError(
+            f'{file}: matrix.devices: got {cell.devices}; allowed 1 with engine "loop", or engine "accelerate"'
+        )
+    for option in ("accepts_loss_kwargs", "resume_at"):
+        value = getattr(cell, option)
+        if value != LATER[option]:
+            raise SpecError(f'{file}: matrix.{option}: got {show(value)}; allowed with engine "trainer" only')
 
 
 def _cell(configuration: _Configuration, combination: Combination) -> Cell:

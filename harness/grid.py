@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from harness.arguments import check_recipe, frozen_versions, with_overlay
-from harness.cell import AcceptsLossKwargs, Cell, HeadSeeding, Precision
+from harness.cell import Cell, HeadSeeding, OrFalse, Precision
 from harness.cells import expand
 from harness.errors import SpecError
 from harness.grid_file import explain, junk, name_of, parse_toml, raise_problems, read_toml
@@ -157,7 +157,7 @@ class Grid(_Table):
     task: Text
     head_seeding: HeadSeeding = "seeded"
     recipe_defaults: str | None = None
-    accepts_loss_kwargs: AcceptsLossKwargs = "model"
+    accepts_loss_kwargs: OrFalse = "model"
     recipe: dict[str, Any] = Field(default_factory=dict)
     matrix: dict[str, Any]
     require: Require = Field(default_factory=Require)

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from harness.arguments import check_recipe, check_recipe_field, recipe_fields
 from harness.canonical import canonical_json
-from harness.cell import ACCEPTS_LOSS_KWARGS, ENGINES, LATER, PRECISIONS
+from harness.cell import ENGINES, LATER, OR_FALSE, PRECISIONS
 from harness.errors import SpecError
 from harness.wording import listed, show, suggestion
 
@@ -197,9 +197,9 @@ def _check_axis_value(name: str, value: Any, where: str) -> None:
         if not isinstance(value, str) or value not in choices:
             close = suggestion(value, choices) if isinstance(value, str) else ""
             raise SpecError(f"{where}: got {show(value)}; allowed {listed(choices)}{close}")
-    elif name == "accepts_loss_kwargs":
-        if identity(value) not in map(identity, ACCEPTS_LOSS_KWARGS):
-            raise SpecError(f"{where}: got {show(value)}; allowed {listed(map(show, ACCEPTS_LOSS_KWARGS))}")
+    elif name in ("accepts_loss_kwargs", "dropout"):
+        if identity(value) not in map(identity, OR_FALSE):
+            raise SpecError(f"{where}: got {show(value)}; allowed {listed(map(show, OR_FALSE))}")
     elif name in ("checkpoint", "environment"):
         if not is_plain_text(value):
             raise SpecError(f"{where}: got {show(value)}; allowed a name of 1 to 300 printable characters")

@@ -59,6 +59,7 @@ class Asked(Part):
     threads: int
     recipe_defaults: str | None = None
     accepts_loss_kwargs: str | bool = Field("model", exclude_if=lambda value: value == "model")
+    dropout: str | bool = Field("model", exclude_if=lambda value: value == "model")
     resume_at: int = Field(0, exclude_if=lambda value: value == 0)
     repeat: int = Field(1, exclude_if=lambda value: value == 1)
     recipe: dict[str, Any]

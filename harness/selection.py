@@ -24,6 +24,7 @@ _OWN: Final[dict[str, Callable[[Cell], Any]]] = {
     "environment": lambda cell: cell.environment,
     "engine": lambda cell: cell.engine,
     "accepts_loss_kwargs": lambda cell: cell.accepts_loss_kwargs,
+    "dropout": lambda cell: cell.dropout,
     "resume_at": lambda cell: cell.resume_at,
     "repeat": lambda cell: cell.repeat,
 }

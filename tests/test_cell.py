@@ -30,6 +30,7 @@ OTHERS: dict[str, Any] = {
     "threads": 2,
     "recipe_defaults": "4.45.2",
     "accepts_loss_kwargs": False,
+    "dropout": False,
     "resume_at": 4,
     "repeat": 2,
     "checkpoint": Checkpoint("base", "google-bert/bert-base-cased"),

@@ -378,3 +378,46 @@ def test_arbitrary_bytes_raise_only_our_errors(content: bytes) -> None:
     for text in (content, HEAD.encode() + content):
         with pytest.raises(HarnessError):
             grid_from_text(text, FILE)
+
+
+@pytest.mark.parametrize(
+    ("axes", "allowed"),
+    [
+        (
+            'engine = ["loop"]\ndevices = [2]',
+            'matrix.devices: got 2; allowed 1 with engine "loop", or engine "accelerate"',
+        ),
+        ('engine = ["accelerate"]\nresume_at = [3]', 'matrix.resume_at: got 3; allowed with engine "trainer" only'),
+        (
+            'engine = ["loop"]\naccepts_loss_kwargs = [false]',
+            'matrix.accepts_loss_kwargs: got false; allowed with engine "trainer" only',
+        ),
+    ],
+)
+def test_an_engine_is_not_asked_for_what_it_cannot_do(axes: str, allowed: str) -> None:
+    text = f'name = "g"\ntask = "embedded/paraphrase"\n[matrix]\ncheckpoint = "embedded/tiny-bert"\n{axes}\n'
+    assert problems(text) == [f"g.toml: {allowed}"]
+
+
+def test_options_are_axes_with_values_of_their_own() -> None:
+    text = 'name = "g"\ntask = "embedded/paraphrase"\n[matrix]\ncheckpoint = "embedded/tiny-bert"\n'
+    bad = 'accepts_loss_kwargs = [true]\ndropout = ["off"]\nresume_at = [-1]\nrepeat = [0]\n'
+    assert problems(text + bad) == [
+        'g.toml: matrix.accepts_loss_kwargs[0]: got true; allowed "model", false',
+        'g.toml: matrix.dropout[0]: got "off"; allowed "model", false',
+        "g.toml: matrix.resume_at[0]: got -1; allowed an integer from 0 to 1000000000",
+        "g.toml: matrix.repeat[0]: got 0; allowed an integer from 1 to 1000",
+    ]
+    good = 'accepts_loss_kwargs = ["model", false]\ndropout = ["model", false]\nresume_at = [0, 4]\nrepeat = [1, 2]\n'
+    cells = grid_from_text((text + good).encode(), FILE).cells()
+    assert len({cell.cell_id for cell in cells}) == 16
+    assert "accepts_loss_kwargs" not in cells[0].asked()
+    assert cells[-1].asked()["dropout"] is False
+
+
+def test_an_option_is_set_once() -> None:
+    text = 'name = "g"\ntask = "embedded/paraphrase"\naccepts_loss_kwargs = false\n[matrix]\n'
+    text += 'checkpoint = "embedded/tiny-bert"\n'
+    assert {cell.accepts_loss_kwargs for cell in grid_from_text(text.encode(), FILE).cells()} == {False}
+    allowed = "g.toml: accepts_loss_kwargs: is an axis of the matrix too; allowed one of the two"
+    assert problems(text + "accepts_loss_kwargs = [false]\n") == [allowed]

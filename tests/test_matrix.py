@@ -119,7 +119,8 @@ def test_every_problem_is_a_line_with_its_place() -> None:
     )
     assert problems == [
         'g.toml: matrix.checkpont: got "a"; not an axis; allowed checkpoint, seed, precision, devices, environment, '
-        "engine, accepts_loss_kwargs, resume_at, repeat, or a TrainingArguments field; did you mean checkpoint?",
+        "engine, accepts_loss_kwargs, dropout, resume_at, repeat, or a TrainingArguments field; did you mean "
+        "checkpoint?",
         "g.toml: matrix.seed[1]: got 1 again; allowed each value once (it is at [0])",
         "g.toml: matrix.seed[2]: got true; allowed an integer from 0 to 4294967295",
         "g.toml: matrix.seed[3]: got -1; allowed an integer from 0 to 4294967295",
@@ -129,8 +130,8 @@ def test_every_problem_is_a_line_with_its_place() -> None:
         'g.toml: matrix.scaling: got "big"; allowed strong, weak',
         "g.toml: matrix.include[0]: got {}; allowed a table of at least one axis and its value",
         "g.toml: matrix.include[1].learning_rat: got 1; not an axis; allowed checkpoint, seed, precision, devices, "
-        "environment, engine, accepts_loss_kwargs, resume_at, repeat, or a TrainingArguments field; did you mean "
-        "learning_rate?",
+        "environment, engine, accepts_loss_kwargs, dropout, resume_at, repeat, or a TrainingArguments field; did you "
+        "mean learning_rate?",
         "g.toml: matrix.exclude[0].seed: got 7; allowed 1",
         'g.toml: matrix.exclude[1].engine: got "trainer"; not an axis of this matrix; allowed seed, precision, devices',
         "g.toml: matrix.checkpoint: missing; allowed one or more checkpoints, it is required",

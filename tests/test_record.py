@@ -75,7 +75,14 @@ def test_there_is_an_old_record_of_each_kind() -> None:
 def test_real_records_satisfy_the_schema_and_round_trip(path: Path) -> None:
     data = json.loads(path.read_text(encoding="utf-8"))
     VALIDATOR.validate(data)
-    assert json.loads(parse_record(data, "x").to_json()) == data
+    assert keeps(json.loads(parse_record(data, "x").to_json()), data)
+
+
+def keeps(now: Any, before: Any) -> bool:
+    """Whether all that was written is still there; fields that came later may stand beside it."""
+    if isinstance(before, dict):
+        return all(key in now and keeps(now[key], value) for key, value in before.items())
+    return bool(now == before)
 
 
 def test_an_ok_record_tells_what_was_measured() -> None:

@@ -84,7 +84,7 @@ def _fingerprint(parts: Sequence[RankPart], series: Dict[str, np.ndarray]) -> Di
     observed, traces = parts[0].result["observed"], [part.trace for part in parts]
     facts = dict(observed["fingerprint"])
     examples, batch, drop_last = facts.pop("examples"), facts.pop("batch"), facts.pop("drop_last")
-    initial, steps = facts.pop("initial_scale"), facts.pop("optimizer_steps")
+    initial, steps = facts.pop("initial_scale"), facts.pop("optimizer_steps", None)
     ids, offsets = series.get("example_ids"), series.get("example_offsets")
     return {
         **facts,

@@ -58,8 +58,10 @@ def _from_hub(source: str, revision: str | None) -> Path:
         raise MaterialError(f"checkpoint {source} (revision {revision}): {_first_line(error)}") from error
 
 
-def load_model(folder: str, overrides: dict[str, Any]) -> tuple[Any, dict[str, list[str] | None]]:
+def load_model(folder: str, overrides: dict[str, Any], dropout: bool = True) -> tuple[Any, dict[str, list[str] | None]]:
     """Load the classifier as the course does, from safetensors only and never with remote code.
+
+    Without `dropout` every probability of that name in the configuration is 0.
 
     Returns the model and the names, sorted, of `newly_initialised` and `unused` weights and of those
     `not_as_saved`: neither new nor equal to the file's (None where a weight's place in the file cannot be told).
@@ -79,6 +81,9 @@ def load_model(folder: str, overrides: dict[str, Any]) -> tuple[Any, dict[str, l
     unknown = sorted(set(unknown) & set(overrides))
     if unknown:
         raise MaterialError(f"checkpoint {folder}: config.{unknown[0]}: {type(config).__name__} has no such field")
+    if not dropout:
+        for name in dropout_probabilities(config):
+            setattr(config, name, 0.0)
     model, info = AutoModelForSequenceClassification.from_pretrained(
         folder, config=config, use_safetensors=True, trust_remote_code=False, output_loading_info=True
     )
@@ -110,6 +115,15 @@ def _not_as_saved(model: Any, folder: str, new: list[str]) -> list[str] | None:
                 if not torch.equal(saved.get_tensor(name).to(state[here].dtype), state[here].cpu()):
                     differing.append(here)
     return sorted(differing) if differing or not waiting else None
+
+
+def dropout_probabilities(config: Any) -> dict[str, float]:
+    """A configuration's own dropout probabilities, by the names that it gives them."""
+    return {
+        name: value
+        for name, value in config.to_dict().items()
+        if "dropout" in name and isinstance(value, (int, float)) and not isinstance(value, bool)
+    }
 
 
 def weights_sha256(model: Any) -> str:

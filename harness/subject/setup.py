@@ -60,7 +60,9 @@ def prepare(job: Dict[str, Any], folder: Path, clock: "Clock") -> Setup:
         if cell["head_seeding"] == "seeded":
             # The course leaves this out: its head is random even at a fixed seed. "course" keeps that.
             set_seed(cell["seed"])
-        model, loaded = checkpoints.load_model(checkpoint["path"], checkpoint["config"])
+        model, loaded = checkpoints.load_model(
+            checkpoint["path"], checkpoint["config"], cell.get("dropout", "model") is not False
+        )
         found.update(loaded)
         if cell.get("accepts_loss_kwargs", "model") is False:
             # The work-around for huggingface/transformers#47688: the Trainer scales the loss itself.

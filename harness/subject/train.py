@@ -67,7 +67,7 @@ def run_cell(job: dict[str, Any], folder: Path, emit: Emit) -> RankPart:
             "model": {
                 "class": type(model).__name__,
                 "attention": getattr(model.config, "_attn_implementation", "not available"),
-                "dropout": _dropout(model.config),
+                "dropout": checkpoints.dropout_probabilities(model.config),
                 "dtype": str(next(model.parameters()).dtype).removeprefix("torch."),
                 "device": str(arguments.device),
             },
@@ -97,15 +97,6 @@ def run_cell(job: dict[str, Any], folder: Path, emit: Emit) -> RankPart:
         },
     }
     return RankPart(result, trained.series, trained.trace)
-
-
-def _dropout(config: Any) -> dict[str, float]:
-    """The model's own dropout probabilities, by the names that its configuration gives them."""
-    return {
-        name: value
-        for name, value in config.to_dict().items()
-        if "dropout" in name and isinstance(value, (int, float)) and not isinstance(value, bool)
-    }
 
 
 def _without_folders(resolved: dict[str, Any]) -> dict[str, Any]:

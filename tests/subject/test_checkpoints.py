@@ -13,6 +13,7 @@ from harness.errors import MaterialError
 from harness.subject import checkpoints
 
 torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +113,8 @@ def test_a_checkpoints_own_code_never_runs(copied: Path, tmp_path: Path, model_t
 
 def test_newly_initialised_and_unused_weights_are_named(copied: Path) -> None:
     model, names = checkpoints.load_model(str(copied), {})
-    assert names == {"newly_initialised": ["classifier.bias", "classifier.weight"], "unused": []}
+    new = ["classifier.bias", "classifier.weight"]
+    assert names == {"newly_initialised": new, "unused": [], "not_as_saved": []}
     assert model.config.num_labels == 2
     model, names = checkpoints.load_model(str(copied), {"num_hidden_layers": 1})
     assert len(model.bert.encoder.layer) == 1
@@ -121,6 +123,39 @@ def test_newly_initialised_and_unused_weights_are_named(copied: Path) -> None:
     assert all("layer.1." in name for name in names["unused"])
     _, names = checkpoints.load_model(str(copied), {"num_hidden_layers": 3})
     assert len(names["newly_initialised"]) == 2 + 16
+
+
+def test_a_tensor_that_is_not_the_file_s_is_named(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    load = transformers.modeling_utils.PreTrainedModel.from_pretrained.__func__
+
+    def forgetful(*args: Any, **kwargs: Any) -> Any:
+        model, info = load(*args, **kwargs)
+        with torch.no_grad():
+            model.bert.encoder.layer[1].output.dense.weight[3, 5] += 1e-6
+        return model, info
+
+    monkeypatch.setattr(transformers.modeling_utils.PreTrainedModel, "from_pretrained", classmethod(forgetful))
+    _, names = checkpoints.load_model(str(copied), {})
+    assert names["not_as_saved"] == ["bert.encoder.layer.1.output.dense.weight"]
+
+
+def test_a_tensor_without_a_place_in_the_file_is_not_a_pass(copied: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(copied / "model.safetensors")
+    weights["renamed"] = weights.pop("pooler.dense.bias")
+    save_file(weights, copied / "model.safetensors", metadata={"format": "pt"})
+    _, names = checkpoints.load_model(str(copied), {})
+    assert "bert.pooler.dense.bias" in names["newly_initialised"]
+    assert names["not_as_saved"] == []
+
+
+def test_dropout_off_is_off_everywhere(copied: Path) -> None:
+    model, _ = checkpoints.load_model(str(copied), {}, dropout=False)
+    assert {m.p for m in model.modules() if isinstance(m, torch.nn.Dropout)} == {0.0}
+    assert set(checkpoints.dropout_probabilities(model.config).values()) == {0.0}
+    model, _ = checkpoints.load_model(str(copied), {})
+    assert {m.p for m in model.modules() if isinstance(m, torch.nn.Dropout)} == {0.1}
 
 
 def test_overrides_reach_the_model(copied: Path) -> None:
