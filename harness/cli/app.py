@@ -11,12 +11,12 @@ from typing import Any, Final
 import typer
 
 from harness import __version__
-from harness.cli import bench, doctor, plan, report, run, schema, status, store, validate
+from harness.cli import bench, diff, doctor, plan, references, report, run, schema, status, store, validate, verify
 from harness.cli.console import mute_output
 from harness.errors import HarnessError
 
 EPILOG = (
-    "Exit codes: 0 fine, 2 usage or invalid grid, 3 out of time, 4 a cell errored "
+    "Exit codes: 0 fine, 1 a check failed, 2 usage or invalid grid, 3 out of time or undecided, 4 a cell errored "
     "or is missing or a requirement is unmet, 5 nothing was measured, 70 internal error, 130 interrupted."
 )
 
@@ -50,9 +50,10 @@ def root(
         raise typer.Exit
 
 
-for command in (validate, plan, run, bench, status, report, doctor, schema):
+for command in (validate, plan, run, bench, verify, diff, status, report, doctor, schema):
     command.register(app)
 app.add_typer(store.app, name="store")
+app.add_typer(references.app, name="references")
 
 
 USAGE_ERRORS: Final[Any] = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")

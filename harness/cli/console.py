@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -62,7 +62,8 @@ def outcome_text(entry: Entry) -> str:
 class PlainReporter:
     """One line an event, and now and then a line of progress: for logs, where nothing can be redrawn."""
 
-    def __init__(self) -> None:
+    def __init__(self, to: TextIO | None = None) -> None:
+        self._to = to
         self._total = 0
         self._finished: set[str] = set()  # cells, not attempts: a retried cell counts once
         self._last = 0.0
@@ -102,7 +103,7 @@ class PlainReporter:
     def _say(self, text: str) -> None:
         self._last = time.monotonic()
         try:
-            print(text, flush=True)
+            print(text, file=self._to, flush=True)
         except BrokenPipeError:
             mute_output()  # nobody listens any more; the run is worth finishing all the same
 
@@ -192,7 +193,9 @@ def _left(row: Mapping[str, Any], now: float) -> float:
     return float((now - at) / done * (row["steps"] - row["step"])) if done > 0 else 0.0
 
 
-def reporter() -> PlainReporter | LiveReporter:
-    """The reporter that fits where the output goes."""
+def reporter(to: TextIO | None = None) -> PlainReporter | LiveReporter:
+    """The reporter that fits where the output goes: standard output, or plain lines to another stream."""
+    if to is not None and to is not sys.stdout:
+        return PlainReporter(to)
     console = Console()
     return LiveReporter(console) if console.is_terminal and sys.stdout.isatty() else PlainReporter()

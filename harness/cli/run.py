@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TextIO
 
 import typer
 
@@ -50,22 +50,31 @@ def run(
     raise typer.Exit(summary.exit_code)
 
 
-def run_session(session: Session, *, host: str, max_hours: float | None, retries: int, allow_busy: bool) -> Summary:
-    """Check the requirements, run, and say what happened."""
+def run_session(
+    session: Session,
+    *,
+    host: str = "fork",
+    max_hours: float | None = None,
+    retries: int = 0,
+    allow_busy: bool = False,
+    command: str | None = None,
+    to: TextIO | None = None,
+) -> Summary:
+    """Check the requirements, run, and say what happened; `command` is what goes on with what is still to do."""
     if host not in ("fork", "spawn"):
         raise SpecError(f"--host: got {host!r}; allowed: fork, spawn")
     check_requirements(session)
     options = run_options(session, host=host, max_hours=max_hours, retries=retries, allow_busy=allow_busy)
-    told = reporter()
+    told = reporter(to)
     try:
         summary = Runner(session.store, session.plan, session.grid.path.parent, options, told).run()
     finally:
         told.close()
-    print(summary_text(summary, session.grid.path))
+    print(summary_text(summary, command or f"harness run {session.grid.path}"), file=to)
     return summary
 
 
-def summary_text(summary: Summary, grid: Path) -> str:
+def summary_text(summary: Summary, command: str) -> str:
     """The last lines of a run: counts, what is in the way, and how to go on."""
     counts = [f"{number} {status}" for status, number in sorted(summary.statuses.items())]
     if summary.done_before + summary.done_elsewhere:
@@ -74,5 +83,5 @@ def summary_text(summary: Summary, grid: Path) -> str:
     lines += [f"blocked, {cells} cells: {reason}" for reason, cells in summary.blocked.items()]
     if summary.missing:
         why = "interrupted" if summary.interrupted else "out of time" if summary.budget_spent else "not run"
-        lines.append(f"{summary.missing} cells still to do ({why}); go on with: harness run {grid}")
+        lines.append(f"{summary.missing} cells still to do ({why}); go on with: {command}")
     return "\n".join(lines)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,18 +50,29 @@ def open_session(
         SpecError for the grid or the selection, RequirementError for an environment that cannot be used.
     """
     grid = load_grid(path)
-    cells = select(grid.cells(), selection)
-    store = Store(results, grid.name)
+    again = ERRORED if retry_errored else ()
+    return session_of(grid, select(grid.cells(), selection), Store(results, grid.name), slots=slots, again=again)
+
+
+def session_of(
+    grid: Grid, cells: Sequence[Cell], store: Store, *, slots: int | None = None, again: Collection[str] = ()
+) -> Session:
+    """Probe and plan for these cells, the grid's own or derived from them; final records in `again` do not count.
+
+    Raises
+    ------
+    HarnessError
+        RequirementError for an environment that cannot be used.
+    """
     entries = store.entries()
     environments = {label: _environment(grid, label) for label in dict.fromkeys(cell.environment for cell in cells)}
-    materials = {label: Materials(path.parent, environment) for label, environment in environments.items()}
+    materials = {label: Materials(grid.path.parent, environment) for label, environment in environments.items()}
     for label, found in materials.items():
         found.find(cell for cell in cells if cell.environment == label)
     settled = {entry.cell_id for entry in entries}
     entries = store.reconcile(entries, [cell.cell_id for cell in cells if cell.cell_id not in settled])
     if slots is None and grid.execution.slots != "auto":
         slots = grid.execution.slots
-    again = ERRORED if retry_errored else ()
     return Session(grid, cells, store, entries, make_plan(cells, entries, environments, materials, slots, again))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import re
 import signal
 import sys
 import traceback
@@ -116,8 +117,8 @@ def status_of(error: BaseException) -> str:
 
 def failure_of(error: BaseException) -> dict[str, str]:
     """The record's `Failure`: type, one line, the end of the traceback."""
-    message = _encodable(str(error)).strip().splitlines()
-    details = _encodable("".join(traceback.format_exception(type(error), error, error.__traceback__)))
+    message = _plain(str(error)).strip().splitlines()
+    details = _plain("".join(traceback.format_exception(type(error), error, error.__traceback__)))
     return {
         "type": type(error).__name__,
         "message": message[0][:500] if message else "",
@@ -125,8 +126,11 @@ def failure_of(error: BaseException) -> dict[str, str]:
     }
 
 
-def _encodable(text: str) -> str:
-    """The text without lone surrogates (bytes of a file's name, say), which a record's UTF-8 cannot carry."""
+def _plain(text: str) -> str:
+    """The text without a terminal's colours, and without lone surrogates (bytes of a file's name, say), which a
+    record's UTF-8 cannot carry.
+    """
+    text = re.sub(r"\x1b\[[0-9;]*m", "", text)
     return text.encode("utf-8", errors="backslashreplace").decode("utf-8")
 
 

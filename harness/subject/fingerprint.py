@@ -24,8 +24,11 @@ UNKNOWN = -1
 Mark = Callable[[str], None]
 
 
-class Witness(TrainerCallback):
-    """Collects one rank's part of the fingerprint. Attach before the `Observer`, so that hashing is not timed."""
+class RunTrace:
+    """One rank's part of the fingerprint, told by whoever runs the loop. It knows no `Trainer`.
+
+    `mark` is told at each turn what the rank is doing, so that a hanging one can be named.
+    """
 
     def __init__(self, asked_precision: str, mark: Mark = lambda text: None, compiled: bool = False) -> None:
         self.precision = PrecisionWatch(asked_precision)
@@ -40,11 +43,130 @@ class Witness(TrainerCallback):
         self._step_ends: List[int] = []
         self._epoch_ends: List[int] = []
         self._epoch_batches: List[int] = []
-        self._trainer: Any = None
         self._hook: Any = None
         self._step_hook: Any = None
         self._optimizer_steps = 0
         self._scales: List[torch.Tensor] = []
+
+    def watch(self, model: Any) -> None:
+        """See the losses that the model itself returns in training."""
+        self._hook = model.register_forward_hook(self._after_forward)
+
+    def train_begins(self, model: Any, optimizer: Any) -> None:
+        """Hash the initial weights, and count the optimizer's own steps from now on.
+
+        Not before: unseeded ranks agree only once rank 0's weights have been broadcast.
+        """
+        self.init_sha256 = checkpoints.weights_sha256(model)
+        optimizer = getattr(optimizer, "optimizer", optimizer)
+        if isinstance(optimizer, torch.optim.Optimizer):
+            self._step_hook = optimizer.register_step_post_hook(self._after_optimizer_step)
+        self._mark("ready to train")
+
+    def fetching(self) -> None:
+        """The next batch is asked for; ranks may already wait for each other in it."""
+        self._mark(f"fetching batches (step {len(self._step_ends) + 1})")
+
+    def micro_batch(self, inputs: Any, step: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Take the examples' ids out of a batch, and return what `step` makes of it: forward and backward."""
+        self._mark(f"in micro-batch {len(self._ids) + 1} (step {len(self._step_ends) + 1})")
+        self._ids.append(inputs.pop(TRAVELLING, None))
+        self._shapes.append(tuple(inputs["input_ids"].shape) if "input_ids" in inputs else None)
+        if self._watched:
+            loss = step(*args, **kwargs)
+        else:
+            self._watched = True
+            loss = self.precision.first_step(step, *args, **kwargs)
+        self._mark(f"after micro-batch {len(self._ids)} (step {len(self._step_ends) + 1})")
+        return loss
+
+    def clipped(self, max_norm: Any) -> None:
+        """The gradient has been clipped to a norm; infinite where it was only measured."""
+        self.clipping = float(max_norm)
+
+    def step_ends(self, scaler: Any = None) -> None:
+        """An optimizer step has ended; `scaler` is the loss scaler, where there is one."""
+        self._step_ends.append(len(self._ids))
+        self._mark(f"ending step {len(self._step_ends)}")
+        scale = getattr(scaler, "_scale", None)
+        if scale is not None:
+            self._scales.append(scale.detach().clone())
+
+    def epoch_ends(self, batches: int) -> None:
+        """An epoch that could have had so many batches on this rank has ended."""
+        self._epoch_ends.append(len(self._ids))
+        self._epoch_batches.append(batches)
+
+    def evaluated(self) -> None:
+        """An evaluation has ended."""
+        self._mark(f"after evaluating (step {len(self._step_ends)})")
+
+    def train_ends(self) -> None:
+        """Stop watching."""
+        if self._hook is not None:
+            self._hook.remove()
+        if self._step_hook is not None:
+            self._step_hook.remove()
+        self._mark("trained")
+
+    def describe(
+        self, arguments: Any, examples: int, scaler: Any = None, accepts_loss_kwargs: Optional[bool] = None
+    ) -> Dict[str, Any]:
+        """Return this rank's part of the fingerprint that is no array."""
+        mode = arguments.parallel_mode
+        return {
+            "world_size": int(arguments.world_size),
+            "parallel_mode": str(getattr(mode, "value", mode)),
+            "backend": _backend(),
+            "init_sha256": self.init_sha256,
+            "precision": self.precision.settle(),
+            "initial_scale": float(scaler._init_scale) if self._scales and scaler is not None else None,
+            "dropout": self.dropout,
+            "clipping": self.clipping,
+            "attention": self.precision.attention(),
+            "optimizer_steps": self._optimizer_steps if self._step_hook is not None else None,
+            "accepts_loss_kwargs": accepts_loss_kwargs,
+            "examples": examples,
+            "batch": int(arguments.per_device_train_batch_size),
+            "drop_last": bool(arguments.dataloader_drop_last),
+        }
+
+    def trace(self) -> Dict[str, np.ndarray]:
+        """Return this rank's arrays: by micro-batch, with the ends of steps and epochs as numbers of micro-batches."""
+        ids = [UNKNOWN if found is None else len(found) for found in self._ids]
+        known = [found.detach().cpu().numpy() for found in self._ids if found is not None]
+        # A model that hides its loss in some forward has no losses by micro-batch at all.
+        complete = len(self._model_losses) == len(self._ids)
+        return {
+            "model_loss": to_float32(self._model_losses if complete else []),
+            "ids": np.concatenate(known).astype("<i4") if known else np.zeros(0, "<i4"),
+            "id_counts": np.array(ids, dtype=np.int32),
+            "shapes": np.array([s if s and len(s) == 2 else (UNKNOWN, UNKNOWN) for s in self._shapes], dtype=np.int32),
+            "step_ends": np.array(self._step_ends, dtype=np.int32),
+            "epoch_ends": np.array(self._epoch_ends, dtype=np.int32),
+            "epoch_batches": np.array(self._epoch_batches, dtype=np.int32),
+            "scales": to_float32(self._scales),
+        }
+
+    def _after_forward(self, model: Any, args: Any, output: Any) -> None:
+        if not model.training:
+            return
+        loss = output.get("loss") if isinstance(output, dict) else output[0]
+        if loss is not None:
+            # A copy: the Trainer scales the model's own tensor in place.
+            self._model_losses.append(loss.detach().clone())
+        if self.dropout is None:
+            dropouts = (m for m in model.modules() if isinstance(m, torch.nn.modules.dropout._DropoutNd))
+            self.dropout = any(module.training and module.p > 0 for module in dropouts)
+
+    def _after_optimizer_step(self, *args: Any) -> None:
+        self._optimizer_steps += 1
+
+
+class Witness(RunTrace, TrainerCallback):
+    """The trace of one `Trainer` run. Attach before the `Observer`, so that hashing is not timed."""
+
+    _trainer: Any = None
 
     def attach(self, trainer: Any) -> None:
         """Wrap what no callback is told; each wrapper returns its callee's own result."""
@@ -65,120 +187,51 @@ class Witness(TrainerCallback):
                 trainer._signature_columns, trainer.data_collator = kept, collator
 
         def witnessed_step(model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-            self._mark(f"in micro-batch {len(self._ids) + 1} (step {len(self._step_ends) + 1})")
-            self._ids.append(inputs.pop(TRAVELLING, None))
-            self._shapes.append(tuple(inputs["input_ids"].shape) if "input_ids" in inputs else None)
-            if self._watched:
-                loss = step(model, inputs, *args, **kwargs)
-            else:
-                self._watched = True
-                loss = self.precision.first_step(step, model, inputs, *args, **kwargs)
-            self._mark(f"after micro-batch {len(self._ids)} (step {len(self._step_ends) + 1})")
-            return loss
+            return self.micro_batch(inputs, step, model, inputs, *args, **kwargs)
 
         def witnessed_clip(parameters: Any, max_norm: Any, *args: Any, **kwargs: Any) -> Any:
-            self.clipping = float(max_norm)
+            self.clipped(max_norm)
             return clip(parameters, max_norm, *args, **kwargs)
 
-        if hasattr(
-            trainer, "get_batch_samples"
-        ):  # since transformers 4.46; ranks may already wait for each other in it
+        if hasattr(trainer, "get_batch_samples"):  # since transformers 4.46
             batches = trainer.get_batch_samples
 
             def witnessed_batches(*args: Any, **kwargs: Any) -> Any:
-                self._mark(f"fetching batches (step {len(self._step_ends) + 1})")
+                self.fetching()
                 return batches(*args, **kwargs)
 
             trainer.get_batch_samples = witnessed_batches
         trainer.get_train_dataloader = carrying_loader
         trainer.training_step = witnessed_step
         trainer.accelerator.clip_grad_norm_ = witnessed_clip
-        self._hook = trainer.model.register_forward_hook(self._after_forward)
+        self.watch(trainer.model)
         trainer.add_callback(self)
 
-    def _after_forward(self, model: Any, args: Any, output: Any) -> None:
-        if not model.training:
-            return
-        loss = output.get("loss") if isinstance(output, dict) else output[0]
-        if loss is not None:
-            # A copy: the Trainer scales the model's own tensor in place.
-            self._model_losses.append(loss.detach().clone())
-        if self.dropout is None:
-            dropouts = (m for m in model.modules() if isinstance(m, torch.nn.modules.dropout._DropoutNd))
-            self.dropout = any(module.training and module.p > 0 for module in dropouts)
-
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        # Not before: unseeded ranks agree only once rank 0's weights have been broadcast.
-        self.init_sha256 = checkpoints.weights_sha256(self._trainer.model)
-        optimizer = kwargs.get("optimizer")
-        optimizer = getattr(optimizer, "optimizer", optimizer)
-        if isinstance(optimizer, torch.optim.Optimizer):
-            self._step_hook = optimizer.register_step_post_hook(self._after_optimizer_step)
-        self._mark("ready to train")
-
-    def _after_optimizer_step(self, *args: Any) -> None:
-        self._optimizer_steps += 1
+        self.train_begins(self._trainer.model, kwargs.get("optimizer"))
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._step_ends.append(len(self._ids))
-        self._mark(f"ending step {len(self._step_ends)}")
-        scale = getattr(getattr(self._trainer.accelerator, "scaler", None), "_scale", None)
-        if scale is not None:
-            self._scales.append(scale.detach().clone())
+        self.step_ends(getattr(self._trainer.accelerator, "scaler", None))
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._epoch_ends.append(len(self._ids))
         loader: Any = kwargs.get("train_dataloader")
-        self._epoch_batches.append(len(loader) if hasattr(loader, "__len__") else UNKNOWN)
+        self.epoch_ends(len(loader) if hasattr(loader, "__len__") else UNKNOWN)
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._mark(f"after evaluating (step {len(self._step_ends)})")
+        self.evaluated()
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if self._hook is not None:
-            self._hook.remove()
-        if self._step_hook is not None:
-            self._step_hook.remove()
-        self._mark("trained")
+        self.train_ends()
 
     def facts(self) -> Dict[str, Any]:
         """Return this rank's part of the fingerprint that is no array."""
         trainer = self._trainer
-        mode = trainer.args.parallel_mode
-        scaler = getattr(trainer.accelerator, "scaler", None)
-        return {
-            "world_size": int(trainer.args.world_size),
-            "parallel_mode": str(getattr(mode, "value", mode)),
-            "backend": _backend(),
-            "init_sha256": self.init_sha256,
-            "precision": self.precision.settle(),
-            "initial_scale": float(scaler._init_scale) if self._scales and scaler is not None else None,
-            "dropout": self.dropout,
-            "clipping": self.clipping,
-            "attention": self.precision.attention(),
-            "optimizer_steps": self._optimizer_steps if self._step_hook is not None else None,
-            "accepts_loss_kwargs": getattr(trainer, "model_accepts_loss_kwargs", None),
-            "examples": len(trainer.train_dataset),
-            "batch": int(trainer.args.per_device_train_batch_size),
-            "drop_last": bool(trainer.args.dataloader_drop_last),
-        }
-
-    def trace(self) -> Dict[str, np.ndarray]:
-        """Return this rank's arrays: by micro-batch, with the ends of steps and epochs as numbers of micro-batches."""
-        ids = [UNKNOWN if found is None else len(found) for found in self._ids]
-        known = [found.detach().cpu().numpy() for found in self._ids if found is not None]
-        # A model that hides its loss in some forward has no losses by micro-batch at all.
-        complete = len(self._model_losses) == len(self._ids)
-        return {
-            "model_loss": to_float32(self._model_losses if complete else []),
-            "ids": np.concatenate(known).astype("<i4") if known else np.zeros(0, "<i4"),
-            "id_counts": np.array(ids, dtype=np.int32),
-            "shapes": np.array([s if s and len(s) == 2 else (UNKNOWN, UNKNOWN) for s in self._shapes], dtype=np.int32),
-            "step_ends": np.array(self._step_ends, dtype=np.int32),
-            "epoch_ends": np.array(self._epoch_ends, dtype=np.int32),
-            "epoch_batches": np.array(self._epoch_batches, dtype=np.int32),
-            "scales": to_float32(self._scales),
-        }
+        return self.describe(
+            trainer.args,
+            examples=len(trainer.train_dataset),
+            scaler=getattr(trainer.accelerator, "scaler", None),
+            accepts_loss_kwargs=getattr(trainer, "model_accepts_loss_kwargs", None),
+        )
 
 
 class CarryIds:

@@ -1,4 +1,4 @@
-"""Watching a `Trainer` run without disturbing it.
+"""Watching a training run without disturbing it.
 
 Nothing here draws from a global random stream, opens another DataLoader iterator or synchronises a device
 inside the loop: losses and norms stay tensors until training ends, times are read from the host's clock.
@@ -16,15 +16,15 @@ from transformers import TrainerCallback
 PROGRESS_INTERVAL_S = 0.5
 
 
-class Observer(TrainerCallback):
-    """Collects per-step series and times of one training run.
-
-    Attach with :meth:`attach` before `train()`; read :meth:`series` and :attr:`seconds` after it.
+class StepSeries:
+    """Per-step series and times of one training run, told by whoever runs the loop. It knows no `Trainer`.
 
     Attributes
     ----------
     evaluations
-        One dict a `Trainer.evaluate`: epoch, step, and the metrics by name.
+        One dict an evaluation during training: epoch, step, and the metrics by name.
+    samples
+        Training examples seen on this rank.
     seconds
         train (evaluation excluded), evaluate, data_wait: host wall-clock seconds.
     """
@@ -44,6 +44,100 @@ class Observer(TrainerCallback):
         self._norm: Any = None
         self._train_start = self._mark = time.perf_counter()
 
+    def train_begins(self, steps: int) -> None:
+        """The first batch is about to be asked for."""
+        self._emit({"event": "training", "steps": steps})
+        self._train_start = self._mark = time.perf_counter()
+
+    def not_waiting(self) -> None:
+        """What was done since the last step's end (an evaluation, a checkpoint) is not waiting for data."""
+        self._mark = time.perf_counter()
+
+    def step_begins(self) -> None:
+        """A step's first batch has just arrived: since the last step's end the loop has only waited for it."""
+        now = time.perf_counter()
+        if len(self._micro_batches) > len(self._step_seconds):
+            # Until transformers 4.52 an epoch's rest, too short for a step, is added up with the next epoch's first.
+            self.waited(now - self._mark)
+            return
+        self._data_seconds.append(now - self._mark)
+        self._mark = now
+        self._norm = None
+        self._micro_batches.append(-len(self._losses))
+
+    def waited(self, seconds: float) -> None:
+        """A later micro-batch of the step has arrived after so many seconds."""
+        self._data_seconds[-1] += seconds
+        self._mark += seconds
+
+    def micro_batch(self, loss: torch.Tensor, examples: int) -> None:
+        """A micro-batch of so many examples has had its backward pass; `loss` is its share of the step's."""
+        self.samples += examples
+        self._losses.append(loss)
+
+    def clipped(self, norm: Any) -> None:
+        """The gradient's norm before clipping, a tensor of one element."""
+        self._norm = norm
+
+    def optimizer_begins(self, learning_rate: float) -> None:
+        """The rate that this step uses."""
+        self._learning_rates.append(learning_rate)
+
+    def step_ends(self, step: int, steps: int) -> None:
+        """Step number `step` of `steps`, from 1, has ended."""
+        now = time.perf_counter()
+        self._step_seconds.append(now - self._mark)
+        self._mark = now
+        self._grad_norms.append(self._norm)
+        self._micro_batches[-1] += len(self._losses)
+        if now - self._last_progress >= PROGRESS_INTERVAL_S:
+            self._last_progress = now
+            self._emit({"event": "step", "step": step, "steps": steps})
+
+    def evaluation_took(self, seconds: float) -> None:
+        """An evaluation has ended after so many seconds."""
+        self.seconds["evaluate"] += seconds
+        self._train_start += seconds  # not training time
+        self.not_waiting()  # an evaluation may lie between two steps
+
+    def evaluated(self, epoch: float, step: int, steps: int, scores: dict[str, Any]) -> None:
+        """What an evaluation after `step` steps found."""
+        self.evaluations.append({"epoch": epoch, "step": step, **scores})
+        shown: dict[str, Any] = {key: scores[key] for key in ("accuracy", "f1") if key in scores}
+        self._emit({"event": "evaluated", "step": step, "steps": steps, **shown})
+
+    def train_ends(self) -> None:
+        """The last step, and the evaluation after it, have ended."""
+        if torch.cuda.is_available() and torch.cuda.is_initialized():
+            torch.cuda.synchronize()  # an edge: the last kernels belong to the training time
+        self.seconds["train"] = time.perf_counter() - self._train_start
+        self.seconds["data_wait"] = float(sum(self._data_seconds))
+
+    def series(self) -> dict[str, np.ndarray]:
+        """Per optimizer step, shape (steps,): loss, grad_norm (before clipping), learning_rate, step_seconds,
+        data_seconds.
+
+        `loss` is the sum of the losses that the step's micro-batches returned: what the Trainer adds
+        to its own running loss. float32 and float64 as the run computed them, never rounded.
+        """
+        micro = to_float32(self._losses)
+        counts = np.asarray(self._micro_batches[: len(self._step_seconds)], dtype=int)  # a last step may never end
+        ends = np.cumsum(counts)
+        starts = ends - counts
+        # Accumulated in float32 one by one, as the Trainer's `_tr_loss += loss` does.
+        loss = np.array([_sum_in_order(micro[a:b]) for a, b in zip(starts, ends)], dtype=np.float32)
+        return {
+            "loss": loss,
+            "grad_norm": to_float32(self._grad_norms),
+            "learning_rate": np.array(self._learning_rates, dtype=np.float64),
+            "step_seconds": np.array(self._step_seconds, dtype=np.float32),
+            "data_seconds": np.array(self._data_seconds[: len(counts)], dtype=np.float32),
+        }
+
+
+class Observer(StepSeries, TrainerCallback):
+    """The series of one `Trainer` run. Attach with :meth:`attach` before `train()`; read it after."""
+
     def attach(self, trainer: Any) -> None:
         """Wrap the three calls whose results no callback is given; each wrapper returns its callee's own result."""
         training_step = trainer.training_step
@@ -51,23 +145,20 @@ class Observer(TrainerCallback):
         evaluate = trainer.evaluate
 
         def observed_step(model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-            self.samples += len(inputs["labels"])
+            examples = len(inputs["labels"])
             loss = training_step(model, inputs, *args, **kwargs)
-            self._losses.append(loss)
+            self.micro_batch(loss, examples)
             return loss
 
         def observed_clip(*args: Any, **kwargs: Any) -> Any:
             norm = clip(*args, **kwargs)
-            self._norm = norm
+            self.clipped(norm)
             return norm
 
         def observed_evaluate(*args: Any, **kwargs: Any) -> Any:
             start = time.perf_counter()
             metrics = evaluate(*args, **kwargs)
-            spent = time.perf_counter() - start
-            self.seconds["evaluate"] += spent
-            self._train_start += spent  # not training time
-            self._mark = time.perf_counter()  # nor waiting for data: an evaluation may lie between two steps
+            self.evaluation_took(time.perf_counter() - start)
             return metrics
 
         trainer.training_step = observed_step
@@ -78,69 +169,31 @@ class Observer(TrainerCallback):
     # The Trainer's events, in their order within a run.
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._emit({"event": "training", "steps": state.max_steps})
-        self._train_start = self._mark = time.perf_counter()
+        self.train_begins(state.max_steps)
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._mark = time.perf_counter()
+        self.not_waiting()
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        # The batch has just arrived: since the last step's end the loop has only waited for it.
-        now = time.perf_counter()
-        self._data_seconds.append(now - self._mark)
-        self._mark = now
-        self._norm = None
-        self._micro_batches.append(-len(self._losses))
+        self.step_begins()
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        # The rate that this step uses: the scheduler moves on before `on_step_end`.
+        # The scheduler moves on before `on_step_end`.
         scheduler = kwargs.get("lr_scheduler")
-        self._learning_rates.append(float(scheduler.get_last_lr()[0]) if scheduler is not None else float("nan"))
+        self.optimizer_begins(float(scheduler.get_last_lr()[0]) if scheduler is not None else float("nan"))
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        now = time.perf_counter()
-        self._step_seconds.append(now - self._mark)
-        self._mark = now
-        self._grad_norms.append(self._norm)
-        self._micro_batches[-1] += len(self._losses)
-        if now - self._last_progress >= PROGRESS_INTERVAL_S:
-            self._last_progress = now
-            self._emit({"event": "step", "step": state.global_step, "steps": state.max_steps})
+        self.step_ends(state.global_step, state.max_steps)
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._mark = time.perf_counter()  # writing a checkpoint is not waiting for data
+        self.not_waiting()
 
     def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **kwargs: Any) -> None:
         scores = {key[len("eval_") :]: value for key, value in (metrics or {}).items() if key.startswith("eval_")}
-        self.evaluations.append({"epoch": float(state.epoch or 0.0), "step": state.global_step, **scores})
-        shown = {key: scores[key] for key in ("accuracy", "f1") if key in scores}
-        self._emit({"event": "evaluated", "step": state.global_step, "steps": state.max_steps, **shown})
+        self.evaluated(float(state.epoch or 0.0), state.global_step, state.max_steps, scores)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if torch.cuda.is_available() and torch.cuda.is_initialized():
-            torch.cuda.synchronize()  # an edge: the last kernels belong to the training time
-        self.seconds["train"] = time.perf_counter() - self._train_start
-        self.seconds["data_wait"] = float(sum(self._data_seconds))
-
-    def series(self) -> dict[str, np.ndarray]:
-        """Per optimizer step, shape (steps,): loss, grad_norm (before clipping), learning_rate, step_seconds,
-        data_seconds.
-
-        `loss` is the sum of the losses that `training_step` returned within the step: what the Trainer adds
-        to its own running loss. float32 and float64 as the run computed them, never rounded.
-        """
-        micro = to_float32(self._losses)
-        ends = np.cumsum(self._micro_batches) if self._micro_batches else np.zeros(0, dtype=int)
-        starts = ends - np.asarray(self._micro_batches, dtype=int)
-        # Accumulated in float32 one by one, as the Trainer's `_tr_loss += loss` does.
-        loss = np.array([_sum_in_order(micro[a:b]) for a, b in zip(starts, ends)], dtype=np.float32)
-        return {
-            "loss": loss,
-            "grad_norm": to_float32(self._grad_norms),
-            "learning_rate": np.array(self._learning_rates, dtype=np.float64),
-            "step_seconds": np.array(self._step_seconds, dtype=np.float32),
-            "data_seconds": np.array(self._data_seconds, dtype=np.float32),
-        }
+        self.train_ends()
 
 
 def _sum_in_order(values: np.ndarray) -> np.float32:

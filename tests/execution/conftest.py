@@ -209,3 +209,11 @@ def new_house(tmp_path: Path, tiny_cache: Path) -> Iterator[Callable[..., House]
     yield make
     for found in made:
         found.close()
+
+
+@pytest.fixture(scope="module")
+def lasting_house(tmp_path_factory: pytest.TempPathFactory, tiny_cache: Path) -> Iterator[House]:
+    """A house that all tests of a module share."""
+    found = House(tmp_path_factory.mktemp("lasting"), tiny_cache)
+    yield found
+    found.close()

@@ -216,3 +216,21 @@ def test_scalars_of_every_kind() -> None:
     found = observation.to_float32([torch.tensor(1.5), 2.5, None, torch.tensor([3.5], dtype=torch.bfloat16)])
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, np.array([1.5, 2.5, np.nan, 3.5], dtype=np.float32))
+
+
+def test_what_an_epoch_leaves_over_counts_with_the_next_step() -> None:
+    """As transformers did until 4.52: the rest of an epoch's micro-batches is added up with the next epoch's first."""
+    steps = observation.StepSeries(lambda event: None)
+    steps.train_begins(2)
+    losses = iter([1.0, 2.0, 4.0, 8.0, 16.0, 32.0])
+    for micro_batches, ended in ((2, True), (1, False), (2, True), (1, False)):
+        steps.step_begins()
+        for _ in range(micro_batches):
+            steps.micro_batch(torch.tensor(next(losses)), 1)
+        if ended:
+            steps.optimizer_begins(0.1)
+            steps.step_ends(1, 2)
+    steps.train_ends()
+    series = steps.series()
+    assert series["loss"].tolist() == [1.0 + 2.0, 4.0 + 8.0 + 16.0]
+    assert {len(array) for array in series.values()} == {2}

@@ -12,6 +12,8 @@ import signal
 import sys
 import time
 
+import training_faults
+
 FOREVER = 10**6
 
 
@@ -78,8 +80,18 @@ def _no_result(job, folder, emit):
     raise ValueError("planted: this will not be heard")
 
 
+def _in_training(plant):
+    def run(job, folder, emit):
+        if job["cell"]["engine"] == "trainer":
+            plant()
+        return PLAIN[0](job, folder, emit)
+
+    return run
+
+
 PLAIN = []
 FAULTS = {
+    **{name: _in_training(plant) for name, plant in training_faults.FAULTS.items()},
     "hang": _hang,
     "deaf": _deaf,
     "helper": _helper,

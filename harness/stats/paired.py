@@ -1,0 +1,126 @@
+"""Two arms of runs: fp16 and fp32, k devices and 1, version B and A (statistics.md, section 3, items 1 and 2).
+
+The seed is the unit. Paired where both arms share seeds, Welch where they do not: chosen by design, never after
+looking. Units: points; D = B - A.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from harness.stats.decision import Estimate
+from harness.stats.student import Array
+from harness.stats.variance import Sample, Sd, sample, satterthwaite
+
+ENUMERATED: Final = 200_000
+"""The most relabellings that are listed one by one."""
+
+DRAWS: Final = 99_999
+
+
+def paired(a: Sequence[float], b: Sequence[float], sd: Sd | None = None, identical: bool = False) -> Estimate:
+    """B - A by seed: the mean difference, se = sd / sqrt(n), df = n - 1.
+
+    `a` and `b` hold the same seeds in the same order, ok runs only. `sd`, where given, is that of the *differences*
+    (steadied by history). `identical` says that both runs of every seed are known to be equal bit for bit.
+
+    Raises
+    ------
+    ValueError
+        Where the arms are empty or differ in length, or a value is not finite.
+    """
+    if len(a) != len(b):
+        raise ValueError(f"arms: {len(a)} and {len(b)} runs (allowed: the same seeds in both)")
+    d = sample([y - x for x, y in zip(a, b, strict=True)], sd)
+    if d.sd is None:
+        return Estimate(d.n, d.mean, None, None, None, None, identical=identical)
+    se = d.sd.value / math.sqrt(d.n)
+    return Estimate(d.n, d.mean, se, se, d.sd.df, d.sd, varied=d.varied, identical=identical)
+
+
+def independent(a: Sample, b: Sample) -> Estimate:
+    """B - A with other seeds in each arm: Welch's two-sample t; n is the smaller arm's.
+
+    An arm whose runs are all equal decides nothing, however much the other varies.
+    """
+    n, difference = min(a.n, b.n), b.mean - a.mean
+    if a.sd is None or b.sd is None:
+        return Estimate(n, difference, None, None, None, None)
+    smaller = a if a.n <= b.n else b
+    square_a, square_b = a.sd.value**2 / a.n, b.sd.value**2 / b.n
+    if not square_a + square_b:
+        return Estimate(n, difference, 0.0, 0.0, None, smaller.sd, varied=False)
+    se = math.sqrt(square_a + square_b)
+    df = satterthwaite(square_a, a.sd.df, square_b, b.sd.df)
+    return Estimate(n, difference, se, se, df, smaller.sd, varied=a.varied and b.varied)
+
+
+@dataclass(frozen=True)
+class Permutation:
+    """A two-sided permutation p, and the least that these sizes could have given; `exact` where all were listed."""
+
+    p: float
+    least_p: float
+    exact: bool
+
+    def can_reject(self, alpha: float = 0.05) -> bool:
+        """Whether any outcome could be significant: five pairs cannot at .05, six can."""
+        return self.least_p < alpha
+
+
+def sign_flip(differences: Sequence[float], seed: int = 0) -> Permutation:
+    """The sign-flip test that the mean of paired differences is 0; the least p is 2 / 2^n.
+
+    Pairs that do not differ have no sign to flip, and leave fewer. Beyond 17 pairs 99,999 seeded draws.
+
+    Raises
+    ------
+    ValueError
+        For no differences, or one that is not finite.
+    """
+    d = np.asarray(differences, dtype=np.float64)
+    if not d.size or not np.isfinite(d).all():
+        raise ValueError("differences: none, or one that is not finite (allowed: at least 1 finite number)")
+    d = d[d != 0]
+    exact = 2**d.size <= ENUMERATED
+    if exact:
+        bits = np.arange(2**d.size)[:, None] >> np.arange(d.size) & 1
+        sums = (1 - 2 * bits) @ d
+    else:
+        sums = np.random.default_rng(seed).choice([-1.0, 1.0], (DRAWS, d.size)) @ d
+    return Permutation(_share(sums, abs(float(d.sum())), exact), min(1.0, 2.0 ** (1 - d.size)), exact)
+
+
+def relabel(a: Sequence[float], b: Sequence[float], seed: int = 0) -> Permutation:
+    """The two-sample permutation test of equal means, other seeds in each arm; the least p is 2 / C(2n, n).
+
+    Raises
+    ------
+    ValueError
+        Where an arm is empty, or a value not finite.
+    """
+    both = np.asarray([*a, *b], dtype=np.float64)
+    if not a or not b or not np.isfinite(both).all():
+        raise ValueError("arms: one is empty, or a value not finite (allowed: at least 1 finite number in each)")
+    centred = both - both.mean()
+    count = math.comb(both.size, len(a))
+    exact = count <= ENUMERATED
+    if exact:
+        picks = np.array(list(itertools.combinations(range(both.size), len(a))))
+    else:
+        picks = np.random.default_rng(seed).permuted(np.tile(np.arange(both.size), (DRAWS, 1)), axis=1)[:, : len(a)]
+    # Centred, the sum of one arm is the difference of means times a constant.
+    p = _share(centred[picks].sum(axis=1), abs(float(centred[: len(a)].sum())), exact)
+    return Permutation(p, min(1.0, 2 / count) if len(a) == len(b) else 1 / count, exact)
+
+
+def _share(sums: Array, observed: float, exact: bool) -> float:
+    # Rounding must not part what is equal: a sum may come out a last bit smaller in another order.
+    as_far = int(np.count_nonzero(np.abs(sums) >= observed - 1e-9 * max(1.0, observed)))
+    return as_far / len(sums) if exact else (as_far + 1) / (len(sums) + 1)

@@ -1,0 +1,133 @@
+"""How many collapsed runs are too many, and two collapse rates compared (statistics.md, section 1.2)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+import scipy
+
+from harness.stats.decision import Decision, Outcome, withheld
+from harness.stats.descriptive import Rate, rate
+
+STABLE: Final = 0.02
+"""The collapse rate that a stable recipe is allowed, where its reference declares none."""
+
+
+@dataclass(frozen=True)
+class Stability:
+    """`k` of `n` runs that collapsed or lost their loss (nonfinite), against the declared rate `p0`.
+
+    `outcome` is FAIL where p < alpha, else INCONCLUSIVE or PASS as `withhold` says: with more than
+    max(1, floor(p0 n)) collapses no PASS is given on the scores of the others. `least_k` is the fewest of n that
+    fail, None where not even all of them would.
+    """
+
+    k: int
+    n: int
+    p0: float
+    rate: Rate
+    p: float
+    withhold: bool
+    least_k: int | None
+    outcome: Outcome
+    why: str
+
+
+def stability(k: int, n: int, p0: float = STABLE, alpha: float = 0.05) -> Stability:
+    """Gate part 1: P(k or more of n | p0), binomial, one-sided; part 2's rule for withholding a PASS.
+
+    Both parts at .05 give at most .059 by simulation: pass alpha .025 to each where exactly .05 is required.
+
+    Raises
+    ------
+    ValueError
+        Where k is no part of n, n is 0, or p0 or alpha are no probabilities below 1.
+    """
+    if n < 1 or not 0 <= k <= n:
+        raise ValueError(f"k, n: {k} of {n} (allowed: 0 to n, n at least 1)")
+    if not 0 <= p0 < 1 or not 0 < alpha < 1:
+        raise ValueError(f"p0, alpha: {p0}, {alpha} (allowed: 0 to below 1, between 0 and 1)")
+    p = _at_least(k, n, p0)
+    # 0.29 * 100 is 28.999...: the floor of what was meant.
+    withhold = k > max(1, math.floor(p0 * n + 1e-9))
+    least = next((some for some in range(1, n + 1) if _at_least(some, n, p0) < alpha), None)
+    found = rate(k, n)
+    interval = f"95 % CI [{100 * found.low:.0f} %, {100 * found.high:.0f} %]"
+    why = f"{k} of {n} runs collapsed, {interval}, declared {100 * p0:g} %"
+    outcome: Outcome = "FAIL" if p < alpha else "INCONCLUSIVE" if withhold else "PASS"
+    return Stability(k, n, p0, found, p, withhold, least, outcome, why)
+
+
+def gated(scores: Decision, collapses: Stability) -> Decision:
+    """The two-part gate: FAIL if too many runs collapsed, else the decision on the ok runs, its PASS perhaps withheld.
+
+    `scores.n` counts the ok runs; `collapses.n` all runs of the configuration.
+
+    Raises
+    ------
+    ValueError
+        Where there are more ok runs than runs that did not collapse.
+    """
+    if scores.n > collapses.n - collapses.k:
+        raise ValueError(f"ok runs: {scores.n} of {collapses.n} with {collapses.k} collapsed (allowed: those left)")
+    # Too few ok runs have no p of their own to bring into a family; their collapses do.
+    both = replace(scores, p_collapse=collapses.p, p_diff=None if scores.barred else scores.p_diff, barred=False)
+    if collapses.outcome == "FAIL":
+        return replace(both, outcome="FAIL", why=f"{collapses.why} (p = {collapses.p:.4f})")
+    return withheld(both, collapses.why) if collapses.withhold else both
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Two collapse rates compared: two-sided p, and the least p that these numbers of runs can give."""
+
+    p: float
+    least_p: float
+    method: Literal["fisher", "boschloo"]
+
+    def can_reject(self, alpha: float = 0.05) -> bool:
+        """Whether any outcome of so many runs could be significant."""
+        return self.least_p < alpha
+
+
+def compare_rates(k1: int, n1: int, k2: int, n2: int, method: Literal["fisher", "boschloo"] = "fisher") -> Rates:
+    """Whether two arms collapse at different rates: Fisher's exact test, or Boschloo's, which is more powerful.
+
+    With 5 seeds an arm Fisher rejects only 0/5 vs 4/5 (.048), 1/5 vs 5/5 (.048) and 0/5 vs 5/5 (.008).
+
+    Raises
+    ------
+    ValueError
+        Where a k is no part of its n, or the method none of the two.
+    """
+    for k, n in ((k1, n1), (k2, n2)):
+        if n < 1 or not 0 <= k <= n:
+            raise ValueError(f"k, n: {k} of {n} (allowed: 0 to n, n at least 1)")
+    if method not in ("fisher", "boschloo"):
+        raise ValueError(f"method: {method!r} (allowed: fisher, boschloo)")
+    return Rates(_p_of_rates(k1, n1, k2, n2, method), _p_of_rates(0, n1, n2, n2, method), method)
+
+
+def rejecting(n1: int, n2: int, alpha: float = 0.05) -> tuple[tuple[int, int], ...]:
+    """The pairs (k1, k2) with k1/n1 < k2/n2 that Fisher's test calls different, each k2 the smallest for its k1."""
+    found = []
+    for k1 in range(n1 + 1):
+        larger = (k2 for k2 in range(n2 + 1) if k2 * n1 > k1 * n2)
+        k2 = next((k2 for k2 in larger if _p_of_rates(k1, n1, k2, n2, "fisher") < alpha), None)
+        if k2 is not None:
+            found.append((k1, k2))
+    return tuple(found)
+
+
+def _p_of_rates(k1: int, n1: int, k2: int, n2: int, method: str) -> float:
+    table = [[k1, n1 - k1], [k2, n2 - k2]]
+    if k1 * n2 == k2 * n1:
+        return 1.0  # equal rates; Boschloo's search would divide 0 by 0 where neither arm collapsed
+    test = scipy.stats.fisher_exact if method == "fisher" else scipy.stats.boschloo_exact
+    return min(1.0, float(test(table).pvalue))
+
+
+def _at_least(k: int, n: int, p0: float) -> float:
+    return float(scipy.stats.binomtest(k, n, p0, alternative="greater").pvalue)

@@ -1,0 +1,206 @@
+"""Speed against a baseline: the process is the unit of replication, never the step (statistics.md, section 4).
+
+Rates are samples a second, one per process (`process_rate`), compared on the log scale; a ratio below 1 is slower.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+import numpy as np
+import scipy
+
+from harness.stats.decision import Interval, Outcome
+from harness.stats.student import quantile, spread_nodes, tail
+from harness.stats.variance import own
+
+Arm = Literal["A", "B"]
+
+MARGIN: Final = 0.05
+MEMORY: Final = 0.01
+PAIRS: Final = 5
+SESSIONS: Final = 3
+ROBUST_PAIRS: Final = 10
+WARM_UP_STEPS: Final = 20
+WARM_UP_SECONDS: Final = 10.0
+POWER: Final = 0.8
+RESAMPLES: Final = 9999
+
+
+@dataclass(frozen=True)
+class Speed:
+    """B's speed over A's (or a new session's over earlier ones').
+
+    `ci90` is two-sided, so each bound is one-sided at .05; `p_slower` is the one-sided p against a ratio of 1 or
+    more. `detectable` is the MDE: the relative slow-down found with 80 % power; a margin below it cannot be judged.
+    None: not computable.
+    """
+
+    outcome: Outcome
+    why: str
+    n: int
+    ratio: float
+    ci90: Interval | None
+    p_slower: float | None
+    margin: float
+    detectable: float | None
+
+
+def process_rate(seconds: Sequence[float], examples: Sequence[int], accelerator: bool) -> float:
+    """Samples a second of one process: the median over its steps after warm-up.
+
+    Warm-up is the first 20 steps; on an accelerator also the first 10 seconds.
+
+    Raises
+    ------
+    ValueError
+        Where steps and examples differ in number, a step took no time, or no step is left.
+    """
+    if len(seconds) != len(examples):
+        raise ValueError(f"steps: {len(seconds)} times, {len(examples)} sizes (allowed: one of each)")
+    if any(not (math.isfinite(each) and each > 0) for each in seconds):
+        raise ValueError("seconds: a step that took none (allowed: above 0)")
+    start = WARM_UP_STEPS
+    if accelerator:
+        start = max(start, int(np.searchsorted(np.cumsum(seconds), WARM_UP_SECONDS)) + 1)
+    kept = [count / time for count, time in zip(examples[start:], seconds[start:], strict=True)]
+    if not kept:
+        raise ValueError(f"steps: {len(seconds)}, all of them warm-up (allowed: more than {start})")
+    return float(np.median(kept))
+
+
+def interleaved(pairs: int, first: Arm = "A") -> tuple[Arm, ...]:
+    """The order in which to run pairs of processes, A B B A A B ...: a drift hits both arms alike.
+
+    The first arm is for the caller to draw at random.
+    """
+    second: Arm = "B" if first == "A" else "A"
+    return tuple(arm for pair in range(pairs) for arm in ((first, second) if pair % 2 == 0 else (second, first)))
+
+
+def compare_pairs(a: Sequence[float], b: Sequence[float], margin: float = MARGIN) -> Speed:
+    """Side by side: r_i = log(B_i / A_i), t over pairs; ratio = exp(mean r).
+
+    PASS where the lower bound is above 1 - margin; FAIL where the upper bound is below 1 and the ratio below
+    1 - margin; else INCONCLUSIVE, also with fewer than 5 pairs, pairs all equal, or a margin below the MDE.
+
+    Raises
+    ------
+    ValueError
+        Where the arms are empty or differ in length, a rate is not above 0, or the margin not between 0 and 1.
+    """
+    if len(a) != len(b) or not a:
+        raise ValueError(f"arms: {len(a)} and {len(b)} processes (allowed: pairs, at least 1)")
+    r = [y - x for x, y in zip(_logs(a), _logs(b), strict=True)]
+    mean = math.fsum(r) / len(r)
+    few = f"{len(r)} of at least {PAIRS} pairs of processes" if len(r) < PAIRS else ""
+    if len(r) < 2:
+        return _unjudged(len(r), mean, margin, few)
+    return _judged(len(r), mean, own(r).value, math.sqrt(1 / len(r)), margin, few)
+
+
+def compare_sessions(baseline: Sequence[float], new: float, margin: float = MARGIN) -> Speed:
+    """A new session against m >= 3 earlier ones: se = s sqrt(1 + 1/m) on the log scale, df = m - 1.
+
+    One rate a session (the median of its processes), same accelerator, driver and clocks: what differs there is not
+    to be compared. With fewer sessions INCONCLUSIVE: nothing is known of the spread between sessions.
+
+    Raises
+    ------
+    ValueError
+        As `compare_pairs`, or without any baseline.
+    """
+    if not baseline:
+        raise ValueError("baseline: no session (allowed: at least 1)")
+    history = _logs(baseline)
+    m = len(history)
+    mean = _logs([new])[0] - math.fsum(history) / m
+    few = f"{m} of at least {SESSIONS} baseline sessions: run side by side instead" if m < SESSIONS else ""
+    if m < 2:
+        return _unjudged(m, mean, margin, few)
+    return _judged(m, mean, own(history).value, math.sqrt(1 + 1 / m), margin, few)
+
+
+def detectable_slowdown(sd: float, n: int, factor: float | None = None) -> float:
+    """MDE as a fraction: the slow-down that the one-sided test at .05 finds with 80 % power.
+
+    `sd` is that of log ratios, or of log rates between sessions; n of them give df = n - 1. `factor` is the standard
+    error over it: 1/sqrt(n) for pairs (the default), sqrt(1 + 1/n) for sessions. Exact, by the noncentral t; about
+    (t_.95 + t_.80) sd factor.
+
+    Raises
+    ------
+    ValueError
+        For an sd not above 0, or n below 2.
+    """
+    if not (math.isfinite(sd) and sd > 0) or n < 2:
+        raise ValueError(f"sd, n: {sd}, {n} (allowed: above 0, at least 2)")
+    s, weight = spread_nodes(n - 1)
+    t = quantile(0.95, n - 1)
+
+    def missing(nc: float) -> float:
+        return float(scipy.special.ndtr(nc - t * s) @ weight) - POWER
+
+    nc = float(scipy.optimize.brentq(missing, 0.0, 100.0))
+    return -math.expm1(-nc * sd * (1 / math.sqrt(n) if factor is None else factor))
+
+
+def median_ratio(a: Sequence[float], b: Sequence[float], seed: int = 0) -> tuple[float, Interval]:
+    """The robust twin for ten pairs or more: exp(median r), 90 % percentile bootstrap over pairs. Never gated on.
+
+    Raises
+    ------
+    ValueError
+        For fewer than 10 pairs, whose bootstrap covers too little; or as `compare_pairs`.
+    """
+    if len(a) != len(b) or len(a) < ROBUST_PAIRS:
+        raise ValueError(f"arms: {len(a)} and {len(b)} processes (allowed: at least {ROBUST_PAIRS} pairs)")
+    r = np.subtract(_logs(b), _logs(a))
+    draws = np.median(np.random.default_rng(seed).choice(r, (RESAMPLES, r.size)), axis=1)
+    low, high = np.quantile(draws, [0.05, 0.95])
+    return math.exp(float(np.median(r))), (math.exp(float(low)), math.exp(float(high)))
+
+
+def same_memory(a: float, b: float, tolerance: float = MEMORY) -> bool:
+    """Whether two peaks of allocated memory, deterministic numbers, agree within 1 % of the first."""
+    if not (a > 0 and b > 0):
+        raise ValueError(f"memory: {a} and {b} (allowed: above 0)")
+    return abs(b - a) <= tolerance * a
+
+
+def _judged(n: int, mean: float, sd: float, factor: float, margin: float, few: str) -> Speed:
+    result = _unjudged(n, mean, margin, few or "sd = 0: all equal")
+    if not sd:
+        return result
+    se, df = sd * factor, n - 1
+    half = quantile(0.95, df) * se
+    low, high = math.exp(mean - half), math.exp(mean + half)
+    found = detectable_slowdown(sd, n, factor)
+    result = replace(result, ci90=(low, high), p_slower=tail(-mean / se, df), detectable=found)
+    if few:
+        return result
+    said = (
+        f"ratio {result.ratio:.3f}, 90 % CI [{low:.3f}, {high:.3f}], margin {100 * margin:g} %, MDE {100 * found:.1f} %"
+    )
+    if margin < found:
+        return replace(result, why=f"{said}: margin below the MDE")
+    if low > 1 - margin:
+        return replace(result, outcome="PASS", why=said)
+    failed = high < 1 and result.ratio < 1 - margin
+    return replace(result, outcome="FAIL" if failed else "INCONCLUSIVE", why=said)
+
+
+def _unjudged(n: int, mean: float, margin: float, why: str) -> Speed:
+    if not 0 < margin < 1:
+        raise ValueError(f"margin: {margin} (allowed: between 0 and 1)")
+    return Speed("INCONCLUSIVE", why, n, math.exp(mean), None, None, margin, None)
+
+
+def _logs(rates: Sequence[float]) -> list[float]:
+    for rate in rates:
+        if not (math.isfinite(rate) and rate > 0):
+            raise ValueError(f"rate: {rate} (allowed: above 0 samples a second)")
+    return [math.log(rate) for rate in rates]

@@ -1,0 +1,139 @@
+"""Commands that read: plan, validate, status, report, doctor, schema, store."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from harness.record import SCORED, STATUSES
+
+Make = Callable[..., Any]
+GRIDS = Path(__file__).resolve().parents[1] / "data" / "grids"
+BAD = (GRIDS / "bad.toml").read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("here")
+def test_plan(harness: Make) -> None:
+    code, out, err = harness("plan", "tour.toml")
+    assert (code, err) == (0, "")
+    assert "4 cells: 0 to do, 2 done, 2 skipped." in out
+    assert "fp16 needs a CUDA device" in out
+    facts = json.loads(harness("plan", "tour.toml", "--json")[1])
+    assert facts["counts"] == {"done": 2, "skip": 2}
+    assert {cell["state"] for cell in facts["cells"]} == {"done", "skip"}
+    retried = json.loads(harness("plan", "tour.toml", "--json", "--retry-errored")[1])
+    assert retried["counts"] == {"done": 1, "to do": 1, "skip": 2}
+    assert json.loads(harness("plan", "tour.toml", "--json", "--slots", "3")[1])["slots"] == 3
+    (cell,) = json.loads(harness("plan", "tour.toml", "--json", "-s", "precision=fp32", "-s", "optim=adamw_torch")[1])[
+        "cells"
+    ]
+    assert cell["label"] == "embedded/tiny-bert · fp32 · optim=adamw_torch · seed 42"
+
+
+@pytest.mark.usefixtures("here")
+def test_validate(harness: Make) -> None:
+    code, out, _ = harness("validate", "tour.toml")
+    assert code == 0
+    assert "tour.toml: ok, 4 cells in 4 configurations; axes: checkpoint (1), seed (1), precision (2), optim (2)" in out
+    assert "set by the harness" in out
+    (facts,) = json.loads(harness("validate", "tour.toml", "--json")[1])
+    assert (facts["name"], facts["cells"]) == ("tour", 4)
+
+
+def test_validate_reports_every_file(harness: Make, here: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.toml").write_text(BAD)
+    code, out, err = harness("validate", str(tmp_path / "bad.toml"), "tour.toml", str(tmp_path / "none.toml"))
+    assert (code, out) == (2, "")
+    assert "recipe.learning_rat" in err
+    assert "matrix.seed" in err
+    assert "none.toml: no such file" in err
+
+
+@pytest.mark.usefixtures("here")
+def test_status(harness: Make) -> None:
+    code, out, _ = harness("status")
+    assert code == 0
+    assert out.splitlines()[0].split()[:2] == ["grid", "cells"]
+    assert "tour: 1 x failed: " in out
+    facts = json.loads(harness("status", "--json", "tour")[1])["tour"]
+    assert facts["cells"] == 4
+    assert (facts["statuses"]["failed"], facts["statuses"]["skipped"]) == (1, 2)
+    assert sum(facts["statuses"].get(status, 0) for status in SCORED) == 1
+    assert set(facts["statuses"]) <= set(STATUSES)
+    code, out, err = harness("status", "elsewhere")
+    assert (code, err) == (2, "error: status: got 'elsewhere'; allowed: tour\n")
+    assert harness("status", "--results", "nowhere")[:2] == (0, "nowhere: no results yet\n")
+    assert harness("status", "x", "--results", "nowhere")[0] == 2
+
+
+def test_report(harness: Make, here: Path, tmp_path: Path) -> None:
+    code, out, _ = harness("report", "tour.toml", "-o", str(tmp_path / "sub" / "mine.md"), "--title", "A title")
+    assert code == 0
+    assert str(tmp_path / "sub" / "mine.md") in out
+    text = (tmp_path / "sub" / "mine.md").read_text()
+    assert text.startswith("# A title")
+    assert "bitsandbytes" in text
+    code, out, _ = harness("report", "tour.toml", "--json")
+    assert (code, bool(json.loads(out))) == (0, True)
+    (tmp_path / "file").write_text("")
+    code, _, err = harness("report", "tour.toml", "-o", str(tmp_path / "file" / "x.md"))
+    assert code == 4
+    assert "cannot write the report" in err
+
+
+def test_report_of_nothing_is_exit_5(harness: Make, here: Path, tmp_path: Path) -> None:
+    code, _, err = harness("report", "tour.toml", "--results", str(tmp_path))
+    assert code == 5
+    assert "run it first: harness run tour.toml" in err
+
+
+def test_report_without_its_arrays(harness: Make, here: Path, tmp_path: Path) -> None:
+    """Series that are gone, torn or empty cost the loss curve, not the report."""
+    for number, damage in enumerate((None, b"", b"PK\x03\x04 torn", "half")):
+        results = Path(shutil.copytree(here / "results", tmp_path / str(number)))
+        (series,) = results.rglob("series.npz")
+        content = series.read_bytes()
+        series.unlink()
+        if damage is not None:
+            series.write_bytes(content[: len(content) // 2] if isinstance(damage, str) else damage)
+        code, _, err = harness("report", "tour.toml", "--results", str(results))
+        assert (code, err) == (0, "")
+
+
+@pytest.mark.usefixtures("here")
+def test_doctor(harness: Make) -> None:
+    code, out, _ = harness("doctor", "tour.toml")
+    assert code == 0
+    assert "precisions: fp32" in out
+    assert "tour.toml: 2 of 4 cells can run here" in out
+    facts = json.loads(harness("doctor", "tour.toml", "--json")[1])
+    assert facts["grid"]["can_run"] == 2
+    assert facts["problems"] == facts["grid"]["problems"] == []
+    assert facts["precisions"]["fp16"] is False
+
+
+def test_schema(harness: Make, here: Path) -> None:
+    code, out, _ = harness("schema")
+    assert code == 0
+    validator = jsonschema.Draft202012Validator(json.loads(out))
+    records = [json.loads(path.read_text()) for path in (here / "results").rglob("record.json")]
+    assert len(records) == 4
+    for record in records:
+        validator.validate(record)
+
+
+def test_store_reindex(harness: Make, here: Path, tmp_path: Path) -> None:
+    results = Path(shutil.copytree(here / "results", tmp_path / "results"))
+    index = results / "tour" / "index.jsonl"
+    before = sorted(index.read_text().splitlines())
+    index.write_text("torn")
+    assert harness("store", "reindex", "--results", str(results))[:2] == (0, "tour: 4 records\n")
+    assert sorted(index.read_text().splitlines()) == before
+    code, _, err = harness("store", "reindex", "other", "--results", str(results))
+    assert (code, err) == (2, "error: store reindex: got 'other'; allowed: tour\n")

@@ -1,0 +1,145 @@
+"""`harness verify` and `harness diff` as a user meets them: one real verification that the tests read."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Make = Callable[..., Any]
+REPOSITORY = Path(__file__).resolve().parents[2]
+ISSUE = "huggingface/transformers#47688"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder in which `harness` is run as a process of its own."""
+
+    folder: Path
+
+    def harness(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        variables = {name: value for name, value in os.environ.items() if name != "HARNESS_REQUIRE"}
+        variables |= {"HARNESS_CACHE": str(self.folder / "cache"), "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
+        variables["PYTHONPATH"] = str(REPOSITORY)
+        command = [sys.executable, "-m", "harness", *arguments]
+        return subprocess.run(command, cwd=self.folder, env=variables, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    return Place(tmp_path_factory.mktemp("verify"))
+
+
+@pytest.fixture(scope="module")
+def affected(place: Place) -> subprocess.CompletedProcess[str]:
+    return place.harness("verify", "-o", "found.md")
+
+
+def test_both_defects_are_named_with_their_ratios(place: Place, affected: subprocess.CompletedProcess[str]) -> None:
+    assert affected.returncode == 1, affected.stderr
+    assert affected.stderr == ""
+    lines = affected.stdout.splitlines()
+    for kind, ratio in (("accumulation", "4.000 x"), ("devices", "2.000 x")):
+        (at,) = [n for n, line in enumerate(lines) if line.startswith(f"FAIL          invariants: {kind}: ")]
+        assert f"logged loss is {ratio}" in lines[at + 1]
+        assert f"gradient norm is {ratio}" in lines[at + 2]
+        assert "at step 0" in lines[at + 2]
+    assert [line for line in lines if line.startswith(f"[1] {ISSUE}: ")]
+    assert "not available" not in affected.stdout
+    assert lines[-1] == "28 checks: 9 FAIL, 19 PASS"
+
+
+def test_the_report_says_the_same(place: Place, affected: subprocess.CompletedProcess[str]) -> None:
+    text = (place.folder / "found.md").read_text(encoding="utf-8")
+    assert "harness verify -o found.md" in text
+    assert text.count("| FAIL ") == 9
+    assert f"[{ISSUE}](https://github.com/huggingface/transformers/issues/47688)" in text
+    assert "|      0 | 0.693233 | 2.772932 | 4.000000 |" in text
+    verdicts = json.loads((place.folder / "found.json").read_text(encoding="utf-8"))
+    assert len(verdicts) == 28
+    ratios = {
+        (verdict["check"], finding["item"]): (finding["step"], finding["ratio"], finding["upstream"])
+        for verdict in verdicts
+        for finding in verdict["findings"]
+        if finding["outcome"] == "FAIL" and verdict["check"].startswith("invariants")
+    }
+    assert ratios == {
+        ("invariants: accumulation", "logged loss"): (0, pytest.approx(4.0, rel=1e-5), ISSUE),
+        ("invariants: accumulation", "gradient norm"): (0, pytest.approx(4.0, rel=1e-5), ISSUE),
+        ("invariants: devices", "logged loss"): (0, pytest.approx(2.0, rel=1e-5), ISSUE),
+        ("invariants: devices", "gradient norm"): (0, pytest.approx(2.0, rel=1e-5), ISSUE),
+    }
+
+
+def test_reuse_runs_nothing_and_says_the_same(place: Place, affected: subprocess.CompletedProcess[str]) -> None:
+    again = place.harness("verify", "--reuse")
+    assert again.returncode == 1
+    assert "done  " not in again.stdout
+    assert again.stdout.splitlines()[-1] == affected.stdout.splitlines()[-1]
+
+
+def test_json_stands_alone_on_standard_output(place: Place, affected: subprocess.CompletedProcess[str]) -> None:
+    done = place.harness("verify", "--reuse", "--json")
+    assert (done.returncode, len(json.loads(done.stdout))) == (1, 28)
+
+
+def test_with_the_work_around_everything_passes(place: Place) -> None:
+    done = place.harness("verify", "--work-around")
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.splitlines()[-1] == "28 checks: 28 PASS"
+    assert "not available" not in done.stdout
+
+
+def test_diff_names_the_first_difference(place: Place, affected: subprocess.CompletedProcess[str]) -> None:
+    verdicts = json.loads((place.folder / "found.json").read_text(encoding="utf-8"))
+    by_check = {verdict["check"]: verdict["cell_ids"] for verdict in verdicts}
+    done = place.harness("diff", *by_check["invariants: accumulation"])
+    assert done.returncode == 1
+    assert (
+        "First difference: logged loss: 0.6932328 against 2.772932, ratio 4, at step 0, and on every step"
+        in done.stdout
+    )
+    assert "recipe.gradient_accumulation_steps: 1 against 4" in done.stdout
+    done = place.harness("diff", *by_check["reproducibility"], "--exact")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.rstrip().endswith("No difference in what was done over 8 steps.")
+    found = json.loads(place.harness("diff", *by_check["reproducibility"], "--json").stdout)
+    assert found["equal"] is True
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["verify", "--only", "repeet"], '--only: got "repeet"; allowed repeat, '),
+        (["verify", "g.toml", "--checkpoint", "x"], '--checkpoint: got "x" beside the grid g.toml'),
+        (["verify", "--steps", "21"], "20"),
+        (["verify", "none.toml"], "none.toml: no such file"),
+        (["diff", "nowhere", "nothing"], '"nowhere": no run of such a cell in results'),
+        (["diff", "a/b", "c"], '"a/b": no such run; allowed the folder of a run'),
+    ],
+)
+def test_usage_errors_are_exit_2(
+    harness: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, err = harness(*arguments)
+    assert code == 2
+    assert said in err
+
+
+def test_a_cell_with_several_runs_must_be_named_by_its_folder(
+    place: Place, affected: subprocess.CompletedProcess[str]
+) -> None:
+    verdicts = json.loads((place.folder / "found.json").read_text(encoding="utf-8"))
+    cell = next(verdict["cell_ids"][0] for verdict in verdicts if verdict["check"] == "reproducibility")
+    place.harness("verify", "--only", "repeat", "--select", "precision=fp32", "--select", "devices=1")
+    done = place.harness("diff", cell, cell)
+    assert done.returncode == 2
+    assert "2 runs begin so; allowed one of their folders" in done.stderr

@@ -1,0 +1,80 @@
+"""Faults of training, planted in the libraries under a real run: each found by name, none where nothing is planted."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+CLEAN = (90, 91)
+FAULTS: dict[str, tuple[str, str]] = {
+    # fault -> (check, item) that must find it
+    "wrong-order": ("invariants: engine", "examples of each step"),
+    "unseeded-head": ("reproducibility", "initial weights"),
+    "doubled-gradient": ("invariants: engine", "gradient norm"),
+    "extra-step": ("fidelity", "optimizer steps"),
+    "shifted-rate": ("fidelity", "learning rate"),
+    "eager-attention": ("fidelity", "attention"),
+    "unfused-optimizer": ("fidelity", "optimizer"),
+    "dropped-example": ("fidelity", "logits"),
+    "lost-tensor": ("fidelity", "weights as saved"),
+    "no-clipping": ("fidelity", "clipping"),
+    "no-dropout": ("fidelity", "dropout"),
+    "other-precision": ("fidelity", "run"),
+}
+SEEDS = {fault: seed for seed, fault in enumerate(FAULTS, 1)}
+
+
+@pytest.fixture(scope="module")
+def verdicts(lasting_house: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[int, list[dict[str, Any]]]:
+    """The verdicts of one `harness verify` over a seed for each fault and two clean ones, by seed."""
+    house = lasting_house
+    plain = [seed for fault, seed in SEEDS.items() if fault != "other-precision"]
+    # The precision asked for must be another than fp32, or training in fp32 would be no fault.
+    include = (
+        f'include = [{{ checkpoint = "embedded/tiny-bert", seed = {SEEDS["other-precision"]}, precision = "bf16" }}]'
+    )
+    house.grid([*plain, *CLEAN], max_steps=8, more=include, recipe="per_device_train_batch_size = 32")
+    out = tmp_path_factory.mktemp("verdicts") / "found.md"
+    arguments = ["--all-seeds", "--only", "repeat", "--only", "engine", "-o", str(out)]
+    code, output = house.run(*arguments, faults={seed: fault for fault, seed in SEEDS.items()}, command="verify")
+    assert code == 1, output
+    found: dict[int, list[dict[str, Any]]] = {}
+    for verdict in json.loads(out.with_suffix(".json").read_text(encoding="utf-8")):
+        seeds = {
+            int(part.removeprefix("seed "))
+            for part in verdict["subject"].replace(" / ", " · ").split(" · ")
+            if part.startswith("seed ")
+        }
+        (seed,) = seeds
+        found.setdefault(seed, []).append(verdict)
+    return found
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_planted_fault_is_found_by_name(verdicts: dict[int, list[dict[str, Any]]], fault: str) -> None:
+    check, item = FAULTS[fault]
+    failing = {
+        (verdict["check"], finding["item"])
+        for verdict in verdicts[SEEDS[fault]]
+        for finding in verdict["findings"]
+        if finding["outcome"] in ("FAIL", "ERROR")
+    }
+    assert (check, item) in failing
+
+
+def test_a_ratio_is_the_trainers_over_the_plain_loops(verdicts: dict[int, list[dict[str, Any]]]) -> None:
+    found = [
+        (finding["step"], finding["ratio"])
+        for verdict in verdicts[SEEDS["doubled-gradient"]]
+        for finding in verdict["findings"]
+        if finding["outcome"] == "FAIL"
+    ]
+    assert found == [(0, pytest.approx(2.0, rel=1e-5))] * 2
+
+
+@pytest.mark.parametrize("seed", CLEAN)
+def test_nothing_is_found_where_nothing_is_planted(verdicts: dict[int, list[dict[str, Any]]], seed: int) -> None:
+    assert {verdict["outcome"] for verdict in verdicts[seed]} == {"PASS"}
+    assert {verdict["check"] for verdict in verdicts[seed]} == {"fidelity", "reproducibility", "invariants: engine"}

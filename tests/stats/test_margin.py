@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.stats.margin import automatic, half_ulp
+
+
+@pytest.mark.parametrize(
+    ("sd", "margin"), [(1.0, 2.5), (1.2, 3.0), (0.8, 2.0), (0.0, 0.25), (0.6, 1.5), (0.05, 0.25), (0.99, 2.5)]
+)
+def test_margin_of_a_spread(sd: float, margin: float) -> None:
+    assert automatic(sd) == margin
+
+
+def test_without_a_spread_the_default_of_the_metric() -> None:
+    assert (automatic(None), automatic(None, "f1")) == (2.5, 1.75)
+    with pytest.raises(ValueError, match="allowed: accuracy, f1"):
+        automatic(None, "mcc")
+    with pytest.raises(ValueError, match="allowed"):
+        automatic(math.nan)
+
+
+@given(st.floats(0, 20))
+def test_margins_are_whole_steps_near_the_spread(sd: float) -> None:
+    margin = automatic(sd)
+    assert (4 * margin).is_integer()
+    assert margin == 0.25 or abs(margin - 2.4 * sd) <= 0.125 + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("printed", "scale", "half"),
+    [("0.8578", 100, 0.005), ("85.8", 1, 0.05), ("0.8600", 100, 0.005), ("86", 1, 0.5), ("8.578e-1", 100, 0.005)],
+)
+def test_what_rounding_hides(printed: str, scale: float, half: float) -> None:
+    assert half_ulp(printed, scale) == pytest.approx(half, rel=1e-12)
+
+
+@given(st.floats(0, 1), st.integers(1, 6))
+def test_rounding_never_moves_a_value_by_more(value: float, digits: int) -> None:
+    printed = f"{value:.{digits}f}"
+    assert 100 * abs(float(printed) - value) <= half_ulp(printed) * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("printed", ["", "about 86", "nan", "inf"])
+def test_what_is_no_number_is_refused(printed: str) -> None:
+    with pytest.raises(ValueError, match="allowed"):
+        half_ulp(printed)

@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import nct, ttest_1samp
+from scipy.stats import t as student
+
+from harness.stats.throughput import (
+    Speed,
+    compare_pairs,
+    compare_sessions,
+    detectable_slowdown,
+    interleaved,
+    median_ratio,
+    process_rate,
+    same_memory,
+)
+
+rates = st.floats(350, 450)
+pairs = st.integers(5, 12).flatmap(
+    lambda n: st.tuples(st.lists(rates, min_size=n, max_size=n), st.lists(rates, min_size=n, max_size=n))
+)
+
+
+@given(pairs, st.floats(0.01, 0.3))
+def test_pairs_agree_with_scipys_t_on_log_ratios(both: tuple[list[float], list[float]], margin: float) -> None:
+    a, b = both
+    r = np.log(b) - np.log(a)
+    found = compare_pairs(a, b, margin)
+    if r.std(ddof=1) < 1e-9:
+        assert (found.outcome, found.ci90) == ("INCONCLUSIVE", None)
+        return
+    test = ttest_1samp(r, 0, alternative="less")
+    interval = ttest_1samp(r, 0).confidence_interval(0.90)
+    assert found.ratio == pytest.approx(math.exp(r.mean()))
+    assert found.p_slower == pytest.approx(test.pvalue, rel=1e-6, abs=1e-12)
+    assert found.ci90 == pytest.approx((math.exp(interval.low), math.exp(interval.high)), rel=1e-6)
+    assert found.detectable is not None
+    low, high = found.ci90 or (0, 0)
+    if margin < found.detectable:
+        assert found.outcome == "INCONCLUSIVE"
+        assert "below the MDE" in found.why
+    else:
+        assert (found.outcome == "PASS") == (low > 1 - margin)
+        assert (found.outcome == "FAIL") == (high < 1 and found.ratio < 1 - margin)
+
+
+@given(pairs)
+def test_both_arms_times_anything_is_the_same_ratio(both: tuple[list[float], list[float]]) -> None:
+    a, b = both
+    first, second = compare_pairs(a, b), compare_pairs([7 * x for x in a], [7 * x for x in b])
+    assert (first.outcome, first.ratio) == (second.outcome, pytest.approx(second.ratio))
+    assert compare_pairs(b, a).ratio == pytest.approx(1 / first.ratio)
+
+
+def test_few_pairs_and_equal_pairs_decide_nothing() -> None:
+    four = compare_pairs([400, 401, 402, 403], [300, 301, 302.5, 304])
+    assert (four.outcome, four.why) == ("INCONCLUSIVE", "4 of at least 5 pairs of processes")
+    assert four.ci90 is not None
+    one = compare_pairs([400], [300])
+    assert (one.outcome, one.ratio, one.ci90) == ("INCONCLUSIVE", pytest.approx(0.75), None)
+    assert compare_pairs([400.0] * 5, [390.0] * 5).why.startswith("sd = 0")
+
+
+def test_a_noisy_machine_cannot_judge_a_small_margin() -> None:
+    a, b = [400, 380, 420, 410, 390], [300, 370, 310, 350, 280]
+    found = compare_pairs(a, b)
+    assert found.detectable is not None
+    assert found.detectable > found.margin
+    assert found.outcome == "INCONCLUSIVE"
+
+
+@pytest.mark.parametrize(("n", "about"), [(5, 0.027), (10, 0.017)])
+def test_mde_of_section_4(n: int, about: float) -> None:
+    exact = detectable_slowdown(0.02, n)
+    assert exact == pytest.approx(about, abs=0.001)
+    # The second path: scipy's noncentral t at the found shift.
+    nc = -math.log1p(-exact) / (0.02 / math.sqrt(n))
+    assert nct.sf(student.ppf(0.95, n - 1), n - 1, nc) == pytest.approx(0.8, abs=1e-5)
+
+
+def simulated(true: float, repetitions: int = 3000, order: str = "ABBA", processes: int = 5) -> dict[str, float]:
+    """Section 7: process sd 1.5 %, drift 3 % over a session, median of steps already taken."""
+    generator = np.random.default_rng(int(1000 * true))
+    outcomes = {"PASS": 0, "FAIL": 0, "INCONCLUSIVE": 0}
+    arms = interleaved(processes) if order == "ABBA" else ("A",) * processes + ("B",) * processes
+    for _ in range(repetitions):
+        drift = generator.normal(0, 0.03) * np.linspace(0, 1, 2 * processes)
+        logs = drift + generator.normal(0, 0.015, 2 * processes)
+        a = [math.exp(x) for x, arm in zip(logs, arms, strict=True) if arm == "A"]
+        b = [true * math.exp(x) for x, arm in zip(logs, arms, strict=True) if arm == "B"]
+        outcomes[compare_pairs(a, b).outcome] += 1
+    return {word: 100 * count / repetitions for word, count in outcomes.items()}
+
+
+def test_simulated_rule() -> None:
+    # Section 7: FAIL 0/49/100, PASS 99/5/0 at 0/-5/-10 %; where the margin is below the MDE 1 or 2 % less of each.
+    found = [simulated(true) for true in (1.0, 0.95, 0.90)]
+    assert [each["FAIL"] for each in found] == pytest.approx([0, 49, 100], abs=3)
+    assert [each["PASS"] for each in found] == pytest.approx([99, 5, 0], abs=3)
+
+
+def test_interleaving_keeps_a_drift_out() -> None:
+    assert simulated(0.95, order="AABB")["PASS"] > simulated(0.95)["PASS"] + 3
+
+
+@pytest.mark.parametrize("first", ["A", "B"])
+def test_order(first: str) -> None:
+    assert "".join(interleaved(3)) == "ABBAAB"
+    assert interleaved(0) == ()
+    order = interleaved(6, first)  # type: ignore[arg-type]
+    assert order[0] == first
+    for pair in zip(order[::2], order[1::2], strict=True):
+        assert sorted(pair) == ["A", "B"]
+    # Mean position of both arms is equal: a linear drift cancels.
+    places = {arm: [i for i, each in enumerate(order) if each == arm] for arm in "AB"}
+    assert sum(places["A"]) == sum(places["B"])
+
+
+def test_sessions() -> None:
+    history, new = [400.0, 404.0, 396.0, 402.0], 370.0
+    found = compare_sessions(history, new)
+    logs = np.log(history)
+    t = (math.log(new) - logs.mean()) / (logs.std(ddof=1) * math.sqrt(1 + 1 / 4))
+    assert found.p_slower == pytest.approx(student.cdf(t, 3))
+    assert (found.outcome, found.n) == ("FAIL", 4)
+    assert compare_sessions(history, 400.0).outcome == "PASS"
+    for few in ([400.0], [400.0, 404.0]):
+        asked = compare_sessions(few, 300.0)
+        assert asked.outcome == "INCONCLUSIVE"
+        assert "side by side" in asked.why
+
+
+@pytest.mark.parametrize("m", [3, 5, 10])
+def test_sessions_keep_their_level(m: int) -> None:
+    # Section 7: false alarm 5/6/5 % over 3/5/10 sessions, where Welch against one session has 15 %.
+    generator = np.random.default_rng(m)
+    p = [
+        compare_sessions(np.exp(generator.normal(6, 0.02, m)).tolist(), math.exp(generator.normal(6, 0.02))).p_slower
+        for _ in range(2500)
+    ]
+    assert np.mean(np.asarray(p, dtype=float) < 0.05) == pytest.approx(0.05, abs=0.013)
+
+
+def test_the_robust_twin() -> None:
+    generator = np.random.default_rng(3)
+    a = np.exp(generator.normal(6, 0.015, 12))
+    b = 0.97 * np.exp(generator.normal(6, 0.015, 12))
+    ratio, (low, high) = median_ratio(a.tolist(), b.tolist())
+    assert low < ratio < high
+    assert ratio == pytest.approx(float(np.exp(np.median(np.log(b / a)))))
+    gate = compare_pairs(a.tolist(), b.tolist())
+    assert gate.ci90 is not None
+    assert (low, high) == pytest.approx(gate.ci90, abs=0.012)
+    assert median_ratio(a.tolist(), b.tolist()) == (ratio, (low, high))
+    b[3] *= 0.2  # one process that something else disturbed
+    assert median_ratio(a.tolist(), b.tolist())[0] == pytest.approx(ratio, abs=0.012)
+
+
+def test_a_process_is_the_median_of_its_steps_after_warm_up() -> None:
+    slow, fast = [1.0] * 20, [0.1] * 30
+    assert process_rate(slow + fast, [8] * 50, accelerator=False) == pytest.approx(80)
+    # 20 s of warm-up steps: more than 10 s, so the accelerator drops no more.
+    assert process_rate(slow + fast, [8] * 50, accelerator=True) == pytest.approx(80)
+    # 0.1 s a step: 10 s are 100 steps on an accelerator, 20 steps are enough on a CPU.
+    steps = [0.1] * 100 + [0.05] * 60
+    assert process_rate(steps, [8] * 160, accelerator=True) == pytest.approx(160)
+    assert process_rate(steps, [8] * 160, accelerator=False) == pytest.approx(80)
+    # The padded last batch of an epoch is no outlier: each step has its own size.
+    assert process_rate([0.1] * 20 + [0.1, 0.05, 0.1], [8] * 21 + [4, 8], accelerator=False) == pytest.approx(80)
+
+
+def test_memory() -> None:
+    assert same_memory(1000, 1009.9)
+    assert same_memory(1000, 990.1)
+    assert not same_memory(1000, 1010.5)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: compare_pairs([], []),
+        lambda: compare_pairs([400.0], [400.0, 401.0]),
+        lambda: compare_pairs([400.0, 0.0], [400.0, 401.0]),
+        lambda: compare_pairs([400.0, 401.0], [400.0, 401.0], margin=0.0),
+        lambda: compare_sessions([], 400.0),
+        lambda: detectable_slowdown(0.0, 5),
+        lambda: median_ratio([400.0] * 9, [400.0] * 9),
+        lambda: process_rate([0.1] * 20, [8] * 20, accelerator=False),
+        lambda: process_rate([0.1], [8, 8], accelerator=False),
+        lambda: process_rate([0.0] * 30, [8] * 30, accelerator=False),
+        lambda: same_memory(0, 1),
+    ],
+)
+def test_nonsense_is_refused(call: Callable[[], Speed | object]) -> None:
+    with pytest.raises(ValueError, match="allowed"):
+        call()

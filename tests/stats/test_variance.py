@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from scipy.stats import f, levene, t
+
+from harness.stats.variance import Sd, chosen, homogeneity, moderated, own, pooled, sample, satterthwaite
+
+scores = st.integers(280, 380).map(lambda correct: 100 * correct / 408)
+cells = st.lists(scores, min_size=2, max_size=8)
+
+
+@given(cells)
+def test_own(values: list[float]) -> None:
+    sd = own(values)
+    assert sd.value == pytest.approx(statistics.stdev(values), abs=1e-9)
+    assert (sd.df, sd.source, sd.least_runs) == (len(values) - 1, "own", 5)
+
+
+def test_rounding_is_no_spread() -> None:
+    # The same difference of one example, computed from other scores: parted by the last bits only.
+    differences = [100 * (k + 1) / 408 - 100 * k / 408 for k in (301, 347, 350, 222)]
+    assert len(set(differences)) > 1
+    assert own(differences).value == 0.0
+    assert not sample(differences).varied
+    assert own([85.0, 85.0 + 100 / 408]).value > 0.1
+
+
+def test_a_sample_of_one_has_a_mean_and_no_sd() -> None:
+    one = sample([85.0])
+    assert (one.n, one.mean, one.sd, one.varied) == (1, 85.0, None, True)
+    history = Sd(1.2, 16, "moderated", 3)
+    assert sample([85.0], history).sd is history
+    equal = sample([85.0, 85.0, 85.0], history)
+    assert (equal.sd, equal.varied) == (history, False)
+
+
+@given(st.lists(cells, min_size=2, max_size=5))
+def test_pooled_is_the_residual_variance_of_a_one_way_layout(groups: list[list[float]]) -> None:
+    # The second path: least squares on cell dummies.
+    values = np.concatenate([np.asarray(each) for each in groups])
+    dummies = np.zeros((len(values), len(groups)))
+    dummies[np.arange(len(values)), np.repeat(np.arange(len(groups)), [len(each) for each in groups])] = 1
+    residuals = values - dummies @ np.linalg.lstsq(dummies, values, rcond=None)[0]
+    sd = pooled(groups)
+    assert sd.df == len(values) - len(groups)
+    assert sd.value == pytest.approx(math.sqrt(float(residuals @ residuals) / sd.df), abs=1e-6)
+    assert (sd.source, sd.cells, sd.least_runs) == ("pooled", len(groups), 3)
+
+
+def test_cells_of_one_run_bring_nothing() -> None:
+    assert pooled([[84.0, 86.0], [90.0]]) == own([84.0, 86.0])
+    with pytest.raises(ValueError, match="allowed"):
+        pooled([[84.0], []])
+
+
+def test_seeds_shared_by_correlated_cells_count_once() -> None:
+    a, b = [84.0, 86.0, 85.0], [84.5, 86.5, 85.2]
+    assert pooled([a, b]).df == 4
+    assert pooled([a, b], [[1, 2, 3], [1, 2, 3]]).df == 2
+    assert "once" in pooled([a, b], [[1, 2, 3], [1, 2, 3]]).note
+    # Not correlated, or no seed shared: they count fully.
+    assert pooled([a, [85.0, 85.0, 87.0]], [[1, 2, 3], [1, 2, 3]]).df == 4
+    assert pooled([a, b], [[1, 2, 3], [4, 5, 6]]).df == 4
+    # Two cells that share, one apart: (4 seeds - 1) + (2 - 1).
+    linked = pooled([a, [84.5, 86.5, 85.2], [80.0, 81.0]], [[1, 2, 3], [1, 2, 4], [7, 8]])
+    assert linked.df == 4
+    with pytest.raises(ValueError, match="seeds"):
+        pooled([a, b], [[1, 2, 3], [1, 1, 3]])
+    with pytest.raises(ValueError, match="seeds"):
+        pooled([a, b], [[1, 2, 3]])
+
+
+@given(st.lists(st.lists(scores, min_size=3, max_size=8), min_size=2, max_size=4))
+def test_levene_agrees_with_scipys(groups: list[list[float]]) -> None:
+    distances = [np.abs(np.asarray(each) - np.median(each)) for each in groups]
+    assume(any(each.std() > 1e-6 for each in distances))
+    assert homogeneity(groups) == pytest.approx(levene(*groups, center="median").pvalue, abs=1e-9)
+
+
+def test_levene_where_scipys_divides_by_zero() -> None:
+    assert homogeneity([[85.0, 85.0, 85.0], [84.0, 84.0, 84.0]]) == 1.0
+    assert homogeneity([[84.0, 86.0], [80.0, 90.0]]) is None
+    assert homogeneity([[84.0, 86.0, 85.0]]) is None
+
+
+@given(cells, st.floats(0.3, 3), st.integers(2, 40))
+def test_moderated(values: list[float], s0: float, df0: int) -> None:
+    mine, d0 = own(values), min(16, df0)
+    found = moderated(mine, Sd(s0, df0, "pooled", 3))
+    if mine.value**2 / s0**2 > f.ppf(0.90, mine.df, d0):
+        assert (found.value, found.df, found.least_runs) == (mine.value, mine.df, 5)
+        assert found.note.startswith("sd larger than history")
+    else:
+        assert found.df == d0 + mine.df
+        assert found.value**2 == pytest.approx((d0 * s0**2 + mine.df * mine.value**2) / (d0 + mine.df))
+        assert min(mine.value, s0) - 1e-9 <= found.value <= max(mine.value, s0) + 1e-9
+        assert found.least_runs == 3
+
+
+def test_moderated_is_the_posterior_mean_of_precision() -> None:
+    # The second path (Smyth 2004): 1/sigma^2 ~ chi2_d0 / (d0 s0^2) beforehand; 1/s~^2 is its mean afterwards.
+    s, d, s0, d0 = 1.1, 4.0, 0.9, 8.0
+    precision = np.linspace(1e-4, 12, 200_001)
+    log_posterior = (d0 / 2 - 1 + d / 2) * np.log(precision) - precision * (d0 * s0**2 + d * s**2) / 2
+    weight = np.exp(log_posterior - log_posterior.max())
+    posterior_mean = float(precision @ weight / weight.sum())
+    assert moderated(Sd(s, d), Sd(s0, d0, "pooled", 2)).value ** -2 == pytest.approx(posterior_mean, rel=1e-6)
+
+
+def test_what_is_no_history() -> None:
+    mine = Sd(1.0, 4)
+    assert "single cell" in moderated(mine, Sd(1.0, 9)).note
+    assert "without spread" in moderated(mine, Sd(0.0, 9, "pooled", 2)).note
+    assert moderated(None, Sd(1.3, 40, "pooled", 5)) == Sd(1.3, 16, "moderated", 5, "history alone")
+    with pytest.raises(ValueError, match="allowed"):
+        moderated(None, Sd(1.3, 9))
+
+
+def test_chosen() -> None:
+    values, past = [85.0, 86.0, 84.0], [[84.0, 85.5, 86.0], [83.0, 84.0, 84.4]]
+    assert chosen(values) == own(values)
+    assert chosen([85.0]) is None
+    assert chosen(values, past[:1]) == own(values)
+    assert chosen(values, past) == moderated(own(values), pooled(past))
+    alone = chosen([85.0], past)
+    assert alone is not None
+    assert (alone.source, alone.df) == ("moderated", 4)
+    wild = [[84.0, 84.1, 84.2, 84.0, 84.1, 84.2], [60.0, 95.0, 99.0, 61.0, 64.0, 97.0]]
+    refused = chosen(values, wild)
+    assert refused is not None
+    assert (refused.value, refused.source) == (own(values).value, "own")
+    assert "Levene" in refused.note
+    assert chosen([85.0], [[84.0, 84.0], [85.0, 85.0]]) is None
+
+
+def test_guard_keeps_a_wrong_history_in_check() -> None:
+    # Section 1.3: true sd twice the prior (df 8), n = 5: t at .05 rejects about 16 % unguarded, 10 % guarded.
+    generator = np.random.default_rng(7)
+    draws = generator.normal(0, 2, (20_000, 5))
+    history = Sd(1.0, 8, "pooled", 2)
+    bound = {df: float(t.ppf(0.975, df)) for df in (4, 12)}
+    rejected = {"guarded": 0, "unguarded": 0}
+    for mean, s in zip(draws.mean(axis=1).tolist(), draws.std(axis=1, ddof=1).tolist(), strict=True):
+        sd = moderated(Sd(s, 4), history)
+        plain = math.sqrt((8 + 4 * s**2) / 12)
+        rejected["guarded"] += abs(mean) > bound[sd.df] * sd.value / math.sqrt(5)
+        rejected["unguarded"] += abs(mean) > bound[12] * plain / math.sqrt(5)
+    assert rejected["guarded"] / 20_000 == pytest.approx(0.10, abs=0.015)
+    assert rejected["unguarded"] / 20_000 == pytest.approx(0.16, abs=0.02)
+
+
+def test_satterthwaite() -> None:
+    assert satterthwaite(1.0, 4, 1.0, 4) == pytest.approx(8)
+    assert satterthwaite(1.0, 4, 0.0, 9) == pytest.approx(4)
+    with pytest.raises(ValueError, match="allowed"):
+        satterthwaite(0.0, 4, 0.0, 4)
+
+
+@given(st.floats(0.01, 5), st.integers(1, 20), st.floats(0.01, 5), st.integers(1, 20))
+def test_satterthwaite_is_between_the_smaller_and_the_sum(a: float, da: int, b: float, db: int) -> None:
+    assert min(da, db) - 1e-9 <= satterthwaite(a, da, b, db) <= da + db + 1e-9
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: own([1.0]),
+        lambda: own([1.0, math.nan]),
+        lambda: sample([]),
+        lambda: Sd(-1.0, 3),
+        lambda: Sd(1.0, 0),
+    ],
+)
+def test_nonsense_is_refused(call: Callable[[], object]) -> None:
+    with pytest.raises(ValueError, match="allowed"):
+        call()
