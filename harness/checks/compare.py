@@ -67,7 +67,8 @@ class Comparison:
     """What `compare` found, in the order of the layers; within the trajectory by step.
 
     `consequences` are differences that follow from one of `roots` (other data, initial weights or data order) or from
-    batches asked for in another split, kept apart so that they do not hide it. `not_available` names what only one of the runs could tell, or neither.
+    batches asked for in another split, kept apart so that they do not hide it. `not_available` names what only one of
+    the runs could tell, or neither.
     """
 
     differences: tuple[Difference, ...]

@@ -81,7 +81,8 @@ def difference_power(
 ) -> float:
     """The chance that the difference test is significant: noncentral t, nc = |D| / se.
 
-    By the same quadrature as TOST's: scipy's noncentral t gives NaN where nc is large.
+    Direction "lower": one-sided, of a loss of that size. By the same quadrature as TOST's, for scipy's noncentral t
+    gives NaN where nc is large.
     """
     nc, df = abs(difference) / _sized(sd, design.se_diff(n)), design.df(n)
     if direction == "lower":

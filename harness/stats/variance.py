@@ -1,4 +1,4 @@
-"""The spread from seed to seed, and where it was learned (statistics.md, sections 1.1 to 1.3). Units: points."""
+"""The spread from seed to seed, and where it was learned (statistics.md, section 1.3). Units: points."""
 
 from __future__ import annotations
 
