@@ -18,6 +18,7 @@ from harness.cells import expand
 from harness.errors import SpecError
 from harness.grid_file import explain, junk, name_of, parse_toml, raise_problems, read_toml
 from harness.matrix import Matrix, dotted, is_plain_text, read_matrix
+from harness.seeds import SeedPlan
 from harness.wording import listed, show
 
 CURRENT: Final = "current"
@@ -181,6 +182,11 @@ class Grid(_Table):
     def axes(self) -> Mapping[str, Any]:
         """The axes as written: name -> list of values, in the order of the file."""
         return self._matrix.axes
+
+    @property
+    def seed_plan(self) -> SeedPlan | None:
+        """The planned looks, where the grid has them; its cells then have every seed of the plan."""
+        return self._matrix.seed_plan
 
     def cells(self) -> list[Cell]:
         """Return every cell, the first seed of each configuration before any second one."""

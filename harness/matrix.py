@@ -13,6 +13,7 @@ from harness.arguments import check_recipe, check_recipe_field, recipe_fields
 from harness.canonical import canonical_json
 from harness.cell import ENGINES, LATER, OR_FALSE, PRECISIONS
 from harness.errors import SpecError
+from harness.seeds import MAX_SEED, SeedPlan, read_seed_plan
 from harness.wording import listed, show, suggestion
 
 Combination = dict[str, Any]
@@ -21,7 +22,6 @@ OWN_AXES: Final = ("checkpoint", "seed", "precision", "devices", "environment", 
 """The axes that are not `TrainingArguments` fields."""
 
 MAX_COMBINATIONS: Final = 1_000_000
-MAX_SEED: Final = 2**32 - 1
 MAX_DEVICES: Final = 1024
 MAX_STEPS: Final = 10**9
 MAX_REPEATS: Final = 1000
@@ -36,6 +36,7 @@ class Matrix:
     include: Sequence[Mapping[str, Any]] = ()
     exclude: Sequence[Mapping[str, Any]] = ()
     scaling: str = "strong"
+    seed_plan: SeedPlan | None = None
 
     def size(self) -> int:
         """Return the number of combinations before `exclude` and `include`."""
@@ -98,8 +99,13 @@ def read_matrix(raw: Mapping[str, Any], file: str) -> tuple[Matrix, list[str]]:
     """Read a grid's [matrix]; return what is sound of it, and every problem as a line of text."""
     problems: list[str] = []
     axes: dict[str, Sequence[Any]] = {}
+    plan: SeedPlan | None = None
     for name, value in raw.items():
         if name in ("include", "exclude", "scaling"):
+            continue
+        if name == "seeds":
+            plan = _read_seeds(raw, file, problems)
+            axes["seed"] = plan.seeds if plan else ()
             continue
         where = f"{file}: matrix.{dotted(name)}"
         if _accepts(problems, _check_axis_name, name, value, where):
@@ -124,7 +130,7 @@ def read_matrix(raw: Mapping[str, Any], file: str) -> tuple[Matrix, list[str]]:
                 )
             elif identity(value) not in map(identity, axes[name]):
                 problems.append(f"{where}: got {show(value)}; allowed {listed(map(show, axes[name]))}")
-    matrix = Matrix(axes=axes, include=include, exclude=exclude, scaling=str(scaling))
+    matrix = Matrix(axes=axes, include=include, exclude=exclude, scaling=str(scaling), seed_plan=plan)
     if matrix.size() > MAX_COMBINATIONS:
         problems.append(f"{file}: matrix: got {matrix.size()} combinations; allowed at most {MAX_COMBINATIONS}")
     if "checkpoint" not in raw and not any("checkpoint" in entry for entry in include):
@@ -148,6 +154,17 @@ def _read_axis(name: str, value: Any, where: str, problems: list[str]) -> list[A
         else:
             problems.append(f"{place}: got {show(item)} again; allowed each value once (it is at [{first}])")
     return sound
+
+
+def _read_seeds(raw: Mapping[str, Any], file: str, problems: list[str]) -> SeedPlan | None:
+    where = f"{file}: matrix.seeds"
+    if "seed" in raw:
+        problems.append(f"{where}: stands beside the axis `seed`; allowed one of the two")
+    try:
+        return read_seed_plan(raw["seeds"], where)
+    except SpecError as error:
+        problems.append(str(error))
+        return None
 
 
 def _read_entries(raw: Mapping[str, Any], key: str, file: str, problems: list[str]) -> list[Mapping[str, Any]]:
@@ -175,7 +192,7 @@ def _check_axis_name(name: str, value: Any, where: str) -> None:
     try:
         check_recipe_field(name, value, where)
     except SpecError as error:
-        close = suggestion(name, (*OWN_AXES, *recipe_fields(), "include", "exclude", "scaling"))
+        close = suggestion(name, (*OWN_AXES, *recipe_fields(), "include", "exclude", "scaling", "seeds"))
         if "not a TrainingArguments field" not in str(error):
             raise
         raise SpecError(

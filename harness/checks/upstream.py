@@ -25,6 +25,12 @@ LOSS_SCALE: Final = Upstream(
     "the model's forward takes any keyword, so the Trainer believes that it divides its loss by the number of items in "
     "the batch, and divides nothing itself; `accepts_loss_kwargs = false` makes the Trainer scale it rightly",
 )
+BACKWARD_SCALE: Final = Upstream(
+    "huggingface/transformers#35207",
+    "the Trainer divides the loss that it logs by the number of micro-batches, but only after the backward pass: their "
+    "gradients add up undivided",
+)
+"""In 4.46 and 4.47; 4.48 divides before."""
 TRAINING: Final = ("accumulation", "devices", "engine", "work_around", "logged loss")
 """Kinds of check whose ratio of losses or gradient norms the defect multiplies by micro-batches x ranks."""
 EVALUATION: Final = "evaluation loss"
@@ -48,6 +54,11 @@ class Scaling:
         if not at_least(self.transformers, (5,)):  # before, BERT's heads did not take any keyword
             return 1
         return self.ranks * (1 if kind == EVALUATION else self.accumulation)
+
+    def undivided(self, kind: str) -> int:
+        """How many times too large gradients are that were added up without dividing the loss; 1 without it."""
+        between = at_least(self.transformers, (4, 46)) and not at_least(self.transformers, (4, 48))
+        return self.accumulation if between and self.engine == "trainer" and kind in ("accumulation", "engine") else 1
 
 
 def scaling_of(run: Run) -> Scaling | None:
@@ -77,5 +88,8 @@ def known(kind: str, ratio: float | None, run: Scaling | None, against: Scaling 
     """
     if ratio is None or run is None or kind not in (*TRAINING, EVALUATION):
         return None
-    expected = run.excess(kind) / (against.excess(kind) if against is not None else 1)
-    return LOSS_SCALE if expected != 1 and abs(ratio / expected - 1) <= FIT else None
+    for issue, excess in ((LOSS_SCALE, Scaling.excess), (BACKWARD_SCALE, Scaling.undivided)):
+        expected = excess(run, kind) / (excess(against, kind) if against is not None else 1)
+        if expected != 1 and abs(ratio / expected - 1) <= FIT:
+            return issue
+    return None

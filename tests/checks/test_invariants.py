@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness.checks.invariants import KINDS, invariant
-from harness.checks.upstream import LOSS_SCALE, Scaling, known
+from harness.checks.upstream import BACKWARD_SCALE, LOSS_SCALE, Scaling, known
 from harness.checks.verdict import Verdict
 from harness.runs import Run
 
@@ -298,3 +298,18 @@ def test_the_known_issue_is_named_only_where_it_fits(
     kind: str, ratio: float | None, run: Scaling, against: Scaling | None, fits: bool
 ) -> None:
     assert known(kind, ratio, run, against) == (LOSS_SCALE if fits else None)
+
+
+@pytest.mark.parametrize(
+    ("version", "ratio", "fits"),
+    [
+        ("4.46.3", 4.0, True),
+        ("4.47.1", 4.0, True),
+        ("4.48.0", 4.0, False),
+        ("4.45.2", 4.0, False),
+        ("4.46.3", 2.0, False),
+    ],
+)
+def test_gradients_that_were_added_up_undivided(version: str, ratio: float, fits: bool) -> None:
+    run, single = Scaling(4, 1, version, False), Scaling(1, 1, version, False)
+    assert known("accumulation", ratio, run, single) == (BACKWARD_SCALE if fits else None)
