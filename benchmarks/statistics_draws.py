@@ -37,9 +37,9 @@ class Size:
     """How many draws: of arithmetic on arrays, of one decision each, of slower tests, of whole gates."""
 
     arrays: int = 40_000
-    decisions: int = 8_000
-    slow: int = 2_000
-    gates: int = 2_000
+    decisions: int = 5_000
+    slow: int = 1_500
+    gates: int = 1_000
 
     def scaled(self, factor: float) -> Size:
         """Fewer draws of everything, at least 20."""
@@ -128,9 +128,9 @@ def verdicts(
 
 
 @lru_cache(maxsize=4096)
-def collapses(k: int, n: int, p0: float) -> Stability:
-    """`stability`, whose binomial test takes as long as forty decisions: once for each k, n and p0."""
-    return stability(k, n, p0)
+def collapses(k: int, n: int, p0: float, alpha: float = 0.05) -> Stability:
+    """`stability`, whose binomial test takes as long as forty decisions: once for each k, n, p0 and alpha."""
+    return stability(k, n, p0, alpha)
 
 
 def believed(value: float, df: float) -> Sd:

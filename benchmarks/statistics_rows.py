@@ -23,6 +23,7 @@ class Row:
 
     `stated` is the text of statistics.md: a number, or a range "8-11"; empty where it states none. `their_error` is
     that of the stated figure, of which only the number of draws is known. `why` is what a difference would come from.
+    `draws` counts those of a rate; 0 for an average.
     """
 
     method: str
@@ -33,6 +34,7 @@ class Row:
     stated: str = ""
     their_error: float = 0.0
     why: str = ""
+    draws: int = 0
 
     @property
     def agrees(self) -> bool | None:
@@ -43,7 +45,11 @@ class Row:
         low, high = float(texts[0]), float(texts[-1])
         decimals = max(len(text.partition(".")[2]) for text in texts)
         apart = max(low - self.found, self.found - high, 0.0)
-        return apart <= 0.5 * 10**-decimals + ERRORS * math.hypot(self.error, self.their_error) + 1e-9
+        # A rate of 0 of few has hardly an error: what the stated rate would have counts as well.
+        expected = min(max(self.found, low), high) / 100
+        at_stated = 100 * math.sqrt(expected * (1 - expected) / self.draws) if self.draws else 0.0
+        error = math.hypot(max(self.error, at_stated), self.their_error)
+        return apart <= 0.5 * 10**-decimals + ERRORS * error + 1e-9
 
 
 def rate_row(
@@ -54,7 +60,7 @@ def rate_row(
     error = binomial_error(count, total)
     # What is stated was a simulation as well, of the rate that was found as far as anybody knows.
     their_error = error * math.sqrt(total / theirs) if stated else 0.0
-    return Row(method, str(n), what, 100 * count / total, error, stated, their_error, why)
+    return Row(method, str(n), what, 100 * count / total, error, stated, their_error, why, total)
 
 
 def binomial_error(count: int, total: int) -> float:

@@ -20,7 +20,7 @@ THREE_OWN = Rule(2.5, n_min=3)
 """The table judges three runs by their own sd, which the defaults do not."""
 
 COLUMNS = (("FAIL", 0.0), ("FAIL", -4.0), ("PASS", 0.0), ("PASS", -4.0))
-GUARD = "the guard of section 1.3, which the table was made without: the next rows leave it out"
+GUARD = "the guard of section 1.3 against an own sd larger than history; the next rows leave it out"
 APART = "sds that differ by more than a factor of 2 are not pooled (section 2); the next rows pool them always"
 
 SINGLE = """
@@ -88,9 +88,7 @@ def _table(text: str, size: Size, chapter: int, published: Published, against: A
         method, counts, *columns = (part.strip() for part in line.split("|"))
         why = GUARD if method.endswith("history df") else APART if "own" in method and chapter == 2 else ""
         for place, n in enumerate(map(int, counts.split("/"))):
-            said = {
-                shift: _outcomes(method, n, shift, size, chapter, published, against) for shift in (0.0, -4.0)
-            }
+            said = {shift: _outcomes(method, n, shift, size, chapter, published, against) for shift in (0.0, -4.0)}
             for (what, shift), stated in zip(COLUMNS, columns, strict=True):
                 flags = said[shift][0 if what == "FAIL" else 1]
                 found.append(rate_row(method, n, f"{what} at {shift:g}", flags, stated.split("/")[place], why))
@@ -132,7 +130,9 @@ def _published(count: int, sd: float = 1.2) -> Published:
     return lambda rng, draws: scores(rng, (draws, count), sd)
 
 
-def _by_sd(size: Size, chapter: int, sd: float, stated: tuple[str, str, str], count: int, against: Against) -> list[Row]:
+def _by_sd(
+    size: Size, chapter: int, sd: float, stated: tuple[str, str, str], count: int, against: Against
+) -> list[Row]:
     found = []
     for shift in (0.0, -4.0):
         rng = generator(chapter, round(10 * sd), round(-shift))
@@ -146,7 +146,9 @@ def _by_sd(size: Size, chapter: int, sd: float, stated: tuple[str, str, str], co
     return found
 
 
-def _at_the_margin(size: Size, chapter: int, n: int, sd: str, count: int, against: Against, stated: str, why: str = "") -> Row:
+def _at_the_margin(
+    size: Size, chapter: int, n: int, sd: str, count: int, against: Against, stated: str, why: str = ""
+) -> Row:
     rng = generator(chapter, n)
     x, runs = scores(rng, (size.decisions, n), 1.2, -2.5), scores(rng, (size.decisions, count), 1.2)
     history = history_of(rng, size.decisions, 1.2) if "history" in sd else None

@@ -21,14 +21,12 @@ from benchmarks.statistics_draws import (
 )
 from benchmarks.statistics_rows import Row, rate_row
 from benchmarks.statistics_scores import GUARD, RULE, to_mean, unlike
-from harness.stats.collapse import run_status
 from harness.stats.decision import Estimate, Rule, decide
 from harness.stats.paired import paired
 from harness.stats.reference import best_of, median_of, single
 from harness.stats.stability import gated
 from harness.stats.variance import Sample, moderated, own
 
-COLLAPSED = run_status((279, 129, 0, 0)) == "collapsed"
 THEIRS = 20_000
 
 
@@ -52,12 +50,19 @@ def _against_order(size: Size) -> list[Row]:
     best = published["best"][: size.decisions]
     said = verdicts(x[: size.decisions], lambda mine, draw: single(mine, float(best[draw])), RULE)
     found.append(rate_row("best of 5 taken as a single run, t test", 5, "p < .05 at 0", said.significant, "8-11"))
-    asked = "the table's figure is that of the t test alone, the row before; the rule also asks for more than the margin"
+    asked = (
+        "the table's figure is that of the t test alone, the row before; the rule also asks for more than the margin"
+    )
     found.append(rate_row("best of 5 taken as a single run, RULE", 5, "FAIL at 0", said.fails, "9", asked))
     cells = history_of(rng, size.slow, 1.2)
     judges: dict[str, Callable[[Sample, float, int], Estimate]] = {"median": median_of, "best": best_of}
     margin = "the table's margin is not given; its figures for the median are those of 1.5 points"
-    stated = {("median", False): ("3", "94"), ("best", False): ("1", "52"), ("median", True): ("", "99.5"), ("best", True): ("", "92")}
+    stated = {
+        ("median", False): ("3", "94"),
+        ("best", False): ("1", "52"),
+        ("median", True): ("", "99.5"),
+        ("best", True): ("", "92"),
+    }
     for rule in (RULE, Rule(1.5)):
         for (kind, known), figures in stated.items():
             for guard in (True, False) if known else (True,):
@@ -71,7 +76,7 @@ def _against_order(size: Size) -> list[Row]:
                         guard,
                     )
                     sd = "own df" if not known else "+ 16 history df" + ("" if guard else ", no guard")
-                    why = "; ".join([GUARD.partition(":")[0]] * (known and guard) + [margin])
+                    why = "; ".join([GUARD.partition(";")[0]] * (known and guard) + [margin])
                     method = f"pivot RULE {sd}, {kind} of 5, margin {rule.delta:g}"
                     found.append(rate_row(method, 5, f"FAIL at {shift:g}", said.fails, figure, why))
     return found
@@ -129,13 +134,27 @@ def _collapse_rows(
     x[lost] = MAJORITY
     label = f"q {q:g}, p0 {p0:g}" + (f", shift {shift:g}" if shift else "")
     found = []
-    naive = (("mean within 1 pt", "FAIL", stated[0]), ("ref inside mean +-2 sd", "PASS", stated[1]), ('"Welch p > .05 is a pass"', "PASS", stated[2]))
+    naive = (
+        ("mean within 1 pt", "FAIL", stated[0]),
+        ("ref inside mean +-2 sd", "PASS", stated[1]),
+        ('"Welch p > .05 is a pass"', "PASS", stated[2]),
+    )
     for method, what, figure in naive:
         shown = "FAIL" if shift else what
         draws = size.decisions if "Welch" in method else size.arrays
         # All runs equal, all collapsed: no Welch test, and no pass.
         flags = unlike(method, x[:draws], runs[:draws]) | (lost[:draws].all(axis=1) if "Welch" in method else False)
-        found.append(rate_row(f"{label}: {method}", n, shown, flags if shown == "FAIL" else ~flags, figure, SAME_AT_3 if shift else "", THEIRS))
+        found.append(
+            rate_row(
+                f"{label}: {method}",
+                n,
+                shown,
+                flags if shown == "FAIL" else ~flags,
+                figure,
+                SAME_AT_3 if shift else "",
+                THEIRS,
+            )
+        )
     for guard in (True, False):
         said = _gate(size, rng, x, lost, runs, p0, guard)
         for place, what in enumerate(("FAIL", "PASS")):

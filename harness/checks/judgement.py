@@ -8,7 +8,7 @@ from typing import Literal
 from harness.checks.verdict import Outcome
 from harness.stats.decision import Decision
 
-Check = Literal["quality", "parity", "stability"]
+Check = Literal["quality", "parity", "stability", "baseline"]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,22 @@ from typing import Any, Final
 import typer
 
 from harness import __version__
-from harness.cli import bench, diff, doctor, plan, references, report, run, schema, status, store, validate, verify
+from harness.cli import (
+    baseline,
+    bench,
+    check,
+    diff,
+    doctor,
+    plan,
+    references,
+    report,
+    run,
+    schema,
+    status,
+    store,
+    validate,
+    verify,
+)
 from harness.cli.console import mute_output
 from harness.errors import HarnessError
 
@@ -50,10 +65,11 @@ def root(
         raise typer.Exit
 
 
-for command in (validate, plan, run, bench, verify, diff, status, report, doctor, schema):
+for command in (validate, plan, run, check, bench, verify, diff, status, report, doctor, schema):
     command.register(app)
 app.add_typer(store.app, name="store")
 app.add_typer(references.app, name="references")
+app.add_typer(baseline.app, name="baseline")
 
 
 USAGE_ERRORS: Final[Any] = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")

@@ -6,14 +6,14 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
 from harness.cli.doctor import grid_problems
 from harness.cli.options import RESULTS, AllowBusy, Host, MaxHours, Results, Retries, RetryErrored, Select, Slots
 from harness.cli.report import report_files, write_report
-from harness.cli.run import run_session
+from harness.cli.run import run_looks
 from harness.errors import HarnessError, NothingMeasured, RequirementError, SpecError
 from harness.execution.environment import CURRENT, probe_environment
 from harness.execution.progress import Summary
@@ -62,7 +62,9 @@ def bench(
         left = None if end is None else max(0.0, end - time.monotonic()) / 3600
         try:
             session = open_session(grid, results, selection=select, slots=slots, retry_errored=retry_errored)
-            summary = _run(session, host=host, max_hours=left, retries=retries, allow_busy=allow_busy)
+            session, summary = _run(
+                session, results, select, host=host, slots=slots, max_hours=left, retries=retries, allow_busy=allow_busy
+            )
             _report(session, select)
         except SpecError:
             raise
@@ -106,9 +108,9 @@ def check_together(grids: Sequence[Path]) -> None:
         seen[name] = path
 
 
-def _run(session: Session, *, host: str, max_hours: float | None, retries: int, allow_busy: bool) -> Summary:
+def _run(session: Session, results: Path, select: Sequence[str], **options: Any) -> tuple[Session, Summary]:
     try:
-        return run_session(session, host=host, max_hours=max_hours, retries=retries, allow_busy=allow_busy)
+        return run_looks(session, results, select, **options)
     except RequirementError as error:
         raise RequirementError(f"{error}\n\n{grid_problems(session)}") from error
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TextIO
 
 import typer
@@ -46,8 +49,40 @@ def run(
     Example: harness run benchmarks/quickstart.toml --select seed=1
     """
     session = open_session(grid, results, selection=select, slots=slots, retry_errored=retry_errored)
-    summary = run_session(session, host=host, max_hours=max_hours, retries=retries, allow_busy=allow_busy)
+    _, summary = run_looks(
+        session, results, select, host=host, slots=slots, max_hours=max_hours, retries=retries, allow_busy=allow_busy
+    )
     raise typer.Exit(summary.exit_code)
+
+
+def run_looks(
+    session: Session,
+    results: Path,
+    select: Sequence[str],
+    *,
+    host: str,
+    slots: int | None,
+    max_hours: float | None,
+    retries: int,
+    allow_busy: bool,
+) -> tuple[Session, Summary]:
+    """Run a session; where its grid plans looks, go on look by look until every configuration is decided.
+
+    Returns the last session that ran and what it did. Out of time, with cells left, or interrupted it stops there.
+    """
+    end = None if max_hours is None else time.monotonic() + max_hours * 3600
+    left = max_hours
+    while True:
+        summary = run_session(session, host=host, max_hours=left, retries=retries, allow_busy=allow_busy)
+        if session.grid.seed_plan is None or summary.interrupted or summary.missing or summary.blocked:
+            return session, summary
+        following = open_session(session.grid.path, results, selection=select, slots=slots)
+        due = len(following.plan.of("to do"))
+        if not due:
+            return session, summary
+        left = None if end is None else max(0.0, end - time.monotonic()) / 3600
+        print(f"next look: {due} more cells, of configurations that are not decided yet", flush=True)
+        session = following
 
 
 def run_session(

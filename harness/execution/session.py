@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -11,12 +12,14 @@ from harness.cell import Cell
 from harness.entry import Entry
 from harness.errors import RequirementError
 from harness.execution.environment import CURRENT, Environment, probe_environment
+from harness.execution.looks import due
 from harness.execution.material import Materials
 from harness.execution.plan import Plan, make_plan
 from harness.execution.require import Requirement, read_requirement, unusable_device
 from harness.execution.run import RunOptions
 from harness.grid import Grid, load_grid
 from harness.record import ERRORED
+from harness.seeds import SeedPlan
 from harness.selection import select
 from harness.store import Store
 
@@ -44,14 +47,18 @@ def open_session(
 ) -> Session:
     """Read a grid and its store, probe its environments, find its materials, and plan.
 
+    Of a grid with planned looks only the cells of the look that is due: open it again after running them.
+
     Raises
     ------
     HarnessError
         SpecError for the grid or the selection, RequirementError for an environment that cannot be used.
     """
     grid = load_grid(path)
-    again = ERRORED if retry_errored else ()
-    return session_of(grid, select(grid.cells(), selection), Store(results, grid.name), slots=slots, again=again)
+    cells, store = select(grid.cells(), selection), Store(results, grid.name)
+    if grid.seed_plan is not None:
+        cells = _due(grid, cells, store, grid.seed_plan)
+    return session_of(grid, cells, store, slots=slots, again=ERRORED if retry_errored else ())
 
 
 def session_of(
@@ -74,6 +81,15 @@ def session_of(
     if slots is None and grid.execution.slots != "auto":
         slots = grid.execution.slots
     return Session(grid, cells, store, entries, make_plan(cells, entries, environments, materials, slots, again))
+
+
+def _due(grid: Grid, cells: Sequence[Cell], store: Store, plan: SeedPlan) -> list[Cell]:
+    from harness.judging import decided, judge_grid  # statistics are slow to import, and only looks need them here
+
+    entries = store.entries()
+    open_to = decided(judge_grid(grid, cells, store, entries, datetime.datetime.now(datetime.UTC).date()))
+    skipped = {entry.cell_id for entry in entries if entry.status == "skipped"}
+    return due(cells, entries, plan, open_to, skipped)
 
 
 def check_requirements(session: Session) -> None:

@@ -25,7 +25,7 @@ def project(tmp_path: Path, here: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     for name in ("mrpc", "quickstart"):
         (tmp_path / "benchmarks" / f"{name}.toml").write_text(SKIPPED_ONLY.replace("nothing", name))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(bench_module, "run_session", lambda session, **_: session_summary)
+    monkeypatch.setattr(bench_module, "run_looks", lambda session, *_, **__: (session, session_summary))
     session_summary = Summary()
     session_summary.statuses["ok"] = 1
     return tmp_path
@@ -74,15 +74,15 @@ def test_one_grid_that_cannot_run_does_not_stop_the_others(
     fake_machine(environment_of())
     ran = []
 
-    def run(session: Any, **_: Any) -> Summary:
+    def run(session: Any, *_: Any, **__: Any) -> tuple[Any, Summary]:
         ran.append(session.grid.name)
         if session.grid.name == "mrpc":
             raise RequirementError("requires CUDA: none")
         found = Summary()
         found.statuses["skipped"] = 1
-        return found
+        return session, found
 
-    monkeypatch.setattr(bench_module, "run_session", run)
+    monkeypatch.setattr(bench_module, "run_looks", run)
     code, _, err = harness("bench", "benchmarks/mrpc.toml", "benchmarks/quickstart.toml")
     assert (code, ran) == (4, ["mrpc", "quickstart"])
     assert "error: benchmarks/mrpc.toml: requires CUDA: none" in err
@@ -94,7 +94,7 @@ def test_every_grid_is_read_before_the_first_one_runs(
     harness: Make, fake_machine: Make, environment_of: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake_machine(environment_of())
-    monkeypatch.setattr(bench_module, "run_session", lambda *_, **__: pytest.fail("ran"))
+    monkeypatch.setattr(bench_module, "run_looks", lambda *_, **__: pytest.fail("ran"))
     Path("bad.toml").write_text(BAD)
     assert harness("bench", "benchmarks/quickstart.toml", "bad.toml")[0] == 2
     code, _, err = harness("bench", "benchmarks/quickstart.toml", "benchmarks/quickstart.toml")

@@ -12,7 +12,7 @@ import pytest
 
 from harness.arguments import check_recipe
 from harness.errors import SpecError
-from harness.grid import Reference as GridReference
+from harness.grid_tables import Reference as GridReference
 from harness.references import Reference, Registry, comparable, find, load, matching, registry
 from harness.references.recipe import same_recipe, same_settings, settings, today
 

@@ -31,6 +31,13 @@ def test_another_trajectory_is_found() -> None:
     assert found.score > max(found.base_scores)
 
 
+def test_scores_by_hand() -> None:
+    # 10 against 1, 2, 3: median 2, MAD 1. 1 against 2, 3, 10: 3 and 1; 2 against 1, 3, 10: 3 and 2; 3: 2 and 1.
+    found = drift([[1.0], [2.0], [3.0]], [10.0], epsilon=0.0)
+    assert found.score == 8
+    assert found.base_scores == (2.0, 0.5, 1.0)
+
+
 def test_few_base_runs_may_only_warn() -> None:
     runs = trajectories(9, 6)
     found = drift(runs.tolist(), (runs[0] + 1).tolist())

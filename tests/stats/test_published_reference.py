@@ -113,6 +113,18 @@ def test_the_median_of_two_is_their_mean() -> None:
         assert drawn == pytest.approx(exact, abs=0.005)
 
 
+def test_too_low_is_the_side_that_one_sided_mode_asks_for() -> None:
+    ours, lower = sample(OURS), Rule(2.5, direction="lower")
+    for value in (82.0, 85.0, 88.5):
+        exact = decide(single(ours, value), lower).p_diff
+        assert decide(median_of(ours, value, 1), lower).p_diff == pytest.approx(exact, abs=1e-7)
+        mean_of_two = decide(published_mean(ours, value, 2), lower).p_diff
+        assert decide(median_of(ours, value, 2), lower).p_diff == pytest.approx(mean_of_two, abs=0.005)
+    # The best of five lies high by luck: a high reference says less of ours being low.
+    p = [decide(each, lower).p_diff or 0.0 for each in (best_of(ours, 88.5, 5), median_of(ours, 88.5, 5))]
+    assert p[0] > p[1]
+
+
 @given(points, st.sampled_from([3, 5]), st.sampled_from([True, False]))
 @settings(max_examples=30, deadline=None)
 def test_the_interval_and_the_p_of_an_order_statistic_agree(value: float, k: int, best: bool) -> None:

@@ -1,0 +1,1 @@
+"""Baselines: a grid's results as one reviewed file in the user's repository, to compare later results with."""

@@ -1,0 +1,157 @@
+"""A baseline's file: JSON in a fixed order, one line a seed, so that a diff in a review reads well."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+from pydantic import ValidationError
+
+from harness.baselines.model import SCHEMA, Baseline
+from harness.durable import explained, write_durably
+from harness.errors import SpecError
+from harness.grid_file import explain, name_of, raise_problems
+from harness.wording import show
+
+SUFFIX: Final = ".json"
+MAX_BYTES: Final = 64 * 2**20
+WANTED: Final = "a baseline as `harness baseline save` writes it"
+
+_ONE_LINE: Final = (
+    ("grid", "select"),
+    ("environments", "*", "machine", "*"),
+    ("configurations", "*", "asked", "*"),
+    ("configurations", "*", "seeds", "*"),
+    ("left_out", "*"),
+)
+"""Places whose value stands on one line, whatever it holds; `*` is any key or number."""
+
+
+def baseline_text(baseline: Baseline) -> str:
+    """The file's text: fields in the model's order, names that no grid orders (packages, facts) sorted."""
+    data = baseline.model_dump(mode="json", by_alias=True)
+    for facts in data["environments"].values():
+        facts["packages"] = dict(sorted(facts["packages"].items()))
+        facts["machine"] = dict(sorted(facts["machine"].items()))
+    data["environments"] = dict(sorted(data["environments"].items()))
+    for configuration in data["configurations"]:
+        configuration["seeds"] = dict(sorted(configuration["seeds"].items(), key=lambda pair: int(pair[0])))
+    return _laid_out(data, ()) + "\n"
+
+
+def write_baseline(path: Path, baseline: Baseline, replace: bool = False) -> None:
+    """Write the file, whole or not at all.
+
+    Raises
+    ------
+    SpecError
+        Where there is such a file already and `replace` is not set, or a folder of that name.
+    StoreError
+        Where it cannot be written.
+    """
+    if path.suffix != SUFFIX:
+        raise SpecError(f"--out: got {show(str(path))}; allowed a file name that ends in {SUFFIX}")
+    if path.is_dir():
+        raise SpecError(f"--out: got the folder {name_of(path)}; allowed a file")
+    if path.exists() and not replace:
+        allowed = "another --out, or --force to replace it (keep the old one in git)"
+        raise SpecError(f"{name_of(path)}: there is such a file already; allowed {allowed}")
+    with explained(path, "write"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_durably(path, baseline_text(baseline))
+
+
+def read_baseline(path: Path) -> Baseline:
+    """Read and check a baseline.
+
+    Raises
+    ------
+    SpecError
+        With a line for every problem: file, dotted field, value got, what is allowed.
+    """
+    file = name_of(path)
+    try:
+        if path.is_dir():
+            raise SpecError(f"{file}: is a folder; allowed {WANTED}")
+        if not path.exists():
+            raise SpecError(f"{file}: no such file; allowed {WANTED}")
+        if not path.is_file() or path.stat().st_size > MAX_BYTES:
+            raise SpecError(f"{file}: allowed a regular file of at most {MAX_BYTES // 2**20} MiB")
+        content = path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise SpecError(f"{file}: cannot be read: {error}") from error
+    return parse_baseline(content, file)
+
+
+def parse_baseline(content: bytes, file: str) -> Baseline:
+    """Check a baseline given as the bytes of its file; raises like `read_baseline`."""
+    data = _decoded(content, file)
+    if not isinstance(data, dict):
+        raise SpecError(f"{file}: got {show(data)}; allowed {WANTED}")
+    if "schema" not in data:
+        raise SpecError(f"{file}: schema: missing; allowed {WANTED}")
+    schema = data["schema"]
+    if isinstance(schema, int) and not isinstance(schema, bool) and schema > SCHEMA:
+        raise SpecError(f"{file}: schema: got {show(schema)}, of a newer harness; allowed 1 to {SCHEMA}")
+    try:
+        baseline = Baseline.model_validate(data)
+    except ValidationError as error:
+        raise_problems(explain(error, Baseline, file))
+        raise AssertionError("a validation error has problems") from error
+    raise_problems([f"{file}: {problem}" for problem in baseline.problems()])
+    return baseline
+
+
+def _decoded(content: bytes, file: str) -> Any:
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        got = content[error.start : error.start + 1].hex()
+        raise SpecError(f"{file}: line {line}: got byte 0x{got}; allowed UTF-8 text") from error
+    try:
+        return json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_key_twice)
+    except json.JSONDecodeError as error:
+        got = show(text[error.pos : error.pos + 24]) if error.pos < len(text) else "the end"
+        where = f"{file}: line {error.lineno}, column {error.colno}"
+        raise SpecError(f"{where}: got {got}; allowed JSON ({error.msg})") from error
+    except RecursionError as error:
+        raise SpecError(f"{file}: nested too deeply; allowed {WANTED}") from error
+    except ValueError as error:
+        # int() refuses more than 4300 digits; the hooks above say the rest themselves.
+        said = str(error) if str(error).startswith("got ") else "got a number of thousands of digits; allowed 64 bits"
+        raise SpecError(f"{file}: {said}") from error
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"got {name}; allowed finite numbers")
+
+
+def _no_key_twice(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """A merge that kept both sides would silently lose one of them."""
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"got the key {show(key)} twice in one table; allowed once")
+        found[key] = value
+    return found
+
+
+def _laid_out(value: Any, place: tuple[str, ...]) -> str:
+    if not isinstance(value, (dict, list)) or not value or any(_fits(place, one) for one in _ONE_LINE):
+        return json.dumps(value, ensure_ascii=False)
+    indent, close = " " * (len(place) + 1), " " * len(place)
+    if isinstance(value, dict):
+        body = [
+            f"{indent}{json.dumps(key, ensure_ascii=False)}: {_laid_out(item, (*place, key))}"
+            for key, item in value.items()
+        ]
+        return "{\n" + ",\n".join(body) + f"\n{close}}}"
+    body = [f"{indent}{_laid_out(item, (*place, '*'))}" for item in value]
+    return "[\n" + ",\n".join(body) + f"\n{close}]"
+
+
+def _fits(place: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
+    return len(place) == len(pattern) and all(b in ("*", a) for a, b in zip(place, pattern, strict=True))

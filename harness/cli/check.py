@@ -1,0 +1,118 @@
+"""`harness check`: verdicts on what was measured, and the exit code that a CI job can rely on."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import typer
+
+from harness.checks.gate import exit_code
+from harness.checks.judgement import Judgement
+from harness.cli.options import RESULTS, GridFile, Json, Results, Select
+from harness.cli.report import write_report
+from harness.durable import write_durably
+from harness.errors import NothingMeasured, SpecError, StoreError
+from harness.grid import load_grid
+from harness.judging import judge_grid
+from harness.provenance import command_line
+from harness.report.annotations import workflow_commands
+from harness.report.forest import forest_svg
+from harness.report.issue_text import issue_text
+from harness.report.judgement_json import judgement_json
+from harness.report.judgement_markdown import judgement_markdown, step_summary
+from harness.report.judgement_text import judgement_text
+from harness.report.junit import to_junit
+from harness.selection import select as select_cells
+from harness.store import Store
+
+SUMMARY_VARIABLE: Final = "GITHUB_STEP_SUMMARY"
+FAIL_ON: Final = ("quality", "parity", "stability")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(check)
+
+
+def check(
+    grid: GridFile,
+    select: Select = [],  # noqa: B006 - typer wants a list; it is never changed
+    results: Results = RESULTS,
+    fail_on: Annotated[
+        list[str],
+        typer.Option("--fail-on", help="Only these checks decide the exit code: quality, parity, stability."),
+    ] = [*FAIL_ON],  # noqa: B006
+    inconclusive: Annotated[
+        str, typer.Option("--inconclusive", help="What INCONCLUSIVE means for the exit code: fail (3) or pass (0).")
+    ] = "fail",
+    junit: Annotated[
+        Path | None, typer.Option("--junit", help="Write JUnit XML here, a test a verdict.", show_default=False)
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write the verdicts as Markdown here.", show_default=False)
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Judge a grid's results: quality against references, parity of precisions and devices, collapses.
+
+    Under GitHub Actions it also writes the step summary and annotations.
+
+    Example: harness check benchmarks/mrpc.toml --junit verdicts.xml
+    """
+    policy = _policy(inconclusive)
+    for name in fail_on:
+        if name not in FAIL_ON:
+            raise SpecError(f"--fail-on: got {name!r}; allowed {', '.join(FAIL_ON)}")
+    found = load_grid(grid)
+    store = Store(results, found.name)
+    cells = select_cells(found.cells(), select)
+    planned = {cell.cell_id for cell in cells}
+    entries = [entry for entry in store.entries() if entry.cell_id in planned]
+    if not entries:
+        raise NothingMeasured(f"{store.folder}: no record of {grid} yet; run it first: harness run {grid}")
+    judgements = judge_grid(found, cells, store, entries, datetime.datetime.now(datetime.UTC).date())
+    print(judgement_json(judgements) if as_json else judgement_text(judgements))
+    heeded = [one for one in judgements if one.check in fail_on or one.outcome in ("ERROR", "SKIP")]
+    code = exit_code(heeded, inconclusive=policy)
+    _write(judgements, heeded, policy, junit, out)
+    if not as_json and (text := issue_text(heeded, command=command_line(), inconclusive=policy)):
+        print(f"\nTo paste into an issue:\n\n{text}")
+    raise typer.Exit(code)
+
+
+def _policy(inconclusive: str) -> Literal["fail", "pass"]:
+    if inconclusive == "fail":
+        return "fail"
+    if inconclusive == "pass":
+        return "pass"
+    raise SpecError(f"--inconclusive: got {inconclusive!r}; allowed fail, pass")
+
+
+def _write(
+    judgements: Sequence[Judgement],
+    heeded: Sequence[Judgement],
+    inconclusive: Literal["fail", "pass"],
+    junit: Path | None,
+    out: Path | None,
+) -> None:
+    if junit is not None:
+        write_report({junit.name: to_junit(heeded, inconclusive=inconclusive)}, junit.parent)
+    if out is not None:
+        svg = forest_svg(judgements)
+        picture = f"{out.stem}-forest.svg" if svg else None
+        text = judgement_markdown(judgements, forest_file=picture)
+        write_report({out.name: text, **({picture: svg} if picture and svg else {})}, out.parent)
+    summary = os.environ.get(SUMMARY_VARIABLE)
+    if summary:
+        try:
+            before = Path(summary).read_text(encoding="utf-8") if Path(summary).exists() else ""
+            write_durably(Path(summary), before + step_summary(judgements, command=command_line()))
+        except OSError as error:
+            raise StoreError(f"{summary}: cannot write the step summary: {error.strerror or error}") from error
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        print(workflow_commands(heeded, inconclusive=inconclusive), file=sys.stderr)

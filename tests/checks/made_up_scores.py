@@ -1,0 +1,131 @@
+"""Made-up cells, entries and records whose scores are given in correct answers out of 408, or in points."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.cell import Cell, Checkpoint
+from harness.checks.gate import Configuration, configurations
+from harness.entry import Entry
+from harness.record import Record, asked_of
+from harness.references import Published, Reference
+
+UNCASED = "google-bert/bert-base-uncased"
+COURSE: dict[str, Any] = {"learning_rate": 5e-5, "per_device_train_batch_size": 8, "num_train_epochs": 3.0}
+STARTED = "2026-11-22T10:00:00.000Z"
+MAJORITY = 279 / 408
+
+
+def make_cells(
+    seeds: Sequence[int], source: str = UNCASED, recipe: Mapping[str, Any] = COURSE, **asked: Any
+) -> list[Cell]:
+    axes = {name: asked[name] for name in ("precision", "devices", "engine", "environment", "repeat") if name in asked}
+    task = asked.pop("task", "glue/mrpc")
+    name = source.rpartition("/")[2]
+    return [
+        Cell(task, Checkpoint(name, source), seed, recipe, axes={"checkpoint": name, "seed": seed, **axes}, **asked)
+        for seed in seeds
+    ]
+
+
+def make_entry(cell: Cell, accuracy: float | None, **changes: Any) -> Entry:
+    """`accuracy` in points; F1 is 4 points above it, unless said otherwise."""
+    metrics = {} if accuracy is None else {"accuracy": accuracy / 100, "f1": accuracy / 100 + 0.04, "loss": 0.4}
+    values: dict[str, Any] = {
+        "cell_id": cell.cell_id,
+        "configuration_id": cell.configuration_id,
+        "environment_id": "e0f1a2b3c4d5e6f7a8b9",
+        "content_id": "c0ffee00c0ffee00c0ff",
+        "attempt": 1,
+        "status": "ok",
+        "path": f"cells/{cell.cell_id}/001",
+        "started": STARTED,
+        "checkpoint": cell.checkpoint.name,
+        "seed": cell.seed,
+        "precision": cell.precision,
+        "devices": cell.devices,
+        "axes": cell.axes,
+        "metrics": metrics,
+        "seconds": {"total": 120.0},
+        "samples_per_second": 22.5,
+        "steps": 1377,
+        "error": None,
+    }
+    return Entry(**{**values, **changes})
+
+
+def make_record(cell: Cell, entry: Entry, counts: tuple[int, int] = (408, 279), **packages: str) -> Record:
+    split = {"examples": 3668, "positives": 2474, "sha256": "ab" * 32}
+    validation = {"examples": counts[0], "positives": counts[1], "sha256": "cd" * 32}
+    return Record.model_validate(
+        {
+            "schema": 1, "grid": "made-up", "cell_id": cell.cell_id, "configuration_id": cell.configuration_id,
+            "environment_id": entry.environment_id, "content_id": entry.content_id, "attempt": 1, "status": "ok",
+            "started": entry.started, "finished": entry.started, "asked": asked_of(cell),
+            "observed": {
+                "python": "3.11.7", "packages": packages or {"transformers": "5.23.0"}, "machine": {}, "threads": 1,
+                "determinism": {}, "host": "fork",
+                "data": {"source": cell.task, "train": split, "validation": validation},
+            },
+            "provenance": {"harness": "0.1"},
+        }
+    )  # fmt: skip
+
+
+def measured(scores: Sequence[float | str | None], seeds: Sequence[int] | None = None, **asked: Any) -> Configuration:
+    """One configuration: a score in points for each seed, or the status of a run that has none."""
+    (found,) = arms({"": scores}, {"": asked}, seeds)
+    return found
+
+
+def arms(
+    scores: Mapping[str, Sequence[float | str | None]],
+    asked: Mapping[str, Mapping[str, Any]],
+    seeds: Sequence[int] | None = None,
+) -> list[Configuration]:
+    """Several configurations by name; `asked` says what is particular of each."""
+    cells: list[Cell] = []
+    entries: list[Entry] = []
+    for name, values in scores.items():
+        options = dict(asked.get(name, {}))
+        environment = options.pop("environment_id", "e0f1a2b3c4d5e6f7a8b9")
+        own = make_cells(seeds or range(1, len(values) + 1), **options)
+        cells += own
+        for cell, value in zip(own, values, strict=True):
+            if value is None:
+                continue
+            status = value if isinstance(value, str) else "ok"
+            score = None if isinstance(value, str) else value
+            entries.append(make_entry(cell, score, status=status, environment_id=environment))
+    return configurations(cells, entries, {})
+
+
+def published(value: float | None = None, statistic: str = "single", n: int | None = 1, **changes: Any) -> Reference:
+    """A reference on MRPC's validation split, in points; a value that 408 answers can give, unless said otherwise."""
+    decimals, sd = changes.pop("decimals", None), changes.pop("sd", None)
+    values = changes.pop("values", None)
+    metric = changes.pop("metric", "accuracy")
+    accuracy = Published(
+        value=None if value is None else value / 100,
+        values=None if values is None else [one / 100 for one in values],
+        sd=None if sd is None else sd / 100,
+        decimals=decimals,
+    )
+    fields: dict[str, Any] = {
+        "id": "published",
+        "kind": "log",
+        "checkpoint": UNCASED,
+        "split": "validation",
+        "statistic": statistic,
+        "n": len(values) if values is not None else n,
+        "metrics": {metric: accuracy},
+        "recipe": {},
+        "source": "made up",
+    }
+    return Reference(**{**fields, **changes})
+
+
+def of(correct: Sequence[int]) -> list[float]:
+    """Points of these numbers of correct answers out of 408."""
+    return [100 * count / 408 for count in correct]
