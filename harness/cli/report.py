@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from harness.entry import Entry
 from harness.errors import NothingMeasured, StoreError
 from harness.evidence import gather
 from harness.grid import Grid, load_grid
+from harness.judging import judge_grid
 from harness.provenance import command_line
 from harness.report.build import build_report
 from harness.report.model import GridFacts
@@ -81,8 +83,14 @@ def report_files(
 ) -> dict[str, str]:
     """Render a grid's results; raises NothingMeasured (exit 5) where there is not one record."""
     cells = select_cells(grid.cells(), selection)
+    every = {cell.cell_id for cell in cells}
+    entries: list[Entry] = [entry for entry in store.entries() if entry.cell_id in every]
+    if grid.seed_plan is not None:
+        # A decided configuration stops at its look: the seeds after it were never due.
+        begun = {entry.cell_id for entry in entries}
+        first = grid.seed_plan.seeds[: grid.seed_plan.looks[0]]
+        cells = [cell for cell in cells if cell.seed in first or cell.cell_id in begun]
     planned = {cell.cell_id: cell.label for cell in cells}
-    entries: list[Entry] = [entry for entry in store.entries() if entry.cell_id in planned]
     if not entries:
         raise NothingMeasured(f"{store.folder}: no record of {grid.path} yet; run it first: harness run {grid.path}")
     evidence = gather(store, entries, [cell.configuration_id for cell in cells])
@@ -99,7 +107,10 @@ def report_files(
         title=title,
         notes=notes,
     )
-    return render(model, stem)
+    judgements = []
+    if grid.quality is not None or grid.reference:
+        judgements = judge_grid(grid, cells, store, entries, datetime.datetime.now(datetime.UTC).date())
+    return render(model, stem, judgements=judgements)
 
 
 def write_report(files: dict[str, str], folder: Path) -> list[Path]:

@@ -137,11 +137,13 @@ def _setting(one: Setting) -> list[str]:
     return [code(one.name), values(one.asked), values(one.resolved)]
 
 
-def how_to_read(model: ReportModel, json_file: str | None) -> list[str]:
+def how_to_read(model: ReportModel, json_file: str | None, judged: bool = False) -> list[str]:
     """What these figures are, and what they are not."""
     points = [
-        "Everything here describes the runs that were made. Whether a configuration reproduces a published value, or "
-        "two of them differ, is a verdict. This report makes none, and overlapping ranges are no evidence of equality.",
+        "Everything but the verdicts describes the runs that were made; overlapping ranges are no evidence of equality."
+        if judged
+        else "Everything here describes the runs that were made. Whether a configuration reproduces a published value, "
+        "or two of them differ, is a verdict. This report makes none; overlapping ranges are no evidence of equality.",
         "A configuration is the cells that differ only in their seed. The standard deviation (n − 1 in the "
         "denominator) is over seeds alone: it says nothing about another validation split. One run has none.",
         "For each cell the latest run that came to an end counts. Runs of different environments, or of different "

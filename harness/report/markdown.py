@@ -19,12 +19,18 @@ MOST_FAILED = 100
 MOST_REASONS = 50
 
 
-def to_markdown(model: ReportModel, *, images: Sequence[str] = (), json_file: str | None = None) -> str:
-    """Render `model`; `images` are the file names of the plots beside the report, `json_file` that of its JSON."""
+def to_markdown(
+    model: ReportModel, *, images: Sequence[str] = (), json_file: str | None = None, verdicts: str = ""
+) -> str:
+    """Render `model`; `images` are the file names of the plots beside the report, `json_file` that of its JSON.
+
+    `verdicts` is a section of its own, Markdown already.
+    """
     parts: list[Callable[[], list[str]]] = [
         lambda: [f"# {inline(model.title)}", about.summary(model)],
         lambda: about.made_with(model),
         lambda: _results(model),
+        lambda: [verdicts.strip()] if verdicts else [],
         lambda: _images(model, images, "scores"),
         lambda: _per_seed(model, json_file),
         lambda: _collapsed(model),
@@ -34,7 +40,7 @@ def to_markdown(model: ReportModel, *, images: Sequence[str] = (), json_file: st
         lambda: _images(model, images, "loss"),
         lambda: about.environments(model, json_file),
         lambda: about.what_was_run(model),
-        lambda: about.how_to_read(model, json_file),
+        lambda: about.how_to_read(model, json_file, judged=bool(verdicts)),
     ]
     return "\n\n".join(block for part in parts for block in part()) + "\n"
 

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
+from harness.checks.judgement import Judgement
 from harness.report.as_json import to_json
+from harness.report.judgement_json import judgement_json
+from harness.report.judgement_markdown import judgement_markdown
 from harness.report.markdown import to_markdown
 from harness.report.model import ReportModel
 
 
-def render(model: ReportModel, stem: str = "report", *, plots: bool = True) -> dict[str, str]:
+def render(
+    model: ReportModel, stem: str = "report", *, plots: bool = True, judgements: Sequence[Judgement] = ()
+) -> dict[str, str]:
     """Return `STEM.md`, `STEM.json` and, where there is something to draw, `STEM-scores.svg` and `STEM-loss.svg`.
+
+    With `judgements` also `STEM-verdicts.json`, and `STEM-forest.svg` where there is a difference to draw.
 
     Raises
     ------
@@ -24,5 +32,14 @@ def render(model: ReportModel, stem: str = "report", *, plots: bool = True) -> d
         from harness.report.plots import to_svgs  # slow to import, and not every report wants it
 
         images = {f"{stem}-{name}.svg": svg for name, svg in to_svgs(model).items()}
-    text = to_markdown(model, images=list(images), json_file=f"{stem}.json")
-    return {f"{stem}.md": text, **images, f"{stem}.json": to_json(model)}
+    verdicts = ""
+    files = {f"{stem}.json": to_json(model)}
+    if judgements:
+        from harness.report.forest import forest_svg
+
+        forest = forest_svg(judgements) if plots else None
+        name = f"{stem}-forest.svg" if forest else None
+        verdicts = judgement_markdown(judgements, forest_file=name)
+        files |= {f"{stem}-verdicts.json": judgement_json(judgements), **({name: forest} if name and forest else {})}
+    text = to_markdown(model, images=list(images), json_file=f"{stem}.json", verdicts=verdicts)
+    return {f"{stem}.md": text, **images, **files}
