@@ -176,7 +176,23 @@ def _name_problems(grid: Grid, matrix: Matrix, file: str) -> list[str]:
         if key in seen:
             problems.append(f"{file}: reference[{number}].id: got {show(reference.id)} again; allowed once a metric")
         seen.add(key)
+        problems += _reference_problems(reference, f"{file}: reference[{number}]")
     return problems
+
+
+def _reference_problems(reference: Reference, where: str) -> list[str]:
+    """What is wrong with a reference that is only named: the registry does not know it, or it is of another split."""
+    if reference.model_fields_set - {"id"}:
+        return []
+    from harness.references import find  # numpy: only a grid that names a reference waits for it
+
+    try:
+        known = find(reference.id)
+    except SpecError as error:
+        return [f"{where}.id: {str(error).partition(': ')[2]}"]
+    if known.split != "validation":
+        return [f"{where}.id: got {show(reference.id)}; it is on the {known.split} split, runs are on validation"]
+    return []
 
 
 def _used(matrix: Matrix, axis: str) -> list[str]:

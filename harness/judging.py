@@ -13,13 +13,16 @@ from harness.cell import Cell
 from harness.checks.gate import Policy, configurations, judge_all
 from harness.checks.judgement import Judgement
 from harness.checks.policy import Waiver
+from harness.checks.recipe_difference import DECLARABLE
 from harness.checks.target import written_references
 from harness.entry import Entry
+from harness.errors import SpecError
 from harness.grid import Grid
 from harness.grid_tables import Quality
 from harness.record import FINAL, Record
 from harness.runs import read_series
 from harness.store import Store
+from harness.wording import listed, show, suggestion
 
 
 def judge_grid(
@@ -39,8 +42,18 @@ def judge_grid(
 
 
 def policy_of(grid: Grid) -> Policy:
-    """What the gate goes by: the grid's [quality], its planned looks and its waivers."""
+    """What the gate goes by: the grid's [quality], its planned looks and its waivers.
+
+    Raises
+    ------
+    SpecError
+        For a name in `quality.harmless` that no difference has.
+    """
     asked = grid.quality or Quality()
+    for number, name in enumerate(asked.harmless):
+        if name not in DECLARABLE:
+            where = f"{grid.path}: quality.harmless[{number}]"
+            raise SpecError(f"{where}: got {show(name)}; allowed {listed(DECLARABLE)}{suggestion(name, DECLARABLE)}")
     return Policy(
         margin=None if asked.margin == "auto" else asked.margin,
         parity_margin=asked.parity_margin,

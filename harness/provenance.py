@@ -24,17 +24,17 @@ def command_line() -> str:
     return shlex.join(["harness" if program in ("__main__.py", "harness") else program, *sys.argv[1:]])
 
 
-@lru_cache(maxsize=8)
 def provenance(folder: Path) -> Provenance:
     """Name the harness and the git state of `folder` (the grid's place), both None where it is in no repository."""
+    sha, dirty = _git_state(folder)
+    return Provenance(harness=__version__, git_sha=sha, git_dirty=dirty, command=command_line())
+
+
+@lru_cache(maxsize=8)
+def _git_state(folder: Path) -> tuple[str | None, bool | None]:
     sha = _git(folder, "rev-parse", "HEAD")
     status = _git(folder, "status", "--porcelain", "--untracked-files=no") if sha else None
-    return Provenance(
-        harness=__version__,
-        git_sha=sha or None,
-        git_dirty=None if status is None else bool(status),
-        command=command_line(),
-    )
+    return sha or None, None if status is None else bool(status)
 
 
 def _git(folder: Path, *arguments: str) -> str | None:

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from harness.checks.gate import exit_code
+from harness.cli.check import today
 from harness.cli.doctor import grid_problems
 from harness.cli.options import RESULTS, AllowBusy, Host, MaxHours, Results, Retries, RetryErrored, Select, Slots
 from harness.cli.report import report_files, write_report
@@ -20,7 +22,10 @@ from harness.execution.progress import Summary
 from harness.execution.require import unusable_device
 from harness.execution.session import Session, open_session
 from harness.grid import load_grid
+from harness.judging import judge_grid
 from harness.provenance import command_line
+from harness.report.judgement_text import judgement_text
+from harness.selection import select as select_cells
 
 DEFAULT_GRIDS: Final = {"cuda": Path("benchmarks/mrpc.toml"), "cpu": Path("benchmarks/quickstart.toml")}
 EXIT_ORDER: Final = (130, 2, 1, 4, 5, 3, 0)
@@ -66,6 +71,7 @@ def bench(
                 session, results, select, host=host, slots=slots, max_hours=left, retries=retries, allow_busy=allow_busy
             )
             _report(session, select)
+            codes += _verdicts(session, select)
         except SpecError:
             raise
         except HarnessError as error:
@@ -85,6 +91,18 @@ def _report(session: Session, select: Sequence[str]) -> None:
     except NothingMeasured:
         return  # the run has said so, and its exit code says it again
     print(f"report: {write_report(files, session.store.folder)[0]}", flush=True)
+
+
+def _verdicts(session: Session, select: Sequence[str]) -> list[int]:
+    """Judge a grid that asks for it and has something to judge; its exit code."""
+    grid = session.grid
+    entries = session.store.entries()
+    if (grid.quality is None and not grid.reference) or not entries:
+        return []
+    cells = select_cells(grid.cells(), list(select))
+    judgements = judge_grid(grid, cells, session.store, entries, today())
+    print(judgement_text(judgements), flush=True)
+    return [exit_code(judgements)]
 
 
 def worst(codes: Sequence[int]) -> int:

@@ -75,7 +75,7 @@ def check(
     entries = [entry for entry in store.entries() if entry.cell_id in planned]
     if not entries:
         raise NothingMeasured(f"{store.folder}: no record of {grid} yet; run it first: harness run {grid}")
-    judgements = judge_grid(found, cells, store, entries, datetime.datetime.now(datetime.UTC).date())
+    judgements = judge_grid(found, cells, store, entries, today())
     print(judgement_json(judgements) if as_json else judgement_text(judgements))
     heeded = [one for one in judgements if one.check in fail_on or one.outcome in ("ERROR", "SKIP")]
     code = exit_code(heeded, inconclusive=policy)
@@ -83,6 +83,11 @@ def check(
     if not as_json and (text := issue_text(heeded, command=command_line(), inconclusive=policy)):
         print(f"\nTo paste into an issue:\n\n{text}")
     raise typer.Exit(code)
+
+
+def today() -> datetime.date:
+    """The day that waivers are held against: UTC's, as every time in a record."""
+    return datetime.datetime.now(datetime.UTC).date()
 
 
 def _policy(inconclusive: str) -> Literal["fail", "pass"]:
