@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,13 +27,15 @@ class Usage:
     output: str
 
 
-def measure(command: list[str], folder: Path, variables: dict[str, str] | None = None) -> Usage:
+def measure(
+    command: list[str], folder: Path, variables: dict[str, str] | None = None, exits: Collection[int] = (0,)
+) -> Usage:
     """Run a command in `folder` and measure it.
 
     Raises
     ------
     RuntimeError
-        With the end of its output where the command does not exit with 0: a failed run has no time.
+        With the end of its output where the command does not exit as expected: a failed run has no time.
     """
     result, log = folder / "usage.json", folder / "output.txt"
     with log.open("wb") as output:
@@ -46,7 +49,7 @@ def measure(command: list[str], folder: Path, variables: dict[str, str] | None =
             check=False,
         ).returncode
     text = log.read_text(encoding="utf-8", errors="replace")
-    if status:
+    if status not in exits:
         raise RuntimeError(f"{' '.join(command)} exited with {status}:\n{text[-3000:]}")
     return Usage(**json.loads(result.read_text(encoding="utf-8")), output=text)
 

@@ -55,4 +55,4 @@ def gather(store: Store, entries: Sequence[Entry], configurations: Sequence[str]
 
 def _loss(store: Store, entry: Entry) -> npt.NDArray[Any] | None:
     """The loss series of one run; None where the file is gone or unreadable: a curve is not worth a report."""
-    return read_series(store.series_path(entry)).get("loss")
+    return read_series(store.series_path(entry), ("loss",)).get("loss")

@@ -90,7 +90,7 @@ def _answers(store: Store, entries: Iterable[Entry]) -> Callable[[str, str], npt
 
     def predicted(cell_id: str, environment_id: str) -> npt.NDArray[Any] | None:
         entry = latest.get((cell_id, environment_id))
-        logits = read_series(store.series_path(entry)).get("logits") if entry is not None else None
+        logits = read_series(store.series_path(entry), ("logits",)).get("logits") if entry is not None else None
         return None if logits is None else np.argmax(logits, axis=-1)
 
     return predicted

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,10 +52,11 @@ def read_run(folder: Path) -> Run:
     return Run(read_record(folder / RECORD), read_series(folder / SERIES))
 
 
-def read_series(path: Path) -> dict[str, npt.NDArray[Any]]:
-    """Read a run's arrays; an empty dict where the file is missing or damaged."""
+def read_series(path: Path, names: Collection[str] | None = None) -> dict[str, npt.NDArray[Any]]:
+    """Read a run's arrays, all or those named; an empty dict where the file is missing or damaged."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return {name: np.asarray(arrays[name]) for name in arrays.files}
+            wanted = arrays.files if names is None else [name for name in arrays.files if name in names]
+            return {name: np.asarray(arrays[name]) for name in wanted}
     except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error):
         return {}
