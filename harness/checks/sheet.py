@@ -59,7 +59,11 @@ def subject_of(runs: Iterable[Run]) -> str:
 
 def unfinished(check: str, *runs: Run) -> Verdict | None:
     """ERROR or SKIP where a run has nothing to judge, with its own words; else None. An error outweighs a skip."""
-    found = [(("ERROR" if run.record.status in ERRORED else "SKIP"), run) for run in runs if not finished(run.record)]
+    found = [
+        (("ERROR" if run.record.status in ERRORED and not refused(run.record) else "SKIP"), run)
+        for run in runs
+        if not finished(run.record)
+    ]
     if not found:
         return None
     outcome, run = min(found, key=lambda pair: pair[0])
@@ -72,6 +76,11 @@ def unfinished(check: str, *runs: Run) -> Verdict | None:
     worst: Outcome = "ERROR" if outcome == "ERROR" else "SKIP"
     ids = tuple(one.record.cell_id for one in runs)
     return Verdict(check, subject_of(runs), worst, f"{name}{text}", (Finding("run", worst, text),), (), ids)
+
+
+def refused(record: Record) -> bool:
+    """Whether a plain loop said that it does not do what the recipe asks for: nothing failed, nothing to compare."""
+    return record.asked.engine != "trainer" and record.failure is not None and record.failure.type == "SpecError"
 
 
 def finished(record: Record) -> bool:

@@ -313,3 +313,15 @@ def test_the_known_issue_is_named_only_where_it_fits(
 def test_gradients_that_were_added_up_undivided(version: str, ratio: float, fits: bool) -> None:
     run, single = Scaling(4, 1, version, False), Scaling(1, 1, version, False)
     assert known("accumulation", ratio, run, single) == (BACKWARD_SCALE if fits else None)
+
+
+def test_a_recipe_that_the_plain_loop_does_not_know_is_no_error(make_run: MakeRun, planted: Planted) -> None:
+    failure = {"type": "SpecError", "message": "label_smoothing_factor: got 0.1; allowed 0.0 with engine loop"}
+    trainer = make_run(steps=3)
+    loop = planted(trainer, {"asked": {**trainer.record.asked.model_dump(), "engine": "loop"}})
+    loop = planted(loop, {"status": "failed", "observed": None, "failure": failure})
+    verdict = invariant("engine", loop, trainer)
+    assert verdict.outcome == "SKIP"
+    assert "label_smoothing_factor" in verdict.summary
+    other = planted(loop, {"failure": {**failure, "type": "RuntimeError"}})
+    assert invariant("engine", other, trainer).outcome == "ERROR"

@@ -69,9 +69,15 @@ class House:
         self.started.append(process)
         return process
 
-    def run(self, *arguments: str, faults: Mapping[int, Any] | None = None, command: str = "run") -> tuple[int, str]:
+    def run(
+        self,
+        *arguments: str,
+        faults: Mapping[int, Any] | None = None,
+        command: str = "run",
+        timeout: float = TIMEOUT_S,
+    ) -> tuple[int, str]:
         process = self.start(*arguments, faults=faults, command=command)
-        output, _ = process.communicate(timeout=TIMEOUT_S)
+        output, _ = process.communicate(timeout=timeout)
         return process.returncode, output
 
     @property

@@ -10,11 +10,12 @@ import pytest
 TIMES = ("step_seconds", "data_seconds")
 
 
+@pytest.mark.timeout(1500)
 @pytest.mark.parametrize("repeats", [3, pytest.param(20, marks=pytest.mark.slow)])
 def test_repeats_are_equal_to_the_last_bit(house: Any, repeats: int) -> None:
     more = f'repeat = {list(range(1, repeats + 1))}\nprecision = ["fp32", "bf16"]\ndevices = [1, 2]'
     house.grid([42], max_steps=6, more=more)
-    code, output = house.run()
+    code, output = house.run(timeout=1400)
     assert code == 0, output
     fingerprints: dict[tuple[str, int], list[Any]] = {}
     arrays: dict[tuple[str, int], list[dict[str, bytes]]] = {}
