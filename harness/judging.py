@@ -12,7 +12,6 @@ import numpy.typing as npt
 from harness.cell import Cell
 from harness.checks.gate import Policy, configurations, judge_all
 from harness.checks.judgement import Judgement
-from harness.checks.policy import Waiver
 from harness.checks.recipe_difference import DECLARABLE
 from harness.checks.target import written_references
 from harness.entry import Entry
@@ -61,7 +60,7 @@ def policy_of(grid: Grid) -> Policy:
         looks=grid.seed_plan.looks if grid.seed_plan else None,
         p0=asked.collapse_rate,
         harmless=frozenset(asked.harmless),
-        waivers=tuple(Waiver(one.configuration, one.check, one.reason, one.author, one.expires) for one in grid.waiver),
+        waivers=tuple(grid.waiver),
     )
 
 

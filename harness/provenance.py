@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,6 +16,11 @@ from harness.record import Provenance
 def now() -> str:
     """The time now, UTC, ISO 8601 with milliseconds: the form of every time in a record."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def today() -> date:
+    """The day that waivers are held against: UTC's, as every time in a record."""
+    return datetime.now(UTC).date()
 
 
 def command_line() -> str:

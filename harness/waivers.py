@@ -57,10 +57,24 @@ class Waiver(BaseModel):
         """Whether its day has passed."""
         return today > self.expires
 
+    def covers(self, judgement: Judged, plain_label: str | None = None) -> bool:
+        """Whether it names this judgement's check and configuration.
+
+        `plain_label` is the configuration's label without environment and content, where these had to be added: a
+        waiver of that covers it in all of them.
+        """
+        names = (judgement.configuration, judgement.configuration_id, plain_label)
+        return self.check == judgement.check and self.configuration in names
+
     @property
     def text(self) -> str:
         """For people: who lets it pass, until when, and why."""
         return f"waived by {self.author} until {self.expires.isoformat()}: {self.reason}"
+
+    @property
+    def void_text(self) -> str:
+        """For people, after its day."""
+        return f"the waiver by {self.author} ({self.reason}) expired on {self.expires.isoformat()}: void"
 
 
 class Judged(Protocol):
@@ -80,7 +94,7 @@ def applies(waivers: Iterable[Waiver], judgement: Judged, today: datetime.date) 
     """The first waiver in force that covers this judgement; None also where the judgement is no FAIL."""
     if judgement.outcome != "FAIL":
         return None
-    return next((one for one in waivers if not one.void(today) and _names(one, judgement)), None)
+    return next((one for one in waivers if not one.void(today) and one.covers(judgement)), None)
 
 
 @dataclass(frozen=True)
@@ -111,7 +125,7 @@ def ledger(waivers: Sequence[Waiver], judgements: Iterable[Judged], today: datet
     found = []
     for waiver in waivers:
         if waiver.void(today):
-            count = sum(_names(waiver, one) and by is None for one, by in zip(failed, covering, strict=True))
+            count = sum(waiver.covers(one) and by is None for one, by in zip(failed, covering, strict=True))
             found.append(Use(waiver, "void", count))
         else:
             count = sum(by is waiver for by in covering)
@@ -141,10 +155,3 @@ def waiver_problems(waivers: Sequence[Waiver], cells: Iterable[Cell], file: str)
 def configuration_label(cell: Cell) -> str:
     """The cell's label without its seed: the name of its configuration."""
     return cell.label.removesuffix(f" · seed {cell.seed}")
-
-
-def _names(waiver: Waiver, judgement: Judged) -> bool:
-    return waiver.check == judgement.check and waiver.configuration in (
-        judgement.configuration,
-        judgement.configuration_id,
-    )

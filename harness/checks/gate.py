@@ -15,7 +15,6 @@ from harness.checks.judgement import Judgement
 from harness.checks.kinship import find_pairs, find_repeats
 from harness.checks.parity import ParityQuestion
 from harness.checks.policy import Policy as Policy
-from harness.checks.policy import Waiver as Waiver
 from harness.checks.quality import questions
 from harness.checks.question import Answer, Question
 from harness.checks.steadiness import StabilityQuestion, unmeasured
@@ -150,16 +149,11 @@ def waived(
     """
     if judgement.outcome != "FAIL" or today is None:
         return judgement
-    names = (judgement.configuration, judgement.configuration_id, plain_label)
-    void: list[str] = []
-    for waiver in policy.waivers:
-        if waiver.check != judgement.check or waiver.configuration not in names:
-            continue
-        if today <= waiver.expires:
-            told = f"waived by {waiver.author} until {waiver.expires.isoformat()}: {waiver.reason}"
-            return replace(judgement, waiver=told, evidence=(*judgement.evidence, *void))
-        void.append(f"the waiver by {waiver.author} ({waiver.reason}) expired on {waiver.expires.isoformat()}: void")
-    return replace(judgement, evidence=(*judgement.evidence, *void))
+    covering = [waiver for waiver in policy.waivers if waiver.covers(judgement, plain_label)]
+    holding = next((waiver for waiver in covering if not waiver.void(today)), None)
+    void = covering if holding is None else covering[: covering.index(holding)]
+    evidence = (*judgement.evidence, *(waiver.void_text for waiver in void))
+    return replace(judgement, waiver=holding.text if holding else None, evidence=evidence)
 
 
 def _hear_family(cases: Sequence[_Case], due: Sequence[_Case], level: float) -> None:

@@ -2,44 +2,15 @@
 
 from __future__ import annotations
 
-import datetime
 import itertools
 import math
 from dataclasses import dataclass, field
-from typing import Final, get_args
 
-from harness.checks.judgement import Check
 from harness.stats.decision import Direction
 from harness.stats.looks import WHOLE
 from harness.stats.margin import PARITY
 from harness.stats.stability import STABLE
-
-WAIVABLE: Final[tuple[str, ...]] = get_args(Check)
-
-
-@dataclass(frozen=True)
-class Waiver:
-    """Leave to fail for a while: whom (label or configuration_id), in which check, why, by whom, until when.
-
-    A label without environment or content covers the configuration in all of them.
-
-    The day `expires` is the last on which it holds.
-    """
-
-    configuration: str
-    check: Check
-    reason: str
-    author: str
-    expires: datetime.date
-
-    def __post_init__(self) -> None:
-        if self.check not in WAIVABLE:
-            raise ValueError(f"waiver.check: {self.check!r} (allowed: {', '.join(WAIVABLE)})")
-        for name in ("configuration", "reason", "author"):
-            if not getattr(self, name).strip():
-                raise ValueError(
-                    f"waiver.{name}: empty (allowed: text; a waiver names whom it covers, why, and who says so)"
-                )
+from harness.waivers import Waiver
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -20,7 +19,7 @@ from harness.checks.baseline_pair import Side
 from harness.cli.options import RESULTS, GridFile, Json, Results, Select
 from harness.errors import NothingMeasured, SpecError
 from harness.grid import load_grid
-from harness.provenance import now, provenance
+from harness.provenance import now, provenance, today
 from harness.report.baseline_text import comparison_text, left_out_lines, saved_text
 from harness.selection import select as select_cells
 from harness.stats.margin import PARITY
@@ -99,9 +98,9 @@ def compare(
     else:
         raise SpecError(f"--inconclusive: got {show(inconclusive)}; allowed fail, pass")
     first, second = _sides(a, b, results)
-    today = datetime.now(UTC).date()
-    found = compare_sides(first.side, second.side, margin=margin, waivers=second.waivers, today=today)
-    uses = ledger(second.waivers, found.judgements, today)
+    day = today()
+    found = compare_sides(first.side, second.side, margin=margin, waivers=second.waivers, today=day)
+    uses = ledger(second.waivers, found.judgements, day)
     code = exit_code(found, inconclusive=policy)
     print(_as_json(found, uses, code) if as_json else comparison_text(found, (first.side, second.side), uses))
     raise typer.Exit(code)

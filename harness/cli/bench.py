@@ -11,7 +11,6 @@ from typing import Annotated, Any, Final
 import typer
 
 from harness.checks.gate import exit_code
-from harness.cli.check import today
 from harness.cli.doctor import grid_problems
 from harness.cli.options import RESULTS, AllowBusy, Host, MaxHours, Results, Retries, RetryErrored, Select, Slots
 from harness.cli.report import report_files, write_report
@@ -23,7 +22,7 @@ from harness.execution.require import unusable_device
 from harness.execution.session import Session, open_session
 from harness.grid import load_grid
 from harness.judging import judge_grid
-from harness.provenance import command_line
+from harness.provenance import command_line, today
 from harness.report.judgement_text import judgement_text
 from harness.selection import select as select_cells
 

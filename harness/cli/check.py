@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import os
 import sys
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ from harness.durable import write_durably
 from harness.errors import NothingMeasured, SpecError, StoreError
 from harness.grid import load_grid
 from harness.judging import judge_grid
-from harness.provenance import command_line
+from harness.provenance import command_line, today
 from harness.report.annotations import workflow_commands
 from harness.report.forest import forest_svg
 from harness.report.issue_text import issue_text
@@ -83,11 +82,6 @@ def check(
     if not as_json and (text := issue_text(heeded, command=command_line(), inconclusive=policy)):
         print(f"\nTo paste into an issue:\n\n{text}")
     raise typer.Exit(code)
-
-
-def today() -> datetime.date:
-    """The day that waivers are held against: UTC's, as every time in a record."""
-    return datetime.datetime.now(datetime.UTC).date()
 
 
 def _policy(inconclusive: str) -> Literal["fail", "pass"]:

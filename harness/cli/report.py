@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from harness.errors import NothingMeasured, StoreError
 from harness.evidence import gather
 from harness.grid import Grid, load_grid
 from harness.judging import judge_grid
-from harness.provenance import command_line
+from harness.provenance import command_line, today
 from harness.report.build import build_report
 from harness.report.model import GridFacts
 from harness.report.render import render
@@ -109,7 +108,7 @@ def report_files(
     )
     judgements = []
     if grid.quality is not None or grid.reference:
-        judgements = judge_grid(grid, cells, store, entries, datetime.datetime.now(datetime.UTC).date())
+        judgements = judge_grid(grid, cells, store, entries, today())
     return render(model, stem, judgements=judgements)
 
 

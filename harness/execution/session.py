@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from harness.execution.plan import Plan, make_plan
 from harness.execution.require import Requirement, read_requirement, unusable_device
 from harness.execution.run import RunOptions
 from harness.grid import Grid, load_grid
+from harness.provenance import today
 from harness.record import ERRORED
 from harness.seeds import SeedPlan
 from harness.selection import select
@@ -87,7 +87,7 @@ def _due(grid: Grid, cells: Sequence[Cell], store: Store, plan: SeedPlan) -> lis
     from harness.judging import decided, judge_grid  # statistics are slow to import, and only looks need them here
 
     entries = store.entries()
-    open_to = decided(judge_grid(grid, cells, store, entries, datetime.datetime.now(datetime.UTC).date()))
+    open_to = decided(judge_grid(grid, cells, store, entries, today()))
     skipped = {entry.cell_id for entry in entries if entry.status == "skipped"}
     return due(cells, entries, plan, open_to, skipped)
 

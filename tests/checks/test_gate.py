@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from harness.checks.gate import Configuration, Policy, Waiver, configurations, exit_code, job_outcome, judge_all
+from harness.checks.gate import Configuration, Policy, configurations, exit_code, job_outcome, judge_all
 from harness.checks.judgement import Judgement
 from harness.references import find
+from harness.waivers import Waiver
 from tests.checks.made_up_scores import (
     MAJORITY,
     STARTED,
@@ -42,7 +43,7 @@ def only(found: list[Judgement], check: str, metric: str = "accuracy") -> Judgem
 
 def waiver(**changes: Any) -> Waiver:
     fields = {"configuration": "bert-base-uncased", "check": "quality", "reason": "issue 12", "author": "Ann"}
-    return Waiver(**{**fields, "expires": TODAY, **changes})  # type: ignore[arg-type]
+    return Waiver(**{**fields, "expires": TODAY, **changes})
 
 
 # What is measured.
@@ -388,9 +389,9 @@ def test_a_waiver_covers_only_what_it_names() -> None:
 def test_waivers_need_a_date_and_an_author() -> None:
     with pytest.raises(ValueError, match="today"):
         judge_all([measured(LOW)], [SAMPLE], Policy(waivers=(waiver(),)))
-    with pytest.raises(ValueError, match=r"waiver\.author"):
+    with pytest.raises(ValueError, match="author"):
         waiver(author=" ")
-    with pytest.raises(ValueError, match=r"waiver\.check"):
+    with pytest.raises(ValueError, match="check"):
         waiver(check="throughput")
 
 
