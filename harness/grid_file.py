@@ -29,15 +29,26 @@ def read_toml(path: Path) -> dict[str, Any]:
     SpecError
         For a path that is no readable regular file, for text that is not UTF-8 or not TOML.
     """
+    return parse_toml(read_bytes(path, "the TOML file of a grid", MAX_BYTES), name_of(path))
+
+
+def read_bytes(path: Path, wanted: str, most: int) -> bytes:
+    """Read a file that a user named; `wanted` says in words what it should be, `most` how many bytes at most.
+
+    Raises
+    ------
+    SpecError
+        For a path that is no readable regular file of that size.
+    """
     file = name_of(path)
     try:
         if path.is_dir():
-            raise SpecError(f"{file}: is a folder; allowed the TOML file of a grid")
+            raise SpecError(f"{file}: is a folder; allowed {wanted}")
         if not path.exists():
-            raise SpecError(f"{file}: no such file; allowed the TOML file of a grid")
-        if not path.is_file() or path.stat().st_size > MAX_BYTES:
-            raise SpecError(f"{file}: allowed a regular file of at most {MAX_BYTES // 2**20} MiB")
-        return parse_toml(path.read_bytes(), file)
+            raise SpecError(f"{file}: no such file; allowed {wanted}")
+        if not path.is_file() or path.stat().st_size > most:
+            raise SpecError(f"{file}: allowed a regular file of at most {most // 2**20} MiB")
+        return path.read_bytes()
     except (OSError, ValueError) as error:
         # ValueError: a path with a NUL character.
         raise SpecError(f"{file}: cannot be read: {error}") from error

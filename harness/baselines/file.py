@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from harness.baselines.model import SCHEMA, Baseline
 from harness.durable import explained, write_durably
 from harness.errors import SpecError
-from harness.grid_file import explain, name_of, raise_problems
+from harness.grid_file import explain, name_of, raise_problems, read_bytes
 from harness.wording import show
 
 SUFFIX: Final = ".json"
@@ -71,18 +71,7 @@ def read_baseline(path: Path) -> Baseline:
     SpecError
         With a line for every problem: file, dotted field, value got, what is allowed.
     """
-    file = name_of(path)
-    try:
-        if path.is_dir():
-            raise SpecError(f"{file}: is a folder; allowed {WANTED}")
-        if not path.exists():
-            raise SpecError(f"{file}: no such file; allowed {WANTED}")
-        if not path.is_file() or path.stat().st_size > MAX_BYTES:
-            raise SpecError(f"{file}: allowed a regular file of at most {MAX_BYTES // 2**20} MiB")
-        content = path.read_bytes()
-    except (OSError, ValueError) as error:
-        raise SpecError(f"{file}: cannot be read: {error}") from error
-    return parse_baseline(content, file)
+    return parse_baseline(read_bytes(path, WANTED, MAX_BYTES), name_of(path))
 
 
 def parse_baseline(content: bytes, file: str) -> Baseline:
