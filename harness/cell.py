@@ -54,7 +54,8 @@ class Cell:
     `accepts_loss_kwargs = False` has the Trainer scale the loss itself (the work-around for
     huggingface/transformers#47688); `dropout = False` sets the model's dropout probabilities to 0. `resume_at` is
     the step after which the run is stopped, saved and resumed by a new Trainer (0: never).
-    `repeat` numbers runs that ask for the very same, so that each is a cell.
+    `repeat` numbers runs that ask for the very same, so that each is a cell. `timing` makes it a timing cell, which
+    measures speed and nothing else: `warmup_steps` left out, `measured_steps` counted.
     """
 
     task: str
@@ -72,11 +73,14 @@ class Cell:
     dropout: str | bool = "model"
     resume_at: int = 0
     repeat: int = 1
+    timing: Mapping[str, int] | None = None
     axes: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def asked(self) -> dict[str, Any]:
         """Everything asked for that can change the result, as plain JSON values."""
         later = {name: getattr(self, name) for name, default in LATER.items() if getattr(self, name) != default}
+        if self.timing is not None:
+            later["timing"] = dict(self.timing)
         return {
             "task": self.task,
             "checkpoint": self.checkpoint.asked(),
@@ -92,6 +96,11 @@ class Cell:
             **later,
         }
 
+    @property
+    def timed(self) -> bool:
+        """Whether this is a timing cell: a fresh interpreter, alone on its devices, one replicate of its speed."""
+        return self.timing is not None
+
     @cached_property
     def cell_id(self) -> str:
         """Hash of what was asked for, the environment by its label."""
@@ -99,25 +108,42 @@ class Cell:
 
     @cached_property
     def configuration_id(self) -> str:
-        """Hash of what was asked for without the seed: cells that differ only in seed share it."""
+        """Hash of what was asked for without the seed: cells that differ only in seed share it.
+
+        Timing cells are replicates of each other: theirs goes without `repeat` too.
+        """
         asked = self.asked()
         del asked["seed"]
+        if self.timed:
+            asked.pop("repeat", None)
         return short_hash(asked)
 
     @cached_property
     def label(self) -> str:
         """A short name for people: the axes' values, `minilm · seed 42 · bf16`."""
+        if self.timed:
+            return f"{self.configuration_label} · timing {self.repeat}"
         return cell_label(self.checkpoint.name, self.seed, self.axes)
+
+    @property
+    def configuration_label(self) -> str:
+        """The label without the seed."""
+        return configuration_label(self.checkpoint.name, self.axes)
 
 
 def cell_label(checkpoint: str, seed: int, axes: Mapping[str, Any]) -> str:
-    """Name a cell by its place in the matrix; axes that speak for themselves go without their name."""
+    """Name a cell by its place in the matrix."""
+    return f"{configuration_label(checkpoint, axes)} · seed {seed}"
+
+
+def configuration_label(checkpoint: str, axes: Mapping[str, Any]) -> str:
+    """Name the cells that differ only in seed; axes that speak for themselves go without their name."""
     parts = [checkpoint]
     for axis, value in axes.items():
         if axis in ("checkpoint", "seed"):
             continue
         parts.append(str(value) if axis in ("precision", "engine", "environment") else f"{axis}={_plain(value)}")
-    return " · ".join([*parts, f"seed {seed}"])
+    return " · ".join(parts)
 
 
 def _plain(value: Any) -> str:

@@ -6,6 +6,7 @@ Everything wrong with a file is reported at once, a line each: `FILE: dotted.fie
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -76,8 +77,32 @@ class Grid(Table):
         return self._matrix.seed_plan
 
     def cells(self) -> list[Cell]:
-        """Return every cell, the first seed of each configuration before any second one."""
-        return list(self._cells)
+        """Return every cell that trains to its end, the first seed of each configuration before any second one."""
+        return [] if self.throughput is not None and self.throughput.only else list(self._cells)
+
+    def timing_cells(self, backwards: bool = False) -> list[Cell]:
+        """The timing cells that `[throughput]` asks for, interleaved as they are to run; none without that table.
+
+        Each configuration has `processes` replicates, all at its first seed and so of the same batches. A round takes
+        every configuration once, and every second round takes them in reverse (with `backwards` the first does): any
+        two of them alternate A B B A.
+        """
+        asked = self.throughput
+        if asked is None:
+            return []
+        first: dict[str, Cell] = {}
+        for cell in self._cells:
+            first.setdefault(cell.configuration_id, cell)
+        plan = {"warmup_steps": asked.warmup_steps, "measured_steps": asked.measured_steps}
+        rounds = [
+            [replace(cell, repeat=number, timing=plan) for cell in first.values()]
+            for number in range(1, asked.processes + 1)
+        ]
+        return [
+            cell
+            for number, cells in enumerate(rounds, start=backwards)
+            for cell in (reversed(cells) if number % 2 else cells)
+        ]
 
     def overlay(self) -> dict[str, Any]:
         """Return the arguments that the harness sets because the recipe does not, to be printed."""

@@ -116,11 +116,17 @@ class Quality(Table):
 
 
 class Throughput(Table):
-    """How speed is measured: steps left out, steps counted, independent processes."""
+    """How speed is measured: steps left out, steps counted, independent processes of each configuration.
 
-    warmup_steps: Annotated[int, Field(ge=0, le=10**6)] = 20
+    `margin` is the largest slow-down that counts as equal, in percent. With `only`, cells are timed and not trained
+    to their end.
+    """
+
+    warmup_steps: Annotated[int, Field(ge=1, le=10**6)] = 20
     measured_steps: Annotated[int, Field(ge=1, le=10**6)] = 100
     processes: Annotated[int, Field(ge=1, le=1000)] = 5
+    margin: Annotated[Finite, Field(gt=0, lt=100)] = 5.0
+    only: bool = False
 
 
 class CheckpointSpec(Table):

@@ -14,11 +14,12 @@ from typing import Annotated, Any, Final, Literal, get_args
 from pydantic import ConfigDict, Field, ValidationError
 
 from harness.brevity import fitted
-from harness.cell import Cell, cell_label
+from harness.cell import Cell, cell_label, configuration_label
 from harness.entry import Entry
 from harness.errors import StoreError
 from harness.fingerprint import Fingerprint as Fingerprint
 from harness.part import Number, Part
+from harness.timing import Timing
 
 SCHEMA: Final = 1
 RECORD: Final = "record.json"
@@ -62,6 +63,7 @@ class Asked(Part):
     dropout: str | bool = Field("model", exclude_if=lambda value: value == "model")
     resume_at: int = Field(0, exclude_if=lambda value: value == 0)
     repeat: int = Field(1, exclude_if=lambda value: value == 1)
+    timing: dict[str, int] | None = Field(None, exclude_if=lambda value: value is None)
     recipe: dict[str, Any]
     axes: dict[str, Any]
 
@@ -157,6 +159,7 @@ class Measured(Part):
     train_samples_per_second: Number | None = None
     peak_memory_mib: dict[str, Number] = {}
     throttle_reasons: list[str] = []
+    timing: Timing | None = None
 
 
 class Failure(Part):
@@ -207,7 +210,10 @@ class Record(Part):
     @property
     def label(self) -> str:
         """The cell's short name for people."""
-        return cell_label(self.asked.checkpoint.name, self.asked.seed, self.asked.axes)
+        asked = self.asked
+        if asked.timing:
+            return f"{configuration_label(asked.checkpoint.name, asked.axes)} · timing {asked.repeat}"
+        return cell_label(asked.checkpoint.name, asked.seed, asked.axes)
 
     def to_json(self) -> str:
         """Serialise; what is there for people is shortened until the record fits 16 KB (`harness.brevity`)."""
@@ -216,6 +222,7 @@ class Record(Part):
     def entry(self, path: str) -> Entry:
         """Summarise for the index; `path` is the attempt's folder relative to the grid's results."""
         measured = self.measured or Measured()
+        timing = measured.timing
         return Entry(
             cell_id=self.cell_id,
             configuration_id=self.configuration_id,
@@ -232,7 +239,7 @@ class Record(Part):
             axes=self.asked.axes,
             metrics=measured.metrics,
             seconds=measured.seconds,
-            samples_per_second=measured.train_samples_per_second,
+            samples_per_second=timing.median_samples_per_second if timing else measured.train_samples_per_second,
             steps=self.observed.optimizer_steps if self.observed else None,
             error=f"{self.failure.type}: {self.failure.message}" if self.failure else None,
         )

@@ -27,6 +27,7 @@ _OWN: Final[dict[str, Callable[[Cell], Any]]] = {
     "dropout": lambda cell: cell.dropout,
     "resume_at": lambda cell: cell.resume_at,
     "repeat": lambda cell: cell.repeat,
+    "timed": lambda cell: cell.timed,
 }
 _ABSENT: Final = ("a cell without this argument",)
 

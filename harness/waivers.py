@@ -137,7 +137,7 @@ def waiver_problems(waivers: Sequence[Waiver], cells: Iterable[Cell], file: str)
     """Yield a line for each waiver of a configuration that the grid does not have, and for each that comes twice."""
     names: dict[str, str] = {}
     if waivers:
-        names = {cell.configuration_id: configuration_label(cell) for cell in cells}
+        names = {cell.configuration_id: cell.configuration_label for cell in cells}
     by_label = {label: configuration_id for configuration_id, label in names.items()}
     seen: set[tuple[str, str]] = set()
     for number, waiver in enumerate(waivers):
@@ -150,8 +150,3 @@ def waiver_problems(waivers: Sequence[Waiver], cells: Iterable[Cell], file: str)
         if key in seen:
             yield f"{where}: got {show(got)} again for check {show(waiver.check)}; allowed once a check"
         seen.add(key)
-
-
-def configuration_label(cell: Cell) -> str:
-    """The cell's label without its seed: the name of its configuration."""
-    return cell.label.removesuffix(f" · seed {cell.seed}")

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from harness.checks.judgement import Check
 from harness.grid_file import explain
-from harness.waivers import CHECKS, Waiver, applies, configuration_label, ledger, waiver_problems
+from harness.waivers import CHECKS, Waiver, applies, ledger, waiver_problems
 
 Make = Callable[..., Any]
 LAST = datetime.date(2026, 12, 31)
@@ -139,9 +139,9 @@ def test_a_configuration_must_be_one_of_the_grid(cell_of: Make) -> None:
         for seed in (1, 2)
         for precision in ("fp32", "bf16")
     ]
-    labels = {configuration_label(cell) for cell in cells}
+    labels = {cell.configuration_label for cell in cells}
     assert labels == {"embedded/tiny-bert · fp32", "embedded/tiny-bert · bf16"}
-    label = configuration_label(cells[0])
+    label = cells[0].configuration_label
     sound = [waiver(configuration=label), waiver(configuration=cells[1].configuration_id)]
     assert list(waiver_problems(sound, cells, "g.toml")) == []
     wrong = label.replace("fp32", "fp23")
@@ -152,7 +152,7 @@ def test_a_configuration_must_be_one_of_the_grid(cell_of: Make) -> None:
 
 def test_two_waivers_of_one_check_are_refused_also_by_label_and_id(cell_of: Make) -> None:
     cell = cell_of(axes={"precision": "fp32"})
-    twice = [waiver(configuration=configuration_label(cell)), waiver(configuration=cell.configuration_id)]
+    twice = [waiver(configuration=cell.configuration_label), waiver(configuration=cell.configuration_id)]
     (line,) = waiver_problems(twice, [cell], "g.toml")
     said = f'got "{cell.configuration_id}" again for check "quality"; allowed once a check'
     assert line == f"g.toml: waiver[1].configuration: {said}"

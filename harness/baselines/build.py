@@ -22,7 +22,6 @@ from harness.cell import LATER, Cell
 from harness.entry import Entry
 from harness.record import FINAL, SCORED, Asked, Observed, Provenance, Record
 from harness.seeds import SeedPlan
-from harness.waivers import configuration_label
 
 LONGEST: Final = 300
 """Characters of an error text that a baseline keeps."""
@@ -61,7 +60,7 @@ def build_baseline(
         found = {cell.seed: by_cell.get(cell.cell_id, []) for cell in _due(own, by_cell, plan)}
         place = _latest_place(found)
         kept, problems = _sorted_out(found, place)
-        label, identity = configuration_label(own[0]), own[0].configuration_id
+        label, identity = own[0].configuration_label, own[0].configuration_id
         left_out += [LeftOut(configuration=label, configuration_id=identity, **one) for one in problems]
         if not kept or place is None:
             continue

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final
 
-from harness.cell import Cell, cell_label
+from harness.cell import Cell, configuration_label
 from harness.checks.judgement import SeedScore
 from harness.entry import Entry
 from harness.record import FINAL, Asked, Data, Record, asked_of
@@ -107,7 +107,7 @@ class Configuration:
     @property
     def plain_label(self) -> str:
         """The cells' label without the seed: what a plan calls the configuration, wherever it is measured."""
-        return cell_label(self.asked.checkpoint.name, 0, self.asked.axes).removesuffix(" · seed 0")
+        return configuration_label(self.asked.checkpoint.name, self.asked.axes)
 
     def _score(self, entry: Entry) -> SeedScore:
         accuracy, f1 = (_finite(entry.metrics.get(name)) for name in ("accuracy", "f1"))
@@ -173,7 +173,7 @@ def _of_one(
     asked = asked_of(cells[0])
     planned = tuple(cell.seed for cell in cells)
     blank = Configuration(
-        label=cell_label(asked.checkpoint.name, 0, asked.axes).removesuffix(" · seed 0"),
+        label=configuration_label(asked.checkpoint.name, asked.axes),
         configuration_id=cells[0].configuration_id,
         environment_id="",
         content_id=None,

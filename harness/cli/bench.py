@@ -12,7 +12,18 @@ import typer
 
 from harness.checks.gate import exit_code
 from harness.cli.doctor import grid_problems
-from harness.cli.options import RESULTS, AllowBusy, Host, MaxHours, Results, Retries, RetryErrored, Select, Slots
+from harness.cli.options import (
+    RESULTS,
+    AllowBusy,
+    Host,
+    MaxHours,
+    Results,
+    Retries,
+    RetryErrored,
+    Select,
+    Slots,
+    TimeAgain,
+)
 from harness.cli.report import report_files, write_report
 from harness.cli.run import run_looks
 from harness.errors import HarnessError, NothingMeasured, RequirementError, SpecError
@@ -52,6 +63,7 @@ def bench(
     max_hours: MaxHours = None,
     retries: Retries = 0,
     retry_errored: RetryErrored = False,
+    time_again: TimeAgain = False,
     allow_busy: AllowBusy = False,
 ) -> None:
     """Run grids to their end and write a report of each. With no grid: the one that fits this machine.
@@ -65,7 +77,9 @@ def bench(
     for grid in chosen:
         left = None if end is None else max(0.0, end - time.monotonic()) / 3600
         try:
-            session = open_session(grid, results, selection=select, slots=slots, retry_errored=retry_errored)
+            session = open_session(
+                grid, results, selection=select, slots=slots, retry_errored=retry_errored, time_again=time_again
+            )
             session, summary = _run(
                 session, results, select, host=host, slots=slots, max_hours=left, retries=retries, allow_busy=allow_busy
             )

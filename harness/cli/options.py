@@ -27,6 +27,9 @@ MaxHours = Annotated[
 ]
 Retries = Annotated[int, typer.Option("--retries", min=0, help="Further attempts at a cell that errored.")]
 RetryErrored = Annotated[bool, typer.Option("--retry-errored", help="Run cells again whose last result is an error.")]
+TimeAgain = Annotated[
+    bool, typer.Option("--time-again", help="Time again what has been timed already: a further session of it.")
+]
 AllowBusy = Annotated[bool, typer.Option("--allow-busy", help="Use devices that something else is using.")]
 
 RESULTS = Path("results")

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import typer
 from tabulate import tabulate
 
-from harness.cell import cell_label
 from harness.cli.console import duration
 from harness.cli.options import RESULTS, GridFile, Json, Results, RetryErrored, Select, Slots
 from harness.errors import RequirementError
@@ -80,7 +79,7 @@ def plan_text(session: Session, most_rows: int | None) -> str:
     rows = []
     for cells in list(groups.values())[:most_rows]:
         states: Counter[str] = Counter(planned.state for planned in cells)
-        label = cell_label(cells[0].cell.checkpoint.name, 0, cells[0].cell.axes).rpartition(" · ")[0]
+        label = cells[0].cell.configuration_label
         known = [p.expected_s for p in cells if p.expected_s is not None]
         each = duration(sum(known) / len(known)) if known else "unknown" if states["to do"] else ""
         rows.append([label, *(states[s] or "" for s in ("to do", "done", "skip", "blocked")), each])

@@ -21,6 +21,7 @@ from harness.cli.options import (
     RetryErrored,
     Select,
     Slots,
+    TimeAgain,
 )
 from harness.errors import SpecError
 from harness.execution.progress import Summary
@@ -42,13 +43,16 @@ def run(
     max_hours: MaxHours = None,
     retries: Retries = 0,
     retry_errored: RetryErrored = False,
+    time_again: TimeAgain = False,
     allow_busy: AllowBusy = False,
 ) -> None:
     """Run the cells that have no result yet. Stop it at any time: the same command goes on where it stopped.
 
     Example: harness run benchmarks/quickstart.toml --select seed=1
     """
-    session = open_session(grid, results, selection=select, slots=slots, retry_errored=retry_errored)
+    session = open_session(
+        grid, results, selection=select, slots=slots, retry_errored=retry_errored, time_again=time_again
+    )
     _, summary = run_looks(
         session, results, select, host=host, slots=slots, max_hours=max_hours, retries=retries, allow_busy=allow_busy
     )

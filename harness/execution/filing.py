@@ -29,8 +29,8 @@ HostMode = Literal["fork", "spawn"]
 class Filing:
     """Files the attempts of one run in a store."""
 
-    def __init__(self, store: Store, plan: Plan, provenance: Provenance, host: HostMode) -> None:
-        self._store, self._plan, self._provenance, self._host = store, plan, provenance, host
+    def __init__(self, store: Store, plan: Plan, provenance: Provenance) -> None:
+        self._store, self._plan, self._provenance = store, plan, provenance
         self._made: set[str] = set()  # paths of this run's own records
 
     def take(self, planned: PlannedCell) -> CellLock | Entry | None:
@@ -79,7 +79,8 @@ class Filing:
                 death_of_rank, words = death(gone["status"], oom_kill_count() - running.oom_kills)
                 record = failed_record(*filed, death_of_rank, f"rank {gone['rank']}: {words}")
             elif result is not None and came_first:
-                record = finished_record(*filed, result, self._host, cell.busy, cell.throttled)
+                host: HostMode = "spawn" if running.spawned else "fork"
+                record = finished_record(*filed, result, host, cell.busy, cell.throttled, cell.energy.joules)
             else:
                 ended, words = running.verdict or death(status, oom_kill_count() - running.oom_kills)
                 behind = laggards(attempt.folder, planned.cell.devices) if ended == "timeout" else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from harness.arguments import with_overlay
 from harness.canonical import short_hash
@@ -15,6 +15,13 @@ from harness.execution.material import Materials
 from harness.store import Attempt
 
 PREPARE_THREADS = 1
+TIMED: Final[Mapping[str, Any]] = {
+    "max_steps": 10**6,  # more than any window: the stopwatch ends the run
+    "eval_strategy": "no",
+    "save_strategy": "no",
+    "load_best_model_at_end": False,
+}
+"""What a timing cell does not do, whatever its recipe says: nothing but training steps is in its window."""
 PREPARATION_VERSION = 1
 """Raise it when `harness.subject.tasks` tokenizes otherwise: what lies in the cache is then made again."""
 
@@ -55,6 +62,8 @@ def cell_job(
     materials: Materials,
     prepared: Mapping[str, Any],
     devices: list[str],
+    session: str,
+    place: int,
 ) -> dict[str, Any]:
     """The job that trains one cell.
 
@@ -64,10 +73,12 @@ def cell_job(
         The preparation's result: `checkpoint` and `dataset` folders, `data` facts.
     devices
         UUIDs of the devices that the child may see; empty on a CPU.
+    session, place
+        Of a timing cell: the run that it is part of, and the how manieth timing cell of that run it is.
     """
     checkpoint, task = materials.checkpoint(cell), materials.task(cell)
     arguments, _ = with_overlay(cell.recipe)
-    return {
+    job: dict[str, Any] = {
         "kind": "cell",
         "id": f"{cell.cell_id}-{environment.environment_id}-{attempt.number}",
         "folder": str(attempt.folder.resolve()),
@@ -85,3 +96,8 @@ def cell_job(
         "dataset": prepared["dataset"],
         "data": {"source": cell.task, "revision": task.revision, **prepared["data"]},
     }
+    if cell.timing is not None:
+        # All replicates train the same batches: one of them counts the model's work for all.
+        job["arguments"] = {**arguments, **TIMED}
+        job["timing"] = {**cell.timing, "session": session, "place": place, "counts": cell.repeat == 1}
+    return job

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import signal
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -45,10 +45,11 @@ def finished_record(
     host: Literal["fork", "spawn"],
     busy: list[str],
     throttled: Collection[str] = (),
+    joules: float | None = None,
 ) -> Record:
     """The record of an attempt whose child wrote its `result.json`.
 
-    `busy` and `throttled` are what the parent saw of its devices: the driver's words, not the child's.
+    `busy`, `throttled` and `joules` are what the parent saw of its devices: the driver's words, not the child's.
     """
     observed = measured = failure = None
     status: Status = result["status"]
@@ -56,7 +57,7 @@ def finished_record(
         if result.get("observed"):
             observed = Observed(**result["observed"], host=host, device_busy=busy)
         if result.get("measured"):
-            measured = Measured(**{**result["measured"], "throttle_reasons": sorted(throttled)})
+            measured = Measured(**_with_driver(result["measured"], busy, sorted(throttled), joules))
         if result.get("failure"):
             failure = Failure(**result["failure"])
     except ValidationError as error:
@@ -83,6 +84,18 @@ def finished_record(
         series=result.get("series", {}) if digest else {},
         series_sha256=digest,
     )
+
+
+def _with_driver(
+    measured: Mapping[str, Any], busy: Sequence[str], throttled: Sequence[str], joules: float | None
+) -> dict[str, Any]:
+    """What was measured with what the driver said: a device that was slowed down, or not alone, was not quiet."""
+    found = {**measured, "throttle_reasons": list(throttled)}
+    timing = found.get("timing")
+    if timing is not None:
+        reasons = [*timing["noise"]["reasons"], *(f"the device was slowed down: {why}" for why in throttled), *busy]
+        found["timing"] = {**timing, "energy_joules": joules, "noise": {**timing["noise"], "reasons": reasons}}
+    return found
 
 
 def failed_record(

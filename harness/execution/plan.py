@@ -49,8 +49,23 @@ class Plan:
 
     @property
     def expected_s(self) -> float | None:
-        """Expected wall-clock seconds of what is to do, shared by the slots; None where nothing like it has run."""
-        expected = [planned.expected_s for planned in self.of("to do")]
+        """Expected wall-clock seconds of what is to do; None where nothing like it has run.
+
+        Timing cells run one after the other, the others share the slots.
+        """
+        timed = [planned for planned in self.of("to do") if planned.cell.timed]
+        shared = [planned for planned in self.of("to do") if not planned.cell.timed]
+        parts = [self._in_turn(timed), self._side_by_side(shared)]
+        known = [seconds for seconds in parts if seconds is not None]
+        return sum(known) if known and len(known) == len(parts) else None
+
+    @staticmethod
+    def _in_turn(cells: Sequence[PlannedCell]) -> float | None:
+        known = [planned.expected_s for planned in cells if planned.expected_s is not None]
+        return (sum(known) / len(known) * len(cells) if known else None) if cells else 0.0
+
+    def _side_by_side(self, cells: Sequence[PlannedCell]) -> float | None:
+        expected = [planned.expected_s for planned in cells]
         if not expected:
             return 0.0
         known = [seconds for seconds in expected if seconds is not None]
@@ -58,7 +73,7 @@ class Plan:
             return None
         # Cells without history count like the average of those with it; a cell fills a slot for each of its ranks.
         usual = sum(known) / len(known)
-        ranks = [min(planned.cell.devices, self.slots) for planned in self.of("to do")]
+        ranks = [min(planned.cell.devices, self.slots) for planned in cells]
         total = sum(count * (usual if s is None else s) for count, s in zip(ranks, expected, strict=True))
         return max(total / min(self.slots, sum(ranks)), max(known))
 
@@ -74,11 +89,12 @@ def make_plan(
     materials: Mapping[str, Materials],
     slots: int | None = None,
     again: Collection[str] = (),
+    time_again: bool = False,
 ) -> Plan:
     """Sort cells into states. Pure but for `materials`, which must already have been asked to find theirs.
 
     A cell is done when a final record has its cell, environment and content ids, unless that record's status
-    is in `again` (errored cells that the user wants run again).
+    is in `again` (errored cells that the user wants run again), or it is a timing cell and `time_again` holds.
     """
     finals = {(e.cell_id, e.environment_id, e.content_id): e for e in entries if e.status in FINAL}
     history = _History(entries)
@@ -104,7 +120,7 @@ def make_plan(
             planned.append(PlannedCell(cell, "blocked", reason=found.problem(cell)))
             continue
         entry = finals.get((cell.cell_id, environment.environment_id, content_id))
-        if entry is not None and entry.status not in again:
+        if entry is not None and entry.status not in again and not (cell.timed and time_again):
             planned.append(PlannedCell(cell, "done", entry=entry))
         else:
             planned.append(PlannedCell(cell, "to do", entry=entry, expected_s=history.expected(cell)))
@@ -135,14 +151,15 @@ class _History:
                 if seconds is not None:
                     by_configuration.setdefault(entry.configuration_id, []).append(seconds)
                     likeness = (entry.checkpoint, entry.precision, entry.devices)
-                    by_likeness.setdefault(likeness, []).append(seconds)
+                    if entry.metrics:  # a timing cell has none, and is like no other
+                        by_likeness.setdefault(likeness, []).append(seconds)
         self._configurations = {key: statistics.median(values) for key, values in by_configuration.items()}
         self._likenesses = {key: statistics.median(values) for key, values in by_likeness.items()}
 
     def expected(self, cell: Cell) -> float | None:
-        if not self._likenesses:
+        if not self._configurations:
             return None
         seconds = self._configurations.get(cell.configuration_id)
-        if seconds is None:
+        if seconds is None and not cell.timed:
             seconds = self._likenesses.get((cell.checkpoint.name, cell.precision, cell.devices))
         return seconds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 import selectors
 import shutil
 import signal
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from harness.cell import Cell
 from harness.entry import Entry
 from harness.errors import RunFailed, StoreError
 from harness.execution import jobs
@@ -56,14 +58,15 @@ class Runner:
 
     def __init__(self, store: Store, plan: Plan, folder: Path, options: RunOptions, reporter: Reporter) -> None:
         self._store, self._plan, self._options, self._reporter = store, plan, options, reporter
-        self._filing = Filing(store, plan, provenance(folder), options.host)
+        self._filing = Filing(store, plan, provenance(folder))
         self._preparations = Preparations(plan)
         self._devices = DevicePool(options.allow_busy)
         self._throttle = ThrottleWatch()
         self._waiting: list[PlannedCell] = plan.of("to do")
         self._elsewhere: list[PlannedCell] = []  # another harness has them
         self._running: dict[str, Running] = {}
-        self._hosts: dict[str, HostProcess] = {}
+        self._hosts: dict[tuple[str, bool], HostProcess] = {}  # by environment, and whether it starts interpreters
+        self._session, self._timed = secrets.token_hex(6), 0
         self._host_deaths = 0
         self._tries: dict[str, int] = {}
         self._selector = selectors.DefaultSelector()
@@ -109,12 +112,13 @@ class Runner:
     def _fill_slots(self) -> None:
         if self._stopping():
             return
-        stuck: set[tuple[str, int]] = set()  # what cells wait for: those behind one that waits need not be asked
+        stuck: set[tuple[str, int, bool]] = set()  # what cells wait for: those behind one that waits need not be asked
         index = 0
         while (taken := sum(r.slots for r in self._running.values())) < self._plan.slots and index < len(self._waiting):
             planned = self._waiting[index]
-            key, devices = need = (self._preparations.key(planned.cell), planned.cell.devices)
-            if need not in stuck and self._plan.fits(devices, taken) and self._try_start(planned, key):
+            key = self._preparations.key(planned.cell)
+            need = (key, planned.cell.devices, planned.cell.timed)
+            if need not in stuck and self._fits(planned.cell, taken) and self._try_start(planned, key):
                 del self._waiting[index]
             else:
                 stuck.add(need)
@@ -123,6 +127,12 @@ class Runner:
             # All that is left is in other hands: look again, a harness may have died.
             self._waiting, self._elsewhere = self._elsewhere, []
             time.sleep(TICK_S)
+
+    def _fits(self, cell: Cell, taken: int) -> bool:
+        """Whether a cell may start beside what runs; a timing cell is alone, before and after."""
+        if any(running.cell and running.cell.planned.cell.timed for running in self._running.values()):
+            return False
+        return self._plan.fits(self._plan.slots if cell.timed else cell.devices, taken)
 
     def _try_start(self, planned: PlannedCell, key: str) -> bool:
         """Start a cell, or what must come before it; False where it stays in the queue."""
@@ -162,16 +172,19 @@ class Runner:
         except OSError as error:
             raise StoreError(f"{tempfile.gettempdir()}: no temporary folder can be made: {error}") from error
         job = self._preparations.job(key, cell, folder)
-        self._send(Running(job["id"], cell.environment, folder, now(), time.monotonic(), preparation=key), job)
+        spawned = self._spawned(cell)
+        self._send(Running(job["id"], cell.environment, spawned, folder, now(), time.monotonic(), preparation=key), job)
 
     def _start_cell(self, planned: PlannedCell, lock: CellLock, key: str, devices: list[str]) -> None:
         cell = planned.cell
         environment, materials = self._plan.environments[cell.environment], self._plan.materials[cell.environment]
         attempt = self._filing.begin(planned)
-        job = jobs.cell_job(cell, attempt, environment, materials, self._preparations.ready[key], devices)
+        self._timed += cell.timed
+        place = (self._session, self._timed)
+        job = jobs.cell_job(cell, attempt, environment, materials, self._preparations.ready[key], devices, *place)
         busy = [d.busy for d in nvidia_devices() if d.uuid in devices and d.busy] if devices else []
         self._reporter.cell_started(cell, attempt.number)
-        running = Running(job["id"], cell.environment, attempt.folder, now(), time.monotonic())
+        running = Running(job["id"], cell.environment, self._spawned(cell), attempt.folder, now(), time.monotonic())
         running.cell = RunningCell(planned, attempt, lock, devices, busy)
         running.oom_kills = oom_kill_count()
         self._send(running, job, lock.descriptor)
@@ -179,17 +192,21 @@ class Runner:
     def _send(self, running: Running, job: Mapping[str, Any], lock: int | None = None) -> None:
         self._running[running.job_id] = running
         try:
-            self._host(running.environment).run(job, lock)
+            self._host(*running.host).run(job, lock)
         except HostDied:
-            self._bury(running.environment)
+            self._bury(running.host)
 
-    def _host(self, label: str) -> HostProcess:
-        if label not in self._hosts:
+    def _spawned(self, cell: Cell) -> bool:
+        """Whether a cell gets a fresh interpreter: each timing replicate does."""
+        return cell.timed or self._options.host == "spawn"
+
+    def _host(self, label: str, spawn: bool) -> HostProcess:
+        key = (label, spawn)
+        if key not in self._hosts:
             log = self._store.folder / "hosts" / f"{label}.log"
-            host = HostProcess(self._plan.environments[label], spawn=self._options.host == "spawn", log=log)
-            self._hosts[label] = host
-            self._selector.register(host, selectors.EVENT_READ, label)
-        return self._hosts[label]
+            self._hosts[key] = HostProcess(self._plan.environments[label], spawn=spawn, log=log)
+            self._selector.register(self._hosts[key], selectors.EVENT_READ, key)
+        return self._hosts[key]
 
     # Hearing.
 
@@ -213,16 +230,19 @@ class Runner:
             self._finish(running, event["status"])
         elif running.cell is not None:
             running.cell.stepped = running.cell.stepped or event["event"] == "step"
+            if event["event"] == "window":
+                running.cell.energy.edge(event["edge"], running.cell.devices)
+                return
             self._reporter.cell_event(running.cell.planned.cell, event)
 
-    def _bury(self, label: str) -> None:
+    def _bury(self, key: tuple[str, bool]) -> None:
         """A host has died: its children with it. What they finished counts; the rest was killed."""
-        host = self._hosts.pop(label)
+        host, label = self._hosts.pop(key), key[0]
         self._selector.unregister(host)
         words = host.last_words()
         host.close()
         self._host_deaths += 1
-        for running in [r for r in self._running.values() if r.environment == label]:
+        for running in [r for r in self._running.values() if r.host == key]:
             if running.cell is None:
                 del self._running[running.job_id]  # the next cell that needs it asks again
             else:
@@ -261,8 +281,8 @@ class Runner:
             if running.verdict is not None:
                 continue
             if not running.begun:
-                if spent > HOST_START_S and running.environment in self._hosts:
-                    self._hosts[running.environment].destroy()  # its death is heard like any other
+                if spent > HOST_START_S and running.host in self._hosts:
+                    self._hosts[running.host].destroy()  # its death is heard like any other
                 continue
             if spent > options.timeout_s:
                 self._kill(running, "timeout", f"still running after {options.timeout_s:g} s", signal.SIGKILL)
@@ -282,7 +302,7 @@ class Runner:
 
     def _kill(self, running: Running, status: Status, message: str, number: int) -> None:
         running.verdict = running.verdict or (status, message)
-        host = self._hosts.get(running.environment)
+        host = self._hosts.get(running.host)
         if host is not None:
             with contextlib.suppress(HostDied):  # then its end of file is next
                 host.kill(running.job_id, number)

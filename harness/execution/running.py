@@ -7,6 +7,7 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.execution.energy import Energy
 from harness.execution.plan import PlannedCell
 from harness.lock import CellLock
 from harness.record import Status
@@ -24,6 +25,7 @@ class RunningCell:
     busy: list[str]
     throttled: set[str] = field(default_factory=set)  # why its devices were slowed down while it ran
     stepped: bool = False
+    energy: Energy = field(default_factory=Energy)
 
 
 @dataclass
@@ -36,6 +38,7 @@ class Running:
 
     job_id: str
     environment: str
+    spawned: bool  # by a host that starts interpreters
     folder: Path
     started: str
     start: float
@@ -44,6 +47,11 @@ class Running:
     begun: bool = False
     verdict: tuple[Status, str] | None = None  # why we killed it, where we did
     oom_kills: int = field(default=0)  # the kernel's count when it began
+
+    @property
+    def host(self) -> tuple[str, bool]:
+        """Which host has it: its environment's that forks, or the one that starts interpreters."""
+        return self.environment, self.spawned
 
     @property
     def slots(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,10 +45,12 @@ def open_session(
     selection: Sequence[str] = (),
     slots: int | None = None,
     retry_errored: bool = False,
+    time_again: bool = False,
 ) -> Session:
     """Read a grid and its store, probe its environments, find its materials, and plan.
 
-    Of a grid with planned looks only the cells of the look that is due: open it again after running them.
+    Of a grid with planned looks only the cells of the look that is due: open it again after running them. With
+    `time_again` timing cells are to do even where they are done: a further session of measurements.
 
     Raises
     ------
@@ -55,16 +58,26 @@ def open_session(
         SpecError for the grid or the selection, RequirementError for an environment that cannot be used.
     """
     grid = load_grid(path)
-    cells, store = select(grid.cells(), selection), Store(results, grid.name)
+    cells, store = select([*grid.cells(), *_timing_cells(grid)], selection), Store(results, grid.name)
     if grid.seed_plan is not None:
-        cells = _due(grid, cells, store, grid.seed_plan)
-    return session_of(grid, cells, store, slots=slots, again=ERRORED if retry_errored else ())
+        timed = [cell for cell in cells if cell.timed]
+        cells = [*_due(grid, [cell for cell in cells if not cell.timed], store, grid.seed_plan), *timed]
+    again = ERRORED if retry_errored else ()
+    return session_of(grid, cells, store, slots=slots, again=again, time_again=time_again)
 
 
 def session_of(
-    grid: Grid, cells: Sequence[Cell], store: Store, *, slots: int | None = None, again: Collection[str] = ()
+    grid: Grid,
+    cells: Sequence[Cell],
+    store: Store,
+    *,
+    slots: int | None = None,
+    again: Collection[str] = (),
+    time_again: bool = False,
 ) -> Session:
-    """Probe and plan for these cells, the grid's own or derived from them; final records in `again` do not count.
+    """Probe and plan for these cells, the grid's own or derived from them.
+
+    Final records whose status is in `again` do not count; with `time_again` none of a timing cell does.
 
     Raises
     ------
@@ -80,7 +93,13 @@ def session_of(
     entries = store.reconcile(entries, [cell.cell_id for cell in cells if cell.cell_id not in settled])
     if slots is None and grid.execution.slots != "auto":
         slots = grid.execution.slots
-    return Session(grid, cells, store, entries, make_plan(cells, entries, environments, materials, slots, again))
+    plan = make_plan(cells, entries, environments, materials, slots, again, time_again)
+    return Session(grid, cells, store, entries, plan)
+
+
+def _timing_cells(grid: Grid) -> list[Cell]:
+    """The grid's timing cells; which end of a round comes first is drawn anew each time."""
+    return grid.timing_cells(backwards=secrets.choice([False, True]))
 
 
 def _due(grid: Grid, cells: Sequence[Cell], store: Store, plan: SeedPlan) -> list[Cell]:

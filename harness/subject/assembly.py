@@ -10,6 +10,8 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
+from harness.subject import stopwatch
+
 T0_STEPS = 20
 NAMED_IDS = 64
 EVEN = "<f4"
@@ -70,8 +72,13 @@ def assemble(parts: Sequence[RankPart], folder: Path) -> Dict[str, Any]:
     measured["train_samples_per_second"] = samples / measured["seconds"]["train"]
     memory = [part.result["measured"]["peak_memory_mib"] for part in parts]
     measured["peak_memory_mib"] = {name: max(found[name] for found in memory) for name in memory[0]}
+    timed = [part.result.pop("timing") for part in parts if "timing" in part.result]
+    if timed:
+        measured["timing"] = stopwatch.timing(timed)
+        if timed[0]["memory"] is not None:
+            measured["peak_memory_mib"]["device"] = max(part["memory"] for part in timed)
     observed["fingerprint"] = _fingerprint(parts, series)
-    finite = all(np.isfinite(series[name]).all() for name in ("loss", "logits"))
+    finite = all(np.isfinite(series[name]).all() for name in ("loss", "logits") if name in series)
     _save_series(folder / "series.npz", series)
     return {
         **first.result,
@@ -99,7 +106,7 @@ def _fingerprint(parts: Sequence[RankPart], series: Dict[str, np.ndarray]) -> Di
             [series["loss"].astype(EVEN), series["grad_norm"].astype(EVEN), series["learning_rate"].astype("<f8")]
         ),
         "loss_scale": _loss_scale(initial, traces[0]["scales"], series),
-        "eval_examples": len(series["logits"]),
+        "eval_examples": len(series["logits"]) if "logits" in series else None,
     }
 
 

@@ -171,7 +171,8 @@ def main() -> None:
     """Run one job in a fresh interpreter: `python start.py child JOB_FILE PIPE_FD PARENT_PID`."""
     job_file, descriptor, parent = sys.argv[1:4]
     die_with_parent(int(parent))
-    sys.exit(run_job(json.loads(Path(job_file).read_text(encoding="utf-8")), pipe_emitter(int(descriptor))))
+    job = json.loads(Path(job_file).read_text(encoding="utf-8"))
+    sys.exit(run_job({**job, "fresh": True}, pipe_emitter(int(descriptor))))
 
 
 if __name__ == "__main__":

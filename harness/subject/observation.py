@@ -7,11 +7,13 @@ inside the loop: losses and norms stay tensors until training ends, times are re
 from __future__ import annotations
 
 import time
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 import numpy as np
 import torch
 from transformers import TrainerCallback
+
+from harness.subject.stopwatch import DATA, OTHER, Stopwatch
 
 PROGRESS_INTERVAL_S = 0.5
 
@@ -29,8 +31,9 @@ class StepSeries:
         train (evaluation excluded), evaluate, data_wait: host wall-clock seconds.
     """
 
-    def __init__(self, emit: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, emit: Callable[[dict[str, Any]], None], stopwatch: Optional[Stopwatch] = None) -> None:
         self._emit = emit
+        self._stopwatch = stopwatch
         self._losses: list[torch.Tensor] = []  # one a micro-batch
         self._micro_batches: list[int] = []  # one a step
         self._grad_norms: list[Any] = []
@@ -45,16 +48,20 @@ class StepSeries:
         self._train_start = self._mark = time.perf_counter()
 
     def train_begins(self, steps: int) -> None:
-        """The first batch is about to be asked for."""
+        """The first batch is about to be asked for; the model is where it will be trained."""
         self._emit({"event": "training", "steps": steps})
         self._train_start = self._mark = time.perf_counter()
 
     def not_waiting(self) -> None:
         """What was done since the last step's end (an evaluation, a checkpoint) is not waiting for data."""
+        if self._stopwatch is not None:
+            self._stopwatch.mark(OTHER)
         self._mark = time.perf_counter()
 
     def step_begins(self) -> None:
         """A step's first batch has just arrived: since the last step's end the loop has only waited for it."""
+        if self._stopwatch is not None:
+            self._stopwatch.mark(DATA)
         now = time.perf_counter()
         if len(self._micro_batches) > len(self._step_seconds):
             # Until transformers 4.52 an epoch's rest, too short for a step, is added up with the next epoch's first.
@@ -67,6 +74,8 @@ class StepSeries:
 
     def waited(self, seconds: float) -> None:
         """A later micro-batch of the step has arrived after so many seconds."""
+        if self._stopwatch is not None:
+            self._stopwatch.mark(DATA)
         self._data_seconds[-1] += seconds
         self._mark += seconds
 
@@ -74,6 +83,8 @@ class StepSeries:
         """A micro-batch of so many examples has had its backward pass; `loss` is its share of the step's."""
         self.samples += examples
         self._losses.append(loss)
+        if self._stopwatch is not None:
+            self._stopwatch.micro_batch_ends()
 
     def clipped(self, norm: Any) -> None:
         """The gradient's norm before clipping, a tensor of one element."""
@@ -85,6 +96,8 @@ class StepSeries:
 
     def step_ends(self, step: int, steps: int) -> None:
         """Step number `step` of `steps`, from 1, has ended."""
+        if self._stopwatch is not None:
+            self._stopwatch.step_ends()
         now = time.perf_counter()
         self._step_seconds.append(now - self._mark)
         self._mark = now
@@ -93,6 +106,11 @@ class StepSeries:
         if now - self._last_progress >= PROGRESS_INTERVAL_S:
             self._last_progress = now
             self._emit({"event": "step", "step": step, "steps": steps})
+
+    @property
+    def finished(self) -> bool:
+        """Whether a timed run has taken its last step; one that is not timed goes on to its own end."""
+        return self._stopwatch is not None and self._stopwatch.finished
 
     def evaluation_took(self, seconds: float) -> None:
         """An evaluation has ended after so many seconds."""
@@ -138,6 +156,8 @@ class StepSeries:
 class Observer(StepSeries, TrainerCallback):
     """The series of one `Trainer` run. Attach with :meth:`attach` before `train()`; read it after."""
 
+    _model: Any = None
+
     def attach(self, trainer: Any) -> None:
         """Wrap the three calls whose results no callback is given; each wrapper returns its callee's own result."""
         training_step = trainer.training_step
@@ -161,6 +181,7 @@ class Observer(StepSeries, TrainerCallback):
             self.evaluation_took(time.perf_counter() - start)
             return metrics
 
+        self._model = trainer.model
         trainer.training_step = observed_step
         trainer.accelerator.clip_grad_norm_ = observed_clip
         trainer.evaluate = observed_evaluate
@@ -169,6 +190,8 @@ class Observer(StepSeries, TrainerCallback):
     # The Trainer's events, in their order within a run.
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if self._stopwatch is not None:
+            self._stopwatch.begins(self._model)
         self.train_begins(state.max_steps)
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -184,6 +207,8 @@ class Observer(StepSeries, TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.step_ends(state.global_step, state.max_steps)
+        if self.finished:
+            control.should_training_stop = True
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.not_waiting()

@@ -16,6 +16,7 @@ from transformers import AutoTokenizer, DataCollatorWithPadding, set_seed
 from harness.subject import arguments as subject_arguments
 from harness.subject import checkpoints, ranks
 from harness.subject.metrics.paraphrase.paraphrase import Paraphrase
+from harness.subject.stopwatch import Stopwatch
 
 Emit = Callable[[Dict[str, Any]], None]
 Mark = Callable[[str], None]
@@ -26,6 +27,7 @@ class Setup:
     """A cell made ready on one rank. `requested` are the arguments in today's names, `arguments` what they became.
 
     `build_model` makes the model anew from the checkpoint, as seeded as the cell asks for: a resumed run starts so.
+    With a `stopwatch` the cell is timed: an engine trains until that has `finished`, and does not evaluate nor predict.
     """
 
     cell: Dict[str, Any]
@@ -39,9 +41,10 @@ class Setup:
     arguments: Any
     build_model: Callable[[], Any]
     score: Callable[[np.ndarray, np.ndarray], Dict[str, float]]
+    stopwatch: Optional[Stopwatch] = None
 
 
-def prepare(job: Dict[str, Any], folder: Path, clock: "Clock") -> Setup:
+def prepare(job: Dict[str, Any], folder: Path, emit: Emit, clock: "Clock") -> Setup:
     """Load a cell's data and model and resolve its arguments.
 
     Raises
@@ -96,6 +99,7 @@ def prepare(job: Dict[str, Any], folder: Path, clock: "Clock") -> Setup:
         arguments=arguments,
         build_model=build_model,
         score=score,
+        stopwatch=Stopwatch(job["timing"], cell["precision"], emit) if "timing" in job else None,
     )
 
 
@@ -108,11 +112,12 @@ def _precision(precision: str) -> Dict[str, Any]:
 
 
 class Clock:
-    """Wall-clock seconds by phase; a phase may have several laps."""
+    """Wall-clock seconds by phase; a phase may have several laps. A fresh interpreter is of some `age` by now."""
 
-    def __init__(self) -> None:
-        self.seconds: Dict[str, float] = {}
-        self._start = self._mark = time.perf_counter()
+    def __init__(self, age: float = 0.0) -> None:
+        self.seconds: Dict[str, float] = {"start": age} if age else {}
+        self._age, self._start = age, time.perf_counter()
+        self._mark = self._start
 
     def lap(self, phase: str) -> None:
         """Add the time since the last lap to a phase."""
@@ -121,5 +126,5 @@ class Clock:
         self._mark = now
 
     def total(self) -> float:
-        """Seconds since the clock was made."""
-        return time.perf_counter() - self._start
+        """Seconds since the clock was made, and the process's age at that time."""
+        return self._age + time.perf_counter() - self._start

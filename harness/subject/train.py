@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Dict, Optional
 
+import numpy as np
 import torch
 
 from harness.subject import arguments as subject_arguments
 from harness.subject import checkpoints, facts, ranks
 from harness.subject.assembly import RankPart
+from harness.subject.fingerprint import ID_COLUMN
 from harness.subject.setup import Clock, Emit, prepare
 
 COUNTS = ("tp", "fp", "fn", "tn")
@@ -35,11 +37,11 @@ def run_cell(job: dict[str, Any], folder: Path, emit: Emit) -> RankPart:
     RankPart
         `observed` and `measured` as this rank saw them, its series and its trace.
     """
-    clock = Clock()
+    clock = Clock(facts.process_age() if job.get("fresh") else 0.0)
     mark = ranks.beacon(folder)
     mark("loading")
     cell, checkpoint = job["cell"], job["checkpoint"]
-    setup = prepare(job, folder, clock)
+    setup = prepare(job, folder, emit, clock)
     trained = import_module(ENGINES[cell["engine"]]).train(setup, emit, mark, clock)
     mark("predicted")
     final_sha256 = checkpoints.weights_sha256(trained.model)
@@ -83,8 +85,8 @@ def run_cell(job: dict[str, Any], folder: Path, emit: Emit) -> RankPart:
             },
         },
         "measured": {
-            "metrics": {key: float(scores[key]) for key in ("accuracy", "f1", "loss")},
-            "confusion": {key: int(scores[key]) for key in COUNTS},
+            "metrics": {key: float(scores[key]) for key in ("accuracy", "f1", "loss")} if scores else {},
+            "confusion": {key: int(scores[key]) for key in COUNTS} if scores else None,
             "epochs": [
                 {"epoch": e["epoch"], "step": e["step"], **{k: e.get(k) for k in ("accuracy", "f1", "loss")}}
                 for e in trained.evaluations
@@ -96,7 +98,21 @@ def run_cell(job: dict[str, Any], folder: Path, emit: Emit) -> RankPart:
             "peak_memory_mib": facts.peak_memory_mib(),
         },
     }
+    if setup.stopwatch is not None:
+        shapes = trained.trace["shapes"]
+        result["timing"] = setup.stopwatch.part(shapes, _real_tokens(setup, trained.trace))
     return RankPart(result, trained.series, trained.trace)
+
+
+def _real_tokens(setup: Any, trace: Dict[str, np.ndarray]) -> Optional[np.ndarray]:
+    """Tokens of each micro-batch that are no padding, from its examples' ids; None where some cannot be told."""
+    counts = trace["id_counts"]
+    if (counts < 0).any() or not len(counts):
+        return None
+    train = setup.splits["train"]
+    lengths = np.zeros(max(train[ID_COLUMN]) + 1, dtype=np.int64)
+    lengths[train[ID_COLUMN]] = [len(ids) for ids in train["input_ids"]]
+    return np.add.reduceat(lengths[trace["ids"]], np.concatenate([[0], np.cumsum(counts)[:-1]]))
 
 
 def _without_folders(resolved: dict[str, Any]) -> dict[str, Any]:

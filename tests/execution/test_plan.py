@@ -147,7 +147,7 @@ def test_runs_that_did_not_end_say_nothing_of_time(plan_of: Make, cell_of: Make,
 
 
 def planned(expected: list[float | None], slots: int, devices: int = 1) -> Plan:
-    cell: Any = SimpleNamespace(devices=devices)
+    cell: Any = SimpleNamespace(timed=False, devices=devices)
     cells = [PlannedCell(cell, "to do", expected_s=seconds) for seconds in expected]
     return Plan(cells, {}, {}, slots)
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from types import SimpleNamespace
-from typing import Any, Callable, Dict, Iterator
+from typing import Any, Callable, Dict, Iterator, Optional
 
 from harness.subject import facts
 from harness.subject.engines.plain import Evaluation, Plan
 from harness.subject.engines.trained import Trained
 from harness.subject.fingerprint import RunTrace
 from harness.subject.observation import StepSeries
-from harness.subject.setup import Emit, Mark, Setup
+from harness.subject.setup import Clock, Emit, Mark, Setup
 
 
 class Journal:
@@ -19,7 +19,7 @@ class Journal:
 
     def __init__(self, setup: Setup, plan: Plan, emit: Emit, mark: Mark) -> None:
         self._setup, self._plan, self._emit, self._mark = setup, plan, emit, mark
-        self._series = StepSeries(emit)
+        self._series = StepSeries(emit, setup.stopwatch)
         self._trace = RunTrace(setup.cell["precision"], mark)
         self._in_step = False
         self._epoch = 0.0
@@ -30,8 +30,8 @@ class Journal:
 
     @property
     def finished(self) -> bool:
-        """Whether the last planned step has been made."""
-        return self.steps >= self._plan.steps
+        """Whether the last step has been made: the last planned one, or the last that is timed."""
+        return self.steps >= self._plan.steps or self._series.finished
 
     def train_begins(self, optimizer: Any, schedule: Any, scaler: Any = None) -> None:
         """Everything is ready, and ranks have the same weights. `scaler` is the loss scaler where there is one."""
@@ -39,6 +39,8 @@ class Journal:
         self._trace.watch(self._setup.model)
         # Told first: what is hashed before step 0 is not training time.
         self._trace.train_begins(self._setup.model, optimizer)
+        if self._setup.stopwatch is not None:
+            self._setup.stopwatch.begins(self._setup.model)
         self._series.train_begins(self._plan.steps)
 
     def batches(self, loader: Any) -> Iterator[Any]:
@@ -93,27 +95,31 @@ class Journal:
         self._trace.evaluated()
         self._series.evaluated(self._epoch, self.steps, self._plan.steps, scores)
 
-    def train_ends(self) -> None:
-        """The last step, and the evaluation after it, have ended."""
+    def finish(self, evaluate: Callable[[], Evaluation], clock: Clock) -> Trained:
+        """The last step, and the evaluation after it, have ended: predict, and hand everything back."""
         self._trace.train_ends()
         self._series.train_ends()
-
-    def predicting(self) -> None:
-        """The prediction after training is about to begin."""
+        clock.lap("train")
+        if self._setup.stopwatch is not None:
+            return self._trained(None)
         self._emit({"event": "predicting"})
         self._mark("predicting")
+        prediction = evaluate()
+        clock.lap("predict")
+        return self._trained(prediction)
 
-    def trained(self, prediction: Evaluation) -> Trained:
-        """Everything that an engine hands back."""
+    def _trained(self, prediction: Optional[Evaluation]) -> Trained:
         setup, series = self._setup, self._series.series()
         described = SimpleNamespace(optimizer=self._optimizer, lr_scheduler=self._schedule)
         return Trained(
             model=setup.model,
             facts=self._trace.describe(setup.arguments, examples=len(setup.splits["train"]), scaler=self._scaler),
             trace=self._trace.trace(),
-            series={**series, "logits": prediction.logits, "labels": prediction.labels},
+            series=series
+            if prediction is None
+            else {**series, "logits": prediction.logits, "labels": prediction.labels},
             evaluations=self._series.evaluations,
-            scores=self._scores(prediction),
+            scores={} if prediction is None else self._scores(prediction),
             seconds=self._series.seconds,
             samples=self._series.samples,
             train_loss=float(series["loss"].mean()),

@@ -77,12 +77,7 @@ def train(setup: Setup, emit: Emit, mark: Mark, clock: Clock) -> Trained:
             if journal.finished:
                 break
         journal.epoch_ends(evaluate)
-    journal.train_ends()
-    clock.lap("train")
-    journal.predicting()
-    prediction = evaluate()
-    clock.lap("predict")
-    return journal.trained(prediction)
+    return journal.finish(evaluate, clock)
 
 
 def _autocast(arguments: Any) -> Any:

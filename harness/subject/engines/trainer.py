@@ -25,7 +25,7 @@ def train(setup: Setup, emit: Emit, mark: Mark, clock: Clock) -> Trained:
     # The witness is told of each event first: what it hashes before step 0 is not training time.
     witness = Witness(setup.cell["precision"], mark, compiled=bool(getattr(arguments, "torch_compile", False)))
     witness.attach(trainer)
-    observer = Observer(emit)
+    observer = Observer(emit, setup.stopwatch)
     observer.attach(trainer)
     if trainer.args.n_gpu > 1:
         raise RuntimeError(f"{trainer.args.n_gpu} devices are visible to one process: DataParallel is refused")
@@ -33,21 +33,22 @@ def train(setup: Setup, emit: Emit, mark: Mark, clock: Clock) -> Trained:
     clock.lap("load")
     result = trainer.train(resume_from_checkpoint=_checkpoint(setup, resume_at) if resume_at else None)
     clock.lap("train")
-    emit({"event": "predicting"})
-    mark("predicting")
-    prediction = trainer.predict(setup.splits["validation"])
-    clock.lap("predict")
-
-    series = observer.series()
-    series["logits"] = np.asarray(prediction.predictions, dtype=np.float32)
-    series["labels"] = np.asarray(prediction.label_ids, dtype=np.int64)
+    series, scores = observer.series(), {}
+    if setup.stopwatch is None:
+        emit({"event": "predicting"})
+        mark("predicting")
+        prediction = trainer.predict(setup.splits["validation"])
+        clock.lap("predict")
+        series["logits"] = np.asarray(prediction.predictions, dtype=np.float32)
+        series["labels"] = np.asarray(prediction.label_ids, dtype=np.int64)
+        scores = {key[len("test_") :]: value for key, value in prediction.metrics.items()}
     return Trained(
         model=setup.model,
         facts=witness.facts(),
         trace=witness.trace(),
         series=series,
         evaluations=observer.evaluations,
-        scores={key[len("test_") :]: value for key, value in prediction.metrics.items()},
+        scores=scores,
         seconds=observer.seconds,
         samples=observer.samples,
         train_loss=float(result.training_loss),
