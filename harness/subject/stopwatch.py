@@ -49,7 +49,6 @@ class Stopwatch:
         self._micro_ends: List[int] = []
         self._memory: Optional[float] = None
         self._profile: Optional[Profile] = None
-        self._step_end = 0.0
         self.finished = False
 
     # The loop's turns.
@@ -68,7 +67,7 @@ class Stopwatch:
         if self._open:
             self._marks.append((stage, self._instant()))
         elif self._profile is not None and stage == DATA:
-            self._profile.waited(time.perf_counter() - self._step_end)
+            self._profile.batch_arrives()
 
     def micro_batch_ends(self) -> None:
         """Forward and backward of a micro-batch are done."""
@@ -87,9 +86,8 @@ class Stopwatch:
                 self._close()
         elif self._profile is not None:
             self.finished = self._profile.step_ends()
-        elif self._steps >= self._asked["warmup_steps"] and self._warm():
+        elif not self._closed and self._steps >= self._asked["warmup_steps"] and self._warm():
             self._open_window()
-        self._step_end = time.perf_counter()
 
     # The window.
 

@@ -77,6 +77,8 @@ def train(setup: Setup, emit: Emit, mark: Mark, clock: Clock) -> Trained:
             if journal.finished:
                 break
         journal.epoch_ends(evaluate)
+        if journal.finished:
+            break
     return journal.finish(evaluate, clock)
 
 
