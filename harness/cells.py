@@ -99,6 +99,7 @@ def _configuration(grid: Grid, combination: Combination, scaling: str, file: str
             source=spec.source if spec else name,
             revision=spec.revision if spec else None,
             config=spec.config if spec else {},
+            random=spec.random if spec else False,
         ),
         "recipe": recipe,
         "head_seeding": grid.head_seeding,

@@ -195,6 +195,7 @@ def _name_problems(grid: Grid, matrix: Matrix, file: str) -> list[str]:
         elif label not in used["environment"]:
             allowed = f"only what the axis matrix.environment uses: {listed(used['environment']) or 'nothing'}"
             problems.append(f"{file}: environment.{dotted(label)}: is defined and not used; allowed {allowed}")
+    problems += _throughput_problems(grid, matrix, file)
     seen: set[tuple[str, str | None]] = set()
     for number, reference in enumerate(grid.reference):
         key = (reference.id, reference.metric)
@@ -202,6 +203,25 @@ def _name_problems(grid: Grid, matrix: Matrix, file: str) -> list[str]:
             problems.append(f"{file}: reference[{number}].id: got {show(reference.id)} again; allowed once a metric")
         seen.add(key)
         problems += _reference_problems(reference, f"{file}: reference[{number}]")
+    return problems
+
+
+def _throughput_problems(grid: Grid, matrix: Matrix, file: str) -> list[str]:
+    """What cannot be timed, and what asks for scores where cells are only timed."""
+    if grid.throughput is None:
+        return []
+    problems = []
+    for axis in ("repeat", "resume_at"):
+        if _used(matrix, axis):
+            problems.append(f"{file}: matrix.{axis}: is an axis; allowed without [throughput], which has `processes`")
+    if grid.throughput.only:
+        judged = [name for name, found in (("quality", grid.quality), ("reference", grid.reference)) if found]
+        if matrix.seed_plan is not None:
+            judged.append("matrix.seeds")
+        problems += [
+            f"{file}: {name}: needs scores; throughput.only = true trains no cell to its end; allowed one of the two"
+            for name in judged
+        ]
     return problems
 
 

@@ -130,11 +130,15 @@ class Throughput(Table):
 
 
 class CheckpointSpec(Table):
-    """A checkpoint under a name of its own: where from, and what of its configuration and recipe differs."""
+    """A checkpoint under a name of its own: where from, and what of its configuration and recipe differs.
+
+    With `random` its weights are drawn anew, from the cell's seed: a model of any size for measuring speed.
+    """
 
     source: Text = Field(alias="from")
     revision: Text | None = None
     config: dict[str, Any] = Field(default_factory=dict)
+    random: bool = False
     recipe: dict[str, Any] = Field(default_factory=dict)
 
 

@@ -44,6 +44,7 @@ class AskedCheckpoint(Part):
     source: str
     revision: str | None = None
     config: dict[str, Any] = {}
+    random: bool = Field(False, exclude_if=lambda value: not value)
 
 
 class Asked(Part):

@@ -142,7 +142,7 @@ def test_every_problem_is_reported_at_once() -> None:
         "g.toml: reference[0].value: got 88.9; allowed a fraction from -1 to 1 (85.78 points are 0.8578)",
         "g.toml: quality.margin: got 0; allowed auto or a value > 0.0",
         "g.toml: checkpoint.a.from: missing; it is required",
-        'g.toml: checkpoint.a.form: got "b"; not a key here; allowed from, revision, config, recipe; '
+        'g.toml: checkpoint.a.form: got "b"; not a key here; allowed from, revision, config, random, recipe; '
         "did you mean from?",
         "g.toml: execution.timeout_minutes: got true; allowed a number",
         'g.toml: execution.slots: got "all"; allowed auto or an integer',

@@ -38,7 +38,7 @@ def fidelity(run: Run) -> Verdict:
     else:
         sheet.equal("collator", "DataCollatorWithPadding", observed.collator, "the collator")
     material.data(sheet, run, observed.data)
-    material.weights(sheet, observed.weights)
+    material.weights(sheet, observed.weights, asked.checkpoint.random)
     if fingerprint is not None:
         progress.steps(sheet, run, observed, fingerprint)
         progress.learning_rate(sheet, run, observed, fingerprint)

@@ -86,12 +86,17 @@ def _labels(sheet: Sheet, run: Run, split: Split) -> None:
     sheet.judge("labels", good, found, failed)
 
 
-def weights(sheet: Sheet, found: Weights | None) -> None:
-    """Exactly the head is new; every other tensor is what the checkpoint's file has."""
+def weights(sheet: Sheet, found: Weights | None, random: bool = False) -> None:
+    """Exactly the head is new; every other tensor is what the checkpoint's file has. A `random` model is all new."""
     if found is None:
         sheet.missing("weights")
         return
     new = found.newly_initialised
+    if random:
+        known = f"{listed(new, NAMED)} are new"
+        good = any(not HEADS & set(name.split(".")) for name in new)
+        sheet.judge("newly initialised weights", good, f"{known}, as asked for", f"only {known}; all were asked for")
+        return
     body = [name for name in new if not HEADS & set(name.split("."))]
     parts = {part for name in new for part in name.split(".") if part in HEADS}
     spurned = sorted(part for part in parts if any(part in name.split(".") for name in found.unused))

@@ -92,6 +92,7 @@ def cell_job(
             "sha256": prepared["checkpoint_sha256"],
             "revision": checkpoint.revision,
             "config": dict(cell.checkpoint.config),
+            "random": cell.checkpoint.random,
         },
         "dataset": prepared["dataset"],
         "data": {"source": cell.task, "revision": task.revision, **prepared["data"]},

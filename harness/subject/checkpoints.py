@@ -58,10 +58,13 @@ def _from_hub(source: str, revision: str | None) -> Path:
         raise MaterialError(f"checkpoint {source} (revision {revision}): {_first_line(error)}") from error
 
 
-def load_model(folder: str, overrides: dict[str, Any], dropout: bool = True) -> tuple[Any, dict[str, list[str] | None]]:
+def load_model(
+    folder: str, overrides: dict[str, Any], dropout: bool = True, random: bool = False
+) -> tuple[Any, dict[str, list[str] | None]]:
     """Load the classifier as the course does, from safetensors only and never with remote code.
 
-    Without `dropout` every probability of that name in the configuration is 0.
+    Without `dropout` every probability of that name in the configuration is 0. A `random` model has the configuration
+    and not the weights; its tensors are all new.
 
     Returns the model and the names, sorted, of `newly_initialised` and `unused` weights and of those
     `not_as_saved`: neither new nor equal to the file's (None where a weight's place in the file cannot be told).
@@ -84,17 +87,23 @@ def load_model(folder: str, overrides: dict[str, Any], dropout: bool = True) -> 
     if not dropout:
         for name in dropout_probabilities(config):
             setattr(config, name, 0.0)
-    model, info = AutoModelForSequenceClassification.from_pretrained(
-        folder, config=config, use_safetensors=True, trust_remote_code=False, output_loading_info=True
-    )
+    if random:
+        model = AutoModelForSequenceClassification.from_config(config, trust_remote_code=False)
+        info: dict[str, Any] = {"missing_keys": model.state_dict().keys(), "unexpected_keys": ()}
+    else:
+        model, info = AutoModelForSequenceClassification.from_pretrained(
+            folder, config=config, use_safetensors=True, trust_remote_code=False, output_loading_info=True
+        )
     for field, value in overrides.items():
-        if getattr(model.config, field, None) != value:
+        # transformers keeps the attention's implementation under a private name.
+        here = getattr(model.config, f"_{field}" if field == "attn_implementation" else field, None)
+        if here != value:
             raise MaterialError(
-                f"checkpoint {folder}: config.{field} = {value!r} did not reach the model "
-                f"(it has {getattr(model.config, field, None)!r})"
+                f"checkpoint {folder}: config.{field} = {value!r} did not reach the model (it has {here!r})"
             )
     new, unused = sorted(info["missing_keys"]), sorted(info["unexpected_keys"])
-    return model, {"newly_initialised": new, "unused": unused, "not_as_saved": _not_as_saved(model, folder, new)}
+    saved = [] if random else _not_as_saved(model, folder, new)
+    return model, {"newly_initialised": new, "unused": unused, "not_as_saved": saved}
 
 
 def _not_as_saved(model: Any, folder: str, new: list[str]) -> list[str] | None:

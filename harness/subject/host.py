@@ -241,6 +241,7 @@ def warm_up() -> None:
     )
 
     from harness.subject import tasks, train  # noqa: F401
+    from harness.subject.metrics.paraphrase import paraphrase  # noqa: F401
 
     with contextlib.suppress(ImportError):  # transformers 5: a quarter of a second of regular expressions, once
         from transformers.conversion_mapping import get_checkpoint_conversion_mapping

@@ -13,8 +13,6 @@ from typing import Any, Dict, List
 
 import numpy as np
 import torch
-from torch.utils.flop_counter import FlopCounterMode
-from transformers import AutoModelForSequenceClassification
 
 SIZES = {"cpu": 1024, "cuda": 8192}
 SECONDS = 0.25
@@ -80,12 +78,16 @@ class Work:
 
 
 def _without_memory(model: Any) -> Any:
+    from transformers import AutoModelForSequenceClassification
+
     config = copy.deepcopy(model.config)
     with torch.device("meta"):
         return AutoModelForSequenceClassification.from_config(config, attn_implementation="eager").train()
 
 
 def _count(model: Any, examples: int, length: int) -> int:
+    from torch.utils.flop_counter import FlopCounterMode  # as slow to import as torch; one replicate counts
+
     ids = torch.zeros((examples, length), dtype=torch.long, device="meta")
     labels = torch.zeros(examples, dtype=torch.long, device="meta")
     # Without memory no value can be looked at: some versions of transformers look into the mask, others, where there

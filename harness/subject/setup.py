@@ -15,7 +15,6 @@ from transformers import AutoTokenizer, DataCollatorWithPadding, set_seed
 
 from harness.subject import arguments as subject_arguments
 from harness.subject import checkpoints, ranks
-from harness.subject.metrics.paraphrase.paraphrase import Paraphrase
 from harness.subject.stopwatch import Stopwatch
 
 Emit = Callable[[Dict[str, Any]], None]
@@ -64,7 +63,10 @@ def prepare(job: Dict[str, Any], folder: Path, emit: Emit, clock: "Clock") -> Se
             # The course leaves this out: its head is random even at a fixed seed. "course" keeps that.
             set_seed(cell["seed"])
         model, loaded = checkpoints.load_model(
-            checkpoint["path"], checkpoint["config"], cell.get("dropout", "model") is not False
+            checkpoint["path"],
+            checkpoint["config"],
+            dropout=cell.get("dropout", "model") is not False,
+            random=checkpoint["random"],
         )
         found.update(loaded)
         if cell.get("accepts_loss_kwargs", "model") is False:
@@ -82,11 +84,7 @@ def prepare(job: Dict[str, Any], folder: Path, emit: Emit, clock: "Clock") -> Se
     arguments = subject_arguments.build(requested)
     if arguments.world_size != cell["devices"]:
         raise RuntimeError(f"{cell['devices']} ranks were asked for; {arguments.world_size} are seen")
-    metric = Paraphrase(experiment_id=f"cell-{os.getpid()}", keep_in_memory=True)
-
-    def score(logits: np.ndarray, labels: np.ndarray) -> Dict[str, float]:
-        return metric.compute(predictions=np.argmax(logits, axis=-1), references=labels)
-
+    stopwatch = Stopwatch(job["timing"], cell["precision"], emit) if "timing" in job else None
     return Setup(
         cell=cell,
         folder=folder,
@@ -98,9 +96,25 @@ def prepare(job: Dict[str, Any], folder: Path, emit: Emit, clock: "Clock") -> Se
         requested=requested,
         arguments=arguments,
         build_model=build_model,
-        score=score,
-        stopwatch=Stopwatch(job["timing"], cell["precision"], emit) if "timing" in job else None,
+        score=_unscored if stopwatch is not None else _scorer(),
+        stopwatch=stopwatch,
     )
+
+
+def _scorer() -> Callable[[np.ndarray, np.ndarray], Dict[str, float]]:
+    # A second of imports that a fresh interpreter which only measures speed need not wait for.
+    from harness.subject.metrics.paraphrase.paraphrase import Paraphrase
+
+    metric = Paraphrase(experiment_id=f"cell-{os.getpid()}", keep_in_memory=True)
+
+    def score(logits: np.ndarray, labels: np.ndarray) -> Dict[str, float]:
+        return metric.compute(predictions=np.argmax(logits, axis=-1), references=labels)
+
+    return score
+
+
+def _unscored(logits: np.ndarray, labels: np.ndarray) -> Dict[str, float]:
+    raise RuntimeError("a timing cell is not evaluated")
 
 
 def _precision(precision: str) -> Dict[str, Any]:

@@ -216,3 +216,17 @@ def test_names_types_and_shapes_count() -> None:
     assert len({checkpoints.weights_sha256(bag) for bag in bags}) == len(bags)
     transposed = torch.arange(4.0).reshape(2, 2).t()
     assert checkpoints.weights_sha256(Bag(a=transposed)) == checkpoints.weights_sha256(Bag(a=transposed.contiguous()))
+
+
+def test_a_model_of_random_weights(copied: Path) -> None:
+    sizes = {"hidden_size": 48, "num_hidden_layers": 3, "attn_implementation": "eager"}
+    transformers.set_seed(3)
+    model, names = checkpoints.load_model(str(copied), sizes, random=True)
+    assert model.config.hidden_size == 48
+    assert len(model.bert.encoder.layer) == 3
+    assert model.config._attn_implementation == "eager"
+    assert set(names["newly_initialised"] or ()) == set(model.state_dict())
+    assert (names["unused"], names["not_as_saved"]) == ([], [])
+    transformers.set_seed(3)
+    again, _ = checkpoints.load_model(str(copied), sizes, random=True)
+    assert checkpoints.weights_sha256(again) == checkpoints.weights_sha256(model)

@@ -1,0 +1,35 @@
+"""A planted slow-down: after each optimizer step the process sleeps for a tenth of the time that the step has taken."""
+
+import sys
+import time
+from importlib.abc import MetaPathFinder
+from importlib.machinery import PathFinder
+
+SLOWER = 0.1
+
+
+class Planter(MetaPathFinder):
+    """Waits for torch's optimizers to be imported, and hooks them then: nothing else is imported earlier for it."""
+
+    def find_spec(self, name, path=None, target=None):  # noqa: D102
+        if name != "torch.optim.optimizer":
+            return None
+        sys.meta_path.remove(self)
+        spec = PathFinder.find_spec(name, path, target)
+        load = spec.loader.exec_module
+
+        def load_and_plant(module):
+            load(module)
+            last = [time.perf_counter()]
+
+            def sleep(*_):
+                time.sleep(SLOWER * min(1.0, time.perf_counter() - last[0]))
+                last[0] = time.perf_counter()
+
+            module.register_optimizer_step_post_hook(sleep)
+
+        spec.loader.exec_module = load_and_plant
+        return spec
+
+
+sys.meta_path.insert(0, Planter())
