@@ -15,14 +15,18 @@ from scipy import stats
 
 from benchmarks.process import measure
 from harness.execution.material import package_checkpoint
+from harness.stats.throughput import interleaved
 
 PROGRAM = Path(__file__).with_name("paired_training.py")
 PROCESSES = 3
 SKIPPED_STEPS = 3
 """At the start of a run: allocation, first calls."""
 
+ARMS = {"A": "trainer", "B": "observed"}
 BUDGET = 1.02
 WALL, CPU = 0, 1
+
+pytestmark = pytest.mark.slow
 
 
 def pairs_of(runs: list[dict]) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -30,7 +34,7 @@ def pairs_of(runs: list[dict]) -> list[tuple[np.ndarray, np.ndarray]]:
     found = []
     for first, second in zip(runs[::2], runs[1::2], strict=True):
         by_way = {run["way"]: np.array(run["steps"])[SKIPPED_STEPS:] for run in (first, second)}
-        found.append((by_way["plain"], by_way["observed"]))
+        found.append((by_way["trainer"], by_way["observed"]))
     return found
 
 
@@ -45,8 +49,9 @@ def collect(checkpoint: Path, steps: int, blocks: int, folder: Path, variables: 
     pairs: list[tuple[np.ndarray, np.ndarray]] = []
 
     def process() -> None:
-        usage = measure([sys.executable, str(PROGRAM), str(checkpoint), str(steps), str(blocks)], folder, variables)
-        pairs.extend(pairs_of(json.loads(usage.output.splitlines()[-1])))
+        ways = [ARMS[arm] for arm in interleaved(2 * blocks)]
+        command = [sys.executable, str(PROGRAM), str(checkpoint), str(steps), "fp32", *ways]
+        pairs.extend(pairs_of(json.loads(measure(command, folder, variables).output.splitlines()[-1])["runs"]))
 
     benchmark.pedantic(process, rounds=PROCESSES, iterations=1)
     return pairs

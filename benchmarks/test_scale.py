@@ -16,12 +16,14 @@ from harness.grid import load_grid
 from harness.store import Store
 
 STEPS = 1377
-"""Of the course's recipe on MRPC: 3 epochs of 3,668 examples in batches of 8."""
+"""Of the template, and so of the course's recipe on MRPC."""
 
 GIB = 1024.0  # in MiB
 SEEDS = list(range(1, 6))
 RATES = [round(1e-6 * (number + 1), 9) for number in range(500)]
 WARMUPS = list(range(40))
+
+pytestmark = pytest.mark.slow
 
 
 def grid_text(name: str, rates: list[float], warmups: list[int], seeds: list[int]) -> str:
@@ -49,15 +51,6 @@ class Place:
         """Measure one command of the harness; a verdict may be any."""
         exits = (0, 1, 3) if arguments[0] == "check" else (0,)
         return measure([sys.executable, "-m", "harness", *arguments], self.folder, self.variables, exits)
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory, variables: dict[str, str]) -> Template:
-    """A real run of the real number of steps."""
-    folder = tmp_path_factory.mktemp("template")
-    (folder / "one.toml").write_text(grid_text("one", [5e-5], [0], [42]))
-    Place(folder, variables).harness("run", "one.toml")
-    return Template.from_store(Store(folder / "results", "one"))
 
 
 @pytest.fixture(scope="module")

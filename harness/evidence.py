@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -51,6 +51,11 @@ def gather(store: Store, entries: Sequence[Entry], configurations: Sequence[str]
         if curves:
             evidence.curves[key] = curves
     return evidence
+
+
+def timings(store: Store, entries: Sequence[Entry], cells: Collection[str]) -> list[Record]:
+    """Every record of these timing cells, whatever became of them: a report counts older sessions too."""
+    return [store.record(entry) for entry in entries if entry.cell_id in cells]
 
 
 def _loss(store: Store, entry: Entry) -> npt.NDArray[Any] | None:

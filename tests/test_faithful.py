@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.cli.app import app
+from harness.cli.app import application
 from harness.store import Store
 
 SCRIPT = Path(__file__).parent / "scripts" / "plain_trainer.py"
@@ -149,8 +149,11 @@ def test_minilm_on_mrpc_equals_plain_script(tmp_path: Path) -> None:
 
 
 def test_command_line_imports_no_torch() -> None:
-    """`app` is imported above; what it needs must stay light."""
-    assert app is not None
-    code = "import sys, harness.cli.app; print([m for m in ('torch', 'transformers', 'datasets') if m in sys.modules])"
+    """`application` is imported above; what it needs must stay light."""
+    assert application() is not None
+    code = (
+        "import sys, harness.cli.app as a; a.application()\n"
+        "print([m for m in ('torch', 'transformers', 'datasets') if m in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -6,27 +6,13 @@ import gc
 import os
 import sys
 import traceback
+from collections.abc import Sequence
+from importlib import import_module
 from typing import Any, Final
 
 import typer
 
 from harness import __version__
-from harness.cli import (
-    baseline,
-    bench,
-    check,
-    diff,
-    doctor,
-    plan,
-    references,
-    report,
-    run,
-    schema,
-    status,
-    store,
-    validate,
-    verify,
-)
 from harness.cli.console import mute_output
 from harness.errors import HarnessError
 
@@ -35,18 +21,40 @@ EPILOG = (
     "or is missing or a requirement is unmet, 5 nothing was measured, 70 internal error, 130 interrupted."
 )
 
-app = typer.Typer(
-    name="harness",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=EPILOG,
-)
+COMMANDS: Final = (
+    "validate", "plan", "pack", "run", "check", "compare", "bench", "verify", "diff", "status", "report", "export",
+    "doctor", "schema",
+)  # fmt: skip
+GROUPS: Final = ("store", "references", "baseline")
 
 
-@app.callback(invoke_without_command=True)
+def application(arguments: Sequence[str] = ()) -> typer.Typer:
+    """The command line's application; where the arguments begin with a command, with that command alone.
+
+    Each command's module imports what it needs: `harness plan` need not wait for the statistics of `harness check`.
+    """
+    app = typer.Typer(
+        name="harness",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+        context_settings={"help_option_names": ["-h", "--help"]},
+        epilog=EPILOG,
+    )
+    app.callback(invoke_without_command=True)(root)
+    known = (*COMMANDS, *GROUPS)
+    wanted = arguments[:1] if arguments and (arguments[0] in known or arguments[0] == "--version") else known
+    for name in known:
+        if name in wanted:
+            module = import_module(f"harness.cli.{name}")
+            if name in GROUPS:
+                app.add_typer(module.app, name=name)
+            else:
+                module.register(app)
+    return app
+
+
 def root(
     version: bool = typer.Option(False, "--version", help="Print the version and leave."),
 ) -> None:
@@ -63,13 +71,6 @@ def root(
     if version:
         print(f"finetune-harness {__version__}")
         raise typer.Exit
-
-
-for command in (validate, plan, run, check, bench, verify, diff, status, report, doctor, schema):
-    command.register(app)
-app.add_typer(store.app, name="store")
-app.add_typer(references.app, name="references")
-app.add_typer(baseline.app, name="baseline")
 
 
 USAGE_ERRORS: Final[Any] = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
@@ -95,7 +96,7 @@ def run_command() -> int:
     """Run the command that the process was started with, say what went wrong, and return the exit code."""
     code: int | None
     try:
-        code = app(standalone_mode=False)
+        code = application(sys.argv[1:])(standalone_mode=False)
     except HarnessError as error:
         print(f"error: {error}", file=sys.stderr)
         code = error.exit_code

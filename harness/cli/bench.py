@@ -1,4 +1,4 @@
-"""`harness bench`: run a grid and write its report; the command behind `tox -e bench`."""
+"""`harness bench`: run a grid, write its report, run the suites beside it; the command behind `tox -e bench`."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ from harness.execution.environment import CURRENT, probe_environment
 from harness.execution.progress import Summary
 from harness.execution.require import unusable_device
 from harness.execution.session import Session, open_session
+from harness.execution.suites import FOLDER, PATTERN, TOO_LATE, find_suites, missing_packages, run_suites
 from harness.grid import load_grid
 from harness.judging import judge_grid
 from harness.provenance import command_line, today
@@ -44,6 +45,14 @@ Grids = Annotated[
     list[Path] | None,
     typer.Argument(
         help="Grids to run (default: benchmarks/mrpc.toml with CUDA, else benchmarks/quickstart.toml).",
+        show_default=False,
+    ),
+]
+Suites = Annotated[
+    bool | None,
+    typer.Option(
+        "--suites/--no-suites",
+        help="Run the short pytest-benchmark suites of benchmarks/ after the grids (default: where no grid is named).",
         show_default=False,
     ),
 ]
@@ -65,8 +74,9 @@ def bench(
     retry_errored: RetryErrored = False,
     time_again: TimeAgain = False,
     allow_busy: AllowBusy = False,
+    suites: Suites = None,
 ) -> None:
-    """Run grids to their end and write a report of each. With no grid: the one that fits this machine.
+    """Run grids to their end and write a report of each. With no grid: the one that fits this machine, and the suites.
 
     Example: harness bench benchmarks/quickstart.toml
     """
@@ -95,7 +105,29 @@ def bench(
         codes.append(summary.exit_code)
         if summary.interrupted:
             break
+    else:
+        if suites or (suites is None and not grids):
+            codes += _suites(results, None if end is None else end - time.monotonic())
     raise typer.Exit(worst(codes))
+
+
+def _suites(results: Path, seconds_left: float | None) -> list[int]:
+    """Run the suites of the project whose folder this is; their exit code, none where there is nothing to run."""
+    if not find_suites(Path()):
+        print(f"suites: no {FOLDER}/{PATTERN} here: none is run", flush=True)
+        return []
+    missing = missing_packages()
+    if missing:
+        print(f"suites: SKIP: not installed: {', '.join(missing)}; pip install {' '.join(missing)}", flush=True)
+        return []
+    try:
+        code = run_suites(Path(), results, seconds_left)
+    except HarnessError as error:
+        print(f"error: suites: {error}", file=sys.stderr)
+        return [error.exit_code]
+    if code == TOO_LATE:
+        print("suites: out of time (--max-hours): not all were run; go on with: pytest benchmarks", flush=True)
+    return [code]
 
 
 def _report(session: Session, select: Sequence[str]) -> None:

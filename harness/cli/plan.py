@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -54,6 +55,7 @@ def plan_facts(session: Session) -> dict[str, Any]:
             for label, e in plan.environments.items()
         },
         "slots": plan.slots,
+        "packing": None if plan.packing is None else asdict(plan.packing),
         "expected_seconds": plan.expected_s,
         "counts": dict(Counter(planned.state for planned in plan.cells)),
         "cells": [
@@ -98,12 +100,7 @@ def plan_text(session: Session, most_rows: int | None) -> str:
     total = ", ".join(f"{counts[s]} {w}" for s, w in (("to do", "to do"), ("done", "done"), ("skip", "skipped")))
     total += f", {counts['blocked']} blocked" if counts["blocked"] else ""
     expected = f"expected time {duration(plan.expected_s)}" if counts["to do"] else "nothing to do"
-    threads = max((p.cell.threads for p in plan.cells), default=1)
-    environment = next(iter(plan.environments.values()))
-    where = (
-        f"{plan.slots} at a time, one a device" if environment.accelerator == "cuda"
-        else f"{plan.slots} at a time, {threads} thread{'s' * (threads > 1)} each on {environment.cores} cores"
-    )  # fmt: skip
+    where = f"{plan.slots} at a time{plan.packing.why if plan.packing else ''}"
     lines.append(f"\n{len(plan.cells)} cells: {total}. Runs {where}; {expected}.")
     for label, one in plan.environments.items():
         if one.missing:

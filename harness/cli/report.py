@@ -14,13 +14,14 @@ from harness.cli.options import RESULTS, GridFile, Json, Results, Select
 from harness.durable import write_durably
 from harness.entry import Entry
 from harness.errors import NothingMeasured, StoreError
-from harness.evidence import gather
+from harness.evidence import gather, timings
 from harness.grid import Grid, load_grid
 from harness.judging import judge_grid
 from harness.provenance import command_line, today
 from harness.report.build import build_report
 from harness.report.model import GridFacts
 from harness.report.render import render
+from harness.report.throughput_build import timing_plan
 from harness.selection import select as select_cells
 from harness.store import Store
 
@@ -81,20 +82,29 @@ def report_files(
     notes: Sequence[str] = (),
 ) -> dict[str, str]:
     """Render a grid's results; raises NothingMeasured (exit 5) where there is not one record."""
-    cells = select_cells(grid.cells(), selection)
+    chosen = select_cells([*grid.cells(), *grid.timing_cells()], selection)
+    cells = [cell for cell in chosen if not cell.timed]
+    timed = [cell for cell in chosen if cell.timed]
     every = {cell.cell_id for cell in cells}
-    entries: list[Entry] = [entry for entry in store.entries() if entry.cell_id in every]
+    found = store.entries()
+    entries: list[Entry] = [entry for entry in found if entry.cell_id in every]
+    timed_records = timings(store, found, {cell.cell_id for cell in timed})
     if grid.seed_plan is not None:
         # A decided configuration stops at its look: the seeds after it were never due.
         begun = {entry.cell_id for entry in entries}
         first = grid.seed_plan.seeds[: grid.seed_plan.looks[0]]
         cells = [cell for cell in cells if cell.seed in first or cell.cell_id in begun]
     planned = {cell.cell_id: cell.label for cell in cells}
-    if not entries:
+    if not entries and not timed_records:
         raise NothingMeasured(f"{store.folder}: no record of {grid.path} yet; run it first: harness run {grid.path}")
     evidence = gather(store, entries, [cell.configuration_id for cell in cells])
     facts = GridFacts(
-        name=grid.name, task=grid.task, planned=planned, file=str(grid.path), text=grid.path.read_text(encoding="utf-8")
+        name=grid.name,
+        task=grid.task,
+        planned=planned,
+        file=str(grid.path),
+        text=grid.path.read_text(encoding="utf-8"),
+        timing=timing_plan(grid, timed),
     )
     model = build_report(
         facts,
@@ -105,9 +115,10 @@ def report_files(
         curves=evidence.curves,
         title=title,
         notes=notes,
+        timings=timed_records,
     )
     judgements = []
-    if grid.quality is not None or grid.reference:
+    if cells and (grid.quality is not None or grid.reference):
         judgements = judge_grid(grid, cells, store, entries, today())
     return render(model, stem, judgements=judgements)
 

@@ -2,19 +2,55 @@
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import statistics
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Final, Literal
 
 from harness.cell import Cell
 from harness.entry import Entry
 from harness.execution.environment import Environment
 from harness.execution.material import Materials
 from harness.execution.require import device_count, skip_reason
-from harness.record import FINAL
+from harness.record import FINAL, SCORED
 
 State = Literal["to do", "done", "skip", "blocked"]
+HOST_START_S: Final = 3.7
+"""Seconds until a host is warm, where they were not measured here: those of 2 cores with torch 2.13."""
+
+
+@dataclass(frozen=True)
+class Packing:
+    """How many ranks run at once, who says so (`source`) and `why` in words that follow "2 at a time".
+
+    `speeds` is the measured throughput by ranks at once, relative to the fewest; without it as many ranks as
+    `capacity` are taken not to hinder each other. `start_s` is what a run takes before its first cell, in seconds.
+    """
+
+    slots: int
+    source: Literal["--slots", "grid", "measured", "machine"] = "--slots"
+    why: str = ""
+    capacity: int = 1
+    speeds: Mapping[int, float] = field(default_factory=dict)
+    start_s: float = 0.0
+
+    def speed(self, ranks: float) -> float:
+        """Throughput with so many ranks at once; between two that were measured it lies between theirs."""
+        if not self.speeds:
+            return min(ranks, float(self.capacity))
+        points = sorted(self.speeds.items())
+        for (below, slow), (above, fast) in itertools.pairwise(points):
+            if ranks <= above:
+                return slow + (fast - slow) * max(0.0, ranks - below) / (above - below)
+        return points[-1][1]
+
+    def slowness(self, ranks: float) -> float:
+        """How much longer a cell takes among so many ranks than if each had the machine to itself, but for a factor."""
+        return ranks / self.speed(ranks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +71,14 @@ class PlannedCell:
 class Plan:
     """The cells of a grid, in the order in which they will run, and the environments they run in by label.
 
-    `slots` counts ranks: a cell on k devices takes k of them.
+    `slots` counts ranks: a cell on k devices takes k of them. `packing` says why there are so many.
     """
 
     cells: Sequence[PlannedCell]
     environments: Mapping[str, Environment]
     materials: Mapping[str, Materials]
     slots: int
+    packing: Packing | None = None
 
     def of(self, state: State) -> list[PlannedCell]:
         """The cells in one state."""
@@ -51,13 +88,16 @@ class Plan:
     def expected_s(self) -> float | None:
         """Expected wall-clock seconds of what is to do; None where nothing like it has run.
 
-        Timing cells run one after the other, the others share the slots.
+        Timing cells run one after the other, the others share the slots; a host starts before the first of them.
         """
         timed = [planned for planned in self.of("to do") if planned.cell.timed]
         shared = [planned for planned in self.of("to do") if not planned.cell.timed]
+        if not timed and not shared:
+            return 0.0
         parts = [self._in_turn(timed), self._side_by_side(shared)]
         known = [seconds for seconds in parts if seconds is not None]
-        return sum(known) if known and len(known) == len(parts) else None
+        start = self.packing.start_s if self.packing else 0.0
+        return start + sum(known) if len(known) == len(parts) else None
 
     @staticmethod
     def _in_turn(cells: Sequence[PlannedCell]) -> float | None:
@@ -65,17 +105,23 @@ class Plan:
         return (sum(known) / len(known) * len(cells) if known else None) if cells else 0.0
 
     def _side_by_side(self, cells: Sequence[PlannedCell]) -> float | None:
-        expected = [planned.expected_s for planned in cells]
-        if not expected:
-            return 0.0
-        known = [seconds for seconds in expected if seconds is not None]
+        """When the last cell ends, each having begun in its turn as soon as its ranks had slots."""
+        known = [planned.expected_s for planned in cells if planned.expected_s is not None]
         if not known:
-            return None
+            return None if cells else 0.0
         # Cells without history count like the average of those with it; a cell fills a slot for each of its ranks.
         usual = sum(known) / len(known)
-        ranks = [min(planned.cell.devices, self.slots) for planned in cells]
-        total = sum(count * (usual if s is None else s) for count, s in zip(ranks, expected, strict=True))
-        return max(total / min(self.slots, sum(ranks)), max(known))
+        running: list[tuple[float, int]] = []  # when each ends, and its ranks
+        clock, taken, last = 0.0, 0, 0.0
+        for planned in cells:
+            ranks = min(planned.cell.devices, self.slots)
+            while taken + ranks > self.slots:
+                clock, freed = heapq.heappop(running)
+                taken -= freed
+            end = clock + (usual if planned.expected_s is None else planned.expected_s)
+            heapq.heappush(running, (end, ranks))
+            taken, last = taken + ranks, max(last, end)
+        return last
 
     def fits(self, devices: int, taken: int) -> bool:
         """Whether a cell on so many devices may start while so many slots are taken; alone any cell may."""
@@ -87,7 +133,7 @@ def make_plan(
     entries: Sequence[Entry],
     environments: Mapping[str, Environment],
     materials: Mapping[str, Materials],
-    slots: int | None = None,
+    packing: Packing | None = None,
     again: Collection[str] = (),
     time_again: bool = False,
 ) -> Plan:
@@ -97,7 +143,8 @@ def make_plan(
     is in `again` (errored cells that the user wants run again), or it is a timing cell and `time_again` holds.
     """
     finals = {(e.cell_id, e.environment_id, e.content_id): e for e in entries if e.status in FINAL}
-    history = _History(entries)
+    packing = packing or default_packing(cells, environments)
+    history = _History(entries, packing, cells)
     # What cells share is asked for once: a grid may have 100,000 of them.
     contents: dict[tuple[str, str, str | None], str | None] = {}
     skips: dict[tuple[str, int, str], str | None] = {}
@@ -124,42 +171,73 @@ def make_plan(
             planned.append(PlannedCell(cell, "done", entry=entry))
         else:
             planned.append(PlannedCell(cell, "to do", entry=entry, expected_s=history.expected(cell)))
-    threads = max((cell.threads for cell in cells), default=1)
-    return Plan(planned, environments, materials, slots or default_slots(environments, threads))
+    return Plan(planned, environments, materials, packing.slots, packing)
 
 
-def default_slots(environments: Mapping[str, Environment], threads: int) -> int:
-    """How many ranks run at once: one a device on CUDA; on a CPU as many as its cores hold.
+def default_packing(cells: Sequence[Cell], environments: Mapping[str, Environment]) -> Packing:
+    """Where nothing was measured: one rank a device on CUDA; on a CPU as many as its cores hold.
 
     Measured on 2 cores: two 1-thread cells give 1.22 times the throughput of one 2-thread cell, equal losses.
     """
+    threads = max((cell.threads for cell in cells), default=1)
     environment = next(iter(environments.values()))
     if environment.accelerator == "cuda":
-        return device_count(environment)
-    return max(1, environment.cores // threads)
+        slots, why = device_count(environment), ", one a device"
+    else:
+        slots = max(1, environment.cores // threads)
+        why = f", {threads} thread{'s' * (threads > 1)} each on {environment.cores} cores"
+    return Packing(slots, "machine", why, capacity=slots, start_s=HOST_START_S)
 
 
 class _History:
-    """Median seconds of earlier ok runs: of the same configuration, else of a like cell (same place but one axis)."""
+    """Median seconds of earlier ok runs: of the same configuration, else of a like cell (same place but one axis).
 
-    def __init__(self, entries: Sequence[Entry]) -> None:
+    A cell's seconds depend on how many ran beside it: those of the past are turned into those of the plan.
+    """
+
+    def __init__(self, entries: Sequence[Entry], packing: Packing, cells: Sequence[Cell]) -> None:
+        self._entries, self._packing = entries, packing
+        self._most = max(1, min(packing.slots, sum(cell.devices for cell in cells if not cell.timed)))
+
+    @cached_property
+    def _medians(self) -> tuple[dict[str, float], dict[tuple[str, str, int], float]]:
         by_configuration: dict[str, list[float]] = {}
         by_likeness: dict[tuple[str, str, int], list[float]] = {}
-        for entry in entries:
-            if entry.status == "ok" or entry.status == "collapsed":
-                seconds = entry.seconds.get("total")
-                if seconds is not None:
-                    by_configuration.setdefault(entry.configuration_id, []).append(seconds)
-                    likeness = (entry.checkpoint, entry.precision, entry.devices)
-                    if entry.metrics:  # a timing cell has none, and is like no other
-                        by_likeness.setdefault(likeness, []).append(seconds)
-        self._configurations = {key: statistics.median(values) for key, values in by_configuration.items()}
-        self._likenesses = {key: statistics.median(values) for key, values in by_likeness.items()}
+        ended = [entry for entry in self._entries if entry.status in SCORED and entry.seconds.get("total")]
+        for entry, ranks in zip(ended, ranks_beside(ended), strict=True):
+            alone = entry.seconds["total"] / self._packing.slowness(ranks)
+            by_configuration.setdefault(entry.configuration_id, []).append(alone)
+            likeness = (entry.checkpoint, entry.precision, entry.devices)
+            if entry.metrics:  # a timing cell has none, and is like no other
+                by_likeness.setdefault(likeness, []).append(alone)
+        return (
+            {key: statistics.median(values) for key, values in by_configuration.items()},
+            {key: statistics.median(values) for key, values in by_likeness.items()},
+        )
 
     def expected(self, cell: Cell) -> float | None:
-        if not self._configurations:
-            return None
-        seconds = self._configurations.get(cell.configuration_id)
-        if seconds is None and not cell.timed:
-            seconds = self._likenesses.get((cell.checkpoint.name, cell.precision, cell.devices))
-        return seconds
+        configurations, likenesses = self._medians
+        alone = configurations.get(cell.configuration_id)
+        if alone is None and not cell.timed:
+            alone = likenesses.get((cell.checkpoint.name, cell.precision, cell.devices))
+        ranks = cell.devices if cell.timed else max(self._most, cell.devices)
+        return None if alone is None else alone * self._packing.slowness(ranks)
+
+
+def ranks_beside(entries: Sequence[Entry]) -> list[float]:
+    """How many ranks ran on the average while each entry's cell did, its own among them."""
+    spans = []
+    for entry in entries:
+        start = datetime.fromisoformat(entry.started).timestamp()
+        spans.append((start, start + entry.seconds["total"]))
+    edges = [(start, entry.devices) for entry, (start, _) in zip(entries, spans, strict=True)]
+    edges += [(end, -entry.devices) for entry, (_, end) in zip(entries, spans, strict=True)]
+    until: dict[float, float] = {}  # rank-seconds that had been spent by each time at which a cell began or ended
+    ranks, spent, last = 0, 0.0, 0.0
+    for instant, change in sorted(edges):
+        spent += ranks * (instant - last)
+        until[instant], last, ranks = spent, instant, ranks + change
+    return [
+        (until[end] - until[start]) / (end - start) if end > start else float(entry.devices)
+        for entry, (start, end) in zip(entries, spans, strict=True)
+    ]

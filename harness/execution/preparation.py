@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from harness.cell import Cell
-from harness.execution import jobs
+from harness.errors import MaterialError
+from harness.execution import cache, jobs
 from harness.execution.material import IDENTITY_FILES, files_sha256
 from harness.execution.outcome import death
 from harness.execution.plan import Plan
@@ -16,6 +18,9 @@ from harness.execution.running import Running
 
 DEATHS_ALLOWED: Final = 2
 """Preparations of one pair that may die without a word before its cells are given up."""
+FACTS: Final = "harness-facts.json"
+SPLITS: Final = ("train", "validation")
+"""What `harness.subject.tasks` leaves in a tokenized task's folder: facts of the raw data, and a folder a split."""
 
 
 class Preparations:
@@ -33,7 +38,11 @@ class Preparations:
         pair = (cell.environment, cell.checkpoint.source, cell.checkpoint.revision, cell.task)
         if pair not in self._keys:
             label = cell.environment
-            self._keys[pair] = jobs.preparation_key(cell, self._plan.environments[label], self._plan.materials[label])
+            key = jobs.preparation_key(cell, self._plan.environments[label], self._plan.materials[label])
+            self._keys[pair] = key
+            found = earlier(key, self._plan.materials[label].checkpoint(cell).path)
+            if found is not None:
+                self.ready[key] = found
         return self._keys[pair]
 
     def job(self, key: str, cell: Cell, folder: Path) -> dict[str, Any]:
@@ -46,6 +55,7 @@ class Preparations:
         if result is not None and result["status"] == "ok":
             digest = files_sha256(Path(result["checkpoint"]), IDENTITY_FILES)
             self.ready[key] = {**result, "checkpoint_sha256": digest}
+            cache.remember(f"prepared-{key}", self.ready[key])
         elif result is not None:
             failure = result["failure"]
             self.problems[key] = f"{failure['type']}: {failure['message']}".removeprefix("MaterialError: ")
@@ -55,3 +65,24 @@ class Preparations:
             self._deaths[key] += 1
             if self._deaths[key] >= DEATHS_ALLOWED:
                 self.problems[key] = f"its preparation died {self._deaths[key]} times: {death(status, 0)[1]}"
+
+
+def earlier(key: str, checkpoint: Path | None) -> Mapping[str, Any] | None:
+    """What an earlier run prepared under a key, where all of it is still there; `checkpoint` where that is known.
+
+    It saves a process a run, with `--host spawn` and for timing cells one that imports torch first.
+    """
+    found = cache.remembered(f"prepared-{key}")
+    try:
+        folder, dataset = Path(found["checkpoint"]), Path(found["dataset"])
+        there = (
+            checkpoint in (None, folder)
+            and (folder / "config.json").is_file()
+            and (dataset / FACTS).is_file()
+            and all(any((dataset / split).glob("*.arrow")) for split in SPLITS)
+            and files_sha256(folder, IDENTITY_FILES) == found["checkpoint_sha256"]
+            and json.loads((dataset / FACTS).read_text(encoding="utf-8")) == found["data"]
+        )
+    except (OSError, ValueError, LookupError, TypeError, MaterialError):
+        return None
+    return found if there else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from harness.errors import RequirementError
 from harness.execution.environment import CURRENT, Environment, probe_environment
 from harness.execution.looks import due
 from harness.execution.material import Materials
-from harness.execution.plan import Plan, make_plan
+from harness.execution.packing import choose
+from harness.execution.plan import Packing, Plan, make_plan
 from harness.execution.require import Requirement, read_requirement, unusable_device
 from harness.execution.run import RunOptions
 from harness.grid import Grid, load_grid
@@ -91,10 +92,19 @@ def session_of(
         found.find(cell for cell in cells if cell.environment == label)
     settled = {entry.cell_id for entry in entries}
     entries = store.reconcile(entries, [cell.cell_id for cell in cells if cell.cell_id not in settled])
-    if slots is None and grid.execution.slots != "auto":
-        slots = grid.execution.slots
-    plan = make_plan(cells, entries, environments, materials, slots, again, time_again)
+    packing = _packing(grid, cells, environments, store, slots) if environments else None
+    plan = make_plan(cells, entries, environments, materials, packing, again, time_again)
     return Session(grid, cells, store, entries, plan)
+
+
+def _packing(
+    grid: Grid, cells: Sequence[Cell], environments: Mapping[str, Environment], store: Store, slots: int | None
+) -> Packing:
+    """`--slots` before the grid's own number, that before what was measured; what was measured is beside the grids."""
+    place = (cells, environments, store.folder.parent, grid.path)
+    if slots is None and grid.execution.slots != "auto":
+        return choose(*place, grid.execution.slots, "grid")
+    return choose(*place, slots)
 
 
 def _timing_cells(grid: Grid) -> list[Cell]:

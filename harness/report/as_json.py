@@ -14,6 +14,8 @@ from harness.report.model import SCHEMA, ReportModel
 def to_json(model: ReportModel) -> str:
     """Return the model as JSON text; NaN and infinities as strings, as in records; equal models, equal text."""
     data = {"schema": SCHEMA, "kind": "harness-report", **_plain(model)}
+    if model.throughput is None:
+        del data["throughput"]  # a grid that times nothing has no such part
     return json.dumps(data, ensure_ascii=True, allow_nan=False, indent=1) + "\n"
 
 

@@ -27,6 +27,8 @@ from harness.report.model import (
     SkippedGroup,
 )
 from harness.report.settle import Settled, settle
+from harness.report.throughput import ThroughputPart
+from harness.report.throughput_build import build_throughput
 from harness.stats.descriptive import describe, rate
 
 RowKey = tuple[str, str, str | None]
@@ -46,19 +48,24 @@ def build_report(
     curves: Mapping[CurveKey, Sequence[npt.ArrayLike]] | None = None,
     title: str | None = None,
     notes: Sequence[str] = (),
+    timings: Sequence[Record] = (),
 ) -> ReportModel:
     """Build the report of one grid's results.
 
     `sample_records` holds one full record for each configuration (and environment, where there are several);
     only its values are read. `curves` holds the loss of every optimizer step, one array a seed; one whose key
-    fits several rows (a configuration measured in two environments, say) is refused, with a note.
+    fits several rows (a configuration measured in two environments, say) is refused, with a note. `timings` are
+    all records of the grid's timing cells.
     """
     settled = settle(entries, grid.planned)
     shown = [*settled.final, *settled.skipped, *settled.unfinished]
     records = [record for _, record in sorted((sample_records or {}).items(), key=lambda item: str(item[0]))]
     places = {entry.configuration_id: place(entry) for entry in shown}
     namer = Namer(places.values())
-    measured = facts.environments(settled.final, records)
+    throughput = build_throughput(grid.timing, timings) if grid.timing is not None else None
+    timed = _shown(throughput, timings)
+    records = records or list({record.configuration_id: record for record in timed}.values())
+    measured = facts.environments([*settled.final, *(record.entry("") for record in timed)], [*records, *timed])
     labels = _Labels(settled, places, namer, measured, _grid_order(grid, shown))
 
     groups: dict[RowKey, list[Entry]] = {}
@@ -96,8 +103,27 @@ def build_report(
         notes=tuple(own_notes),
         grid_file=grid.file,
         grid_text=grid.text,
-        total_seconds=math.fsum(_finite(entry.seconds.get("total")) or 0.0 for entry in settled.final),
+        total_seconds=math.fsum(
+            [
+                *(_finite(entry.seconds.get("total")) or 0.0 for entry in settled.final),
+                *(_finite(record.entry("").seconds.get("total")) or 0.0 for record in timed),
+            ]
+        ),
+        throughput=throughput,
     )
+
+
+def _shown(part: ThroughputPart | None, timings: Sequence[Record]) -> list[Record]:
+    """The timing records that the part's rows are made of."""
+    rows = {} if part is None else {row.configuration_id: row.session for row in part.rows}
+    return [
+        record
+        for record in timings
+        if record.measured
+        and record.measured.timing
+        and record.status == "ok"
+        and rows.get(record.configuration_id) == record.measured.timing.session
+    ]
 
 
 class _Labels:

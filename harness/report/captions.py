@@ -7,6 +7,7 @@ from typing import Final
 from harness.report.escape import inline
 from harness.report.labels import listed
 from harness.report.model import Curve, ReportModel, Row
+from harness.report.throughput_captions import throughput_caption
 
 MOST_ROWS: Final = 40
 """Configurations in the plot of scores."""
@@ -26,7 +27,9 @@ def drawn_curves(model: ReportModel) -> tuple[Curve, ...]:
 
 
 def caption(model: ReportModel, kind: str) -> tuple[str, str]:
-    """(alternative text, caption in Markdown) of the plot `kind`: scores or loss."""
+    """(alternative text, caption in Markdown) of the plot `kind`: scores, loss, or one of the speeds'."""
+    if model.throughput is not None and kind not in ("scores", "loss"):
+        return throughput_caption(model.throughput, kind)
     return _scores(model) if kind == "scores" else _loss(model)
 
 

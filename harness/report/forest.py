@@ -12,7 +12,7 @@ from harness.checks.judgement import Judgement
 from harness.report import judgement_words as words
 from harness.report.escape import clean
 from harness.report.plot_labels import plot_labels
-from harness.report.plots import BLUE, INK, ORANGE, _figure, _style, _svg
+from harness.report.plots import BLUE, INK, ORANGE, figure, style, svg
 from harness.stats.decision import Decision
 
 if TYPE_CHECKING:
@@ -43,11 +43,11 @@ def drawn(judgements: Sequence[Judgement]) -> list[Judgement]:
 
 def forest_svg(judgements: Sequence[Judgement]) -> str | None:
     """Return the plot, or None where no judgement has a difference to draw."""
-    figure = forest_figure(judgements)
-    if figure is None:
+    page = forest_figure(judgements)
+    if page is None:
         return None
     title = escape(clean(forest_caption(judgements)[0], 2000))
-    return _svg(figure).replace(" <metadata>", f" <title>{title}</title>\n <metadata>", 1)
+    return svg(page).replace(" <metadata>", f" <title>{title}</title>\n <metadata>", 1)
 
 
 def forest_caption(judgements: Sequence[Judgement]) -> tuple[str, str]:
@@ -73,7 +73,7 @@ def forest_figure(judgements: Sequence[Judgement]) -> Figure | None:
     rows = drawn(judgements)
     if not rows:
         return None
-    with _style():
+    with style():
         return _forest(rows)
 
 
@@ -89,8 +89,8 @@ def _forest(rows: Sequence[Judgement]) -> Figure:
     labels = plot_labels([_label(j) for j in rows], 38)
     said = [f"{words.word(j)}\n{_said(j)}" for j in rows]
     heights = [0.16 * max(label.count("\n") + 1, 2) + 0.09 for label in labels]
-    figure = _figure(8.4, 0.95 + sum(heights))
-    axes = figure.subplots()
+    page = figure(8.4, 0.95 + sum(heights))
+    axes = page.subplots()
     limit = _limit(rows)
     # Places are inches from the top, so that a row is as tall as its label.
     edges = [sum(heights[:number]) for number in range(len(rows) + 1)]
@@ -113,8 +113,8 @@ def _forest(rows: Sequence[Judgement]) -> Figure:
     right.set_yticks(places, said)
     right.tick_params(axis="y", length=0)
     right.spines["right"].set_visible(False)
-    _legend(figure, {j.outcome for j in rows})
-    return figure
+    _legend(page, {j.outcome for j in rows})
+    return page
 
 
 def _row(axes: Axes, outcome: str, d: Decision, place: float, height: float, limit: float) -> None:
@@ -136,7 +136,7 @@ def _row(axes: Axes, outcome: str, d: Decision, place: float, height: float, lim
     axes.plot([inside], [place], linestyle="none", zorder=3, **look)
 
 
-def _legend(figure: Figure, outcomes: set[str]) -> None:
+def _legend(page: Figure, outcomes: set[str]) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -148,7 +148,7 @@ def _legend(figure: Figure, outcomes: set[str]) -> None:
     handles += [Line2D([], [], color=INK, linewidth=3.0, label="90 % interval")]
     handles += [Line2D([], [], color=INK, linewidth=1.0, label="95 % interval")]
     handles += [Patch(facecolor=BAND, label="margin")]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, fontsize=8.5)
+    page.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, fontsize=8.5)
 
 
 def _label(judgement: Judgement) -> str:

@@ -11,6 +11,7 @@ from harness.report.labels import listed, seeds_text
 from harness.report.model import METRIC_NAMES, METRICS, ReportModel, Row
 from harness.report.numbers import amount, count, duration, pm, points, span, steps_text
 from harness.report.table import table
+from harness.report.throughput_markdown import throughput_markdown
 
 MOST_SCORES = 200
 """Rows of the per-seed table; the JSON has them all."""
@@ -29,7 +30,7 @@ def to_markdown(
     parts: list[Callable[[], list[str]]] = [
         lambda: [f"# {inline(model.title)}", about.summary(model)],
         lambda: about.made_with(model),
-        lambda: _results(model),
+        lambda: [] if model.timed_only else _results(model),
         lambda: [verdicts.strip()] if verdicts else [],
         lambda: _images(model, images, "scores"),
         lambda: _per_seed(model, json_file),
@@ -37,6 +38,7 @@ def to_markdown(
         lambda: _skipped(model),
         lambda: _failed(model, json_file),
         lambda: _times(model),
+        lambda: _throughput(model, images),
         lambda: _images(model, images, "loss"),
         lambda: about.environments(model, json_file),
         lambda: about.what_was_run(model),
@@ -220,6 +222,12 @@ def _times(model: ReportModel) -> list[str]:
         "Medians over the runs of a configuration; the last column is the sum over its runs.",
         table(headers, [cells(row) for row in model.rows], "l" + "r" * (len(phases) + 1)),
     ]
+
+
+def _throughput(model: ReportModel, images: Sequence[str]) -> list[str]:
+    if model.throughput is None:
+        return []
+    return throughput_markdown(model.throughput, lambda kind: _images(model, images, kind))
 
 
 def _images(model: ReportModel, images: Sequence[str], kind: str) -> list[str]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from harness.report.throughput import ThroughputPart, TimingPlan
 from harness.stats.descriptive import Rate, Summary
 
 SCHEMA: Final = 1
@@ -27,6 +28,7 @@ class GridFacts:
 
     `planned` maps cell_id to label in the grid's order, where the plan is at hand: then missing cells are
     counted, and cells that the grid no longer has are left out and said. `text` is the grid file's content.
+    `timing` is what of it is to be timed.
     """
 
     name: str
@@ -34,6 +36,7 @@ class GridFacts:
     planned: Mapping[str, str] | None = None
     file: str | None = None
     text: str | None = None
+    timing: TimingPlan | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +186,10 @@ class Setting:
 
 @dataclass(frozen=True)
 class ReportModel:
-    """A whole report. `command` makes it again; `generated_by` names the program and its version."""
+    """A whole report. `command` makes it again; `generated_by` names the program and its version.
+
+    `throughput` is there where the grid times anything; with nothing else in the grid it is the whole report.
+    """
 
     title: str
     grid: str
@@ -204,3 +210,9 @@ class ReportModel:
     grid_file: str | None = None
     grid_text: str | None = None
     total_seconds: float = 0.0
+    throughput: ThroughputPart | None = None
+
+    @property
+    def timed_only(self) -> bool:
+        """Whether the grid trains nothing to its end: then there are no scores to wait for."""
+        return self.throughput is not None and self.counts.planned == 0 and not self.rows

@@ -59,24 +59,29 @@ _LONG_NUMBER: Final = re.compile(r"-?\d+\.\d{3,}")
 
 
 def to_svgs(model: ReportModel) -> dict[str, str]:
-    """`scores` and `loss`, each only where there is something to draw."""
-    return {name: _svg(figure) for name, figure in figures(model).items()}
+    """`scores`, `loss`, and of timings `stages` and `ratios`, each only where there is something to draw."""
+    return {name: svg(page) for name, page in figures(model).items()}
 
 
 def figures(model: ReportModel) -> dict[str, Figure]:
     """The figures behind `to_svgs`, for looking at them in another format."""
     drawn: dict[str, Figure] = {}
     rows, curves = drawn_rows(model), drawn_curves(model)
-    with _style():
+    with style():
         if rows:
             drawn["scores"] = _scores(rows)
         if curves:
             drawn["loss"] = _losses(curves)
+        if model.throughput is not None:
+            from harness.report.throughput_plots import throughput_figures  # which draws with what is here
+
+            drawn |= throughput_figures(model.throughput)
     return drawn
 
 
 @contextmanager
-def _style() -> Iterator[None]:
+def style() -> Iterator[None]:
+    """How every plot looks, whatever the user's own settings; in force within the block."""
     import matplotlib
 
     with matplotlib.rc_context(), warnings.catch_warnings():
@@ -86,10 +91,11 @@ def _style() -> Iterator[None]:
         yield
 
 
-def _svg(figure: Figure) -> str:
+def svg(page: Figure) -> str:
+    """The figure as SVG text, the same bytes for the same figure."""
     buffer = io.StringIO()
-    with _style():
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    with style():
+        page.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     # A hundredth of a point is finer than any screen: half the size, and no machine's last bit in the file.
     text = _PATH.sub(lambda path: _LONG_NUMBER.sub(_shortened, path.group()), buffer.getvalue())
     # Trailing spaces in published files annoy every editor and linter.
@@ -100,7 +106,8 @@ def _shortened(number: re.Match[str]) -> str:
     return f"{float(number.group()):.2f}".rstrip("0").rstrip(".")
 
 
-def _figure(width: float, height: float) -> Figure:
+def figure(width: float, height: float) -> Figure:
+    """An empty figure of this size in inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
@@ -110,8 +117,8 @@ def _scores(rows: tuple[Row, ...]) -> Figure:
     labels = plot_labels([row.label for row in rows], 34)
     tallest = max(label.count("\n") + 1 for label in labels)
     pitch = max(0.32, 0.16 * tallest + 0.08)
-    figure = _figure(8.4, 0.75 + pitch * len(rows))
-    panels = figure.subplots(1, len(METRICS), sharey=True)
+    page = figure(8.4, 0.75 + pitch * len(rows))
+    panels = page.subplots(1, len(METRICS), sharey=True)
     for axes, metric in zip(panels, METRICS, strict=True):
         for place, row in enumerate(rows):
             _strip(axes, place, row, metric)
@@ -127,7 +134,7 @@ def _scores(rows: tuple[Row, ...]) -> Figure:
             axes.axhline(place + 0.5, color=FAINT, linewidth=0.4)
     panels[0].set_ylim(len(rows) - 0.5, -0.5)
     panels[0].set_yticks(range(len(rows)), labels)
-    return figure
+    return page
 
 
 def _strip(axes: Axes, place: int, row: Row, metric: str) -> None:
@@ -154,8 +161,8 @@ def _losses(curves: tuple[Curve, ...]) -> Figure:
     lines = -(-len(curves) // columns)
     titles = plot_labels([curve.label for curve in curves], 90 if columns == 1 else 50)
     tallest = max(title.count("\n") for title in titles)
-    figure = _figure(8.4, 0.4 + (1.75 + 0.16 * tallest) * lines)
-    panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
+    page = figure(8.4, 0.4 + (1.75 + 0.16 * tallest) * lines)
+    panels = page.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
     for number, axes in enumerate(panels.flat):
         if number >= len(curves):
             axes.set_visible(False)
@@ -175,6 +182,6 @@ def _losses(curves: tuple[Curve, ...]) -> Figure:
         axes.margins(x=0.01)
         below = number + columns >= len(curves)
         axes.tick_params(axis="x", labelbottom=below)
-    figure.supxlabel("optimizer step", fontsize=9)
-    figure.supylabel("training loss", fontsize=9)
-    return figure
+    page.supxlabel("optimizer step", fontsize=9)
+    page.supylabel("training loss", fontsize=9)
+    return page

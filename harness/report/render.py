@@ -16,7 +16,8 @@ from harness.report.model import ReportModel
 def render(
     model: ReportModel, stem: str = "report", *, plots: bool = True, judgements: Sequence[Judgement] = ()
 ) -> dict[str, str]:
-    """Return `STEM.md`, `STEM.json` and, where there is something to draw, `STEM-scores.svg` and `STEM-loss.svg`.
+    """Return `STEM.md`, `STEM.json` and, where there is something to draw, `STEM-scores.svg` and `STEM-loss.svg`,
+    of timings `STEM-stages.svg` and `STEM-ratios.svg`.
 
     With `judgements` also `STEM-verdicts.json`, and `STEM-forest.svg` where there is a difference to draw.
 

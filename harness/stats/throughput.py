@@ -28,6 +28,8 @@ WARM_UP_STEPS: Final = 20
 WARM_UP_SECONDS: Final = 10.0
 POWER: Final = 0.8
 RESAMPLES: Final = 9999
+MOST_NEEDED: Final = 200
+"""More pairs or sessions than that nobody runs."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,9 @@ class Speed:
     """B's speed over A's (or a new session's over earlier ones').
 
     `ci90` is two-sided, so each bound is one-sided at .05; `p_slower` is the one-sided p against a ratio of 1 or
-    more. `detectable` is the MDE: the relative slow-down found with 80 % power; a margin below it cannot be judged.
-    None: not computable.
+    more. `detectable` is the MDE: the relative slow-down found with 80 % power; a margin below it can be judged only
+    where the whole interval lies beyond it. `sd` is that of the log ratios, or of the baseline's log rates. None: not
+    computable.
     """
 
     outcome: Outcome
@@ -47,6 +50,7 @@ class Speed:
     p_slower: float | None
     margin: float
     detectable: float | None
+    sd: float | None = None
 
 
 def process_rate(seconds: Sequence[float], examples: Sequence[int], accelerator: bool) -> float:
@@ -85,7 +89,9 @@ def compare_pairs(a: Sequence[float], b: Sequence[float], margin: float = MARGIN
     """Side by side: r_i = log(B_i / A_i), t over pairs; ratio = exp(mean r).
 
     PASS where the lower bound is above 1 - margin; FAIL where the upper bound is below 1 and the ratio below
-    1 - margin; else INCONCLUSIVE, also with fewer than 5 pairs, pairs all equal, or a margin below the MDE.
+    1 - margin; else INCONCLUSIVE, also with fewer than 5 pairs, pairs all equal, or a margin below the MDE. One
+    departure from section 4: an upper bound below 1 - margin is a FAIL whatever the MDE. Power is about what might have
+    been missed, and nothing was; its chance without any slow-down is below that of p < .05, which it implies.
 
     Raises
     ------
@@ -148,6 +154,29 @@ def detectable_slowdown(sd: float, n: int, factor: float | None = None) -> float
     return -math.expm1(-nc * sd * (1 / math.sqrt(n) if factor is None else factor))
 
 
+def replicates_needed(sd: float, margin: float, sessions: bool = False) -> int | None:
+    """How many pairs (or baseline sessions) bring the MDE down to the margin at this sd; None: more than 200.
+
+    Raises
+    ------
+    ValueError
+        For an sd not above 0, or a margin not between 0 and 1.
+    """
+    if not 0 < margin < 1:
+        raise ValueError(f"margin: {margin} (allowed: between 0 and 1)")
+    low, high = SESSIONS if sessions else PAIRS, MOST_NEEDED
+
+    def enough(n: int) -> bool:
+        return detectable_slowdown(sd, n, math.sqrt(1 + 1 / n) if sessions else None) <= margin
+
+    if not enough(high):
+        return None
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle + 1, high)
+    return low
+
+
 def median_ratio(a: Sequence[float], b: Sequence[float], seed: int = 0) -> tuple[float, Interval]:
     """The robust twin for ten pairs or more: exp(median r), 90 % percentile bootstrap over pairs. Never gated on.
 
@@ -179,12 +208,14 @@ def _judged(n: int, mean: float, sd: float, factor: float, margin: float, few: s
     half = quantile(0.95, df) * se
     low, high = math.exp(mean - half), math.exp(mean + half)
     found = detectable_slowdown(sd, n, factor)
-    result = replace(result, ci90=(low, high), p_slower=tail(-mean / se, df), detectable=found)
+    result = replace(result, ci90=(low, high), p_slower=tail(-mean / se, df), detectable=found, sd=sd)
     if few:
         return result
     said = (
         f"ratio {result.ratio:.3f}, 90 % CI [{low:.3f}, {high:.3f}], margin {100 * margin:g} %, MDE {100 * found:.1f} %"
     )
+    if high < 1 - margin:
+        return replace(result, outcome="FAIL", why=said)
     if margin < found:
         return replace(result, why=f"{said}: margin below the MDE")
     if low > 1 - margin:

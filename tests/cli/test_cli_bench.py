@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.cli import bench as bench_module
-from harness.errors import RequirementError
+from harness.errors import RequirementError, RunFailed
 from harness.execution.progress import Summary
 
 Make = Callable[..., Any]
@@ -34,9 +34,9 @@ def project(tmp_path: Path, here: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 @pytest.mark.usefixtures("project")
 def test_the_default_grid(harness: Make, fake_machine: Make, environment_of: Make) -> None:
     fake_machine(environment_of((9, 0)))
-    assert harness("bench")[:2] == (0, "CUDA is available: running benchmarks/mrpc.toml\n")
+    assert harness("bench", "--no-suites")[:2] == (0, "CUDA is available: running benchmarks/mrpc.toml\n")
     fake_machine(environment_of())
-    assert harness("bench")[:2] == (0, "no CUDA device: running benchmarks/quickstart.toml\n")
+    assert harness("bench", "--no-suites")[:2] == (0, "no CUDA device: running benchmarks/quickstart.toml\n")
 
 
 @pytest.mark.usefixtures("project")
@@ -100,3 +100,88 @@ def test_every_grid_is_read_before_the_first_one_runs(
     code, _, err = harness("bench", "benchmarks/quickstart.toml", "benchmarks/quickstart.toml")
     assert code == 2
     assert "allowed a name of its own" in err
+
+
+@pytest.fixture
+def suites(project: Path, fake_machine: Make, environment_of: Make, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A project with a suite that is never run: what is asked of it, and what it answers."""
+    fake_machine(environment_of())
+    (project / "benchmarks" / "test_speed.py").touch()
+    found: dict[str, Any] = {"answer": 0, "asked": []}
+
+    def run_suites(*arguments: Any) -> int:
+        found["asked"].append(arguments)
+        if isinstance(found["answer"], Exception):
+            raise found["answer"]
+        return int(found["answer"])
+
+    monkeypatch.setattr(bench_module, "run_suites", run_suites)
+    return found
+
+
+QUICKSTART = "benchmarks/quickstart.toml"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "runs"),
+    [
+        ([], 1),
+        (["--suites"], 1),
+        (["--no-suites"], 0),
+        ([QUICKSTART], 0),
+        ([QUICKSTART, "--suites"], 1),
+        ([QUICKSTART, "--no-suites"], 0),
+    ],
+)
+def test_suites_run_after_the_default_grid_or_when_asked_for(
+    harness: Make, suites: dict[str, Any], arguments: list[str], runs: int
+) -> None:
+    assert harness("bench", *arguments, "--results", "elsewhere")[0] == 0
+    assert suites["asked"] == [(Path(), Path("elsewhere"), None)] * runs
+
+
+@pytest.mark.parametrize(("answer", "code"), [(0, 0), (1, 1), (3, 3), (4, 4), (5, 5), (130, 130)])
+def test_the_suites_exit_code_is_merged(harness: Make, suites: dict[str, Any], answer: int, code: int) -> None:
+    suites["answer"] = answer
+    found, out, _ = harness("bench")
+    assert found == code
+    assert ("out of time (--max-hours)" in out) == (answer == 3)
+
+
+def test_suites_that_cannot_be_started_are_told(harness: Make, suites: dict[str, Any]) -> None:
+    suites["answer"] = RunFailed("the suites' pytest cannot be started: no memory")
+    code, _, err = harness("bench")
+    assert code == 4
+    assert "error: suites: the suites' pytest cannot be started: no memory" in err
+
+
+def test_suites_are_told_how_long_they_may_start(harness: Make, suites: dict[str, Any]) -> None:
+    harness("bench", "--max-hours", "1")
+    ((_, _, left),) = suites["asked"]
+    assert 3500 < left <= 3600
+
+
+def test_an_interrupted_grid_leaves_the_suites_out(
+    harness: Make, suites: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped = Summary()
+    stopped.interrupted = True
+    monkeypatch.setattr(bench_module, "run_looks", lambda session, *_, **__: (session, stopped))
+    assert harness("bench")[0] == 130
+    assert suites["asked"] == []
+
+
+@pytest.mark.usefixtures("project")
+def test_a_folder_without_suites_says_so_in_one_line(harness: Make, fake_machine: Make, environment_of: Make) -> None:
+    fake_machine(environment_of())
+    code, out, _ = harness("bench")
+    assert (code, out.splitlines()[-1]) == (0, "suites: no benchmarks/test_*.py here: none is run")
+
+
+def test_without_pytest_benchmark_the_suites_are_skipped_with_the_reason(
+    harness: Make, suites: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench_module, "missing_packages", lambda: ["pytest-benchmark"])
+    code, out, _ = harness("bench")
+    assert (code, suites["asked"]) == (0, [])
+    assert "suites: SKIP: not installed: pytest-benchmark; pip install pytest-benchmark" in out

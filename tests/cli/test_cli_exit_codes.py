@@ -165,7 +165,7 @@ def test_errors_become_exit_codes(
     def fail(**_: Any) -> None:
         raise error
 
-    monkeypatch.setattr(app_module, "app", fail)
+    monkeypatch.setattr(app_module, "application", lambda arguments: fail)
     monkeypatch.setattr(app_module, "mute_output", lambda: None)
     found, out, err = harness("plan")
     assert (found, out) == (code, "")
@@ -177,7 +177,7 @@ def test_a_defect_of_ours_is_exit_70(tour: Any, debug: bool) -> None:
     code = (
         "import sys, harness.cli.app as a\n"
         "def fail(**_): raise ZeroDivisionError('oops')\n"
-        "a.app = fail\nsys.argv = ['harness', 'plan']\na.main()\n"
+        "a.application = lambda _: fail\nsys.argv = ['harness', 'plan']\na.main()\n"
     )
     variables = {**tour.variables, "HARNESS_DEBUG": "1"} if debug else tour.variables
     done = subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=False)

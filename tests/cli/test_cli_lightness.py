@@ -28,7 +28,7 @@ def test_the_package_imports_nothing_of_others() -> None:
 
 def test_help_imports_no_torch() -> None:
     code = (
-        "import sys\nfrom harness.cli.app import app\napp(['--help'], standalone_mode=False)\n"
+        "import sys\nfrom harness.cli.app import application\napplication()(['--help'], standalone_mode=False)\n"
         "print([m for m in ('torch', 'transformers', 'datasets', 'evaluate', 'accelerate') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY, check=True)
@@ -37,7 +37,22 @@ def test_help_imports_no_torch() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["validate", "plan", "run", "bench", "verify", "diff", "status", "report", "doctor", "schema"]
+    "command",
+    [
+        "validate",
+        "plan",
+        "pack",
+        "run",
+        "compare",
+        "export",
+        "bench",
+        "verify",
+        "diff",
+        "status",
+        "report",
+        "doctor",
+        "schema",
+    ],
 )
 def test_every_commands_help_has_an_example(harness: Make, command: str) -> None:
     code, out, _ = harness(command, "--help")
@@ -49,3 +64,12 @@ def test_version(harness: Make) -> None:
     from harness import __version__
 
     assert harness("--version")[:2] == (0, f"finetune-harness {__version__}\n")
+
+
+def test_a_command_imports_what_it_needs() -> None:
+    code = (
+        "import sys\nfrom harness.cli.app import application\napplication(['plan'])\n"
+        "print([m for m in ('numpy', 'scipy', 'matplotlib', 'harness.cli.check') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY, check=True)
+    assert done.stdout.strip() == "[]"

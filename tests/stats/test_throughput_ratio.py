@@ -18,6 +18,7 @@ from harness.stats.throughput import (
     interleaved,
     median_ratio,
     process_rate,
+    replicates_needed,
     same_memory,
 )
 
@@ -42,7 +43,9 @@ def test_pairs_agree_with_scipys_t_on_log_ratios(both: tuple[list[float], list[f
     assert found.ci90 == pytest.approx((math.exp(interval.low), math.exp(interval.high)), rel=1e-6)
     assert found.detectable is not None
     low, high = found.ci90 or (0, 0)
-    if margin < found.detectable:
+    if high < 1 - margin:
+        assert found.outcome == "FAIL"
+    elif margin < found.detectable:
         assert found.outcome == "INCONCLUSIVE"
         assert "below the MDE" in found.why
     else:
@@ -68,11 +71,50 @@ def test_few_pairs_and_equal_pairs_decide_nothing() -> None:
 
 
 def test_a_noisy_machine_cannot_judge_a_small_margin() -> None:
-    a, b = [400, 380, 420, 410, 390], [300, 370, 310, 350, 280]
+    a, b = [400, 380, 420, 410, 390], [330, 390, 350, 400, 310]
     found = compare_pairs(a, b)
     assert found.detectable is not None
+    assert found.ci90 is not None
     assert found.detectable > found.margin
+    # Significant and beyond the margin, yet found by luck rather than power: not enough.
+    assert found.ci90[1] < 1
+    assert found.ratio < 1 - found.margin
     assert found.outcome == "INCONCLUSIVE"
+    assert found.why.endswith("margin below the MDE")
+
+
+def test_an_interval_wholly_below_the_margin_fails_whatever_the_mde() -> None:
+    found = compare_pairs([400, 380, 420, 410, 390], [300, 340, 310, 330, 280])
+    assert found.detectable is not None
+    assert found.ci90 is not None
+    assert found.detectable > found.margin
+    assert found.ci90[1] < 1 - found.margin
+    assert found.outcome == "FAIL"
+
+
+@pytest.mark.parametrize("true", [1.0, 0.95])
+@pytest.mark.parametrize("spread", [0.05, 0.15])
+def test_the_clear_fail_keeps_its_level_where_the_margin_is_below_the_mde(true: float, spread: float) -> None:
+    generator = np.random.default_rng(int(100 * (true + spread)))
+    logs = generator.normal(0, spread, (2000, 2, 5))
+    found = [compare_pairs(np.exp(a).tolist(), (true * np.exp(b)).tolist()) for a, b in logs]
+    clear = [each.outcome == "FAIL" and (each.detectable or 0) > each.margin for each in found]
+    assert np.mean(clear) < 0.05 + 0.012
+
+
+@pytest.mark.parametrize(("sd", "margin", "sessions"), [(0.02, 0.05, False), (0.08, 0.05, False), (0.02, 0.05, True)])
+def test_so_many_replicates_are_needed(sd: float, margin: float, sessions: bool) -> None:
+    n = replicates_needed(sd, margin, sessions)
+    assert n is not None
+
+    def found(count: int) -> float:
+        return detectable_slowdown(sd, count, math.sqrt(1 + 1 / count) if sessions else None)
+
+    assert found(n) <= margin
+    least = 3 if sessions else 5
+    assert n == least or found(n - 1) > margin
+    # A session's own spread does not average away.
+    assert replicates_needed(0.08, margin, sessions=True) is None
 
 
 @pytest.mark.parametrize(("n", "about"), [(5, 0.027), (10, 0.017)])
@@ -190,6 +232,8 @@ def test_memory() -> None:
         lambda: compare_pairs([400.0, 401.0], [400.0, 401.0], margin=0.0),
         lambda: compare_sessions([], 400.0),
         lambda: detectable_slowdown(0.0, 5),
+        lambda: replicates_needed(0.0, 0.05),
+        lambda: replicates_needed(0.02, 1.0),
         lambda: median_ratio([400.0] * 9, [400.0] * 9),
         lambda: process_rate([0.1] * 20, [8] * 20, accelerator=False),
         lambda: process_rate([0.1], [8, 8], accelerator=False),
