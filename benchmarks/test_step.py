@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.checkpoint import tiny_bert
 from benchmarks.process import measure
 from harness.execution.material import package_checkpoint
 from harness.stats.throughput import interleaved
@@ -73,8 +72,8 @@ def compare(
     return told
 
 
-def test_tiny_bert(tmp_path: Path, variables: dict[str, str], compare: Callable[..., None]) -> None:
-    compare("tiny BERT", tiny_bert(tmp_path, variables), "fp32,bf16", 40, 10, 1)
+def test_tiny_bert(tiny_bert: Path, compare: Callable[..., None]) -> None:
+    compare("tiny BERT", tiny_bert, "fp32,bf16", 40, 10, 1)
 
 
 def test_minilm(compare: Callable[..., None]) -> None:

