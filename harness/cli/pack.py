@@ -12,7 +12,8 @@ from tabulate import tabulate
 from harness.cell import Cell
 from harness.cli.options import RESULTS, AllowBusy, GridFile, Json, Results, Select
 from harness.errors import NothingMeasured, SpecError
-from harness.execution.packing import Bench, Measurement, keep, limit, measure, measurements
+from harness.execution.packing import Measurement, keep, limit, measurements
+from harness.execution.packing_rounds import Bench, measure
 from harness.execution.session import Session, check_requirements, open_session, run_options
 
 
@@ -39,7 +40,8 @@ def pack(
 ) -> None:
     """Measure how many cells at once give the most cells an hour, with unchanged losses; later runs go by it.
 
-    Short cells of one configuration run 1, 2, ... at a time, round by round. Exit 1 where losses or weights differ.
+    Short cells of one configuration run 1, 2, ... at a time, round by round. Exit 1 where losses or weights differ,
+    3 where other work used the machine meanwhile.
 
     Example: harness pack benchmarks/quickstart.toml --select precision=bf16
     """
@@ -56,10 +58,13 @@ def pack(
     bench = Bench(environment, materials, options, grid.parent, lambda text: print(text, file=to, flush=True))
     found = measure(cell, bench, steps=steps, most=most, repeats=rounds)
     differences = found.differences()
-    kept = None if differences else keep(found, results)
+    spoilt = found.busy and not allow_busy
+    kept = None if differences or spoilt else keep(found, results)
     print(found.model_dump_json(indent=1) if as_json else packing_text(found, kept))
     if differences:
         raise typer.Exit(1 if found.repeatable else 3)
+    if spoilt:
+        raise typer.Exit(3)
 
 
 def _cell(session: Session) -> Cell:
@@ -85,7 +90,7 @@ def packing_text(found: Measurement, kept: Path | None) -> str:
     batch = f", batch {found.batch_size}" if found.batch_size else ""
     place = [str(found.machine["cpu"]), f"{found.machine['cores']} cores", *found.machine["accelerators"]]
     lines = [
-        f"\n{found.label} on {found.task}{batch}, {found.steps} steps a cell; {', '.join(place)}; load {found.load}\n",
+        f"\n{found.label} on {found.task}{batch}, {found.steps} steps a cell; {', '.join(place)}\n",
         tabulate(rows, headers=headers, tablefmt="simple", disable_numparse=True),
         "",
     ]
@@ -95,7 +100,10 @@ def packing_text(found: Measurement, kept: Path | None) -> str:
         return "\n".join([*lines, f"{word}; nothing is kept:", *(f"  {text}" for text in differences)])
     lines.append("losses unchanged: cells of as many threads ended with the same losses and weights, to the last bit")
     if found.busy:
-        lines.append(f"the machine was busy when this began (load {found.load}): measure again when it is idle")
+        lines.append(f"other processes kept {found.others_cores:.2f} cores busy meanwhile")
+    if kept is None:
+        word = "INCONCLUSIVE: nothing is kept; measure again when the machine is idle (--allow-busy keeps it)"
+        return "\n".join([*lines, word])
     best = found.best
     lines.append(f"from now on {best.at_once * found.devices} at a time ({kept}); --slots wins")
     lines += _advice(found)

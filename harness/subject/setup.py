@@ -66,7 +66,7 @@ def prepare(job: Dict[str, Any], folder: Path, emit: Emit, clock: "Clock") -> Se
             checkpoint["path"],
             checkpoint["config"],
             dropout=cell.get("dropout", "model") is not False,
-            random=checkpoint["random"],
+            random=checkpoint.get("random", False),
         )
         found.update(loaded)
         if cell.get("accepts_loss_kwargs", "model") is False:

@@ -41,7 +41,7 @@ def measured(*rows: Row, **changes: Any) -> Measurement:
         "batch_size": 8,
         "steps": 20,
         "date": "2026-11-22T10:00:00.000Z",
-        "load": 0.1,
+        "others_cores": 0.02,
         "start_s": 4.0,
         "rows": list(rows) or [row(1, 20.0), row(2, 10.0)],
     }
@@ -52,7 +52,9 @@ def test_a_real_measurement(tour: Any, tmp_path: Path) -> None:
     """Short cells of a real grid: their losses do not change, the file is kept, and the next plan goes by it."""
     results = ("--results", str(tmp_path / "kept"))
     cells = ("-s", "precision=fp32", "-s", "optim=adamw_torch")
-    done = tour.harness("pack", "tour.toml", *cells, *results, "--steps", "2", "--rounds", "1", "--most", "2")
+    done = tour.harness(
+        "pack", "tour.toml", *cells, *results, "--steps", "2", "--rounds", "1", "--most", "2", "--allow-busy"
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert "losses unchanged" in done.stdout
     (found,) = measurements(tmp_path / "kept")
@@ -118,6 +120,16 @@ def test_cells_that_differ_even_alone_are_exit_3(harness: Make, pretended: Make,
     assert "INCONCLUSIVE: not even alone are cells equal" in out
 
 
+def test_on_a_busy_machine_nothing_is_kept_unless_asked_for(harness: Make, pretended: Make, tmp_path: Path) -> None:
+    pretended(measured(others_cores=0.9))
+    code, out, _ = harness("pack", "tour.toml", "--results", str(tmp_path))
+    assert code == 3
+    assert "INCONCLUSIVE: nothing is kept; measure again when the machine is idle" in out
+    assert measurements(tmp_path) == []
+    assert harness("pack", "tour.toml", "--results", str(tmp_path), "--allow-busy")[0] == 0
+    assert len(measurements(tmp_path)) == 1
+
+
 def test_json(harness: Make, pretended: Make, tmp_path: Path) -> None:
     pretended(measured())
     code, out, _ = harness("pack", "tour.toml", "--results", str(tmp_path), "--json")
@@ -150,7 +162,7 @@ def test_where_no_cell_can_run_nothing_is_measured(harness: Make, here: Path) ->
 def test_the_table() -> None:
     found = measured(row(1, 20.0), row(2, 10.0), row(3, 10.1), row(1, 18.0, threads=2, final_sha256=["d" * 64]))
     lines = packing_text(found, Path("results/packing.json")).splitlines()
-    assert lines[1] == "tiny · fp32 on embedded/paraphrase, batch 8, 20 steps a cell; a CPU, 2 cores; load 0.1"
+    assert lines[1] == "tiny · fp32 on embedded/paraphrase, batch 8, 20 steps a cell; a CPU, 2 cores"
     cells = [line.split() for line in lines if line[:1].isdigit()]
     assert [(line[0], line[1], line[2], line[6]) for line in cells] == [
         ("1", "1", "1080", "1.00"), ("2", "1", "2160", "2.00"), ("3", "1", "2139", "1.98"), ("1", "2", "1200", "1.11"),
@@ -162,8 +174,8 @@ def test_the_table() -> None:
 
 
 def test_other_threads_are_recommended_not_taken() -> None:
-    found = measured(row(1, 20.0), row(2, 19.0), row(1, 10.0, threads=2), load=2.0)
+    found = measured(row(1, 20.0), row(2, 19.0), row(1, 10.0, threads=2), others_cores=0.9)
     text = packing_text(found, Path("results/packing.json"))
     assert "from now on 2 at a time" in text
     assert "1 at a time with 2 threads each give 90% more cells an hour: [execution] threads = 2 asks for that" in text
-    assert "the machine was busy when this began (load 2.0)" in text
+    assert "other processes kept 0.90 cores busy meanwhile" in text

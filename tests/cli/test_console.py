@@ -78,7 +78,7 @@ def test_plain_lines(
     told.run_finished(Summary())
     told.close()
     assert capsys.readouterr().out.splitlines() == [
-        "3 cells to do, 0 done, 0 skipped, 2 at a time, expected time 90 s",
+        "3 cells to do, 0 done, 0 skipped, 2 at a time, expected time 2 min 0 s",
         "preparing tiny on paraphrase",
         "start  embedded/tiny-bert · fp32 · seed 1",
         "step   embedded/tiny-bert · fp32 · seed 1: 20/40",
@@ -131,7 +131,7 @@ def test_the_live_table_shows_how_far_each_cell_is(
     try:
         told.preparing("tiny on paraphrase")
         assert "preparing tiny on paraphrase" in rendered(told)
-        assert "0 of 3 cells, 0 s so far, about 90 s left" in rendered(told)
+        assert "0 of 3 cells, 0 s so far, about 2 min 0 s left" in rendered(told)
         told.cell_started(cells[0], 1)
         told.cell_event(cells[0], {"event": "started", "pid": 1})
         assert "loading" in rendered(told)

@@ -19,7 +19,8 @@ from harness.errors import StoreError
 from harness.execution import cache, packing
 from harness.execution.environment import Environment
 from harness.execution.material import IDENTITY_FILES, files_sha256
-from harness.execution.packing import Measurement, Round, Rounds, Row, arms, choose, keep, measurements, schedule
+from harness.execution.packing import Measurement, Row, choose, keep, measurements
+from harness.execution.packing_rounds import Round, Rounds, arms, schedule
 from harness.execution.preparation import earlier
 
 Make = Callable[..., Any]
@@ -48,7 +49,7 @@ def measured(environment_of: Make, monkeypatch: pytest.MonkeyPatch) -> Callable[
                 "batch_size": 8,
                 "steps": 20,
                 "date": "2026-11-22T10:00:00.000Z",
-                "load": 0.1,
+                "others_cores": 0.02,
                 "start_s": 4.0,
                 "rows": list(rows) or [row(1, 20.0), row(2, 10.0), row(3, 10.1)],
                 **changes,
@@ -245,9 +246,15 @@ def test_the_measurement_decides(measured: Make, cell_of: Make, environment_of: 
     assert (found.slots, found.source, found.start_s) == (3, "measured", 4.0)
     assert found.why == ": measured 2026-11-22 with tiny · fp32, 2.00 x one at a time"
     assert found.speeds == pytest.approx({1: 1.0, 2: 20 / 22, 3: 2.0})
-    keep(measured(load=1.6), tmp_path)
+    keep(measured(others_cores=0.9), tmp_path)
     found = choose([cell_of()], {"current": environment_of()}, tmp_path, GRID)
-    assert found.why == ": measured 2026-11-22 with tiny · fp32, the machine busy (load 1.6), 2.00 x one at a time"
+    assert found.why == ": measured 2026-11-22 with tiny · fp32, others on 0.9 cores, 2.00 x one at a time"
+
+
+def test_what_others_took() -> None:
+    assert packing._others((10.0, 5.0, 100.0), (20.0, 20.0, 119.0)) == pytest.approx(0.4)
+    assert packing._others((10.0, 5.0, 100.0), (20.0, 20.0, 110.0)) == 0.0
+    assert packing._others((10.0, 5.0, None), (20.0, 20.0, None)) is None
 
 
 def test_slots_count_ranks(measured: Make, cell_of: Make, environment_of: Make, tmp_path: Path) -> None:

@@ -26,6 +26,8 @@ class Journal:
         self._optimizer: Any = None
         self._schedule: Any = None
         self._scaler: Any = None
+        self._last: Optional[Evaluation] = None
+        self._evaluated_at = 0
         self.steps = 0  # optimizer steps so far
 
     @property
@@ -90,7 +92,9 @@ class Journal:
         if str(getattr(self._setup.arguments.eval_strategy, "value", self._setup.arguments.eval_strategy)) != "epoch":
             return
         start = time.perf_counter()
-        scores = self._scores(evaluate())
+        self._last = evaluate()
+        scores = self._scores(self._last)
+        self._evaluated_at = self.steps
         self._series.evaluation_took(time.perf_counter() - start)
         self._trace.evaluated()
         self._series.evaluated(self._epoch, self.steps, self._plan.steps, scores)
@@ -102,11 +106,12 @@ class Journal:
         clock.lap("train")
         if self._setup.stopwatch is not None:
             return self._trained(None)
-        self._emit({"event": "predicting"})
-        self._mark("predicting")
-        prediction = evaluate()
-        clock.lap("predict")
-        return self._trained(prediction)
+        if self._last is None or self._evaluated_at != self.steps:  # else the model is as it was then
+            self._emit({"event": "predicting"})
+            self._mark("predicting")
+            self._last = evaluate()
+            clock.lap("predict")
+        return self._trained(self._last)
 
     def _trained(self, prediction: Optional[Evaluation]) -> Trained:
         setup, series = self._setup, self._series.series()

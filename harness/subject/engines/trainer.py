@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
 import numpy as np
 from transformers import Trainer, TrainerCallback
@@ -33,22 +33,24 @@ def train(setup: Setup, emit: Emit, mark: Mark, clock: Clock) -> Trained:
     clock.lap("load")
     result = trainer.train(resume_from_checkpoint=_checkpoint(setup, resume_at) if resume_at else None)
     clock.lap("train")
-    series, scores = observer.series(), {}
+    series, scores = observer.series(), _final_scores(trainer, observer)
     if setup.stopwatch is None:
-        emit({"event": "predicting"})
-        mark("predicting")
-        prediction = trainer.predict(setup.splits["validation"])
-        clock.lap("predict")
-        series["logits"] = np.asarray(prediction.predictions, dtype=np.float32)
-        series["labels"] = np.asarray(prediction.label_ids, dtype=np.int64)
-        scores = {key[len("test_") :]: value for key, value in prediction.metrics.items()}
+        if scores is None:
+            emit({"event": "predicting"})
+            mark("predicting")
+            found = trainer.predict(setup.splits["validation"])
+            scores = {key[len("test_") :]: value for key, value in found.metrics.items()}
+            clock.lap("predict")
+        last = trainer.compute_metrics.last
+        series["logits"] = np.asarray(last.predictions, dtype=np.float32)
+        series["labels"] = np.asarray(last.label_ids, dtype=np.int64)
     return Trained(
         model=setup.model,
         facts=witness.facts(),
         trace=witness.trace(),
         series=series,
         evaluations=observer.evaluations,
-        scores=scores,
+        scores=scores or {},
         seconds=observer.seconds,
         samples=observer.samples,
         train_loss=float(result.training_loss),
@@ -58,17 +60,37 @@ def train(setup: Setup, emit: Emit, mark: Mark, clock: Clock) -> Trained:
     )
 
 
-def _trainer(setup: Setup) -> Any:
-    def compute_metrics(prediction: Any) -> Dict[str, float]:
-        return setup.score(prediction.predictions, prediction.label_ids)
+class _Scorer:
+    """The Trainer's `compute_metrics`; it keeps the logits and labels that it saw last."""
 
+    def __init__(self, setup: Setup) -> None:
+        self._score = setup.score
+        self.last: Any = None
+
+    def __call__(self, prediction: Any) -> Dict[str, float]:
+        self.last = prediction
+        return self._score(prediction.predictions, prediction.label_ids)
+
+
+def _final_scores(trainer: Any, observer: Observer) -> Optional[Dict[str, float]]:
+    """The scores of the evaluation after the last step: of the model as it is, so that `predict` would say the same.
+
+    None where there was none, or training ended with other weights than it came to.
+    """
+    if not observer.evaluations or trainer.args.load_best_model_at_end:
+        return None
+    last = observer.evaluations[-1]
+    return last if last["step"] == trainer.state.global_step else None
+
+
+def _trainer(setup: Setup) -> Any:
     trainer = Trainer(
         setup.model,
         setup.arguments,
         train_dataset=setup.splits["train"],
         eval_dataset=setup.splits["validation"],
         data_collator=setup.collator,
-        compute_metrics=compute_metrics,
+        compute_metrics=_Scorer(setup),
         **_tokenizer_argument(setup.tokenizer),
     )
     asked = setup.cell.get("accepts_loss_kwargs", "model")
