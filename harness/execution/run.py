@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import selectors
 import shutil
 import signal
 import tempfile
@@ -21,7 +20,8 @@ from harness.execution import jobs
 from harness.execution.device_pool import DevicePool
 from harness.execution.devices import nvidia_devices
 from harness.execution.filing import Filing, HostMode
-from harness.execution.host import HostDied, HostProcess
+from harness.execution.host import HostDied
+from harness.execution.hosts import Hosts, Key
 from harness.execution.interrupts import Interrupts
 from harness.execution.outcome import oom_kill_count, read_result
 from harness.execution.plan import Plan, PlannedCell
@@ -65,11 +65,10 @@ class Runner:
         self._waiting: list[PlannedCell] = plan.of("to do")
         self._elsewhere: list[PlannedCell] = []  # another harness has them
         self._running: dict[str, Running] = {}
-        self._hosts: dict[tuple[str, bool], HostProcess] = {}  # by environment, and whether it starts interpreters
+        self._hosts = Hosts(plan.environments, store.folder / "hosts")
         self._session, self._timed = secrets.token_hex(6), 0
         self._host_deaths = 0
         self._tries: dict[str, int] = {}
-        self._selector = selectors.DefaultSelector()
         self._scratch: Path | None = None
         self._interrupts = Interrupts()
         self._interrupted_at: float | None = None
@@ -192,7 +191,7 @@ class Runner:
     def _send(self, running: Running, job: Mapping[str, Any], lock: int | None = None) -> None:
         self._running[running.job_id] = running
         try:
-            self._host(*running.host).run(job, lock)
+            self._hosts.started(running.host).run(job, lock)
         except HostDied:
             self._bury(running.host)
 
@@ -200,21 +199,12 @@ class Runner:
         """Whether a cell gets a fresh interpreter: each timing replicate does."""
         return cell.timed or self._options.host == "spawn"
 
-    def _host(self, label: str, spawn: bool) -> HostProcess:
-        key = (label, spawn)
-        if key not in self._hosts:
-            log = self._store.folder / "hosts" / f"{label}.log"
-            self._hosts[key] = HostProcess(self._plan.environments[label], spawn=spawn, log=log)
-            self._selector.register(self._hosts[key], selectors.EVENT_READ, key)
-        return self._hosts[key]
-
     # Hearing.
 
     def _listen(self) -> None:
-        for key, _ in self._selector.select(timeout=TICK_S):
-            events = self._hosts[key.data].events()
+        for key, events in self._hosts.heard(TICK_S):
             if events is None:
-                self._bury(key.data)
+                self._bury(key)
                 continue
             for event in events:
                 self._hear(event)
@@ -235,12 +225,9 @@ class Runner:
                 return
             self._reporter.cell_event(running.cell.planned.cell, event)
 
-    def _bury(self, key: tuple[str, bool]) -> None:
+    def _bury(self, key: Key) -> None:
         """A host has died: its children with it. What they finished counts; the rest was killed."""
-        host, label = self._hosts.pop(key), key[0]
-        self._selector.unregister(host)
-        words = host.last_words()
-        host.close()
+        words, label = self._hosts.bury(key), key[0]
         self._host_deaths += 1
         for running in [r for r in self._running.values() if r.host == key]:
             if running.cell is None:
@@ -281,8 +268,9 @@ class Runner:
             if running.verdict is not None:
                 continue
             if not running.begun:
-                if spent > HOST_START_S and running.host in self._hosts:
-                    self._hosts[running.host].destroy()  # its death is heard like any other
+                host = self._hosts.get(running.host)
+                if spent > HOST_START_S and host is not None:
+                    host.destroy()  # its death is heard like any other
                 continue
             if spent > options.timeout_s:
                 self._kill(running, "timeout", f"still running after {options.timeout_s:g} s", signal.SIGKILL)
@@ -297,8 +285,7 @@ class Runner:
                 else:
                     self._kill(running, "interrupted", "interrupted by the user", signal.SIGTERM)
         elif self._interrupts.count > 1 or instant - (self._interrupted_at or instant) > INTERRUPT_GRACE_S:
-            for host in self._hosts.values():
-                host.destroy()
+            self._hosts.destroy()
 
     def _kill(self, running: Running, status: Status, message: str, number: int) -> None:
         running.verdict = running.verdict or (status, message)
@@ -313,10 +300,7 @@ class Runner:
         return self._interrupts.count > 0 or self.summary.budget_spent
 
     def _close(self) -> None:
-        for host in self._hosts.values():
-            host.close()
-        self._hosts.clear()
-        self._selector.close()
+        self._hosts.close()
         # Only after an error: what still ran has been killed with its host.
         for running in self._running.values():
             if running.cell is not None:

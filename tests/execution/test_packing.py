@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from harness.cell import Cell
 from harness.errors import StoreError
-from harness.execution import cache, packing
+from harness.execution import cache, packing, packing_rounds
 from harness.execution.environment import Environment
 from harness.execution.material import IDENTITY_FILES, files_sha256
 from harness.execution.packing import Measurement, Row, choose, keep, measurements
@@ -252,9 +252,9 @@ def test_the_measurement_decides(measured: Make, cell_of: Make, environment_of: 
 
 
 def test_what_others_took() -> None:
-    assert packing._others((10.0, 5.0, 100.0), (20.0, 20.0, 119.0)) == pytest.approx(0.4)
-    assert packing._others((10.0, 5.0, 100.0), (20.0, 20.0, 110.0)) == 0.0
-    assert packing._others((10.0, 5.0, None), (20.0, 20.0, None)) is None
+    assert packing_rounds._others((10.0, 5.0, 100.0), (20.0, 20.0, 119.0)) == pytest.approx(0.4)
+    assert packing_rounds._others((10.0, 5.0, 100.0), (20.0, 20.0, 110.0)) == 0.0
+    assert packing_rounds._others((10.0, 5.0, None), (20.0, 20.0, None)) is None
 
 
 def test_slots_count_ranks(measured: Make, cell_of: Make, environment_of: Make, tmp_path: Path) -> None:
