@@ -39,21 +39,27 @@ def validate(grids: GridFiles, as_json: Json = False) -> None:
     for grid in found:
         facts = _facts(grid)
         axes = ", ".join(f"{name} ({count})" for name, count in facts["axes"].items())
-        print(f"{grid.path}: ok, {facts['cells']} cells in {facts['configurations']} configurations; axes: {axes}")
+        trained = f"{facts['cells']} cells in {facts['configurations']} configurations"
+        print(f"{grid.path}: ok, {trained if facts['cells'] else 'no cell is trained to its end'}; axes: {axes}")
         overlay = ", ".join(f"{name}={value}" for name, value in facts["overlay"].items())
         print(f"  set by the harness unless the recipe says otherwise: {overlay or 'nothing'}")
         if grid.throughput:
-            print("  [throughput]: form checked; this version makes no verdicts from it")
+            print(
+                f"  timed: {grid.throughput.processes} processes of each of {facts['timed_configurations']} "
+                f"configurations, {facts['timing_cells']} in all"
+            )
 
 
 def _facts(grid: Grid) -> dict[str, Any]:
-    cells = grid.cells()
+    cells, timed = grid.cells(), grid.timing_cells()
     return {
         "file": str(grid.path),
         "name": grid.name,
         "task": grid.task,
         "cells": len(cells),
         "configurations": len({cell.configuration_id for cell in cells}),
+        "timing_cells": len(timed),
+        "timed_configurations": len({cell.configuration_id for cell in timed}),
         "axes": {name: len(values) for name, values in grid.axes.items()},
         "overlay": grid.overlay(),
     }
