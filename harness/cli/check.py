@@ -69,6 +69,10 @@ def check(
             raise SpecError(f"--fail-on: got {name!r}; allowed {', '.join(FAIL_ON)}")
     found = load_grid(grid)
     store = Store(results, found.name)
+    if found.throughput is not None and found.throughput.only:
+        raise NothingMeasured(
+            f"{grid}: throughput.only = true: it has no scores to judge; `harness compare` judges speed"
+        )
     cells = select_cells(found.cells(), select)
     planned = {cell.cell_id for cell in cells}
     entries = [entry for entry in store.entries() if entry.cell_id in planned]
