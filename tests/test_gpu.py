@@ -79,3 +79,43 @@ def test_one_cell_twice_is_one_result(tmp_path: Path) -> None:
         assert record.observed.weights is not None
         hashes.append(record.observed.weights.init_sha256)
     assert hashes[0] == hashes[1]
+
+
+TIMED = (
+    GRID.replace("[recipe]\nmax_steps = 20\n", "").replace("[42, 1]", "[42]")
+    + """
+[throughput]
+warmup_steps = 5
+measured_steps = 50
+processes = 2
+only = true
+"""
+)
+
+
+def test_timing_on_the_device(tmp_path: Path) -> None:
+    from harness.cli.run import run_session
+    from harness.execution.session import open_session
+
+    grid = tmp_path / "gpu.toml"
+    grid.write_text(TIMED)
+    session = open_session(grid, tmp_path / "results", selection=["precision=fp32,fp16"])
+    assert run_session(session, host="fork", max_hours=None, retries=0, allow_busy=True).exit_code == 0
+    records = [session.store.record(entry) for entry in session.store.entries()]
+    assert len(records) == 4
+    for record in records:
+        assert record.measured is not None
+        timing = record.measured.timing
+        assert timing is not None
+        assert timing.clock == "device"
+        assert timing.steps == 50
+        assert timing.warmup_steps > 5  # ten seconds of a tiny BERT are more than five steps
+        assert timing.samples == 400
+        assert timing.limit is not None
+        assert timing.limit.size == 8192
+        assert timing.limit.flops_per_second > 1e12
+        assert record.measured.peak_memory_mib["device"] > 0
+        if timing.energy_joules is not None:  # counted since Volta
+            assert timing.energy_joules >= 0
+    counted = [record.measured.timing for record in records if record.asked.repeat == 1 and record.measured]
+    assert all(timing and timing.breakdown and 0 < timing.breakdown.kernels < 1 for timing in counted)
