@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -12,10 +10,10 @@ import typer
 
 from harness.checks.gate import exit_code
 from harness.checks.judgement import Judgement
+from harness.cli.ci import add_step_summary, annotate, policy_of
 from harness.cli.options import RESULTS, GridFile, Json, Results, Select
 from harness.cli.report import write_report
-from harness.durable import write_durably
-from harness.errors import NothingMeasured, SpecError, StoreError
+from harness.errors import NothingMeasured, SpecError
 from harness.grid import load_grid
 from harness.judging import judge_grid
 from harness.provenance import command_line, today
@@ -29,7 +27,6 @@ from harness.report.junit import to_junit
 from harness.selection import select as select_cells
 from harness.store import Store
 
-SUMMARY_VARIABLE: Final = "GITHUB_STEP_SUMMARY"
 FAIL_ON: Final = ("quality", "parity", "stability")
 
 
@@ -63,7 +60,7 @@ def check(
 
     Example: harness check benchmarks/mrpc.toml --junit verdicts.xml
     """
-    policy = _policy(inconclusive)
+    policy = policy_of(inconclusive)
     for name in fail_on:
         if name not in FAIL_ON:
             raise SpecError(f"--fail-on: got {name!r}; allowed {', '.join(FAIL_ON)}")
@@ -88,14 +85,6 @@ def check(
     raise typer.Exit(code)
 
 
-def _policy(inconclusive: str) -> Literal["fail", "pass"]:
-    if inconclusive == "fail":
-        return "fail"
-    if inconclusive == "pass":
-        return "pass"
-    raise SpecError(f"--inconclusive: got {inconclusive!r}; allowed fail, pass")
-
-
 def _write(
     judgements: Sequence[Judgement],
     heeded: Sequence[Judgement],
@@ -110,12 +99,5 @@ def _write(
         picture = f"{out.stem}-forest.svg" if svg else None
         text = judgement_markdown(judgements, forest_file=picture)
         write_report({out.name: text, **({picture: svg} if picture and svg else {})}, out.parent)
-    summary = os.environ.get(SUMMARY_VARIABLE)
-    if summary:
-        try:
-            before = Path(summary).read_text(encoding="utf-8") if Path(summary).exists() else ""
-            write_durably(Path(summary), before + step_summary(judgements, command=command_line()))
-        except OSError as error:
-            raise StoreError(f"{summary}: cannot write the step summary: {error.strerror or error}") from error
-    if os.environ.get("GITHUB_ACTIONS") == "true":
-        print(workflow_commands(heeded, inconclusive=inconclusive), file=sys.stderr)
+    add_step_summary(lambda: step_summary(judgements, command=command_line()))
+    annotate(lambda: workflow_commands(heeded, inconclusive=inconclusive))

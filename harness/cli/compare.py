@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import sys
 from collections.abc import Sequence
@@ -24,7 +23,7 @@ from harness.checks.speed_file import (
     speed_baseline_text,
 )
 from harness.checks.speed_sides import SpeedSide, compare_sides, confirmed, exit_code, suspicious
-from harness.cli.check import SUMMARY_VARIABLE
+from harness.cli.ci import add_step_summary, annotate, policy_of
 from harness.cli.console import one_line
 from harness.cli.options import AllowBusy, Json
 from harness.cli.report import write_report
@@ -111,7 +110,7 @@ def compare(
         return
     if b is None:
         raise SpecError("B: missing; allowed two results to compare, or --save FILE RESULTS")
-    second, policy = side_name(b), _policy(inconclusive)
+    second, policy = side_name(b), policy_of(inconclusive)
     if first.path.absolute() == second.path.absolute() and first.wanted == second.wanted:
         raise SpecError(
             f"{second.text}: the same as A; allowed another result, or two arms of one: "
@@ -129,14 +128,6 @@ def compare(
     print(_as_json(found, first, second, fraction, code) if as_json else speed_text(found, a, b, fraction))
     _write(found, (a, b), fraction, policy, junit, summary)
     raise typer.Exit(code)
-
-
-def _policy(inconclusive: str) -> Inconclusive:
-    if inconclusive == "fail":
-        return "fail"
-    if inconclusive == "pass":
-        return "pass"
-    raise SpecError(f"--inconclusive: got {show(inconclusive)}; allowed fail, pass")
 
 
 def _fraction(margin: float | None, grid: Grid | None) -> float:
@@ -247,10 +238,5 @@ def _write(
     text = speed_markdown(found, *names, margin, command=command_line())
     if summary is not None:
         write_report({summary.name: text}, summary.parent)
-    step = os.environ.get(SUMMARY_VARIABLE)
-    if step:
-        with explained(Path(step), "write the step summary to"):
-            before = Path(step).read_text(encoding="utf-8") if Path(step).exists() else ""
-            write_durably(Path(step), before + text)
-    if os.environ.get("GITHUB_ACTIONS") == "true":
-        print(speed_commands(found, inconclusive=inconclusive), file=sys.stderr)
+    add_step_summary(lambda: text)
+    annotate(lambda: speed_commands(found, inconclusive=inconclusive))

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Literal
 
 from harness.checks.judgement import Judgement
 from harness.report import judgement_words as words
 from harness.report.escape import clean
 from harness.report.judgement_text import facts
+from harness.report.junit_xml import Case, junit_xml
 
 LIMIT: Final = 2000
-
-_COUNTED: Final = {"failure": "failures", "error": "errors", "skipped": "skipped"}
 
 
 def to_junit(
@@ -24,41 +22,24 @@ def to_junit(
     The class name is the check, the name `CONFIGURATION against REFERENCE`. FAIL is a failure, or skipped where it is
     waived; ERROR an error; SKIP skipped; INCONCLUSIVE a failure or skipped, by the policy. Properties hold the numbers.
     """
-    root = ET.Element("testsuites")
-    suite = ET.SubElement(root, "testsuite", name=_text(name))
-    counts = dict.fromkeys(_COUNTED.values(), 0)
     taken: set[tuple[str, str]] = set()
-    for judgement in judgements:
-        result = _case(suite, judgement, inconclusive, taken)
-        if result is not None:
-            counts[_COUNTED[result]] += 1
-    for element in (suite, root):
-        element.set("tests", str(len(judgements)))
-        for counted, number in counts.items():
-            if element is suite or counted != "skipped":  # the schemas know no skipped of all suites
-                element.set(counted, str(number))
-    ET.indent(root, " ")
-    return f'<?xml version="1.0" encoding="utf-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
+    return junit_xml(_text(name), [_case(judgement, inconclusive, taken) for judgement in judgements])
 
 
-def _case(suite: ET.Element, j: Judgement, inconclusive: words.Inconclusive, taken: set[tuple[str, str]]) -> str | None:
-    case = ET.SubElement(suite, "testcase", classname=j.check, name=_name(j, taken))
-    properties = ET.SubElement(case, "properties")
-    for key, value in _properties(j):
-        ET.SubElement(properties, "property", name=key, value=_text(value))
-    result = _result(j, inconclusive)
-    if result is None:
-        return None
+def _case(j: Judgement, inconclusive: words.Inconclusive, taken: set[tuple[str, str]]) -> Case:
     parts = [words.sentence(j), words.reason(j), words.outlook(j), f"waived: {j.waiver}" if words.waived(j) else ""]
-    message = " ".join(words.full_stop(_text(part)) for part in parts if part)
-    element = ET.SubElement(case, result, message=message)
-    if result != "skipped":  # text alone in the schemas, and its message says it
-        element.set("type", j.outcome)
-        element.text = "\n".join(_text(line) for line in [words.subject(j), *facts(j)])
-    return result
+    return Case(
+        classname=j.check,
+        name=_name(j, taken),
+        properties=[(key, _text(value)) for key, value in _properties(j)],
+        result=_result(j, inconclusive),
+        message=" ".join(words.full_stop(_text(part)) for part in parts if part),
+        kind=j.outcome,
+        text="\n".join(_text(line) for line in [words.subject(j), *facts(j)]),
+    )
 
 
-def _result(j: Judgement, inconclusive: words.Inconclusive) -> str | None:
+def _result(j: Judgement, inconclusive: words.Inconclusive) -> Literal["failure", "error", "skipped"] | None:
     if j.outcome == "PASS":
         return None
     if not words.is_red(j, inconclusive):

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, Literal
 
 from harness.checks.speed import Comparison
 from harness.report.annotations import MOST, workflow_command
 from harness.report.escape import clean
 from harness.report.judgement_words import Inconclusive
+from harness.report.junit_xml import Case, junit_xml
 from harness.report.speed_text import LIMIT, facts, is_red, ordered, subject
 
 CLASS: Final = "speed"
-_COUNTED: Final = {"failure": "failures", "error": "errors", "skipped": "skipped"}
 
 
 def speed_junit(
@@ -23,33 +23,22 @@ def speed_junit(
 
     FAIL is a failure, ERROR an error, SKIP skipped, INCONCLUSIVE a failure or skipped by the policy.
     """
-    root = ET.Element("testsuites")
-    suite = ET.SubElement(root, "testsuite", name=clean(name))
-    counts = dict.fromkeys(_COUNTED.values(), 0)
-    taken: dict[str, int] = {}
+    cases, taken = [], Counter[str]()
     for one in comparisons:
-        label = clean(subject(one))
-        taken[label] = taken.get(label, 0) + 1
-        numbered = f"{label} #{taken[label]}" if taken[label] > 1 else label
-        case = ET.SubElement(suite, "testcase", classname=CLASS, name=numbered)
-        properties = ET.SubElement(case, "properties")
-        for key, value in _properties(one):
-            ET.SubElement(properties, "property", name=key, value=value)
-        result = _result(one, inconclusive)
-        if result is not None:
-            counts[_COUNTED[result]] += 1
-            told = facts(one)
-            element = ET.SubElement(case, result, message=" ".join(told))
-            if result != "skipped":  # text alone in the schemas, and its message says it
-                element.set("type", one.verdict)
-                element.text = "\n".join([label, *told])
-    for element in (suite, root):
-        element.set("tests", str(len(comparisons)))
-        for counted, number in counts.items():
-            if element is suite or counted != "skipped":  # the schemas know no skipped of all suites
-                element.set(counted, str(number))
-    ET.indent(root, " ")
-    return f'<?xml version="1.0" encoding="utf-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
+        label, told = clean(subject(one)), facts(one)
+        taken[label] += 1
+        cases.append(
+            Case(
+                classname=CLASS,
+                name=f"{label} #{taken[label]}" if taken[label] > 1 else label,
+                properties=_properties(one),
+                result=_result(one, inconclusive),
+                message=" ".join(told),
+                kind=one.verdict,
+                text="\n".join([label, *told]),
+            )
+        )
+    return junit_xml(clean(name), cases)
 
 
 def speed_commands(comparisons: Iterable[Comparison], *, inconclusive: Inconclusive = "fail") -> str:
@@ -69,7 +58,7 @@ def speed_commands(comparisons: Iterable[Comparison], *, inconclusive: Inconclus
     return "".join(f"{line}\n" for line in lines)
 
 
-def _result(one: Comparison, inconclusive: Inconclusive) -> str | None:
+def _result(one: Comparison, inconclusive: Inconclusive) -> Literal["failure", "error", "skipped"] | None:
     if one.verdict == "PASS":
         return None
     if not is_red(one, inconclusive):

@@ -1,0 +1,50 @@
+"""What a command leaves for a CI: the step's summary, annotations, and the word for INCONCLUSIVE."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from harness.durable import write_durably
+from harness.errors import SpecError, StoreError
+from harness.report.judgement_words import Inconclusive
+from harness.wording import show
+
+SUMMARY_VARIABLE: Final = "GITHUB_STEP_SUMMARY"
+
+
+def policy_of(inconclusive: str) -> Inconclusive:
+    """Read `--inconclusive`; SpecError for another word."""
+    if inconclusive == "fail":
+        return "fail"
+    if inconclusive == "pass":
+        return "pass"
+    raise SpecError(f"--inconclusive: got {show(inconclusive)}; allowed fail, pass")
+
+
+def add_step_summary(text: Callable[[], str]) -> None:
+    """Make Markdown and add it to the step's summary, where a CI asks for one.
+
+    Raises
+    ------
+    StoreError
+        Where it cannot be written.
+    """
+    place = os.environ.get(SUMMARY_VARIABLE)
+    if not place:
+        return
+    path = Path(place)
+    try:
+        before = path.read_text(encoding="utf-8") if path.exists() else ""
+        write_durably(path, before + text())
+    except OSError as error:
+        raise StoreError(f"{path}: cannot write the step summary: {error.strerror or error}") from error
+
+
+def annotate(commands: Callable[[], str]) -> None:
+    """Make and print workflow commands where GitHub Actions reads them."""
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        print(commands(), file=sys.stderr)
