@@ -162,8 +162,8 @@ def report(aa: Arms, planted: Arms) -> tuple[str, list[str]]:
         f"- {len(aa.quiet)} of {len(aa.pairs)} A/A pairs were quiet. Their log ratios have sd {100 * sd:.2f} %, the "
         f"largest difference in a pair is {100 * worst:.1f} %, the ratio over all of them "
         f"{float(np.exp(quiet.mean())):.4f}. With the others the sd is {100 * float(np.std(every, ddof=1)):.1f} %: "
-        "they were left out of the measured comparisons by what the kernel counted and by the drift of the machine's own "
-        "rate, not by their rates; one such pair among 5 makes a comparison INCONCLUSIVE.",
+        "they were left out of the measured comparisons by what the kernel counted and by the drift of the machine's "
+        "own rate, not by their rates; one such pair among 5 makes a comparison INCONCLUSIVE.",
         f"- With the quiet pairs' sd 5 pairs find a slow-down of {100 * detectable_slowdown(sd, PAIRS):.1f} % with a "
         "power of 80 % (the MDE).",
         f"- The planted arm's rate is {shift:.4f} of the other's over {len(planted.quiet)} quiet pairs of "

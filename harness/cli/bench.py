@@ -144,7 +144,10 @@ def _verdicts(session: Session, select: Sequence[str]) -> list[int]:
     entries = session.store.entries()
     if (grid.quality is None and not grid.reference) or not entries:
         return []
-    cells = select_cells(grid.cells(), list(select))
+    chosen = select_cells([*grid.cells(), *grid.timing_cells()], list(select))
+    cells = [cell for cell in chosen if not cell.timed]
+    if not cells:
+        return []
     judgements = judge_grid(grid, cells, session.store, entries, today())
     print(judgement_text(judgements), flush=True)
     return [exit_code(judgements)]
