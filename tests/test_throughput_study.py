@@ -73,7 +73,7 @@ def test_the_planted_step_sleeps_for_a_tenth() -> None:
     done = subprocess.run([wrapper, "-c", code], capture_output=True, text=True, check=True, env=variables)
     naps = json.loads(done.stdout)
     assert len(naps) == 6
-    assert all(0.01 <= seconds <= 0.1 for seconds in naps[1:])  # a tenth of each step, which took 0.1 s at least
+    assert all(0.009 <= seconds <= 0.1 for seconds in naps[1:])  # a tenth of 0.1 s or more; the last ms is waited out
 
 
 def test_nothing_measured_is_exit_5(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
