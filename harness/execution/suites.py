@@ -80,7 +80,8 @@ def run_suites(project: Path, results: Path, seconds_left: float | None = None) 
     RunFailed
         Where pytest cannot be started.
     """
-    variables = dict(os.environ)
+    # Another pytest may have started this one; pytest-benchmark measures nothing where it sees that one's workers.
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
     variables.pop(END, None)
     if seconds_left is not None:
         if seconds_left <= 0:

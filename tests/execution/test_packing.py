@@ -115,7 +115,7 @@ def test_one_cell_a_cuda_device(cell_of: Make, environment_of: Make) -> None:
 
 def test_a_short_cell_asks_for_the_same_but_its_length(cell_of: Make) -> None:
     cell = cell_of(recipe={"num_train_epochs": 3, "learning_rate": 1e-4}, head_seeding="course", resume_at=7)
-    short = packing.short_cell(cell, 20)
+    short = packing_rounds.short_cell(cell, 20)
     assert short.recipe == {"num_train_epochs": 3, "learning_rate": 1e-4, "max_steps": 20}
     assert (short.head_seeding, short.resume_at, short.timing) == ("seeded", 0, None)
     assert (short.seed, short.precision, short.threads) == (cell.seed, cell.precision, cell.threads)
@@ -127,7 +127,7 @@ def test_a_short_cell_asks_for_the_same_but_its_length(cell_of: Make) -> None:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
     time = SimpleNamespace(now=100.0)
-    monkeypatch.setattr(packing.time, "monotonic", lambda: time.now)
+    monkeypatch.setattr(packing_rounds.time, "monotonic", lambda: time.now)
     return time
 
 

@@ -209,16 +209,28 @@ def test_the_loop_is_the_courses_loop(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize("engine", LOOPS)
 def test_what_is_told_while_it_runs(run: Run, engine: str) -> None:
     result, series, events = run(engine, num_train_epochs=2)
-    assert [event["event"] for event in events if event["event"] != "step"] == [
-        "training", "evaluated", "evaluated", "predicting",
-    ]  # fmt: skip
+    # The evaluation after the last step is the prediction: the weights are the same.
+    assert [event["event"] for event in events if event["event"] != "step"] == ["training", "evaluated", "evaluated"]
     assert events[0]["steps"] == 24
     assert [event["step"] for event in events if event["event"] == "evaluated"] == [12, 24]
     seconds = result["measured"]["seconds"]
-    assert {"load", "train", "predict", "evaluate", "data_wait", "setup", "total"} <= set(seconds)
+    assert {"load", "train", "evaluate", "data_wait", "setup", "total"} <= set(seconds)
+    assert "predict" not in seconds
     assert min(seconds.values()) >= 0
     assert seconds["data_wait"] == pytest.approx(series["data_seconds"].sum(), abs=1e-5)
     assert series["step_seconds"].sum() + series["data_seconds"].sum() <= seconds["train"]
+
+
+@pytest.mark.parametrize("engine", ["trainer", *LOOPS])
+def test_an_evaluation_at_the_end_is_the_prediction(run: Run, engine: str) -> None:
+    evaluated, with_it, _ = run(engine, max_steps=13)
+    predicted, without, events = run(engine, max_steps=13, eval_strategy="no")
+    assert [event["event"] for event in events if event["event"] != "step"] == ["training", "predicting"]
+    assert predicted["measured"]["seconds"]["predict"] > 0
+    assert np.array_equal(with_it["logits"], without["logits"])
+    assert np.array_equal(with_it["labels"], without["labels"])
+    for name in ("metrics", "confusion"):
+        assert evaluated["measured"][name] == predicted["measured"][name]
 
 
 def test_a_rank_says_what_it_is_doing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,7 +244,7 @@ def test_a_rank_says_what_it_is_doing(run: Run, monkeypatch: pytest.MonkeyPatch)
         assert said[engine][:4] == [
             "loading", "ready to train", "fetching batches (step 1)", "in micro-batch 1 (step 1)",
         ]  # fmt: skip
-        assert said[engine][-4:] == ["after evaluating (step 13)", "trained", "predicting", "predicted"]
+        assert said[engine][-3:] == ["after evaluating (step 13)", "trained", "predicted"]
         assert "after micro-batch 26 (step 13)" in said[engine]
 
 
