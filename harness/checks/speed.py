@@ -19,6 +19,7 @@ from harness.checks.speed_replicate import (
 from harness.checks.speed_replicate import hardware_changes, machine_changes, oldest_first, rate_of, sessions
 from harness.checks.speed_replicate import newest_pairs as newest_pairs
 from harness.checks.speed_replicate import replicate_of as replicate_of
+from harness.checks.speed_replicate import watched as watched
 from harness.checks.verdict import Outcome
 from harness.stats.throughput import (
     MEMORY,

@@ -6,7 +6,7 @@ import json
 import math
 import statistics
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from harness.canonical import canonical_json
@@ -16,6 +16,8 @@ from harness.wording import show
 
 HARDWARE: Final = ("cpu", "architecture", "cores", "memory_gib")
 """Facts that two processes of one session must share; accelerators by their models."""
+UNSTEADY: Final = 1.08
+"""How much larger than the steadiest process' a process' spread may be; quiet ones differ by some percents."""
 FACTS: Final = (*HARDWARE, "accelerators", "cuda", "driver")
 """Facts of the machine that must be equal between sessions, beside the number of threads."""
 
@@ -25,7 +27,8 @@ class Replicate:
     """One timing process, from its record.
 
     `rate` is its median of samples a second, `reasons` why the machine was not quiet, `machine` the key of what must
-    be equal to be compared (`machine_key`). Peaks of memory in MiB, `memory_mib` the device's where there is one.
+    be equal to be compared (`machine_key`), `spread` the median step over the 5th percentile. Peaks of memory in MiB,
+    `memory_mib` the device's where there is one.
     """
 
     configuration_id: str
@@ -44,6 +47,7 @@ class Replicate:
     memory_mib: float | None
     process_mib: float | None = None
     asked: Mapping[str, Any] = field(default_factory=dict)
+    spread: float | None = None
 
 
 def replicate_of(record: Record) -> Replicate | None:
@@ -74,7 +78,34 @@ def replicate_of(record: Record) -> Replicate | None:
         memory_mib=peaks.get("device"),
         process_mib=peaks.get("process"),
         asked=settings,
+        spread=timing.step_ms["p50"] / timing.step_ms["p5"] if timing.step_ms.get("p5") else None,
     )
+
+
+def watched(replicates: Iterable[Replicate]) -> list[Replicate]:
+    """The replicates, with a reason more for those whose own speed moved while they were timed.
+
+    All replicates of a configuration train the same batches, so that the shape of their steps is the same; a machine
+    that is slower for part of a window, unseen by the kernel's counters, shows in it. What each is held against is the
+    steadiest of its own configuration and session: a slow-down that all have is no reason.
+    """
+    every = list(replicates)
+    steadiest: dict[tuple[str, str], float] = {}
+    for one in every:
+        if one.spread is not None:
+            key = (one.configuration_id, one.session)
+            steadiest[key] = min(one.spread, steadiest.get(key, one.spread))
+    return [_watched(one, steadiest.get((one.configuration_id, one.session))) for one in every]
+
+
+def _watched(one: Replicate, steadiest: float | None) -> Replicate:
+    if one.spread is None or steadiest is None or one.spread <= UNSTEADY * steadiest:
+        return one
+    reason = (
+        f"its speed moved meanwhile: the median step took {one.spread:.2f} times as long as the fast ones "
+        f"({steadiest:.2f} in the steadiest process)"
+    )
+    return one if reason in one.reasons else replace(one, reasons=(*one.reasons, reason))
 
 
 def machine_key(machine: Mapping[str, Any], threads: int) -> str:

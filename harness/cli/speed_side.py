@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from harness.cell import configuration_label
-from harness.checks.speed import Replicate, replicate_of
+from harness.checks.speed import Replicate, replicate_of, watched
 from harness.checks.speed_file import MAX_BYTES, WANTED, parse_speed_baseline, replicates_of
 from harness.checks.speed_sides import Lost, SpeedSide, place_of
 from harness.errors import SpecError
@@ -102,7 +102,7 @@ def _from_store(name: SideName) -> tuple[list[Replicate], list[Lost]]:
     # An entry does not say that it is a timing cell's, but only such and failed ones have no score.
     records = [store.record(entry) for entry in store.entries() if not entry.metrics]
     timed = [record for record in records if record.asked.timing]
-    replicates = [one for record in timed if (one := replicate_of(record)) is not None]
+    replicates = watched(one for record in timed if (one := replicate_of(record)) is not None)
     if not replicates:
         grids = [grid for grid in store_grids(name.path) if grid]
         inside = f"; the grids in it are {listed(str(name.path / grid) for grid in grids)}" if grids else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from harness.checks.speed import Replicate, replicate_of
+from harness.checks.speed import Replicate, replicate_of, watched
 from harness.record import Record
 from harness.timing import Timing
 
@@ -31,13 +31,14 @@ class Process:
 
 def processes_of(records: Iterable[Record]) -> list[Process]:
     """Those records that are timing processes that ended well, in the order of their starts."""
-    found = []
+    timed = []
     for record in sorted(records, key=lambda one: (one.started, one.cell_id)):
         timing = record.measured.timing if record.measured else None
         replicate = replicate_of(record)
         if timing is not None and replicate is not None:
-            found.append(Process(record, timing, replicate))
-    return found
+            timed.append((record, timing, replicate))
+    replicates = watched(replicate for _, _, replicate in timed)
+    return [Process(record, timing, one) for (record, timing, _), one in zip(timed, replicates, strict=True)]
 
 
 def session_starts(processes: Iterable[Process]) -> dict[str, str]:
