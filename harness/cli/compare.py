@@ -193,7 +193,8 @@ def _confirm(
     if absent:
         labels = [one.b for one in doubtful if set(one.configuration_ids) & absent]
         raise SpecError(f"--confirm: {grid.path} does not time {listed(labels)} (any more); allowed the grid as it was")
-    labels = list(dict.fromkeys(cell.configuration_label for cell in cells))
+    in_order = (cell for cell in grid.timing_cells() if cell.configuration_id in wanted)  # however they will run
+    labels = list(dict.fromkeys(cell.configuration_label for cell in in_order))
     print(f"timing again before it alarms: {one_line(listed(labels))}", file=sys.stderr)
     session = session_of(grid, cells, store, time_again=True)
     ran = run_session(session, allow_busy=allow_busy, command=command_line(), to=sys.stderr)

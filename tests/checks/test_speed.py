@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.checks.speed import Comparison, Memory, Replicate, compare_replicates, newest_pairs
+from harness.checks.speed import Comparison, Memory, Replicate, compare_replicates, newest_pairs, watched
 from harness.checks.speed_file import parse_speed_baseline, replicates_of, speed_baseline, speed_baseline_text
 from harness.checks.speed_replicate import machine_changes, machine_key
 from harness.checks.speed_sides import Lost, SpeedSide, after_holm, compare_sides, confirmed, exit_code, suspicious
@@ -422,3 +422,16 @@ def test_what_is_no_such_file_is_refused(content: bytes) -> None:
 def test_nothing_to_compare_is_refused() -> None:
     with pytest.raises(ValueError, match="allowed"):
         compare_replicates([], arm("new", EVEN), 0.05)
+
+
+def test_a_process_whose_speed_moved_within_its_window_is_not_quiet() -> None:
+    steady = [process("a", 100.0, n, spread=1.04) for n in range(1, 6)]
+    bumpy = [process("b", 99.0, n, spread=1.05 if n < 5 else 1.5) for n in range(1, 6)]
+    found = watched([*steady, *bumpy])
+    assert [bool(one.reasons) for one in found] == [False] * 9 + [True]
+    assert "the median step took 1.50 times as long as the fast ones (1.05 in the steadiest process)" in str(found[-1])
+    assert compare_replicates(found[:5], found[5:], 0.05).verdict == "INCONCLUSIVE"
+    # What all processes of a configuration do is how it is, and no reason; nor is there one where nothing is known.
+    assert watched([replace(one, spread=1.5) for one in bumpy]) == [replace(one, spread=1.5) for one in bumpy]
+    assert watched([replace(one, spread=None) for one in bumpy]) == [replace(one, spread=None) for one in bumpy]
+    assert watched(found) == found
