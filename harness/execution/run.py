@@ -280,12 +280,20 @@ class Runner:
         if self._interrupts.count and self._interrupted_at is None:
             self._interrupted_at = instant
             for running in list(self._running.values()):
-                if running.cell is None:
-                    del self._running[running.job_id]  # it has no record to wait for, and ends with its host
+                if running.cell is None or not running.begun:
+                    self._withdraw(running)
                 else:
                     self._kill(running, "interrupted", "interrupted by the user", signal.SIGTERM)
         elif self._interrupts.count > 1 or instant - (self._interrupted_at or instant) > INTERRUPT_GRACE_S:
             self._hosts.destroy()
+
+    def _withdraw(self, running: Running) -> None:
+        """Forget a job that leaves no record: a preparation, or a cell not begun. It ends with its host."""
+        del self._running[running.job_id]
+        if running.cell is not None:
+            running.cell.lock.release()
+            shutil.rmtree(running.cell.attempt.folder, ignore_errors=True)
+            self._waiting.append(running.cell.planned)
 
     def _kill(self, running: Running, status: Status, message: str, number: int) -> None:
         running.verdict = running.verdict or (status, message)
