@@ -104,6 +104,10 @@ class Grid(Table):
             for cell in (reversed(cells) if number % 2 else cells)
         ]
 
+    def every_cell(self, backwards: bool = False) -> list[Cell]:
+        """Return the cells that train to their end, then the timing cells in the order of :meth:`timing_cells`."""
+        return [*self.cells(), *self.timing_cells(backwards)]
+
     def overlay(self) -> dict[str, Any]:
         """Return the arguments that the harness sets because the recipe does not, to be printed."""
         every, added = with_overlay(self.recipe)

@@ -144,7 +144,7 @@ def _verdicts(session: Session, select: Sequence[str]) -> list[int]:
     entries = session.store.entries()
     if (grid.quality is None and not grid.reference) or not entries:
         return []
-    chosen = select_cells([*grid.cells(), *grid.timing_cells()], list(select))
+    chosen = select_cells(grid.every_cell(), list(select))
     cells = [cell for cell in chosen if not cell.timed]
     if not cells:
         return []

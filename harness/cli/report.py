@@ -82,7 +82,7 @@ def report_files(
     notes: Sequence[str] = (),
 ) -> dict[str, str]:
     """Render a grid's results; raises NothingMeasured (exit 5) where there is not one record."""
-    chosen = select_cells([*grid.cells(), *grid.timing_cells()], selection)
+    chosen = select_cells(grid.every_cell(), selection)
     cells = [cell for cell in chosen if not cell.timed]
     timed = [cell for cell in chosen if cell.timed]
     every = {cell.cell_id for cell in cells}

@@ -59,7 +59,9 @@ def open_session(
         SpecError for the grid or the selection, RequirementError for an environment that cannot be used.
     """
     grid = load_grid(path)
-    cells, store = select([*grid.cells(), *_timing_cells(grid)], selection), Store(results, grid.name)
+    # Which end of a round of timing cells comes first is drawn anew each time.
+    cells = select(grid.every_cell(backwards=secrets.choice([False, True])), selection)
+    store = Store(results, grid.name)
     if grid.seed_plan is not None:
         timed = [cell for cell in cells if cell.timed]
         cells = [*_due(grid, [cell for cell in cells if not cell.timed], store, grid.seed_plan), *timed]
@@ -105,11 +107,6 @@ def _packing(
     if slots is None and grid.execution.slots != "auto":
         return choose(*place, grid.execution.slots, "grid")
     return choose(*place, slots)
-
-
-def _timing_cells(grid: Grid) -> list[Cell]:
-    """The grid's timing cells; which end of a round comes first is drawn anew each time."""
-    return grid.timing_cells(backwards=secrets.choice([False, True]))
 
 
 def _due(grid: Grid, cells: Sequence[Cell], store: Store, plan: SeedPlan) -> list[Cell]:

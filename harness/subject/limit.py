@@ -86,7 +86,7 @@ def _without_memory(model: Any) -> Any:
 
 
 def _count(model: Any, examples: int, length: int) -> int:
-    from torch.utils.flop_counter import FlopCounterMode  # as slow to import as torch; one replicate counts
+    from torch.utils.flop_counter import FlopCounterMode  # slow to import, and one replicate counts for all
 
     ids = torch.zeros((examples, length), dtype=torch.long, device="meta")
     labels = torch.zeros(examples, dtype=torch.long, device="meta")

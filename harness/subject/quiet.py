@@ -12,7 +12,7 @@ from typing import Any, Dict, List, Optional, Sequence
 
 STAT = Path("/proc/stat")
 MOST_OTHERS = 0.1
-"""Cores that other processes may keep busy: a tenth of one; more moves a 2-core machine's times by percents."""
+"""Cores that other processes may keep busy."""
 MOST_STEAL = 0.01
 MOST_DRIFT = 0.1
 """How far the matrix products' rate may have moved between the window's two sides."""

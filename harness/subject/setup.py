@@ -102,7 +102,7 @@ def prepare(job: Dict[str, Any], folder: Path, emit: Emit, clock: "Clock") -> Se
 
 
 def _scorer() -> Callable[[np.ndarray, np.ndarray], Dict[str, float]]:
-    # A second of imports that a fresh interpreter which only measures speed need not wait for.
+    # Imports that a fresh interpreter which only measures speed need not wait for.
     from harness.subject.metrics.paraphrase.paraphrase import Paraphrase
 
     metric = Paraphrase(experiment_id=f"cell-{os.getpid()}", keep_in_memory=True)

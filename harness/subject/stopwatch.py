@@ -40,7 +40,7 @@ class Stopwatch:
         self._marks: List[Tuple[str, Any]] = []
         self._open = False
         self._steps = self._measured = self._warm_up = 0
-        self._begun = self._opened = self._closed = 0.0
+        self._begun = self._closed = 0.0
         self._before: Dict[str, Any] = {}
         self._seen: Dict[str, Any] = {}
         self._probe: Dict[str, Any] = {}
@@ -107,7 +107,6 @@ class Stopwatch:
         self._emit({"event": "window", "edge": "opens"})
         self._before = quiet.snapshot()
         self._open = True
-        self._opened = time.perf_counter()
         self._marks.append(("", self._instant()))
 
     def _close(self) -> None:
