@@ -101,7 +101,7 @@ def _decoded(content: bytes, file: str) -> Any:
         got = content[error.start : error.start + 1].hex()
         raise SpecError(f"{file}: line {line}: got byte 0x{got}; allowed UTF-8 text") from error
     try:
-        return json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_key_twice)
+        return json.loads(text, parse_constant=no_constant, object_pairs_hook=no_key_twice)
     except json.JSONDecodeError as error:
         got = show(text[error.pos : error.pos + 24]) if error.pos < len(text) else "the end"
         where = f"{file}: line {error.lineno}, column {error.colno}"
@@ -114,12 +114,13 @@ def _decoded(content: bytes, file: str) -> Any:
         raise SpecError(f"{file}: {said}") from error
 
 
-def _no_constant(name: str) -> NoReturn:
+def no_constant(name: str) -> NoReturn:
+    """Refuse NaN and infinities, which JSON does not have; for `json.loads`, as the next one."""
     raise ValueError(f"got {name}; allowed finite numbers")
 
 
-def _no_key_twice(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    """A merge that kept both sides would silently lose one of them."""
+def no_key_twice(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse a key that comes twice: a merge that kept both sides would silently lose one of them."""
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:

@@ -24,10 +24,12 @@ from harness.checks.verdict import Outcome
 from harness.stats.throughput import (
     MEMORY,
     PAIRS,
+    ROBUST_PAIRS,
     SESSIONS,
     Speed,
     compare_pairs,
     compare_sessions,
+    median_ratio,
     replicates_needed,
     same_memory,
 )
@@ -165,6 +167,10 @@ def _side_by_side(pairs: Sequence[tuple[Replicate, Replicate]], margin: float) -
     if noisy:
         left = f"{noisy} of {len(pairs)} pairs left out, for the machine was not quiet: {reasons}"
         draft = replace(draft, notes=(*draft.notes, left))
+    if len(quiet) >= ROBUST_PAIRS:
+        median, (low, high) = median_ratio([x.rate for x, _ in quiet], [y.rate for _, y in quiet])
+        robust = f"median over pairs {median:.3f}, 90 % bootstrap [{low:.3f}, {high:.3f}], which no verdict goes by"
+        draft = replace(draft, notes=(*draft.notes, robust))
     return _judged(draft, speed)
 
 

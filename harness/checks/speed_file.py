@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from harness.baselines.file import no_constant, no_key_twice
 from harness.baselines.model import Text
 from harness.canonical import canonical_json
 from harness.checks.speed_replicate import Replicate, oldest_first
@@ -155,7 +156,8 @@ def parse_speed_baseline(content: bytes, file: str) -> SpeedBaseline:
         With a line for every problem: file, dotted field, value got, what is allowed.
     """
     try:
-        data = json.loads(content.decode("utf-8-sig"))
+        text = content.decode("utf-8-sig")
+        data = json.loads(text, parse_constant=no_constant, object_pairs_hook=no_key_twice)
     except json.JSONDecodeError as error:
         where = f"{file}: line {error.lineno}, column {error.colno}"
         raise SpecError(f"{where}: not JSON ({error.msg}); allowed {WANTED}") from error

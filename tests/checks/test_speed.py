@@ -435,3 +435,14 @@ def test_a_process_whose_speed_moved_within_its_window_is_not_quiet() -> None:
     assert watched([replace(one, spread=1.5) for one in bumpy]) == [replace(one, spread=1.5) for one in bumpy]
     assert watched([replace(one, spread=None) for one in bumpy]) == [replace(one, spread=None) for one in bumpy]
     assert watched(found) == found
+
+
+def test_ten_pairs_have_their_robust_twin() -> None:
+    found = compare_replicates(arm("old", EVEN * 2), arm("new", SLOWER * 2), 0.05)
+    assert "median over pairs 0.878, 90 % bootstrap [" in found.notes[-1]
+    assert not any("bootstrap" in note for note in compare_replicates(arm("old", EVEN), arm("new", SLOWER), 0.05).notes)
+
+
+def test_a_baseline_in_which_a_merge_kept_both_sides() -> None:
+    with pytest.raises(SpecError, match='got the key "kind" twice'):
+        parse_speed_baseline(b'{"kind": "harness-speed", "kind": "harness-speed"}', "x.json")
