@@ -14,7 +14,7 @@ import pytest
 from scipy import stats
 
 from benchmarks.process import measure
-from harness.execution.material import package_checkpoint
+from harness.execution.inputs import package_checkpoint
 from harness.stats.throughput import interleaved
 
 PROGRAM = Path(__file__).with_name("paired_training.py")

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from harness.stats.student import Array
+from harness.stats.t import Array
 
 EPSILON: Final = 1e-12
 

@@ -14,7 +14,7 @@ import numpy as np
 import scipy
 
 from harness.stats.decision import Direction, Estimate, Rule
-from harness.stats.student import Array, quantile, spread_nodes, tail
+from harness.stats.t import Array, quantile, spread_nodes, tail
 from harness.stats.variance import LEAST, LEAST_WITH_HISTORY, Sd
 
 Kind = Literal["single", "mean", "arms", "paired"]

@@ -15,7 +15,7 @@ import numpy as np
 
 from harness.stats.decision import Decision, Estimate, Interval, Rule, decide
 from harness.stats.order_statistic import even_median_draws, expected, pivot_cdf, pivot_quantile
-from harness.stats.student import quantile
+from harness.stats.t import quantile
 from harness.stats.variance import Sample, own, satterthwaite
 
 Method = Literal["auto", "welch", "pooled"]
