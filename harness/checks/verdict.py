@@ -1,64 +1,175 @@
-"""A verdict: what one check says of one or several runs, and the findings that it rests on."""
+"""A verdict: what one check says of one or two sides, as codes and numbers; `harness.report.verdicts` makes sentences."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Final, Literal
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from harness.record.results import SeedScore
+from harness.stats.decision import Decision
+from harness.stats.throughput import Speed
 
 Outcome = Literal["PASS", "FAIL", "INCONCLUSIVE", "SKIP", "ERROR"]
+Check = Literal["fidelity", "reproducibility", "invariants", "quality", "parity", "stability", "baseline", "speed", "diff"]
+Inconclusive = Literal["fail", "pass"]
+"""Whether an INCONCLUSIVE is red: the option `--inconclusive`."""
+
+ORDER: Final[tuple[Outcome, ...]] = ("FAIL", "ERROR", "INCONCLUSIVE", "SKIP", "PASS")
+"""The worst first: how verdicts are listed."""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """Something that was found: a code ("steps.wrong") and its values. Its sentence is `report.verdicts.phrases`'.
+
+    Values are what JSON holds (text, numbers, booleans, None, sequences and tables of them) and further facts. A text
+    among them is a name or an identifier, or quotes another program's error; it is never a sentence of ours.
+    """
+
+    code: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, code: str, **values: Any) -> Fact:
+        """`Fact.of("steps.wrong", counted=3, due=4)`."""
+        return cls(code, values)
 
 
 @dataclass(frozen=True)
 class Finding:
     """One thing that a check looked at.
 
-    `item` names it ("gradient norm"); `text` says in one sentence what was found, with numbers. `step` is the
-    optimizer step (from 0) where a difference first shows, `ratio` found over expected where that says something,
-    `meaning` what such a difference usually means, `upstream` a known issue, as OWNER/REPOSITORY#NUMBER.
+    `item` names it ("gradient norm"). `step` is the optimizer step (from 0) where a difference first shows, `ratio`
+    found over expected where that says something, `cause` the code of what such a difference usually means
+    (`report.verdicts.causes`), `upstream` a known issue, as OWNER/REPOSITORY#NUMBER.
     """
 
     item: str
     outcome: Outcome
-    text: str
+    fact: Fact
     step: int | None = None
     ratio: float | None = None
-    meaning: str | None = None
+    cause: str | None = None
     upstream: str | None = None
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What a check says. `subject` names the runs for people; `findings` holds every item looked at, in order.
+class Side:
+    """What a verdict is about, or what it is held against: a configuration, one or two runs, or a published value.
 
-    `not_available` names what could not be seen: never a pass, and never hidden.
+    `label` names it for people. `mean` is in points, over the runs that did not collapse. `collapsed` of `ended` runs
+    collapsed or lost their loss. A side that was not measured has no `cell_ids`.
     """
 
-    check: str
-    subject: str
-    outcome: Outcome
-    summary: str
-    findings: tuple[Finding, ...] = ()
-    not_available: tuple[str, ...] = ()
+    label: str
+    configuration_id: str = ""
+    environment_id: str = ""
+    content_id: str | None = None
     cell_ids: tuple[str, ...] = ()
+    runs: tuple[SeedScore, ...] = ()
+    mean: float | None = None
+    collapsed: int = 0
+    ended: int = 0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check says, so that a reader can compute it again.
+
+    Attributes
+    ----------
+    subject, against
+        The second side (B), and the first (A): a reference, a twin, the accepted file; None where a run is held
+        against what was asked for.
+    item
+        What is judged: a metric ("accuracy", "f1"), "collapses", "cells", "speed", or an invariant's kind.
+    reason
+        Why the outcome is what it is.
+    numbers
+        The decision on a difference of scores (points) or of speed (ratio); None where nothing could be computed.
+    findings
+        Every item that was looked at, in order; `not_available` what could not be seen: never a pass, never hidden.
+    notes
+        Further facts that decide nothing.
+    todo
+        What would decide it: seeds still needed, a way out.
+    adjusted_p, family
+        The p that could block, after Holm over so many hypotheses; None where it is no part of a family.
+    detectable, more_seeds
+        The smallest true difference found with 80 % power with these runs (points, or a fraction for speed), and the
+        seeds or processes still needed for an 80 % chance of a verdict.
+    margin_from
+        Where the margin comes from.
+    recipe_differences, harmless
+        What the two sides do not share, and those of it that the grid declares harmless.
+    gates
+        Whether it counts in the exit code; what does not is reported only.
+    waiver
+        The waiver that covers a FAIL, which is then not red.
+    """
+
+    check: Check
+    outcome: Outcome
+    subject: Side
+    reason: Fact
+    against: Side | None = None
+    item: str = ""
+    numbers: Decision | Speed | None = None
+    findings: tuple[Finding, ...] = ()
+    not_available: tuple[Fact, ...] = ()
+    notes: tuple[Fact, ...] = ()
+    todo: tuple[Fact, ...] = ()
+    adjusted_p: float | None = None
+    family: int | None = None
+    detectable: float | None = None
+    more_seeds: int | None = None
+    margin_from: Fact | None = None
+    recipe_differences: tuple[Fact, ...] = ()
+    harmless: tuple[Fact, ...] = ()
+    gates: bool = True
+    waiver: Fact | None = None
 
     @property
     def failures(self) -> tuple[Finding, ...]:
         """The findings that made it fail."""
         return tuple(finding for finding in self.findings if finding.outcome == "FAIL")
 
+    @property
+    def waived(self) -> bool:
+        """Whether a waiver keeps a FAIL from being red."""
+        return self.outcome == "FAIL" and self.waiver is not None
 
-def exit_code(verdicts: Iterable[Verdict]) -> int:
-    """The exit code of DESIGN section 5: 1 a FAIL, 4 an ERROR, 5 nothing judged, 3 INCONCLUSIVE, else 0."""
-    outcomes = {verdict.outcome for verdict in verdicts}
+    @property
+    def measured(self) -> bool:
+        """Whether a run stands behind it, well ended or not."""
+        return bool(self.subject.cell_ids or (self.against and self.against.cell_ids))
+
+    def is_red(self, inconclusive: Inconclusive = "fail") -> bool:
+        """Whether it alone keeps the exit code from 0."""
+        if not self.gates or self.waived:
+            return False
+        return self.outcome in ("FAIL", "ERROR") or (self.outcome == "INCONCLUSIVE" and inconclusive == "fail")
+
+
+def worst_first(verdicts: Iterable[Verdict]) -> list[Verdict]:
+    """The worst outcome first; a waived FAIL after whatever is red."""
+    return sorted(verdicts, key=lambda one: ORDER.index("SKIP") * 2 - 1 if one.waived else ORDER.index(one.outcome) * 2)
+
+
+def exit_code(verdicts: Iterable[Verdict], *, inconclusive: Inconclusive = "fail") -> int:
+    """The exit code of DESIGN section 5, of whatever gates.
+
+    1 a FAIL that no waiver covers; 4 a cell errored or is missing; 5 nothing was measured, or nothing was judged; 3
+    something INCONCLUSIVE, unless `inconclusive` is "pass"; else 0.
+    """
+    heeded = [one for one in verdicts if one.gates]
+    outcomes = {one.outcome for one in heeded if not one.waived}
     if "FAIL" in outcomes:
         return 1
-    if "ERROR" in outcomes:
+    if "ERROR" in outcomes and any(one.measured for one in heeded):
         return 4
-    if not outcomes - {"SKIP"}:
+    # Not one run ended, well or badly: nothing was measured, rather than something missing.
+    if all(one.outcome in ("SKIP", "ERROR") for one in heeded):
         return 5
-    return 3 if "INCONCLUSIVE" in outcomes else 0
-
-
-ORDER: Final[tuple[Outcome, ...]] = ("FAIL", "ERROR", "INCONCLUSIVE", "SKIP", "PASS")
-"""The worst first: how verdicts are listed."""
+    return 3 if "INCONCLUSIVE" in outcomes and inconclusive == "fail" else 0
