@@ -1,0 +1,37 @@
+"""Facts in words: the one place where a verdict's codes become sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from harness.checks.verdict import Fact
+from harness.report.verdicts.phrases_scores import SCORES
+from harness.report.verdicts.phrases_speed import SPEED
+from harness.report.verdicts.phrases_verify import VERIFY
+
+Phrase = str | Callable[..., str]
+"""A template for `str.format` over a fact's values, or a function of them by name."""
+
+PHRASES: Final[Mapping[str, Phrase]] = {**VERIFY, **SCORES, **SPEED}
+
+
+def say(fact: Fact) -> str:
+    """The fact as a sentence without a capital and without a full stop; facts among its values are said first.
+
+    A code without a phrase (a newer harness wrote the file) is shown with its values, never lost.
+    """
+    values = {name: _said(value) for name, value in fact.values.items()}
+    phrase = PHRASES.get(fact.code)
+    if phrase is None:
+        shown = ", ".join(f"{name} {value}" for name, value in values.items())
+        return f"{fact.code} ({shown})" if shown else fact.code
+    return phrase.format(**values) if isinstance(phrase, str) else phrase(**values)
+
+
+def _said(value: Any) -> Any:
+    if isinstance(value, Fact):
+        return say(value)
+    if isinstance(value, (list, tuple)):
+        return tuple(_said(item) for item in value)
+    return value
