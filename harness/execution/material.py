@@ -177,8 +177,10 @@ class Materials:
         found: dict[tuple[str, str, str | None], Material | MaterialError] = {}
         for key, item, answer in zip(keys, items, answers, strict=True):
             if "error" in answer:
+                hint = f"; or let {self._task_folder} name a folder with {' and '.join(TASK_FILES)}"
+                hint = hint if key[0] == "dataset" and self._task_folder else ""
                 name = f"checkpoint {key[1]}" if key[0] == "model" else f"task {key[1]} (hub {item['id']})"
-                found[key] = MaterialError(f"{name}: {answer['error']}")
+                found[key] = MaterialError(f"{name}: {answer['error']}{hint}")
             else:
                 found[key] = Material(f"{item['id']}@{answer['sha']}", revision=answer["sha"])
         return found
