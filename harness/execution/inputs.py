@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -48,11 +49,15 @@ class Materials:
         The grid file's folder: local paths in a grid are relative to it.
     environment
         Whose hub client and cache answer for hub names.
+    task_folder
+        `$NAME` of an environment variable: where it is set, the files of a hub's task are read from the folder that it
+        names. The cell asks for the same task all the same; its `content_id` says for which bytes.
     """
 
-    def __init__(self, folder: Path, environment: Environment) -> None:
+    def __init__(self, folder: Path, environment: Environment, task_folder: str | None = None) -> None:
         self._folder = folder
         self._environment = environment
+        self._task_folder = task_folder
         self._found: dict[tuple[str, str, str | None], Material | MaterialError] = {}
 
     def find(self, cells: Iterable[Cell]) -> None:
@@ -132,15 +137,19 @@ class Materials:
         if task == EMBEDDED_TASK:
             version, sizes = _constant("corpus", "CORPUS_VERSION"), _constant("corpus", "DEFAULT_SIZES")
             return Material(f"{EMBEDDED_TASK}@{version} {sizes}")
+        files = f"a folder with {' and '.join(TASK_FILES)}"
         if task in HUB_TASKS:
-            return None
-        folder = self._folder / task
+            given = os.environ.get(self._task_folder[1:]) if self._task_folder else None
+            if not given:
+                return None
+            folder, place = Path(given).expanduser(), f"{given} ({self._task_folder})"
+            allowed = f"{files}, or the variable unset: then the hub's"
+        else:
+            folder = self._folder / task
+            place, allowed = str(folder), f"{', '.join([EMBEDDED_TASK, *HUB_TASKS])}, or {files}"
         missing = [name for name in TASK_FILES if not (folder / name).is_file()]
         if missing:
-            raise MaterialError(
-                f"task {task!r}: {folder} has no {missing[0]}; allowed: "
-                f"{', '.join([EMBEDDED_TASK, *HUB_TASKS])}, or a folder with {' and '.join(TASK_FILES)}"
-            )
+            raise MaterialError(f"task {task!r}: {place} has no {missing[0]}; allowed: {allowed}")
         return Material(files_sha256(folder, TASK_FILES), path=folder.resolve())
 
     def _ask_hub(
@@ -168,8 +177,10 @@ class Materials:
         found: dict[tuple[str, str, str | None], Material | MaterialError] = {}
         for key, item, answer in zip(keys, items, answers, strict=True):
             if "error" in answer:
+                hint = f"; or let {self._task_folder} name a folder with {' and '.join(TASK_FILES)}"
+                hint = hint if key[0] == "dataset" and self._task_folder else ""
                 name = f"checkpoint {key[1]}" if key[0] == "model" else f"task {key[1]} (hub {item['id']})"
-                found[key] = MaterialError(f"{name}: {answer['error']}")
+                found[key] = MaterialError(f"{name}: {answer['error']}{hint}")
             else:
                 found[key] = Material(f"{item['id']}@{answer['sha']}", revision=answer["sha"])
         return found

@@ -28,7 +28,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def find(tmp_path: Path, environment_of: Make) -> Callable[..., Materials]:
     def make(*cells: Cell, environment: Environment | None = None) -> Materials:
-        found = Materials(tmp_path, environment or environment_of())
+        found = Materials(tmp_path, environment or environment_of(), "$HARNESS_FILES")
         found.find(cells)
         return found
 
@@ -197,6 +197,33 @@ def test_a_task_folder(tmp_path: Path, find: Make, cell_of: Make) -> None:
 
 
 @pytest.mark.usefixtures("no_hub")
+def test_a_hubs_task_is_read_from_the_folder_that_the_variable_names(
+    tmp_path: Path, find: Make, cell_of: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "train.tsv").write_text("a")
+    monkeypatch.setenv("HARNESS_FILES", str(folder))
+    cell = cell_of(task="glue/mrpc")
+    problem = (
+        f"task 'glue/mrpc': {folder} ($HARNESS_FILES) has no dev.tsv; allowed: a folder with train.tsv and dev.tsv"
+    )
+    assert str(find(cell).problem(cell)).startswith(problem)
+    (folder / "dev.tsv").write_text("b")
+    found = find(cell)
+    assert (found.task(cell).path, found.task(cell).revision) == (folder, None)
+    # The bytes and not their place: the same files under a path as task have the same content, of another cell.
+    by_path = cell_of(task="mine")
+    assert find(by_path).content_id(by_path) == found.content_id(cell)
+    assert by_path.cell_id != cell.cell_id
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("HARNESS_FILES", ".")
+    assert find(cell).task(cell).path == folder
+    (folder / "dev.tsv").write_text("c")
+    assert find(cell).content_id(cell) != found.content_id(cell)
+
+
+@pytest.mark.usefixtures("no_hub")
 def test_an_unknown_task_names_the_known_ones(find: Make, cell_of: Make) -> None:
     cell = cell_of(task="glue/mrcp")
     problem = str(find(cell).problem(cell))
@@ -221,7 +248,10 @@ def note(hub: Path, folder: str, revision: str, sha: str) -> None:
     (hub / folder / "snapshots" / sha).mkdir(parents=True, exist_ok=True)
 
 
-def test_the_hubs_cache_answers_when_the_hub_does_not(hub: Path, find: Make, cell_of: Make) -> None:
+def test_the_hubs_cache_answers_when_the_hub_does_not(
+    hub: Path, find: Make, cell_of: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARNESS_FILES", "")  # as good as unset
     note(hub, "models--org--bert", "main", "a" * 40)
     note(hub, "models--org--bert", "v2", "b" * 40)
     note(hub, "datasets--nyu-mll--glue", "main", "c" * 40)

@@ -16,7 +16,6 @@ from harness.record.store import Store
 from harness.subject import checkpoints, corpus, tasks
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-MRPC = REPOSITORY.parent / "shared" / "data" / "mrpc"
 HEADER = "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String"
 TASK_SHA, MODEL_SHA = "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c", "86b5e0934494bd15c9632b12f734a8a67f723594"
 
@@ -109,13 +108,71 @@ def test_a_folder_becomes_two_splits(tmp_path: Path) -> None:
     assert tasks.split_facts(loaded["train"]) == {"examples": 2, "positives": 1, "sha256": expected}
 
 
-def test_mrpc() -> None:
-    if not MRPC.is_dir():
-        pytest.skip(f"{MRPC} is absent: MRPC's licence does not let the project ship it")
-    loaded = tasks.load({"name": "mrpc", "path": str(MRPC)})
+@pytest.mark.mrpc
+def test_mrpc(mrpc_folder: Path) -> None:
+    loaded = tasks.load({"name": "glue/mrpc", "path": str(mrpc_folder)})
     facts = {split: tasks.split_facts(loaded[split]) for split in loaded}
     assert (facts["train"]["examples"], facts["train"]["positives"]) == (3668, 2474)
     assert (facts["validation"]["examples"], facts["validation"]["positives"]) == (408, 279)
+
+
+# A folder of one's own, from grid to report.
+
+
+FOLDER_GRID = """
+name = "mine"
+task = "{task}"
+{key}
+[recipe]
+max_steps = 2
+[matrix]
+checkpoint = "embedded/tiny-bert"
+seed = 42
+"""
+
+
+def test_a_run_of_a_hubs_task_from_ones_own_files(tmp_path: Path) -> None:
+    """Offline from plan to report; where the files lie is in no record and no report."""
+    given = tmp_path / "secret place"
+    rows = [f"{pair.label}\t1\t2\t{pair.sentence1}\t{pair.sentence2}" for pair in corpus.generate("train", 30)]
+    write(given, [HEADER, *rows[:20]])
+    write(given, [HEADER, *rows[20:]], file="dev.tsv")
+    variables = {**os.environ, "HARNESS_CACHE": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "1"}
+    variables |= {"HF_HOME": str(tmp_path / "hf"), "HARNESS_FILES": "secret place", "CUDA_VISIBLE_DEVICES": ""}
+    variables["PYTHONPATH"] = str(REPOSITORY)
+    (tmp_path / "mine.toml").write_text(FOLDER_GRID.format(task="glue/mrpc", key='task_folder = "$HARNESS_FILES"'))
+    (tmp_path / "path.toml").write_text(FOLDER_GRID.format(task="secret place", key=""))
+
+    def harness(*arguments: str, code: int = 0, **changed: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "harness", *arguments], cwd=tmp_path, env={**variables, **changed},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout
+
+    assert "task: glue/mrpc, from the folder that $HARNESS_FILES names" in harness("validate", "mine.toml")
+    assert "blocked, 1 cells: task glue/mrpc (hub nyu-mll/glue)" in harness("plan", "mine.toml", HARNESS_FILES="")
+    harness("run", "mine.toml")
+    assert "1 cells: 0 to do, 1 done" in harness("plan", "mine.toml")
+    harness("report", "mine.toml")
+    harness("run", "path.toml", "--results", "by-path")
+    store, by_path = Store(tmp_path / "results", "mine"), Store(tmp_path / "by-path", "mine")
+    (entry,), (other,) = store.entries(), by_path.entries()
+    data = store.record(entry).observed.data
+    assert (data.source, data.revision, data.train.examples, data.validation.examples) == ("glue/mrpc", None, 20, 10)
+    # The same run of the same bytes, and another cell: it asks for the task by another name.
+    assert (entry.content_id, entry.metrics) == (other.content_id, other.metrics)
+    assert store.record(entry).asked.task == "glue/mrpc"
+    assert by_path.record(other).asked.task == "secret place"
+    report = (store.folder / "report.md").read_text(encoding="utf-8")
+    assert "1 configuration of grid `mine` on `glue/mrpc`, 1 scored run" in report
+    assert "Data: a local copy of GLUE MRPC: train 20 pairs, " in report
+    left = [path for path in store.folder.rglob("*") if path.suffix in (".json", ".jsonl", ".md", ".log", ".svg")]
+    assert {"record.json", "index.jsonl", "report.md", "report.json"} <= {path.name for path in left}
+    assert [path.name for path in left if "secret" in path.read_text(encoding="utf-8")] == []
+    write(given, [HEADER, *rows[:19]], file="dev.tsv")
+    assert "1 cells: 1 to do" in harness("plan", "mine.toml")
 
 
 # Embedded, and unknown.

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
+from harness.checks.verify.data import KNOWN, copy_of
 from harness.record.entry import Entry
-from harness.record.model import Observed, Record
+from harness.record.model import Data, Observed, Record
 from harness.report.format.labels import listed, plain
 from harness.report.run.model import CheckpointFacts, Environment, Setting
 
@@ -82,15 +83,28 @@ def data(records: Iterable[Record]) -> tuple[tuple[str, str], ...]:
         used = record.observed.data if record.observed else None
         if used is None:
             continue
-        source = used.source + (f" @ {used.revision}" if used.revision else "")
         sizes = "; ".join(
             f"{name} {split.examples:,} pairs, {split.positives:,} positive, sha256 {split.sha256[:12]}"
             for name, split in (("train", used.train), ("validation", used.validation))
         )
         if "logits" in record.series:
             sizes += f"; predicted logits ({', '.join(map(str, record.series['logits']))})"
-        found[(source, sizes)] = None
+        found[(_data_name(used), sizes)] = None
     return tuple(sorted(found))
+
+
+def _data_name(used: Data) -> str:
+    """A hub's name with its commit, a local copy of a hub's task, or the source as the grid names it."""
+    if used.revision:
+        return f"{used.source} @ {used.revision}"
+    task = copy_of(used) or used.source
+    return f"a local copy of {task.replace('/', ' ').upper()}" if task.startswith("glue/") else used.source
+
+
+def task_name(task: str, records: Iterable[Record]) -> str:
+    """The grid's task, but for a folder with a known task's very examples: that task, and no path."""
+    held = {copy_of(record.observed.data) for record in records if record.observed and record.observed.data}
+    return task if task in KNOWN or len(held) != 1 else held.pop() or task
 
 
 def settings(records: Iterable[Record]) -> tuple[Setting, ...]:
