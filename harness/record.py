@@ -19,17 +19,14 @@ from harness.entry import Entry
 from harness.errors import StoreError
 from harness.fingerprint import Fingerprint as Fingerprint
 from harness.part import Number, Part
+from harness.protocol import SERIES as SERIES
+from harness.protocol import Status as Status
 from harness.timing import Timing
 
 SCHEMA: Final = 1
 RECORD: Final = "record.json"
-SERIES: Final = "series.npz"
 MAX_BYTES: Final = 16 * 1024
 
-Status = Literal[
-    "ok", "collapsed", "nonfinite", "failed", "oom", "timeout",  # final: the cell is done
-    "killed", "interrupted", "skipped",  # not final: counted, and tried again
-]  # fmt: skip
 STATUSES: Final[tuple[str, ...]] = get_args(Status)
 FINAL: Final = frozenset({"ok", "collapsed", "nonfinite", "failed", "oom", "timeout"})
 SCORED: Final = frozenset({"ok", "collapsed"})

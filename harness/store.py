@@ -13,15 +13,13 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from harness.durable import explained, flush_folder, write_durably
 from harness.entry import Entry, parse_entry
 from harness.errors import StoreError
 from harness.lock import CellLock, take_lock
+from harness.protocol import LOG as LOG
 from harness.record import RECORD, SCHEMA, SERIES, Record, read_record
-
-LOG: Final = "log.txt"
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,11 @@ from harness.errors import RequirementError
 from harness.execution import cache
 from harness.execution.devices import Device, nvidia_devices, nvidia_driver
 
-START: Final = str(Path(harness.__file__).parent / "subject" / "start.py")
+HARNESS: Final = Path(harness.__file__).parent
+START: Final = str(HARNESS / "subject" / "start.py")
 CURRENT: Final = "current"
+PROBE: Final = ("subject/probe.py", "subject/facts.py", "protocol.py")
+"""What decides how a probe answers."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +170,7 @@ def _machine_stamp() -> list[str]:
         cpu = [platform.processor()]
     said = ("model name", "flags", "features", "cpu part")
     described = sorted({line for line in cpu if line.lower().startswith(said)})
-    programs = [Path(START).with_name(name).read_text(encoding="utf-8") for name in ("probe.py", "facts.py")]
+    programs = [(HARNESS / name).read_text(encoding="utf-8") for name in PROBE]
     return [platform.release(), platform.machine(), str(os.cpu_count()), *described, short_hash(programs)]
 
 

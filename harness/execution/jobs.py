@@ -12,6 +12,7 @@ from harness.cell import Cell
 from harness.execution import cache
 from harness.execution.environment import Environment
 from harness.execution.material import Materials
+from harness.protocol import CELL, PREPARE
 from harness.store import Attempt
 
 PREPARE_THREADS = 1
@@ -35,7 +36,7 @@ def preparation_job(key: str, cell: Cell, materials: Materials, folder: Path) ->
     """The job that fetches a cell's checkpoint and tokenizes its task into the cache."""
     checkpoint, task = materials.checkpoint(cell), materials.task(cell)
     return {
-        "kind": "prepare",
+        "kind": PREPARE,
         "id": f"prepare-{key}",
         "key": key,
         "folder": str(folder),
@@ -79,7 +80,7 @@ def cell_job(
     checkpoint, task = materials.checkpoint(cell), materials.task(cell)
     arguments, _ = with_overlay(cell.recipe)
     job: dict[str, Any] = {
-        "kind": "cell",
+        "kind": CELL,
         "id": f"{cell.cell_id}-{environment.environment_id}-{attempt.number}",
         "folder": str(attempt.folder.resolve()),
         "threads": cell.threads,

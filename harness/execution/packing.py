@@ -17,12 +17,11 @@ from harness.execution.environment import Environment
 from harness.execution.plan import Packing, default_packing
 from harness.execution.require import device_count
 from harness.part import Number, Part
+from harness.protocol import MOST_OTHERS
 
 FILE: Final = "packing.json"
 TIE: Final = 0.02
 """Of numbers of cells whose rates differ by less than this the smallest is taken: it needs the least memory."""
-MOST_OTHERS: Final = 0.1
-"""Cores that other processes may keep busy meanwhile; `harness.subject.quiet` has it for timing cells."""
 CELLS_A_DEVICE: Final = 1
 """On CUDA: the device pool lends a device to one cell at a time."""
 

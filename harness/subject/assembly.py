@@ -10,6 +10,7 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
+from harness.protocol import NONFINITE, OK, SERIES
 from harness.subject import stopwatch
 
 T0_STEPS = 20
@@ -79,10 +80,10 @@ def assemble(parts: Sequence[RankPart], folder: Path) -> Dict[str, Any]:
             measured["peak_memory_mib"]["device"] = max(part["memory"] for part in timed)
     observed["fingerprint"] = _fingerprint(parts, series)
     finite = all(np.isfinite(series[name]).all() for name in ("loss", "logits") if name in series)
-    _save_series(folder / "series.npz", series)
+    _save_series(folder / SERIES, series)
     return {
         **first.result,
-        "status": "ok" if finite else "nonfinite",
+        "status": OK if finite else NONFINITE,
         "series": {name: list(array.shape) for name, array in series.items()},
     }
 

@@ -16,10 +16,13 @@ import traceback
 from pathlib import Path
 from typing import Any, Callable
 
+from harness.protocol import CANNOT_WRITE, FAILED, OK, OOM, PREPARE, RESULT, write_whole
+
 Emit = Callable[[dict[str, Any]], None]
 PR_SET_PDEATHSIG = 1
 DETAILS_CHARACTERS = 6000
-CANNOT_WRITE = 74  # EX_IOERR; `harness/execution/outcome.py` knows it
+NO_MEMORY = ("outofmemory", "out of memory", "can't allocate memory")
+NO_SPACE = ("No space left on device", "Disk quota exceeded")
 
 
 def die_with_parent(parent: int) -> None:
@@ -40,7 +43,7 @@ def run_job(job: dict[str, Any], emit: Emit) -> int:
     try:
         set_threads(job["threads"])
         fresh_randomness()
-        if job["kind"] == "prepare":
+        if job["kind"] == PREPARE:
             result = _prepare(job)
         elif job["cell"]["devices"] > 1:
             from harness.subject import ranks
@@ -52,9 +55,9 @@ def run_job(job: dict[str, Any], emit: Emit) -> int:
             result = assembly.assemble([train.run_cell(job, folder, emit)], folder)
     except BaseException as error:  # noqa: BLE001 - the process ends here: whatever it was must reach the record
         traceback.print_exc()
-        result = {"status": status_of(error), "failure": failure_of(error)}
+        result = outcome_of(error)
     try:
-        write_json(folder / "result.json", result)
+        write_json(folder / RESULT, result)
     except OSError:
         traceback.print_exc()
         return CANNOT_WRITE
@@ -82,7 +85,7 @@ def _prepare(job: dict[str, Any]) -> dict[str, Any]:
     checkpoint = checkpoints.locate(asked["source"], asked.get("path"), asked.get("revision"), cache)
     dataset = cache / f"tokenized-{job['key']}"
     data = tasks.tokenize_to(dataset, job["task"], checkpoint)
-    return {"status": "ok", "checkpoint": str(checkpoint), "dataset": str(dataset), "data": data}
+    return {"status": OK, "checkpoint": str(checkpoint), "dataset": str(dataset), "data": data}
 
 
 def set_threads(threads: int) -> None:
@@ -108,22 +111,22 @@ def fresh_randomness() -> None:
     torch.seed()
 
 
-def status_of(error: BaseException) -> str:
-    """Tell running out of memory, on the host or a device, from every other failure."""
-    text = f"{type(error).__name__} {error}".lower()
-    memory = isinstance(error, MemoryError) or "outofmemory" in text or "out of memory" in text
-    return "oom" if memory or "can't allocate memory" in text else "failed"
+def outcome_of(error: BaseException) -> dict[str, Any]:
+    """What an error makes of a run: `status`; `failure`, the record's; `disk_full`, no fault of the cell's.
 
-
-def failure_of(error: BaseException) -> dict[str, str]:
-    """The record's `Failure`: type, one line, the end of the traceback."""
+    Libraries wrap what the system told them in classes of their own: only the text is left to tell it by.
+    """
+    text = f"{type(error).__name__} {error}"
+    memory = isinstance(error, MemoryError) or any(sign in text.lower() for sign in NO_MEMORY)
     message = _plain(str(error)).strip().splitlines()
     details = _plain("".join(traceback.format_exception(type(error), error, error.__traceback__)))
-    return {
+    failure = {
         "type": type(error).__name__,
         "message": message[0][:500] if message else "",
         "details": details[-DETAILS_CHARACTERS:],
     }
+    full = any(sign in text for sign in NO_SPACE)
+    return {"status": OOM if memory else FAILED, "failure": failure, "disk_full": full}
 
 
 def _plain(text: str) -> str:
@@ -135,13 +138,8 @@ def _plain(text: str) -> str:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON beside its place, flush it to the disk, and rename it into place."""
-    scratch = path.with_name(path.name + ".tmp")
-    with scratch.open("w", encoding="utf-8") as file:
-        json.dump(value, file, default=str)  # an argument may be of any type; its name says enough
-        file.flush()
-        os.fsync(file.fileno())
-    scratch.replace(path)
+    """Leave JSON for another process."""
+    write_whole(path, json.dumps(value, default=str))  # an argument may be of any type; its name says enough
 
 
 def redirect_output(log: Path) -> None:

@@ -10,14 +10,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-SUBJECT = ("torch", "transformers", "datasets", "evaluate", "accelerate", "tokenizers", "safetensors", "numpy")
-"""The software under test, and the three packages its numbers pass through."""
+from harness.protocol import PACKAGES
 
 
 def software() -> dict[str, Any]:
     """Python's version and the subject's package versions."""
     packages = {}
-    for name in SUBJECT:
+    for name in PACKAGES:
         try:
             packages[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

@@ -32,6 +32,7 @@ import contextlib  # noqa: E402
 import gc  # noqa: E402
 import json  # noqa: E402
 
+from harness.protocol import EXITED, JOB, KILL, LOG, READY, RUN, STARTED  # noqa: E402
 from harness.subject import child  # noqa: E402
 
 
@@ -64,7 +65,7 @@ class Host:
         """Run until the harness hangs up."""
         self._selector.register(self._channel, selectors.EVENT_READ)
         self._selector.register(self._deaths, selectors.EVENT_READ)
-        self._tell({"event": "ready", "pid": os.getpid()})
+        self._tell({"event": READY, "pid": os.getpid()})
         try:
             while True:
                 for key, _ in self._selector.select():
@@ -90,9 +91,9 @@ class Host:
         while b"\n" in self._inbox:
             line, self._inbox = self._inbox.split(b"\n", 1)
             message = json.loads(line)
-            if message["op"] == "run":
+            if message["op"] == RUN:
                 self._start(message["job"])
-            elif message["op"] == "kill":
+            elif message["op"] == KILL:
                 self._kill(message["id"], message["signal"])
         return True
 
@@ -111,7 +112,7 @@ class Host:
         os.set_blocking(reader, False)
         self._children[started.pid] = started
         self._selector.register(reader, selectors.EVENT_READ, started)
-        self._tell({"event": "started", "id": job["id"], "pid": started.pid})
+        self._tell({"event": STARTED, "id": job["id"], "pid": started.pid})
 
     def _fork_child(self, job: dict[str, Any], folder: Path, writer: int, lock: Optional[int]) -> _Child:
         host = os.getpid()
@@ -132,7 +133,7 @@ class Host:
                 os.close(other.events)
             for other_lock in self._locks:
                 os.close(other_lock)  # those cells' own children are to hold them
-            child.redirect_output(folder / "log.txt")
+            child.redirect_output(folder / LOG)
             os.environ.update(job["variables"])
             code = child.run_job(job, child.pipe_emitter(writer))
         except BaseException:  # noqa: BLE001 - nothing may travel up into the host's own code
@@ -146,11 +147,11 @@ class Host:
                 os._exit(code)
 
     def _spawn_child(self, job: dict[str, Any], folder: Path, writer: int, lock: Optional[int]) -> _Child:
-        job_file = folder / "job.json"
+        job_file = folder / JOB
         child.write_json(job_file, job)
         start = str(Path(__file__).with_name("start.py"))
         command = [sys.executable, start, "child", str(job_file), str(writer), str(os.getpid())]
-        with (folder / "log.txt").open("ab") as log:
+        with (folder / LOG).open("ab") as log:
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -197,7 +198,7 @@ class Host:
             if ended.process is not None:
                 ended.process.returncode = os.waitstatus_to_exitcode(status)
             code = os.waitstatus_to_exitcode(status)
-            self._tell({"event": "exited", "id": ended.job_id, "status": code})
+            self._tell({"event": EXITED, "id": ended.job_id, "status": code})
 
     def _kill(self, job_id: str, number: int) -> None:
         for pid, running in self._children.items():

@@ -11,7 +11,8 @@ import sys
 from importlib import metadata
 from typing import Any
 
-from harness.subject.facts import SUBJECT, machine
+from harness.protocol import PACKAGES, SUBJECT
+from harness.subject.facts import machine
 
 
 def resolved_packages() -> dict[str, str]:
@@ -25,7 +26,7 @@ def resolved_packages() -> dict[str, str]:
     except ImportError:  # transformers requires it: without it there is no subject to describe
         return {}
     found: dict[str, str] = {}
-    queue = list(SUBJECT)
+    queue = list(PACKAGES)
     while queue:
         name = canonicalize_name(queue.pop())
         if name in found:
@@ -49,8 +50,7 @@ def probe() -> dict[str, Any]:
         "implementation": platform.python_implementation(),
         "packages": resolved_packages(),
     }
-    needed = ("torch", "transformers", "datasets", "evaluate", "accelerate")
-    facts["missing"] = [name for name in needed if name not in facts["packages"]]
+    facts["missing"] = [name for name in SUBJECT if name not in facts["packages"]]
     if "torch" in facts["packages"]:
         facts["torch"] = _torch_facts()
         facts["machine"] = machine()

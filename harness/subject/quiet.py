@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import os
 import time
-from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence
 
-STAT = Path("/proc/stat")
-MOST_OTHERS = 0.1
-"""Cores that other processes may keep busy."""
+from harness.protocol import MOST_OTHERS, processor_seconds
+
 MOST_STEAL = 0.01
 MOST_DRIFT = 0.1
 """How far the matrix products' rate may have moved between the window's two sides."""
@@ -23,7 +21,7 @@ def snapshot() -> Dict[str, Any]:
 
     `busy` and `stolen` are None where the system does not keep them (they are Linux's).
     """
-    busy, stolen = _machine()
+    busy, stolen = processor_seconds()
     return {"wall": time.perf_counter(), "own": time.process_time(), "busy": busy, "stolen": stolen, "load": _load()}
 
 
@@ -53,16 +51,6 @@ def noise(seen: Sequence[Dict[str, Any]], drift: Optional[float] = None) -> Dict
 
 def _difference(before: Optional[float], after: Optional[float]) -> Optional[float]:
     return None if before is None or after is None else after - before
-
-
-def _machine() -> "tuple[Optional[float], Optional[float]]":
-    try:
-        words = STAT.read_text(encoding="ascii").split("\n", 1)[0].split()
-        user, nice, system, _, _, interrupts, soft, stolen = map(int, words[1:9])
-    except (OSError, ValueError):
-        return None, None
-    tick = os.sysconf("SC_CLK_TCK")
-    return (user + nice + system + interrupts + soft) / tick, stolen / tick
 
 
 def _load() -> Optional[float]:

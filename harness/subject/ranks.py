@@ -17,6 +17,7 @@ import traceback
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
 
+from harness.protocol import BEACON, CANNOT_WRITE, FAILED, TRAINER
 from harness.subject import assembly, child
 
 Emit = Callable[[Dict[str, Any]], None]
@@ -35,7 +36,7 @@ def run(job: Dict[str, Any], folder: Path, emit: Emit) -> Dict[str, Any]:
     count = job["cell"]["devices"]
     if sys.platform == "linux":
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
-    logs = folder / "trainer" / "elastic"
+    logs = folder / TRAINER / "elastic"
     logs.mkdir(parents=True, exist_ok=True)
     config = LaunchConfig(
         min_nodes=1,
@@ -76,11 +77,11 @@ def _rank(job: Dict[str, Any], folder: Path, emit: Emit, parent: int) -> None:
         _leave_group()
     except BaseException as error:  # noqa: BLE001 - whatever it was must reach the record, with the rank's number
         traceback.print_exc()
-        outcome = {"time": time.time(), "status": child.status_of(error), "failure": child.failure_of(error)}
+        outcome = {"time": time.time(), **child.outcome_of(error)}
         try:
             child.write_json(folder / f"rank-{rank}.failure", outcome)
         except OSError:
-            os._exit(child.CANNOT_WRITE)
+            os._exit(CANNOT_WRITE)
         sys.stdout.flush()
         sys.stderr.flush()
         time.sleep(GRACE_S)
@@ -92,7 +93,7 @@ def beacon(folder: Path) -> Callable[[str], None]:
     if "RANK" not in os.environ:
         return _silent
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-    descriptor = os.open(folder / f"rank-{os.environ['RANK']}.beacon", flags, 0o644)
+    descriptor = os.open(folder / BEACON.format(os.environ["RANK"]), flags, 0o644)
     count = 0
 
     def mark(text: str) -> None:
@@ -115,14 +116,14 @@ def _blame(folder: Path, count: int, rank: int, exitcode: int) -> Dict[str, Any]
         found = _read(folder / f"rank-{number}.failure")
         if found is not None:
             failures.append({**found, "rank": number})
-    if exitcode == child.CANNOT_WRITE:
-        full = {"type": "OSError", "message": f"rank {rank}: No space left on device", "details": ""}
-        return {"status": "failed", "failure": full}
+    if exitcode == CANNOT_WRITE:
+        failure = {"type": "OSError", "message": f"rank {rank}: No space left on device", "details": ""}
+        return {"status": FAILED, "failure": failure, "disk_full": True}
     if exitcode < 0 or not failures:
-        return {"status": "failed", "died": {"rank": rank, "status": exitcode}}
+        return {"status": FAILED, "died": {"rank": rank, "status": exitcode}}
     first = min(failures, key=lambda failure: failure["time"])
     failure = {**first["failure"], "message": f"rank {first['rank']}: {first['failure']['message']}"}
-    return {"status": first["status"], "failure": failure}
+    return {"status": first["status"], "failure": failure, "disk_full": first["disk_full"]}
 
 
 def _read(path: Path) -> Optional[Dict[str, Any]]:

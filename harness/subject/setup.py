@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from transformers import AutoTokenizer, DataCollatorWithPadding, set_seed
 
+from harness.protocol import TRAINER
 from harness.subject import arguments as subject_arguments
 from harness.subject import checkpoints, ranks
 from harness.subject.stopwatch import Stopwatch
@@ -77,7 +78,7 @@ def prepare(job: Dict[str, Any], folder: Path, emit: Emit, clock: "Clock") -> Se
     model = build_model()
     clock.lap("load")
     requested = {**job["arguments"], **_precision(cell["precision"]), "seed": cell["seed"]}
-    requested["output_dir"] = str(folder / "trainer")
+    requested["output_dir"] = str(folder / TRAINER)
     requested["use_cpu"] = job["accelerator"] == "cpu"
     if cell["devices"] > 1:
         requested.setdefault("ddp_backend", ranks.backend(job["accelerator"]))

@@ -12,6 +12,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 import numpy as np
 import torch
 
+from harness.protocol import WINDOW
 from harness.subject import limit, quiet
 from harness.subject.profile import Profile
 
@@ -104,7 +105,7 @@ class Stopwatch:
         if self._device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self._device)
         self._first_micro, self._warm_up = self._micro, self._steps
-        self._emit({"event": "window", "edge": "opens"})
+        self._emit({"event": WINDOW, "edge": "opens"})
         self._before = quiet.snapshot()
         self._open = True
         self._marks.append(("", self._instant()))
@@ -115,7 +116,7 @@ class Stopwatch:
         self._open = False
         self._last_micro = self._micro
         self._seen = quiet.between(self._before, quiet.snapshot())
-        self._emit({"event": "window", "edge": "closes"})
+        self._emit({"event": WINDOW, "edge": "closes"})
         if self._device.type == "cuda":
             self._memory = torch.cuda.max_memory_allocated(self._device) / 2**20
         if self._asked["counts"]:

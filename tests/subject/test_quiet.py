@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from harness import protocol
 from harness.subject import quiet
 
 
@@ -17,8 +18,8 @@ def stat(path: Path, busy: float, stolen: float = 0.0) -> None:
 @pytest.fixture
 def counters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "stat"
-    monkeypatch.setattr(quiet, "STAT", path)
-    monkeypatch.setattr(quiet.os, "sysconf", lambda name: 100)
+    monkeypatch.setattr(protocol, "STAT", path)
+    monkeypatch.setattr(protocol.os, "sysconf", lambda name: 100)
     monkeypatch.setattr(quiet.os, "cpu_count", lambda: 2)
     return path
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from harness.errors import MaterialError
+from harness.protocol import CORPUS_SIZES, EMBEDDED_TASK, TINY_BERT
 from harness.record import Record
 from harness.store import Store
 from harness.subject import checkpoints, corpus, tasks
@@ -122,10 +123,10 @@ def test_mrpc() -> None:
 
 
 def test_the_embedded_task() -> None:
-    loaded = tasks.load({"name": tasks.EMBEDDED})
-    assert {split: len(loaded[split]) for split in loaded} == corpus.DEFAULT_SIZES
+    loaded = tasks.load({"name": EMBEDDED_TASK})
+    assert {split: len(loaded[split]) for split in loaded} == CORPUS_SIZES
     assert loaded["train"]["idx"][:3] == [0, 1, 2]
-    assert tasks.split_facts(loaded["train"]) == tasks.split_facts(tasks.load({"name": tasks.EMBEDDED})["train"])
+    assert tasks.split_facts(loaded["train"]) == tasks.split_facts(tasks.load({"name": EMBEDDED_TASK})["train"])
 
 
 def test_an_unknown_task_names_the_known_ones() -> None:
@@ -139,7 +140,7 @@ def test_an_unknown_task_names_the_known_ones() -> None:
 def test_a_task_is_tokenized_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import datasets
 
-    checkpoint = checkpoints.locate(checkpoints.TINY_BERT, None, None, tmp_path / "cache")
+    checkpoint = checkpoints.locate(TINY_BERT, None, None, tmp_path / "cache")
     write(tmp_path / "data", [HEADER, "1\t1\t2\tthe man\tthe woman"])
     write(tmp_path / "data", [HEADER, "0\t1\t2\tone\ttwo two two"], file="dev.tsv")
     task = {"name": "x", "path": str(tmp_path / "data")}
@@ -193,7 +194,7 @@ def hub_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         datasets.Dataset.from_dict(columns, features=features).to_parquet(path)
         files[f"mrpc/{split}-00000-of-00001.parquet"] = path
     place(home / "hub", "dataset", "nyu-mll/glue", TASK_SHA, files)
-    tiny = checkpoints.locate(checkpoints.TINY_BERT, None, None, home / "tiny")
+    tiny = checkpoints.locate(TINY_BERT, None, None, home / "tiny")
     place(home / "hub", "model", "tests/tiny-bert", MODEL_SHA, {path.name: path for path in tiny.iterdir()})
     return home
 

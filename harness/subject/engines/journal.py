@@ -6,6 +6,7 @@ import time
 from types import SimpleNamespace
 from typing import Any, Callable, Dict, Iterator, Optional
 
+from harness.protocol import PREDICTING
 from harness.subject import facts
 from harness.subject.engines.plain import Evaluation, Plan
 from harness.subject.engines.trained import Trained
@@ -107,7 +108,7 @@ class Journal:
         if self._setup.stopwatch is not None:
             return self._trained(None)
         if self._last is None or self._evaluated_at != self.steps:  # else the model is as it was then
-            self._emit({"event": "predicting"})
+            self._emit({"event": PREDICTING})
             self._mark("predicting")
             self._last = evaluate()
             clock.lap("predict")

@@ -8,6 +8,7 @@ from typing import Any, Dict, Optional
 import numpy as np
 from transformers import Trainer, TrainerCallback
 
+from harness.protocol import PREDICTING
 from harness.subject import facts
 from harness.subject.engines.trained import Trained
 from harness.subject.fingerprint import Witness
@@ -36,7 +37,7 @@ def train(setup: Setup, emit: Emit, mark: Mark, clock: Clock) -> Trained:
     series, scores = observer.series(), _final_scores(trainer, observer)
     if setup.stopwatch is None:
         if scores is None:
-            emit({"event": "predicting"})
+            emit({"event": PREDICTING})
             mark("predicting")
             found = trainer.predict(setup.splits["validation"])
             scores = {key[len("test_") :]: value for key, value in found.metrics.items()}

@@ -75,8 +75,8 @@ def _disk(job, folder, emit):
 
 
 def _no_result(job, folder, emit):
-    # Nothing can be created where a folder has the name.
-    (folder / "result.json.tmp").mkdir()
+    # No file can take the place of a folder.
+    (folder / "result.json").mkdir()
     raise ValueError("planted: this will not be heard")
 
 
