@@ -10,7 +10,7 @@ _MAKE = """
 import sys
 from pathlib import Path
 from harness.protocol import TINY_BERT
-from harness.subject import checkpoints
+from harness.subject.data import checkpoints
 print(checkpoints.locate(TINY_BERT, None, None, Path(sys.argv[1])))
 """
 

@@ -22,7 +22,7 @@ from transformers import (
 )
 
 from harness.protocol import CORPUS_SIZES
-from harness.subject import corpus
+from harness.subject.data import corpus
 from harness.subject.metrics.paraphrase import paraphrase
 
 checkpoint, seed, max_steps = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])

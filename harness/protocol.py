@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, Mapping, Optional, Tuple, get_args
+from typing import Literal, get_args
 
 # The software under test, and the three packages its numbers pass through.
 SUBJECT = ("torch", "transformers", "datasets", "evaluate", "accelerate")
 PACKAGES = (*SUBJECT, "tokenizers", "safetensors", "numpy")
 
 Engine = Literal["trainer", "loop", "accelerate"]
-ENGINES: Tuple[str, ...] = get_args(Engine)
+ENGINES: tuple[str, ...] = get_args(Engine)
 
 # How an attempt ended. A child says one of the first four; the parent knows the others.
 OK, NONFINITE, FAILED, OOM = "ok", "nonfinite", "failed", "oom"
@@ -43,7 +44,7 @@ CANNOT_WRITE = 74
 TINY_BERT, TINY_BERT_VERSION = "embedded/tiny-bert", 1
 EMBEDDED_TASK, CORPUS_VERSION = "embedded/paraphrase", 1
 CORPUS_SIZES = {"train": 800, "validation": 240}
-HUB_TASKS: Mapping[str, Tuple[str, str]] = {"glue/mrpc": ("nyu-mll/glue", "mrpc")}
+HUB_TASKS: Mapping[str, tuple[str, str]] = {"glue/mrpc": ("nyu-mll/glue", "mrpc")}
 """By the grid's name: repository and configuration."""
 SPLIT_FILES = {"train": "train.tsv", "validation": "dev.tsv"}
 """By split: its file in a folder of GLUE files."""
@@ -72,7 +73,7 @@ def write_whole(path: Path, text: str) -> None:
         raise
 
 
-def processor_seconds() -> Tuple[Optional[float], Optional[float]]:
+def processor_seconds() -> tuple[float | None, float | None]:
     """CPU seconds since the machine started: busy with any process, and taken by the hypervisor.
 
     Idle time and waiting for disks are neither. None where the system does not count them (they are Linux's).

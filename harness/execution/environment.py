@@ -19,9 +19,9 @@ from harness.execution import cache
 from harness.execution.devices import Device, nvidia_devices, nvidia_driver
 
 HARNESS: Final = Path(harness.__file__).parent
-START: Final = str(HARNESS / "subject" / "start.py")
+START: Final = str(HARNESS / "subject" / "process" / "start.py")
 CURRENT: Final = "current"
-PROBE: Final = ("subject/probe.py", "subject/facts.py", "protocol.py")
+PROBE: Final = ("subject/facts.py", "protocol.py")
 """What decides how a probe answers."""
 
 
@@ -102,7 +102,7 @@ def probe_environment(label: str, python: str | None = None) -> Environment:
 def _ask(label: str, python: str) -> dict[str, Any]:
     try:
         done = subprocess.run(
-            [python, START, "probe"],
+            [python, START, "facts"],
             capture_output=True,
             text=True,
             errors="replace",

@@ -28,7 +28,7 @@ class HostProcess:
         self._inbox = b""
         self._ready = False
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        command = [environment.python, START, "host", str(theirs.fileno()), str(os.getpid())]
+        command = [environment.python, START, "process.host", str(theirs.fileno()), str(os.getpid())]
         try:
             log.parent.mkdir(parents=True, exist_ok=True)
             with log.open("ab") as output:

@@ -24,7 +24,7 @@ TIMED: Final[Mapping[str, Any]] = {
 }
 """What a timing cell does not do, whatever its recipe says: nothing but training steps is in its window."""
 PREPARATION_VERSION = 1
-"""Raise it when `harness.subject.tasks` tokenizes otherwise: what lies in the cache is then made again."""
+"""Raise it when `harness.subject.data.tasks` tokenizes otherwise: what lies in the cache is then made again."""
 
 
 def preparation_key(cell: Cell, environment: Environment, materials: Materials) -> str:

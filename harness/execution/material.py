@@ -156,7 +156,7 @@ class Materials:
         ]
         try:
             done = subprocess.run(
-                [self._environment.python, START, "resolve"],
+                [self._environment.python, START, "data.resolve"],
                 input=json.dumps(items),
                 capture_output=True,
                 text=True,

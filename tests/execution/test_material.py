@@ -249,7 +249,7 @@ def test_a_hub_that_cannot_be_reached_is_asked_once(hub: Path, find: Make, cell_
         "class Api:\n"
         "    def repo_info(self, *a, **k): asked.append(a); raise OSError('timed out')\n"
         "huggingface_hub.HfApi = Api\n"
-        "from harness.subject.resolve import main\n"
+        "from harness.subject.data.resolve import main\n"
         "main()\n"
         "print(len(asked), file=sys.stderr)\n"
     )

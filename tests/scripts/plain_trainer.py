@@ -42,7 +42,7 @@ def read_split(split, file):
         data = {name: [row[column] for row in rows] for name, column in columns.items()}
         return Dataset.from_dict({**data, "label": [int(row["Quality"]) for row in rows]})
     from harness.protocol import CORPUS_SIZES
-    from harness.subject import corpus
+    from harness.subject.data import corpus
 
     pairs = corpus.generate(split, CORPUS_SIZES[split])
     names = ("sentence1", "sentence2", "label")

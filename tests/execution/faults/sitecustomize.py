@@ -65,7 +65,7 @@ def _torch_memory(job, folder, emit):
 
 def _other_precision(job, folder, emit):
     # Trains on, in fp32, whatever the name says.
-    setup = sys.modules["harness.subject.setup"]
+    setup = sys.modules["harness.subject.engines.setup"]
     setup._precision = lambda precision: {"fp16": False, "bf16": False}
     return PLAIN[0](job, folder, emit)
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.errors import MaterialError
 from harness.protocol import CORPUS_SIZES, DATA_FACTS, EMBEDDED_TASK, HUB_TASKS, SPLIT_FILES
-from harness.subject import corpus
+from harness.subject.data import corpus
 
 COLUMNS = {"label": "Quality", "sentence1": "#1 String", "sentence2": "#2 String"}
 

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.protocol import CORPUS_SIZES, CORPUS_VERSION
-from harness.subject import corpus, lexicon
-from harness.subject.corpus import MAX_SIZE, SPLITS, Pair, generate, word_overlap
+from harness.subject.data import corpus, lexicon
+from harness.subject.data.corpus import MAX_SIZE, SPLITS, Pair, generate, word_overlap
 
 GOLDEN = {
     (1, "train"): "dca04c6a86db25bda7aa85137be81f2e00300d19347648989dac27485d60b3d5",

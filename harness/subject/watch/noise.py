@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any, Dict, List, Optional, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 from harness.protocol import MOST_OTHERS, processor_seconds
 
@@ -16,7 +17,7 @@ MOST_DRIFT = 0.1
 """How far the matrix products' rate may have moved between the window's two sides."""
 
 
-def snapshot() -> Dict[str, Any]:
+def snapshot() -> dict[str, Any]:
     """The counters now, in seconds: wall clock, this process' CPU time, the machine's busy and stolen time.
 
     `busy` and `stolen` are None where the system does not keep them (they are Linux's).
@@ -25,13 +26,13 @@ def snapshot() -> Dict[str, Any]:
     return {"wall": time.perf_counter(), "own": time.process_time(), "busy": busy, "stolen": stolen, "load": _load()}
 
 
-def between(before: Dict[str, Any], after: Dict[str, Any]) -> Dict[str, Any]:
+def between(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
     """What one process saw of a window: its seconds, its own CPU time, the machine's busy and stolen time."""
     found = {name: _difference(before[name], after[name]) for name in ("wall", "own", "busy", "stolen")}
     return {**found, "load": before["load"], "cores": os.cpu_count() or 1}
 
 
-def noise(seen: Sequence[Dict[str, Any]], drift: Optional[float] = None) -> Dict[str, Any]:
+def noise(seen: Sequence[dict[str, Any]], drift: float | None = None) -> dict[str, Any]:
     """The record's `Noise`: what each rank saw of the window (rank 0 first), and the drift of the products' rate."""
     first = seen[0]
     wall, others, steal = first["wall"], None, None
@@ -39,7 +40,7 @@ def noise(seen: Sequence[Dict[str, Any]], drift: Optional[float] = None) -> Dict
         own = sum(one["own"] for one in seen)
         others = max(0.0, (first["busy"] - own) / wall)
         steal = first["stolen"] / (wall * first["cores"])
-    reasons: List[str] = []
+    reasons: list[str] = []
     if others is not None and others > MOST_OTHERS:
         reasons.append(f"other processes kept {others:.2f} cores busy (at most {MOST_OTHERS:g})")
     if steal is not None and steal > MOST_STEAL:
@@ -49,11 +50,11 @@ def noise(seen: Sequence[Dict[str, Any]], drift: Optional[float] = None) -> Dict
     return {"others_cores": others, "steal": steal, "load": first["load"], "reasons": reasons}
 
 
-def _difference(before: Optional[float], after: Optional[float]) -> Optional[float]:
+def _difference(before: float | None, after: float | None) -> float | None:
     return None if before is None or after is None else after - before
 
 
-def _load() -> Optional[float]:
+def _load() -> float | None:
     try:
         return os.getloadavg()[0]
     except OSError:

@@ -14,9 +14,9 @@ from harness.errors import MaterialError
 from harness.protocol import CORPUS_SIZES, EMBEDDED_TASK, TINY_BERT
 from harness.record import Record
 from harness.store import Store
-from harness.subject import checkpoints, corpus, tasks
+from harness.subject.data import checkpoints, corpus, tasks
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
 MRPC = REPOSITORY.parent / "shared" / "data" / "mrpc"
 HEADER = "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String"
 TASK_SHA, MODEL_SHA = "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c", "86b5e0934494bd15c9632b12f734a8a67f723594"
@@ -220,7 +220,7 @@ def test_revisions_come_from_the_cache(offline: dict[str, str]) -> None:
         {"kind": "model", "id": "tests/tiny-bert", "revision": MODEL_SHA},
         {"kind": "model", "id": "tests/tiny-bert", "revision": "v9"},
     ]
-    answers = in_a_process("from harness.subject.resolve import main; main()", offline, json.dumps(items))
+    answers = in_a_process("from harness.subject.data.resolve import main; main()", offline, json.dumps(items))
     assert answers[:3] == [{"sha": sha, "from": "cache"} for sha in (TASK_SHA, MODEL_SHA, MODEL_SHA)]
     assert answers[3]["error"].endswith("(models--tests--tiny-bert) has no revision 'v9'")
 

@@ -11,7 +11,7 @@ import pytest
 
 from harness.errors import MaterialError
 from harness.protocol import TINY_BERT, TINY_BERT_VERSION
-from harness.subject import checkpoints
+from harness.subject.data import checkpoints
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")

@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.errors import MaterialError
 from harness.protocol import CHECKPOINT_FILES, TINY_BERT, TINY_BERT_VERSION
-from harness.subject import corpus
+from harness.subject.data import corpus
 
 
 def locate(source: str, path: str | None, revision: str | None, cache: Path) -> Path:

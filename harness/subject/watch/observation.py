@@ -7,14 +7,14 @@ inside the loop: losses and norms stay tensors until training ends, times are re
 from __future__ import annotations
 
 import time
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 
 import numpy as np
 import torch
 from transformers import TrainerCallback
 
 from harness.protocol import EVALUATED, STEP, TRAINING
-from harness.subject.stopwatch import DATA, OTHER, Stopwatch
+from harness.subject.watch.stopwatch import DATA, OTHER, Stopwatch
 
 PROGRESS_INTERVAL_S = 0.5
 
@@ -32,7 +32,7 @@ class StepSeries:
         train (evaluation excluded), evaluate, data_wait: host wall-clock seconds.
     """
 
-    def __init__(self, emit: Callable[[dict[str, Any]], None], stopwatch: Optional[Stopwatch] = None) -> None:
+    def __init__(self, emit: Callable[[dict[str, Any]], None], stopwatch: Stopwatch | None = None) -> None:
         self._emit = emit
         self._stopwatch = stopwatch
         self._losses: list[torch.Tensor] = []  # one a micro-batch

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from harness.protocol import CORPUS_VERSION
-from harness.subject import lexicon
-from harness.subject.lexicon import KINDS, SCENES, Scene
+from harness.subject.data import lexicon
+from harness.subject.data.lexicon import KINDS, SCENES, Scene
 
 SPLITS = ("train", "validation", "test")
 MAX_SIZE = 10_000
