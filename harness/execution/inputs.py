@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -21,14 +21,19 @@ from harness.execution import cache
 from harness.execution.environment import START, Environment
 from harness.grid.cell import Cell
 from harness.ids import short_hash
+from harness.protocol import (
+    CHECKPOINT_FILES,
+    CORPUS_SIZES,
+    CORPUS_VERSION,
+    EMBEDDED_TASK,
+    HUB_TASKS,
+    SPLIT_FILES,
+    TINY_BERT,
+    TINY_BERT_VERSION,
+)
 
-TINY_BERT: Final = "embedded/tiny-bert"
-EMBEDDED_TASK: Final = "embedded/paraphrase"
-HUB_TASKS: Final[Mapping[str, str]] = {"glue/mrpc": "nyu-mll/glue"}
-TASK_FILES: Final = ("train.tsv", "dev.tsv")
+TASK_FILES: Final = tuple(SPLIT_FILES.values())
 PACKAGE_PREFIX: Final = "pypi:"
-IDENTITY_FILES: Final = ("*.json", "*.txt", "*.model", "*.safetensors")
-"""Files of a checkpoint that decide what it is; READMEs and other formats' weights do not."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +123,7 @@ class Materials:
 
     def _local_checkpoint(self, source: str) -> Material | None:
         if source == TINY_BERT:
-            return Material(f"{TINY_BERT}@{_constant('checkpoints', 'TINY_BERT_VERSION')}")
+            return Material(f"{TINY_BERT}@{TINY_BERT_VERSION}")
         if source.startswith(PACKAGE_PREFIX):
             folder = package_checkpoint(source.removeprefix(PACKAGE_PREFIX))
         else:
@@ -131,12 +136,11 @@ class Materials:
             raise MaterialError(f"checkpoint {source}: {folder} has no config.json")
         if not any(folder.glob("*.safetensors")):
             raise MaterialError(f"checkpoint {source}: {folder} has no .safetensors file; pickled weights are refused")
-        return Material(files_sha256(folder, IDENTITY_FILES), path=folder.resolve())
+        return Material(files_sha256(folder, CHECKPOINT_FILES), path=folder.resolve())
 
     def _local_task(self, task: str) -> Material | None:
         if task == EMBEDDED_TASK:
-            version, sizes = _constant("corpus", "CORPUS_VERSION"), _constant("corpus", "DEFAULT_SIZES")
-            return Material(f"{EMBEDDED_TASK}@{version} {sizes}")
+            return Material(f"{EMBEDDED_TASK}@{CORPUS_VERSION} {CORPUS_SIZES}")
         files = f"a folder with {' and '.join(TASK_FILES)}"
         if task in HUB_TASKS:
             given = os.environ.get(self._task_folder[1:]) if self._task_folder else None
@@ -156,12 +160,12 @@ class Materials:
         self, keys: list[tuple[str, str, str | None]]
     ) -> dict[tuple[str, str, str | None], Material | MaterialError]:
         items = [
-            {"kind": kind, "id": HUB_TASKS.get(name, name) if kind == "dataset" else name, "revision": revision}
+            {"kind": kind, "id": HUB_TASKS[name][0] if kind == "dataset" else name, "revision": revision}
             for kind, name, revision in keys
         ]
         try:
             done = subprocess.run(
-                [self._environment.python, START, "resolve"],
+                [self._environment.python, START, "data.resolve"],
                 input=json.dumps(items),
                 capture_output=True,
                 text=True,
@@ -227,17 +231,3 @@ def files_sha256(folder: Path, patterns: Iterable[str]) -> str:
     if fresh != known:
         cache.remember("files", fresh)
     return digest.hexdigest()
-
-
-def _constant(module: str, name: str) -> Any:
-    """A constant of a subject's module, read from its source: the planner never imports the subject."""
-    import ast
-
-    source = Path(START).with_name(f"{module}.py").read_text(encoding="utf-8")
-    for node in ast.parse(source).body:
-        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-        if any(isinstance(target, ast.Name) and target.id == name for target in targets):
-            value = getattr(node, "value", None)
-            if value is not None:
-                return ast.literal_eval(value)
-    raise AssertionError(f"harness/subject/{module}.py has no literal {name}")

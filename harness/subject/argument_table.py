@@ -13,8 +13,9 @@ import enum
 import json
 import sys
 import typing
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Any
 
 from harness.subject.arguments import in_todays_names, installed_defaults, installed_version
 
@@ -31,7 +32,7 @@ _JSON_NAMES: Mapping[Any, str] = {
 }
 
 
-def describe_fields() -> Dict[str, Dict[str, Any]]:
+def describe_fields() -> dict[str, dict[str, Any]]:
     """Describe every field of the installed `TrainingArguments`: accepted JSON types, default, choices, help."""
     from transformers import TrainingArguments
 
@@ -41,7 +42,7 @@ def describe_fields() -> Dict[str, Dict[str, Any]]:
     for field in dataclasses.fields(TrainingArguments):
         if not field.init:
             continue
-        entry: Dict[str, Any] = {"types": _json_types(hints[field.name]), "default": defaults[field.name]}
+        entry: dict[str, Any] = {"types": _json_types(hints[field.name]), "default": defaults[field.name]}
         choices = field.metadata.get("choices") or _enum_values(hints[field.name])
         if choices:
             entry["choices"] = list(choices)
@@ -50,11 +51,11 @@ def describe_fields() -> Dict[str, Dict[str, Any]]:
     return described
 
 
-def build_table(shipped: Mapping[str, Any], *, defaults_only: bool) -> Dict[str, Any]:
+def build_table(shipped: Mapping[str, Any], *, defaults_only: bool) -> dict[str, Any]:
     """Return the table for the installed version on top of the `shipped` one."""
     import torch
 
-    table: Dict[str, Any] = {
+    table: dict[str, Any] = {
         "schema": 1,
         "generated_by": "python -m harness.subject.argument_table",
         "note": "Default optimizers as with torch 2.8 or newer; defaults are in today's names.",
@@ -80,8 +81,8 @@ def main(argv: Sequence[str] = ()) -> None:
     print(json.dumps(table, indent=1, ensure_ascii=False, sort_keys=False))
 
 
-def _json_types(hint: Any) -> List[str]:
-    names: List[str] = []
+def _json_types(hint: Any) -> list[str]:
+    names: list[str] = []
     for part in _parts(hint):
         origin = typing.get_origin(part) or part
         if origin is typing.Literal:
@@ -97,7 +98,7 @@ def _json_types(hint: Any) -> List[str]:
     return names
 
 
-def _enum_values(hint: Any) -> List[str]:
+def _enum_values(hint: Any) -> list[str]:
     return [
         member.value
         for part in _parts(hint)
@@ -114,7 +115,7 @@ def _parts(hint: Any) -> Sequence[Any]:
     return (hint,)
 
 
-def _version_key(version: str) -> List[int]:
+def _version_key(version: str) -> list[int]:
     return [int(part) if part.isdigit() else 0 for part in version.split(".")]
 
 

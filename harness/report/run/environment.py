@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 from harness.checks.verify.data import KNOWN, copy_of
+from harness.protocol import SUBJECT
 from harness.record.entry import Entry
 from harness.record.model import Data, Observed, Record
 from harness.report.format.labels import listed, plain
@@ -26,7 +27,7 @@ ALWAYS: Final = (
 )
 """Resolved arguments that a report shows even where the grid leaves them alone: they decide the result."""
 
-SUBJECT: Final = ("torch", "transformers", "datasets", "evaluate", "accelerate", "tokenizers", "numpy")
+FIRST: Final = (*SUBJECT, "tokenizers", "numpy")
 """Packages shown first; the rest only in the JSON."""
 
 
@@ -159,7 +160,7 @@ def _flat(value: Mapping[str, Any], prefix: str) -> list[tuple[str, str]]:
 
 
 def _packages(packages: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    first = [name for name in SUBJECT if name in packages]
+    first = [name for name in FIRST if name in packages]
     return tuple((name, packages[name]) for name in [*first, *sorted(packages.keys() - set(first))])
 
 

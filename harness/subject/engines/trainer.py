@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any, Dict, Optional
+from typing import Any
 
 import numpy as np
 from transformers import Trainer, TrainerCallback
 
+from harness.protocol import PREDICTING
 from harness.subject import facts
+from harness.subject.engines.setup import Clock, Emit, Mark, Setup
 from harness.subject.engines.trained import Trained
-from harness.subject.fingerprint import Witness
-from harness.subject.observation import Observer
-from harness.subject.setup import Clock, Emit, Mark, Setup
+from harness.subject.watch.fingerprint import Witness
+from harness.subject.watch.observation import Observer
 
 
 def train(setup: Setup, emit: Emit, mark: Mark, clock: Clock) -> Trained:
@@ -36,7 +37,7 @@ def train(setup: Setup, emit: Emit, mark: Mark, clock: Clock) -> Trained:
     series, scores = observer.series(), _final_scores(trainer, observer)
     if setup.stopwatch is None:
         if scores is None:
-            emit({"event": "predicting"})
+            emit({"event": PREDICTING})
             mark("predicting")
             found = trainer.predict(setup.splits["validation"])
             scores = {key[len("test_") :]: value for key, value in found.metrics.items()}
@@ -67,12 +68,12 @@ class _Scorer:
         self._score = setup.score
         self.last: Any = None
 
-    def __call__(self, prediction: Any) -> Dict[str, float]:
+    def __call__(self, prediction: Any) -> dict[str, float]:
         self.last = prediction
         return self._score(prediction.predictions, prediction.label_ids)
 
 
-def _final_scores(trainer: Any, observer: Observer) -> Optional[Dict[str, float]]:
+def _final_scores(trainer: Any, observer: Observer) -> dict[str, float] | None:
     """The scores of the evaluation after the last step: of the model as it is, so that `predict` would say the same.
 
     None where there was none, or training ended with other weights than it came to.
@@ -99,7 +100,7 @@ def _trainer(setup: Setup) -> Any:
     return trainer
 
 
-def _tokenizer_argument(tokenizer: Any) -> Dict[str, Any]:
+def _tokenizer_argument(tokenizer: Any) -> dict[str, Any]:
     """The Trainer's `tokenizer` became `processing_class` in transformers 4.46."""
     name = "processing_class" if "processing_class" in inspect.signature(Trainer.__init__).parameters else "tokenizer"
     return {name: tokenizer}

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from harness.checks.verify.data import MRPC
 
+from harness.checks.verify.data import MRPC
 from harness.report import GridFacts, render
 from harness.report.format.labels import seeds_text
 from harness.report.run.curves import POINTS, loss_curve

@@ -14,12 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import MaterialError
-from harness.subject import corpus
+from harness.protocol import CORPUS_SIZES, DATA_FACTS, EMBEDDED_TASK, HUB_TASKS, SPLIT_FILES
+from harness.subject.data import corpus
 
-EMBEDDED = "embedded/paraphrase"
-HUB_TASKS = {"glue/mrpc": ("nyu-mll/glue", "mrpc")}
-FACTS = "harness-facts.json"
-SPLIT_FILES = {"train": "train.tsv", "validation": "dev.tsv"}
 COLUMNS = {"label": "Quality", "sentence1": "#1 String", "sentence2": "#2 String"}
 
 
@@ -39,16 +36,16 @@ def load(task: dict[str, Any]) -> Any:
     if task.get("path"):
         splits = {split: _read_tsv(Path(task["path"]) / file) for split, file in SPLIT_FILES.items()}
         return _dataset_dict(splits)
-    if task["name"] == EMBEDDED:
+    if task["name"] == EMBEDDED_TASK:
         return _dataset_dict({split: _embedded(split) for split in SPLIT_FILES})
     if task["name"] in HUB_TASKS:
         return _from_hub(task["name"], task.get("revision"))
-    known = ", ".join([EMBEDDED, *HUB_TASKS])
+    known = ", ".join([EMBEDDED_TASK, *HUB_TASKS])
     raise MaterialError(f"task {task['name']!r} is unknown; allowed: {known}, or a folder of GLUE .tsv files")
 
 
 def _embedded(split: str) -> dict[str, list[Any]]:
-    pairs = corpus.generate(split, corpus.DEFAULT_SIZES[split])
+    pairs = corpus.generate(split, CORPUS_SIZES[split])
     return {
         "sentence1": [pair.sentence1 for pair in pairs],
         "sentence2": [pair.sentence2 for pair in pairs],
@@ -142,7 +139,7 @@ def tokenize_to(folder: Path, task: dict[str, Any], checkpoint: Path) -> dict[st
     Later cells map those files; a folder that exists is complete, because it is renamed into place.
     Returns the facts of the raw data: a `split_facts` for each split.
     """
-    known = folder / FACTS
+    known = folder / DATA_FACTS
     if known.is_file():
         return dict(json.loads(known.read_text(encoding="utf-8")))
     from transformers import AutoTokenizer
@@ -158,7 +155,7 @@ def tokenize_to(folder: Path, task: dict[str, Any], checkpoint: Path) -> dict[st
     scratch = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
     shutil.rmtree(scratch, ignore_errors=True)  # of a killed process that had this one's number
     tokenized.save_to_disk(str(scratch))
-    (scratch / FACTS).write_text(json.dumps(facts), encoding="utf-8")
+    (scratch / DATA_FACTS).write_text(json.dumps(facts), encoding="utf-8")
     try:
         scratch.rename(folder)
     except OSError:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence
+from typing import Any
 
 import numpy as np
 
-from harness.subject import stopwatch
+from harness.protocol import NONFINITE, OK, SERIES
+from harness.subject.train import RankPart
+from harness.subject.watch import stopwatch
 
 T0_STEPS = 20
 NAMED_IDS = 64
@@ -19,14 +22,6 @@ EVEN = "<f4"
 
 class RanksDiffer(RuntimeError):
     """Ranks that must hold the same weights do not."""
-
-
-class RankPart(NamedTuple):
-    """What one rank hands over: its result (a record's parts), its series by step, its trace by micro-batch."""
-
-    result: Dict[str, Any]
-    series: Dict[str, np.ndarray]
-    trace: Dict[str, np.ndarray]
 
 
 def save_part(folder: Path, rank: int, part: RankPart) -> None:
@@ -47,7 +42,7 @@ def load_part(folder: Path, rank: int) -> RankPart:
     return RankPart(result, *split)
 
 
-def assemble(parts: Sequence[RankPart], folder: Path) -> Dict[str, Any]:
+def merge(parts: Sequence[RankPart], folder: Path) -> dict[str, Any]:
     """Make the cell's result of its ranks' parts, in rank order, and leave `series.npz` in `folder`.
 
     Raises
@@ -79,15 +74,15 @@ def assemble(parts: Sequence[RankPart], folder: Path) -> Dict[str, Any]:
             measured["peak_memory_mib"]["device"] = max(part["memory"] for part in timed)
     observed["fingerprint"] = _fingerprint(parts, series)
     finite = all(np.isfinite(series[name]).all() for name in ("loss", "logits") if name in series)
-    _save_series(folder / "series.npz", series)
+    _save_series(folder / SERIES, series)
     return {
         **first.result,
-        "status": "ok" if finite else "nonfinite",
+        "status": OK if finite else NONFINITE,
         "series": {name: list(array.shape) for name, array in series.items()},
     }
 
 
-def _fingerprint(parts: Sequence[RankPart], series: Dict[str, np.ndarray]) -> Dict[str, Any]:
+def _fingerprint(parts: Sequence[RankPart], series: dict[str, np.ndarray]) -> dict[str, Any]:
     observed, traces = parts[0].result["observed"], [part.trace for part in parts]
     facts = dict(observed["fingerprint"])
     examples, batch, drop_last = facts.pop("examples"), facts.pop("batch"), facts.pop("drop_last")
@@ -110,11 +105,11 @@ def _fingerprint(parts: Sequence[RankPart], series: Dict[str, np.ndarray]) -> Di
     }
 
 
-def _by_step(traces: Sequence[Dict[str, np.ndarray]]) -> Dict[str, np.ndarray]:
+def _by_step(traces: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """`micro_loss` and the example ids of each optimizer step, as far as they are known."""
     ends = traces[0]["step_ends"]
     starts = np.concatenate([np.zeros(1, dtype=ends.dtype), ends[:-1]]) if len(ends) else ends
-    found: Dict[str, np.ndarray] = {}
+    found: dict[str, np.ndarray] = {}
     if all(len(ends) and len(trace["model_loss"]) >= ends[-1] for trace in traces):
         losses = np.asarray(np.mean([trace["model_loss"][: ends[-1]] for trace in traces], axis=0, dtype=np.float64))
         means = [losses[a:b].mean() for a, b in zip(starts, ends)]
@@ -127,7 +122,7 @@ def _by_step(traces: Sequence[Dict[str, np.ndarray]]) -> Dict[str, np.ndarray]:
     return found
 
 
-def _micro_ids(traces: Sequence[Dict[str, np.ndarray]]) -> Optional[List[np.ndarray]]:
+def _micro_ids(traces: Sequence[dict[str, np.ndarray]]) -> list[np.ndarray] | None:
     """Ids of each micro-batch, ranks one after the other; None where some example is unknown."""
     if any((trace["id_counts"] < 0).any() for trace in traces):
         return None
@@ -135,7 +130,7 @@ def _micro_ids(traces: Sequence[Dict[str, np.ndarray]]) -> Optional[List[np.ndar
     return [np.concatenate(ranks) for ranks in zip(*cut)]
 
 
-def _seen(traces: Sequence[Dict[str, np.ndarray]], examples: int, batch: int, drop_last: bool) -> Dict[str, Any]:
+def _seen(traces: Sequence[dict[str, np.ndarray]], examples: int, batch: int, drop_last: bool) -> dict[str, Any]:
     micro = _micro_ids(traces) or []
     whole, start, room, epochs = batch * len(traces), 0, NAMED_IDS, []
     for end, batches in zip(traces[0]["epoch_ends"].tolist(), traces[0]["epoch_batches"].tolist()):
@@ -159,9 +154,7 @@ def _seen(traces: Sequence[Dict[str, np.ndarray]], examples: int, batch: int, dr
     return {"expected": examples, "padding": padding, "epochs": epochs}
 
 
-def _loss_scale(
-    initial: Optional[float], scales: np.ndarray, series: Dict[str, np.ndarray]
-) -> Optional[Dict[str, Any]]:
+def _loss_scale(initial: float | None, scales: np.ndarray, series: dict[str, np.ndarray]) -> dict[str, Any] | None:
     if initial is None or not len(scales):
         return None
     steps = np.concatenate([[initial], scales])
@@ -182,7 +175,7 @@ def _order_sha256(ids: np.ndarray, offsets: np.ndarray) -> str:
     return digest.hexdigest()
 
 
-def _shapes_sha256(traces: Sequence[Dict[str, np.ndarray]]) -> Optional[str]:
+def _shapes_sha256(traces: Sequence[dict[str, np.ndarray]]) -> str | None:
     if any((trace["shapes"] < 0).any() for trace in traces):
         return None
     return _sha256(
@@ -199,7 +192,7 @@ def _sha256(arrays: Iterable[np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-def _save_series(path: Path, series: Dict[str, np.ndarray]) -> None:
+def _save_series(path: Path, series: dict[str, np.ndarray]) -> None:
     with path.open("wb") as file:
         np.savez_compressed(file, **series)  # type: ignore[arg-type]
         file.flush()

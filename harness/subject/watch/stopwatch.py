@@ -7,19 +7,20 @@ devices are waited for at the window's edges only; elsewhere it is the host's cl
 from __future__ import annotations
 
 import time
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable
 
 import numpy as np
 import torch
 
-from harness.subject import limit, quiet
-from harness.subject.profile import Profile
+from harness.protocol import WINDOW
+from harness.subject.watch import noise, peak
+from harness.subject.watch.profile import Profile
 
 DATA, FORWARD, BACKWARD, OPTIMIZER, OTHER = STAGES = ("data", "forward", "backward", "optimizer", "other")
 ACCELERATOR_WARM_UP_S = 10.0
 PERCENTILES = (5, 50, 95)
 
-Emit = Callable[[Dict[str, Any]], None]
+Emit = Callable[[dict[str, Any]], None]
 
 
 class Stopwatch:
@@ -33,22 +34,22 @@ class Stopwatch:
         into the record.
     """
 
-    def __init__(self, asked: Dict[str, Any], precision: str, emit: Emit) -> None:
+    def __init__(self, asked: dict[str, Any], precision: str, emit: Emit) -> None:
         self._asked, self._precision, self._emit = asked, precision, emit
         self._model: Any = None
         self._device = torch.device("cpu")
-        self._marks: List[Tuple[str, Any]] = []
+        self._marks: list[tuple[str, Any]] = []
         self._open = False
         self._steps = self._measured = self._warm_up = 0
         self._begun = self._closed = 0.0
-        self._before: Dict[str, Any] = {}
-        self._seen: Dict[str, Any] = {}
-        self._probe: Dict[str, Any] = {}
-        self._step_marks: List[int] = []
+        self._before: dict[str, Any] = {}
+        self._seen: dict[str, Any] = {}
+        self._probe: dict[str, Any] = {}
+        self._step_marks: list[int] = []
         self._micro = self._first_micro = self._last_micro = 0
-        self._micro_ends: List[int] = []
-        self._memory: Optional[float] = None
-        self._profile: Optional[Profile] = None
+        self._micro_ends: list[int] = []
+        self._memory: float | None = None
+        self._profile: Profile | None = None
         self.finished = False
 
     # The loop's turns.
@@ -59,7 +60,7 @@ class Stopwatch:
         self._device = next(model.parameters()).device
         model.register_forward_pre_hook(lambda *_: self.mark(OTHER))
         model.register_forward_hook(lambda *_: self.mark(FORWARD))
-        self._probe = limit.probe(self._device, self._precision)
+        self._probe = peak.probe(self._device, self._precision)
         self._begun = time.perf_counter()
 
     def mark(self, stage: str) -> None:
@@ -104,8 +105,8 @@ class Stopwatch:
         if self._device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self._device)
         self._first_micro, self._warm_up = self._micro, self._steps
-        self._emit({"event": "window", "edge": "opens"})
-        self._before = quiet.snapshot()
+        self._emit({"event": WINDOW, "edge": "opens"})
+        self._before = noise.snapshot()
         self._open = True
         self._marks.append(("", self._instant()))
 
@@ -114,8 +115,8 @@ class Stopwatch:
         self._closed = time.perf_counter()
         self._open = False
         self._last_micro = self._micro
-        self._seen = quiet.between(self._before, quiet.snapshot())
-        self._emit({"event": "window", "edge": "closes"})
+        self._seen = noise.between(self._before, noise.snapshot())
+        self._emit({"event": WINDOW, "edge": "closes"})
         if self._device.type == "cuda":
             self._memory = torch.cuda.max_memory_allocated(self._device) / 2**20
         if self._asked["counts"]:
@@ -135,7 +136,7 @@ class Stopwatch:
 
     # When all is over.
 
-    def part(self, shapes: np.ndarray, lengths: Optional[np.ndarray]) -> Dict[str, Any]:
+    def part(self, shapes: np.ndarray, lengths: np.ndarray | None) -> dict[str, Any]:
         """Return this rank's part of the record's `Timing`.
 
         Parameters
@@ -155,7 +156,7 @@ class Stopwatch:
                 f"timing: the run ended after {self._steps} steps; allowed more than "
                 f"{self._asked['warmup_steps']} + {self._asked['measured_steps']}"
             )
-        after = limit.probe(self._device, self._precision)
+        after = peak.probe(self._device, self._precision)
         names = [name for name, _ in self._marks[1:]]
         spent = self._spent()
         window = shapes[self._first_micro : self._last_micro].astype(np.int64)
@@ -189,16 +190,16 @@ class Stopwatch:
             return np.diff(np.array(instants, dtype=np.float64))
         return np.array([a.elapsed_time(instants[n + 1]) / 1e3 for n, a in enumerate(instants[:-1])])
 
-    def _work(self, window: np.ndarray) -> Optional[float]:
+    def _work(self, window: np.ndarray) -> float | None:
         try:
-            work = limit.Work(self._model)
+            work = peak.Work(self._model)
         except (ValueError, RuntimeError, NotImplementedError) as error:
             print(f"the model's work cannot be counted: {error}", flush=True)
             return None
         return float(work.of(window[:, 0].astype(np.float64), window[:, 1].astype(np.float64)).sum())
 
 
-def timing(parts: List[Dict[str, Any]]) -> Dict[str, Any]:
+def timing(parts: list[dict[str, Any]]) -> dict[str, Any]:
     """The record's `Timing`, of its ranks' parts in rank order.
 
     Ranks wait for each other in every step: a step takes as long as its slowest rank.
@@ -239,10 +240,10 @@ def timing(parts: List[Dict[str, Any]]) -> Dict[str, Any]:
         },
         "mfu": None if flops is None else flops / total / best,
         "breakdown": first["breakdown"],
-        "noise": quiet.noise([part["seen"] for part in parts], drift),
+        "noise": noise.noise([part["seen"] for part in parts], drift),
     }
 
 
-def _sum(parts: List[Dict[str, Any]], name: str) -> Any:
+def _sum(parts: list[dict[str, Any]], name: str) -> Any:
     values = [part[name] for part in parts]
     return None if any(value is None for value in values) else sum(values)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable
 
 import torch
 from torch.overrides import TorchFunctionMode
@@ -27,8 +27,8 @@ class PrecisionWatch:
 
     def __init__(self, asked: str) -> None:
         self._asked = asked
-        self._products: Optional[_Products] = None
-        self._device: Optional[torch.device] = None
+        self._products: _Products | None = None
+        self._device: torch.device | None = None
         self._fused_attention = False
 
     def first_step(self, step: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -46,7 +46,7 @@ class PrecisionWatch:
         self._compare(self.observed(probe=False))
         return loss
 
-    def settle(self) -> Optional[Dict[str, Any]]:
+    def settle(self) -> dict[str, Any] | None:
         """What was observed, with the numeric probe for tf32; call it after training.
 
         Raises
@@ -58,7 +58,7 @@ class PrecisionWatch:
         self._compare(found)
         return found
 
-    def observed(self, probe: bool) -> Optional[Dict[str, Any]]:
+    def observed(self, probe: bool) -> dict[str, Any] | None:
         """The record's `ObservedPrecision`; None where no product was seen (a compiled model hides them)."""
         if self._products is None or not self._products.weights:
             return None
@@ -80,13 +80,13 @@ class PrecisionWatch:
             "tf32_probe": probed,
         }
 
-    def attention(self) -> Optional[str]:
+    def attention(self) -> str | None:
         """How attention was computed: "sdpa", "eager" (products of its own), or None where neither was seen."""
         if self._products is None or not self._products.attention:
             return None
         return "sdpa" if self._fused_attention else "eager"
 
-    def _compare(self, found: Optional[Dict[str, Any]]) -> None:
+    def _compare(self, found: dict[str, Any] | None) -> None:
         if found is None or found["name"] == self._asked:
             return
         mix = ", ".join(
@@ -138,14 +138,14 @@ def _dtype(tensor: Any) -> str:
     return str(tensor.dtype).replace("torch.", "")
 
 
-def _tf32_allowed() -> Optional[bool]:
+def _tf32_allowed() -> bool | None:
     try:
         return bool(torch.backends.cuda.matmul.allow_tf32)
     except RuntimeError:  # newer torch refuses the old question where its new settings were used
         return getattr(torch.backends.cuda.matmul, "fp32_precision", None) == "tf32"
 
 
-def _tf32_probe(device: Optional[torch.device]) -> bool:
+def _tf32_probe(device: torch.device | None) -> bool:
     """Multiply by what tf32's 10 bits cannot hold; nothing random, and only after training."""
     size = 256
     fine = torch.full((size, size), 1.0 + 2.0**-12, device=device)

@@ -1,4 +1,4 @@
-"""Start one of this package's programs in any interpreter: `PYTHON .../harness/subject/start.py NAME ARG ...`.
+"""Start one of this package's programs in any interpreter: `PYTHON .../harness/subject/process/start.py NAME ARG ...`.
 
 Run by its path, so the interpreter under test needs neither the harness installed nor its site-packages on
 the search path: only the package `harness` itself is made importable, from the folder this file lies in.
@@ -15,9 +15,9 @@ from pathlib import Path
 def main() -> None:
     """Register `harness` by its location, then run `harness.subject.NAME` as the main program."""
     here = Path(__file__).resolve().parent
-    # The script's own folder would make `corpus`, `facts`, ... importable as top-level modules.
+    # The script's own folder would make `child`, `host`, ... importable as top-level modules.
     sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != here]
-    package = here.parent
+    package = here.parent.parent
     spec = importlib.util.spec_from_file_location(
         "harness", package / "__init__.py", submodule_search_locations=[str(package)]
     )

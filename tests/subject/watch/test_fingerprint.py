@@ -14,11 +14,12 @@ datasets = pytest.importorskip("datasets")
 
 from harness.record.model import Fingerprint  # noqa: E402
 from harness.subject import arguments as subject_arguments  # noqa: E402
-from harness.subject import assembly, checkpoints  # noqa: E402
-from harness.subject.assembly import RankPart  # noqa: E402
-from harness.subject.fingerprint import Witness  # noqa: E402
-from harness.subject.observation import Observer  # noqa: E402
-from harness.subject.precision import PrecisionMismatch, PrecisionWatch  # noqa: E402
+from harness.subject.data import checkpoints  # noqa: E402
+from harness.subject.process import merge_ranks  # noqa: E402
+from harness.subject.train import RankPart  # noqa: E402
+from harness.subject.watch.fingerprint import Witness  # noqa: E402
+from harness.subject.watch.observation import Observer  # noqa: E402
+from harness.subject.watch.precision import PrecisionMismatch, PrecisionWatch  # noqa: E402
 
 EXAMPLES, BATCH = 22, 4
 
@@ -100,7 +101,7 @@ def test_examples_are_told_by_the_id_that_travels(tmp_path: Path, workers: int) 
 def test_what_cannot_be_told_is_not_available(tmp_path: Path) -> None:
     _, witness, _ = train(tmp_path, ids=False, max_grad_norm=0.0)
     assert set(witness.trace()["id_counts"].tolist()) == {-1}
-    assert "example_ids" not in assembly._by_step([witness.trace()])
+    assert "example_ids" not in merge_ranks._by_step([witness.trace()])
     # transformers 5 measures the norm by a clip call that clips nothing; before, there is no call.
     assert witness.facts()["clipping"] in (None, float("inf"))
 
@@ -109,7 +110,7 @@ def test_what_cannot_be_told_is_not_available(tmp_path: Path) -> None:
 def test_the_models_own_loss(tmp_path: Path, accumulation: int) -> None:
     """The toy's forward takes no further arguments, so the Trainer divides: logged loss = mean of the model's."""
     _, witness, observer = train(tmp_path, gradient_accumulation_steps=accumulation)
-    found = assembly._by_step([witness.trace()])["micro_loss"]
+    found = merge_ranks._by_step([witness.trace()])["micro_loss"]
     np.testing.assert_allclose(found, observer.series()["loss"], rtol=1e-6)
 
 
@@ -202,8 +203,8 @@ def part(ids: list[list[int]], loss: list[float], init: str = "i", final: str = 
 def test_ranks_become_one_result(tmp_path: Path) -> None:
     parts = [part([[4, 1], [5, 2]], [1.0, 2.0]), part([[0, 3], [4, 1]], [3.0, 1.0])]
     for rank, one in enumerate(parts):
-        assembly.save_part(tmp_path, rank, one)
-    result = assembly.assemble([assembly.load_part(tmp_path, rank) for rank in range(2)], tmp_path)
+        merge_ranks.save_part(tmp_path, rank, one)
+    result = merge_ranks.merge([merge_ranks.load_part(tmp_path, rank) for rank in range(2)], tmp_path)
     found = Fingerprint(**result["observed"]["fingerprint"])
     series = np.load(tmp_path / "series.npz")
     assert result["status"] == "ok"
@@ -219,36 +220,36 @@ def test_ranks_become_one_result(tmp_path: Path) -> None:
     assert result["measured"]["train_samples_per_second"] == 4.0
     assert result["series"]["example_ids"] == [8]
     # The same examples on one device, at once or accumulated, have the same order.
-    alone = assembly.assemble([part([[4, 1, 0, 3], [5, 2, 4, 1]], [2.0, 1.5])], tmp_path)
+    alone = merge_ranks.merge([part([[4, 1, 0, 3], [5, 2, 4, 1]], [2.0, 1.5])], tmp_path)
     assert alone["observed"]["fingerprint"]["data_order_sha256"] == found.data_order_sha256
-    swapped = assembly.assemble([part([[1, 4, 0, 3], [5, 2, 4, 1]], [2.0, 1.5])], tmp_path)
+    swapped = merge_ranks.merge([part([[1, 4, 0, 3], [5, 2, 4, 1]], [2.0, 1.5])], tmp_path)
     assert swapped["observed"]["fingerprint"]["data_order_sha256"] != found.data_order_sha256
 
 
 @pytest.mark.parametrize("which", ["init", "final"])
 def test_ranks_with_different_weights_are_an_error(tmp_path: Path, which: str) -> None:
     odd = {which: "x" * 64}
-    with pytest.raises(assembly.RanksDiffer, match=f"weights.{which}_sha256: rank 1 has xxx"):
-        assembly.assemble([part([[1]], [1.0]), part([[2]], [1.0], **odd)], tmp_path)
+    with pytest.raises(merge_ranks.RanksDiffer, match=f"weights.{which}_sha256: rank 1 has xxx"):
+        merge_ranks.merge([part([[1]], [1.0]), part([[2]], [1.0], **odd)], tmp_path)
 
 
 def test_a_rank_without_a_number_makes_the_run_nonfinite(tmp_path: Path) -> None:
     parts = [part([[1]], [1.0]), part([[2]], [float("nan")])]
-    assert assembly.assemble(parts, tmp_path)["status"] == "nonfinite"
+    assert merge_ranks.merge(parts, tmp_path)["status"] == "nonfinite"
 
 
 def test_the_loss_scales_history() -> None:
     series = {"grad_norm": np.array([np.inf, 1.0, np.nan, 1.0]), "loss": np.ones(4)}
     scales = np.array([32768, 32768, 16384, 16384], dtype=np.float32)
-    assert assembly._loss_scale(65536.0, scales, series) == {
+    assert merge_ranks._loss_scale(65536.0, scales, series) == {
         "initial": 65536.0, "minimum": 16384.0, "final": 16384.0, "skipped_steps": 2, "nonfinite_steps": 2,
     }  # fmt: skip
-    assert assembly._loss_scale(None, scales, series) is None
+    assert merge_ranks._loss_scale(None, scales, series) is None
 
 
 def test_mrpc_pads_by_four_at_a_global_batch_of_eight_on_two_ranks() -> None:
     """3,668 = 458 x 8 + 4."""
     trace = part([[1]], [1.0]).trace
-    assert assembly._seen([trace, trace], 3668, 4, drop_last=False)["padding"] == 4
-    assert assembly._seen([trace], 3668, 8, drop_last=False)["padding"] == 0
-    assert assembly._seen([trace, trace], 3668, 4, drop_last=True)["padding"] == -4
+    assert merge_ranks._seen([trace, trace], 3668, 4, drop_last=False)["padding"] == 4
+    assert merge_ranks._seen([trace], 3668, 8, drop_last=False)["padding"] == 0
+    assert merge_ranks._seen([trace, trace], 3668, 4, drop_last=True)["padding"] == -4

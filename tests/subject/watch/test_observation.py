@@ -13,8 +13,9 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 from harness.subject import arguments as subject_arguments  # noqa: E402
-from harness.subject import checkpoints, observation  # noqa: E402
-from harness.subject.observation import Observer  # noqa: E402
+from harness.subject.data import checkpoints  # noqa: E402
+from harness.subject.watch import observation  # noqa: E402
+from harness.subject.watch.observation import Observer  # noqa: E402
 
 EXAMPLES, BATCH = 22, 4
 

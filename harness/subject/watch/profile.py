@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Dict, Optional
+from typing import Any
 
 import torch
 from torch.profiler import ProfilerActivity, profile, record_function
@@ -20,7 +20,7 @@ class Profile:
     def __init__(self, device: torch.device) -> None:
         self._cuda = device.type == "cuda"
         self._steps = 0
-        self.shares: Optional[Dict[str, Any]] = None
+        self.shares: dict[str, Any] | None = None
         self._profiler = profile(activities=[ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if self._cuda else [])])
         self._profiler.__enter__()
         self._start = time.perf_counter()

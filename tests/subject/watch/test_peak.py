@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-from harness.subject import limit  # noqa: E402
+from harness.subject.watch import peak  # noqa: E402
 
 
 def bert(layers: int, hidden: int, inner: int, labels: int = 2) -> object:
@@ -31,23 +31,23 @@ def closed_form(examples: int, length: int, layers: int, hidden: int, inner: int
 
 @pytest.mark.parametrize("sizes", [(2, 32, 64), (3, 16, 80)])
 def test_work_is_the_closed_form(sizes: tuple[int, int, int]) -> None:
-    work = limit.Work(bert(*sizes))
+    work = peak.Work(bert(*sizes))
     for examples, length in ((1, 5), (8, 41), (16, 128)):
         assert work.of(examples, length) == pytest.approx(closed_form(examples, length, *sizes), rel=1e-9)
 
 
 def test_work_that_is_no_quadratic_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limit, "_count", lambda model, examples, length: examples * length**3)
+    monkeypatch.setattr(peak, "_count", lambda model, examples, length: examples * length**3)
     with pytest.raises(ValueError, match="expected of a quadratic in the length"):
-        limit.Work(bert(1, 16, 16))
+        peak.Work(bert(1, 16, 16))
 
 
 @pytest.mark.parametrize(("precision", "dtype"), [("fp32", "float32"), ("bf16", "bfloat16")])
 def test_probe(precision: str, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(limit.SIZES, "cpu", 256)
-    monkeypatch.setattr(limit, "SECONDS", 0.02)
+    monkeypatch.setitem(peak.SIZES, "cpu", 256)
+    monkeypatch.setattr(peak, "SECONDS", 0.02)
     state = torch.get_rng_state()
-    found = limit.probe(torch.device("cpu"), precision)
+    found = peak.probe(torch.device("cpu"), precision)
     assert found["dtype"] == dtype
     assert found["size"] == 256
     assert found["best"] >= found["median"] > 1e6

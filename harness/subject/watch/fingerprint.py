@@ -6,15 +6,15 @@ before the model sees it; scalars stay on the device until training ends.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable
 
 import numpy as np
 import torch
 from transformers import TrainerCallback
 
-from harness.subject import checkpoints
-from harness.subject.observation import to_float32
-from harness.subject.precision import PrecisionWatch
+from harness.subject.data import checkpoints
+from harness.subject.watch.observation import to_float32
+from harness.subject.watch.precision import PrecisionWatch
 
 ID_COLUMN = "idx"
 TRAVELLING = "harness_example_ids"
@@ -33,20 +33,20 @@ class RunTrace:
     def __init__(self, asked_precision: str, mark: Mark = lambda text: None, compiled: bool = False) -> None:
         self.precision = PrecisionWatch(asked_precision)
         self.init_sha256 = ""
-        self.dropout: Optional[bool] = None
-        self.clipping: Optional[float] = None
+        self.dropout: bool | None = None
+        self.clipping: float | None = None
         self._watched = compiled  # a compiled model hides its products
         self._mark = mark
-        self._model_losses: List[torch.Tensor] = []
-        self._ids: List[Any] = []
-        self._shapes: List[Any] = []
-        self._step_ends: List[int] = []
-        self._epoch_ends: List[int] = []
-        self._epoch_batches: List[int] = []
+        self._model_losses: list[torch.Tensor] = []
+        self._ids: list[Any] = []
+        self._shapes: list[Any] = []
+        self._step_ends: list[int] = []
+        self._epoch_ends: list[int] = []
+        self._epoch_batches: list[int] = []
         self._hook: Any = None
         self._step_hook: Any = None
         self._optimizer_steps = 0
-        self._scales: List[torch.Tensor] = []
+        self._scales: list[torch.Tensor] = []
 
     def watch(self, model: Any) -> None:
         """See the losses that the model itself returns in training."""
@@ -110,8 +110,8 @@ class RunTrace:
         self._mark("trained")
 
     def describe(
-        self, arguments: Any, examples: int, scaler: Any = None, accepts_loss_kwargs: Optional[bool] = None
-    ) -> Dict[str, Any]:
+        self, arguments: Any, examples: int, scaler: Any = None, accepts_loss_kwargs: bool | None = None
+    ) -> dict[str, Any]:
         """Return this rank's part of the fingerprint that is no array."""
         mode = arguments.parallel_mode
         return {
@@ -131,7 +131,7 @@ class RunTrace:
             "drop_last": bool(arguments.dataloader_drop_last),
         }
 
-    def trace(self) -> Dict[str, np.ndarray]:
+    def trace(self) -> dict[str, np.ndarray]:
         """Return this rank's arrays: by micro-batch, with the ends of steps and epochs as numbers of micro-batches."""
         ids = [UNKNOWN if found is None else len(found) for found in self._ids]
         known = [found.detach().cpu().numpy() for found in self._ids if found is not None]
@@ -223,7 +223,7 @@ class Witness(RunTrace, TrainerCallback):
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.train_ends()
 
-    def facts(self) -> Dict[str, Any]:
+    def facts(self) -> dict[str, Any]:
         """Return this rank's part of the fingerprint that is no array."""
         trainer = self._trainer
         return self.describe(
@@ -240,14 +240,14 @@ class CarryIds:
     def __init__(self, collator: Callable[..., Any]) -> None:
         self._collator = collator
 
-    def __call__(self, features: List[Dict[str, Any]]) -> Any:
+    def __call__(self, features: list[dict[str, Any]]) -> Any:
         ids = [int(feature[ID_COLUMN]) for feature in features]
         batch = self._collator([{k: v for k, v in f.items() if k != ID_COLUMN} for f in features])
         batch[TRAVELLING] = torch.tensor(ids)
         return batch
 
 
-def _backend() -> Optional[str]:
+def _backend() -> str | None:
     distributed = torch.distributed
     if not distributed.is_available() or not distributed.is_initialized():
         return None

@@ -23,9 +23,10 @@ from harness.errors import SpecError  # noqa: E402
 from harness.grid.arguments import OVERLAY, frozen_defaults, frozen_versions, table  # noqa: E402
 from harness.record.model import Fingerprint  # noqa: E402
 from harness.subject import arguments as subject_arguments  # noqa: E402
-from harness.subject import assembly, checkpoints, ranks, tasks  # noqa: E402
+from harness.subject import train  # noqa: E402
+from harness.subject.data import checkpoints, tasks  # noqa: E402
 from harness.subject.engines import plain, supported  # noqa: E402
-from harness.subject.train import run_cell  # noqa: E402
+from harness.subject.process import merge_ranks  # noqa: E402
 
 EXAMPLES, VALIDATION, BATCH = 90, 30, 8
 MICRO_BATCHES = 12  # the last one has two examples
@@ -84,7 +85,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         os.environ.pop("ACCELERATE_MIXED_PRECISION", None)  # left by transformers 4.45; a real cell has its own process
         folder = tmp_path_factory.mktemp(engine)
         events: list[dict[str, Any]] = []
-        result = assembly.assemble([run_cell(job, folder, events.append)], folder)
+        result = merge_ranks.merge([train.run_cell(job, folder, events.append)], folder)
         with np.load(folder / "series.npz") as series:
             return result, dict(series), events
 
@@ -237,7 +238,7 @@ def test_a_rank_says_what_it_is_doing(run: Run, monkeypatch: pytest.MonkeyPatch)
     said: dict[str, list[str]] = {}
     for engine in ("trainer", *LOOPS):
         marks = said.setdefault(engine, [])
-        monkeypatch.setattr(ranks, "beacon", lambda folder, marks=marks: marks.append)
+        monkeypatch.setattr(train, "beacon", lambda folder, marks=marks: marks.append)
         run(engine, max_steps=13, gradient_accumulation_steps=2)
     for engine in LOOPS:
         assert set(said["trainer"]) <= set(said[engine])

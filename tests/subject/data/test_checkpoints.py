@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from harness.errors import MaterialError
-from harness.subject import checkpoints
+from harness.protocol import TINY_BERT, TINY_BERT_VERSION
+from harness.subject.data import checkpoints
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -18,7 +19,7 @@ transformers = pytest.importorskip("transformers")
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return checkpoints.locate(checkpoints.TINY_BERT, None, None, tmp_path_factory.mktemp("cache"))
+    return checkpoints.locate(TINY_BERT, None, None, tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def rewrite_config(folder: Path, **changes: Any) -> None:
 def test_the_tiny_bert_is_the_same_wherever_it_is_made(tiny: Path, tmp_path: Path) -> None:
     torch.manual_seed(123)
     before = torch.random.get_rng_state()
-    second = checkpoints.locate(checkpoints.TINY_BERT, None, None, tmp_path)
+    second = checkpoints.locate(TINY_BERT, None, None, tmp_path)
     assert second != tiny
     assert digests(second) == digests(tiny)
     assert set(digests(tiny)) == {"config.json", "model.safetensors", "tokenizer_config.json", "vocab.txt"}
@@ -56,20 +57,20 @@ def test_the_tiny_berts_weights_are_written_down(tiny: Path) -> None:
     digest = hashlib.sha256()
     for name in sorted(state):
         digest.update(f"{name} {tuple(state[name].shape)}\n".encode() + state[name].numpy().tobytes())
-    assert (checkpoints.TINY_BERT_VERSION, digest.hexdigest()[:16]) == (1, "dbc0ff22644a59fa")
+    assert (TINY_BERT_VERSION, digest.hexdigest()[:16]) == (1, "dbc0ff22644a59fa")
 
 
 def test_it_is_made_once(tiny: Path) -> None:
     before = (tiny / "model.safetensors").stat().st_mtime_ns
-    assert checkpoints.locate(checkpoints.TINY_BERT, None, None, tiny.parent) == tiny
+    assert checkpoints.locate(TINY_BERT, None, None, tiny.parent) == tiny
     assert (tiny / "model.safetensors").stat().st_mtime_ns == before
 
 
 def test_what_a_killed_process_left_is_no_hindrance(tmp_path: Path) -> None:
-    stale = tmp_path / f"tiny-bert-{checkpoints.TINY_BERT_VERSION}.{os.getpid()}.tmp"
+    stale = tmp_path / f"tiny-bert-{TINY_BERT_VERSION}.{os.getpid()}.tmp"
     stale.mkdir()
     (stale / "model.safetensors").write_bytes(b"half")
-    folder = checkpoints.locate(checkpoints.TINY_BERT, None, None, tmp_path)
+    folder = checkpoints.locate(TINY_BERT, None, None, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [folder.name]
 
 

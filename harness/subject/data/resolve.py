@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 
-def resolve(item: dict[str, Any], silent: Optional[str] = None) -> tuple[dict[str, str], Optional[str]]:
+def resolve(item: dict[str, Any], silent: str | None = None) -> tuple[dict[str, str], str | None]:
     """Ask the hub; where it cannot be reached, the local cache's own note of what a branch last was.
 
     `silent` is why the hub does not answer at all, once that is known: it is not asked again, for a name that

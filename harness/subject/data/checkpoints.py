@@ -11,12 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import MaterialError
-from harness.subject import corpus
-
-TINY_BERT = "embedded/tiny-bert"
-TINY_BERT_VERSION = 1  # raise when the generated files change: content ids depend on it
-
-HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]
+from harness.protocol import CHECKPOINT_FILES, TINY_BERT, TINY_BERT_VERSION
+from harness.subject.data import corpus
 
 
 def locate(source: str, path: str | None, revision: str | None, cache: Path) -> Path:
@@ -53,7 +49,7 @@ def _from_hub(source: str, revision: str | None) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(source, revision=revision, allow_patterns=HUB_FILES))
+        return Path(snapshot_download(source, revision=revision, allow_patterns=list(CHECKPOINT_FILES)))
     except Exception as error:  # the hub client raises a dozen families; each means "cannot be had"
         raise MaterialError(f"checkpoint {source} (revision {revision}): {_first_line(error)}") from error
 

@@ -7,13 +7,14 @@ inside the loop: losses and norms stay tensors until training ends, times are re
 from __future__ import annotations
 
 import time
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 
 import numpy as np
 import torch
 from transformers import TrainerCallback
 
-from harness.subject.stopwatch import DATA, OTHER, Stopwatch
+from harness.protocol import EVALUATED, STEP, TRAINING
+from harness.subject.watch.stopwatch import DATA, OTHER, Stopwatch
 
 PROGRESS_INTERVAL_S = 0.5
 
@@ -31,7 +32,7 @@ class StepSeries:
         train (evaluation excluded), evaluate, data_wait: host wall-clock seconds.
     """
 
-    def __init__(self, emit: Callable[[dict[str, Any]], None], stopwatch: Optional[Stopwatch] = None) -> None:
+    def __init__(self, emit: Callable[[dict[str, Any]], None], stopwatch: Stopwatch | None = None) -> None:
         self._emit = emit
         self._stopwatch = stopwatch
         self._losses: list[torch.Tensor] = []  # one a micro-batch
@@ -49,7 +50,7 @@ class StepSeries:
 
     def train_begins(self, steps: int) -> None:
         """The first batch is about to be asked for; the model is where it will be trained."""
-        self._emit({"event": "training", "steps": steps})
+        self._emit({"event": TRAINING, "steps": steps})
         self._train_start = self._mark = time.perf_counter()
 
     def not_waiting(self) -> None:
@@ -105,7 +106,7 @@ class StepSeries:
         self._micro_batches[-1] += len(self._losses)
         if now - self._last_progress >= PROGRESS_INTERVAL_S:
             self._last_progress = now
-            self._emit({"event": "step", "step": step, "steps": steps})
+            self._emit({"event": STEP, "step": step, "steps": steps})
 
     @property
     def finished(self) -> bool:
@@ -122,7 +123,7 @@ class StepSeries:
         """What an evaluation after `step` steps found."""
         self.evaluations.append({"epoch": epoch, "step": step, **scores})
         shown: dict[str, Any] = {key: scores[key] for key in ("accuracy", "f1") if key in scores}
-        self._emit({"event": "evaluated", "step": step, "steps": steps, **shown})
+        self._emit({"event": EVALUATED, "step": step, "steps": steps, **shown})
 
     def train_ends(self) -> None:
         """The last step, and the evaluation after it, have ended."""

@@ -21,7 +21,7 @@ import sys
 import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 # Before any import that could start a thread pool: the child raises its own number of threads.
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -32,7 +32,8 @@ import contextlib  # noqa: E402
 import gc  # noqa: E402
 import json  # noqa: E402
 
-from harness.subject import child  # noqa: E402
+from harness.protocol import EXITED, JOB, KILL, LOG, READY, RUN, STARTED, write_whole  # noqa: E402
+from harness.subject.process import child, isolation  # noqa: E402
 
 
 @dataclass
@@ -40,7 +41,7 @@ class _Child:
     job_id: str
     pid: int
     events: int  # read end of the child's pipe
-    process: Optional[subprocess.Popen[bytes]] = None
+    process: subprocess.Popen[bytes] | None = None
     buffer: bytes = field(default=b"")
 
 
@@ -64,7 +65,7 @@ class Host:
         """Run until the harness hangs up."""
         self._selector.register(self._channel, selectors.EVENT_READ)
         self._selector.register(self._deaths, selectors.EVENT_READ)
-        self._tell({"event": "ready", "pid": os.getpid()})
+        self._tell({"event": READY, "pid": os.getpid()})
         try:
             while True:
                 for key, _ in self._selector.select():
@@ -90,9 +91,9 @@ class Host:
         while b"\n" in self._inbox:
             line, self._inbox = self._inbox.split(b"\n", 1)
             message = json.loads(line)
-            if message["op"] == "run":
+            if message["op"] == RUN:
                 self._start(message["job"])
-            elif message["op"] == "kill":
+            elif message["op"] == KILL:
                 self._kill(message["id"], message["signal"])
         return True
 
@@ -111,9 +112,9 @@ class Host:
         os.set_blocking(reader, False)
         self._children[started.pid] = started
         self._selector.register(reader, selectors.EVENT_READ, started)
-        self._tell({"event": "started", "id": job["id"], "pid": started.pid})
+        self._tell({"event": STARTED, "id": job["id"], "pid": started.pid})
 
-    def _fork_child(self, job: dict[str, Any], folder: Path, writer: int, lock: Optional[int]) -> _Child:
+    def _fork_child(self, job: dict[str, Any], folder: Path, writer: int, lock: int | None) -> _Child:
         host = os.getpid()
         gc.freeze()  # the collector must not touch, and so copy, the pages shared with the host
         pid = os.fork()
@@ -122,7 +123,7 @@ class Host:
         code = 1
         try:
             gc.enable()
-            child.die_with_parent(host)
+            isolation.die_with_parent(host)
             signal.set_wakeup_fd(-1)
             for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, signal.SIG_DFL)
@@ -132,7 +133,7 @@ class Host:
                 os.close(other.events)
             for other_lock in self._locks:
                 os.close(other_lock)  # those cells' own children are to hold them
-            child.redirect_output(folder / "log.txt")
+            isolation.redirect_output(folder / LOG)
             os.environ.update(job["variables"])
             code = child.run_job(job, child.pipe_emitter(writer))
         except BaseException:  # noqa: BLE001 - nothing may travel up into the host's own code
@@ -145,12 +146,12 @@ class Host:
             finally:
                 os._exit(code)
 
-    def _spawn_child(self, job: dict[str, Any], folder: Path, writer: int, lock: Optional[int]) -> _Child:
-        job_file = folder / "job.json"
-        child.write_json(job_file, job)
+    def _spawn_child(self, job: dict[str, Any], folder: Path, writer: int, lock: int | None) -> _Child:
+        job_file = folder / JOB
+        write_whole(job_file, json.dumps(job))
         start = str(Path(__file__).with_name("start.py"))
-        command = [sys.executable, start, "child", str(job_file), str(writer), str(os.getpid())]
-        with (folder / "log.txt").open("ab") as log:
+        command = [sys.executable, start, "process.child", str(job_file), str(writer), str(os.getpid())]
+        with (folder / LOG).open("ab") as log:
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -197,7 +198,7 @@ class Host:
             if ended.process is not None:
                 ended.process.returncode = os.waitstatus_to_exitcode(status)
             code = os.waitstatus_to_exitcode(status)
-            self._tell({"event": "exited", "id": ended.job_id, "status": code})
+            self._tell({"event": EXITED, "id": ended.job_id, "status": code})
 
     def _kill(self, job_id: str, number: int) -> None:
         for pid, running in self._children.items():
@@ -240,8 +241,9 @@ def warm_up() -> None:
         Trainer,
     )
 
-    from harness.subject import tasks, train  # noqa: F401
+    from harness.subject.data import tasks  # noqa: F401
     from harness.subject.metrics.paraphrase import paraphrase  # noqa: F401
+    from harness.subject.process import ranks  # noqa: F401
 
     with contextlib.suppress(ImportError):  # transformers 5: a quarter of a second of regular expressions, once
         from transformers.conversion_mapping import get_checkpoint_conversion_mapping
@@ -250,9 +252,9 @@ def warm_up() -> None:
 
 
 def main() -> None:
-    """`python start.py host SOCKET_FD PARENT_PID [--spawn]`."""
+    """`python start.py process.host SOCKET_FD PARENT_PID [--spawn]`."""
     descriptor, parent = int(sys.argv[1]), int(sys.argv[2])
-    child.die_with_parent(parent)
+    isolation.die_with_parent(parent)
     # Ctrl-C reaches the whole terminal group; only the harness decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.setpgid(0, 0)

@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 
 from harness.errors import MaterialError
+from harness.protocol import CORPUS_SIZES, EMBEDDED_TASK, TINY_BERT
 from harness.record.model import Record
 from harness.record.store import Store
-from harness.subject import checkpoints, corpus, tasks
+from harness.subject.data import checkpoints, corpus, tasks
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
+MRPC = REPOSITORY.parent / "shared" / "data" / "mrpc"
 HEADER = "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String"
 TASK_SHA, MODEL_SHA = "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c", "86b5e0934494bd15c9632b12f734a8a67f723594"
 
@@ -179,10 +181,10 @@ def test_a_run_of_a_hubs_task_from_ones_own_files(tmp_path: Path) -> None:
 
 
 def test_the_embedded_task() -> None:
-    loaded = tasks.load({"name": tasks.EMBEDDED})
-    assert {split: len(loaded[split]) for split in loaded} == corpus.DEFAULT_SIZES
+    loaded = tasks.load({"name": EMBEDDED_TASK})
+    assert {split: len(loaded[split]) for split in loaded} == CORPUS_SIZES
     assert loaded["train"]["idx"][:3] == [0, 1, 2]
-    assert tasks.split_facts(loaded["train"]) == tasks.split_facts(tasks.load({"name": tasks.EMBEDDED})["train"])
+    assert tasks.split_facts(loaded["train"]) == tasks.split_facts(tasks.load({"name": EMBEDDED_TASK})["train"])
 
 
 def test_an_unknown_task_names_the_known_ones() -> None:
@@ -196,7 +198,7 @@ def test_an_unknown_task_names_the_known_ones() -> None:
 def test_a_task_is_tokenized_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import datasets
 
-    checkpoint = checkpoints.locate(checkpoints.TINY_BERT, None, None, tmp_path / "cache")
+    checkpoint = checkpoints.locate(TINY_BERT, None, None, tmp_path / "cache")
     write(tmp_path / "data", [HEADER, "1\t1\t2\tthe man\tthe woman"])
     write(tmp_path / "data", [HEADER, "0\t1\t2\tone\ttwo two two"], file="dev.tsv")
     task = {"name": "x", "path": str(tmp_path / "data")}
@@ -250,7 +252,7 @@ def hub_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         datasets.Dataset.from_dict(columns, features=features).to_parquet(path)
         files[f"mrpc/{split}-00000-of-00001.parquet"] = path
     place(home / "hub", "dataset", "nyu-mll/glue", TASK_SHA, files)
-    tiny = checkpoints.locate(checkpoints.TINY_BERT, None, None, home / "tiny")
+    tiny = checkpoints.locate(TINY_BERT, None, None, home / "tiny")
     place(home / "hub", "model", "tests/tiny-bert", MODEL_SHA, {path.name: path for path in tiny.iterdir()})
     return home
 
@@ -276,7 +278,7 @@ def test_revisions_come_from_the_cache(offline: dict[str, str]) -> None:
         {"kind": "model", "id": "tests/tiny-bert", "revision": MODEL_SHA},
         {"kind": "model", "id": "tests/tiny-bert", "revision": "v9"},
     ]
-    answers = in_a_process("from harness.subject.resolve import main; main()", offline, json.dumps(items))
+    answers = in_a_process("from harness.subject.data.resolve import main; main()", offline, json.dumps(items))
     assert answers[:3] == [{"sha": sha, "from": "cache"} for sha in (TASK_SHA, MODEL_SHA, MODEL_SHA)]
     assert answers[3]["error"].endswith("(models--tests--tiny-bert) has no revision 'v9'")
 

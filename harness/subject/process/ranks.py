@@ -15,18 +15,19 @@ import sys
 import time
 import traceback
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable
 
-from harness.subject import assembly, child
+from harness.protocol import CANNOT_WRITE, FAILED, TRAINER, write_whole
+from harness.subject.process import isolation, merge_ranks
+from harness.subject.process.failure import outcome_of
+from harness.subject.train import run_cell
 
-Emit = Callable[[Dict[str, Any]], None]
+Emit = Callable[[dict[str, Any]], None]
 GRACE_S = 1.0
 """How long a rank that met an error waits before it leaves: the rank whose death was the cause must be seen first."""
-BEACON_BYTES = 96
-BACKENDS = {"cpu": "gloo", "cuda": "nccl"}
 
 
-def run(job: Dict[str, Any], folder: Path, emit: Emit) -> Dict[str, Any]:
+def run(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
     """Run a cell's ranks to their end; the cell's result, or what the first rank to fail left of it."""
     from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
@@ -35,7 +36,7 @@ def run(job: Dict[str, Any], folder: Path, emit: Emit) -> Dict[str, Any]:
     count = job["cell"]["devices"]
     if sys.platform == "linux":
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
-    logs = folder / "trainer" / "elastic"
+    logs = folder / TRAINER / "elastic"
     logs.mkdir(parents=True, exist_ok=True)
     config = LaunchConfig(
         min_nodes=1,
@@ -56,76 +57,53 @@ def run(job: Dict[str, Any], folder: Path, emit: Emit) -> Dict[str, Any]:
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
         return _blame(folder, count, rank, failure.exitcode)
-    return assembly.assemble([assembly.load_part(folder, rank) for rank in range(count)], folder)
+    return merge_ranks.merge([merge_ranks.load_part(folder, rank) for rank in range(count)], folder)
 
 
-def _rank(job: Dict[str, Any], folder: Path, emit: Emit, parent: int) -> None:
+def _rank(job: dict[str, Any], folder: Path, emit: Emit, parent: int) -> None:
     """One rank, from its fork to its part."""
     rank = int(os.environ["RANK"])
-    child.die_with_parent(parent)
+    isolation.die_with_parent(parent)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_DFL)  # the launcher's own handlers came with the fork
     _sign_output(rank)
     try:
-        child.set_threads(job["threads"])
-        child.fresh_randomness()
-        from harness.subject.train import run_cell
-
+        isolation.set_threads(job["threads"])
+        isolation.fresh_randomness()
         part = run_cell(job, folder, emit if rank == 0 else _silent)
-        assembly.save_part(folder, rank, part)
+        merge_ranks.save_part(folder, rank, part)
         _leave_group()
     except BaseException as error:  # noqa: BLE001 - whatever it was must reach the record, with the rank's number
         traceback.print_exc()
-        outcome = {"time": time.time(), "status": child.status_of(error), "failure": child.failure_of(error)}
+        outcome = {"time": time.time(), **outcome_of(error)}
         try:
-            child.write_json(folder / f"rank-{rank}.failure", outcome)
+            write_whole(folder / f"rank-{rank}.failure", json.dumps(outcome))
         except OSError:
-            os._exit(child.CANNOT_WRITE)
+            os._exit(CANNOT_WRITE)
         sys.stdout.flush()
         sys.stderr.flush()
         time.sleep(GRACE_S)
         os._exit(1)
 
 
-def beacon(folder: Path) -> Callable[[str], None]:
-    """Where this process is a rank: a function that notes what it is doing, at the cost of one small write."""
-    if "RANK" not in os.environ:
-        return _silent
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-    descriptor = os.open(folder / f"rank-{os.environ['RANK']}.beacon", flags, 0o644)
-    count = 0
-
-    def mark(text: str) -> None:
-        nonlocal count
-        count += 1
-        os.pwrite(descriptor, f"{count} {text}".ljust(BEACON_BYTES).encode()[:BEACON_BYTES], 0)
-
-    return mark
-
-
-def backend(accelerator: str) -> str:
-    """The backend of `torch.distributed` that ranks talk through."""
-    return BACKENDS[accelerator]
-
-
-def _blame(folder: Path, count: int, rank: int, exitcode: int) -> Dict[str, Any]:
+def _blame(folder: Path, count: int, rank: int, exitcode: int) -> dict[str, Any]:
     """The result of a cell whose rank failed: a death by signal goes before errors, an earlier error before later."""
-    failures: List[Dict[str, Any]] = []
+    failures: list[dict[str, Any]] = []
     for number in range(count):
         found = _read(folder / f"rank-{number}.failure")
         if found is not None:
             failures.append({**found, "rank": number})
-    if exitcode == child.CANNOT_WRITE:
-        full = {"type": "OSError", "message": f"rank {rank}: No space left on device", "details": ""}
-        return {"status": "failed", "failure": full}
+    if exitcode == CANNOT_WRITE:
+        failure = {"type": "OSError", "message": f"rank {rank}: No space left on device", "details": ""}
+        return {"status": FAILED, "failure": failure, "disk_full": True}
     if exitcode < 0 or not failures:
-        return {"status": "failed", "died": {"rank": rank, "status": exitcode}}
+        return {"status": FAILED, "died": {"rank": rank, "status": exitcode}}
     first = min(failures, key=lambda failure: failure["time"])
     failure = {**first["failure"], "message": f"rank {first['rank']}: {first['failure']['message']}"}
-    return {"status": first["status"], "failure": failure}
+    return {"status": first["status"], "failure": failure, "disk_full": first["disk_full"]}
 
 
-def _read(path: Path) -> Optional[Dict[str, Any]]:
+def _read(path: Path) -> dict[str, Any] | None:
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import time
-from typing import Any, Dict, List
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ COUNTED = ((2, 8), (2, 16), (2, 32))  # (examples, tokens each)
 CHECKED = (3, 24)
 
 
-def probe(device: torch.device, precision: str) -> Dict[str, Any]:
+def probe(device: torch.device, precision: str) -> dict[str, Any]:
     """Multiply square matrices for a quarter of a second.
 
     Returns
@@ -36,7 +36,7 @@ def probe(device: torch.device, precision: str) -> Dict[str, Any]:
     left = torch.from_numpy(values).to(device, dtype)
     right = left.t().contiguous()
     out = torch.empty_like(left)
-    seconds: List[float] = []
+    seconds: list[float] = []
     torch.mm(left, right, out=out)  # the first one sets things up
     _wait(device)
     start = time.perf_counter()
