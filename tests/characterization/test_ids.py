@@ -22,7 +22,7 @@ def test_ids(harness: Harness) -> None:
     for grid in sorted((REPOSITORY / "benchmarks").glob("*.toml")):
         text = re.sub(r'^python = ".*"$', f'python = "{sys.executable}"', grid.read_text(encoding="utf-8"), flags=re.M)
         if grid.stem in OF_FOLDER:
-            text = re.sub(r"^task = .*$", FOLDER, text, flags=re.M)
+            text = re.sub(r"^task_folder = .*\n", "", re.sub(r"^task = .*$", FOLDER, text, flags=re.M), flags=re.M)
         copy = Path(grid.name)
         copy.write_text(text, encoding="utf-8")
         done = harness("plan", grid.name, "--json")
