@@ -128,14 +128,13 @@ def _kind(value: Any) -> str:
 
 
 def same_outline(name: str, text: str, most: int = 96) -> None:
-    """Compare a text's paragraphs and tables, a line each: of long ones a beginning, the size and a hash."""
+    """Compare a Markdown text's sections, a line each: heading, beginning, size and hash."""
     whole: dict[str, str] = {}
-    for block in re.split(r"\n\s*\n", text.strip()):
-        lines = words(block)
+    for section in re.split(r"\n(?=#+ )", text.strip()):
+        lines = words(section)
         line = " ⏎ ".join(lines)
         if len(line) > most:
-            size = f"{len(lines)} lines, " if len(lines) > 1 else ""
-            line = f"{line[: most - 24]}… {size}{digest(lines)}"
+            line = f"{line[:most]}… {len(lines)} lines, {digest(lines)}"
         whole[line] = "\n".join(lines)
     same_text(name, list(whole), whole)
 

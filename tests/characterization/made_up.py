@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import sys
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -53,6 +55,25 @@ RATES: Final = {("fp32", "adamw_torch"): 400.0, ("fp32", "adafactor"): 380.0, ("
 BUSY: Final = "other processes kept 0.53 cores busy (at most 0.1)"
 
 
+FOLDER_TASK: Final = 'task = "../../shared/data/mrpc"'
+"""The task of three grids when their ids were written down; a grid that names another one has other ids."""
+BENCHMARKS: Final = ("accumulation-mrpc", "invariants", "minilm-mrpc", "mrpc", "quickstart", "throughput-aa",
+                     "throughput-cpu", "throughput-gpu", "throughput-planted", "verify", "versions")  # fmt: skip
+OF_FOLDER: Final = ("accumulation-mrpc", "minilm-mrpc", "throughput-cpu")
+
+
+def copy_benchmarks(folder: Path) -> list[str]:
+    """Copy the project's grids as far as their ids go: three with that task, and with interpreters that exist."""
+    names = [f"{name}.toml" for name in BENCHMARKS]
+    for name in names:
+        (grid,) = (path for place in ("benchmarks", "harness") for path in (REPOSITORY / place).rglob(name))
+        text = re.sub(r'^python = ".*"$', f'python = "{sys.executable}"', grid.read_text(encoding="utf-8"), flags=re.M)
+        if grid.stem in OF_FOLDER:
+            text = re.sub(r"^task = .*$", FOLDER_TASK, text, flags=re.M)
+        (folder / name).write_text(text, encoding="utf-8")
+    return names
+
+
 def short_hash(asked: Mapping[str, Any]) -> str:
     """The hash of what was asked for, written down a second time: `cell_id` for ever."""
     text = json.dumps(asked, sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -82,8 +103,8 @@ class Maker:
 
     def put(
         self, asked: Mapping[str, Any], axes: Mapping[str, Any], status: str, right: int = 0, *,
-        name: str | None = None, environment: str = NEW, timing: Mapping[str, Any] | None = None, twin: int = 0,
-        **machine: Any,
+        name: str | None = None, environment: str = NEW, content: str = CONTENT,
+        timing: Mapping[str, Any] | None = None, twin: int = 0,
     ) -> None:  # fmt: skip
         """Write one attempt: `right` answers on the validation split, of which `twin` moves the wrong ones."""
         cell_id, configuration_id = ids(asked)
@@ -96,29 +117,26 @@ class Maker:
         data = json.loads(TEMPLATE.read_text(encoding="utf-8"))
         data.update(
             grid=self.grid, cell_id=cell_id, configuration_id=configuration_id, environment_id=environment,
-            content_id=None if status == "skipped" else CONTENT, attempt=attempt, status=status,
+            content_id=None if status == "skipped" else content, attempt=attempt, status=status,
             started=_time(begun), finished=_time(begun + timedelta(seconds=50)), series={}, series_sha256=None,
             asked={**asked, "checkpoint": {"name": name or asked["checkpoint"]["source"], **asked["checkpoint"]},
                    "axes": dict(axes)},
         )  # fmt: skip
         if status in ("ok", "collapsed"):
-            self._observe(data["observed"], asked, environment, machine)
+            self._observe(data["observed"], asked, environment)
             data["measured"] = _timed(timing) if timing else self._scored(data["measured"], right, asked["seed"])
             if not timing:
                 data["series"] = self._series(folder / "series.npz", right, asked, twin)
         else:
             seen = status in ("nonfinite", "timeout")
-            data["observed"] = self._observe(data["observed"], asked, environment, machine) if seen else None
+            data["observed"] = self._observe(data["observed"], asked, environment) if seen else None
             data["measured"] = None
             data["failure"] = {"type": status, "message": f"{status} for the test", "details": "a\nb\n"}
         (folder / "record.json").write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
 
-    def _observe(
-        self, observed: dict[str, Any], asked: Mapping[str, Any], environment: str, machine: Mapping[str, Any]
-    ) -> dict[str, Any]:
+    def _observe(self, observed: dict[str, Any], asked: Mapping[str, Any], environment: str) -> dict[str, Any]:
         if environment == OLD:
             observed["packages"].update(transformers="4.45.2", torch="2.12.0+cpu")
-        observed["machine"].update(machine)
         splits = ("train", *self.split[:2]), ("validation", *self.split[2:])
         observed["data"]["source"] = asked["task"]
         for split, examples, positives in splits:

@@ -5,30 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import sys
 from pathlib import Path
 
 from tests.characterization.conftest import Harness
-from tests.characterization.golden import same
-from tests.characterization.made_up import REPOSITORY
-
-FOLDER = 'task = "../../shared/data/mrpc"'
-"""The task of three grids when their ids were written down; a grid that names another one has other ids."""
-OF_FOLDER = ("accumulation-mrpc", "minilm-mrpc", "throughput-cpu")
+from tests.characterization.golden import digest, same
+from tests.characterization.made_up import copy_benchmarks
 
 
 def test_ids(harness: Harness) -> None:
     found = {}
-    for grid in sorted((REPOSITORY / "benchmarks").glob("*.toml")):
-        text = re.sub(r'^python = ".*"$', f'python = "{sys.executable}"', grid.read_text(encoding="utf-8"), flags=re.M)
-        if grid.stem in OF_FOLDER:
-            text = re.sub(r"^task_folder = .*\n", "", re.sub(r"^task = .*$", FOLDER, text, flags=re.M), flags=re.M)
-        copy = Path(grid.name)
-        copy.write_text(text, encoding="utf-8")
-        done = harness("plan", grid.name, "--json")
+    for name in copy_benchmarks(Path()):
+        done = harness("plan", name, "--json")
         assert (done.code, done.err) == (0, "")
-        found[grid.stem] = rows(json.loads(done.out)["cells"])
-    assert len(found) == 10
+        found[name] = rows(json.loads(done.out)["cells"])
     same("ids", found)
 
 
@@ -42,4 +31,4 @@ def rows(cells: list[dict[str, str]]) -> list[str]:
         every = hashlib.sha256(" ".join(cell["cell_id"] for cell in members).encode()).hexdigest()[:16]
         label = re.sub(r" · (seed|timing) \d+$", "", members[0]["label"])
         found.append(f"{configuration} {label}: {members[0]['cell_id']}, {len(members)} cells {every}")
-    return sorted(found)
+    return sorted(found) if len(found) <= 16 else [*sorted(found)[:4], f"{len(found)} in all, {digest(sorted(found))}"]

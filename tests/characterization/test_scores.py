@@ -75,15 +75,10 @@ def test_a_baseline(harness: Harness) -> None:
                 run["accuracy"] = round(run["accuracy"] + 0.03, 6)
     other.write_text(json.dumps(changed), encoding="utf-8")
     same("baseline", {"keys": kinds(data), "file": shortened(data)})
-    told = []
-    for done in (
-        saved,
-        again,
-        harness("baseline", "compare", str(path), "scores.toml"),
-        harness("baseline", "compare", str(other), "scores.toml"),
-        harness("baseline", "compare", str(other), "scores.toml", "--margin", "20"),
-    ):
-        told += [f"exit {done.code}", *words(plain(f"{done.out}{done.err}"))]
+    told = [f"exit {done.code} {line}" for done in (saved, again) for line in words(plain(done.out + done.err))]
+    for options in ((str(path),), (str(other),), (str(other), "--margin", "20"), (str(path), "--inconclusive", "pass")):
+        done = harness("baseline", "compare", options[0], "scores.toml", *options[1:])
+        told.append(f"{' '.join(options)}: exit {done.code}: {' '.join(bag(plain(done.out)))}")
     same_text("baseline", told)
     done = harness("baseline", "compare", str(other), "scores.toml", "--json")
     found = plain(payload("baseline compare", done))
