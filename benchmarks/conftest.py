@@ -16,8 +16,8 @@ from benchmarks import checkpoint
 from benchmarks.process import measure
 from benchmarks.synthetic_store import Template
 from harness.execution.suites import END, OUT_OF_TIME
+from harness.record.store import Store
 from harness.stats.throughput import compare_pairs
-from harness.store import Store
 
 ROOT = Path(__file__).resolve().parent.parent
 STEPS = 1377

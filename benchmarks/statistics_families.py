@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from benchmarks.statistics_draws import Size, generator, history_of, scores, verdicts
 from benchmarks.statistics_gate import LOOKS, LOSS, NAIVE, Tally, Variant, published, study
 from benchmarks.statistics_rows import Row, binomial_error, figure, rate_row
-from harness.report.table import table
+from harness.report.format.table import table
 from harness.stats.decision import Rule
 from harness.stats.descriptive import rate
 from harness.stats.reference import published_sample

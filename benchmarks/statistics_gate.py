@@ -14,9 +14,9 @@ from benchmarks.statistics_draws import MAJORITY, TRUTH, Array, collapses, gener
 from harness.references import Reference, find, registry
 from harness.stats.decision import Decision, Estimate, Rule, decide
 from harness.stats.family import Family, benjamini_hochberg, judge
-from harness.stats.looks import nominal_alpha
 from harness.stats.margin import automatic
 from harness.stats.reference import Method, published_mean, published_sample, single
+from harness.stats.sequential import nominal_alpha
 from harness.stats.stability import gated
 from harness.stats.variance import LEVENE, Sample, Sd, chosen, homogeneity, own, pooled, sample
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.report.table import table
+from harness.report.format.table import table
 
 ERRORS = 3
 """Monte Carlo errors that agreement allows."""

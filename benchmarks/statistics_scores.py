@@ -12,7 +12,7 @@ from benchmarks.statistics_draws import Array, Flags, Size, generator, history_o
 from benchmarks.statistics_rows import Row, rate_row
 from harness.stats.decision import Estimate, Rule
 from harness.stats.reference import Method, published_mean, single
-from harness.stats.student import tail
+from harness.stats.t import tail
 from harness.stats.variance import Sample
 
 RULE = Rule(2.5)

@@ -33,7 +33,7 @@ from benchmarks.statistics_families import (
 )
 from benchmarks.statistics_gate import NAIVE, published, replication
 from benchmarks.statistics_rows import ERRORS, Row, figure, rows_table
-from harness.report.table import table
+from harness.report.format.table import table
 
 COMMAND = "python -m benchmarks.statistics_study --out reports/statistics-validation.md"
 

@@ -14,9 +14,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from harness.cell import Cell
-from harness.record import RECORD, SERIES, Record, asked_of, parse_record, read_record
-from harness.store import Store
+from harness.grid.cell import Cell
+from harness.record.model import RECORD, SERIES, Record, asked_of, parse_record, read_record
+from harness.record.store import Store
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 

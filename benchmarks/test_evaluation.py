@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness.execution.material import package_checkpoint
+from harness.execution.inputs import package_checkpoint
 
 ROUNDS = 5
 

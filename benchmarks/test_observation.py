@@ -15,7 +15,7 @@ from scipy import stats
 
 from benchmarks.process import measure
 from benchmarks.turns import take_turns
-from harness.execution.material import package_checkpoint
+from harness.execution.inputs import package_checkpoint
 
 PROGRAM = Path(__file__).with_name("paired_training.py")
 PROCESSES = 3

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.process import Usage, measure
-from harness.execution.material import package_checkpoint
+from harness.execution.inputs import package_checkpoint
 
 PLAIN = Path(__file__).with_name("plain_trainer.py")
 MAX_STEPS = 20

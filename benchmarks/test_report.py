@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.synthetic_store import Template, fill
-from harness.cli.report import report_files
-from harness.grid import load_grid
-from harness.store import Store
+from harness.cli.read.report import report_files
+from harness.grid.grid import load_grid
+from harness.record.store import Store
 
 SEEDS = 5
 CONFIGURATIONS = (20, 200)

@@ -12,8 +12,8 @@ import pytest
 
 from benchmarks.process import Usage, measure
 from benchmarks.synthetic_store import Template, fill, fill_index
-from harness.grid import load_grid
-from harness.store import Store
+from harness.grid.grid import load_grid
+from harness.record.store import Store
 
 STEPS = 1377
 """Of the template, and so of the course's recipe on MRPC."""

@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.process import measure
 from benchmarks.turns import take_turns
-from harness.execution.material import package_checkpoint
+from harness.execution.inputs import package_checkpoint
 
 PROGRAM = Path(__file__).with_name("paired_training.py")
 PAIRS = 5

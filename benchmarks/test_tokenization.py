@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness.execution.material import package_checkpoint
+from harness.execution.inputs import package_checkpoint
 
 ROUNDS = 3
 TASK = {"name": "embedded/paraphrase"}

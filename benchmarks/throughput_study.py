@@ -19,12 +19,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from harness.checks.speed import Comparison, Replicate, compare_replicates, newest_pairs, replicate_of, watched
-from harness.grid import load_grid
-from harness.record import Record
-from harness.report.table import table
+from harness.checks.speed.compare import Comparison, Replicate, compare_replicates, newest_pairs, replicate_of, watched
+from harness.grid.grid import load_grid
+from harness.record.model import Record
+from harness.record.store import Store
+from harness.report.format.table import table
 from harness.stats.throughput import PAIRS, compare_pairs, detectable_slowdown
-from harness.store import Store
 
 COMMAND = "python -m benchmarks.throughput_study --out reports/throughput-aa.md"
 SEED = 20261122

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import numpy.typing as npt
 
-from harness.entry import Entry
-from harness.record import SCORED, Record
-from harness.runs import read_series
-from harness.store import Store
+from harness.record.entry import Entry
+from harness.record.model import SCORED, Record
+from harness.record.run import read_series
+from harness.record.store import Store
 
 CURVES_READ: Final = 8
 """Configurations whose series are opened: a plot shows no more, and each file costs milliseconds."""

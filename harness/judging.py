@@ -9,19 +9,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from harness.cell import Cell
-from harness.checks.gate import Policy, configurations, judge_all
-from harness.checks.judgement import Judgement
-from harness.checks.recipe_difference import DECLARABLE
-from harness.checks.target import written_references
-from harness.entry import Entry
+from harness.checks.scores.gate import Policy, configurations, judge_all
+from harness.checks.scores.judgement import Judgement
+from harness.checks.scores.recipe import DECLARABLE
+from harness.checks.scores.target import written_references
 from harness.errors import SpecError
-from harness.grid import Grid
-from harness.grid_tables import Quality
-from harness.record import FINAL, Record
-from harness.runs import read_series
-from harness.store import Store
-from harness.wording import listed, show, suggestion
+from harness.grid.cell import Cell
+from harness.grid.grid import Grid
+from harness.grid.tables import Quality
+from harness.record.entry import Entry
+from harness.record.model import FINAL, Record
+from harness.record.run import read_series
+from harness.record.store import Store
+from harness.text import listed, show, suggestion
 
 
 def judge_grid(

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from harness.cell import Cell, Checkpoint
-from harness.entry import Entry
 from harness.execution.devices import Device
 from harness.execution.environment import Environment
+from harness.grid.cell import Cell, Checkpoint
+from harness.record.entry import Entry
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 TOUR = """

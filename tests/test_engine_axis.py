@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.record import Record
-from harness.store import Store
+from harness.record.model import Record
+from harness.record.store import Store
 
 ROOT = Path(__file__).parent.parent
 STEPS, TOLERANCE = 20, 1e-5

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from harness.cli.app import application
-from harness.store import Store
+from harness.record.store import Store
 
 SCRIPT = Path(__file__).parent / "scripts" / "plain_trainer.py"
 ROOT = Path(__file__).parent.parent

@@ -9,7 +9,7 @@ import pytest
 from harness.execution.devices import nvidia_devices
 from harness.execution.environment import CURRENT, probe_environment
 from harness.execution.require import unusable_device
-from harness.store import Store
+from harness.record.store import Store
 
 
 def missing() -> str | None:
@@ -35,7 +35,7 @@ accelerator = "cuda"
 
 
 def test_every_precision_runs_on_the_device(tmp_path: Path) -> None:
-    from harness.cli.run import run_session
+    from harness.cli.measure.run import run_session
     from harness.execution.session import open_session
 
     grid = tmp_path / "gpu.toml"
@@ -65,7 +65,7 @@ def test_every_precision_runs_on_the_device(tmp_path: Path) -> None:
 
 
 def test_one_cell_twice_is_one_result(tmp_path: Path) -> None:
-    from harness.cli.run import run_session
+    from harness.cli.measure.run import run_session
     from harness.execution.session import open_session
 
     grid = tmp_path / "gpu.toml"
@@ -94,7 +94,7 @@ only = true
 
 
 def test_timing_on_the_device(tmp_path: Path) -> None:
-    from harness.cli.run import run_session
+    from harness.cli.measure.run import run_session
     from harness.execution.session import open_session
 
     grid = tmp_path / "gpu.toml"

@@ -18,10 +18,10 @@ from harness.baselines.model import (
     LeftOut,
     SeedRun,
 )
-from harness.cell import LATER, Cell
-from harness.entry import Entry
-from harness.record import FINAL, SCORED, Asked, Observed, Provenance, Record
-from harness.seeds import SeedPlan
+from harness.grid.cell import LATER, Cell
+from harness.grid.looks import SeedPlan
+from harness.record.entry import Entry
+from harness.record.model import FINAL, SCORED, Asked, Observed, Provenance, Record
 
 LONGEST: Final = 300
 """Characters of an error text that a baseline keeps."""

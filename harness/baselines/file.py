@@ -10,10 +10,10 @@ from typing import Any, Final, NoReturn
 from pydantic import ValidationError
 
 from harness.baselines.model import SCHEMA, Baseline
-from harness.durable import explained, write_durably
+from harness.disk import explained, write_durably
 from harness.errors import SpecError
-from harness.grid_file import explain, name_of, raise_problems, read_bytes
-from harness.wording import show
+from harness.grid.file import explain, name_of, raise_problems, read_bytes
+from harness.text import show
 
 SUFFIX: Final = ".json"
 MAX_BYTES: Final = 64 * 2**20

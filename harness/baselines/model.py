@@ -9,10 +9,10 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from harness.matrix import is_plain_text
-from harness.record import STATUSES
-from harness.seeds import MAX_SEED
-from harness.wording import listed, show
+from harness.grid.looks import MAX_SEED
+from harness.grid.matrix import is_plain_text
+from harness.record.model import STATUSES
+from harness.text import listed, show
 
 SCHEMA: Final = 1
 DIGITS: Final = 20
@@ -72,8 +72,8 @@ class _Table(BaseModel):
 class SeedRun(_Table):
     """One run: its status, its scores (fractions), and what it did, in hashes cut to `DIGITS` digits.
 
-    None is "not available". The hashes are those of `harness.fingerprint.Fingerprint`; `precision` is the observed
-    one. A run that lost its loss (nonfinite) has no scores.
+    None is "not available". The hashes are those of `harness.record.fingerprint.Fingerprint`; `precision` is the
+    observed one. A run that lost its loss (nonfinite) has no scores.
     """
 
     status: Literal["ok", "collapsed", "nonfinite"]

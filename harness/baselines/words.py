@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from harness.baselines.model import EnvironmentFacts
-from harness.wording import show
+from harness.text import show
 
 HARDWARE: Final = ("cpu", "architecture", "accelerators")
 """Facts that make another machine: its kernels may round differently, and its speed says nothing of ours."""

@@ -21,10 +21,12 @@ EPILOG = (
     "or is missing or a requirement is unmet, 5 nothing was measured, 70 internal error, 130 interrupted."
 )
 
-COMMANDS: Final = (
-    "validate", "plan", "pack", "run", "check", "compare", "bench", "verify", "diff", "status", "report", "export",
-    "doctor", "schema",
-)  # fmt: skip
+COMMANDS: Final = {
+    "validate": "measure", "plan": "measure", "pack": "measure", "run": "measure", "check": "judge",
+    "compare": "judge", "bench": "measure", "verify": "judge", "diff": "judge", "status": "read", "report": "read",
+    "export": "read", "doctor": "measure", "schema": "keep", "store": "keep", "references": "keep", "baseline": "judge",
+}  # fmt: skip
+"""Each command, in the order of the help, and the folder of its module."""
 GROUPS: Final = ("store", "references", "baseline")
 
 
@@ -43,11 +45,10 @@ def application(arguments: Sequence[str] = ()) -> typer.Typer:
         epilog=EPILOG,
     )
     app.callback(invoke_without_command=True)(root)
-    known = (*COMMANDS, *GROUPS)
-    wanted = arguments[:1] if arguments and (arguments[0] in known or arguments[0] == "--version") else known
-    for name in known:
+    wanted = arguments[:1] if arguments and (arguments[0] in COMMANDS or arguments[0] == "--version") else COMMANDS
+    for name, folder in COMMANDS.items():
         if name in wanted:
-            module = import_module(f"harness.cli.{name}")
+            module = import_module(f"harness.cli.{folder}.{name}")
             if name in GROUPS:
                 app.add_typer(module.app, name=name)
             else:

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from harness.durable import write_durably
+from harness.disk import write_durably
 from harness.errors import SpecError, StoreError
-from harness.report.judgement_words import Inconclusive
-from harness.wording import show
+from harness.report.verdicts.words import Inconclusive
+from harness.text import show
 
 SUMMARY_VARIABLE: Final = "GITHUB_STEP_SUMMARY"
 

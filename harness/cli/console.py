@@ -13,10 +13,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from harness.cell import Cell
-from harness.entry import Entry
 from harness.execution.plan import Plan
 from harness.execution.progress import Summary
+from harness.grid.cell import Cell
+from harness.record.entry import Entry
 
 PLAIN_INTERVAL_S = 30.0
 PHASES = {"training": "training", "step": "training", "evaluated": "training", "predicting": "predicting"}

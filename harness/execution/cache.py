@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from harness.durable import write_durably
+from harness.disk import write_durably
 from harness.errors import StoreError
 
 

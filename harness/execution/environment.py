@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import harness
-from harness.canonical import short_hash
 from harness.errors import RequirementError
 from harness.execution import cache
 from harness.execution.devices import Device, nvidia_devices, nvidia_driver
+from harness.ids import short_hash
 
 START: Final = str(Path(harness.__file__).parent / "subject" / "start.py")
 CURRENT: Final = "current"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
-from harness.entry import Entry
+from harness.disk import CellLock
 from harness.errors import StoreError
 from harness.execution.outcome import (
     Identity,
@@ -18,10 +18,10 @@ from harness.execution.outcome import (
 )
 from harness.execution.plan import Plan, PlannedCell
 from harness.execution.running import Running, RunningCell, laggards, tidy
-from harness.lock import CellLock
-from harness.provenance import now
-from harness.record import FINAL, Provenance
-from harness.store import Attempt, Store
+from harness.record.entry import Entry
+from harness.record.model import FINAL, Provenance
+from harness.record.provenance import now
+from harness.record.store import Attempt, Store
 
 HostMode = Literal["fork", "spawn"]
 

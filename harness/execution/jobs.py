@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from harness.arguments import with_overlay
-from harness.canonical import short_hash
-from harness.cell import Cell
 from harness.execution import cache
 from harness.execution.environment import Environment
-from harness.execution.material import Materials
-from harness.store import Attempt
+from harness.execution.inputs import Materials
+from harness.grid.arguments import with_overlay
+from harness.grid.cell import Cell
+from harness.ids import short_hash
+from harness.record.store import Attempt
 
 PREPARE_THREADS = 1
 TIMED: Final[Mapping[str, Any]] = {

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from harness.cell import Cell
-from harness.entry import Entry
-from harness.record import FINAL
-from harness.seeds import SeedPlan
+from harness.grid.cell import Cell
+from harness.grid.looks import SeedPlan
+from harness.record.entry import Entry
+from harness.record.model import FINAL
 
 
 def due(

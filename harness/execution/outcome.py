@@ -14,11 +14,11 @@ from typing import Any, Final, Literal
 
 from pydantic import ValidationError
 
-from harness.cell import Cell
-from harness.provenance import now
-from harness.record import SERIES, Failure, Measured, Observed, Provenance, Record, Status, asked_of
+from harness.grid.cell import Cell
+from harness.record.model import SERIES, Failure, Measured, Observed, Provenance, Record, Status, asked_of
+from harness.record.provenance import now
+from harness.record.store import LOG, Attempt
 from harness.stats.collapse import is_collapsed
-from harness.store import LOG, Attempt
 
 DETAILS_CHARACTERS: Final = 4000
 CANNOT_WRITE: Final = 74

@@ -10,13 +10,13 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from harness.cell import Cell
-from harness.durable import explained, write_durably
+from harness.disk import explained, write_durably
 from harness.errors import StoreError
 from harness.execution.environment import Environment
 from harness.execution.plan import Packing, default_packing
 from harness.execution.require import device_count
-from harness.part import Number, Part
+from harness.grid.cell import Cell
+from harness.record.base import Number, Part
 
 FILE: Final = "packing.json"
 TIE: Final = 0.02

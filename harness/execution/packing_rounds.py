@@ -11,18 +11,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from harness.arguments import default_of
-from harness.cell import Cell
-from harness.entry import Entry
 from harness.errors import RunFailed
 from harness.execution.environment import Environment
-from harness.execution.material import Materials
+from harness.execution.inputs import Materials
 from harness.execution.packing import Measurement, Row, limit, machine_of
 from harness.execution.plan import Plan, PlannedCell
 from harness.execution.run import Runner, RunOptions
-from harness.provenance import now
-from harness.record import SCORED
-from harness.store import Store
+from harness.grid.arguments import default_of
+from harness.grid.cell import Cell
+from harness.record.entry import Entry
+from harness.record.model import SCORED
+from harness.record.provenance import now
+from harness.record.store import Store
 
 BATCH: Final = "per_device_train_batch_size"
 TRIAL_STEPS: Final = 10

@@ -11,12 +11,12 @@ from datetime import datetime
 from functools import cached_property
 from typing import Final, Literal
 
-from harness.cell import Cell
-from harness.entry import Entry
 from harness.execution.environment import Environment
-from harness.execution.material import Materials
+from harness.execution.inputs import Materials
 from harness.execution.require import device_count, skip_reason
-from harness.record import FINAL, SCORED
+from harness.grid.cell import Cell
+from harness.record.entry import Entry
+from harness.record.model import FINAL, SCORED
 
 State = Literal["to do", "done", "skip", "blocked"]
 HOST_START_S: Final = 3.7

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from harness.cell import Cell
 from harness.errors import MaterialError
 from harness.execution import cache, jobs
-from harness.execution.material import IDENTITY_FILES, files_sha256
+from harness.execution.inputs import IDENTITY_FILES, files_sha256
 from harness.execution.outcome import death
 from harness.execution.plan import Plan
 from harness.execution.running import Running
+from harness.grid.cell import Cell
 
 DEATHS_ALLOWED: Final = 2
 """Preparations of one pair that may die without a word before its cells are given up."""

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from harness.cell import Cell
-from harness.entry import Entry
 from harness.execution.plan import Plan
-from harness.record import ERRORED, SCORED
+from harness.grid.cell import Cell
+from harness.record.entry import Entry
+from harness.record.model import ERRORED, SCORED
 
 
 class Reporter(Protocol):

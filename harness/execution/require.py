@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from harness.cell import Cell
 from harness.errors import SpecError
 from harness.execution.environment import Environment
+from harness.grid.cell import Cell
 
 _ITEM: Final = re.compile(r"(?P<name>[a-z_]+)\s*(?:(?P<operator>>=|=)\s*(?P<value>[0-9]+))?")
 

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from harness.cell import Cell
-from harness.entry import Entry
+from harness.disk import CellLock
 from harness.errors import RunFailed, StoreError
 from harness.execution import jobs
 from harness.execution.device_pool import DevicePool
@@ -29,10 +28,11 @@ from harness.execution.preparation import Preparations
 from harness.execution.progress import Reporter, Summary
 from harness.execution.running import Running, RunningCell
 from harness.execution.throttle import ThrottleWatch
-from harness.lock import CellLock
-from harness.provenance import now, provenance
-from harness.record import ERRORED, SCORED, Status
-from harness.store import Store
+from harness.grid.cell import Cell
+from harness.record.entry import Entry
+from harness.record.model import ERRORED, SCORED, Status
+from harness.record.provenance import now, provenance
+from harness.record.store import Store
 
 TICK_S: Final = 0.2
 HOST_DEATHS_ALLOWED: Final = 3

@@ -7,11 +7,11 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.disk import CellLock
 from harness.execution.energy import Energy
 from harness.execution.plan import PlannedCell
-from harness.lock import CellLock
-from harness.record import Status
-from harness.store import Attempt
+from harness.record.model import Status
+from harness.record.store import Attempt
 
 
 @dataclass

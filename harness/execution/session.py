@@ -8,22 +8,22 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.cell import Cell
-from harness.entry import Entry
 from harness.errors import RequirementError
 from harness.execution.environment import CURRENT, Environment, probe_environment
+from harness.execution.inputs import Materials
 from harness.execution.looks import due
-from harness.execution.material import Materials
 from harness.execution.packing import choose
 from harness.execution.plan import Packing, Plan, make_plan
 from harness.execution.require import Requirement, read_requirement, unusable_device
 from harness.execution.run import RunOptions
-from harness.grid import Grid, load_grid
-from harness.provenance import today
-from harness.record import ERRORED
-from harness.seeds import SeedPlan
-from harness.selection import select
-from harness.store import Store
+from harness.grid.cell import Cell
+from harness.grid.grid import Grid, load_grid
+from harness.grid.looks import SeedPlan
+from harness.grid.select import select
+from harness.record.entry import Entry
+from harness.record.model import ERRORED
+from harness.record.provenance import today
+from harness.record.store import Store
 
 REQUIRE_VARIABLE = "HARNESS_REQUIRE"
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
-from harness.wording import listed, show, suggestion
+from harness.text import listed, show, suggestion
 
 Kind = Literal["course", "card", "notebook", "log", "readme", "paper", "vendor", "issue", "tutorial", "sample"]
 """Where a value was read; `sample` is put together from other references."""

@@ -16,7 +16,7 @@ from harness.errors import SpecError
 from harness.references.audit import comparable
 from harness.references.model import SCORES, Reference, explain
 from harness.references.recipe import same_recipe, same_settings, same_subject, settings, today
-from harness.wording import show, suggestion
+from harness.text import show, suggestion
 
 FILE: Final = "registry.toml"
 SCHEMA: Final = 1

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
-from harness.report.escape import code, inline
-from harness.report.numbers import NONE
-from harness.report.table import table
+from harness.report.format.escape import code, inline
+from harness.report.format.numbers import NONE
+from harness.report.format.table import table
 
 INDEX: Final = "README.md"
 

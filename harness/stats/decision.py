@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from harness.stats.student import quantile, tail
+from harness.stats.t import quantile, tail
 from harness.stats.variance import LEAST, Sd
 
 Outcome = Literal["PASS", "FAIL", "INCONCLUSIVE"]

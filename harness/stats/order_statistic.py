@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 import scipy
 
-from harness.stats.student import Array, spread_nodes
+from harness.stats.t import Array, spread_nodes
 
 HERMITE: Final = 81
 DRAWS: Final = 200_000

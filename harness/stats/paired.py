@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from harness.stats.decision import Estimate
-from harness.stats.student import Array
+from harness.stats.t import Array
 from harness.stats.variance import Sample, Sd, sample, satterthwaite
 
 ENUMERATED: Final = 200_000

@@ -13,7 +13,7 @@ from typing import Final, Literal
 import scipy
 
 from harness.stats.decision import Direction, Rule
-from harness.stats.student import Array, quantile, spread_nodes
+from harness.stats.t import Array, quantile, spread_nodes
 from harness.stats.variance import LEAST, LEAST_WITH_HISTORY, Sd
 
 Kind = Literal["single", "mean", "arms", "paired"]

@@ -15,7 +15,7 @@ import numpy as np
 import scipy
 
 from harness.stats.decision import Interval, Outcome
-from harness.stats.student import quantile, spread_nodes, tail
+from harness.stats.t import quantile, spread_nodes, tail
 from harness.stats.variance import own
 
 MARGIN: Final = 0.05

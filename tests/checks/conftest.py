@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.record import Record
-from harness.runs import Run
+from harness.record.model import Record
+from harness.record.run import Run
 
 EXAMPLES, VALIDATION, POSITIVES = 800, 240, 160
 TRAIN_HASH = "76d63a01d345ddbe0b397fa014d41ff489ea252cffdef0194561f67ab8cc4f70"

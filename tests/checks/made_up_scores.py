@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.cell import Cell, Checkpoint
-from harness.checks.gate import Configuration, configurations
-from harness.entry import Entry
-from harness.record import Record, asked_of
+from harness.checks.scores.gate import Configuration, configurations
+from harness.grid.cell import Cell, Checkpoint
+from harness.record.entry import Entry
+from harness.record.model import Record, asked_of
 from harness.references import Published, Reference
 
 UNCASED = "google-bert/bert-base-uncased"

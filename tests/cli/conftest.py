@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from harness.cli import bench as bench_module
-from harness.cli import doctor as doctor_module
 from harness.cli.app import run_command
+from harness.cli.measure import bench as bench_module
+from harness.cli.measure import doctor as doctor_module
 from harness.execution import session as session_module
 from harness.execution.environment import Environment
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from benchmarks.synthetic_store import Template, fill
-from harness.grid import load_grid
-from harness.record import SCORED
-from harness.store import Store
+from harness.grid.grid import load_grid
+from harness.record.model import SCORED
+from harness.record.store import Store
 
 Make = Callable[..., Any]
 SAVED = "reports/baselines/tour.json"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.cli import bench as bench_module
+from harness.cli.measure import bench as bench_module
 from harness.errors import RequirementError, RunFailed
 from harness.execution.progress import Summary
 

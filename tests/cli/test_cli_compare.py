@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from harness.cell import Cell
-from harness.cli import compare as compare_module
-from harness.grid import load_grid
-from harness.record import asked_of, parse_record
-from harness.store import Store
+from harness.cli.judge import compare as compare_module
+from harness.grid.cell import Cell
+from harness.grid.grid import load_grid
+from harness.record.model import asked_of, parse_record
+from harness.record.store import Store
 
 Make = Callable[..., Any]
 RECORD = Path(__file__).resolve().parents[1] / "data" / "records" / "v1" / "ok.json"

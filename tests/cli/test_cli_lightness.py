@@ -69,7 +69,7 @@ def test_version(harness: Make) -> None:
 def test_a_command_imports_what_it_needs() -> None:
     code = (
         "import sys\nfrom harness.cli.app import application\napplication(['plan'])\n"
-        "print([m for m in ('numpy', 'scipy', 'matplotlib', 'harness.cli.check') if m in sys.modules])"
+        "print([m for m in ('numpy', 'scipy', 'matplotlib', 'harness.cli.judge.check') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY, check=True)
     assert done.stdout.strip() == "[]"

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from harness.cli import pack as pack_module
-from harness.cli.pack import packing_text
+from harness.cli.measure import pack as pack_module
+from harness.cli.measure.pack import packing_text
 from harness.execution.packing import Measurement, Row, measurements
 
 Make = Callable[..., Any]

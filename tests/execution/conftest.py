@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.entry import Entry
-from harness.record import Record
-from harness.store import Store
+from harness.record.entry import Entry
+from harness.record.model import Record
+from harness.record.store import Store
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FAULTS = Path(__file__).resolve().parent / "faults"

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from harness.cell import Cell
-from harness.entry import Entry
 from harness.execution.looks import due
-from harness.seeds import SeedPlan
+from harness.grid.cell import Cell
+from harness.grid.looks import SeedPlan
+from harness.record.entry import Entry
 
 PLAN = SeedPlan(looks=(2, 3, 5), seeds=(42, 1, 2, 3, 4))
 MakeCell = Callable[..., Cell]

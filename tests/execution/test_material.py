@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from harness.cell import Cell, Checkpoint
 from harness.errors import MaterialError
 from harness.execution.environment import START, Environment
-from harness.execution.material import IDENTITY_FILES, Materials, files_sha256, package_checkpoint
+from harness.execution.inputs import IDENTITY_FILES, Materials, files_sha256, package_checkpoint
+from harness.grid.cell import Cell, Checkpoint
 from harness.subject import corpus
 from harness.subject.checkpoints import TINY_BERT_VERSION
 

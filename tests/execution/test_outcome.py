@@ -20,8 +20,8 @@ from harness.execution.outcome import (
     log_tail,
     read_result,
 )
-from harness.record import STATUSES, Provenance, Record
-from harness.store import Attempt
+from harness.record.model import STATUSES, Provenance, Record
+from harness.record.store import Attempt
 from harness.subject import child
 
 Make = Callable[..., Any]

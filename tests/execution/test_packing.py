@@ -14,14 +14,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.cell import Cell
 from harness.errors import StoreError
 from harness.execution import cache, packing, packing_rounds
 from harness.execution.environment import Environment
-from harness.execution.material import IDENTITY_FILES, files_sha256
+from harness.execution.inputs import IDENTITY_FILES, files_sha256
 from harness.execution.packing import Measurement, Row, choose, keep, measurements
 from harness.execution.packing_rounds import Round, Rounds, arms, schedule
 from harness.execution.preparation import earlier
+from harness.grid.cell import Cell
 
 Make = Callable[..., Any]
 SAME = {"loss_sha256": ["a" * 64], "final_sha256": ["b" * 64]}

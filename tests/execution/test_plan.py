@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.cell import Cell
-from harness.entry import Entry
 from harness.errors import MaterialError
 from harness.execution.environment import Environment
 from harness.execution.plan import HOST_START_S, Packing, Plan, PlannedCell, default_packing, make_plan, ranks_beside
-from harness.record import ERRORED, FINAL, STATUSES
+from harness.grid.cell import Cell
+from harness.record.entry import Entry
+from harness.record.model import ERRORED, FINAL, STATUSES
 
 Make = Callable[..., Any]
 

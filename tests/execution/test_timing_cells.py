@@ -12,10 +12,10 @@ import pytest
 
 pytest.importorskip("torch")
 
-from harness.grid import Grid, load_grid
-from harness.record import Record
-from harness.runs import read_series
-from harness.store import Store
+from harness.grid.grid import Grid, load_grid
+from harness.record.model import Record
+from harness.record.run import read_series
+from harness.record.store import Store
 
 GRID = """
 name = "timed"

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from harness.arguments import check_recipe
 from harness.errors import SpecError
-from harness.grid_tables import Reference as GridReference
+from harness.grid.arguments import check_recipe
+from harness.grid.tables import Reference as GridReference
 from harness.references import Reference, Registry, comparable, find, load, matching, registry
 from harness.references.recipe import same_recipe, same_settings, settings, today
 

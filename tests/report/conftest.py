@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.entry import Entry
-from harness.record import Record
+from harness.record.entry import Entry
+from harness.record.model import Record
 from harness.report import GridFacts, ReportModel, build_report
 
 COMMAND = "harness report benchmarks/quickstart.toml --out reports/demo.md"

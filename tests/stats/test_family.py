@@ -10,7 +10,7 @@ from scipy.stats import false_discovery_control, norm
 
 from harness.stats.decision import Decision, Estimate, Rule, decide
 from harness.stats.family import benjamini_hochberg, holm, job, judge
-from harness.stats.looks import nominal_alpha
+from harness.stats.sequential import nominal_alpha
 from harness.stats.stability import gated, stability
 from harness.stats.variance import Sd
 

@@ -19,9 +19,9 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 datasets = pytest.importorskip("datasets")
 
-from harness.arguments import OVERLAY, frozen_defaults, frozen_versions, table  # noqa: E402
 from harness.errors import SpecError  # noqa: E402
-from harness.record import Fingerprint  # noqa: E402
+from harness.grid.arguments import OVERLAY, frozen_defaults, frozen_versions, table  # noqa: E402
+from harness.record.model import Fingerprint  # noqa: E402
 from harness.subject import arguments as subject_arguments  # noqa: E402
 from harness.subject import assembly, checkpoints, ranks, tasks  # noqa: E402
 from harness.subject.engines import plain, supported  # noqa: E402

@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 datasets = pytest.importorskip("datasets")
 
-from harness.record import Fingerprint  # noqa: E402
+from harness.record.model import Fingerprint  # noqa: E402
 from harness.subject import arguments as subject_arguments  # noqa: E402
 from harness.subject import assembly, checkpoints  # noqa: E402
 from harness.subject.assembly import RankPart  # noqa: E402

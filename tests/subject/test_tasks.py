@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from harness.errors import MaterialError
-from harness.record import Record
-from harness.store import Store
+from harness.record.model import Record
+from harness.record.store import Store
 from harness.subject import checkpoints, corpus, tasks
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -1,0 +1,1 @@
+"""What a configuration scored: quality, parity, stability, and the accepted baseline."""

@@ -1,0 +1,42 @@
+"""A question that the gate asks of scores: asked at a look, answered with a judgement and the p it could block with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from harness.checks.scores.judgement import Judgement
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the first `first` runs say (None: all of them).
+
+    `p` is the one with which the judgement enters the family; None where no number could have made it FAIL.
+    """
+
+    judgement: Judgement
+    p: float | None
+    first: int | None
+
+
+class Question(Protocol):
+    """One check of one configuration; the gate knows of it no more than this."""
+
+    @property
+    def runs(self) -> int:
+        """How many runs ended that planned looks count."""
+
+    @property
+    def gates(self) -> bool:
+        """Whether its FAIL can block; otherwise it is reported only."""
+
+    @property
+    def lasting(self) -> bool:
+        """Whether a PASS at a planned look stands, whatever later runs say."""
+
+    def ask(self, first: int | None, alpha: float) -> Answer:
+        """Judge the first runs at a level."""
+
+    def finish(self, judgement: Judgement, first: int | None) -> Judgement:
+        """Add what does not decide: outlook and evidence."""

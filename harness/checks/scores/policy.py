@@ -1,0 +1,61 @@
+"""A policy: how large a difference counts, how sure to be, what is declared harmless and which failures are waived."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass, field
+
+from harness.grid.waivers import Waiver
+from harness.stats.decision import Direction
+from harness.stats.margin import PARITY
+from harness.stats.sequential import WHOLE
+from harness.stats.stability import STABLE
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the gate goes by.
+
+    Attributes
+    ----------
+    margin
+        Points that count as equal to a reference; None: from the reference's spread ("auto").
+    parity_margin
+        Points that count as equal between two configurations.
+    alpha
+        The level of the family's FAILs, and of each PASS.
+    direction
+        "both", or "lower": only losses fail.
+    looks
+        The planned looks, as rising numbers of runs; None: one look at whatever there is.
+    p0
+        The rate of collapses that the recipe is allowed.
+    harmless
+        Fields in which run and reference may differ (`recipe_difference.DECLARABLE`).
+    """
+
+    margin: float | None = None
+    parity_margin: float = PARITY
+    alpha: float = WHOLE
+    direction: Direction = "both"
+    looks: tuple[int, ...] | None = None
+    p0: float = STABLE
+    harmless: frozenset[str] = field(default_factory=frozenset)
+    waivers: tuple[Waiver, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, value in (("margin", self.margin), ("parity_margin", self.parity_margin)):
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise ValueError(f"{name}: {value} (allowed: above 0 points)")
+        if not 0 < self.alpha < 0.5:
+            raise ValueError(f"alpha: {self.alpha} (allowed: between 0 and 0.5)")
+        if self.direction not in ("both", "lower"):
+            raise ValueError(f"direction: {self.direction!r} (allowed: both, lower)")
+        if not 0 <= self.p0 < 1:
+            raise ValueError(f"p0: {self.p0} (allowed: 0 to below 1)")
+        if self.looks is not None and (
+            not self.looks or self.looks[0] < 2 or any(b <= a for a, b in itertools.pairwise(self.looks))
+        ):
+            raise ValueError(f"looks: {self.looks} (allowed: rising numbers of runs from 2)")
+        object.__setattr__(self, "harmless", frozenset(self.harmless))

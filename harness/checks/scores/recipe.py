@@ -1,0 +1,216 @@
+"""What a run and a reference do not share: each difference a sentence, and which of them stand in a verdict's way."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from harness.checks.scores.configuration import MRPC, Configuration
+from harness.grid.arguments import default_of, table
+from harness.references import Reference
+from harness.references.recipe import settings, today
+from harness.text import show
+
+UNSTATED: Final = "unstated"
+"""The checkpoint of a reference that a grid writes out without one: whichever is judged."""
+
+FIELDS: Final = (
+    "checkpoint", "config", "task", "num_train_epochs", "max_steps", "global_batch_size", "learning_rate",
+    "lr_scheduler_type", "warmup_steps", "weight_decay", "precision", "devices", "engine", "dropout",
+)  # fmt: skip
+"""What is compared of checkpoint, data and recipe, by the names under which a difference is declared harmless."""
+
+TRAINING: Final = (
+    "optim", "optim_args", "optim_target_modules", "adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm",
+    "label_smoothing_factor", "neftune_noise_alpha", "lr_scheduler_kwargs", "train_sampling_strategy",
+    "dataloader_drop_last", "load_best_model_at_end",
+)  # fmt: skip
+"""Arguments that change the result; a reference that is silent on them has their defaults."""
+
+DECLARABLE: Final = (*FIELDS, *TRAINING)
+"""Every name that a policy's `harmless` may have."""
+
+_STATED: Final = ("learning_rate", "lr_scheduler_type", "weight_decay")
+_PLAIN: Final = frozenset({"fp32", "tf32"})
+
+
+@dataclass(frozen=True)
+class Difference:
+    """`field` is the name to declare it harmless by, `text` the sentence."""
+
+    field: str
+    text: str
+
+
+@dataclass(frozen=True)
+class RecipeDifferences:
+    """`blocking` stand in the way of a verdict, `harmless` were declared so; `notes` are worth saying and no more."""
+
+    blocking: tuple[str, ...]
+    harmless: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def recipe_differences(
+    configuration: Configuration, reference: Reference, harmless: Collection[str] = ()
+) -> RecipeDifferences:
+    """Compare a configuration with what is known of a reference; what is not known of it is no difference."""
+    found = list(_differences(configuration, reference))
+    return RecipeDifferences(
+        tuple(each.text for each in found if each.field not in harmless),
+        tuple(each.text for each in found if each.field in harmless),
+        tuple(_notes(configuration, reference)),
+    )
+
+
+def other_data(configuration: Configuration, reference: Reference) -> str | None:
+    """Return why the examples cannot be the reference's; None where they are the same, as far as counts tell."""
+    task, counts = configuration.asked.task, configuration.counts
+    same = (MRPC.total, MRPC.positive)
+    if reference.task == "glue/mrpc" and counts is not None:
+        if counts == same:
+            return None
+        of = f"{counts[1]} positive of {counts[0]} validation examples"
+        return f"task: run {task} ({of}), reference glue/mrpc ({same[1]} of {same[0]})"
+    return None if task == reference.task else f"task: run {task}, reference {reference.task}"
+
+
+def same_checkpoint(configuration: Configuration, reference: Reference) -> bool:
+    """Say whether the reference is of this configuration's checkpoint, or does not say of which."""
+    return reference.checkpoint == UNSTATED or today(reference.checkpoint) == today(
+        configuration.asked.checkpoint.source
+    )
+
+
+def resolved(configuration: Configuration, name: str) -> Any:
+    """Return what an argument was: as asked for, else as a record resolved it, else today's default."""
+    recipe = configuration.asked.recipe
+    if name in recipe:
+        return recipe[name]
+    if name in configuration.arguments:
+        return configuration.arguments[name]
+    return default_of(name) if name in table()["fields"] else None
+
+
+def global_batch(configuration: Configuration) -> int:
+    """Examples of an optimizer step: of a device, times devices, times accumulated batches."""
+    each = resolved(configuration, "per_device_train_batch_size")
+    return int(each * configuration.asked.devices * (resolved(configuration, "gradient_accumulation_steps") or 1))
+
+
+def _differences(run: Configuration, reference: Reference) -> Iterator[Difference]:
+    asked, known = run.asked, settings(reference)
+    data = other_data(run, reference)
+    if data is not None:
+        yield Difference("task", data)
+    if not same_checkpoint(run, reference):
+        yield _told("checkpoint", asked.checkpoint.source, reference.checkpoint)
+    if asked.checkpoint.config:
+        changed = ", ".join(f"{name} = {show(value)}" for name, value in asked.checkpoint.config.items())
+        yield Difference("config", f"config: run with {changed}, reference with the checkpoint's own")
+    yield from _length(run, reference)
+    batch = global_batch(run)
+    if known.get("global_batch_size", batch) != batch:
+        yield _told("global_batch_size", batch, known["global_batch_size"])
+    for name in _STATED:
+        if name in known and not _equal(resolved(run, name), known[name]):
+            yield _told(name, resolved(run, name), known[name])
+    if "warmup_steps" in known:
+        ours, theirs = resolved(run, "warmup_steps") or 0, known["warmup_steps"]
+        if not _same_warmup(ours, theirs, _steps(run)):
+            yield _told("warmup_steps", ours, theirs)
+    for name in TRAINING:
+        theirs = reference.recipe.get(name, default_of(name))
+        # Only what a recipe asks for is compared with a silent reference: defaults are each version's own.
+        ours = resolved(run, name) if name in reference.recipe else asked.recipe.get(name, theirs)
+        if not _equal(ours, theirs) and not _one_optimizer(name, ours, theirs):
+            yield _told(name, ours, theirs)
+    if reference.precision not in (None, asked.precision) and not (
+        not reference.precision_stated and {reference.precision, asked.precision} <= _PLAIN
+    ):
+        yield _told("precision", asked.precision, reference.precision)
+    if reference.devices not in (None, asked.devices):
+        yield _told("devices", asked.devices, reference.devices)
+    engine = reference.setup.get("engine")
+    if engine not in (None, asked.engine):
+        yield _told("engine", asked.engine, engine)
+    if asked.dropout is False:
+        yield Difference("dropout", "dropout: run without, reference with the checkpoint's own")
+
+
+def _length(run: Configuration, reference: Reference) -> Iterator[Difference]:
+    """How long was trained: epochs, unless a number of steps cuts them short."""
+    most = resolved(run, "max_steps") or -1
+    if most > 0:
+        steps = reference.setup.get("steps")
+        if most != steps:
+            theirs = f"{steps} steps" if steps else f"{reference.recipe.get('num_train_epochs', 'all its')} epochs"
+            yield Difference("max_steps", f"max_steps: run {most} steps, reference {theirs}")
+        return
+    epochs = reference.recipe.get("num_train_epochs")
+    if epochs is not None and not _equal(resolved(run, "num_train_epochs"), epochs):
+        yield _told("num_train_epochs", resolved(run, "num_train_epochs"), epochs)
+
+
+def _notes(run: Configuration, reference: Reference) -> Iterator[str]:
+    asked = run.asked
+    if asked.task != reference.task and other_data(run, reference) is None:
+        yield f"data read from {asked.task}: as many examples and positives as {reference.task}"
+    if reference.checkpoint == UNSTATED:
+        yield "the reference does not say its checkpoint"
+    if asked.head_seeding == "seeded" and reference.recipe:
+        yield "the head is seeded here; a model built before the seed is set, as in the course, has a random one"
+    if asked.accepts_loss_kwargs is False:
+        yield "accepts_loss_kwargs = false: the training loop scales the loss, not the model"
+    if asked.resume_at:
+        yield f"stopped and resumed at step {asked.resume_at}"
+    if not reference.precision_stated and reference.precision is not None:
+        yield f"the reference does not state its precision ({reference.precision} is taken)"
+    silent = [
+        name for name in ("num_train_epochs", "global_batch_size", "learning_rate") if name not in settings(reference)
+    ]
+    if silent:
+        yield f"not known of the reference: {', '.join(silent)}"
+    for name in ("max_length", "padding"):
+        if name in reference.setup:
+            yield f"the reference has {name} = {show(reference.setup[name])}"
+    theirs = {name: version for name, version in reference.versions.items() if name in run.versions}
+    other = [f"{name} {run.versions[name]} here, {v} there" for name, v in theirs.items() if run.versions[name] != v]
+    if other:
+        yield f"versions: {'; '.join(other)}"
+
+
+def _told(name: str, ours: Any, theirs: Any) -> Difference:
+    return Difference(name, f"{name}: run {_plain(ours)}, reference {_plain(theirs)}")
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else show(value)
+
+
+def _equal(ours: Any, theirs: Any) -> bool:
+    numbers = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in (ours, theirs))
+    if numbers:
+        return math.isclose(ours, theirs, rel_tol=1e-9)
+    return bool(ours == theirs) or (ours in (None, {}, "") and theirs in (None, {}, ""))
+
+
+def _one_optimizer(name: str, ours: Any, theirs: Any) -> bool:
+    """AdamW under its several kernels: the default moved between versions, and the update rule is one."""
+    kernels = ("adamw_torch", "adamw_torch_fused", "adamw_hf")
+    return name == "optim" and ours in kernels and theirs in kernels
+
+
+def _steps(run: Configuration) -> int | None:
+    return next((entry.steps for entry in run.entries if entry.steps), None)
+
+
+def _same_warmup(ours: float, theirs: float, steps: int | None) -> bool:
+    """Compare warm-ups in steps where one is a ratio (below 1) and the number of steps is known."""
+    if _equal(ours, theirs):
+        return True
+    if steps is None:
+        return False
+    return len({math.ceil(value * steps) if 0 < value < 1 else int(value) for value in (ours, theirs)}) == 1

@@ -1,0 +1,153 @@
+"""What more runs would bring, in words: the smallest difference these find, and how many more give a verdict."""
+
+from __future__ import annotations
+
+import functools
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from harness.record.entry import Entry
+from harness.stats.decision import Decision, Rule
+from harness.stats.power import POWER, Design, detectable, limit_of_detection, more_seeds, planning_sd
+from harness.stats.sequential import next_look
+from harness.stats.t import quantile
+
+GRAIN: Final = 0.05
+"""Points to which the sd is rounded up that seeds are planned with."""
+
+MOST_DF: Final = 200.0
+"""Beyond so many degrees of freedom a smallest detectable difference no longer depends on them."""
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """`detectable` in points, `more_seeds` and `text` as in `Judgement`."""
+
+    detectable: float | None
+    more_seeds: int | None
+    text: str
+
+
+@dataclass(frozen=True)
+class _AsMeasured(Design):
+    """A design whose standard error is 1, with the degrees of freedom that an estimate had."""
+
+    measured: float = 1.0
+
+    def df(self, n: int) -> float:
+        """Those of the estimate."""
+        return self.measured
+
+    def se_diff(self, n: int) -> float:
+        """One."""
+        return 1.0
+
+
+def outlook(
+    decision: Decision,
+    design: Design,
+    rule: Rule,
+    *,
+    against: str,
+    looks: tuple[int, ...] | None = None,
+    run_seconds: float | None = None,
+    where: str = "",
+) -> Outlook:
+    """Say what the runs of a decision can find, and where it is undecided how many more would decide it.
+
+    `design` says what is compared, `rule` with which margin and level. Planned with the upper 80 % bound of the sd,
+    rounded up to 0.05 points, and for a true difference of 0. `against` names the other side ("a single run");
+    `run_seconds` is what a run takes; `where` says where seeds are added (" in both").
+    """
+    found = detectable_here(decision)
+    chance = f"{100 * POWER:.0f} %"
+    parts = []
+    if found is not None:
+        parts.append(f"These runs find a true difference of {found:.1f} points with a power of {chance}")
+    if decision.outcome != "INCONCLUSIVE":
+        return Outlook(found, None, _joined(parts))
+    following = next_look(decision.n, looks) if looks else None
+    if decision.sd is None or not decision.sd.value:
+        # Nothing to plan with: the least number of runs is all that can be said.
+        least = following or (rule.n_min or 5)
+        more = max(0, least - decision.n) or None
+        if more:
+            parts.append(f"{_seeds(more, where)} would be the least that can be judged")
+        elif decision.sd is not None:
+            parts.append("runs that are all equal are no sample: look for what makes them so")
+        return Outlook(found, more, _joined(parts))
+    if decision.p_tost is not None and decision.p_tost < decision.alpha and not decision.barred:
+        parts.append("the scores of the ok runs alone would pass: fewer collapses are what it takes")
+        return Outlook(found, None, _joined(parts))
+    sd = GRAIN * math.ceil(planning_sd(decision.sd) / GRAIN - 1e-9)
+    more = _more(design, decision.n, sd, rule)
+    if more is None:
+        parts.append(
+            f"no number of seeds gives an {chance} chance of a verdict within {rule.delta:.2f} points of {against} "
+            f"(planned with sd {sd:.2f})"
+        )
+    else:
+        gives = "gives" if more == 1 else "give"
+        took = f" (about {_minutes(more * run_seconds)} of runs)" if run_seconds else ""
+        parts.append(
+            f"{_seeds(more, where)}{took} {gives} an {chance} chance of a verdict if the true difference is 0 "
+            f"(planned with sd {sd:.2f})"
+        )
+    if following is not None:
+        parts.append(f"the next planned look is at {following} seeds")
+    elif looks:
+        parts.append("no planned look is left: open a ticket")
+    floor = limit_of_detection(design, decision.sd.value, alpha=_two_sided(decision))
+    if floor:
+        parts.append(f"no number of seeds can show a shift below {floor:.1f} points against {against}")
+    return Outlook(found, more, _joined(parts))
+
+
+def detectable_here(decision: Decision) -> float | None:
+    """Return the true difference, in points, that the difference test finds with 80 % power with these runs.
+
+    The standard error is read off the 95 % interval, so that it holds for every kind of reference.
+    """
+    if decision.ci95 is None or decision.df is None or decision.ci95[1] <= decision.ci95[0]:
+        return None
+    se = (decision.ci95[1] - decision.ci95[0]) / 2 / quantile(0.975, decision.df)
+    return se * _unit_detectable(min(MOST_DF, round(decision.df, 1)), _two_sided(decision))
+
+
+def median_seconds(entries: Sequence[Entry]) -> float | None:
+    """Return what a run takes in all, the median; None where no entry says."""
+    known = [entry.seconds["total"] for entry in entries if math.isfinite(entry.seconds.get("total", math.nan))]
+    return statistics.median(known) if known else None
+
+
+@functools.lru_cache(maxsize=4096)
+def _unit_detectable(df: float, alpha: float) -> float:
+    return detectable(_AsMeasured("paired", measured=df), 2, 1.0, alpha=alpha)
+
+
+@functools.lru_cache(maxsize=16384)
+def _more(design: Design, n: int, sd: float, rule: Rule) -> int | None:
+    return more_seeds(design, n, sd, rule)
+
+
+def _two_sided(decision: Decision) -> float:
+    """The level of a two-sided test that is as strict on its lower side."""
+    return min(0.5, 2 * decision.alpha) if decision.direction == "lower" else decision.alpha
+
+
+def _seeds(more: int, where: str) -> str:
+    return f"{more} more seed{'' if more == 1 else 's'}{where}"
+
+
+def _minutes(seconds: float) -> str:
+    minutes = seconds / 60
+    if minutes < 1:
+        return f"{seconds:.0f} s"
+    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
+
+
+def _joined(parts: Sequence[str]) -> str:
+    return f"{'; '.join(parts)}." if parts else ""

@@ -1,0 +1,1 @@
+"""How fast a configuration trains, compared by pairs of processes or with kept sessions."""

@@ -1,0 +1,197 @@
+"""The speed baseline: timing processes of a grid as a small JSON file, a line a process, to be reviewed and kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from harness.baselines.file import no_constant, no_key_twice
+from harness.baselines.model import Text
+from harness.checks.speed.process import Replicate, oldest_first
+from harness.errors import SpecError
+from harness.grid.file import explain, raise_problems
+from harness.ids import canonical_json
+from harness.text import show
+
+SCHEMA: Final = 1
+WANTED: Final = "a speed baseline as `harness compare --save FILE RESULTS` writes it"
+MAX_BYTES: Final = 64 * 2**20
+
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Peak = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=False)
+
+
+class Process(_Table):
+    """One timing process: samples a second, why the machine was not quiet, peaks of memory in MiB."""
+
+    session: Text
+    repeat: Annotated[int, Field(ge=1)]
+    started: Text
+    rate: Rate
+    reasons: list[str] = Field(default_factory=list)
+    machine: Text
+    memory_mib: Peak | None = None
+    process_mib: Peak | None = None
+
+
+class TimedConfiguration(_Table):
+    """What was timed, and its processes, oldest first."""
+
+    label: Text
+    configuration_id: Text
+    axes: dict[str, Any]
+    precision: Text
+    devices: Annotated[int, Field(ge=1)]
+    engine: Text
+    environment: Text
+    asked: dict[str, Any]
+    processes: list[Process] = Field(min_length=1)
+
+
+class SpeedBaseline(_Table):
+    """Timing sessions of a grid. `machines` names each machine once: key -> facts, as canonical JSON."""
+
+    schema_: Annotated[int, Field(alias="schema", ge=1, le=SCHEMA)] = SCHEMA
+    kind: Literal["harness-speed"] = "harness-speed"
+    harness: Text
+    date: Text
+    machines: dict[Text, dict[str, Any]]
+    configurations: list[TimedConfiguration] = Field(min_length=1)
+
+
+def speed_baseline(replicates: Sequence[Replicate], *, harness: str, date: str) -> SpeedBaseline:
+    """The baseline of these processes; a process that comes twice counts once, its last mention."""
+    every = oldest_first({(one.configuration_id, one.session, one.repeat): one for one in replicates}.values())
+    names = {key: f"m{number}" for number, key in enumerate(dict.fromkeys(one.machine for one in every), start=1)}
+    found: dict[str, list[Replicate]] = {}
+    for one in every:
+        found.setdefault(one.configuration_id, []).append(one)
+    return SpeedBaseline(
+        harness=harness,
+        date=date,
+        machines={name: json.loads(key) for key, name in names.items()},
+        configurations=[
+            TimedConfiguration(
+                label=last.label,
+                configuration_id=last.configuration_id,
+                axes=dict(last.axes),
+                precision=last.precision,
+                devices=last.devices,
+                engine=last.engine,
+                environment=last.environment,
+                asked=dict(last.asked),
+                processes=[
+                    Process(
+                        session=one.session,
+                        repeat=one.repeat,
+                        started=one.started,
+                        rate=one.rate,
+                        reasons=list(one.reasons),
+                        machine=names[one.machine],
+                        memory_mib=one.memory_mib,
+                        process_mib=one.process_mib,
+                    )
+                    for one in processes
+                ],
+            )
+            for processes in found.values()
+            for last in processes[-1:]
+        ],
+    )
+
+
+def replicates_of(baseline: SpeedBaseline) -> list[Replicate]:
+    """The processes of a baseline, as they were."""
+    keys = {name: canonical_json(facts) for name, facts in baseline.machines.items()}
+    return [
+        Replicate(
+            configuration_id=each.configuration_id,
+            label=each.label,
+            axes=each.axes,
+            precision=each.precision,
+            devices=each.devices,
+            engine=each.engine,
+            environment=each.environment,
+            session=one.session,
+            repeat=one.repeat,
+            started=one.started,
+            rate=one.rate,
+            reasons=tuple(one.reasons),
+            machine=keys[one.machine],
+            memory_mib=one.memory_mib,
+            process_mib=one.process_mib,
+            asked=each.asked,
+        )
+        for each in baseline.configurations
+        for one in each.processes
+    ]
+
+
+def speed_baseline_text(baseline: SpeedBaseline) -> str:
+    """The file's text: a line a field, a line a process."""
+    data = baseline.model_dump(mode="json", by_alias=True)
+    configurations = data.pop("configurations")
+    lines = [f" {_line(key)}: {_line(value)}," for key, value in data.items()]
+    blocks = []
+    for each in configurations:
+        processes = ",\n".join(f"    {_line(one)}" for one in each.pop("processes"))
+        fields = "\n".join(f"   {_line(key)}: {_line(value)}," for key, value in each.items())
+        blocks.append(f'  {{\n{fields}\n   "processes": [\n{processes}\n   ]\n  }}')
+    return "\n".join(["{", *lines, ' "configurations": [', ",\n".join(blocks), " ]", "}"]) + "\n"
+
+
+def parse_speed_baseline(content: bytes, file: str) -> SpeedBaseline:
+    """Check a speed baseline given as the bytes of its file, `file` being its name in error texts.
+
+    Raises
+    ------
+    SpecError
+        With a line for every problem: file, dotted field, value got, what is allowed.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+        data = json.loads(text, parse_constant=no_constant, object_pairs_hook=no_key_twice)
+    except json.JSONDecodeError as error:
+        where = f"{file}: line {error.lineno}, column {error.colno}"
+        raise SpecError(f"{where}: not JSON ({error.msg}); allowed {WANTED}") from error
+    except (ValueError, RecursionError) as error:
+        raise SpecError(f"{file}: cannot be read ({error}); allowed {WANTED}") from error
+    if not isinstance(data, dict) or data.get("kind") != "harness-speed":
+        got = show(data.get("kind")) if isinstance(data, dict) else show(data)
+        raise SpecError(f'{file}: kind: got {got}; allowed "harness-speed", {WANTED}')
+    schema = data.get("schema")
+    if isinstance(schema, int) and not isinstance(schema, bool) and schema > SCHEMA:
+        raise SpecError(f"{file}: schema: got {schema}, of a newer harness; allowed 1 to {SCHEMA}")
+    try:
+        baseline = SpeedBaseline.model_validate(data)
+    except ValidationError as error:
+        raise_problems(explain(error, SpeedBaseline, file))
+        raise AssertionError("a validation error has problems") from error
+    raise_problems(_problems(baseline, file))
+    return baseline
+
+
+def _problems(baseline: SpeedBaseline, file: str) -> list[str]:
+    """What no single field shows: machines that are not there, processes that come twice."""
+    problems, seen = [], set()
+    for number, each in enumerate(baseline.configurations):
+        for place, one in enumerate(each.processes):
+            where = f"{file}: configurations[{number}].processes[{place}]"
+            if one.machine not in baseline.machines:
+                problems.append(f"{where}.machine: got {show(one.machine)}; allowed {show(list(baseline.machines))}")
+            key = (each.configuration_id, one.session, one.repeat)
+            if key in seen:
+                problems.append(f"{where}: session {one.session}, repeat {one.repeat} comes twice; allowed once")
+            seen.add(key)
+    return problems
+
+
+def _line(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)

@@ -1,0 +1,190 @@
+"""What `harness verify` runs: for each cell asked about short runs of its own, in pairs; and their verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from harness.checks.verdict import Verdict
+from harness.checks.verify.fidelity import fidelity
+from harness.checks.verify.invariants import Kind, invariant
+from harness.checks.verify.reproducibility import reproducibility
+from harness.grid.arguments import default_of
+from harness.grid.cell import Cell
+from harness.record.run import Run
+
+STEPS: Final = 8
+"""Optimizer steps of a short run: enough for two resumed halves, few enough for rounding not to grow."""
+MAX_STEPS: Final = 20
+ACCUMULATION: Final = 4
+RANKS: Final = 2
+EVAL_BATCH_FACTOR: Final = 4
+ENGINES: Final = ("loop", "accelerate")
+WHOLE_EPOCH: Final = {"embedded/paraphrase": 48}
+"""Tasks whose epoch is short enough to be run whole, with a batch that does not divide it (800 = 16 x 48 + 32)."""
+KINDS: Final = ("repeat", "accumulation", "devices", "eval_batch", "resume", "engine", "padding")
+_BATCH, _EVAL_BATCH = "per_device_train_batch_size", "per_device_eval_batch_size"
+_ACCUMULATION = "gradient_accumulation_steps"
+_SAVING: Final = (
+    "save_steps",
+    "load_best_model_at_end",
+    "metric_for_best_model",
+    "greater_is_better",
+    "save_total_limit",
+)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two cells that must come to the same, and in which sense."""
+
+    kind: Kind | str
+    base: Cell
+    twin: Cell
+
+
+@dataclass(frozen=True)
+class Checklist:
+    """`pairs` are compared; every cell in them is checked for fidelity too. `skipped` says what is not run, and why."""
+
+    pairs: tuple[Pair, ...]
+    skipped: tuple[Verdict, ...] = ()
+
+    @property
+    def cells(self) -> list[Cell]:
+        """Every cell to run, once."""
+        return list({cell.cell_id: cell for pair in self.pairs for cell in (pair.base, pair.twin)}.values())
+
+
+def make_checklist(
+    cells: Iterable[Cell], steps: int = STEPS, *, kinds: Collection[str] = KINDS, every_seed: bool = False
+) -> Checklist:
+    """Derive the short runs that verify these cells: of each configuration its first seed, or every one.
+
+    Reproducibility is checked as the cell asks, twice over. The invariants are checked in fp32 without dropout, on a
+    global batch that 4 micro-batches and 2 ranks divide.
+    """
+    pairs: dict[tuple[str, str, str], Pair] = {}
+    skipped: dict[str, Verdict] = {}
+    seen: set[str] = set()
+    for cell in cells:
+        identity = cell.cell_id if every_seed else cell.configuration_id
+        if identity in seen:
+            continue
+        seen.add(identity)
+        asked = _short(cell, steps)
+        found = [Pair("repeat", asked, _twin(asked, repeat=2))]
+        if cell.engine == "trainer":
+            found += _invariants(cell, steps)
+            if cell.task not in WHOLE_EPOCH and "padding" in kinds:
+                reason = f"{cell.task}: needs a whole epoch; run it on {' or '.join(WHOLE_EPOCH)}"
+                skipped[cell.task] = Verdict("invariants: padding", cell.checkpoint.name, "SKIP", reason)
+        for pair in (one for one in found if one.kind in kinds):
+            pairs.setdefault((pair.kind, pair.base.cell_id, pair.twin.cell_id), pair)
+    return Checklist(tuple(pairs.values()), tuple(skipped.values()))
+
+
+def judge(checklist: Checklist, runs: Mapping[str, Run]) -> list[Verdict]:
+    """Give every verdict of a checklist; `runs` maps cell ids to finished runs."""
+    verdicts = [
+        fidelity(runs[cell.cell_id]) if cell.cell_id in runs else _missing("fidelity", [cell])
+        for cell in checklist.cells
+    ]
+    for pair in checklist.pairs:
+        name = "reproducibility" if pair.kind == "repeat" else f"invariants: {pair.kind}"
+        if pair.base.cell_id not in runs or pair.twin.cell_id not in runs:
+            verdicts.append(_missing(name, [c for c in (pair.base, pair.twin) if c.cell_id not in runs]))
+            continue
+        base, twin = runs[pair.base.cell_id], runs[pair.twin.cell_id]
+        verdicts.append(reproducibility(base, twin) if pair.kind == "repeat" else invariant(pair.kind, base, twin))
+    return [*verdicts, *checklist.skipped]
+
+
+def _invariants(cell: Cell, steps: int) -> list[Pair]:
+    batch = _global_batch(cell)
+    recipe = {name: value for name, value in cell.recipe.items() if name not in _SAVING}
+    recipe |= {"max_steps": _steps(cell, steps), "eval_strategy": "no", "save_strategy": "no"}
+    recipe |= {_BATCH: batch, _ACCUMULATION: 1}
+    base = _named(
+        replace(
+            cell,
+            recipe=recipe,
+            precision="fp32",
+            devices=1,
+            dropout=False,
+            head_seeding="seeded",
+            repeat=1,
+            resume_at=0,
+        )
+    )
+    eval_batch = recipe.get(_EVAL_BATCH, default_of(_EVAL_BATCH)) * EVAL_BATCH_FACTOR
+    pairs = [
+        Pair("accumulation", base, _twin(base, **{_BATCH: batch // ACCUMULATION, _ACCUMULATION: ACCUMULATION})),
+        Pair("devices", base, _twin(base, devices=RANKS, **{_BATCH: batch // RANKS})),
+        Pair("eval_batch", base, _twin(base, **{_EVAL_BATCH: eval_batch})),
+        Pair("resume", base, _twin(base, resume_at=max(1, recipe["max_steps"] // 2))),
+    ]
+    # The plain loop is the yardstick: ratios say how much more the Trainer has.
+    pairs += [Pair("engine", _twin(base, engine=engine, accepts_loss_kwargs="model"), base) for engine in ENGINES]
+    if cell.task in WHOLE_EPOCH:
+        uneven = WHOLE_EPOCH[cell.task]
+        whole = _twin(base, **{_BATCH: uneven, "max_steps": -1, "num_train_epochs": 1.0})
+        pairs.append(Pair("padding", whole, _twin(whole, devices=RANKS, **{_BATCH: uneven // RANKS})))
+    return pairs
+
+
+def _short(cell: Cell, steps: int) -> Cell:
+    return _named(replace(cell, recipe={**cell.recipe, "max_steps": _steps(cell, steps)}))
+
+
+def _steps(cell: Cell, steps: int) -> int:
+    asked = cell.recipe.get("max_steps", -1)
+    return min(steps, asked) if asked > 0 else steps
+
+
+def _global_batch(cell: Cell) -> int:
+    """The cell's own global batch, rounded up to what accumulation and ranks divide with two examples to spare."""
+    asked = cell.recipe.get(_BATCH, default_of(_BATCH)) * cell.recipe.get(_ACCUMULATION, 1) * cell.devices
+    unit = ACCUMULATION * RANKS
+    return int(-(-asked // unit) * unit)
+
+
+def _twin(cell: Cell, **changes: Any) -> Cell:
+    """The cell with some options and recipe fields changed."""
+    options = {name: value for name, value in changes.items() if hasattr(cell, name)}
+    recipe = {**cell.recipe, **{name: value for name, value in changes.items() if name not in options}}
+    return _named(replace(cell, recipe=recipe, **options))
+
+
+def _named(cell: Cell) -> Cell:
+    """The cell with a place in a matrix of its own, so that people can tell it from its twins."""
+    recipe: Mapping[str, Any] = cell.recipe
+    axes: dict[str, Any] = {"checkpoint": cell.checkpoint.name, "seed": cell.seed, "precision": cell.precision}
+    if cell.environment != "current":
+        axes["environment"] = cell.environment
+    if cell.engine != "trainer":
+        axes["engine"] = cell.engine
+    batch, accumulation = recipe.get(_BATCH, default_of(_BATCH)), recipe.get(_ACCUMULATION, 1)
+    axes["batch"] = " x ".join(
+        [
+            *([f"{cell.devices} ranks"] if cell.devices > 1 else []),
+            *([str(accumulation)] if accumulation > 1 else []),
+            str(batch),
+        ]
+    )
+    for name in ("accepts_loss_kwargs", "dropout"):
+        if getattr(cell, name) is False:
+            axes[name] = False
+    if cell.resume_at:
+        axes["resume_at"] = cell.resume_at
+    if _EVAL_BATCH in recipe:
+        axes["eval_batch"] = recipe[_EVAL_BATCH]
+    if cell.repeat > 1:
+        axes["repeat"] = cell.repeat
+    return replace(cell, axes=axes)
+
+
+def _missing(check: str, cells: Sequence[Cell]) -> Verdict:
+    label = " and ".join(cell.label for cell in cells)
+    return Verdict(check, label, "ERROR", "the run left no result", cell_ids=tuple(cell.cell_id for cell in cells))

@@ -1,0 +1,153 @@
+"""A run's single values, flat and named, by the layer in which two runs are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, Literal
+
+from harness.record.fingerprint import Seen
+from harness.record.model import Observed
+from harness.record.run import Run
+from harness.text import listed
+
+Layer = Literal["asked", "environment", "exact", "trajectory", "outcome"]
+Key = tuple[Layer, str]
+
+ABSENT: Final = object()
+"""What one run does not have at all, as opposed to None."""
+
+FROM_START: Final = frozenset({"initial weights", "batch shapes", "examples seen", "optimizer steps"})
+"""Fields that only two runs which begin at the same step can share."""
+
+OWN_ARGUMENTS: Final = frozenset({"local_rank", "hub_token", "output_dir", "logging_dir", "run_name"})
+"""Resolved arguments that say where a run lay or how it was launched, not what it did."""
+
+SET_BY: Final = {
+    "seed": "seed",
+    "fp16": "precision",
+    "bf16": "precision",
+    "tf32": "precision",
+    "ddp_backend": "devices",
+}
+"""Arguments that the harness sets, and the part of `asked` that decides them."""
+
+NOT_ASKED: Final = frozenset({"axes", "repeat"})
+"""Parts of `asked` that cannot change a result."""
+
+
+def of(run: Run) -> dict[Key, Any]:
+    """Every single value of a run that a comparison looks at: (layer, field) -> value, plain JSON values."""
+    found: dict[Key, Any] = {("asked", name): value for name, value in _asked(run)}
+    observed = run.record.observed
+    if observed is None:
+        return found
+    found.update({("environment", name): value for name, value in _environment(observed)})
+    found.update({("exact", name): value for name, value in _exact(observed)})
+    for name, value in observed.arguments.items():
+        if name not in OWN_ARGUMENTS:
+            found["exact", f"arguments.{name}"] = value
+    return found
+
+
+def asked(run: Run) -> dict[str, Any]:
+    """What a run was asked for, by dotted field."""
+    return dict(_asked(run))
+
+
+def initial_weights(run: Run) -> str | None:
+    """The hash of the weights before the first step, after ranks have been brought into line."""
+    observed = run.record.observed
+    return observed.fingerprint.init_sha256 if observed and observed.fingerprint else None
+
+
+def trained_steps(run: Run) -> int | None:
+    """Optimizer steps that the optimizer itself counted."""
+    observed = run.record.observed
+    return observed.fingerprint.optimizer_steps if observed and observed.fingerprint else None
+
+
+def final_weights(run: Run) -> str | None:
+    """The hash of the weights after training."""
+    weights = run.record.observed.weights if run.record.observed else None
+    return weights.final_sha256 if weights else None
+
+
+def scores(run: Run) -> dict[str, float]:
+    """Scores by name, and the counts of the confusion matrix."""
+    measured = run.record.measured
+    if measured is None:
+        return {}
+    counts = measured.confusion.model_dump() if measured.confusion else {}
+    return {**measured.metrics, **{name: float(count) for name, count in counts.items()}}
+
+
+def _asked(run: Run) -> Iterator[tuple[str, Any]]:
+    asked = run.record.asked
+    for name in type(asked).model_fields:
+        if name in NOT_ASKED:
+            continue
+        value = getattr(asked, name)
+        if name == "recipe":
+            yield from ((f"recipe.{key}", one) for key, one in value.items())
+        elif name == "checkpoint":
+            yield from (("checkpoint source", value.source), ("checkpoint revision", value.revision))
+            yield from ((f"config.{key}", one) for key, one in value.config.items())
+        else:
+            yield name, value
+
+
+def _environment(observed: Observed) -> Iterator[tuple[str, Any]]:
+    yield "python", observed.python
+    yield from ((f"packages.{name}", version) for name, version in observed.packages.items())
+    yield from ((f"machine.{name}", value) for name, value in observed.machine.items())
+    yield "threads", observed.threads
+    yield from ((f"determinism.{name}", value) for name, value in observed.determinism.items())
+
+
+def _exact(observed: Observed) -> Iterator[tuple[str, Any]]:
+    if observed.data is not None:
+        yield "data", [observed.data.train.sha256, observed.data.validation.sha256]
+    fingerprint, weights = observed.fingerprint, observed.weights
+    if weights is not None:
+        yield "checkpoint", weights.checkpoint_sha256
+        yield "newly initialised weights", weights.newly_initialised
+    if fingerprint is not None:
+        yield "initial weights", fingerprint.init_sha256
+        yield "engine", fingerprint.engine
+        yield "precision", fingerprint.precision.name if fingerprint.precision else None
+        yield "parallelism", _parallelism(fingerprint.model_dump())
+        yield "attention", fingerprint.attention
+        yield "dropout", fingerprint.dropout
+        yield "clipping", fingerprint.clipping
+        yield "loss scaling", _scaler(fingerprint.accepts_loss_kwargs)
+        yield "batch shapes", fingerprint.batch_shapes_sha256
+        yield "examples seen", _seen(fingerprint.seen) if fingerprint.seen else None
+        yield "optimizer steps", fingerprint.optimizer_steps
+    elif weights is not None:
+        yield "initial weights", weights.init_sha256
+    yield from ((f"model.{name}", value) for name, value in observed.model.items())
+    yield "collator", observed.collator
+    if observed.optimizer:
+        yield "optimizer.class", observed.optimizer.get("class")
+        yield "optimizer.schedule", observed.optimizer.get("schedule")
+        yield "optimizer.groups", observed.optimizer.get("groups")
+
+
+def _parallelism(fingerprint: Mapping[str, Any]) -> str:
+    """Ranks, mode and backend in one word: they differ together."""
+    backend = f" over {fingerprint['backend']}" if fingerprint["backend"] else ""
+    return f"{fingerprint['world_size']} x {fingerprint['parallel_mode']}{backend}"
+
+
+def _scaler(accepts: bool | None) -> str | None:
+    return None if accepts is None else "left to the model" if accepts else "by the training loop"
+
+
+def _seen(seen: Seen) -> str:
+    """Each epoch's rows and examples, with the examples that came twice."""
+    epochs = [
+        f"{one.seen} rows of {one.distinct} examples{'' if one.complete else ', cut short'}"
+        + (f", repeated {listed(one.repeated, 64)} ({one.repeated_count})" if one.repeated_count else "")
+        for one in seen.epochs
+    ]
+    return "; ".join(epochs) or "none"

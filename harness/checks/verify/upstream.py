@@ -1,0 +1,95 @@
+"""Known defects of the software under test, named only where what was found really fits them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from harness.checks.verify.version import at_least
+from harness.record.run import Run
+
+FIT: Final = 2e-3
+"""How far the ratio found may be from the one that the defect predicts, relative."""
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """A known issue, OWNER/REPOSITORY#NUMBER, with its cause and the way around it in one sentence."""
+
+    issue: str
+    text: str
+
+
+LOSS_SCALE: Final = Upstream(
+    "huggingface/transformers#47688",
+    "the model's forward takes any keyword, so the Trainer believes that it divides its loss by the number of items in "
+    "the batch, and divides nothing itself; `accepts_loss_kwargs = false` makes the Trainer scale it rightly",
+)
+BACKWARD_SCALE: Final = Upstream(
+    "huggingface/transformers#35207",
+    "the Trainer divides the loss that it logs by the number of micro-batches, but only after the backward pass: their "
+    "gradients add up undivided",
+)
+"""In 4.46 and 4.47; 4.48 divides before."""
+TRAINING: Final = ("accumulation", "devices", "engine", "work_around", "logged loss")
+"""Kinds of check whose ratio of losses or gradient norms the defect multiplies by micro-batches x ranks."""
+EVALUATION: Final = "evaluation loss"
+"""The kind whose ratio it multiplies by the ranks alone: there is no accumulation in an evaluation."""
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """What decides whether a run has the defect: n micro-batches accumulated, k ranks, version, who scales."""
+
+    accumulation: int
+    ranks: int
+    transformers: str | None
+    accepts_loss_kwargs: bool | None
+    engine: str = "trainer"
+
+    def excess(self, kind: str) -> int:
+        """How many times too large the defect makes a loss: n x k in training, k in an evaluation, 1 without it."""
+        if self.engine != "trainer" or self.accepts_loss_kwargs is not True:
+            return 1
+        if not at_least(self.transformers, (5,)):  # before, BERT's heads did not take any keyword
+            return 1
+        return self.ranks * (1 if kind == EVALUATION else self.accumulation)
+
+    def undivided(self, kind: str) -> int:
+        """How many times too large gradients are that were added up without dividing the loss; 1 without it."""
+        between = at_least(self.transformers, (4, 46)) and not at_least(self.transformers, (4, 48))
+        return self.accumulation if between and self.engine == "trainer" and kind in ("accumulation", "engine") else 1
+
+
+def scaling_of(run: Run) -> Scaling | None:
+    """What a run says of its own scaling; None where it has no fingerprint."""
+    observed = run.record.observed
+    if observed is None or observed.fingerprint is None:
+        return None
+    fingerprint = observed.fingerprint
+    return Scaling(
+        int(observed.arguments.get("gradient_accumulation_steps") or 1),
+        fingerprint.world_size,
+        observed.packages.get("transformers"),
+        fingerprint.accepts_loss_kwargs,
+        fingerprint.engine,
+    )
+
+
+def known(kind: str, ratio: float | None, run: Scaling | None, against: Scaling | None = None) -> Upstream | None:
+    """The known issue that explains a ratio, or None.
+
+    Parameters
+    ----------
+    kind
+        An invariant's kind, "logged loss" or "evaluation loss".
+    ratio
+        Found in `run` over what `against` has; without `against`, over what the loss should be.
+    """
+    if ratio is None or run is None or kind not in (*TRAINING, EVALUATION):
+        return None
+    for issue, excess in ((LOSS_SCALE, Scaling.excess), (BACKWARD_SCALE, Scaling.undivided)):
+        expected = excess(run, kind) / (excess(against, kind) if against is not None else 1)
+        if expected != 1 and abs(ratio / expected - 1) <= FIT:
+            return issue
+    return None

@@ -1,0 +1,1 @@
+"""Commands that judge or compare what was measured."""

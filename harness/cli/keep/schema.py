@@ -1,0 +1,20 @@
+"""`harness schema`: the JSON Schema of records."""
+
+from __future__ import annotations
+
+import typer
+
+from harness.record.model import record_schema
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(schema)
+
+
+def schema() -> None:
+    """Print the JSON Schema of a record (`record.json`).
+
+    Example: harness schema > record.schema.json
+    """
+    print(record_schema(), end="")

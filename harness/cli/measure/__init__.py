@@ -1,0 +1,1 @@
+"""Commands that run cells, or say what would run."""

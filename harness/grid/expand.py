@@ -1,0 +1,155 @@
+"""From a grid's combinations to its cells: recipes completed, batches divided, ids computed once a configuration."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from harness.errors import SpecError
+from harness.grid.arguments import contradiction, default_of, frozen_defaults, normalized
+from harness.grid.cell import LATER, Cell, Checkpoint
+from harness.grid.matrix import OWN_AXES, Combination, Matrix, identity
+from harness.ids import ID_LENGTH, canonical_json
+from harness.text import show
+
+if TYPE_CHECKING:
+    from harness.grid.grid import Grid
+
+DEFAULTS: Final[Mapping[str, Any]] = {
+    "seed": 42,
+    "precision": "fp32",
+    "devices": 1,
+    "environment": "current",
+    "engine": "trainer",
+}
+"""What an axis is where a combination does not say."""
+
+_BATCH: Final = "per_device_train_batch_size"
+_SEED_MARK: Final = "\x00 the seed \x00"
+_SEED_MARK_JSON: Final = canonical_json(_SEED_MARK)
+
+
+@dataclass
+class _Configuration:
+    """What the cells that differ only in seed share, so that 100,000 cells stay cheap."""
+
+    fields: Mapping[str, Any]
+    configuration_id: str
+    before_seed: bytes
+    after_seed: bytes
+    count: int = 0
+
+
+def expand(grid: Grid, matrix: Matrix, file: str) -> tuple[list[Cell], list[str]]:
+    """Return the grid's cells in running order, and every problem as a line of text.
+
+    The first seed of each configuration comes before any second one, so that an interrupted grid has measured
+    everything once.
+    """
+    combinations = matrix.combinations()
+    if not combinations:
+        return [], [f"{file}: matrix: got no combination at all; allowed at least one left after exclude"]
+    problems: dict[str, None] = {}
+    configurations: dict[tuple[Any, ...], _Configuration | None] = {}
+    ranked: list[tuple[int, Cell]] = []
+    for combination in combinations:
+        key = tuple((name, identity(value)) for name, value in combination.items() if name != "seed")
+        if key not in configurations:
+            try:
+                configurations[key] = _configuration(grid, combination, matrix.scaling, file)
+            except SpecError as error:
+                configurations[key] = None
+                problems[str(error)] = None
+        configuration = configurations[key]
+        if configuration is not None:
+            ranked.append((configuration.count, _cell(configuration, combination)))
+            configuration.count += 1
+    ranked.sort(key=lambda pair: pair[0])
+    cells = [cell for _, cell in ranked]
+    return cells, [*problems, *_duplicates(cells, file)]
+
+
+def _configuration(grid: Grid, combination: Combination, scaling: str, file: str) -> _Configuration:
+    if "checkpoint" not in combination:
+        raise SpecError(f"{file}: matrix.include: got {show(combination)}; allowed with a checkpoint: it fits no cell")
+    name = combination["checkpoint"]
+    spec = grid.checkpoint.get(name)
+    recipe = dict(frozen_defaults(grid.recipe_defaults)) if grid.recipe_defaults else {}
+    for layer in (grid.recipe, spec.recipe if spec else {}, combination):
+        recipe.update({key: normalized(key, value) for key, value in layer.items() if key not in OWN_AXES})
+    if contradicts := contradiction(recipe):
+        raise SpecError(f"{file}: recipe of {show(name)}: {contradicts}")
+    devices = combination.get("devices", DEFAULTS["devices"])
+    if scaling == "strong" and devices > 1:
+        batch = recipe.get(_BATCH, default_of(_BATCH))
+        if batch % devices:
+            raise SpecError(
+                f"{file}: matrix.devices: got {devices}; allowed divisors of the global batch size {batch} "
+                f'({_BATCH} with scaling = "strong"), or scaling = "weak"'
+            )
+        recipe[_BATCH] = batch // devices
+    defaults = {**DEFAULTS, **LATER, "accepts_loss_kwargs": grid.accepts_loss_kwargs}
+    fields = {
+        "task": grid.task,
+        "checkpoint": Checkpoint(
+            name=name,
+            source=spec.source if spec else name,
+            revision=spec.revision if spec else None,
+            config=spec.config if spec else {},
+            random=spec.random if spec else False,
+        ),
+        "recipe": recipe,
+        "head_seeding": grid.head_seeding,
+        "threads": grid.execution.threads,
+        "recipe_defaults": grid.recipe_defaults,
+        **{axis: combination.get(axis, defaults[axis]) for axis in OWN_AXES if axis not in ("checkpoint", "seed")},
+    }
+    sample = Cell(seed=0, **fields)
+    _refuse_impossible(sample, file)
+    before, mark, after = canonical_json({**sample.asked(), "seed": _SEED_MARK}).partition(_SEED_MARK_JSON)
+    assert mark, "the seed is part of a cell's identity"
+    configuration = _short_hash((before.removesuffix('"seed":') + after.removeprefix(",")).encode())
+    return _Configuration(fields, configuration, before.encode(), after.encode())
+
+
+def _refuse_impossible(cell: Cell, file: str) -> None:
+    """What an engine has no way to do is not run under its name."""
+    if cell.engine == "trainer":
+        return
+    if cell.engine == "loop" and cell.devices > 1:
+        raise SpecError(
+            f'{file}: matrix.devices: got {cell.devices}; allowed 1 with engine "loop", or engine "accelerate"'
+        )
+    for option in ("accepts_loss_kwargs", "resume_at"):
+        value = getattr(cell, option)
+        if value != LATER[option]:
+            raise SpecError(f'{file}: matrix.{option}: got {show(value)}; allowed with engine "trainer" only')
+
+
+def _cell(configuration: _Configuration, combination: Combination) -> Cell:
+    seed = combination.get("seed", DEFAULTS["seed"])
+    cell = Cell(seed=seed, axes=combination, **configuration.fields)
+    text = configuration.before_seed + str(seed).encode() + configuration.after_seed
+    # The cached properties' own slots: the same values they would compute, at a tenth of the cost.
+    cell.__dict__["cell_id"] = _short_hash(text)
+    cell.__dict__["configuration_id"] = configuration.configuration_id
+    return cell
+
+
+def _short_hash(text: bytes) -> str:
+    return hashlib.sha256(text).hexdigest()[:ID_LENGTH]
+
+
+def _duplicates(cells: list[Cell], file: str) -> list[str]:
+    counts = Counter(cell.cell_id for cell in cells)
+    if len(counts) == len(cells):
+        return []
+    repeated = {cell.cell_id: cell for cell in cells if counts[cell.cell_id] > 1}
+    return [
+        f"{file}: matrix: got {counts[cell_id]} cells that ask for the same, such as {show(cell.label)}; "
+        "allowed each once"
+        for cell_id, cell in repeated.items()
+    ]

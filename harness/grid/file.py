@@ -1,0 +1,215 @@
+"""The text of a grid: TOML read with errors that name line and column, and models' errors in the user's words."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import tomllib
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel, ValidationError
+
+from harness.errors import SpecError
+from harness.grid.matrix import dotted
+from harness.text import listed, show, suggestion
+
+MAX_BYTES: Final = 8 * 2**20
+MAX_DEPTH: Final = 12
+MAX_PROBLEMS: Final = 50
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises
+    ------
+    SpecError
+        For a path that is no readable regular file, for text that is not UTF-8 or not TOML.
+    """
+    return parse_toml(read_bytes(path, "the TOML file of a grid", MAX_BYTES), name_of(path))
+
+
+def read_bytes(path: Path, wanted: str, most: int) -> bytes:
+    """Read a file that a user named; `wanted` says in words what it should be, `most` how many bytes at most.
+
+    Raises
+    ------
+    SpecError
+        For a path that is no readable regular file of that size.
+    """
+    file = name_of(path)
+    try:
+        if path.is_dir():
+            raise SpecError(f"{file}: is a folder; allowed {wanted}")
+        if not path.exists():
+            raise SpecError(f"{file}: no such file; allowed {wanted}")
+        if not path.is_file() or path.stat().st_size > most:
+            raise SpecError(f"{file}: allowed a regular file of at most {most // 2**20} MiB")
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        # ValueError: a path with a NUL character.
+        raise SpecError(f"{file}: cannot be read: {error}") from error
+
+
+def name_of(path: Path) -> str:
+    """Return a path as error texts show it: as it is where it is printable, else quoted."""
+    return str(path) if str(path).isprintable() else show(str(path), limit=300)
+
+
+def parse_toml(content: bytes, file: str) -> dict[str, Any]:
+    """Parse the bytes of a TOML file; `file` is its name in error texts.
+
+    Raises
+    ------
+    SpecError
+        Naming the line, and the column where TOML's parser knows it.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        got = content[error.start : error.start + 1].hex()
+        raise SpecError(f"{file}: line {line}: got byte 0x{got}; allowed UTF-8 text") from error
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        last = text.count("\n") + 1
+        column = len(text) - text.rfind("\n")
+        reason = str(error).replace("(at end of document)", f"(at line {last}, column {column}, the end)")
+        raise SpecError(f"{file}: not valid TOML: {reason}") from error
+    except RecursionError as error:
+        raise SpecError(f"{file}: not valid TOML: nested too deeply; allowed {MAX_DEPTH} levels") from error
+    except ValueError as error:
+        # int() refuses more than 4300 digits before tomllib can say where.
+        raise SpecError(f"{file}: not valid TOML: a number of thousands of digits; allowed 64 bits") from error
+
+
+def junk(value: Any, where: str, depth: int = 0) -> Iterator[str]:
+    """Yield a problem for everything that TOML has and a grid has no use for, wherever it stands."""
+    if isinstance(value, dict):
+        if depth >= MAX_DEPTH:
+            yield f"{where}: nested too deeply; allowed {MAX_DEPTH} levels"
+            return
+        for key, item in value.items():
+            separator = "" if where.endswith(": ") else "."
+            yield from junk(item, f"{where}{separator}{dotted(str(key))}", depth + 1)
+    elif isinstance(value, list):
+        if depth >= MAX_DEPTH:
+            yield f"{where}: nested too deeply; allowed {MAX_DEPTH} levels"
+            return
+        for number, item in enumerate(value):
+            # Most items are plain: a text for each would cost more than the check.
+            if type(item) is not str:
+                yield from junk(item, f"{where}[{number}]", depth + 1)
+    elif isinstance(value, (bool, str)):
+        return
+    elif isinstance(value, int):
+        if not -(2**63) <= value < 2**63:
+            yield f"{where}: got {show(value)}; allowed integers of 64 bits"
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            yield f"{where}: got {show(value)}; allowed finite numbers"
+    elif isinstance(value, (datetime.date, datetime.time)):
+        yield f"{where}: got {value.isoformat()}; a grid has no dates, allowed text in quotes"
+    else:
+        yield f"{where}: got {show(value)}; allowed what TOML has"
+
+
+def explain(error: ValidationError, model: type[BaseModel], file: str) -> list[str]:
+    """Return one line for every error that pydantic found: dotted field, value got, what is allowed."""
+    branches: dict[str, str] = {}
+    for problem in error.errors(include_url=False):
+        line = _explain_one(problem, model, file)
+        # A union fails once a branch, at one place: its line says what each branch allows.
+        place, _, allowed = line.partition("; allowed ")
+        branches[place] = f"{branches[place]} or {allowed}" if place in branches else line
+    return list(branches.values())
+
+
+def raise_problems(problems: Sequence[str]) -> None:
+    """Raise all problems as one SpecError, a line each; return where there are none.
+
+    Raises
+    ------
+    SpecError
+        If there is any problem; beyond 50 the rest is counted.
+    """
+    if problems:
+        more = len(problems) - MAX_PROBLEMS
+        lines = list(problems[:MAX_PROBLEMS])
+        raise SpecError("\n".join(lines + ([f"... and {more} more problems"] if more > 0 else [])))
+
+
+def _explain_one(problem: Mapping[str, Any], model: type[BaseModel], file: str) -> str:
+    location = _location(problem["loc"])
+    where = f"{file}: {location}" if location else f"{file}: the grid"
+    context = problem.get("ctx", {})
+    kind = problem["type"]
+    got = show(problem["input"])
+    if kind == "missing":
+        return f"{where}: missing; it is required"
+    if kind == "extra_forbidden":
+        known = _keys_at(model, problem["loc"][:-1])
+        close = suggestion(str(problem["loc"][-1]), known)
+        return f"{where}: got {got}; not a key here; allowed {listed(known)}{close}"
+    if kind == "literal_error":
+        expected = str(context["expected"]).replace(" or ", ", ").replace("'", "")
+        close = suggestion(problem["input"], expected.split(", ")) if isinstance(problem["input"], str) else ""
+        return f"{where}: got {got}; allowed {expected}{close}"
+    if kind == "value_error":
+        text = str(context["error"])
+        # A check of a whole table says itself which of the table's fields is wrong.
+        return f"{where}{text}" if text.startswith(".") else f"{where}: {text}"
+    return f"{where}: got {got}; allowed {_ALLOWED.get(kind) or _bound(kind, context) or problem['msg']}"
+
+
+_ALLOWED: Final = {
+    "string_type": "text in quotes",
+    "int_type": "an integer",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "dict_type": "a table",
+    "model_type": "a table",
+    "model_attributes_type": "a table",
+    "list_type": "a list",
+}
+
+
+def _bound(kind: str, context: Mapping[str, Any]) -> str:
+    for word, sign in (("ge", ">="), ("gt", ">"), ("le", "<="), ("lt", "<")):
+        if word in context:
+            return f"a value {sign} {context[word]}"
+    if kind == "too_short":
+        return f"at least {context['min_length']} entries"
+    return ""
+
+
+def _location(parts: Sequence[Any]) -> str:
+    text = ""
+    for part in parts:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif not part.startswith(_TAGS):
+            text += f".{dotted(part)}" if text else dotted(part)
+    return text
+
+
+_TAGS: Final = ("literal[", "constrained-", "function-", "dict[", "list[")
+"""How pydantic marks the branches of a union in a location; no key of a grid starts like that."""
+
+
+def _keys_at(model: type[BaseModel], location: Sequence[Any]) -> list[str]:
+    """Return the keys that the table at `location` may have, as the file spells them."""
+    here: Any = model
+    for part in location:
+        if isinstance(here, type) and issubclass(here, BaseModel):
+            here = {field.alias or name: field.annotation for name, field in here.model_fields.items()}.get(part)
+        else:
+            # The values of a list or table.
+            here = typing.get_args(here)[-1]
+        if type(None) in typing.get_args(here):
+            here = typing.get_args(here)[0]
+    return [field.alias or name for name, field in here.model_fields.items()]

@@ -1,0 +1,129 @@
+"""Selecting cells by what they are: `--select precision=fp16 --select seed=1,2`.
+
+Values of one axis are alternatives, different axes must all hold. A value is written as the grid writes it;
+numbers compare as numbers, so `learning_rate=5e-5` finds 0.00005.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+
+from harness.errors import SpecError
+from harness.grid.cell import Cell
+from harness.grid.matrix import identity
+from harness.text import listed, show, suggestion
+
+_OWN: Final[dict[str, Callable[[Cell], Any]]] = {
+    "checkpoint": lambda cell: cell.checkpoint.name,
+    "seed": lambda cell: cell.seed,
+    "precision": lambda cell: cell.precision,
+    "devices": lambda cell: cell.devices,
+    "environment": lambda cell: cell.environment,
+    "engine": lambda cell: cell.engine,
+    "accepts_loss_kwargs": lambda cell: cell.accepts_loss_kwargs,
+    "dropout": lambda cell: cell.dropout,
+    "resume_at": lambda cell: cell.resume_at,
+    "repeat": lambda cell: cell.repeat,
+    "timed": lambda cell: cell.timed,
+}
+_ABSENT: Final = ("a cell without this argument",)
+
+
+def select(cells: Sequence[Cell], expressions: Iterable[str]) -> list[Cell]:
+    """Return the cells that all expressions `AXIS=VALUE[,VALUE...]` select, in their order.
+
+    Raises
+    ------
+    SpecError
+        For an expression without `=`, an axis that no cell has, a value that no cell has at that axis, or
+        values that no cell has together; the text names what there is.
+    """
+    wanted: dict[str, set[Any]] = {}
+    for expression in expressions:
+        axis, equals, text = expression.partition("=")
+        axis = axis.strip()
+        if not equals or not axis or not text.strip():
+            raise SpecError(f"--select: got {show(expression)}; allowed AXIS=VALUE or AXIS=VALUE,VALUE")
+        chosen = wanted.setdefault(axis, set())
+        spellings = _spellings(cells, axis)
+        for value in split_values(text):
+            found = {key for key, names in spellings.items() if _names(value, names)}
+            if not found:
+                names = [shown for shown, _ in spellings.values()]
+                close = suggestion(value, names)
+                raise SpecError(f"--select {axis}: got {show(value)}; allowed {listed(names)}{close}")
+            chosen |= found
+    selected = list(cells)
+    for axis, keys in wanted.items():
+        selected = [cell for cell in selected if _key(cell, axis) in keys]
+    if wanted and not selected:
+        raise SpecError(f"--select: no cell has {' and '.join(wanted)} as selected together; allowed fewer conditions")
+    return selected
+
+
+def split_values(text: str) -> list[str]:
+    """Split at commas, but not inside quotes, brackets or braces."""
+    parts, depth, quoted, current = [], 0, False, ""
+    for char in text:
+        if char == '"':
+            quoted = not quoted
+        elif not quoted:
+            depth += (char in "[{") - (char in "]}")
+        if char == "," and depth == 0 and not quoted:
+            parts.append(current.strip())
+            current = ""
+        else:
+            current += char
+    return [*parts, current.strip()]
+
+
+def _spellings(cells: Sequence[Cell], axis: str) -> dict[Any, tuple[str, Any]]:
+    """Return identity -> (text, value) of every value that the axis has among the cells."""
+    found: dict[Any, tuple[str, Any]] = {}
+    for cell in cells:
+        value = _value(cell, axis)
+        if value is not _ABSENT:
+            key = identity(value)
+            if key not in found:
+                found[key] = (value if isinstance(value, str) else json.dumps(value), value)
+    if not found and cells:
+        known = list(dict.fromkeys([*_OWN, *(name for cell in cells for name in (*cell.axes, *cell.recipe))]))
+        raise SpecError(f"--select: got {show(axis)}; allowed axes {listed(known)}{suggestion(axis, known)}")
+    return found
+
+
+def _value(cell: Cell, axis: str) -> Any:
+    if axis in _OWN:
+        return _OWN[axis](cell)
+    # As the grid spells it: with strong scaling the recipe's own batch is already divided.
+    return cell.axes[axis] if axis in cell.axes else cell.recipe.get(axis, _ABSENT)
+
+
+def _key(cell: Cell, axis: str) -> Any:
+    value = _value(cell, axis)
+    return _ABSENT if value is _ABSENT else identity(value)
+
+
+def _names(text: str, spelled: tuple[str, Any]) -> bool:
+    shown, value = spelled
+    if text == shown:
+        return True
+    try:
+        parsed = json.loads(text)
+    except (ValueError, RecursionError):
+        return _as_number(text, value)
+    return bool(identity(parsed) == identity(value)) if parsed is not None else False
+
+
+def _as_number(text: str, value: Any) -> bool:
+    """Compare what TOML can write and JSON cannot: 1_000, +5, 0x10."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    try:
+        number = float(int(text, 0)) if text[:2].lower() in ("0x", "0o", "0b") else float(text)
+    except (ValueError, OverflowError):
+        return False
+    return math.isfinite(number) and number == value

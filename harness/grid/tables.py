@@ -1,0 +1,157 @@
+"""The tables of a grid, each a model: what may stand in them, and what is said where something else does."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from harness.grid.cell import Precision
+from harness.grid.matrix import is_plain_text
+from harness.text import show
+
+_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9_-])?")
+_RESERVED: Final = {"con", "prn", "aux", "nul"} | {f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10)}
+
+
+def _name(value: str) -> str:
+    if not _NAME.fullmatch(value) or value.split(".")[0].lower() in _RESERVED:
+        allowed = "1 to 64 letters, digits, '.', '_', '-', fit to name a folder"
+        raise ValueError(f"got {show(value)}; allowed {allowed}")
+    return value
+
+
+def _text(value: str) -> str:
+    if not is_plain_text(value):
+        raise ValueError(f"got {show(value)}; allowed 1 to 300 printable characters")
+    return value
+
+
+def _fraction(value: float) -> float:
+    if not -1 <= value <= 1:
+        raise ValueError(f"got {show(value)}; allowed a fraction from -1 to 1 (85.78 points are 0.8578)")
+    return value
+
+
+Name = Annotated[str, AfterValidator(_name)]
+Text = Annotated[str, AfterValidator(_text)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Fraction = Annotated[Finite, AfterValidator(_fraction)]
+
+
+class Table(BaseModel):
+    """A table with the keys that it declares and no others."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=False)
+
+
+class Require(Table):
+    """What the machine must have; unmet it is exit 4, never a SKIP."""
+
+    accelerator: Literal["cpu", "cuda"] | None = None
+    devices: Annotated[int, Field(ge=1, le=1024)] | None = None
+    memory_gib: Annotated[Finite, Field(gt=0, le=1e6)] | None = None
+
+
+class Reference(Table):
+    """A published value: an `id` alone looks it up in the registry, otherwise it is written out with its source."""
+
+    id: Name
+    metric: Name | None = None
+    value: Fraction | None = None
+    values: Annotated[list[Fraction], Field(min_length=2)] | None = None
+    statistic: Literal["single", "mean", "median", "best", "sample"] | None = None
+    n: Annotated[int, Field(ge=1)] | None = None
+    sd: Annotated[Finite, Field(ge=0, le=1)] | None = None
+    split: Text | None = None
+    source: Text | None = None
+    checkpoint: Text | None = None
+    precision: Precision | None = None
+    recipe: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _whole(self) -> Reference:
+        if self.split not in (None, "validation"):
+            if self.split == "test":
+                raise ValueError(
+                    '.split: got "test"; a reference on the test split cannot be compared with validation runs; '
+                    "allowed validation"
+                )
+            raise ValueError(f".split: got {show(self.split)}; allowed validation")
+        written = {key for key in ("metric", "value", "values", "statistic", "split", "source") if getattr(self, key)}
+        if self.value is not None:
+            written.add("value")
+        if not self.model_fields_set - {"id"}:
+            return self
+        missing = sorted({"metric", "statistic", "split", "source"} - written)
+        if missing:
+            raise ValueError(f"written out without {', '.join(missing)}; allowed an id alone, or all of them")
+        if (self.statistic == "sample") != (self.values is not None) or (self.value is None) == (self.values is None):
+            raise ValueError(
+                f'.statistic: got {show(self.statistic)}; allowed `values` (2 or more) with "sample", one `value` '
+                "with any other"
+            )
+        if self.statistic in ("mean", "median", "best") and (self.n is None or self.n < 2):
+            raise ValueError(f".n: got {show(self.n)}; allowed 2 or more runs for statistic {show(self.statistic)}")
+        if self.sd is not None and self.statistic != "mean":
+            raise ValueError(f'.sd: got {self.sd}; allowed with statistic "mean" only')
+        return self
+
+
+class Quality(Table):
+    """Whether configurations are judged, and how: margins in points (hundredths), `harmless` differences of recipe.
+
+    `margin` against references; "auto" takes it from the reference's spread. `parity_margin` between two
+    configurations. `direction = "lower"` fails losses only. `collapse_rate` is the fraction of runs that may collapse.
+    `harmless` names what run and reference may do differently: a `TrainingArguments` field, or another of the words
+    that `harness check` uses for a difference.
+    """
+
+    margin: Literal["auto"] | Annotated[Finite, Field(gt=0, le=100)] = "auto"
+    parity_margin: Annotated[Finite, Field(gt=0, le=100)] = 1.5
+    direction: Literal["both", "lower"] = "both"
+    collapse_rate: Annotated[Finite, Field(ge=0, lt=1)] = 0.02
+    harmless: list[Text] = Field(default_factory=list)
+
+
+class Throughput(Table):
+    """How speed is measured: steps left out, steps counted, independent processes of each configuration.
+
+    `margin` is the largest slow-down that counts as equal, in percent. With `only`, cells are timed and not trained
+    to their end.
+    """
+
+    warmup_steps: Annotated[int, Field(ge=1, le=10**6)] = 20
+    measured_steps: Annotated[int, Field(ge=1, le=10**6)] = 100
+    processes: Annotated[int, Field(ge=1, le=1000)] = 5
+    margin: Annotated[Finite, Field(gt=0, lt=100)] = 5.0
+    only: bool = False
+
+
+class CheckpointSpec(Table):
+    """A checkpoint under a name of its own: where from, and what of its configuration and recipe differs.
+
+    With `random` its weights are drawn anew, from the cell's seed: a model of any size for measuring speed.
+    """
+
+    source: Text = Field(alias="from")
+    revision: Text | None = None
+    config: dict[str, Any] = Field(default_factory=dict)
+    random: bool = False
+    recipe: dict[str, Any] = Field(default_factory=dict)
+
+
+class EnvironmentSpec(Table):
+    """An environment under test: the path of its interpreter, relative to the grid's folder or absolute."""
+
+    python: Text
+
+
+class Execution(Table):
+    """How cells are run: threads a rank, limits in minutes, cells at a time."""
+
+    threads: Annotated[int, Field(ge=1, le=4096)] = 1
+    timeout_minutes: Annotated[Finite, Field(gt=0, le=10**6)] = 240
+    first_step_timeout_minutes: Annotated[Finite, Field(gt=0, le=10**6)] = 10
+    slots: Literal["auto"] | Annotated[int, Field(ge=1, le=4096)] = "auto"

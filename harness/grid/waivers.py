@@ -1,0 +1,152 @@
+"""Waivers: failures that someone has looked at and lets pass until a day, written in the grid for review."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Literal, Protocol, get_args
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+
+from harness.grid.cell import Cell
+from harness.grid.matrix import is_plain_text
+from harness.text import listed, show, suggestion
+
+Check = Literal["quality", "parity", "stability", "baseline"]
+"""What can be waived: the checks of scores (`harness.checks.scores.judgement.Check`)."""
+
+CHECKS: Final[tuple[str, ...]] = get_args(Check)
+_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+def _text(value: str) -> str:
+    if not is_plain_text(value):
+        raise ValueError(f"got {show(value)}; allowed 1 to 300 printable characters")
+    return value
+
+
+def _day(value: Any) -> datetime.date:
+    if type(value) is datetime.date:  # a datetime is a date too, and none that is meant here
+        return value
+    try:
+        # fromisoformat alone also takes 20261231 and 2026-W53-4, which nobody reads as a day.
+        if isinstance(value, str) and _DAY.fullmatch(value):
+            return datetime.date.fromisoformat(value)
+    except ValueError:
+        pass
+    raise ValueError(f'got {show(value)}; allowed a day as text, such as "2026-12-31"')
+
+
+class Waiver(BaseModel):
+    """One waiver: `[[waiver]]` of a grid. It holds up to and on the day `expires`, and is void after it.
+
+    `configuration` is a configuration's label without the seed ("minilm · bf16") or its `configuration_id`.
+    """
+
+    configuration: Annotated[str, AfterValidator(_text)]
+    check: Check
+    reason: Annotated[str, AfterValidator(_text)]
+    author: Annotated[str, AfterValidator(_text)]
+    expires: Annotated[datetime.date, BeforeValidator(_day)]
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    def void(self, today: datetime.date) -> bool:
+        """Whether its day has passed."""
+        return today > self.expires
+
+    def covers(self, judgement: Judged, plain_label: str | None = None) -> bool:
+        """Whether it names this judgement's check and configuration.
+
+        `plain_label` is the configuration's label without environment and content, where these had to be added: a
+        waiver of that covers it in all of them.
+        """
+        names = (judgement.configuration, judgement.configuration_id, plain_label)
+        return self.check == judgement.check and self.configuration in names
+
+    @property
+    def text(self) -> str:
+        """For people: who lets it pass, until when, and why."""
+        return f"waived by {self.author} until {self.expires.isoformat()}: {self.reason}"
+
+    @property
+    def void_text(self) -> str:
+        """For people, after its day."""
+        return f"the waiver by {self.author} ({self.reason}) expired on {self.expires.isoformat()}: void"
+
+
+class Judged(Protocol):
+    """What a waiver looks at in a judgement (`harness.checks.scores.judgement.Judgement`)."""
+
+    @property
+    def check(self) -> str: ...  # noqa: D102
+    @property
+    def outcome(self) -> str: ...  # noqa: D102
+    @property
+    def configuration(self) -> str: ...  # noqa: D102
+    @property
+    def configuration_id(self) -> str: ...  # noqa: D102
+
+
+def applies(waivers: Iterable[Waiver], judgement: Judged, today: datetime.date) -> Waiver | None:
+    """The first waiver in force that covers this judgement; None also where the judgement is no FAIL."""
+    if judgement.outcome != "FAIL":
+        return None
+    return next((one for one in waivers if not one.void(today) and one.covers(judgement)), None)
+
+
+@dataclass(frozen=True)
+class Use:
+    """What became of one waiver: `used` by so many failures, `unused`, or `void` (then `failures` it would cover)."""
+
+    waiver: Waiver
+    state: Literal["used", "unused", "void"]
+    failures: int
+
+    @property
+    def text(self) -> str:
+        """For people: one line, also of a waiver that does nothing, so that none is forgotten."""
+        w, n = self.waiver, self.failures
+        place = f"{w.configuration}, {w.check}"
+        said = f"{n} failure{'' if n == 1 else 's'}"
+        if self.state == "used":
+            return f"{place}: {said} {w.text}"
+        if self.state == "void":
+            return f"{place}: void since {w.expires.isoformat()}, {said} no longer waived (by {w.author}: {w.reason})"
+        return f"{place}: not needed, nothing fails; {w.text}"
+
+
+def ledger(waivers: Sequence[Waiver], judgements: Iterable[Judged], today: datetime.date) -> tuple[Use, ...]:
+    """Count every waiver's failures, in the grid's order; a failure counts for the first waiver that covers it."""
+    failed = [one for one in judgements if one.outcome == "FAIL"]
+    covering = [applies(waivers, one, today) for one in failed]
+    found = []
+    for waiver in waivers:
+        if waiver.void(today):
+            count = sum(waiver.covers(one) and by is None for one, by in zip(failed, covering, strict=True))
+            found.append(Use(waiver, "void", count))
+        else:
+            count = sum(by is waiver for by in covering)
+            found.append(Use(waiver, "used" if count else "unused", count))
+    return tuple(found)
+
+
+def waiver_problems(waivers: Sequence[Waiver], cells: Iterable[Cell], file: str) -> Iterator[str]:
+    """Yield a line for each waiver of a configuration that the grid does not have, and for each that comes twice."""
+    names: dict[str, str] = {}
+    if waivers:
+        names = {cell.configuration_id: cell.configuration_label for cell in cells}
+    by_label = {label: configuration_id for configuration_id, label in names.items()}
+    seen: set[tuple[str, str]] = set()
+    for number, waiver in enumerate(waivers):
+        where, got = f"{file}: waiver[{number}].configuration", waiver.configuration
+        if got not in names and got not in by_label:
+            allowed = f"a configuration id, or {listed(map(show, by_label))}"
+            yield f"{where}: got {show(got)}; allowed {allowed}{suggestion(got, by_label)}"
+            continue
+        key = (by_label.get(got, got), waiver.check)
+        if key in seen:
+            yield f"{where}: got {show(got)} again for check {show(waiver.check)}; allowed once a check"
+        seen.add(key)

@@ -1,0 +1,1 @@
+"""A record: what one attempt at one cell left, and the store that keeps it."""

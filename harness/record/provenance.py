@@ -1,0 +1,52 @@
+"""Where a record comes from: which harness, which commit, was the tree clean, which command."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from pathlib import Path
+
+from harness import __version__
+from harness.record.model import Provenance
+
+
+def now() -> str:
+    """The time now, UTC, ISO 8601 with milliseconds: the form of every time in a record."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def today() -> date:
+    """The day that waivers are held against: UTC's, as every time in a record."""
+    return datetime.now(UTC).date()
+
+
+def command_line() -> str:
+    """The command as a reader would type it, so without the folder that the program lies in."""
+    program = Path(sys.argv[0]).name
+    return shlex.join(["harness" if program in ("__main__.py", "harness") else program, *sys.argv[1:]])
+
+
+def provenance(folder: Path) -> Provenance:
+    """Name the harness and the git state of `folder` (the grid's place), both None where it is in no repository."""
+    sha, dirty = _git_state(folder)
+    return Provenance(harness=__version__, git_sha=sha, git_dirty=dirty, command=command_line())
+
+
+@lru_cache(maxsize=8)
+def _git_state(folder: Path) -> tuple[str | None, bool | None]:
+    sha = _git(folder, "rev-parse", "HEAD")
+    status = _git(folder, "status", "--porcelain", "--untracked-files=no") if sha else None
+    return sha or None, None if status is None else bool(status)
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=20, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

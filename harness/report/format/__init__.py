@@ -1,0 +1,1 @@
+"""What every report is written with: escaping, tables, numbers, labels."""

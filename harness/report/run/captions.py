@@ -1,0 +1,78 @@
+"""What the plots show and leave out, in words: captions, alternative texts, and which rows are drawn."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from harness.report.format.escape import inline
+from harness.report.format.labels import listed
+from harness.report.run.model import Curve, ReportModel, Row
+from harness.report.speed.captions import throughput_caption
+
+MOST_ROWS: Final = 40
+"""Configurations in the plot of scores."""
+
+MOST_CURVES: Final = 8
+"""Panels in the plot of losses."""
+
+
+def drawn_rows(model: ReportModel) -> tuple[Row, ...]:
+    """Rows with a finite score, the first `MOST_ROWS` of them."""
+    return tuple(row for row in model.rows if any(summary.n for summary in row.all.values()))[:MOST_ROWS]
+
+
+def drawn_curves(model: ReportModel) -> tuple[Curve, ...]:
+    """Curves with a finite loss, the first `MOST_CURVES` of them."""
+    return tuple(curve for curve in model.curves if any(loss == loss for loss in curve.mean))[:MOST_CURVES]
+
+
+def caption(model: ReportModel, kind: str) -> tuple[str, str]:
+    """(alternative text, caption in Markdown) of the plot `kind`: scores, loss, or one of the speeds'."""
+    if model.throughput is not None and kind not in ("scores", "loss"):
+        return throughput_caption(model.throughput, kind)
+    return _scores(model) if kind == "scores" else _loss(model)
+
+
+def _scores(model: ReportModel) -> tuple[str, str]:
+    rows = drawn_rows(model)
+    alt = f"Accuracy and F1 of every run, one line for each of {_some(len(rows), 'configuration')}: " + "; ".join(
+        f"{row.label} {row.ok['accuracy'].mean:.1f} and {row.ok['f1'].mean:.1f}"
+        for row in rows[:6]
+        if row.ok["accuracy"].mean is not None and row.ok["f1"].mean is not None
+    )
+    text = "Each dot is one run; the bar is the mean"
+    if model.counts.collapsed:
+        text += " of the runs that did not collapse; a cross is a collapsed run"
+    text += "."
+    if len(rows) < len(model.rows):
+        text += f" Shown: {len(rows)} of {len(model.rows):,} configurations; the table above has all."
+    return alt, text
+
+
+def _loss(model: ReportModel) -> tuple[str, str]:
+    curves = drawn_curves(model)
+    alt = f"Training loss by optimizer step for {_some(len(curves), 'configuration')}: " + listed(
+        [curve.label for curve in curves], MOST_CURVES
+    )
+    windows = sorted({curve.window for curve in curves})
+    window = f"{windows[0]}" if len(windows) == 1 else f"{windows[0]} to {windows[-1]}"
+    smoothed = "" if windows == [1] else f", smoothed over {window} steps"
+    seeds = sorted({curve.seeds for curve in curves})
+    several = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+    text = f"Training loss by optimizer step{smoothed}: "
+    text += "one run each." if seeds == [1] else f"mean and range over {several} seeds."
+    if len(curves) > 1:
+        text += " The other configurations' means are behind each panel in grey."
+    if len(curves) < len(model.curves):
+        hidden = listed([curve.label for curve in model.curves if curve not in curves], 12)
+        text += f" Not drawn for want of room: {inline(hidden, 600)}; the JSON has them."
+    if len(model.curves) < len(model.rows):
+        text += f" {_some(len(model.rows) - len(model.curves), 'configuration')} came without loss curves."
+    broken = sum(curve.nonfinite for curve in curves)
+    if broken:
+        text += f" {_some(broken, 'loss was', 'losses were')} not finite, which leaves gaps in the lines."
+    return alt, text
+
+
+def _some(number: int, what: str, many: str | None = None) -> str:
+    return f"{number:,} {what if number == 1 else many or what + 's'}"

@@ -1,0 +1,159 @@
+"""Facts about the runs, out of one full record for each configuration: environments, checkpoints, data, settings."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Final
+
+from harness.record.entry import Entry
+from harness.record.model import Observed, Record
+from harness.report.format.labels import listed, plain
+from harness.report.run.model import CheckpointFacts, Environment, Setting
+
+ALWAYS: Final = (
+    "num_train_epochs",
+    "max_steps",
+    "per_device_train_batch_size",
+    "gradient_accumulation_steps",
+    "learning_rate",
+    "lr_scheduler_type",
+    "warmup_steps",
+    "warmup_ratio",
+    "weight_decay",
+    "max_grad_norm",
+    "optim",
+)
+"""Resolved arguments that a report shows even where the grid leaves them alone: they decide the result."""
+
+SUBJECT: Final = ("torch", "transformers", "datasets", "evaluate", "accelerate", "tokenizers", "numpy")
+"""Packages shown first; the rest only in the JSON."""
+
+
+def environments(entries: Collection[Entry], records: Iterable[Record]) -> tuple[Environment, ...]:
+    """One for each environment id among `entries`, in order of first use; named A, B, C where there are several."""
+    spans: dict[str, list[Any]] = {}
+    for entry in entries:
+        span = spans.setdefault(entry.environment_id, [0, entry.started, entry.started])
+        span[0] += 1
+        span[1], span[2] = min(span[1], entry.started), max(span[2], entry.started)
+    observed: dict[str, tuple[Observed, Record]] = {}
+    for record in records:
+        if record.observed is not None:
+            observed.setdefault(record.environment_id, (record.observed, record))
+    ordered = sorted(spans, key=lambda key: (spans[key][1], key))
+    return tuple(
+        Environment(
+            environment_id=key,
+            name=_letters(place),
+            runs=spans[key][0],
+            first=spans[key][1],
+            last=spans[key][2],
+            facts=_facts(*observed[key]) if key in observed else (),
+            packages=_packages(observed[key][0].packages) if key in observed else (),
+        )
+        for place, key in enumerate(ordered)
+    )
+
+
+def checkpoints(records: Iterable[Record]) -> tuple[CheckpointFacts, ...]:
+    """Each checkpoint as it was loaded, once."""
+    found: dict[tuple[str, str | None, str], CheckpointFacts] = {}
+    for record in records:
+        asked = record.asked.checkpoint
+        weights = record.observed.weights if record.observed else None
+        facts = CheckpointFacts(
+            name=asked.name,
+            source=asked.source,
+            revision=(weights.revision if weights else None) or asked.revision,
+            config=asked.config,
+            parameters=weights.parameters if weights else None,
+            sha256=weights.checkpoint_sha256 if weights else None,
+            newly_initialised=tuple(weights.newly_initialised) if weights else (),
+        )
+        key = (facts.name, facts.sha256, plain([facts.source, facts.revision, dict(facts.config)]))
+        found.setdefault(key, facts)
+    return tuple(found[key] for key in sorted(found, key=lambda key: (key[0], key[1] or "", key[2])))
+
+
+def data(records: Iterable[Record]) -> tuple[tuple[str, str], ...]:
+    """The data sets as loaded, one line for each different one: (source, sizes and hash)."""
+    found: dict[tuple[str, str], None] = {}
+    for record in records:
+        used = record.observed.data if record.observed else None
+        if used is None:
+            continue
+        source = used.source + (f" @ {used.revision}" if used.revision else "")
+        sizes = "; ".join(
+            f"{name} {split.examples:,} pairs, {split.positives:,} positive, sha256 {split.sha256[:12]}"
+            for name, split in (("train", used.train), ("validation", used.validation))
+        )
+        if "logits" in record.series:
+            sizes += f"; predicted logits ({', '.join(map(str, record.series['logits']))})"
+        found[(source, sizes)] = None
+    return tuple(sorted(found))
+
+
+def settings(records: Iterable[Record]) -> tuple[Setting, ...]:
+    """What the grid asked for, and what that and the main defaults resolved to."""
+    asked: dict[str, dict[str, None]] = {}
+    resolved: dict[str, dict[str, None]] = {}
+    records = list(records)
+    worked_around = any(record.asked.accepts_loss_kwargs != "model" for record in records)
+    later = ("accepts_loss_kwargs",) if worked_around else ()
+    for record in records:
+        for name, value in record.asked.recipe.items():
+            asked.setdefault(name, {})[plain(value)] = None
+        for name, value in (record.observed.arguments if record.observed else {}).items():
+            if name in ALWAYS or name in record.asked.recipe:
+                resolved.setdefault(name, {})[plain(value)] = None
+        for name in ("threads", "head_seeding", "engine", "recipe_defaults", *later):
+            value = getattr(record.asked, name)
+            if value is not None:
+                asked.setdefault(name, {})[plain(value)] = None
+    names = [*sorted(asked), *(name for name in ALWAYS if name in resolved and name not in asked)]
+    return tuple(
+        Setting(name, tuple(sorted(asked.get(name, ()))), tuple(sorted(resolved.get(name, ())))) for name in names
+    )
+
+
+def _facts(observed: Observed, record: Record) -> tuple[tuple[str, str], ...]:
+    machine = _flat(observed.machine, "")
+    source = record.provenance
+    git = source.git_sha[:12] + (" with local changes" if source.git_dirty else "") if source.git_sha else ""
+    rest = [
+        ("python", observed.python),
+        ("threads a rank", str(observed.threads)),
+        ("host", observed.host),
+        *((f"determinism: {name}", value) for name, value in _flat(observed.determinism, "")),
+        ("harness", source.harness),
+        *([("the grid's repository", git)] if git else []),
+    ]
+    return (*machine, *rest)
+
+
+def _flat(value: Mapping[str, Any], prefix: str) -> list[tuple[str, str]]:
+    pairs: list[tuple[str, str]] = []
+    for name, item in value.items():
+        if isinstance(item, Mapping):
+            pairs += _flat(item, f"{prefix}{name}.")
+        elif isinstance(item, list | tuple):
+            if item:
+                pairs.append((prefix + name, listed([plain(one) for one in item], 8)))
+        elif item is not None and item != "":
+            pairs.append((prefix + name, plain(item)))
+    return pairs
+
+
+def _packages(packages: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    first = [name for name in SUBJECT if name in packages]
+    return tuple((name, packages[name]) for name in [*first, *sorted(packages.keys() - set(first))])
+
+
+def _letters(place: int) -> str:
+    """0, 1, ... 25, 26 -> A, B, ... Z, AA."""
+    name = ""
+    place += 1
+    while place:
+        place, digit = divmod(place - 1, 26)
+        name = chr(ord("A") + digit) + name
+    return name

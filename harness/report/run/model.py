@@ -1,0 +1,218 @@
+"""What a report says, as data: every renderer reads this and nothing else.
+
+Scores are in points (100 x fraction), times in seconds, rates in samples per second. A row is one configuration
+in one environment with one content (checkpoint and data); those are never pooled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from harness.report.speed.model import ThroughputPart, TimingPlan
+from harness.stats.descriptive import Rate, Summary
+
+SCHEMA: Final = 1
+"""Of the report's JSON form."""
+
+METRICS: Final = ("accuracy", "f1")
+"""Scores that a report shows, in this order."""
+
+METRIC_NAMES: Final[Mapping[str, str]] = {"accuracy": "Accuracy", "f1": "F1"}
+
+
+@dataclass(frozen=True)
+class GridFacts:
+    """The grid as far as a report needs it.
+
+    `planned` maps cell_id to label in the grid's order, where the plan is at hand: then missing cells are
+    counted, and cells that the grid no longer has are left out and said. `text` is the grid file's content.
+    `timing` is what of it is to be timed.
+    """
+
+    name: str
+    task: str
+    planned: Mapping[str, str] | None = None
+    file: str | None = None
+    text: str | None = None
+    timing: TimingPlan | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One scored run: its seed, status (ok or collapsed) and scores in points; None where not recorded."""
+
+    cell_id: str
+    seed: int
+    status: str
+    attempt: int
+    accuracy: float | None
+    f1: float | None
+    train_seconds: float | None
+    samples_per_second: float | None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One configuration in one environment with one content.
+
+    `ok` describes the runs with status ok, `all` every scored run; both by metric, in points. `collapsed` is
+    k of n scored. `errored` counts cells that ended without a score. `seconds` holds the median of each phase
+    over the scored runs, `total_seconds` the sum of their totals.
+    """
+
+    label: str
+    axes: Mapping[str, Any]
+    configuration_id: str
+    environment_id: str
+    content_id: str | None
+    scores: tuple[Score, ...]
+    ok: Mapping[str, Summary]
+    all: Mapping[str, Summary]
+    collapsed: Rate
+    errored: int
+    steps: tuple[int, ...]
+    seconds: Mapping[str, float]
+    total_seconds: float
+    samples_per_second: Summary
+
+
+@dataclass(frozen=True)
+class SkippedGroup:
+    """Cells that could not run here, by reason."""
+
+    reason: str
+    cells: int
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FailedGroup:
+    """Cells of one configuration that ended the same way: nonfinite, failed, oom or timeout."""
+
+    label: str
+    status: str
+    error: str
+    seeds: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Attempts:
+    """How many tries there were. `replaced` are final records that a later one of the same cell took over from;
+    `unfinished` are cells that have only killed or interrupted attempts.
+    """
+
+    total: int = 0
+    killed: int = 0
+    interrupted: int = 0
+    replaced: int = 0
+    unfinished: int = 0
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Cells by outcome; `planned` and `missing` are None where the plan is not known. `foreign` are records of
+    cells that the grid no longer has: they are in no table.
+    """
+
+    planned: int | None = None
+    scored: int = 0
+    ok: int = 0
+    collapsed: int = 0
+    errored: int = 0
+    skipped: int = 0
+    missing: int | None = None
+    foreign: int = 0
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Training loss of one row: mean and range over seeds after smoothing, at `steps` (counted from 1).
+
+    `window` is the smoothing window in steps; `nonfinite` counts losses that are NaN or infinite (gaps).
+    """
+
+    label: str
+    configuration_id: str
+    environment_id: str
+    seeds: int
+    length: int
+    window: int
+    nonfinite: int
+    steps: tuple[int, ...]
+    mean: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Where rows were measured; `name` is what the tables call it. Facts are (name, value) pairs."""
+
+    environment_id: str
+    name: str
+    runs: int
+    first: str
+    last: str
+    facts: tuple[tuple[str, str], ...] = ()
+    packages: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class CheckpointFacts:
+    """A checkpoint as it was loaded."""
+
+    name: str
+    source: str
+    revision: str | None
+    config: Mapping[str, Any]
+    parameters: int | None
+    sha256: str | None
+    newly_initialised: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting of the runs: `asked` by the grid (None where left alone) and what it `resolved` to.
+
+    Each lists the distinct values over the report's configurations.
+    """
+
+    name: str
+    asked: tuple[str, ...]
+    resolved: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ReportModel:
+    """A whole report. `command` makes it again; `generated_by` names the program and its version.
+
+    `throughput` is there where the grid times anything; with nothing else in the grid it is the whole report.
+    """
+
+    title: str
+    grid: str
+    task: str
+    command: str
+    generated_by: str
+    counts: Counts
+    attempts: Attempts
+    rows: tuple[Row, ...] = ()
+    skipped: tuple[SkippedGroup, ...] = ()
+    failed: tuple[FailedGroup, ...] = ()
+    curves: tuple[Curve, ...] = ()
+    environments: tuple[Environment, ...] = ()
+    checkpoints: tuple[CheckpointFacts, ...] = ()
+    data: tuple[tuple[str, str], ...] = ()
+    settings: tuple[Setting, ...] = ()
+    notes: tuple[str, ...] = ()
+    grid_file: str | None = None
+    grid_text: str | None = None
+    total_seconds: float = 0.0
+    throughput: ThroughputPart | None = None
+
+    @property
+    def timed_only(self) -> bool:
+        """Whether the grid trains nothing to its end: then there are no scores to wait for."""
+        return self.throughput is not None and self.counts.planned == 0 and not self.rows

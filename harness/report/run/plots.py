@@ -1,0 +1,187 @@
+"""The plots of a report as SVG: readable on white and on dark pages, equal bytes for equal models.
+
+matplotlib is imported when the first plot is drawn. Text becomes outlines, so what fits here fits in any browser;
+nothing from outside is read as a formula; no date, no random id.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from harness.report.format.plot_labels import plot_labels
+from harness.report.run.captions import drawn_curves, drawn_rows
+from harness.report.run.model import METRIC_NAMES, METRICS, Curve, ReportModel, Row
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK: Final = "#7a7a7a"
+"""Text and axes: the grey with equal contrast, over 4.2, on white and on #0d1117."""
+
+FAINT: Final = "#80808066"
+BLUE: Final = "#2a7fbf"
+ORANGE: Final = "#d55e00"
+"""The two hues that people with any colour blindness tell apart; every mark differs in shape as well."""
+
+_STYLE: Final[dict[str, Any]] = {
+    "font.family": ["DejaVu Sans"],
+    "font.size": 9.0,
+    "text.color": INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "axes.facecolor": "none",
+    "figure.facecolor": "none",
+    "savefig.facecolor": "none",
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.unicode_minus": True,
+    "text.parse_math": False,
+    "axes.formatter.use_mathtext": False,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "finetune-harness",
+    "path.simplify": True,
+}
+
+_PATH: Final = re.compile(r'(?<= d=")[^"]*')
+_LONG_NUMBER: Final = re.compile(r"-?\d+\.\d{3,}")
+
+
+def to_svgs(model: ReportModel) -> dict[str, str]:
+    """`scores`, `loss`, and of timings `stages` and `ratios`, each only where there is something to draw."""
+    return {name: svg(page) for name, page in figures(model).items()}
+
+
+def figures(model: ReportModel) -> dict[str, Figure]:
+    """The figures behind `to_svgs`, for looking at them in another format."""
+    drawn: dict[str, Figure] = {}
+    rows, curves = drawn_rows(model), drawn_curves(model)
+    with style():
+        if rows:
+            drawn["scores"] = _scores(rows)
+        if curves:
+            drawn["loss"] = _losses(curves)
+        if model.throughput is not None:
+            from harness.report.speed.plots import throughput_figures  # which draws with what is here
+
+            drawn |= throughput_figures(model.throughput)
+    return drawn
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """How every plot looks, whatever the user's own settings; in force within the block."""
+    import matplotlib
+
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        matplotlib.rcdefaults()  # a user's matplotlibrc must not change a published file
+        matplotlib.rcParams.update(_STYLE)
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        yield
+
+
+def svg(page: Figure) -> str:
+    """The figure as SVG text, the same bytes for the same figure."""
+    buffer = io.StringIO()
+    with style():
+        page.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    # A hundredth of a point is finer than any screen: half the size, and no machine's last bit in the file.
+    text = _PATH.sub(lambda path: _LONG_NUMBER.sub(_shortened, path.group()), buffer.getvalue())
+    # Trailing spaces in published files annoy every editor and linter.
+    return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
+
+
+def _shortened(number: re.Match[str]) -> str:
+    return f"{float(number.group()):.2f}".rstrip("0").rstrip(".")
+
+
+def figure(width: float, height: float) -> Figure:
+    """An empty figure of this size in inches."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _scores(rows: tuple[Row, ...]) -> Figure:
+    labels = plot_labels([row.label for row in rows], 34)
+    tallest = max(label.count("\n") + 1 for label in labels)
+    pitch = max(0.32, 0.16 * tallest + 0.08)
+    page = figure(8.4, 0.75 + pitch * len(rows))
+    panels = page.subplots(1, len(METRICS), sharey=True)
+    for axes, metric in zip(panels, METRICS, strict=True):
+        for place, row in enumerate(rows):
+            _strip(axes, place, row, metric)
+        axes.set_title(f"{METRIC_NAMES[metric]}, points", fontsize=9)
+        axes.grid(axis="x")
+        axes.set_axisbelow(True)
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+        axes.locator_params(axis="x", nbins=6)
+        axes.ticklabel_format(axis="x", useOffset=False)
+        axes.margins(x=0.08)
+        for place in range(len(rows) - 1):
+            axes.axhline(place + 0.5, color=FAINT, linewidth=0.4)
+    panels[0].set_ylim(len(rows) - 0.5, -0.5)
+    panels[0].set_yticks(range(len(rows)), labels)
+    return page
+
+
+def _strip(axes: Axes, place: int, row: Row, metric: str) -> None:
+    """The runs of one row: spread a little by their order, so that equal scores stay visible."""
+    runs = [(score.status, getattr(score, metric)) for score in row.scores]
+    shown = [(status, value) for status, value in runs if value is not None and math.isfinite(value)]
+    step = min(0.12, 0.44 / max(1, len(shown) - 1))
+    heights = [place + step * (number - (len(shown) - 1) / 2) for number in range(len(shown))]
+    looks: list[tuple[bool, dict[str, Any]]] = [
+        (True, {"marker": "o", "markersize": 4.5, "color": BLUE, "markeredgewidth": 0}),
+        (False, {"marker": "x", "markersize": 5, "color": ORANGE, "markeredgewidth": 1.4}),
+    ]
+    for ok, look in looks:
+        marks = [(v, h) for (status, v), h in zip(shown, heights, strict=True) if (status == "ok") is ok]
+        if marks:
+            axes.plot(*zip(*marks, strict=True), linestyle="none", **look)
+    mean = row.ok[metric].mean
+    if mean is not None and row.ok[metric].n > 1:
+        axes.plot([mean, mean], [place - 0.34, place + 0.34], color=INK, linewidth=1.8, solid_capstyle="butt")
+
+
+def _losses(curves: tuple[Curve, ...]) -> Figure:
+    columns = 1 if len(curves) == 1 else 2
+    lines = -(-len(curves) // columns)
+    titles = plot_labels([curve.label for curve in curves], 90 if columns == 1 else 50)
+    tallest = max(title.count("\n") for title in titles)
+    page = figure(8.4, 0.4 + (1.75 + 0.16 * tallest) * lines)
+    panels = page.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
+    for number, axes in enumerate(panels.flat):
+        if number >= len(curves):
+            axes.set_visible(False)
+            continue
+        for other in curves:
+            if other is not curves[number]:
+                axes.plot(other.steps, other.mean, color=FAINT, linewidth=0.9)
+        curve = curves[number]
+        if curve.seeds > 1:
+            axes.fill_between(curve.steps, curve.low, curve.high, color=BLUE, alpha=0.28, linewidth=0)
+        axes.plot(curve.steps, curve.mean, color=BLUE, linewidth=1.6)
+        axes.set_title(titles[number], fontsize=9, loc="left")
+        axes.grid()
+        axes.set_axisbelow(True)
+        axes.locator_params(axis="x", nbins=6, integer=True)
+        axes.locator_params(axis="y", nbins=5)
+        axes.margins(x=0.01)
+        below = number + columns >= len(curves)
+        axes.tick_params(axis="x", labelbottom=below)
+    page.supxlabel("optimizer step", fontsize=9)
+    page.supylabel("training loss", fontsize=9)
+    return page

@@ -1,0 +1,171 @@
+"""The parts of the Markdown report around the figures: summary, environment, recipe, how to read it."""
+
+from __future__ import annotations
+
+from harness.ids import canonical_json
+from harness.report.format.escape import code, fenced, inline
+from harness.report.format.labels import listed
+from harness.report.format.numbers import NONE, count, duration
+from harness.report.format.table import table
+from harness.report.run.model import Environment, ReportModel, Setting
+from harness.report.speed.markdown import reading_notes, timed_text
+
+MOST_ENVIRONMENTS = 12
+MOST_FACTS = 40
+MOST_CHECKPOINTS = 40
+MOST_SETTINGS = 60
+MOST_GRID_LINES = 400
+
+
+def some(number: int, what: str) -> str:
+    """`1 run`, `1,200 runs`."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
+def summary(model: ReportModel) -> str:
+    """What was measured, in one or two sentences; the index of reports shows the first."""
+    counts = model.counts
+    configurations = some(len(model.rows), "configuration")
+    runs = some(counts.scored, "scored run")
+    lead = f"{configurations} of grid {code(model.grid)} on {code(model.task)}, {runs}"
+    if model.timed_only and model.throughput is not None:
+        return f"Speed of grid {code(model.grid)} on {code(model.task)}: {timed_text(model.throughput)}."
+    if not model.rows:
+        lead = f"No scored run yet of grid {code(model.grid)} on {code(model.task)}"
+    if counts.planned is not None:
+        lead += f"{'' if model.rows else ','} of {some(counts.planned, 'planned cell')}"
+    rest = [
+        f"{counts.collapsed:,} of the scored runs collapsed" if counts.collapsed else "",
+        f"{some(counts.errored, 'cell')} failed" if counts.errored else "",
+        f"{some(counts.skipped, 'cell')} skipped" if counts.skipped else "",
+        f"{some(counts.missing, 'cell')} not run yet" if counts.missing else "",
+    ]
+    text = lead + "." + "".join(f" {part[0].upper()}{part[1:]}." for part in rest if part)
+    if model.environments:
+        first = min(one.first for one in model.environments)[:10]
+        last = max(one.last for one in model.environments)[:10]
+        text += f" Measured {inline(first)}." if first == last else f" Measured {inline(first)} to {inline(last)}."
+    if model.throughput is not None:
+        text += f" Speed: {timed_text(model.throughput)}."
+    return text
+
+
+def made_with(model: ReportModel) -> list[str]:
+    """The command, where the index of reports finds it too."""
+    return ["Made with:", fenced(model.command, "sh")]
+
+
+def attempts(model: ReportModel) -> str:
+    """Tries that are in no table, so that nothing is dropped silently; empty where there are none."""
+    tries = model.attempts
+    parts = [
+        f"{tries.killed:,} killed" if tries.killed else "",
+        f"{tries.interrupted:,} interrupted" if tries.interrupted else "",
+        f"{tries.replaced:,} replaced by a later run of the same cell" if tries.replaced else "",
+    ]
+    told = [part for part in parts if part]
+    text = f"Of {some(tries.total, 'attempt')}: {listed(told, 3)}; these are in no table." if told else ""
+    if tries.unfinished:
+        text += f" {some(tries.unfinished, 'cell')} never came to an end."
+    if model.counts.foreign:
+        text += f" {some(model.counts.foreign, 'record')} of cells that the grid no longer has left out."
+    return text.strip()
+
+
+def environments(model: ReportModel, json_file: str | None) -> list[str]:
+    """Machine and software of each environment."""
+    if not model.environments:
+        return []
+    lines = ["## Environment"]
+    several = len(model.environments) > 1
+    for one in model.environments[:MOST_ENVIRONMENTS]:
+        if several:
+            lines.append(f"### Environment {inline(one.name)}")
+        lines += _environment(one, json_file)
+    if len(model.environments) > MOST_ENVIRONMENTS:
+        lines.append(f"{some(len(model.environments) - MOST_ENVIRONMENTS, 'more environment')} in the JSON.")
+    return lines
+
+
+def _environment(one: Environment, json_file: str | None) -> list[str]:
+    facts = [("runs", count(one.runs)), ("id", one.environment_id), *one.facts[:MOST_FACTS]]
+    lines = [table(["Fact", "Value"], [[inline(name), inline(value)] for name, value in facts], "ll")]
+    if one.packages:
+        shown = ", ".join(inline(f"{name} {version}") for name, version in one.packages[:7])
+        rest = len(one.packages) - 7
+        more = f", and {some(rest, 'more package')} in {f'[{json_file}]({json_file})' if json_file else 'the JSON'}"
+        lines.append(f"Packages: {shown}{more if rest > 0 else ''}.")
+    elif not one.facts:
+        lines.append("No record of this environment was at hand for its facts.")
+    return lines
+
+
+def what_was_run(model: ReportModel) -> list[str]:
+    """Checkpoints, data, settings, and the grid itself."""
+    lines = ["## What was run"]
+    if model.checkpoints:
+        body = [
+            [
+                inline(one.name),
+                code(one.source) + (f" @ {code(one.revision)}" if one.revision else ""),
+                inline(canonical_json(dict(one.config))) if one.config else NONE,
+                NONE if one.parameters is None else count(one.parameters),
+                code(one.sha256[:12]) if one.sha256 else NONE,
+                inline(listed(one.newly_initialised, 6)) or NONE,
+            ]
+            for one in model.checkpoints[:MOST_CHECKPOINTS]
+        ]
+        headers = ["Checkpoint", "Source", "Changed", "Parameters", "sha256", "Newly initialised"]
+        lines.append(table(headers, body, "lllrll"))
+        if len(model.checkpoints) > MOST_CHECKPOINTS:
+            lines.append(f"{some(len(model.checkpoints) - MOST_CHECKPOINTS, 'more checkpoint')} in the JSON.")
+    lines += [f"Data: {inline(source)}: {inline(sizes, 400)}." for source, sizes in model.data[:10]]
+    if model.settings:
+        body = [_setting(one) for one in model.settings[:MOST_SETTINGS]]
+        lines.append(table(["Setting", "Asked", "Resolved"], body, "lll"))
+        lines.append("Asked: by the grid. Resolved: what `Trainer` reported for it; the rest are its defaults.")
+    if model.grid_text:
+        name = f" {code(model.grid_file)}" if model.grid_file else ""
+        text = model.grid_text.split("\n")
+        lines += [f"The grid{name}:", fenced("\n".join(text[:MOST_GRID_LINES]), "toml")]
+        if len(text) > MOST_GRID_LINES:
+            lines.append(f"{some(len(text) - MOST_GRID_LINES, 'more line')} left out.")
+    elif model.grid_file:
+        lines.append(f"The grid: {code(model.grid_file)}.")
+    return lines if len(lines) > 1 else []
+
+
+def _setting(one: Setting) -> list[str]:
+    def values(found: tuple[str, ...]) -> str:
+        return inline(listed(found, 6)) if found else NONE
+
+    return [code(one.name), values(one.asked), values(one.resolved)]
+
+
+def how_to_read(model: ReportModel, json_file: str | None, judged: bool = False) -> list[str]:
+    """What these figures are, and what they are not."""
+    scores = [
+        "Everything but the verdicts describes the runs that were made; overlapping ranges are no evidence of equality."
+        if judged
+        else "Everything here describes the runs that were made. Whether a configuration reproduces a published value, "
+        "or two of them differ, is a verdict. This report makes none; overlapping ranges are no evidence of equality.",
+        "A configuration is the cells that differ only in their seed. The standard deviation (n − 1 in the "
+        "denominator) is over seeds alone: it says nothing about another validation split. One run has none.",
+        "For each cell the latest run that came to an end counts. Runs of different environments, or of different "
+        "checkpoint files or data, have rows of their own.",
+        "Train time leaves evaluation out; samples/s is training samples divided by it. Cells may have shared the "
+        "machine, so these times describe these runs and are no benchmark of the hardware.",
+    ]
+    points = [
+        *([] if model.timed_only else scores),
+        *(reading_notes(model.throughput) if model.throughput is not None else []),
+        *(["A timing process ends with its last measured step, however many `max_steps` has."] * model.timed_only),
+        *(inline(note, 600) for note in model.notes),
+    ]
+    spent = f"The counted runs took {duration(model.total_seconds)} in all. " if model.total_seconds else ""
+    complete = f" The complete figures are in [{json_file}]({json_file})." if json_file else ""
+    return [
+        "## How to read this",
+        *(["\n".join(f"- {point}" for point in points)] if points else []),
+        f"{spent}Generated by {inline(model.generated_by)}.{complete}",
+    ]

@@ -1,0 +1,1 @@
+"""Verdicts as text, Markdown, JSON, JUnit and annotations."""

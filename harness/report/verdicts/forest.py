@@ -1,0 +1,179 @@
+"""The forest plot of judgements: a row each, difference and intervals against 0 and the margin's band, as SVG."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
+from xml.sax.saxutils import escape
+
+from harness.checks.scores.judgement import Judgement
+from harness.report.format.escape import clean
+from harness.report.format.plot_labels import plot_labels
+from harness.report.run.plots import BLUE, INK, ORANGE, figure, style, svg
+from harness.report.verdicts import words
+from harness.stats.decision import Decision
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MOST_ROWS: Final = 24
+"""Rows in one plot: more would be too tall for a screen. The worst come first."""
+
+TOLD: Final = 3
+"""Rows that the alternative text tells one by one."""
+
+WIDEST: Final = 3.0
+"""The axis ends at so many margins, or at the farthest difference: a vague interval must not hide the clear ones."""
+
+BAND: Final = "#80808030"
+_LOOKS: Final[dict[str, dict[str, Any]]] = {
+    "PASS": {"marker": "o", "color": BLUE, "markersize": 6.5, "markeredgewidth": 0},
+    "INCONCLUSIVE": {"marker": "D", "color": INK, "markersize": 7, "markeredgewidth": 0},
+    "FAIL": {"marker": "X", "color": ORANGE, "markersize": 9, "markeredgewidth": 0},
+}
+
+
+def drawn(judgements: Sequence[Judgement]) -> list[Judgement]:
+    """The judgements in the plot: those with a difference that is a number, the worst first, at most `MOST_ROWS`."""
+    return _drawable(judgements)[:MOST_ROWS]
+
+
+def forest_svg(judgements: Sequence[Judgement]) -> str | None:
+    """Return the plot, or None where no judgement has a difference to draw."""
+    page = forest_figure(judgements)
+    if page is None:
+        return None
+    title = escape(clean(forest_caption(judgements)[0], 2000))
+    return svg(page).replace(" <metadata>", f" <title>{title}</title>\n <metadata>", 1)
+
+
+def forest_caption(judgements: Sequence[Judgement]) -> tuple[str, str]:
+    """(alternative text, caption) of the plot; both name no markup."""
+    rows, every = drawn(judgements), _drawable(judgements)
+    counts = words.counts_text(rows).replace("judgement", "verdict")
+    told = "; ".join(f"{words.word(j)} {words.subject(j)} {_said(j)}" for j in rows[:TOLD])
+    first = "the worst: " if len(rows) > TOLD else ""
+    alt = f"Differences in points with 90 % intervals, against the margin. {counts}. {first.capitalize()}{told}"
+    text = (
+        "Each row is one verdict: the difference in points, thick its 90 % and thin its 95 % interval; the grey band "
+        "is the margin. A disc is a PASS, a diamond INCONCLUSIVE, a cross a FAIL."
+    )
+    if any(_beyond(j.decision, _limit(rows)) for j in rows if j.decision):
+        text += " An arrowhead: the interval goes on beyond the plot."
+    if len(every) > len(rows):
+        text += f" Shown: the worst {len(rows)} of {len(every):,} verdicts; the table has all."
+    return alt, text
+
+
+def forest_figure(judgements: Sequence[Judgement]) -> Figure | None:
+    """The figure behind `forest_svg`, for looking at it in another format."""
+    rows = drawn(judgements)
+    if not rows:
+        return None
+    with style():
+        return _forest(rows)
+
+
+def _drawable(judgements: Sequence[Judgement]) -> list[Judgement]:
+    return [
+        j
+        for j in words.ordered(judgements)
+        if words.compared(j) and j.outcome in _LOOKS and j.decision and math.isfinite(j.decision.difference)
+    ]
+
+
+def _forest(rows: Sequence[Judgement]) -> Figure:
+    labels = plot_labels([_label(j) for j in rows], 38)
+    said = [f"{words.word(j)}\n{_said(j)}" for j in rows]
+    heights = [0.16 * max(label.count("\n") + 1, 2) + 0.09 for label in labels]
+    page = figure(8.4, 0.95 + sum(heights))
+    axes = page.subplots()
+    limit = _limit(rows)
+    # Places are inches from the top, so that a row is as tall as its label.
+    edges = [sum(heights[:number]) for number in range(len(rows) + 1)]
+    places = [(top + bottom) / 2 for top, bottom in pairwise(edges)]
+    for number, (judgement, place) in enumerate(zip(rows, places, strict=True)):
+        if judgement.decision is not None:
+            _row(axes, judgement.outcome, judgement.decision, place, heights[number], limit)
+        if number:
+            axes.axhline(edges[number], color=INK, linewidth=0.3, alpha=0.5)
+    axes.axvline(0, color=INK, linewidth=1.0)
+    axes.set_xlim(-limit * 1.04, limit * 1.04)
+    axes.set_ylim(edges[-1], 0)
+    axes.set_yticks(places, labels)
+    axes.tick_params(axis="y", length=0)
+    for side in ("left", "right"):
+        axes.spines[side].set_visible(False)
+    axes.locator_params(axis="x", nbins=9)
+    axes.set_xlabel("difference, points", fontsize=9)
+    right = axes.secondary_yaxis("right")
+    right.set_yticks(places, said)
+    right.tick_params(axis="y", length=0)
+    right.spines["right"].set_visible(False)
+    _legend(page, {j.outcome for j in rows})
+    return page
+
+
+def _row(axes: Axes, outcome: str, d: Decision, place: float, height: float, limit: float) -> None:
+    right = limit * 1.04 if d.direction == "lower" else d.delta
+    top, bottom = place - height / 2, place + height / 2
+    axes.fill_betweenx([top, bottom], -d.delta, right, color=BAND, linewidth=0)
+    axes.vlines([-d.delta] if d.direction == "lower" else [-d.delta, d.delta], top, bottom, color=INK, linewidth=0.6)
+    look = _LOOKS[outcome]
+    for interval, width in ((d.ci95, 1.0), (d.ci90, 3.0)):
+        if interval is None or not all(map(math.isfinite, interval)):
+            continue
+        low, high = (max(-limit, min(limit, bound)) for bound in interval)
+        axes.plot([low, high], [place, place], color=look["color"], linewidth=width, solid_capstyle="butt")
+    if d.ci95 is not None:
+        for bound, arrow in ((d.ci95[0], "<"), (d.ci95[1], ">")):
+            if abs(bound) > limit:
+                axes.plot([math.copysign(limit, bound)], [place], marker=arrow, color=look["color"], markersize=5)
+    inside = max(-limit, min(limit, d.difference))
+    axes.plot([inside], [place], linestyle="none", zorder=3, **look)
+
+
+def _legend(page: Figure, outcomes: set[str]) -> None:
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    handles: list[Any] = [
+        Line2D([], [], linestyle="none", label=outcome, **look)
+        for outcome, look in _LOOKS.items()
+        if outcome in outcomes
+    ]
+    handles += [Line2D([], [], color=INK, linewidth=3.0, label="90 % interval")]
+    handles += [Line2D([], [], color=INK, linewidth=1.0, label="95 % interval")]
+    handles += [Patch(facecolor=BAND, label="margin")]
+    page.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, fontsize=8.5)
+
+
+def _label(judgement: Judgement) -> str:
+    metric = "" if judgement.metric == "accuracy" else f", {words.metric_name(judgement)}"
+    return words.subject(judgement).replace(" against ", " · against ") + metric
+
+
+def _said(j: Judgement) -> str:
+    """`-0.74 (-1.90 to +0.40)`."""
+    d = j.decision
+    if d is None:
+        return ""
+    places = words.digits(d)
+    interval = words.span(d.ci90, places) if d.ci90 else "no interval"
+    return f"{words.signed(d.difference, places)} ({interval})"
+
+
+def _limit(rows: Sequence[Judgement]) -> float:
+    """Where the axis ends, in points: everything where that is near, else `WIDEST` margins or the differences."""
+    decisions = [j.decision for j in rows if j.decision is not None]
+    bounds = [abs(b) for d in decisions for b in (*(d.ci95 or ()), *(d.ci90 or ())) if math.isfinite(b)]
+    margins = max((d.delta for d in decisions), default=1.0)
+    near = max([WIDEST * margins, *(1.15 * abs(d.difference) for d in decisions)])
+    return max(1.15 * margins, min(near, max(bounds, default=near)))
+
+
+def _beyond(d: Decision, limit: float) -> bool:
+    return any(abs(bound) > limit for bound in (*(d.ci95 or ()), *(d.ci90 or ())))

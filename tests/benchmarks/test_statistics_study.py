@@ -1,0 +1,137 @@
+"""The study behind reports/statistics-validation.md, on fewer draws; the report is what the script writes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import statistics_arms, statistics_scores, statistics_special
+from benchmarks.statistics_draws import Size, collapses, ours, unguarded
+from benchmarks.statistics_families import LOOKS, MAIN, OWN, percent
+from benchmarks.statistics_gate import NAIVE, Variant, published, study
+from benchmarks.statistics_rows import Row, mean_row, rate_row, rows_table
+from benchmarks.statistics_study import COMMAND
+from harness.report.index import read_line
+from harness.stats.variance import Sd, moderated, own, pooled
+
+REPORT = Path(__file__).resolve().parents[2] / "reports" / "statistics-validation.md"
+FEW = Size(arrays=4_000, decisions=300, slow=60, gates=40)
+
+
+def by_key(rows: list[Row]) -> dict[tuple[str, str, str], Row]:
+    return {(row.method, row.n, row.what): row for row in rows}
+
+
+@pytest.mark.parametrize(("hits", "draws", "stated", "agrees"), [
+    (500, 10_000, "5", True), (535, 10_000, "5", True), (640, 10_000, "5", False), (0, 20, "3", True),
+    (0, 4000, "3", False), (950, 10_000, "8-11", True), (1500, 10_000, "8-11", False), (500, 10_000, "", None),
+    (9_940, 10_000, "99.5", True), (9_880, 10_000, "99.5", False), (41, 10_000, ".4", True), (100, 10_000, ".4", False),
+])  # fmt: skip
+def test_agreement_is_three_errors_and_the_rounding(hits: int, draws: int, stated: str, agrees: bool | None) -> None:
+    row = rate_row("m", 5, "FAIL", np.arange(draws) < hits, stated)
+    assert row.found == pytest.approx(100 * hits / draws)
+    assert row.agrees is agrees
+
+
+def test_errors() -> None:
+    assert rate_row("m", 5, "w", [True, False] * 200).error == pytest.approx(2.5, abs=0.01)
+    assert rate_row("m", 5, "w", [False] * 100).error > 0, "none of a hundred is not none of all"
+    row = mean_row("m", 5, "runs", [3.0, 5.0] * 50, "4.1")
+    assert (row.found, row.error) == (4.0, pytest.approx(0.1005, abs=1e-4))
+    assert row.agrees
+    assert rows_table([row]).splitlines()[-1].split("|")[4:8] == [
+        f"{'4.1':>16} ",
+        f"{'4.0':>8} ",
+        f"{'0.10':>8} ",
+        " yes      ",
+    ]
+
+
+def test_without_the_guard_the_sd_is_limma_s() -> None:
+    mine, history = own([84.0, 85.0, 87.0]), Sd(1.2, 16, "pooled", 4)
+    assert unguarded(mine, history) == moderated(mine, history)
+    wild = own([80.0, 85.0, 90.0])
+    assert moderated(wild, history).df == 2
+    assert unguarded(wild, history).df == 18
+    cells = [[84.0, 85.0, 86.0], [85.0, 85.5, 86.5]]
+    assert ours([84.0, 85.0, 87.0], cells).sd == moderated(mine, pooled(cells))
+
+
+def test_the_gate_keeps_quiet_and_finds_the_loss() -> None:
+    assert len(published()) == 25
+    assert MAIN.margin == 2.5
+    gate = study(MAIN, FEW.gates, 0)
+    assert percent(gate.false_alarm) == 0
+    assert percent(gate.caught) >= 95
+    assert percent(gate.passed_lost) == 0
+    assert percent(gate.naive_alarm[NAIVE[0]]) > 40
+    assert percent(gate.naive_alarm[NAIVE[2]]) > 95
+    assert percent(study(OWN, FEW.gates, 0).caught) < percent(gate.caught), "the pooled sd is what finds it"
+
+
+def test_looks_take_seeds_only_where_undecided() -> None:
+    gate = study(Variant("looks", looks=LOOKS, delta=1.5), 10, 1)
+    assert all(5 <= taken < 10 for taken in gate.seeds)
+    assert not gate.uncorrected, "what one look at .05 says is not compared with looks"
+    again = study(Variant("looks", looks=LOOKS, delta=1.5), 10, 1)
+    assert (again.false_alarm, again.seeds) == (gate.false_alarm, gate.seeds), "seeded"
+
+
+def test_collapses_enter_the_gate() -> None:
+    gate = study(Variant("collapse", collapse=0.2), 20, 2)
+    assert percent(gate.false_alarm) > 40, "one run in five collapses, one in fifty is declared"
+    assert collapses(3, 5, 0.02).outcome == "FAIL"
+
+
+def test_scores_are_those_of_the_table() -> None:
+    chapters = {**statistics_scores.rows(FEW), **statistics_special.rows(FEW)}
+    stated = [row for rows in chapters.values() for row in rows if row.stated]
+    naive = [row for row in stated if "RULE" not in row.method and "gate" not in row.method]
+    assert len(naive) > 60
+    assert [row for row in naive if not row.agrees] == []
+    single = by_key(chapters["Against a single published run"])
+    assert single["mean within 1 pt", "5", "FAIL at 0"].found > 40
+    assert single["RULE own df", "5", "FAIL at 0"].found < 7
+    mean = by_key(chapters["Against a published mean ± sd of 5 runs"])
+    assert mean["RULE + 16 history df", "5", "FAIL at -4"].found > 92
+    assert mean["RULE own df", "5", "PASS at -4"].found <= 1
+    wrong = by_key(chapters["When history is wrong about the spread"])
+    guarded, plain = (
+        wrong[f"true sd 2 x that of history, d0 = 16, with history{tail}", "5", "p < .05 at 0"].found
+        for tail in ("", ", no guard")
+    )
+    assert guarded < plain - 3
+    lost = by_key(chapters["Collapsed runs"])
+    assert lost["q 0.5, p0 0.02: two-part gate", "10", "FAIL"].found > 95
+    assert lost["q 0.5, p0 0.02: ref inside mean +-2 sd", "10", "PASS"].found > 95, "what the naive rule lets through"
+
+
+def test_arms_speed_and_looks() -> None:
+    chapters = statistics_arms.rows(FEW)
+    arms = by_key(chapters["Two precisions that do not differ"])
+    assert arms["phi 3: McNemar", "1", "p < .05 at 0"].found > 15
+    assert arms["phi 3: paired t", "5", "p < .05 at 0"].found < 10
+    assert arms["phi 1: sign flip", "5", "p < .05 at 0"].found == 0
+    speed = by_key(chapters["Throughput: an arm after the other, and ABBA"])
+    assert speed["ABBA: RULE FAIL, margin 5 %", "5", "alarm at 0 %"].found == 0
+    assert speed["ABBA: paired log-ratio t", "5", "alarm at -10 %"].found == 100
+    looks = by_key(chapters["Planned looks at one comparison"])
+    naive = looks["own df, every look at .05", "3, 5, 7, 10", "p below the level at any look, at 0"]
+    planned = looks["own df, every look at 0.0163", "3, 5, 7, 10", "p below the level at any look, at 0"]
+    assert planned.found < 9 < naive.found + 3
+
+
+def test_the_published_report_is_whole() -> None:
+    text = REPORT.read_text(encoding="utf-8")
+    line = read_line(REPORT.name, text)
+    assert line.command == COMMAND
+    assert line.sentence is not None
+    assert line.sentence.startswith("Over 24 clean configurations the gate holds its 5 %"), "what must hold does not"
+    found = re.search(r"it finds a loss of 4 points in (\d+\.\d) % with 5 seeds and pooled sd", line.sentence)
+    assert found is not None
+    assert float(found.group(1)) >= 90
+    assert text.count("| yes ") > 200
+    assert "not known" not in text, "a difference from statistics.md without a cause"

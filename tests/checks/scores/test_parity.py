@@ -1,0 +1,240 @@
+"""Parity of twins, paired by seed; expected numbers come from scipy directly."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from harness.checks.scores.gate import Configuration, Policy, judge_all
+from harness.checks.scores.judgement import Judgement
+from harness.checks.scores.pairing import find_pairs
+from harness.stats.mcnemar import overdispersion
+from tests.checks.made_up_scores import MAJORITY, arms, of
+
+BASE = of([349, 352, 346, 355, 350, 347])
+TWIN = of([350, 350, 347, 354, 351, 345])
+BF16: Mapping[str, Mapping[str, object]] = {"twin": {"precision": "bf16"}}
+
+
+def parity(configurations: list[Configuration], policy: Policy | None = None, answers: object = None) -> Judgement:
+    found = judge_all(configurations, [], policy or Policy(), answers)  # type: ignore[arg-type]
+    (one,) = (each for each in found if each.check == "parity")
+    return one
+
+
+def test_twins_are_compared_by_the_paired_t_and_tost() -> None:
+    found = parity(arms({"base": BASE, "twin": TWIN}, BF16))
+    expected = stats.ttest_rel(TWIN, BASE)
+    d = np.array(TWIN) - np.array(BASE)
+    lower = stats.ttest_1samp(d, -1.5, alternative="greater").pvalue
+    upper = stats.ttest_1samp(d, 1.5, alternative="less").pvalue
+    assert found.decision is not None
+    assert found.decision.p_diff == pytest.approx(expected.pvalue)
+    assert found.decision.p_tost == pytest.approx(max(lower, upper))
+    interval = stats.ttest_1samp(d, 0).confidence_interval(0.9)
+    assert found.decision.ci90 == pytest.approx((interval.low, interval.high))
+    assert found.outcome == "PASS"
+    assert (found.mean, found.target) == (pytest.approx(np.mean(TWIN)), pytest.approx(np.mean(BASE)))
+    assert found.configuration.endswith("bf16")
+    correlation = np.corrcoef(BASE, TWIN)[0, 1]
+    assert f"scores of the same seed correlate by {correlation:.2f}" in found.evidence
+
+
+def test_a_shift_of_three_points_fails_and_five_pairs_cannot_flip_signs() -> None:
+    low = [score - 3 - 0.2 * (-1) ** number for number, score in enumerate(BASE[:5])]
+    found = parity(arms({"base": BASE[:5], "twin": low}, BF16))
+    assert found.outcome == "FAIL"
+    assert found.adjusted_p is not None
+    assert found.adjusted_p < 0.05
+    exact = stats.permutation_test(
+        (np.array(low) - np.array(BASE[:5]),), np.mean, permutation_type="samples", n_resamples=np.inf
+    )
+    assert f"sign-flip p = {exact.pvalue:.3f}; 5 pairs cannot reject, the least p is 0.062" in found.evidence
+
+
+def test_too_few_seeds_keep_the_margin_and_say_how_many_more() -> None:
+    found = parity(arms({"base": BASE[:3], "twin": TWIN[:3]}, BF16))
+    assert found.outcome == "INCONCLUSIVE"
+    assert "3 of at least 5 runs" in found.why
+    assert found.decision is not None
+    assert found.decision.delta == 1.5
+    assert found.more_seeds is not None
+    assert f"{found.more_seeds} more seeds in both (about" in found.outlook
+    # 80 % chance of a PASS at the planned sd with that many seeds, by simulation, and not with one fewer.
+    planned = float(found.outlook.partition("planned with sd ")[2].partition(")")[0])
+    n = 3 + found.more_seeds
+    rng = np.random.default_rng(1)
+    powers = []
+    for size in (n, n - 1):
+        d = planned * rng.standard_normal((40_000, size))
+        se = d.std(axis=1, ddof=1) / math.sqrt(size)
+        powers.append(np.mean(np.abs(d.mean(axis=1)) + stats.t.ppf(0.95, size - 1) * se < 1.5))
+    assert powers[0] > 0.79
+    assert powers[1] < 0.81 or n == 5
+
+
+def test_only_seeds_with_an_ok_run_in_both_are_paired_and_the_others_named() -> None:
+    base = [*BASE, 100 * MAJORITY, 85.0]
+    twin = [*TWIN, 86.0, "timeout"]
+    found = parity(arms({"base": base, "twin": twin}, BF16))
+    assert found.decision is not None
+    assert found.decision.n == 6
+    expected = stats.fisher_exact([[1, 6], [0, 7]]).pvalue
+    assert (
+        f"collapsed and left out: 1 of 7 with fp32, 0 with bf16 (Fisher p = {expected:.3f}, which so few runs cannot "
+        "reject)"
+    ) not in found.evidence  # seven against seven could reject
+    assert f"collapsed and left out: 1 of 7 with fp32, 0 with bf16 (Fisher p = {expected:.3f})" in found.evidence
+    assert "without a partner, left out: seed 8 of fp32" in found.evidence
+
+
+def test_collapses_of_one_arm_withhold_the_pass() -> None:
+    found = parity(arms({"base": [*BASE, 86.0, 85.0], "twin": [*TWIN, 100 * MAJORITY, "nonfinite"]}, BF16))
+    assert found.outcome == "INCONCLUSIVE"
+    assert "PASS withheld: bf16: 2 of 8 runs collapsed" in found.why
+
+
+def test_no_common_seed_is_no_verdict() -> None:
+    everything = arms({"base": BASE}, {}, range(1, 7)) + arms({"": TWIN}, {"": {"precision": "bf16"}}, range(11, 17))
+    found = parity(everything)
+    assert found.outcome == "INCONCLUSIVE"
+    assert "no seed at which both bf16 and fp32 have an ok run" in found.why
+
+
+def test_pairs_differ_in_exactly_one_thing_and_the_plain_one_is_the_base() -> None:
+    halved = {"learning_rate": 5e-5, "per_device_train_batch_size": 4, "num_train_epochs": 3.0}
+    everything = arms(
+        dict.fromkeys(("16", "plain", "2", "16-2", "loop", "weak", "fixed", "again", "new"), BASE),
+        {
+            "16": {"precision": "fp16"},
+            "2": {"devices": 2, "recipe": halved},
+            "16-2": {"devices": 2, "precision": "fp16", "recipe": halved},
+            "loop": {"engine": "loop"},
+            "weak": {"devices": 4},
+            "fixed": {"accepts_loss_kwargs": False},
+            "again": {"repeat": 2},
+            "new": {"environment": "new", "environment_id": "ff-another"},
+        },
+    )
+    found = {(pair.dimension, _name(pair.base), _name(pair.twin)) for pair in find_pairs(everything)}
+    assert found == {
+        ("precision", "fp32 1 trainer", "fp16 1 trainer"),
+        ("precision", "fp32 2 trainer", "fp16 2 trainer"),
+        ("devices", "fp32 1 trainer", "fp32 2 trainer"),
+        ("devices", "fp16 1 trainer", "fp16 2 trainer"),
+        ("engine", "fp32 1 trainer", "fp32 1 loop"),
+        ("accepts_loss_kwargs", "fp32 1 trainer", "fp32 1 trainer work-around"),
+        ("environment", "fp32 1 trainer", "fp32 1 trainer another"),
+    }
+
+
+def _name(one: Configuration) -> str:
+    name = f"{one.asked.precision} {one.asked.devices} {one.asked.engine}"
+    name += " work-around" if one.asked.accepts_loss_kwargs is False else ""
+    return name + (" another" if one.environment_id == "ff-another" else "")
+
+
+def made_up_answers(rate: float, seed: int = 0) -> tuple[np.ndarray, dict[int, np.ndarray]]:
+    """Labels, and for each of seven runs its own answers: the label, wrong in `rate` of the examples."""
+    rng = np.random.default_rng(seed)
+    labels = (np.arange(408) < 279).astype(int)
+    return labels, {run: np.where(rng.random(408) < rate, 1 - labels, labels) for run in range(1, 8)}
+
+
+def test_churn_is_set_beside_that_of_seeds_and_of_reruns() -> None:
+    labels, base = made_up_answers(0.14)
+    _, twin = made_up_answers(0.14, 1)
+    score = {
+        name: [100 * float(np.mean(a == labels)) for a in each.values()] for name, each in (("b", base), ("t", twin))
+    }
+    everything = arms(
+        {"base": score["b"], "twin": score["t"], "again": score["b"]},
+        {"twin": {"precision": "bf16"}, "again": {"repeat": 2}},
+    )
+    kept = {}
+    for one, answers in zip(everything, (base, twin, base), strict=True):
+        kept.update({(one.cell_of[seed], one.environment_id): answers[seed] for seed in answers})
+    found = parity(everything, Policy(parity_margin=2.5), lambda cell, environment: kept.get((cell, environment)))
+    between = np.mean([np.mean(base[s] != twin[s]) for s in base])
+    apart = np.mean([np.mean(base[a] != base[b]) for a in base for b in base if a < b])
+    told = next(text for text in found.evidence if "changes" in text)
+    assert told == (
+        f"bf16 changes {408 * between:.0f} of 408 ({100 * between:.1f} %) answers of fp32 at the same seed, "
+        f"another seed of fp32 changes {408 * apart:.0f} of 408 ({100 * apart:.1f} %), "
+        "a second run of fp32 changes 0 of 408 (0.0 %)"
+    )
+    tables = {s: (int(np.sum((base[s] == labels) & (twin[s] != labels))),
+                  int(np.sum((base[s] != labels) & (twin[s] == labels)))) for s in base}  # fmt: skip
+    line = next(text for text in found.evidence if "McNemar" in text)
+    for s, (b, c) in tables.items():
+        p = stats.binomtest(b, b + c, 0.5).pvalue
+        assert f"seed {s}: {b} lost, {c} won, p = {p:.3f}" in line
+    right = {s: base[s] == labels for s in base}
+    couples = [(a, b) for a in base for b in base if a < b]
+    phi = overdispersion((int(np.sum(right[a] & ~right[b])), int(np.sum(~right[a] & right[b]))) for a, b in couples)
+    assert any(text.startswith(f"phi = {phi:.2f} between seeds of fp32") for text in found.evidence)
+
+
+def test_identical_answers_on_every_seed_pass_by_identity() -> None:
+    _, base = made_up_answers(0.14)
+    everything = arms({"base": [85.0] * 5, "twin": [85.0] * 5}, BF16)
+    unknown = parity(everything)
+    assert unknown.outcome == "INCONCLUSIVE"  # equal scores of which nobody knows whether the answers are
+    asked = []
+
+    def answers(cell: str, environment: str) -> np.ndarray:
+        asked.append(cell)
+        seed = next(s for one in everything for s, c in one.cell_of.items() if c == cell)
+        return base[seed]
+
+    found = parity(everything, None, answers)
+    assert found.outcome == "PASS"
+    assert "equal bit for bit at every seed" in found.why
+    assert any("identical answers" in text for text in found.evidence)
+    assert len(asked) == len(set(asked)) == 10  # each read once
+    changed = parity(
+        everything, None, lambda cell, environment: answers(cell, environment) ^ (cell == everything[1].cell_ids[0])
+    )
+    assert changed.outcome == "INCONCLUSIVE"
+
+
+def test_answers_are_not_read_where_nothing_is_paired() -> None:
+    def refuse(cell: str, environment: str) -> None:
+        raise AssertionError(cell)
+
+    judge_all(arms({"base": BASE}, {}), [], Policy(), refuse)
+
+
+correct = st.lists(st.integers(300, 370), min_size=5, max_size=9)
+
+
+@settings(deadline=None, max_examples=50)
+@given(correct, st.data())
+def test_a_constant_added_to_both_arms_changes_no_verdict(base: list[int], data: st.DataObject) -> None:
+    twin = data.draw(st.lists(st.integers(300, 370), min_size=len(base), max_size=len(base)))
+    shift = data.draw(st.integers(-15, 30))
+    found = [
+        parity(arms({"base": of([n + by for n in base]), "twin": of([n + by for n in twin])}, BF16))
+        for by in (0, shift)
+    ]
+    assert found[0].outcome == found[1].outcome
+    assert found[0].decision is not None
+    assert found[1].decision is not None
+    assert found[0].decision.difference == pytest.approx(found[1].decision.difference, abs=1e-9)
+
+
+@settings(deadline=None, max_examples=50)
+@given(correct, st.data())
+def test_seeds_in_another_order_give_the_same_judgement(base: list[int], data: st.DataObject) -> None:
+    twin = data.draw(st.lists(st.integers(300, 370), min_size=len(base), max_size=len(base)))
+    order = data.draw(st.permutations(range(len(base))))
+    here = parity(arms({"base": of(base), "twin": of(twin)}, BF16))
+    shuffled = {"base": of([base[i] for i in order]), "twin": of([twin[i] for i in order])}
+    there = parity(arms(shuffled, BF16))
+    assert (here.outcome, here.why, here.more_seeds) == (there.outcome, there.why, there.more_seeds)

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from harness.checks.verify.checklist import KINDS, make_checklist
+from harness.grid.cell import Cell
+
+MakeCell = Callable[..., Cell]
+
+
+def pairs_of(kind: str, *cells: Cell, **options: Any) -> list[Any]:
+    return [pair for pair in make_checklist(cells, **options).pairs if pair.kind == kind]
+
+
+def examples_a_step(cell: Cell) -> int:
+    recipe = cell.recipe
+    batch = int(recipe.get("per_device_train_batch_size", 8))
+    return batch * int(recipe.get("gradient_accumulation_steps", 1)) * cell.devices
+
+
+def test_every_kind_of_pair_is_made_once(cell_of: MakeCell) -> None:
+    checklist = make_checklist([cell_of()])
+    assert Counter(pair.kind for pair in checklist.pairs) == {**dict.fromkeys(KINDS, 1), "engine": 2}
+    assert {pair.base.engine for pair in checklist.pairs if pair.kind == "engine"} == {"loop", "accelerate"}
+    assert len(checklist.cells) == len({cell.cell_id for cell in checklist.cells}) == 11
+
+
+@pytest.mark.parametrize(
+    ("batch", "accumulation", "devices", "whole"), [(8, 1, 1, 8), (2, 3, 1, 8), (32, 1, 2, 64), (1, 1, 1, 8)]
+)
+def test_twins_see_the_same_examples_in_each_step(
+    cell_of: MakeCell, batch: int, accumulation: int, devices: int, whole: int
+) -> None:
+    recipe = {"per_device_train_batch_size": batch, "gradient_accumulation_steps": accumulation}
+    cell = cell_of(recipe=recipe, devices=devices)
+    for kind in ("accumulation", "devices", "resume", "engine", "eval_batch", "padding"):
+        for pair in pairs_of(kind, cell):
+            assert examples_a_step(pair.base) == examples_a_step(pair.twin), kind
+            assert examples_a_step(pair.base) == (whole if kind != "padding" else 48), kind
+    (pair,) = pairs_of("accumulation", cell)
+    assert pair.twin.recipe["gradient_accumulation_steps"] == 4
+    assert pair.base.recipe["gradient_accumulation_steps"] == 1
+    (pair,) = pairs_of("devices", cell)
+    assert (pair.base.devices, pair.twin.devices) == (1, 2)
+
+
+def test_invariants_are_in_fp32_without_dropout_and_seeded(cell_of: MakeCell) -> None:
+    cell = cell_of(precision="bf16", head_seeding="course", devices=2, recipe={"save_strategy": "epoch"})
+    for pair in make_checklist([cell]).pairs:
+        for one in (pair.base, pair.twin):
+            if pair.kind == "repeat":
+                assert (one.precision, one.dropout, one.devices, one.head_seeding) == ("bf16", "model", 2, "course")
+                assert one.recipe == {"save_strategy": "epoch", "max_steps": 8}
+            else:
+                assert (one.precision, one.dropout, one.head_seeding) == ("fp32", False, "seeded")
+                assert one.recipe["save_strategy"] == "no"
+
+
+def test_precisions_and_device_counts_share_their_invariants(cell_of: MakeCell) -> None:
+    cells = [
+        cell_of(precision=precision, devices=devices, recipe={"per_device_train_batch_size": 32 // devices})
+        for precision in ("fp32", "bf16")
+        for devices in (1, 2)
+    ]
+    checklist = make_checklist(cells)
+    assert Counter(pair.kind for pair in checklist.pairs) == {**dict.fromkeys(KINDS, 1), "engine": 2, "repeat": 4}
+
+
+def test_the_work_around_stays_with_the_trainer(cell_of: MakeCell) -> None:
+    for pair in make_checklist([cell_of(accepts_loss_kwargs=False)]).pairs:
+        for one in (pair.base, pair.twin):
+            assert one.accepts_loss_kwargs == (False if one.engine == "trainer" else "model")
+
+
+def test_steps_are_few(cell_of: MakeCell) -> None:
+    for asked, got in ((-1, 8), (5, 5), (500, 8)):
+        (pair,) = pairs_of("resume", cell_of(recipe={"max_steps": asked}))
+        assert pair.base.recipe["max_steps"] == pair.twin.recipe["max_steps"] == got
+        assert pair.twin.resume_at == got // 2
+    (pair,) = pairs_of("repeat", cell_of(recipe={}), steps=3)
+    assert pair.base.recipe == {"max_steps": 3}
+    assert (pair.base.repeat, pair.twin.repeat) == (1, 2)
+
+
+def test_one_seed_of_a_configuration_unless_every_one_is_asked_for(cell_of: MakeCell) -> None:
+    cells = [cell_of(seed=seed) for seed in (1, 2, 3)]
+    assert {cell.seed for cell in make_checklist(cells).cells} == {1}
+    assert {cell.seed for cell in make_checklist(cells, every_seed=True).cells} == {1, 2, 3}
+
+
+def test_only_some_kinds(cell_of: MakeCell) -> None:
+    checklist = make_checklist([cell_of()], kinds=["engine"])
+    assert {pair.kind for pair in checklist.pairs} == {"engine"}
+    assert checklist.skipped == ()
+
+
+def test_what_needs_a_whole_epoch_says_that_it_is_skipped(cell_of: MakeCell) -> None:
+    checklist = make_checklist([cell_of(task="glue/mrpc")])
+    assert not [pair for pair in checklist.pairs if pair.kind == "padding"]
+    (verdict,) = checklist.skipped
+    assert (verdict.outcome, verdict.check) == ("SKIP", "invariants: padding")
+    assert "glue/mrpc" in verdict.summary
+
+
+def test_plain_engines_are_only_repeated(cell_of: MakeCell) -> None:
+    assert {pair.kind for pair in make_checklist([cell_of(engine="loop")]).pairs} == {"repeat"}
+
+
+def test_twins_can_be_told_apart(cell_of: MakeCell) -> None:
+    labels = [cell.label for cell in make_checklist([cell_of()]).cells]
+    assert len(set(labels)) == len(labels)

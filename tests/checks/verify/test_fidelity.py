@@ -1,0 +1,265 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.checks.verdict import Verdict
+from harness.checks.verify.fidelity import fidelity
+from harness.record.run import Run
+
+MakeRun = Callable[..., Run]
+
+
+def failed(verdict: Verdict) -> list[str]:
+    return [finding.item for finding in verdict.failures]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"steps": 30},
+        {"epochs": 1.0},
+        {"epochs": 2.0, "batch": 3, "accumulation": 4},
+        {"epochs": 1.0, "batch": 24, "devices": 2},
+        {"steps": 12, "first": 5},
+        {"dropout": 0.1},
+        {"devices": 2, "accepts": False},
+    ],
+)
+def test_a_faithful_run_passes_with_nothing_unseen(make_run: MakeRun, options: dict[str, Any]) -> None:
+    verdict = fidelity(make_run(**options))
+    assert (verdict.outcome, failed(verdict), verdict.not_available) == ("PASS", [], ())
+    assert len(verdict.findings) >= 25
+
+
+FAULTS: list[tuple[str, dict[str, Any]]] = [
+    ("arguments", {"observed.requested.weird": 3}),
+    ("arguments", {"observed.arguments.max_steps": 12, "observed.requested.label_smoothing_factor": 0.1}),
+    ("arguments", {"observed.arguments.seed": 43}),
+    ("engine", {"observed.fingerprint.engine": "loop"}),
+    ("world size", {"asked.devices": 1, "observed.fingerprint.world_size": 3}),
+    ("parallel mode", {"observed.fingerprint.parallel_mode": "not_distributed"}),
+    ("precision", {"observed.fingerprint.precision.name": "bf16"}),
+    ("precision", {"observed.fingerprint.precision.name": None}),
+    ("attention", {"observed.fingerprint.attention": "eager"}),
+    ("attention", {"observed.model.attention": "eager", "observed.fingerprint.attention": "eager"}),
+    ("attention", {"asked.checkpoint.config": {"attn_implementation": "eager"}}),
+    ("dropout", {"observed.fingerprint.dropout": True}),
+    ("dropout", {"observed.model.dropout.hidden_dropout_prob": 0.2, "observed.fingerprint.dropout": True}),
+    ("clipping", {"observed.fingerprint.clipping": 5.0}),
+    ("clipping", {"observed.fingerprint.clipping": None}),
+    ("clipping", {"observed.arguments.max_grad_norm": 0.0}),
+    ("loss scaling", {"asked.accepts_loss_kwargs": False}),
+    ("optimizer", {"observed.optimizer.class": "SGD"}),
+    ("optimizer", {"observed.optimizer.groups.1.fused": False}),
+    ("optimizer", {"observed.arguments.optim": "adamw_torch"}),
+    ("optimizer settings", {"observed.optimizer.groups.1.betas": [0.9, 0.99]}),
+    ("optimizer settings", {"observed.optimizer.groups.0.eps": 1e-6}),
+    ("weight decay", {"observed.optimizer.groups.0.weight_decay": 0.01}),
+    ("weight decay", {"observed.arguments.weight_decay": 0.01}),
+    ("collator", {"observed.collator": "default_data_collator"}),
+    ("data", {"observed.data.train.sha256": "0" * 64}),
+    ("newly initialised weights", {"observed.weights.newly_initialised": ["bert.encoder.layer.0.output.dense.weight"]}),
+    ("newly initialised weights", {"observed.weights.newly_initialised": []}),
+    ("weights as saved", {"observed.weights.not_as_saved": ["bert.embeddings.word_embeddings.weight"]}),
+    ("optimizer steps", {"observed.fingerprint.optimizer_steps": 11}),
+    ("optimizer steps", {"observed.optimizer_steps": 13}),
+    ("learning rate", {"observed.arguments.lr_scheduler_type": "constant"}),
+    ("learning rate", {"observed.arguments.warmup_steps": 2}),
+    ("logits", {"observed.fingerprint.eval_examples": 232}),
+    ("evaluation loss", {"measured.metrics.loss": 0.5}),
+    ("accuracy", {"measured.metrics.accuracy": 0.9}),
+    ("f1", {"measured.metrics.f1": 0.9}),
+    ("confusion", {"measured.confusion": {"tp": 160, "fp": 80, "fn": 0, "tn": 0}}),
+    ("samples", {"measured.train_samples_per_second": 1000.0}),
+    ("examples seen", {"observed.fingerprint.seen.expected": 799}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("item", "changes"), FAULTS, ids=[f"{n}-{item}" for n, (item, _) in enumerate(FAULTS)])
+def test_each_planted_fault_is_found_by_name_and_nothing_else(
+    plain_run: Run, planted: Callable[..., Run], item: str, changes: dict[str, Any]
+) -> None:
+    verdict = fidelity(planted(plain_run, changes))
+    assert verdict.outcome == "FAIL"
+    assert failed(verdict) == [item], [finding.text for finding in verdict.failures]
+
+
+def test_fewer_training_examples_are_a_fault_of_the_data(plain_run: Run, planted: Callable[..., Run]) -> None:
+    changes = {"observed.data.train.examples": 792, "observed.fingerprint.seen.expected": 792}
+    verdict = fidelity(planted(plain_run, changes))
+    assert failed(verdict) == ["data"]
+    assert "training has 792 examples, 533 positive, instead of 800 and 533" in verdict.failures[0].text
+
+
+def test_a_folder_of_mrpcs_size_must_hold_mrpc(plain_run: Run, planted: Callable[..., Run]) -> None:
+    sizes = {"examples": 3668, "positives": 2474, "sha256": "0" * 64}
+    changes = {
+        "asked.task": "some/folder",
+        "observed.data.train": sizes,
+        "observed.data.validation": {"examples": 408, "positives": 279, "sha256": "1" * 64},
+    }
+    found = {finding.item: finding.text for finding in fidelity(planted(plain_run, changes)).failures}
+    assert "training has the right size but other texts or labels" in found["data"]
+    other = fidelity(planted(plain_run, {"asked.task": "some/folder"}))
+    assert other.outcome == "PASS"
+    assert other.not_available == ("data hash (some/folder is not a task known here)",)
+
+
+@pytest.mark.parametrize(
+    ("shift", "words"),
+    [(1, "each step uses the rate of the step before"), (-1, "each step uses the rate of the step after")],
+)
+def test_a_rate_shifted_by_one_step_is_called_so(
+    plain_run: Run, planted: Callable[..., Run], shift: int, words: str
+) -> None:
+    rates = plain_run.series["learning_rate"]
+    moved = np.r_[rates[0], rates[:-1]] if shift > 0 else np.r_[rates[1:], 0.0]
+    verdict = fidelity(planted(plain_run, learning_rate=moved))
+    (finding,) = verdict.failures
+    assert (finding.item, finding.step) == ("learning rate", 1 if shift > 0 else 0)
+    assert words in finding.text
+
+
+def test_a_wrong_rate_on_one_step_of_a_resumed_run_names_the_runs_own_step(
+    make_run: MakeRun, planted: Callable[..., Run]
+) -> None:
+    run = make_run(steps=12, first=5)
+    rates = run.series["learning_rate"].copy()
+    rates[3] *= 2
+    (finding,) = fidelity(planted(run, learning_rate=rates)).failures
+    assert (finding.item, finding.step, finding.ratio) == ("learning rate", 8, pytest.approx(2.0))
+    assert "on 1 of 7 steps" in finding.text
+
+
+def test_a_loss_that_accumulation_multiplies_is_found_with_its_ratio_and_its_issue(make_run: MakeRun) -> None:
+    (finding,) = fidelity(make_run(batch=2, accumulation=4, excess=4.0)).failures
+    assert finding.item == "logged loss"
+    assert finding.text.startswith("it is 4.000 x the mean of the micro-batch losses")
+    assert (finding.step, finding.ratio) == (0, pytest.approx(4.0))
+    assert finding.upstream == "huggingface/transformers#47688"
+
+
+@pytest.mark.parametrize(
+    "options", [{"excess": 3.0}, {"excess": 4.0, "accepts": False}, {"excess": 4.0, "engine": "loop"}]
+)
+def test_a_ratio_that_the_known_issue_does_not_explain_is_not_laid_to_it(
+    make_run: MakeRun, options: dict[str, Any]
+) -> None:
+    (finding,) = fidelity(make_run(batch=2, accumulation=4, **options)).failures
+    assert (finding.item, finding.upstream) == ("logged loss", None)
+
+
+def test_one_odd_logged_loss_is_found(plain_run: Run, planted: Callable[..., Run]) -> None:
+    loss = plain_run.series["loss"].copy()
+    loss[7] *= np.float32(1.001)
+    (finding,) = fidelity(planted(plain_run, loss=loss)).failures
+    assert (finding.item, finding.step) == ("logged loss", 7)
+    assert "on 1 of 12 steps" in finding.text
+
+
+def test_an_evaluation_loss_that_ranks_multiply_is_the_known_issue(
+    make_run: MakeRun, planted: Callable[..., Run]
+) -> None:
+    run = make_run(batch=4, devices=2)
+    assert run.record.measured is not None
+    twice = 2 * run.record.measured.metrics["loss"]
+    (finding,) = fidelity(planted(run, {"measured.metrics.loss": twice})).failures
+    assert finding.item == "evaluation loss"
+    assert finding.upstream == "huggingface/transformers#47688"
+    assert "2.000 x" in finding.text
+
+
+def test_logits_of_another_shape_and_labels_that_are_not_the_tasks(plain_run: Run, planted: Callable[..., Run]) -> None:
+    logits, labels = plain_run.series["logits"], plain_run.series["labels"]
+    assert "logits" in failed(fidelity(planted(plain_run, logits=logits[:-1])))
+    assert "labels" in failed(fidelity(planted(plain_run, labels=1 - labels)))
+
+
+@pytest.mark.parametrize(
+    ("epoch", "words"),
+    [
+        ({"seen": 796, "distinct": 796}, "796 rows instead of 800"),
+        ({"seen": 800, "distinct": 798, "repeated": [3, 9], "repeated_count": 2}, "only 798 of 800 examples"),
+        ({"seen": 800, "distinct": 800, "complete": False}, "epoch 1 was cut short"),
+    ],
+)
+def test_examples_left_out_or_repeated_are_named(
+    make_run: MakeRun, planted: Callable[..., Run], epoch: dict[str, Any], words: str
+) -> None:
+    run = make_run(epochs=1.0)
+    fields = {"repeated": [], "repeated_count": 0, "complete": True, **epoch}
+    changes = {"observed.fingerprint.seen.epochs": [fields]}
+    changes["measured.train_samples"] = epoch["seen"]
+    changes["measured.train_samples_per_second"] = epoch["seen"] / 2.0
+    (finding,) = fidelity(planted(run, changes)).failures
+    assert finding.item == "examples seen"
+    assert words in finding.text
+
+
+def test_repetitions_that_padding_does_not_explain(make_run: MakeRun, planted: Callable[..., Run]) -> None:
+    run = make_run(steps=12)
+    changes = {"observed.fingerprint.seen.epochs.0.distinct": 90, "observed.fingerprint.seen.epochs.0.repeated": [1]}
+    (finding,) = fidelity(planted(run, changes)).failures
+    assert (finding.item, "repeats 6 examples" in finding.text) == ("examples seen", True)
+
+
+def test_fp16_may_leave_out_steps_and_the_schedule_waits_for_them(plain_run: Run, planted: Callable[..., Run]) -> None:
+    scale = {"initial": 65536.0, "minimum": 16384.0, "final": 16384.0, "skipped_steps": 2, "nonfinite_steps": 2}
+    norms, at = plain_run.series["grad_norm"].copy(), np.array([0, 0, 0, *range(1, 10)])
+    norms[:2] = np.inf
+    changes = {
+        "asked.precision": "fp16",
+        "observed.requested.fp16": True,
+        "observed.arguments.fp16": True,
+        "observed.fingerprint.precision.name": "fp16",
+        "observed.fingerprint.loss_scale": scale,
+        "observed.fingerprint.optimizer_steps": 10,
+    }
+    rates = plain_run.series["learning_rate"][at]
+    assert fidelity(planted(plain_run, changes, grad_norm=norms, learning_rate=rates)).outcome == "PASS"
+    fewer = {**changes, "observed.fingerprint.optimizer_steps": 9}
+    assert failed(fidelity(planted(plain_run, fewer, grad_norm=norms, learning_rate=rates))) == ["optimizer steps"]
+    assert failed(fidelity(planted(plain_run, changes, grad_norm=norms))) == ["learning rate"]
+
+
+def test_what_cannot_be_seen_is_named_and_no_pass(plain_run: Run, planted: Callable[..., Run]) -> None:
+    verdict = fidelity(planted(plain_run, {"observed.fingerprint": None, "observed.weights.not_as_saved": None}))
+    assert verdict.outcome == "PASS"
+    assert [name.partition(" (")[0] for name in verdict.not_available] == ["fingerprint", "weights as saved"]
+    items = {finding.item for finding in verdict.findings}
+    assert not items & {"precision", "world size", "weights as saved", "learning rate"}
+
+
+def test_a_run_that_failed_is_an_error_and_a_skipped_one_a_skip(plain_run: Run, planted: Callable[..., Run]) -> None:
+    failure = {"type": "OutOfMemoryError", "message": "tried to allocate 3 GiB", "details": ""}
+    oom = fidelity(planted(plain_run, {"status": "oom", "failure": failure}))
+    assert (oom.outcome, oom.summary) == ("ERROR", "the run is oom: OutOfMemoryError: tried to allocate 3 GiB")
+    skipped = fidelity(
+        planted(plain_run, {"status": "skipped", "observed": None, "failure": {**failure, "type": "fp16"}})
+    )
+    assert (skipped.outcome, skipped.summary) == ("SKIP", "fp16: tried to allocate 3 GiB")
+    nonfinite = fidelity(planted(plain_run, {"status": "nonfinite"}))
+    assert (nonfinite.outcome, nonfinite.summary) == (
+        "ERROR",
+        "the run is nonfinite: losses or logits are not finite",
+    )
+
+
+def test_weight_decay_spares_biases_and_layer_norms(plain_run: Run, planted: Callable[..., Run]) -> None:
+    right = {"observed.arguments.weight_decay": 0.01, "observed.optimizer.groups.0.weight_decay": 0.01}
+    assert fidelity(planted(plain_run, right)).outcome == "PASS"
+    both = {**right, "observed.optimizer.groups.1.weight_decay": 0.01}
+    assert failed(fidelity(planted(plain_run, both))) == ["weight decay"]
+
+
+def test_a_pooler_that_the_checkpoint_has_may_not_be_new(plain_run: Run, planted: Callable[..., Run]) -> None:
+    new = ["classifier.bias", "classifier.weight", "bert.pooler.dense.bias", "bert.pooler.dense.weight"]
+    lacking = {"observed.weights.newly_initialised": new, "observed.weights.unused": ["cls.predictions.bias"]}
+    assert fidelity(planted(plain_run, lacking)).outcome == "PASS"
+    spurned = {**lacking, "observed.weights.unused": ["pooler.dense.weight"]}
+    assert failed(fidelity(planted(plain_run, spurned))) == ["newly initialised weights"]

