@@ -37,8 +37,9 @@ from harness.subject.data import checkpoints, tasks
 from harness.subject.engines import plain
 from harness.subject.process import child
 from harness.subject.watch import peak
-from harness.subject.watch.fingerprint import Witness
-from harness.subject.watch.observation import Observer
+from harness.subject.watch.adapter import TrainerAdapter
+from harness.subject.watch.fingerprint import RunTrace
+from harness.subject.watch.observation import StepSeries
 
 Ticks = list[tuple[float, float]]
 
@@ -90,8 +91,8 @@ def trainer(setup: SimpleNamespace, observed: bool = False) -> Ticks:
     stopwatch = Stopwatch()
     with Path(os.devnull).open("w") as nowhere:
         if observed:
-            Witness(setup.precision).attach(made)  # all that a cell is watched by, in a cell's order
-            Observer(child.pipe_emitter(nowhere.fileno())).attach(made)
+            # All that a cell is watched by.
+            TrainerAdapter(made, StepSeries(child.pipe_emitter(nowhere.fileno())), RunTrace(setup.precision))
         made.add_callback(stopwatch)  # after the observer, so that the observer's work is in the step
         made.train()
     return stopwatch.ticks

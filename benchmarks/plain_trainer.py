@@ -31,9 +31,7 @@ set_seed(seed)
 
 
 def split(name: str) -> Dataset:
-    pairs = corpus.generate(name, CORPUS_SIZES[name])
-    columns = ("sentence1", "sentence2", "label", "idx")
-    return Dataset.from_dict({column: [getattr(pair, column) for pair in pairs] for column in columns})
+    return Dataset.from_dict(corpus.generate(name, CORPUS_SIZES[name]))
 
 
 raw_datasets = DatasetDict({name: split(name) for name in ("train", "validation")})

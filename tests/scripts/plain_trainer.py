@@ -44,9 +44,7 @@ def read_split(split, file):
     from harness.protocol import CORPUS_SIZES
     from harness.subject.data import corpus
 
-    pairs = corpus.generate(split, CORPUS_SIZES[split])
-    names = ("sentence1", "sentence2", "label")
-    return Dataset.from_dict({name: [getattr(pair, name) for pair in pairs] for name in names})
+    return Dataset.from_dict(corpus.generate(split, CORPUS_SIZES[split])).remove_columns("idx")
 
 
 raw_datasets = DatasetDict(train=read_split("train", "train.tsv"), validation=read_split("validation", "dev.tsv"))

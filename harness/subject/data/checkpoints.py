@@ -204,9 +204,9 @@ def _write_random_weights(folder: Path) -> None:
 
 def _vocabulary(size: int = 1024) -> list[str]:
     words = Counter[str]()
-    for pair in corpus.generate("train", 2000):
-        for sentence in (pair.sentence1, pair.sentence2):
-            words.update("".join(c if c.isalnum() else f" {c} " for c in sentence.lower()).split())
+    pairs = corpus.generate("train", 2000)
+    for sentence in (*pairs["sentence1"], *pairs["sentence2"]):
+        words.update("".join(c if c.isalnum() else f" {c} " for c in sentence.lower()).split())
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     characters = sorted({c for word in words for c in word})
     pieces = [*characters, *(f"##{c}" for c in characters)]

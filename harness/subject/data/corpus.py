@@ -6,26 +6,38 @@ As in MRPC two thirds are positive and both classes share most of their words: t
 a word overlap drawn for both labels alike, but for a small shift, so whoever counts words does hardly better than
 the majority (0.70 to 0.72 against 0.667; the tests hold it there).
 
-Bytes depend on (CORPUS_VERSION, split, size, seed) only, on every Python from 3.9: nothing but `Random.random()` is
-drawn, from an own generator seeded with an integer, and no set is ever iterated.
+The words are in `lexicon.json`, written for this project, so that the corpus carries no licence but ours. A *scene* is
+one kind of news event: a few surface *forms* that all state the same fact, and the slots that make up the fact, each
+of a kind; `swap` are two slots of like role, `source` is who may be quoted. In a form:
+
+    [a|b]     either wording, same meaning
+    {A}       the slot A in any of its wordings; t, a time, is put before or after the form
+    {v} {v~}  a verb's past form and its second form (participle, or infinitive in `updown`)
+    {v>{B}}   the verb with its object; "took _ into custody" says where the object goes
+
+Every wording of a value means the same, and two values of one kind exclude each other: both labels rest on that.
+
+Bytes depend on (CORPUS_VERSION, split, size) only, on every Python from 3.9: nothing but `Random.random()` is drawn,
+from an own generator seeded with an integer, and no set is ever iterated.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import random
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 from harness.protocol import CORPUS_VERSION
-from harness.subject.data import lexicon
-from harness.subject.data.lexicon import KINDS, SCENES, Scene
 
-SPLITS = ("train", "validation", "test")
-MAX_SIZE = 10_000
+LEXICON: dict[str, Any] = json.loads(Path(__file__).with_name("lexicon.json").read_text(encoding="utf-8"))
+TURNS = {"train": (0, 1, 2), "validation": (3,)}
+"""Of five names, those that a split may use (the fifth is for a test split): every scene has a name in it, so splits
+share no sentence, and validation measures more than names learnt by heart."""
 MIN_WORDS, MAX_WORDS = 8, 22
 OVERLAP_RANGE = (0.4, 0.8)
 """Word overlap (Jaccard) aimed at."""
@@ -43,25 +55,16 @@ _ATTRIBUTION_SHARE = 0.1  # facts reported by their scene's source
 _ATTEMPTS, _CANDIDATES, _TOLERANCE = 12, 6, 0.03
 
 _T = TypeVar("_T")
+Scene = dict[str, Any]
 Value = tuple[str, ...]
 """The wordings of one slot's value, the plain one first; verbs hold "past~second form"."""
-
-
-@dataclass(frozen=True)
-class Pair:
-    """One example, named like the columns of GLUE MRPC; label 1 is a paraphrase."""
-
-    idx: int
-    sentence1: str
-    sentence2: str
-    label: int
 
 
 class _Stream:
     """Choices derived from `random()` alone: the streams of `choice` and `shuffle` changed between Pythons."""
 
-    def __init__(self, split: str, seed: int) -> None:
-        name = f"finetune-harness/paraphrase/{CORPUS_VERSION}/{split}/{seed}"
+    def __init__(self, split: str) -> None:
+        name = f"finetune-harness/paraphrase/{CORPUS_VERSION}/{split}/0"
         self._random = random.Random(int(hashlib.sha256(name.encode()).hexdigest(), 16))
 
     def chance(self, probability: float) -> bool:
@@ -81,14 +84,21 @@ class _Stream:
         return pool
 
 
-def entity_share(names: Sequence[str], split: str) -> list[str]:
-    """The names of a list that one split may use: of five, three train, one validates, one tests.
-
-    Every scene names at least one entity, so splits cannot share a sentence, and validation measures more than
-    names learnt by heart.
-    """
-    turns = {"train": (0, 1, 2), "validation": (3,), "test": (4,)}[split]
-    return [name for turn, name in enumerate(names) if turn % 5 in turns]
+def generate(split: str, size: int) -> dict[str, list[Any]]:
+    """The first `size` pairs of "train" or "validation", two thirds of them paraphrases, as GLUE's columns."""
+    stream = _Stream(split)
+    positives = (2 * size + 1) // 3  # two thirds, rounded to nearest
+    labels = stream.shuffled([1] * positives + [0] * (size - positives))
+    pairs: list[tuple[str, str]] = []
+    seen: set[tuple[str, str]] = set()
+    for label in labels:
+        made = _pair(stream, split, label)
+        while made in seen:
+            made = _pair(stream, split, label)
+        seen.update((made, made[::-1]))
+        pairs.append(made)
+    first, second = zip(*pairs)
+    return {"sentence1": list(first), "sentence2": list(second), "label": labels, "idx": list(range(size))}
 
 
 def word_overlap(first: str, second: str) -> float:
@@ -97,46 +107,12 @@ def word_overlap(first: str, second: str) -> float:
     return len(one & two) / len(one | two)
 
 
-def generate(split: str, size: int, seed: int = 0) -> list[Pair]:
-    """Make `size` pairs of one split, two thirds of them paraphrases.
-
-    Parameters
-    ----------
-    split : 'train', 'validation' or 'test'; they share no sentence, whatever the seeds.
-    size : 1 to `MAX_SIZE`.
-    seed : which corpus, not the training seed: runs that are compared must use the same one.
-
-    Raises
-    ------
-    ValueError
-        naming the argument, its value and what is allowed.
-    """
-    if split not in SPLITS:
-        raise ValueError(f"split: got {split!r}, allowed: {', '.join(map(repr, SPLITS))}")
-    if not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= MAX_SIZE:
-        raise ValueError(f"size: got {size!r}, allowed: an integer from 1 to {MAX_SIZE}")
-    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
-        raise ValueError(f"seed: got {seed!r}, allowed: an integer of at least 0")
-    stream = _Stream(split, seed)
-    positives = (2 * size + 1) // 3  # two thirds, rounded to nearest
-    labels = stream.shuffled([1] * positives + [0] * (size - positives))
-    pairs: list[Pair] = []
-    seen: set[tuple[str, str]] = set()
-    for label in labels:
-        made = _pair(stream, split, label)
-        while made in seen:
-            made = _pair(stream, split, label)
-        seen.update((made, made[::-1]))
-        pairs.append(Pair(len(pairs), made[0], made[1], label))
-    return pairs
-
-
 def _pair(stream: _Stream, split: str, label: int) -> tuple[str, str]:
     """Draw the scene and the word overlap aimed at, then the best of some pairs that fit both.
 
     The scene is drawn without looking at the label and the overlap nearly so: neither gives it away.
     """
-    scene = stream.pick(SCENES)
+    scene = stream.pick(LEXICON["scenes"])
     aim = 1.0 if stream.chance(_TWIN_SHARE) else stream.uniform(*OVERLAP_RANGE) - (0.0 if label else _SHIFT)
     best, best_miss = ("", ""), math.inf
     attempts = 0
@@ -144,7 +120,7 @@ def _pair(stream: _Stream, split: str, label: int) -> tuple[str, str]:
         attempts += 1
         fact = _draw_fact(stream, scene, split)
         told = fact if label else _changed(stream, scene, fact, split)
-        source = scene.source if stream.chance(_ATTRIBUTION_SHARE) else ""
+        source = scene.get("source", "") if stream.chance(_ATTRIBUTION_SHARE) else ""
         first = _sentence(stream, scene, fact, source)
         if not _well_formed(first):
             continue
@@ -161,15 +137,9 @@ def _well_formed(text: str) -> bool:
     return MIN_WORDS <= len(text.split()) <= MAX_WORDS and text[0].isalpha()
 
 
-def _kinds(scene: Scene) -> dict[str, str]:
-    """Slot name -> kind."""
-    pairs = (entry.partition("=") for entry in scene.slots.split())
-    return {slot: kind for slot, _, kind in pairs}
-
-
 def _draw_fact(stream: _Stream, scene: Scene, split: str) -> dict[str, Value]:
     fact: dict[str, Value] = {}
-    for slot, kind in _kinds(scene).items():
+    for slot, kind in scene["slots"].items():
         if slot == "t" and not stream.chance(_TIME_SHARE):
             continue
         fact[slot] = _draw_other(stream, kind, split, list(fact.values()))
@@ -182,7 +152,7 @@ def _draw_other(stream: _Stream, kind: str, split: str, taken: Sequence[Value]) 
     Nor a name: "Falcon Foods" beside "the steelmaker Falcon" would be two firms to us and one to a reader.
     """
     used = [wording for value in taken for wording in value]
-    names = [value[0].split()[0] for value in taken] if kind in lexicon.TRADES else []
+    names = [value[0].split()[0] for value in taken] if kind in LEXICON["trades"] else []
     while True:
         value = _draw(stream, kind, split)
         if value[0].split()[0] not in names and not any(wording in used for wording in value):
@@ -190,35 +160,36 @@ def _draw_other(stream: _Stream, kind: str, split: str, taken: Sequence[Value]) 
 
 
 def _draw(stream: _Stream, kind: str, split: str) -> Value:
+    def name(of: str) -> str:
+        return stream.pick([name for turn, name in enumerate(LEXICON[of]) if turn % 5 in TURNS[split]])
+
     if kind == "person":
-        last = stream.pick(entity_share(lexicon.LAST_NAMES, split))
-        return (f"{stream.pick(lexicon.FIRST_NAMES)} {last}", last)
-    if kind in lexicon.TRADES:
-        name = stream.pick(entity_share(lexicon.COMPANY_NAMES, split))
-        suffix, trade = stream.pick(lexicon.TRADES[kind])
-        return (f"{name} {suffix}", f"the {trade} {name}", f"{name}, the {trade},")
+        last = name("last_names")
+        return (f"{stream.pick(LEXICON['first_names'])} {last}", last)
+    if kind in LEXICON["trades"]:
+        company = name("company_names")
+        suffix, trade = stream.pick(LEXICON["trades"][kind])
+        return (f"{company} {suffix}", f"the {trade} {company}", f"{company}, the {trade},")
     if kind in ("city", "country"):
-        names = lexicon.CITIES if kind == "city" else lexicon.COUNTRIES
-        return (stream.pick(entity_share(names, split)),)
-    return tuple(stream.pick(KINDS[kind]).split("|"))
+        return (name("cities" if kind == "city" else "countries"),)
+    return tuple(stream.pick(LEXICON["kinds"][kind]).split("|"))
 
 
 def _changed(stream: _Stream, scene: Scene, fact: dict[str, Value], split: str) -> dict[str, Value]:
     """The fact with two roles swapped or one slot set to another value: no longer the same news."""
     told = dict(fact)
-    if scene.swap and stream.chance(_SWAP_SHARE):
-        one, two = scene.swap[0], scene.swap[1]
+    if "swap" in scene and stream.chance(_SWAP_SHARE):
+        one, two = scene["swap"]
         told[one], told[two] = fact[two], fact[one]
     else:
-        kinds = _kinds(scene)
         for slot in stream.shuffled(list(fact))[: stream.pick(_CHANGES)]:
-            told[slot] = _draw_other(stream, kinds[slot], split, [*fact.values(), *told.values()])
+            told[slot] = _draw_other(stream, scene["slots"][slot], split, [*fact.values(), *told.values()])
     return told
 
 
 def _sentence(stream: _Stream, scene: Scene, fact: dict[str, Value], source: str) -> str:
     """State a fact in one of its forms, its time before or after, its source before or after."""
-    text = _expand(stream, stream.pick(scene.forms), fact)
+    text = _expand(stream, stream.pick(scene["forms"]), fact)
     time = fact["t"][0] if "t" in fact else ""
     frames = [f"{text} {time}", f"{time}, {text}"] if time else [text]
     if source:
@@ -235,7 +206,7 @@ def _sentence(stream: _Stream, scene: Scene, fact: dict[str, Value], source: str
 
 
 def _expand(stream: _Stream, form: str, fact: dict[str, Value]) -> str:
-    """Resolve the notation explained in `lexicon`: wordings first, then slots from the innermost out."""
+    """Resolve a form's notation: wordings first, then slots from the innermost out."""
     text = re.sub(r"\[([^]]*)\]", lambda match: stream.pick(match[1].split("|")), form)
     slot = re.compile(r"\{(\w)(~|>[^{}]*)?\}")
     while slot.search(text):

@@ -37,21 +37,11 @@ def load(task: dict[str, Any]) -> Any:
         splits = {split: _read_tsv(Path(task["path"]) / file) for split, file in SPLIT_FILES.items()}
         return _dataset_dict(splits)
     if task["name"] == EMBEDDED_TASK:
-        return _dataset_dict({split: _embedded(split) for split in SPLIT_FILES})
+        return _dataset_dict({split: corpus.generate(split, CORPUS_SIZES[split]) for split in SPLIT_FILES})
     if task["name"] in HUB_TASKS:
         return _from_hub(task["name"], task.get("revision"))
     known = ", ".join([EMBEDDED_TASK, *HUB_TASKS])
     raise MaterialError(f"task {task['name']!r} is unknown; allowed: {known}, or a folder of GLUE .tsv files")
-
-
-def _embedded(split: str) -> dict[str, list[Any]]:
-    pairs = corpus.generate(split, CORPUS_SIZES[split])
-    return {
-        "sentence1": [pair.sentence1 for pair in pairs],
-        "sentence2": [pair.sentence2 for pair in pairs],
-        "label": [pair.label for pair in pairs],
-        "idx": [pair.idx for pair in pairs],
-    }
 
 
 def _read_tsv(path: Path) -> dict[str, list[Any]]:

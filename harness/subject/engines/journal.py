@@ -43,9 +43,7 @@ class Journal:
         self._trace.watch(self._setup.model)
         # Told first: what is hashed before step 0 is not training time.
         self._trace.train_begins(self._setup.model, optimizer)
-        if self._setup.stopwatch is not None:
-            self._setup.stopwatch.begins(self._setup.model)
-        self._series.train_begins(self._plan.steps)
+        self._series.train_begins(self._plan.steps, self._setup.model)
 
     def batches(self, loader: Any) -> Iterator[Any]:
         """An epoch's batches from the loader, the wait for each of them noted."""

@@ -15,11 +15,11 @@ class Trained(NamedTuple):
     model
         The trained model, unwrapped.
     facts
-        This rank's part of the fingerprint that is no array: see `Witness.facts`.
+        This rank's part of the fingerprint that is no array: see `RunTrace.describe`.
     trace
-        By micro-batch: see `Witness.trace`.
+        By micro-batch: see `RunTrace.trace`.
     series
-        By optimizer step: see `Observer.series`; and `logits` (examples, 2), `labels` (examples,).
+        By optimizer step: see `StepSeries.series`; and `logits` (examples, 2), `labels` (examples,).
     evaluations
         One dict an evaluation during training: epoch, step, accuracy, f1, loss.
     scores

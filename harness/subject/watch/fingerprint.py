@@ -1,4 +1,4 @@
-"""A witness of a training run: which examples, which losses, which switches. It watches and changes nothing.
+"""What a training run did: which examples, which losses, which switches. It watches and changes nothing.
 
 The ids of examples travel with their batch (prefetching and loader workers cannot disturb them) and are taken out
 before the model sees it; scalars stay on the device until training ends.
@@ -10,7 +10,6 @@ from typing import Any, Callable
 
 import numpy as np
 import torch
-from transformers import TrainerCallback
 
 from harness.subject.data import checkpoints
 from harness.subject.watch.observation import to_float32
@@ -163,77 +162,6 @@ class RunTrace:
         self._optimizer_steps += 1
 
 
-class Witness(RunTrace, TrainerCallback):
-    """The trace of one `Trainer` run. Attach before the `Observer`, so that hashing is not timed."""
-
-    _trainer: Any = None
-
-    def attach(self, trainer: Any) -> None:
-        """Wrap what no callback is told; each wrapper returns its callee's own result."""
-        self._trainer = trainer
-        loader, step = trainer.get_train_dataloader, trainer.training_step
-        clip = trainer.accelerator.clip_grad_norm_
-
-        def carrying_loader(*args: Any, **kwargs: Any) -> Any:
-            columns = getattr(trainer.train_dataset, "column_names", None) or []
-            if ID_COLUMN not in columns or not trainer.args.remove_unused_columns:
-                return loader(*args, **kwargs)
-            trainer._set_signature_columns_if_needed()
-            kept, collator = trainer._signature_columns, trainer.data_collator
-            trainer._signature_columns, trainer.data_collator = [*kept, ID_COLUMN], CarryIds(collator)
-            try:
-                return loader(*args, **kwargs)
-            finally:
-                trainer._signature_columns, trainer.data_collator = kept, collator
-
-        def witnessed_step(model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-            return self.micro_batch(inputs, step, model, inputs, *args, **kwargs)
-
-        def witnessed_clip(parameters: Any, max_norm: Any, *args: Any, **kwargs: Any) -> Any:
-            self.clipped(max_norm)
-            return clip(parameters, max_norm, *args, **kwargs)
-
-        if hasattr(trainer, "get_batch_samples"):  # since transformers 4.46
-            batches = trainer.get_batch_samples
-
-            def witnessed_batches(*args: Any, **kwargs: Any) -> Any:
-                self.fetching()
-                return batches(*args, **kwargs)
-
-            trainer.get_batch_samples = witnessed_batches
-        trainer.get_train_dataloader = carrying_loader
-        trainer.training_step = witnessed_step
-        trainer.accelerator.clip_grad_norm_ = witnessed_clip
-        self.watch(trainer.model)
-        trainer.add_callback(self)
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.train_begins(self._trainer.model, kwargs.get("optimizer"))
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.step_ends(getattr(self._trainer.accelerator, "scaler", None))
-
-    def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        loader: Any = kwargs.get("train_dataloader")
-        self.epoch_ends(len(loader) if hasattr(loader, "__len__") else UNKNOWN)
-
-    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.evaluated()
-
-    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.train_ends()
-
-    def facts(self) -> dict[str, Any]:
-        """Return this rank's part of the fingerprint that is no array."""
-        trainer = self._trainer
-        return self.describe(
-            trainer.args,
-            examples=len(trainer.train_dataset),
-            scaler=getattr(trainer.accelerator, "scaler", None),
-            accepts_loss_kwargs=getattr(trainer, "model_accepts_loss_kwargs", None),
-        )
-
-
 class CarryIds:
     """A collator that takes the id from each example, collates the rest as ever, and lets the ids ride along."""
 
@@ -241,6 +169,7 @@ class CarryIds:
         self._collator = collator
 
     def __call__(self, features: list[dict[str, Any]]) -> Any:
+        """Collate them, ids apart."""
         ids = [int(feature[ID_COLUMN]) for feature in features]
         batch = self._collator([{k: v for k, v in f.items() if k != ID_COLUMN} for f in features])
         batch[TRAVELLING] = torch.tensor(ids)

@@ -11,7 +11,6 @@ from typing import Any, Callable
 
 import numpy as np
 import torch
-from transformers import TrainerCallback
 
 from harness.protocol import EVALUATED, STEP, TRAINING
 from harness.subject.watch.stopwatch import DATA, OTHER, Stopwatch
@@ -48,8 +47,10 @@ class StepSeries:
         self._norm: Any = None
         self._train_start = self._mark = time.perf_counter()
 
-    def train_begins(self, steps: int) -> None:
-        """The first batch is about to be asked for; the model is where it will be trained."""
+    def train_begins(self, steps: int, model: Any = None) -> None:
+        """The first batch is about to be asked for; `model`, the bare one, is where it will be trained."""
+        if self._stopwatch is not None:
+            self._stopwatch.begins(model)
         self._emit({"event": TRAINING, "steps": steps})
         self._train_start = self._mark = time.perf_counter()
 
@@ -152,74 +153,6 @@ class StepSeries:
             "step_seconds": np.array(self._step_seconds, dtype=np.float32),
             "data_seconds": np.array(self._data_seconds[: len(counts)], dtype=np.float32),
         }
-
-
-class Observer(StepSeries, TrainerCallback):
-    """The series of one `Trainer` run. Attach with :meth:`attach` before `train()`; read it after."""
-
-    _model: Any = None
-
-    def attach(self, trainer: Any) -> None:
-        """Wrap the three calls whose results no callback is given; each wrapper returns its callee's own result."""
-        training_step = trainer.training_step
-        clip = trainer.accelerator.clip_grad_norm_
-        evaluate = trainer.evaluate
-
-        def observed_step(model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-            examples = len(inputs["labels"])
-            loss = training_step(model, inputs, *args, **kwargs)
-            self.micro_batch(loss, examples)
-            return loss
-
-        def observed_clip(*args: Any, **kwargs: Any) -> Any:
-            norm = clip(*args, **kwargs)
-            self.clipped(norm)
-            return norm
-
-        def observed_evaluate(*args: Any, **kwargs: Any) -> Any:
-            start = time.perf_counter()
-            metrics = evaluate(*args, **kwargs)
-            self.evaluation_took(time.perf_counter() - start)
-            return metrics
-
-        self._model = trainer.model
-        trainer.training_step = observed_step
-        trainer.accelerator.clip_grad_norm_ = observed_clip
-        trainer.evaluate = observed_evaluate
-        trainer.add_callback(self)
-
-    # The Trainer's events, in their order within a run.
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if self._stopwatch is not None:
-            self._stopwatch.begins(self._model)
-        self.train_begins(state.max_steps)
-
-    def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.not_waiting()
-
-    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.step_begins()
-
-    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        # The scheduler moves on before `on_step_end`.
-        scheduler = kwargs.get("lr_scheduler")
-        self.optimizer_begins(float(scheduler.get_last_lr()[0]) if scheduler is not None else float("nan"))
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.step_ends(state.global_step, state.max_steps)
-        if self.finished:
-            control.should_training_stop = True
-
-    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.not_waiting()
-
-    def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **kwargs: Any) -> None:
-        scores = {key[len("eval_") :]: value for key, value in (metrics or {}).items() if key.startswith("eval_")}
-        self.evaluated(float(state.epoch or 0.0), state.global_step, state.max_steps, scores)
-
-    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.train_ends()
 
 
 def _sum_in_order(values: np.ndarray) -> np.float32:

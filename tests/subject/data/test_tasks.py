@@ -250,8 +250,7 @@ def hub_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     files = {}
     for split, size in (("train", 24), ("validation", 12), ("test", 4)):
-        pairs = corpus.generate("train" if split == "train" else "validation", size)
-        columns = {name: [getattr(pair, name) for pair in pairs] for name in ("sentence1", "sentence2", "label", "idx")}
+        columns = corpus.generate("train" if split == "train" else "validation", size)
         path = home / f"{split}.parquet"
         datasets.Dataset.from_dict(columns, features=features).to_parquet(path)
         files[f"mrpc/{split}-00000-of-00001.parquet"] = path
@@ -290,21 +289,22 @@ def test_revisions_come_from_the_cache(offline: dict[str, str]) -> None:
 def test_the_hubs_task_loads_offline(offline: dict[str, str]) -> None:
     code = (
         "import json\n"
-        "from harness.subject import tasks\n"
+        "from harness.subject.data import tasks\n"
         f"loaded = tasks.load({{'name': 'glue/mrpc', 'revision': {TASK_SHA!r}}})\n"
         "print(json.dumps({split: tasks.split_facts(loaded[split]) for split in loaded}))\n"
     )
     facts = in_a_process(code, offline)
     assert {split: found["examples"] for split, found in facts.items()} == {"train": 24, "validation": 12}
     pairs = corpus.generate("train", 24)
-    text = "".join(f"{pair.sentence1}\x1f{pair.sentence2}\x1f{pair.label}\x1e" for pair in pairs)
+    rows = zip(pairs["sentence1"], pairs["sentence2"], pairs["label"], strict=True)
+    text = "".join("\x1f".join(map(str, row)) + "\x1e" for row in rows)
     assert facts["train"]["sha256"] == hashlib.sha256(text.encode()).hexdigest()
 
 
 def test_a_revision_that_is_not_there_is_named(offline: dict[str, str]) -> None:
     code = (
         "import json\n"
-        "from harness.subject import tasks\n"
+        "from harness.subject.data import tasks\n"
         "from harness.errors import MaterialError\n"
         "try: tasks.load({'name': 'glue/mrpc', 'revision': '0' * 40})\n"
         "except MaterialError as error: print(json.dumps(str(error)))\n"
