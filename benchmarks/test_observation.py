@@ -14,15 +14,15 @@ import pytest
 from scipy import stats
 
 from benchmarks.process import measure
+from benchmarks.turns import take_turns
 from harness.execution.inputs import package_checkpoint
-from harness.stats.throughput import interleaved
 
 PROGRAM = Path(__file__).with_name("paired_training.py")
 PROCESSES = 3
 SKIPPED_STEPS = 3
 """At the start of a run: allocation, first calls."""
 
-ARMS = {"A": "trainer", "B": "observed"}
+ARMS = ("trainer", "observed")
 BUDGET = 1.02
 WALL, CPU = 0, 1
 
@@ -49,7 +49,7 @@ def collect(checkpoint: Path, steps: int, blocks: int, folder: Path, variables: 
     pairs: list[tuple[np.ndarray, np.ndarray]] = []
 
     def process() -> None:
-        ways = [ARMS[arm] for arm in interleaved(2 * blocks)]
+        ways = take_turns(ARMS, 2 * blocks)
         command = [sys.executable, str(PROGRAM), str(checkpoint), str(steps), "fp32", *ways]
         pairs.extend(pairs_of(json.loads(measure(command, folder, variables).output.splitlines()[-1])["runs"]))
 

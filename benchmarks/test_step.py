@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from benchmarks.process import measure
+from benchmarks.turns import take_turns
 from harness.execution.inputs import package_checkpoint
-from harness.stats.throughput import interleaved
 
 PROGRAM = Path(__file__).with_name("paired_training.py")
 PAIRS = 5
-ARMS = {"A": "trainer", "B": "loop"}
+ARMS = ("trainer", "loop")
 WALL, CPU = 0, 1
 
 
@@ -31,7 +31,7 @@ def compare(
     """Train five pairs of runs, in one process or in one process each, and tell of every precision."""
 
     def told(name: str, checkpoint: Path, precisions: str, steps: int, skipped: int, processes: int) -> None:
-        ways = [ARMS[arm] for arm in interleaved(PAIRS)]
+        ways = take_turns(ARMS, PAIRS)
         each = len(ways) // processes
         parts: list[dict] = []
 
@@ -44,9 +44,7 @@ def compare(
         for precision in precisions.split(","):
             runs = [run for part in parts for run in part["runs"] if run["precision"] == precision]
             same = "the same" if len({run["weights"] for run in runs}) == 1 else "DIFFERENT"
-            times = {
-                way: np.array([run["steps"] for run in runs if run["way"] == way])[:, skipped:] for way in ARMS.values()
-            }
+            times = {way: np.array([run["steps"] for run in runs if run["way"] == way])[:, skipped:] for way in ARMS}
             # Step i of either has the same batch; the median over steps: one that something else interrupted, or whose
             # batch is long, does not count.
             ratio = np.median(times["trainer"] / times["loop"], axis=1)

@@ -156,7 +156,7 @@ _TYPE_NAMES: Final = {
 @cache
 def table() -> Mapping[str, Any]:
     """Return the generated table: `fields` (types, default, choices, help by name), `defaults` by version."""
-    text = resources.files("harness").joinpath("training_arguments.json").read_text(encoding="utf-8")
+    text = resources.files("harness").joinpath("subject", "training_arguments.json").read_text(encoding="utf-8")
     loaded: Mapping[str, Any] = json.loads(text)
     return loaded
 

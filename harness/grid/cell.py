@@ -8,16 +8,16 @@ from functools import cached_property
 from typing import Any, Final, Literal, get_args
 
 from harness.ids import canonical_json, short_hash
+from harness.protocol import ENGINES as ENGINES
+from harness.protocol import Engine as Engine
 
 Precision = Literal["fp32", "tf32", "fp16", "bf16"]
-Engine = Literal["trainer", "loop", "accelerate"]
 Scaling = Literal["strong", "weak"]
 HeadSeeding = Literal["seeded", "course"]
 OrFalse = Literal["model"] | Literal[False]
 """An option that is as the model has it, or off."""
 
 PRECISIONS: Final[tuple[str, ...]] = get_args(Precision)
-ENGINES: Final[tuple[str, ...]] = get_args(Engine)
 OR_FALSE: Final[tuple[str | bool, ...]] = ("model", False)
 LATER: Final[Mapping[str, Any]] = {"accepts_loss_kwargs": "model", "dropout": "model", "resume_at": 0, "repeat": 1}
 """Options that came after the first records: at these defaults they are left out of identities, which so stay."""

@@ -30,12 +30,15 @@ from harness.grid.tables import (
     Table,
     Text,
     Throughput,
+    Variable,
 )
 from harness.grid.waivers import Waiver, waiver_problems
 from harness.text import listed, show
 
 CURRENT: Final = "current"
 """The environment that needs no definition: the interpreter that runs the harness."""
+HUB_TASK_PREFIX: Final = "glue/"
+"""Of tasks that come from the hub, or from the folder that the environment variable `task_folder` names."""
 
 
 class Grid(Table):
@@ -43,6 +46,7 @@ class Grid(Table):
 
     name: Name
     task: Text
+    task_folder: Variable | None = None
     head_seeding: HeadSeeding = "seeded"
     recipe_defaults: str | None = None
     accepts_loss_kwargs: OrFalse = "model"
@@ -178,6 +182,9 @@ def _name_problems(grid: Grid, matrix: Matrix, file: str) -> list[str]:
     if grid.recipe_defaults is not None and grid.recipe_defaults not in frozen_versions():
         got, known = show(grid.recipe_defaults), listed(frozen_versions())
         problems.append(f"{file}: recipe_defaults: got {got}; allowed {known}")
+    if grid.task_folder is not None and not grid.task.startswith(HUB_TASK_PREFIX):
+        got = f"got {show(grid.task_folder)} with task {show(grid.task)}"
+        problems.append(f"{file}: task_folder: {got}; allowed with a task of the hub, like glue/mrpc")
     if "accepts_loss_kwargs" in grid.model_fields_set and "accepts_loss_kwargs" in matrix.axes:
         problems.append(f"{file}: accepts_loss_kwargs: is an axis of the matrix too; allowed one of the two")
     used = {key: _used(matrix, key) for key in ("checkpoint", "environment")}

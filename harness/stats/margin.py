@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
 from typing import Final
 
 DEFAULT: Final[Mapping[str, float]] = {"accuracy": 2.5, "f1": 1.75}
 """Ten of MRPC's 408 examples, and the F1 that goes with them."""
-
-STRICT: Final[Mapping[str, float]] = {"accuracy": 1.5, "f1": 1.0}
-"""Needs about ten seeds at an ordinary spread."""
 
 PARITY: Final = 1.5
 """Between precisions or device counts, paired by seed (section 3); 2.5 where few seeds are all there is."""
@@ -39,20 +35,9 @@ def automatic(sd: float | None, metric: str = "accuracy", default: Mapping[str, 
     return max(STEP, STEP * math.floor(2.4 * sd / STEP + 0.5))
 
 
-def half_ulp(printed: str, scale: float = 100.0) -> float:
-    """Half a unit of the last place of a printed value, times `scale`: what rounding may have hidden (section 2).
+def half_ulp(decimals: int | None) -> float:
+    """Half a unit of the last place, in points, of a fraction printed with so many decimals: what rounding may hide.
 
-    "0.8578" is a fraction: 0.005 points. For a value printed in points ("85.8") give `scale=1`: 0.05 points.
-
-    Raises
-    ------
-    ValueError
-        Where `printed` is not a finite decimal number.
+    0.8578, four decimals: 0.005 points. None (the value in full): 0.
     """
-    try:
-        exponent = Decimal(printed.strip()).as_tuple().exponent
-    except InvalidOperation:
-        raise ValueError(f"printed: {printed!r} (allowed: a decimal number as it was published)") from None
-    if not isinstance(exponent, int):
-        raise ValueError(f"printed: {printed!r} (allowed: a finite number)")
-    return scale * float(Decimal(5).scaleb(exponent - 1))
+    return 0.0 if decimals is None else 50 * 10.0**-decimals

@@ -6,26 +6,17 @@ in a quarter of the cases that have none. Evidence beside a verdict, never a gat
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import scipy
 
-LEAST_FLIPS: Final = 6
-"""Fewer discordant examples can never reach p < .05."""
-
-
-@dataclass(frozen=True)
-class ClassFlips:
-    """Examples of one true class: how many, how many became right, and how many wrong."""
-
-    n: int
-    became_right: int
-    became_wrong: int
+Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -45,16 +36,12 @@ class McNemar:
     se_independent: float
     churn: float
 
-    @property
-    def agreement(self) -> float:
-        """The share of examples on which both are right or both wrong."""
-        return 1 - self.churn
-
     def can_reject(self, alpha: float = 0.05) -> bool:
         """Whether so many flips could be significant at all: six at .05."""
         return self.least_p < alpha
 
 
+@functools.lru_cache(maxsize=65536)  # an exact p costs a fraction of a millisecond
 def mcnemar(b: int, c: int, n: int) -> McNemar:
     """Exact McNemar: of b + c discordant examples, is b Binomial(b + c, 1/2)?
 
@@ -73,62 +60,33 @@ def mcnemar(b: int, c: int, n: int) -> McNemar:
     return McNemar(b, c, n, p, min(1.0, 2.0 ** (1 - flips)), 100 * (c - b) / n, se, flips / n)
 
 
-def compare_answers(
-    labels: Sequence[int], first: Sequence[int], second: Sequence[int]
-) -> tuple[McNemar, Mapping[int, ClassFlips]]:
-    """McNemar of two models' answers, and their flips by true class.
+def discordant(a: Array, b: Array, accuracy_a: float | None, accuracy_b: float | None) -> tuple[int, int] | None:
+    """Return how many examples only the first, and only the second gets right, of two runs with two classes.
 
-    Raises
-    ------
-    ValueError
-        Where the three differ in length or are empty.
+    `a` and `b` hold the answers, shape (examples,); the accuracies are fractions. With two classes each changed answer
+    changes a correctness: b + c = changed answers, and c - b = the difference of accuracies in examples. None where
+    that does not come out even (more classes, or scores of other answers).
     """
-    if not len(labels) == len(first) == len(second) or not len(labels):
-        raise ValueError(
-            f"answers: {len(labels)} labels, {len(first)} and {len(second)} answers (allowed: as many of each)"
-        )
-    truth, a, b = (np.asarray(each) for each in (labels, first, second))
-    right, wrong = (a != truth) & (b == truth), (a == truth) & (b != truth)
-    by_class = {
-        int(label): ClassFlips(
-            _count(truth == label), _count(right & (truth == label)), _count(wrong & (truth == label))
-        )
-        for label in np.unique(truth)
-    }
-    return mcnemar(_count(wrong), _count(right), len(truth)), by_class
+    if accuracy_a is None or accuracy_b is None or a.shape != b.shape or not a.size:
+        return None
+    changed = int(np.count_nonzero(a != b))
+    gain = (accuracy_b - accuracy_a) * a.size
+    won = round(gain)
+    if abs(gain - won) > 1e-6 * a.size or abs(won) > changed or (changed - won) % 2:
+        return None
+    if np.union1d(np.unique(a), np.unique(b)).size > 2:
+        return None
+    return (changed - won) // 2, (changed + won) // 2
 
 
-def overdispersion(pairs: Sequence[McNemar]) -> float | None:
-    """Overdispersion: phi = Var(acc1 - acc2) / ((b + c) / n^2) over pairs of runs that differ only in seed.
+def overdispersion(flips: Iterable[tuple[int, int]]) -> float | None:
+    """Overdispersion phi = sum (b - c)^2 / sum (b + c) over pairs of runs that differ only in seed, on one split.
 
     1: flips are independent; above 1: they come together, and McNemar's p is too small. Such pairs have no order, so
     the variance is taken about 0. None where nothing flipped.
-
-    Raises
-    ------
-    ValueError
-        Where the pairs are not of the same number of examples.
     """
-    if len({pair.n for pair in pairs}) > 1:
-        raise ValueError("pairs: of different numbers of examples (allowed: the same split)")
-    flips = sum(pair.b + pair.c for pair in pairs)
-    return sum((pair.b - pair.c) ** 2 for pair in pairs) / flips if flips else None
-
-
-def least_sd(churn: float, n: int, phi: float = 1.0) -> float:
-    """What the seed sd is at least, in points, by the churn between two seeds: 100 sqrt(phi churn / (2 n)).
-
-    9 % of 408 give 1.05 points with independent flips (phi = 1).
-
-    Raises
-    ------
-    ValueError
-        Where the churn is no share, n below 1 or phi negative.
-    """
-    if not 0 <= churn <= 1 or n < 1 or not phi >= 0:
-        raise ValueError(f"churn, n, phi: {churn}, {n}, {phi} (allowed: 0 to 1, 1 or more, 0 or more)")
-    return 100 * math.sqrt(phi * churn / (2 * n))
-
-
-def _count(mask: npt.NDArray[np.bool_]) -> int:
-    return int(np.count_nonzero(mask))
+    squares = total = 0
+    for b, c in flips:
+        squares += (b - c) ** 2
+        total += b + c
+    return squares / total if total else None

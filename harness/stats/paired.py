@@ -6,7 +6,6 @@ looking. Units: points; D = B - A.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -95,29 +94,6 @@ def sign_flip(differences: Sequence[float], seed: int = 0) -> Permutation:
     else:
         sums = np.random.default_rng(seed).choice([-1.0, 1.0], (DRAWS, d.size)) @ d
     return Permutation(_share(sums, abs(float(d.sum())), exact), min(1.0, 2.0 ** (1 - d.size)), exact)
-
-
-def relabel(a: Sequence[float], b: Sequence[float], seed: int = 0) -> Permutation:
-    """The two-sample permutation test of equal means, other seeds in each arm; the least p is 2 / C(2n, n).
-
-    Raises
-    ------
-    ValueError
-        Where an arm is empty, or a value not finite.
-    """
-    both = np.asarray([*a, *b], dtype=np.float64)
-    if not a or not b or not np.isfinite(both).all():
-        raise ValueError("arms: one is empty, or a value not finite (allowed: at least 1 finite number in each)")
-    centred = both - both.mean()
-    count = math.comb(both.size, len(a))
-    exact = count <= ENUMERATED
-    if exact:
-        picks = np.array(list(itertools.combinations(range(both.size), len(a))))
-    else:
-        picks = np.random.default_rng(seed).permuted(np.tile(np.arange(both.size), (DRAWS, 1)), axis=1)[:, : len(a)]
-    # Centred, the sum of one arm is the difference of means times a constant.
-    p = _share(centred[picks].sum(axis=1), abs(float(centred[: len(a)].sum())), exact)
-    return Permutation(p, min(1.0, 2 / count) if len(a) == len(b) else 1 / count, exact)
 
 
 def _share(sums: Array, observed: float, exact: bool) -> float:

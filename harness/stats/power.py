@@ -10,11 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-import numpy as np
 import scipy
 
-from harness.stats.decision import Direction, Estimate, Rule
-from harness.stats.t import Array, quantile, spread_nodes, tail
+from harness.stats.decision import Direction, Rule
+from harness.stats.t import Array, quantile, spread_nodes
 from harness.stats.variance import LEAST, LEAST_WITH_HISTORY, Sd
 
 Kind = Literal["single", "mean", "arms", "paired"]
@@ -92,25 +91,6 @@ def difference_power(
     return _over_spread(df, lambda s: scipy.special.ndtr(nc - t * s) + scipy.special.ndtr(-nc - t * s))
 
 
-def fail_power(design: Design, n: int, sd: float, rule: Rule, difference: float) -> float:
-    """The chance of a FAIL: significant, and the measured difference beyond the margin. About half at |D| = delta.
-
-    Not for "single" references, whose PASS and FAIL have different standard errors: there it leaves out that a PASS
-    comes first.
-    """
-    se, df = _sized(sd, design.se_diff(n)), design.df(n)
-    both = rule.direction == "both"
-    t = quantile(1 - rule.alpha / (2 if both else 1), df)
-    d, bound = abs(difference) if both else -difference, rule.delta / se
-
-    def beyond(s: Array) -> Array:
-        limit = np.maximum(bound, t * s)
-        far: Array = scipy.special.ndtr(d / se - limit)
-        return far + scipy.special.ndtr(-d / se - limit) if both else far
-
-    return _over_spread(df, beyond, below=bound / t) + _over_spread(df, beyond, above=bound / t)
-
-
 def detectable(design: Design, n: int, sd: float, power: float = POWER, alpha: float = 0.05) -> float:
     """MDE: the true difference, in points, that the two-sided difference test finds with the given power.
 
@@ -148,19 +128,6 @@ def seeds_to_pass(design: Design, sd: float, rule: Rule, difference: float = 0.0
     return _fewest(lambda n: tost_power(design, n, sd, rule, difference), power)
 
 
-def seeds_to_detect(
-    design: Design, sd: float, difference: float, power: float = POWER, alpha: float = 0.05
-) -> int | None:
-    """The fewest seeds (an arm) with which a true difference is found; None where 1000 are not enough.
-
-    Raises
-    ------
-    ValueError
-        As `seeds_to_pass`.
-    """
-    return _fewest(lambda n: difference_power(design, n, sd, difference, alpha), power)
-
-
 def more_seeds(design: Design, n: int, sd: float, rule: Rule, power: float = POWER) -> int | None:
     """How many seeds beyond n give the chance `power` of a PASS if the true difference is 0; None: no number does.
 
@@ -186,24 +153,8 @@ def planning_sd(sd: Sd, confidence: float = 0.8) -> float:
     return sd.value * math.sqrt(sd.df / float(scipy.special.chdtri(sd.df, confidence)))
 
 
-@dataclass(frozen=True)
-class Attainability:
-    """Whether an estimate's precision lets it pass at all: `least_p_tost` is the p that D = 0 would have."""
-
-    least_p_tost: float
-    can_pass: bool
-
-
-def attainability(estimate: Estimate, rule: Rule) -> Attainability | None:
-    """The best that TOST could say with this standard error, whatever the means; None without a spread."""
-    if not estimate.se_eq or not estimate.df:
-        return None
-    least = tail(rule.delta / estimate.se_eq, estimate.df)
-    return Attainability(least, least < rule.alpha)
-
-
-def _over_spread(df: float, f: Callable[[Array], Array], *, above: float = 0.0, below: float = math.inf) -> float:
-    s, weight = spread_nodes(df, above, below)
+def _over_spread(df: float, f: Callable[[Array], Array], below: float = math.inf) -> float:
+    s, weight = spread_nodes(df, below)
     return min(1.0, max(0.0, float(f(s) @ weight)))
 
 

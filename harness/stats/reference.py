@@ -13,9 +13,8 @@ from typing import Final, Literal
 
 import numpy as np
 
-from harness.stats.decision import Decision, Estimate, Interval, Rule, decide
+from harness.stats.decision import Decision, Estimate, Rule, decide
 from harness.stats.order_statistic import even_median_draws, expected, pivot_cdf, pivot_quantile
-from harness.stats.t import quantile
 from harness.stats.variance import Sample, own, satterthwaite
 
 Method = Literal["auto", "welch", "pooled"]
@@ -116,16 +115,6 @@ def unknown(ours: Sample, value: float, rule: Rule) -> Decision:
     mildest = min(decisions, key=lambda d: (severity[d.outcome], -(d.p_diff if d.p_diff is not None else 1.0)))
     taken_as = "a single run" if mildest is decisions[0] else f"the best of {LUCKY}"
     return replace(mildest, label=f"provenance unknown, taken as {taken_as}")
-
-
-def prediction_interval(ours: Sample, level: float = 0.95) -> Interval | None:
-    """Where one new run, or a single reference, is expected: mean +- t s sqrt(1 + 1/n). None without a spread."""
-    if not 0 < level < 1:
-        raise ValueError(f"level: {level} (allowed: between 0 and 1)")
-    if ours.sd is None:
-        return None
-    half = quantile((1 + level) / 2, ours.sd.df) * ours.sd.value * math.sqrt(1 + 1 / ours.n)
-    return ours.mean - half, ours.mean + half
 
 
 def _order(ours: Sample, value: float, j: int, k: int) -> Estimate:

@@ -32,14 +32,14 @@ def quantile(p: float, df: float) -> float:
     return float(scipy.special.stdtrit(df, p))
 
 
-def spread_nodes(df: float, above: float = 0.0, below: float = math.inf, points: int = 200) -> tuple[Array, Array]:
-    """Nodes and weights of E[f(s); above < s < below], s = chi_df / sqrt(df): an estimated sd over the true one.
+def spread_nodes(df: float, below: float = math.inf, points: int = 200) -> tuple[Array, Array]:
+    """Nodes and weights of E[f(s); s < below], s = chi_df / sqrt(df): an estimated sd over the true one.
 
     Gauss-Legendre in sqrt(s) (few degrees of freedom have a steep density at 0) times the density, so that an
-    integrand with a kink at a bound keeps full accuracy; the weights sum to P(above < s < below).
+    integrand with a kink at the bound keeps full accuracy; the weights sum to P(s < below).
     """
     _positive("df", df)
-    lowest = max(above, math.sqrt(2 * float(scipy.special.gammaincinv(df / 2, TAIL)) / df))
+    lowest = math.sqrt(2 * float(scipy.special.gammaincinv(df / 2, TAIL)) / df)
     highest = min(below, math.sqrt(float(scipy.special.chdtri(df, TAIL)) / df))
     if highest <= lowest:
         return np.empty(0), np.empty(0)

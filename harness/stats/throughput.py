@@ -1,6 +1,7 @@
 """Speed against a baseline: the process is the unit of replication, never the step (statistics.md, section 4).
 
-Rates are samples a second, one per process (`process_rate`), compared on the log scale; a ratio below 1 is slower.
+Rates are samples a second, one per process (the median over its measured steps), compared on the log scale; a ratio
+below 1 is slower.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 import scipy
@@ -17,15 +18,11 @@ from harness.stats.decision import Interval, Outcome
 from harness.stats.t import quantile, spread_nodes, tail
 from harness.stats.variance import own
 
-Arm = Literal["A", "B"]
-
 MARGIN: Final = 0.05
 MEMORY: Final = 0.01
 PAIRS: Final = 5
 SESSIONS: Final = 3
 ROBUST_PAIRS: Final = 10
-WARM_UP_STEPS: Final = 20
-WARM_UP_SECONDS: Final = 10.0
 POWER: Final = 0.8
 RESAMPLES: Final = 9999
 MOST_NEEDED: Final = 200
@@ -51,38 +48,6 @@ class Speed:
     margin: float
     detectable: float | None
     sd: float | None = None
-
-
-def process_rate(seconds: Sequence[float], examples: Sequence[int], accelerator: bool) -> float:
-    """Samples a second of one process: the median over its steps after warm-up.
-
-    Warm-up is the first 20 steps; on an accelerator also the first 10 seconds.
-
-    Raises
-    ------
-    ValueError
-        Where steps and examples differ in number, a step took no time, or no step is left.
-    """
-    if len(seconds) != len(examples):
-        raise ValueError(f"steps: {len(seconds)} times, {len(examples)} sizes (allowed: one of each)")
-    if any(not (math.isfinite(each) and each > 0) for each in seconds):
-        raise ValueError("seconds: a step that took none (allowed: above 0)")
-    start = WARM_UP_STEPS
-    if accelerator:
-        start = max(start, int(np.searchsorted(np.cumsum(seconds), WARM_UP_SECONDS)) + 1)
-    kept = [count / time for count, time in zip(examples[start:], seconds[start:], strict=True)]
-    if not kept:
-        raise ValueError(f"steps: {len(seconds)}, all of them warm-up (allowed: more than {start})")
-    return float(np.median(kept))
-
-
-def interleaved(pairs: int, first: Arm = "A") -> tuple[Arm, ...]:
-    """The order in which to run pairs of processes, A B B A A B ...: a drift hits both arms alike.
-
-    The first arm is for the caller to draw at random.
-    """
-    second: Arm = "B" if first == "A" else "A"
-    return tuple(arm for pair in range(pairs) for arm in ((first, second) if pair % 2 == 0 else (second, first)))
 
 
 def compare_pairs(a: Sequence[float], b: Sequence[float], margin: float = MARGIN) -> Speed:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import t as student
 
-from harness.stats.sequential import CALIBRATED, anytime_half_width, look_at, next_look, nominal_alpha, smoke_floor
+from harness.stats.sequential import CALIBRATED, next_look, nominal_alpha, smoke_floor
 
 plans = st.lists(st.integers(2, 30), min_size=1, max_size=6, unique=True).map(lambda looks: tuple(sorted(looks)))
 
@@ -31,22 +31,8 @@ def test_levels_lie_between_bonferroni_s_and_the_whole(looks: tuple[int, ...], f
 
 
 @given(plans, st.integers(1, 40))
-def test_which_look(looks: tuple[int, ...], n: int) -> None:
-    look = look_at(n, looks)
-    assert (look is not None) == (n in looks)
-    if look is not None:
-        assert (looks[look.index], look.of, look.following) == (n, len(looks), next_look(n, looks))
-    following = next_look(n, looks)
-    assert following is None or (following > n and following in looks)
-
-
-def test_between_looks_nothing_is_decided() -> None:
-    assert look_at(4, (3, 5, 7, 10)) is None
-    assert next_look(4, (3, 5, 7, 10)) == 5
-    last = look_at(10, (3, 5, 7, 10))
-    assert last is not None
-    assert (last.alpha, last.following) == (0.0163, None)
-    assert look_at(11, (3, 5, 7, 10)) is None
+def test_the_next_look_is_the_first_beyond(looks: tuple[int, ...], n: int) -> None:
+    assert next_look(n, looks) == min((look for look in looks if look > n), default=None)
 
 
 @pytest.mark.parametrize("looks", CALIBRATED)
@@ -66,20 +52,6 @@ def test_calibration_holds_and_naive_looks_do_not(looks: tuple[int, ...]) -> Non
         assert naive.mean() == pytest.approx(0.135, abs=0.005)
 
 
-def test_anytime_is_valid_at_every_look_and_wide() -> None:
-    assert anytime_half_width(1.0, 10) * math.sqrt(10) / 1.959964 == pytest.approx(1.55, abs=0.005)
-    generator = np.random.default_rng(21)
-    walks = np.cumsum(generator.standard_normal((4000, 300)), axis=1) / np.arange(1, 301)
-    bounds = np.array([anytime_half_width(1.0, n) for n in range(1, 301)])
-    assert (np.abs(walks) > bounds).any(axis=1).mean() <= 0.05
-
-
-@given(st.floats(0.1, 5), st.integers(1, 50))
-def test_anytime_scales_with_the_spread_and_shrinks(sd: float, n: int) -> None:
-    assert anytime_half_width(sd, n) == pytest.approx(sd * anytime_half_width(1.0, n))
-    assert anytime_half_width(sd, n + 1) < anytime_half_width(sd, n)
-
-
 def test_one_smoke_run() -> None:
     assert smoke_floor(85.8, 1.2, 2.5) == pytest.approx(80.8)
     assert smoke_floor(85.8, 2.0, 2.5) == pytest.approx(77.8)
@@ -94,7 +66,6 @@ def test_one_smoke_run() -> None:
         lambda: nominal_alpha((7, 5)),
         lambda: nominal_alpha((5,), family=0),
         lambda: nominal_alpha((5,), alpha=0.7),
-        lambda: anytime_half_width(0.0, 5),
         lambda: smoke_floor(85.0, -1.0, 2.5),
     ],
 )

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import beta
 
 from harness.stats.decision import Decision, Rule, decide
 from harness.stats.reference import published_mean
-from harness.stats.stability import compare_rates, gated, rejecting, stability
+from harness.stats.stability import compare_rates, gated, stability
 from harness.stats.variance import Sd, moderated, own, sample
 
 
@@ -112,17 +112,12 @@ def test_fisher_by_counting(first: tuple[int, int], second: tuple[int, int]) -> 
     assert found.least_p <= found.p + 1e-12
 
 
-@given(st.integers(0, 4), st.integers(0, 4))
-@settings(max_examples=8, deadline=None)
-def test_boschloo_is_never_less_powerful(k1: int, k2: int) -> None:
-    assert compare_rates(k1, 4, k2, 4, "boschloo").p <= compare_rates(k1, 4, k2, 4).p + 1e-6
-
-
 def test_what_five_seeds_an_arm_can_tell() -> None:
-    assert rejecting(5, 5) == ((0, 4), (1, 5))
+    assert compare_rates(0, 5, 3, 5).p > 0.05
+    assert compare_rates(1, 5, 4, 5).p > 0.05
+    assert compare_rates(1, 5, 5, 5).p == pytest.approx(0.048, abs=5e-4)
     assert compare_rates(0, 5, 4, 5).p == pytest.approx(0.048, abs=5e-4)
     assert compare_rates(0, 5, 5, 5).p == compare_rates(0, 5, 3, 5).least_p == pytest.approx(0.008, abs=5e-4)
-    assert rejecting(3, 3) == ()
     assert not compare_rates(0, 3, 3, 3).can_reject()
 
 
@@ -134,7 +129,6 @@ def test_what_five_seeds_an_arm_can_tell() -> None:
         lambda: stability(0, 5, 1.0),
         lambda: stability(0, 5, 0.02, 0.0),
         lambda: compare_rates(0, 0, 1, 5),
-        lambda: compare_rates(0, 5, 1, 5, "barnard"),  # type: ignore[arg-type]
     ],
 )
 def test_nonsense_is_refused(call: Callable[[], object]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ import numpy.typing as npt
 
 from harness.checks.scores.configuration import Configuration
 from harness.checks.scores.pairing import Pair
-from harness.stats.mcnemar import McNemar, mcnemar
+from harness.stats.mcnemar import discordant, mcnemar, overdispersion
 
 Array = npt.NDArray[Any]
 Answers = Callable[[str, str], Sequence[int] | Array | None]
@@ -99,50 +98,16 @@ def _mcnemar_evidence(
     for seed in seeds:
         flips = discordant(base[seed], twin[seed], first.get(seed), second.get(seed))
         if flips is not None:
-            tables.append((seed, mcnemar_of(*flips, int(base[seed].size))))
+            tables.append((seed, mcnemar(*flips, int(base[seed].size))))
     if not tables:
         return
     each = ", ".join(f"seed {seed}: {t.b} lost, {t.c} won, p = {t.p:.3f}" for seed, t in tables[:10])
     yield f"exact McNemar ({each}{' ...' if len(tables) > 10 else ''}): two fitted models, no gate"
-    phi = seed_overdispersion(base, first)
+    couples = (discordant(base[a], base[b], first.get(a), first.get(b)) for a, b in _couples(list(base)))
+    phi = overdispersion(flips for flips in couples if flips is not None)
     if phi is not None:
         reading = "flips come together, and McNemar's p is too small" if phi > 1.5 else "about as independent flips"
         yield f"phi = {phi:.2f} between seeds of {pair.name(pair.base)}: {reading}"
-
-
-def discordant(a: Array, b: Array, accuracy_a: float | None, accuracy_b: float | None) -> tuple[int, int] | None:
-    """Return how many examples only the first, and only the second gets right, of two runs with two classes.
-
-    With two classes each changed answer changes a correctness: b + c = changed answers, and c - b = the difference of
-    accuracies in examples. None where that does not come out even (more classes, or scores of other answers).
-    """
-    if accuracy_a is None or accuracy_b is None or a.shape != b.shape or not a.size:
-        return None
-    changed = int(np.count_nonzero(a != b))
-    gain = (accuracy_b - accuracy_a) * a.size
-    won = round(gain)
-    if abs(gain - won) > 1e-6 * a.size or abs(won) > changed or (changed - won) % 2:
-        return None
-    if np.union1d(np.unique(a), np.unique(b)).size > 2:
-        return None
-    return (changed - won) // 2, (changed + won) // 2
-
-
-def seed_overdispersion(answers: Mapping[int, Array], accuracies: Mapping[int, float]) -> float | None:
-    """Overdispersion between seeds, as `stats.mcnemar.overdispersion`: sum (b - c)^2 / sum (b + c) over all couples."""
-    squares = flips = 0
-    for a, b in _couples([seed for seed in answers if seed in accuracies]):
-        found = discordant(answers[a], answers[b], accuracies[a], accuracies[b])
-        if found is not None:
-            squares += (found[0] - found[1]) ** 2
-            flips += sum(found)
-    return squares / flips if flips else None
-
-
-@functools.lru_cache(maxsize=65536)
-def mcnemar_of(b: int, c: int, n: int) -> McNemar:
-    """`stats.mcnemar.mcnemar`, each table once: its exact p costs a fraction of a millisecond."""
-    return mcnemar(b, c, n)
 
 
 def _accuracies(one: Configuration) -> dict[int, float]:

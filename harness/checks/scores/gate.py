@@ -18,9 +18,8 @@ from harness.checks.scores.parity import ParityQuestion
 from harness.checks.scores.policy import Policy as Policy
 from harness.checks.scores.quality import questions
 from harness.checks.scores.stability import StabilityQuestion, unmeasured
-from harness.checks.verdict import Outcome
 from harness.references import Reference
-from harness.stats.family import holm, job
+from harness.stats.family import holm
 from harness.stats.sequential import next_look, nominal_alpha
 
 REPORTED: Final = frozenset({"f1"})
@@ -82,21 +81,6 @@ def exit_code(judgements: Iterable[Judgement], *, inconclusive: Literal["fail", 
     if all(each.outcome in ("SKIP", "ERROR") for each in heeded):
         return 5
     return 3 if "INCONCLUSIVE" in outcomes and inconclusive == "fail" else 0
-
-
-def job_outcome(judgements: Iterable[Judgement]) -> Outcome:
-    """One word for all that gates: FAIL if any fails, PASS if all pass, SKIP where nothing ran, else INCONCLUSIVE.
-
-    ERROR stands above INCONCLUSIVE; a waived FAIL counts as INCONCLUSIVE.
-    """
-    heeded = [each for each in judgements if each.metric not in REPORTED]
-    outcomes: list[Outcome] = ["INCONCLUSIVE" if each.waiver is not None else each.outcome for each in heeded]
-    judged = [outcome for outcome in outcomes if outcome != "SKIP"]
-    if outcomes and not judged:
-        return "SKIP"
-    if "ERROR" in judged and "FAIL" not in judged:
-        return "ERROR"
-    return job([outcome for outcome in judged if outcome in ("PASS", "FAIL", "INCONCLUSIVE")])
 
 
 @dataclass

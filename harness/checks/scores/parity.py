@@ -19,7 +19,7 @@ from harness.checks.scores.stability import too_many
 from harness.stats.decision import Rule, decide, withheld
 from harness.stats.paired import Permutation, paired, sign_flip
 from harness.stats.power import Design
-from harness.stats.stability import Rates, compare_rates
+from harness.stats.stability import compare_rates
 from harness.stats.variance import LEAST
 
 PAIRED: Design = Design("paired", rho=0.5)
@@ -132,7 +132,7 @@ class ParityQuestion:
         told = []
         lost = [sum(couple[arm].status in LOST for couple in couples) for arm in (0, 1)]
         if any(lost):
-            rates = _rates(lost[0], len(couples), lost[1], len(couples))
+            rates = compare_rates(lost[0], len(couples), lost[1], len(couples))
             limit = "" if rates.can_reject() else ", which so few runs cannot reject"
             names = [self.pair.name(one) for one in (self.pair.base, self.pair.twin)]
             told.append(
@@ -172,8 +172,3 @@ def _differences(good: Sequence[tuple[SeedScore, SeedScore]]) -> list[str]:
 @functools.lru_cache(maxsize=4096)
 def _sign_flip(differences: tuple[float, ...]) -> Permutation:
     return sign_flip(differences)
-
-
-@functools.lru_cache(maxsize=4096)
-def _rates(k1: int, n1: int, k2: int, n2: int) -> Rates:
-    return compare_rates(k1, n1, k2, n2)

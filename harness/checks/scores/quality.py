@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -21,6 +22,7 @@ from harness.references import Reference, comparable
 from harness.references.model import Metric
 from harness.stats.beta_binomial import Below, count_below
 from harness.stats.decision import Decision, Rule, withheld
+from harness.stats.f1 import standard_error
 from harness.stats.sequential import smoke_floor
 from harness.stats.variance import LEAST, Sd, sample
 
@@ -123,7 +125,8 @@ class QualityQuestion:
                 evidence.append(f"below {floor:.2f}: too low for luck, though {decision.n} runs are no verdict")
         if decision.outcome == "PASS" and self.target.statistic == "single":
             evidence.append(_meaning(decision))
-        evidence += [*self.differences.notes, *contradicting(self.reference, self.target.metric)]
+        evidence += [*self._sampling_error(runs), *self.differences.notes]
+        evidence += contradicting(self.reference, self.target.metric)
         if self.differences.blocking:
             found = "More runs bring no verdict while recipes differ: run the reference's, or declare them harmless."
             return replace(judgement, outlook=found, evidence=tuple(evidence))
@@ -143,6 +146,15 @@ class QualityQuestion:
             outlook=ahead.text,
             evidence=tuple(evidence),
         )
+
+    def _sampling_error(self, runs: Sequence[SeedScore]) -> list[str]:
+        """What other examples would do to a run's F1; no part of the verdict, whose runs share their examples."""
+        counts, both = self.configuration.counts, [run for run in runs if run.status in GOOD and run.f1 is not None]
+        if self.target.metric != "f1" or counts is None or not both:
+            return []
+        errors = [standard_error(run.accuracy or 0.0, run.f1 or 0.0, counts[0]) for run in both]
+        error = math.fsum(errors) / len(errors)
+        return [f"on other examples a run's F1 has a standard error of {error:.2f} points; here all share {counts[0]}"]
 
     @property
     def _margin_words(self) -> str:

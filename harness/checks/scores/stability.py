@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ from harness.checks.scores.configuration import LOST, Configuration
 from harness.checks.scores.hypothesis import Answer
 from harness.checks.scores.judgement import Judgement, SeedScore
 from harness.checks.scores.policy import Policy
-from harness.stats.stability import Stability, stability
+from harness.stats.stability import stability
 
 LEAST: Final = 3
 """Fewer runs without a collapse say nothing of stability: 0 of 2 happens at any rate."""
@@ -39,7 +38,7 @@ class StabilityQuestion:
         one = self.configuration
         runs = (*one.ended[:first], *one.every[len(one.scores) :])
         lost = sum(run.status in LOST for run in runs)
-        s = _stability(lost, len(runs), self.policy.p0, alpha)
+        s = stability(lost, len(runs), self.policy.p0, alpha)
         outcome, why = s.outcome, f"{s.why}: p = {s.p:.4f}"
         if outcome == "PASS" and s.n < LEAST:
             outcome, why = "INCONCLUSIVE", f"{s.why}: fewer than {LEAST} runs"
@@ -113,14 +112,9 @@ def _cells(configuration: Configuration, outcome: str, why: str) -> Judgement:
     )
 
 
-@functools.lru_cache(maxsize=4096)
-def _stability(k: int, n: int, p0: float, alpha: float) -> Stability:
-    return stability(k, n, p0, alpha)
-
-
 def too_many(lost: int, n: int, p0: float, alpha: float) -> str | None:
     """Return why no PASS is given on the scores of the others (gate part 2); None where so few may collapse."""
-    found = _stability(lost, n, p0, alpha)
+    found = stability(lost, n, p0, alpha)
     return found.why if found.withhold else None
 
 

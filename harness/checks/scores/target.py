@@ -137,7 +137,7 @@ def read_target(reference: Reference, metric: Metric) -> Target | None:
         n=reference.n,
         sd=100 * published.sd if published.sd is not None else None,
         values=values if reference.statistic == "sample" else (),
-        half_ulp=_half_ulp(published),
+        half_ulp=margin.half_ulp(published.decimals),
         provenance_known=_provenance_known(reference),
     )
 
@@ -209,10 +209,6 @@ def _in_full(written: Written, task: str) -> Reference:
 def _decimals(value: float) -> int:
     text = f"{value!r}"
     return MAX_DECIMALS if "e" in text else max(1, min(MAX_DECIMALS, len(text.partition(".")[2])))
-
-
-def _half_ulp(published: Published) -> float:
-    return 100 * 0.5 * 10.0**-published.decimals if published.decimals is not None else 0.0
 
 
 def _provenance_known(reference: Reference) -> bool:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from harness.checks.scores.gate import Configuration, Policy, configurations, exit_code, job_outcome, judge_all
+from harness.checks.scores.gate import Configuration, Policy, configurations, exit_code, judge_all
 from harness.checks.scores.judgement import Judgement
 from harness.grid.waivers import Waiver
 from harness.references import find
@@ -184,7 +184,6 @@ def test_what_cannot_run_here_is_skipped_with_its_reason() -> None:
     found = judge_all(configurations(cells, entries, {}), [COURSE], Policy())
     assert [(each.outcome, each.why) for each in found] == [("SKIP", "not run: Skipped: no CUDA device")]
     assert exit_code(found) == 5
-    assert job_outcome(found) == "SKIP"
 
 
 def test_exit_codes_come_in_the_order_of_the_design() -> None:
@@ -197,7 +196,6 @@ def test_exit_codes_come_in_the_order_of_the_design() -> None:
     assert exit_code([*error, *few]) == 4
     assert exit_code([*few, *good]) == 3
     assert exit_code([*few, *good], inconclusive="pass") == 0
-    assert [job_outcome(each) for each in (good, bad, few, error)] == ["PASS", "FAIL", "INCONCLUSIVE", "ERROR"]
 
 
 def test_f1_is_judged_and_reported_and_does_not_gate() -> None:
@@ -366,7 +364,6 @@ def test_a_waived_fail_is_shown_and_does_not_fail() -> None:
     assert one.outcome == "FAIL"
     assert one.waiver == "waived by Ann until 2026-11-22: issue 12"
     assert exit_code(found) == 0
-    assert job_outcome(found) == "INCONCLUSIVE"
 
 
 def test_an_expired_waiver_is_void_and_says_so() -> None:
