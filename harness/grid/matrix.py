@@ -14,7 +14,7 @@ from harness.grid.arguments import UnknownField, check_recipe, check_recipe_fiel
 from harness.grid.cell import AXES
 from harness.grid.looks import SeedPlan, read_seed_plan
 from harness.ids import canonical_json
-from harness.text import listed, show, suggestion
+from harness.text import dotted, listed, show, suggestion
 
 Combination = dict[str, Any]
 
@@ -197,12 +197,6 @@ def _check_axis_value(name: str, value: Any, where: str) -> None:
         check_recipe(name, value, where)
     elif (allowed := AXES[name](value)) is not None:
         raise SpecError(f"{where}: got {show(value)}; allowed {allowed}")
-
-
-def dotted(name: str) -> str:
-    """Return a key as TOML would spell it in a dotted path."""
-    bare = name.isascii() and name.replace("-", "").replace("_", "").isalnum()
-    return name if bare and len(name) <= 80 else show(name)
 
 
 def _accepts(problems: list[str], check: Any, *args: Any) -> bool:
