@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from harness.record.store import Store
-from harness.subject import corpus
+from harness.subject.data import corpus
 
 Make = Callable[..., Any]
 
