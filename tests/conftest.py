@@ -12,12 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from harness.execution.devices import Device, nvidia_devices
 from harness.execution.environment import CURRENT, Environment, probe_environment
 from harness.execution.require import unusable_device
 from harness.grid.cell import Cell, Checkpoint
 from harness.record.entry import Entry
+
+# How long one example takes says how busy the machine is, and nothing else.
+settings.register_profile("harness", deadline=None)
+settings.load_profile("harness")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 TOUR = """

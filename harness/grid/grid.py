@@ -16,9 +16,9 @@ from harness.errors import SpecError
 from harness.grid.arguments import check_recipe, frozen_versions, with_overlay
 from harness.grid.cell import Cell, HeadSeeding, OrFalse
 from harness.grid.expand import expand
-from harness.grid.file import explain, junk, name_of, parse_toml, raise_problems, read_toml
+from harness.grid.file import junk, name_of, parse_toml, raise_problems, read_toml
 from harness.grid.looks import SeedPlan
-from harness.grid.matrix import Matrix, dotted, read_matrix
+from harness.grid.matrix import Matrix, read_matrix
 from harness.grid.tables import (
     CheckpointSpec,
     EnvironmentSpec,
@@ -33,7 +33,8 @@ from harness.grid.tables import (
     Variable,
 )
 from harness.grid.waivers import Waiver, waiver_problems
-from harness.text import listed, show
+from harness.text import dotted, listed, show
+from harness.validation import explain
 
 CURRENT: Final = "current"
 """The environment that needs no definition: the interpreter that runs the harness."""
@@ -243,9 +244,9 @@ def _reference_problems(reference: Reference, where: str) -> list[str]:
     from harness.references import find  # numpy: only a grid that names a reference waits for it
 
     try:
-        known = find(reference.id)
+        known = find(reference.id, f"{where}.id")
     except SpecError as error:
-        return [f"{where}.id: {str(error).partition(': ')[2]}"]
+        return [str(error)]
     if known.split != "validation":
         return [f"{where}.id: got {show(reference.id)}; it is on the {known.split} split, runs are on validation"]
     return []

@@ -8,8 +8,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from harness.grid.cell import Precision
-from harness.grid.matrix import is_plain_text
-from harness.text import show
+from harness.text import is_plain_text, show
 
 _NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9_-])?")
 _VARIABLE: Final = re.compile(r"\$HARNESS_[A-Z0-9_]{1,50}")

@@ -13,8 +13,13 @@ from tests.characterization.golden import bag, kinds, same, same_outline, same_t
 from tests.characterization.payload import payload, plain
 
 GRIDS = ("scores", "looks", "both")
-DECIDING = ("--inconclusive pass", "--fail-on parity", "--fail-on stability", "--select precision=fp32",
-            "--select seed=42", "--select precision=bf16 --inconclusive pass")  # fmt: skip
+DECIDING = """
+--inconclusive pass | --fail-on parity | --fail-on stability | --fail-on quality | --select seed=42
+--select precision=bf16 --inconclusive pass | --select precision=fp32 | --select precision=fp32 --inconclusive pass
+--select checkpoint=cased | --select checkpoint=cased --select precision=fp16
+--select precision=fp32 --select checkpoint=google-bert/bert-base-uncased --fail-on parity
+--select precision=fp32 --select checkpoint=google-bert/bert-base-uncased --inconclusive pass
+"""
 
 
 @pytest.mark.parametrize("grid", GRIDS)
@@ -46,10 +51,10 @@ def test_check_for_a_ci(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_what_decides_the_exit_code(harness: Harness) -> None:
     found = {}
-    for grid, options in (("scores", one) for one in DECIDING):
-        done = harness("check", f"{grid}.toml", *options.split(), "--json")
+    for options in DECIDING.strip().replace("\n", " | ").split(" | "):
+        done = harness("check", "scores.toml", *options.split(), "--json")
         outcomes = sorted(one["outcome"] for one in payload("check", done))
-        found[f"{grid} {options}"] = f"exit {done.code}: {' '.join(bag(' '.join(outcomes)))}"
+        found[options] = f"exit {done.code}: {' '.join(bag(' '.join(outcomes)))}"
     same("check-exit-codes", found, depth=1)
 
 

@@ -118,69 +118,6 @@ def test_mrpc(mrpc_folder: Path) -> None:
     assert (facts["validation"]["examples"], facts["validation"]["positives"]) == (408, 279)
 
 
-# A folder of one's own, from grid to report.
-
-
-FOLDER_GRID = """
-name = "mine"
-task = "{task}"
-{key}
-[recipe]
-max_steps = 2
-[matrix]
-checkpoint = "embedded/tiny-bert"
-seed = 42
-"""
-
-
-def test_a_run_of_a_hubs_task_from_ones_own_files(tmp_path: Path) -> None:
-    """Offline from plan to report; where the files lie is in no record and no report."""
-    given = tmp_path / "secret place"
-    rows = [f"{pair.label}\t1\t2\t{pair.sentence1}\t{pair.sentence2}" for pair in corpus.generate("train", 30)]
-    write(given, [HEADER, *rows[:20]])
-    write(given, [HEADER, *rows[20:]], file="dev.tsv")
-    variables = {**os.environ, "HARNESS_CACHE": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "1"}
-    variables |= {"HF_HOME": str(tmp_path / "hf"), "HARNESS_FILES": "secret place", "CUDA_VISIBLE_DEVICES": ""}
-    variables["PYTHONPATH"] = str(REPOSITORY)
-    (tmp_path / "mine.toml").write_text(FOLDER_GRID.format(task="glue/mrpc", key='task_folder = "$HARNESS_FILES"'))
-    (tmp_path / "path.toml").write_text(FOLDER_GRID.format(task="secret place", key=""))
-
-    def harness(*arguments: str, code: int = 0, **changed: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "harness", *arguments], cwd=tmp_path, env={**variables, **changed},
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout
-
-    assert "task: glue/mrpc, from the folder that $HARNESS_FILES names" in harness("validate", "mine.toml")
-    (blocked,) = [
-        line for line in harness("plan", "mine.toml", HARNESS_FILES="").splitlines() if "blocked, " in line[:9]
-    ]
-    assert blocked.startswith("blocked, 1 cells: task glue/mrpc (hub nyu-mll/glue): ")
-    assert blocked.endswith("; or let $HARNESS_FILES name a folder with train.tsv and dev.tsv")
-    harness("run", "mine.toml")
-    assert "1 cells: 0 to do, 1 done" in harness("plan", "mine.toml")
-    harness("report", "mine.toml")
-    harness("run", "path.toml", "--results", "by-path")
-    store, by_path = Store(tmp_path / "results", "mine"), Store(tmp_path / "by-path", "mine")
-    (entry,), (other,) = store.entries(), by_path.entries()
-    data = store.record(entry).observed.data
-    assert (data.source, data.revision, data.train.examples, data.validation.examples) == ("glue/mrpc", None, 20, 10)
-    # The same run of the same bytes, and another cell: it asks for the task by another name.
-    assert (entry.content_id, entry.metrics) == (other.content_id, other.metrics)
-    assert store.record(entry).asked.task == "glue/mrpc"
-    assert by_path.record(other).asked.task == "secret place"
-    report = (store.folder / "report.md").read_text(encoding="utf-8")
-    assert "1 configuration of grid `mine` on `glue/mrpc`, 1 scored run" in report
-    assert "Data: a local copy of GLUE MRPC: train 20 pairs, " in report
-    left = [path for path in store.folder.rglob("*") if path.suffix in (".json", ".jsonl", ".md", ".log", ".svg")]
-    assert {"record.json", "index.jsonl", "report.md", "report.json"} <= {path.name for path in left}
-    assert [path.name for path in left if "secret" in path.read_text(encoding="utf-8")] == []
-    write(given, [HEADER, *rows[:19]], file="dev.tsv")
-    assert "1 cells: 1 to do" in harness("plan", "mine.toml")
-
-
 # Embedded, and unknown.
 
 
