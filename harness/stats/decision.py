@@ -78,38 +78,46 @@ class Estimate:
             raise ValueError(f"n: {self.n} (allowed: 1 or more)")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Decision:
     """What the rule says of an estimate, with every number it rests on. Points; None: could not be computed.
 
     `ci90` is the equivalence test's interval, `ci95` the difference test's (against a single run: a prediction
     interval), at these levels whatever `alpha`; `ci_pass` has the level 1 - 2 alpha: inside (-delta, delta) it is a
-    PASS. `p_collapse` is that of too many collapses (`stability.gated`). `barred` says that no number could have
-    changed an INCONCLUSIVE: too few runs, no spread. `label` qualifies the verdict.
+    PASS. `barred` says that no number could have changed an INCONCLUSIVE: too few runs, no spread. `label` qualifies
+    the verdict. `largest_p`: see the function of that name.
     """
 
     outcome: Outcome
     why: str
     n: int
     difference: float
-    ci90: Interval | None
-    ci95: Interval | None
-    ci_pass: Interval | None
-    p_diff: float | None
-    p_tost: float | None
+    ci90: Interval | None = None
+    ci95: Interval | None = None
+    ci_pass: Interval | None = None
+    p_diff: float | None = None
+    p_tost: float | None = None
     delta: float
     alpha: float
     direction: Direction
-    df: float | None
-    sd: Sd | None
+    df: float | None = None
+    sd: Sd | None = None
     barred: bool = False
     label: str = ""
-    p_collapse: float | None = None
+    se_diff: float | None = None
+    se_eq: float | None = None
+    largest_p: float = 0.0
 
     @property
     def p_block(self) -> float | None:
-        """The p with which this comparison enters a family: of score or collapses, whichever says more."""
-        return min((p for p in (self.p_diff, self.p_collapse) if p is not None), default=None)
+        """The p that a FAIL would rest on; None where the difference is not beyond the margin, or nothing can fail."""
+        beyond = -self.difference if self.direction == "lower" else abs(self.difference)
+        return self.p_diff if beyond > self.delta and not self.barred else None
+
+    @property
+    def p_limit(self) -> float:
+        """Above this p it could not have failed; 0 where it could not at all."""
+        return 0.0 if self.barred else self.largest_p
 
 
 def decide(estimate: Estimate, rule: Rule) -> Decision:
@@ -140,14 +148,38 @@ def decide(estimate: Estimate, rule: Rule) -> Decision:
     return replace(result, why=said)
 
 
+def largest_p(estimate: Estimate, rule: Rule) -> float:
+    """The largest p with which a comparison could fail, by how much its runs scatter about the target in all.
+
+    A FAIL needs |D| > delta. With Q = D^2 + df se^2 given, t = D / se has D^2 = Q t^2 / (t^2 + df), so that |D| > delta
+    is |t| > sqrt(df / (Q / delta^2 - 1)): the p of that t, and 0 where Q <= delta^2. Without a true difference Q and t
+    are independent (Basu 1955: Q is complete and sufficient for the variance, t free of it), and the chance of a false
+    FAIL at a level c is min(c, this), given Q. A pivot's law is none of t: 1.
+    """
+    e = estimate
+    if e.low_tail is not None:
+        return 1.0
+    if not e.se_diff or not e.df:
+        return 0.0
+    excess = (e.difference**2 + e.df * e.se_diff**2) / rule.delta**2 - 1
+    return (1 if rule.direction == "lower" else 2) * tail(math.sqrt(e.df / excess), e.df) if excess > 0 else 0.0
+
+
 def withheld(decision: Decision, why: str) -> Decision:
     """The decision without its PASS (section 1.2): INCONCLUSIVE for the reason given; another outcome stays."""
     return decision if decision.outcome != "PASS" else replace(decision, outcome="INCONCLUSIVE", why=why)
 
 
+def undecided(rule: Rule, why: str = "", n: int = 0, difference: float = 0.0) -> Decision:
+    """A decision without any number: INCONCLUSIVE, and no part of a family."""
+    return Decision(
+        outcome="INCONCLUSIVE", why=why, n=n, difference=difference, delta=rule.delta, alpha=rule.alpha,
+        direction=rule.direction,
+    )  # fmt: skip
+
+
 def _nothing(e: Estimate, rule: Rule) -> Decision:
-    none = (None, None, None, None, None)
-    return Decision("INCONCLUSIVE", "", e.n, e.difference, *none, rule.delta, rule.alpha, rule.direction, e.df, e.sd)
+    return replace(undecided(rule, n=e.n, difference=e.difference), df=e.df, sd=e.sd)
 
 
 def _same(e: Estimate, rule: Rule) -> Decision:
@@ -167,6 +199,9 @@ def _numbers(e: Estimate, rule: Rule) -> Decision:
         ci_pass=_interval(d, e.se_eq, df, rule.alpha),
         p_diff=_p_diff(e, rule.direction, d / e.se_diff, df),
         p_tost=below if rule.direction == "lower" else max(below, above),
+        se_diff=e.se_diff,
+        se_eq=e.se_eq,
+        largest_p=largest_p(e, rule),
     )
 
 
