@@ -9,8 +9,9 @@ from pathlib import Path
 _MAKE = """
 import sys
 from pathlib import Path
-from harness.subject import checkpoints
-print(checkpoints.locate(checkpoints.TINY_BERT, None, None, Path(sys.argv[1])))
+from harness.protocol import TINY_BERT
+from harness.subject.data import checkpoints
+print(checkpoints.locate(TINY_BERT, None, None, Path(sys.argv[1])))
 """
 
 

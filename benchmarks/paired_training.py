@@ -33,10 +33,13 @@ from transformers import (
     set_seed,
 )
 
-from harness.subject import checkpoints, child, limit, tasks
+from harness.subject.data import checkpoints, tasks
 from harness.subject.engines import plain
-from harness.subject.fingerprint import Witness
-from harness.subject.observation import Observer
+from harness.subject.process import child
+from harness.subject.watch import peak
+from harness.subject.watch.adapter import TrainerAdapter
+from harness.subject.watch.fingerprint import RunTrace
+from harness.subject.watch.observation import StepSeries
 
 Ticks = list[tuple[float, float]]
 
@@ -88,8 +91,8 @@ def trainer(setup: SimpleNamespace, observed: bool = False) -> Ticks:
     stopwatch = Stopwatch()
     with Path(os.devnull).open("w") as nowhere:
         if observed:
-            Witness(setup.precision).attach(made)  # all that a cell is watched by, in a cell's order
-            Observer(child.pipe_emitter(nowhere.fileno())).attach(made)
+            # All that a cell is watched by.
+            TrainerAdapter(made, StepSeries(child.pipe_emitter(nowhere.fileno())), RunTrace(setup.precision))
         made.add_callback(stopwatch)  # after the observer, so that the observer's work is in the step
         made.train()
     return stopwatch.ticks
@@ -131,7 +134,7 @@ WAYS: dict[str, Callable[[SimpleNamespace], Ticks]] = {
 
 def flops(setup: SimpleNamespace) -> list[float]:
     """Operations of each step's forward and backward pass, padding included."""
-    work = limit.Work(setup.model)
+    work = peak.Work(setup.model)
     loader, order = plain.train_loader(_without_ids(setup))
 
     def shapes() -> Any:
@@ -160,13 +163,13 @@ def main() -> None:
         for precision in precisions.split(","):
             for way in dict.fromkeys(ways):  # what runs first pays for what is imported late
                 WAYS[way](prepare(checkpoint, splits, min(int(steps), 5), precision, folder))
-            before = limit.probe(torch.device("cpu"), precision)["best"]
+            before = peak.probe(torch.device("cpu"), precision)["best"]
             for way in ways:
                 setup = prepare(checkpoint, splits, int(steps), precision, folder)
                 taken = [(b[0] - a[0], b[1] - a[1]) for a, b in pairwise(WAYS[way](setup))]
                 weights = checkpoints.weights_sha256(setup.model)
                 found["runs"].append({"way": way, "precision": precision, "steps": taken, "weights": weights})
-            found["limits"][precision] = max(before, limit.probe(torch.device("cpu"), precision)["best"])
+            found["limits"][precision] = max(before, peak.probe(torch.device("cpu"), precision)["best"])
         found["flops"] = flops(setup)
     print("\n" + json.dumps(found))
 

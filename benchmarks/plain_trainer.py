@@ -21,7 +21,8 @@ from transformers import (
     set_seed,
 )
 
-from harness.subject import corpus
+from harness.protocol import CORPUS_SIZES
+from harness.subject.data import corpus
 from harness.subject.metrics.paraphrase import paraphrase
 
 checkpoint, seed, max_steps = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
@@ -30,9 +31,7 @@ set_seed(seed)
 
 
 def split(name: str) -> Dataset:
-    pairs = corpus.generate(name, corpus.DEFAULT_SIZES[name])
-    columns = ("sentence1", "sentence2", "label", "idx")
-    return Dataset.from_dict({column: [getattr(pair, column) for pair in pairs] for column in columns})
+    return Dataset.from_dict(corpus.generate(name, CORPUS_SIZES[name]))
 
 
 raw_datasets = DatasetDict({name: split(name) for name in ("train", "validation")})

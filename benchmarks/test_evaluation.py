@@ -74,7 +74,7 @@ def made_ready(checkpoint: Path, examples: int, folder: Path) -> dict[str, Calla
         set_seed,
     )
 
-    from harness.subject import tasks
+    from harness.subject.data import tasks
     from harness.subject.engines import plain
 
     target = folder / "tokenized"

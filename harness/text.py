@@ -29,3 +29,14 @@ def suggestion(got: str, known: Iterable[str]) -> str:
     """Return `; did you mean X?` where a known name is close to what was written, else nothing."""
     close = difflib.get_close_matches(got[:80], list(known), n=1, cutoff=0.6)
     return f"; did you mean {close[0]}?" if close else ""
+
+
+def is_plain_text(value: Any) -> bool:
+    """Say whether a value is text that may stand in reports and paths: short, printable, not blank at its ends."""
+    return isinstance(value, str) and 0 < len(value) <= 300 and value.isprintable() and value == value.strip()
+
+
+def dotted(name: str) -> str:
+    """Return a key as TOML would spell it in a dotted path."""
+    bare = name.isascii() and name.replace("-", "").replace("_", "").isalnum()
+    return name if bare and len(name) <= 80 else show(name)

@@ -7,15 +7,22 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
-from harness.execution.devices import Device
-from harness.execution.environment import Environment
+from harness.execution.devices import Device, nvidia_devices
+from harness.execution.environment import CURRENT, Environment, probe_environment
+from harness.execution.require import unusable_device
 from harness.grid.cell import Cell, Checkpoint
 from harness.record.entry import Entry
+
+# How long one example takes says how busy the machine is, and nothing else.
+settings.register_profile("harness", deadline=None)
+settings.load_profile("harness")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 TOUR = """
@@ -117,6 +124,34 @@ class Tour:
             timeout=300,
             check=False,
         )
+
+
+MRPC_VARIABLE = "HARNESS_MRPC"
+
+
+@cache
+def missing(need: str) -> str | None:
+    """Why this machine cannot run the tests with the mark `need`; None where it can."""
+    if need == "gpu":
+        return unusable_device(probe_environment(CURRENT)) if nvidia_devices() else "no NVIDIA device is here"
+    if need == "hub":
+        return "HF_HUB_OFFLINE is set: no hub" if os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0") else None
+    if not os.environ.get(MRPC_VARIABLE):
+        return f"{MRPC_VARIABLE} names no folder with GLUE's train.tsv and dev.tsv (MRPC may not be shipped)"
+    return None
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what this machine lacks, from one line of one file: pytest then says each reason once."""
+    for need in ("gpu", "hub", "mrpc"):
+        if item.get_closest_marker(need) and (reason := missing(need)):
+            pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def mrpc_folder() -> Path:
+    """The folder with the real split, for tests with the mark `mrpc`."""
+    return Path(os.environ[MRPC_VARIABLE]).absolute()
 
 
 @pytest.fixture(scope="session")

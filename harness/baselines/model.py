@@ -10,9 +10,8 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from harness.grid.looks import MAX_SEED
-from harness.grid.matrix import is_plain_text
 from harness.record.model import STATUSES
-from harness.text import listed, show
+from harness.text import is_plain_text, listed, show
 
 SCHEMA: Final = 1
 DIGITS: Final = 20

@@ -16,10 +16,11 @@ from rich.text import Text
 from harness.execution.plan import Plan
 from harness.execution.progress import Summary
 from harness.grid.cell import Cell
+from harness.protocol import EVALUATED, PREDICTING, STEP, TRAINING
 from harness.record.entry import Entry
 
 PLAIN_INTERVAL_S = 30.0
-PHASES = {"training": "training", "step": "training", "evaluated": "training", "predicting": "predicting"}
+PHASES = {TRAINING: "training", STEP: "training", EVALUATED: "training", PREDICTING: "predicting"}
 """What a cell does after each of its events; others, such as the start of its process, change nothing."""
 STYLES = {"ok": "green", "collapsed": "yellow", "skipped": "dim", "killed": "yellow", "interrupted": "yellow"}
 
@@ -85,9 +86,9 @@ class PlainReporter:
         self._say(f"start  {cell.label}" + (f" (attempt {attempt})" if attempt > 1 else ""))
 
     def cell_event(self, cell: Cell, event: Mapping[str, Any]) -> None:
-        if event["event"] == "evaluated" and "accuracy" in event:
+        if event["event"] == EVALUATED and "accuracy" in event:
             self._say(f"eval   {cell.label}: step {event['step']}/{event['steps']}, accuracy {event['accuracy']:.4f}")
-        elif event["event"] == "step" and time.monotonic() - self._last > PLAIN_INTERVAL_S:
+        elif event["event"] == STEP and time.monotonic() - self._last > PLAIN_INTERVAL_S:
             self._say(f"step   {cell.label}: {event['step']}/{event['steps']}")
 
     def cell_finished(self, cell: Cell, entry: Entry) -> None:
@@ -143,7 +144,7 @@ class LiveReporter:
             return
         row["phase"] = PHASES.get(event["event"], row["phase"])
         row.update({key: event[key] for key in ("step", "steps", "accuracy", "f1") if key in event})
-        if event["event"] == "step":
+        if event["event"] == STEP:
             row.setdefault("first", (time.monotonic(), event["step"]))
 
     def cell_finished(self, cell: Cell, entry: Entry) -> None:

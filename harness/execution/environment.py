@@ -18,8 +18,11 @@ from harness.execution import cache
 from harness.execution.devices import Device, nvidia_devices, nvidia_driver
 from harness.ids import short_hash
 
-START: Final = str(Path(harness.__file__).parent / "subject" / "start.py")
+HARNESS: Final = Path(harness.__file__).parent
+START: Final = str(HARNESS / "subject" / "process" / "start.py")
 CURRENT: Final = "current"
+PROBE: Final = ("subject/facts.py", "protocol.py")
+"""What decides how a probe answers."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ def probe_environment(label: str, python: str | None = None) -> Environment:
 def _ask(label: str, python: str) -> dict[str, Any]:
     try:
         done = subprocess.run(
-            [python, START, "probe"],
+            [python, START, "facts"],
             capture_output=True,
             text=True,
             errors="replace",
@@ -167,7 +170,7 @@ def _machine_stamp() -> list[str]:
         cpu = [platform.processor()]
     said = ("model name", "flags", "features", "cpu part")
     described = sorted({line for line in cpu if line.lower().startswith(said)})
-    programs = [Path(START).with_name(name).read_text(encoding="utf-8") for name in ("probe.py", "facts.py")]
+    programs = [(HARNESS / name).read_text(encoding="utf-8") for name in PROBE]
     return [platform.release(), platform.machine(), str(os.cpu_count()), *described, short_hash(programs)]
 
 

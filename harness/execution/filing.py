@@ -18,6 +18,7 @@ from harness.execution.outcome import (
 )
 from harness.execution.plan import Plan, PlannedCell
 from harness.execution.running import Running, RunningCell, laggards, tidy
+from harness.protocol import NONFINITE, OK
 from harness.record.entry import Entry
 from harness.record.model import FINAL, Provenance
 from harness.record.provenance import now
@@ -70,7 +71,7 @@ class Filing:
         filed = (planned.cell, self._identity(planned), attempt, running.started)
         trouble = disk_trouble(status, result)
         # A verdict may have crossed a result on its way: what was finished by then counts.
-        came_first = result is not None and (running.verdict is None or result["status"] in ("ok", "nonfinite"))
+        came_first = result is not None and (running.verdict is None or result["status"] in (OK, NONFINITE))
         try:
             if trouble is not None:
                 record = failed_record(*filed, "killed", trouble)
@@ -102,8 +103,10 @@ class Filing:
             return
         try:
             here = [e for e in self._store.adopt(planned.cell.cell_id) if e.environment_id == identity.environment_id]
-            if here and here[-1].status == "skipped" and here[-1].error == f"skipped: {reason}":
-                return
+            if here and here[-1].status == "skipped":
+                failure = self._store.record(here[-1]).failure
+                if failure is not None and failure.message == reason:
+                    return
             attempt = self.begin(planned)
             self._store.write(failed_record(planned.cell, identity, attempt, now(), "skipped", reason), attempt)
         finally:

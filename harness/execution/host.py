@@ -14,6 +14,7 @@ from typing import Any
 
 from harness.errors import RunFailed
 from harness.execution.environment import START, Environment
+from harness.protocol import KILL, READY, RUN
 
 Event = Mapping[str, Any]
 
@@ -27,7 +28,7 @@ class HostProcess:
         self._inbox = b""
         self._ready = False
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        command = [environment.python, START, "host", str(theirs.fileno()), str(os.getpid())]
+        command = [environment.python, START, "process.host", str(theirs.fileno()), str(os.getpid())]
         try:
             log.parent.mkdir(parents=True, exist_ok=True)
             with log.open("ab") as output:
@@ -59,12 +60,12 @@ class HostProcess:
 
     def run(self, job: Mapping[str, Any], lock: int | None = None) -> None:
         """Start a job; the child shares `lock`'s open file and so keeps the cell locked while it lives."""
-        message = (json.dumps({"op": "run", "job": {**job, "locked": lock is not None}}) + "\n").encode()
+        message = (json.dumps({"op": RUN, "job": {**job, "locked": lock is not None}}) + "\n").encode()
         self._send(message, [] if lock is None else [lock])
 
     def kill(self, job_id: str, number: int = signal.SIGKILL) -> None:
         """Send a signal to a job's processes."""
-        self._send((json.dumps({"op": "kill", "id": job_id, "signal": int(number)}) + "\n").encode(), [])
+        self._send((json.dumps({"op": KILL, "id": job_id, "signal": int(number)}) + "\n").encode(), [])
 
     def events(self) -> list[Event] | None:
         """What the host has said since the last call; None when it is dead and everything has been heard."""
@@ -84,7 +85,7 @@ class HostProcess:
         if not lines and closed:
             return None
         events: list[Event] = [json.loads(line) for line in lines]
-        self._ready = self._ready or any(event["event"] == "ready" for event in events)
+        self._ready = self._ready or any(event["event"] == READY for event in events)
         return events
 
     def destroy(self) -> None:

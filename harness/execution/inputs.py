@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -20,14 +21,19 @@ from harness.execution import cache
 from harness.execution.environment import START, Environment
 from harness.grid.cell import Cell
 from harness.ids import short_hash
+from harness.protocol import (
+    CHECKPOINT_FILES,
+    CORPUS_SIZES,
+    CORPUS_VERSION,
+    EMBEDDED_TASK,
+    HUB_TASKS,
+    SPLIT_FILES,
+    TINY_BERT,
+    TINY_BERT_VERSION,
+)
 
-TINY_BERT: Final = "embedded/tiny-bert"
-EMBEDDED_TASK: Final = "embedded/paraphrase"
-HUB_TASKS: Final[Mapping[str, str]] = {"glue/mrpc": "nyu-mll/glue"}
-TASK_FILES: Final = ("train.tsv", "dev.tsv")
+TASK_FILES: Final = tuple(SPLIT_FILES.values())
 PACKAGE_PREFIX: Final = "pypi:"
-IDENTITY_FILES: Final = ("*.json", "*.txt", "*.model", "*.safetensors")
-"""Files of a checkpoint that decide what it is; READMEs and other formats' weights do not."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +54,15 @@ class Materials:
         The grid file's folder: local paths in a grid are relative to it.
     environment
         Whose hub client and cache answer for hub names.
+    task_folder
+        `$NAME` of an environment variable: where it is set, the files of a hub's task are read from the folder that it
+        names. The cell asks for the same task all the same; its `content_id` says for which bytes.
     """
 
-    def __init__(self, folder: Path, environment: Environment) -> None:
+    def __init__(self, folder: Path, environment: Environment, task_folder: str | None = None) -> None:
         self._folder = folder
         self._environment = environment
+        self._task_folder = task_folder
         self._found: dict[tuple[str, str, str | None], Material | MaterialError] = {}
 
     def find(self, cells: Iterable[Cell]) -> None:
@@ -113,7 +123,7 @@ class Materials:
 
     def _local_checkpoint(self, source: str) -> Material | None:
         if source == TINY_BERT:
-            return Material(f"{TINY_BERT}@{_constant('checkpoints', 'TINY_BERT_VERSION')}")
+            return Material(f"{TINY_BERT}@{TINY_BERT_VERSION}")
         if source.startswith(PACKAGE_PREFIX):
             folder = package_checkpoint(source.removeprefix(PACKAGE_PREFIX))
         else:
@@ -126,33 +136,36 @@ class Materials:
             raise MaterialError(f"checkpoint {source}: {folder} has no config.json")
         if not any(folder.glob("*.safetensors")):
             raise MaterialError(f"checkpoint {source}: {folder} has no .safetensors file; pickled weights are refused")
-        return Material(files_sha256(folder, IDENTITY_FILES), path=folder.resolve())
+        return Material(files_sha256(folder, CHECKPOINT_FILES), path=folder.resolve())
 
     def _local_task(self, task: str) -> Material | None:
         if task == EMBEDDED_TASK:
-            version, sizes = _constant("corpus", "CORPUS_VERSION"), _constant("corpus", "DEFAULT_SIZES")
-            return Material(f"{EMBEDDED_TASK}@{version} {sizes}")
+            return Material(f"{EMBEDDED_TASK}@{CORPUS_VERSION} {CORPUS_SIZES}")
+        files = f"a folder with {' and '.join(TASK_FILES)}"
         if task in HUB_TASKS:
-            return None
-        folder = self._folder / task
+            given = os.environ.get(self._task_folder[1:]) if self._task_folder else None
+            if not given:
+                return None
+            folder, place = Path(given).expanduser(), f"{given} ({self._task_folder})"
+            allowed = f"{files}, or the variable unset: then the hub's"
+        else:
+            folder = self._folder / task
+            place, allowed = str(folder), f"{', '.join([EMBEDDED_TASK, *HUB_TASKS])}, or {files}"
         missing = [name for name in TASK_FILES if not (folder / name).is_file()]
         if missing:
-            raise MaterialError(
-                f"task {task!r}: {folder} has no {missing[0]}; allowed: "
-                f"{', '.join([EMBEDDED_TASK, *HUB_TASKS])}, or a folder with {' and '.join(TASK_FILES)}"
-            )
+            raise MaterialError(f"task {task!r}: {place} has no {missing[0]}; allowed: {allowed}")
         return Material(files_sha256(folder, TASK_FILES), path=folder.resolve())
 
     def _ask_hub(
         self, keys: list[tuple[str, str, str | None]]
     ) -> dict[tuple[str, str, str | None], Material | MaterialError]:
         items = [
-            {"kind": kind, "id": HUB_TASKS.get(name, name) if kind == "dataset" else name, "revision": revision}
+            {"kind": kind, "id": HUB_TASKS[name][0] if kind == "dataset" else name, "revision": revision}
             for kind, name, revision in keys
         ]
         try:
             done = subprocess.run(
-                [self._environment.python, START, "resolve"],
+                [self._environment.python, START, "data.resolve"],
                 input=json.dumps(items),
                 capture_output=True,
                 text=True,
@@ -168,8 +181,10 @@ class Materials:
         found: dict[tuple[str, str, str | None], Material | MaterialError] = {}
         for key, item, answer in zip(keys, items, answers, strict=True):
             if "error" in answer:
+                hint = f"; or let {self._task_folder} name a folder with {' and '.join(TASK_FILES)}"
+                hint = hint if key[0] == "dataset" and self._task_folder else ""
                 name = f"checkpoint {key[1]}" if key[0] == "model" else f"task {key[1]} (hub {item['id']})"
-                found[key] = MaterialError(f"{name}: {answer['error']}")
+                found[key] = MaterialError(f"{name}: {answer['error']}{hint}")
             else:
                 found[key] = Material(f"{item['id']}@{answer['sha']}", revision=answer["sha"])
         return found
@@ -216,17 +231,3 @@ def files_sha256(folder: Path, patterns: Iterable[str]) -> str:
     if fresh != known:
         cache.remember("files", fresh)
     return digest.hexdigest()
-
-
-def _constant(module: str, name: str) -> Any:
-    """A constant of a subject's module, read from its source: the planner never imports the subject."""
-    import ast
-
-    source = Path(START).with_name(f"{module}.py").read_text(encoding="utf-8")
-    for node in ast.parse(source).body:
-        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-        if any(isinstance(target, ast.Name) and target.id == name for target in targets):
-            value = getattr(node, "value", None)
-            if value is not None:
-                return ast.literal_eval(value)
-    raise AssertionError(f"harness/subject/{module}.py has no literal {name}")

@@ -12,6 +12,7 @@ from harness.execution.inputs import Materials
 from harness.grid.arguments import with_overlay
 from harness.grid.cell import Cell
 from harness.ids import short_hash
+from harness.protocol import CELL, PREPARE
 from harness.record.store import Attempt
 
 PREPARE_THREADS = 1
@@ -23,7 +24,7 @@ TIMED: Final[Mapping[str, Any]] = {
 }
 """What a timing cell does not do, whatever its recipe says: nothing but training steps is in its window."""
 PREPARATION_VERSION = 1
-"""Raise it when `harness.subject.tasks` tokenizes otherwise: what lies in the cache is then made again."""
+"""Raise it when `harness.subject.data.tasks` tokenizes otherwise: what lies in the cache is then made again."""
 
 
 def preparation_key(cell: Cell, environment: Environment, materials: Materials) -> str:
@@ -35,7 +36,7 @@ def preparation_job(key: str, cell: Cell, materials: Materials, folder: Path) ->
     """The job that fetches a cell's checkpoint and tokenizes its task into the cache."""
     checkpoint, task = materials.checkpoint(cell), materials.task(cell)
     return {
-        "kind": "prepare",
+        "kind": PREPARE,
         "id": f"prepare-{key}",
         "key": key,
         "folder": str(folder),
@@ -79,7 +80,7 @@ def cell_job(
     checkpoint, task = materials.checkpoint(cell), materials.task(cell)
     arguments, _ = with_overlay(cell.recipe)
     job: dict[str, Any] = {
-        "kind": "cell",
+        "kind": CELL,
         "id": f"{cell.cell_id}-{environment.environment_id}-{attempt.number}",
         "folder": str(attempt.folder.resolve()),
         "threads": cell.threads,

@@ -15,15 +15,13 @@ from typing import Any, Final, Literal
 from pydantic import ValidationError
 
 from harness.grid.cell import Cell
+from harness.protocol import CANNOT_WRITE, OK, RESULT
 from harness.record.model import SERIES, Failure, Measured, Observed, Provenance, Record, Status, asked_of
 from harness.record.provenance import now
 from harness.record.store import LOG, Attempt
 from harness.stats.collapse import is_collapsed
 
 DETAILS_CHARACTERS: Final = 4000
-CANNOT_WRITE: Final = 74
-"""A child's exit status where it could not write `result.json` (EX_IOERR; `harness/subject/child.py` has it too)."""
-FULL_DISK: Final = ("No space left on device", "Disk quota exceeded")
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ def finished_record(
         failure = Failure(type="InvalidResult", message=f"{field}: {first['msg']} (got {first['input']!r:.200})")
         observed = measured = None
         status = "failed"
-    if status == "ok" and measured and measured.confusion:
+    if status == OK and measured and measured.confusion:
         counts = measured.confusion
         if is_collapsed(counts.tp, counts.fp, counts.fn, counts.tn):
             status = "collapsed"
@@ -113,9 +111,9 @@ def failed_record(
 
 
 def read_result(folder: Path) -> Mapping[str, Any] | None:
-    """The child's `result.json`; None where it left none (it is renamed into place, so never half)."""
+    """The child's result; None where it left none (it is renamed into place, so never half)."""
     try:
-        value = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+        value = json.loads((folder / RESULT).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return value if isinstance(value, dict) else None
@@ -137,9 +135,9 @@ def disk_trouble(status: int, result: Mapping[str, Any] | None) -> str | None:
     """Say that a child could not write its files, where that is why it failed: no fault of its cell's."""
     if status == CANNOT_WRITE and result is None:
         return "its process could not write its result: the disk is full or cannot be written"
-    failure = (result or {}).get("failure") or {}
-    text = f"{failure.get('type')}: {failure.get('message')}"
-    return f"its process met a full disk ({text})" if any(sign in text for sign in FULL_DISK) else None
+    if result is None or not result.get("disk_full"):
+        return None
+    return f"its process met a full disk ({result['failure']['type']}: {result['failure']['message']})"
 
 
 def oom_kill_count() -> int:

@@ -16,13 +16,12 @@ from harness.execution.environment import Environment
 from harness.execution.plan import Packing, default_packing
 from harness.execution.require import device_count
 from harness.grid.cell import Cell
+from harness.protocol import MOST_OTHERS
 from harness.record.base import Number, Part
 
 FILE: Final = "packing.json"
 TIE: Final = 0.02
 """Of numbers of cells whose rates differ by less than this the smallest is taken: it needs the least memory."""
-MOST_OTHERS: Final = 0.1
-"""Cores that other processes may keep busy meanwhile; `harness.subject.quiet` has it for timing cells."""
 CELLS_A_DEVICE: Final = 1
 """On CUDA: the device pool lends a device to one cell at a time."""
 

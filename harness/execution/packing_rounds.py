@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import tempfile
 import time
@@ -19,6 +18,7 @@ from harness.execution.plan import Plan, PlannedCell
 from harness.execution.run import Runner, RunOptions
 from harness.grid.arguments import default_of
 from harness.grid.cell import Cell
+from harness.protocol import processor_seconds
 from harness.record.entry import Entry
 from harness.record.model import SCORED
 from harness.record.provenance import now
@@ -233,12 +233,11 @@ def measure(cell: Cell, bench: Bench, *, steps: int | None, most: int | None, re
 def _clocks() -> tuple[float, float, float | None]:
     """Seconds now: wall clock, CPU time of this process and its ended descendants, the machine's busy time (Linux)."""
     own = os.times()
-    busy = None
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        words = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()
-        # user nice system idle iowait irq softirq: neither idle time nor the hypervisor's.
-        busy = sum(int(words[at]) for at in (1, 2, 3, 6, 7)) / os.sysconf("SC_CLK_TCK")
-    return time.monotonic(), own.user + own.system + own.children_user + own.children_system, busy
+    return (
+        time.monotonic(),
+        own.user + own.system + own.children_user + own.children_system,
+        processor_seconds()[0],
+    )
 
 
 def _others(before: tuple[float, float, float | None], after: tuple[float, float, float | None]) -> float | None:

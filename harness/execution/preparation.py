@@ -10,17 +10,15 @@ from typing import Any, Final
 
 from harness.errors import MaterialError
 from harness.execution import cache, jobs
-from harness.execution.inputs import IDENTITY_FILES, files_sha256
+from harness.execution.inputs import files_sha256
 from harness.execution.outcome import death
 from harness.execution.plan import Plan
 from harness.execution.running import Running
 from harness.grid.cell import Cell
+from harness.protocol import CHECKPOINT_FILES, DATA_FACTS, OK, SPLIT_FILES
 
 DEATHS_ALLOWED: Final = 2
 """Preparations of one pair that may die without a word before its cells are given up."""
-FACTS: Final = "harness-facts.json"
-SPLITS: Final = ("train", "validation")
-"""What `harness.subject.tasks` leaves in a tokenized task's folder: facts of the raw data, and a folder a split."""
 
 
 class Preparations:
@@ -52,13 +50,13 @@ class Preparations:
     def finish(self, running: Running, status: int, result: Mapping[str, Any] | None) -> None:
         """Take in how a preparation ended. One that was killed from outside is done again, within limits."""
         key = running.preparation
-        if result is not None and result["status"] == "ok":
-            digest = files_sha256(Path(result["checkpoint"]), IDENTITY_FILES)
+        if result is not None and result["status"] == OK:
+            digest = files_sha256(Path(result["checkpoint"]), CHECKPOINT_FILES)
             self.ready[key] = {**result, "checkpoint_sha256": digest}
             cache.remember(f"prepared-{key}", self.ready[key])
         elif result is not None:
-            failure = result["failure"]
-            self.problems[key] = f"{failure['type']}: {failure['message']}".removeprefix("MaterialError: ")
+            kind, message = result["failure"]["type"], result["failure"]["message"]
+            self.problems[key] = message if kind == MaterialError.__name__ else f"{kind}: {message}"
         elif running.verdict is not None:
             self.problems[key] = f"its preparation took too long: {running.verdict[1]}"
         else:
@@ -78,10 +76,10 @@ def earlier(key: str, checkpoint: Path | None) -> Mapping[str, Any] | None:
         there = (
             checkpoint in (None, folder)
             and (folder / "config.json").is_file()
-            and (dataset / FACTS).is_file()
-            and all(any((dataset / split).glob("*.arrow")) for split in SPLITS)
-            and files_sha256(folder, IDENTITY_FILES) == found["checkpoint_sha256"]
-            and json.loads((dataset / FACTS).read_text(encoding="utf-8")) == found["data"]
+            and (dataset / DATA_FACTS).is_file()
+            and all(any((dataset / split).glob("*.arrow")) for split in SPLIT_FILES)
+            and files_sha256(folder, CHECKPOINT_FILES) == found["checkpoint_sha256"]
+            and json.loads((dataset / DATA_FACTS).read_text(encoding="utf-8")) == found["data"]
         )
     except (OSError, ValueError, LookupError, TypeError, MaterialError):
         return None

@@ -29,6 +29,7 @@ from harness.execution.progress import Reporter, Summary
 from harness.execution.running import Running, RunningCell
 from harness.execution.throttle import ThrottleWatch
 from harness.grid.cell import Cell
+from harness.protocol import EXITED, STARTED, STEP, WINDOW
 from harness.record.entry import Entry
 from harness.record.model import ERRORED, SCORED, Status
 from harness.record.provenance import now, provenance
@@ -213,14 +214,14 @@ class Runner:
         running = self._running.get(event.get("id", ""))
         if running is None:
             return
-        if event["event"] == "started":
+        if event["event"] == STARTED:
             running.begun, running.start = True, time.monotonic()
-        elif event["event"] == "exited":
+        elif event["event"] == EXITED:
             self._host_deaths = 0
             self._finish(running, event["status"])
         elif running.cell is not None:
-            running.cell.stepped = running.cell.stepped or event["event"] == "step"
-            if event["event"] == "window":
+            running.cell.stepped = running.cell.stepped or event["event"] == STEP
+            if event["event"] == WINDOW:
                 running.cell.energy.edge(event["edge"], running.cell.devices)
                 return
             self._reporter.cell_event(running.cell.planned.cell, event)

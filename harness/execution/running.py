@@ -10,6 +10,7 @@ from pathlib import Path
 from harness.disk import CellLock
 from harness.execution.energy import Energy
 from harness.execution.plan import PlannedCell
+from harness.protocol import BEACON, JOB, RANK_FILES, RESULT, TRAINER
 from harness.record.model import Status
 from harness.record.store import Attempt
 
@@ -69,7 +70,7 @@ def laggards(folder: Path, ranks: int) -> str:
     counts, words = [], []
     for rank in range(ranks):
         try:
-            count, _, text = (folder / f"rank-{rank}.beacon").read_text(encoding="ascii").strip().partition(" ")
+            count, _, text = (folder / BEACON.format(rank)).read_text(encoding="ascii").strip().partition(" ")
             counts.append(int(count))
             words.append(text)
         except (OSError, ValueError):
@@ -84,6 +85,6 @@ def laggards(folder: Path, ranks: int) -> str:
 def tidy(folder: Path) -> None:
     """Leave the record, the series and the log of an attempt; the rest was scaffolding."""
     with contextlib.suppress(OSError):  # what stays is in nobody's way
-        for path in (folder / "result.json", folder / "job.json", *folder.glob("*.tmp"), *folder.glob("rank-*")):
+        for path in (folder / RESULT, folder / JOB, *folder.glob("*.tmp"), *folder.glob(RANK_FILES)):
             path.unlink(missing_ok=True)
-    shutil.rmtree(folder / "trainer", ignore_errors=True)
+    shutil.rmtree(folder / TRAINER, ignore_errors=True)

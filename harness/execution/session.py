@@ -89,7 +89,8 @@ def session_of(
     """
     entries = store.entries()
     environments = {label: _environment(grid, label) for label in dict.fromkeys(cell.environment for cell in cells)}
-    materials = {label: Materials(grid.path.parent, environment) for label, environment in environments.items()}
+    place, given = grid.path.parent, grid.task_folder
+    materials = {label: Materials(place, environment, given) for label, environment in environments.items()}
     for label, found in materials.items():
         found.find(cell for cell in cells if cell.environment == label)
     settled = {entry.cell_id for entry in entries}

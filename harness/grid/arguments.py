@@ -156,7 +156,7 @@ _TYPE_NAMES: Final = {
 @cache
 def table() -> Mapping[str, Any]:
     """Return the generated table: `fields` (types, default, choices, help by name), `defaults` by version."""
-    text = resources.files("harness").joinpath("training_arguments.json").read_text(encoding="utf-8")
+    text = resources.files("harness").joinpath("subject", "training_arguments.json").read_text(encoding="utf-8")
     loaded: Mapping[str, Any] = json.loads(text)
     return loaded
 
@@ -203,13 +203,19 @@ def with_overlay(recipe: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, 
     return {**OVERLAY, **recipe}, added
 
 
+class UnknownField(SpecError):
+    """A name that no field of `TrainingArguments` has."""
+
+
 def check_recipe_field(field: str, value: Any, where: str) -> None:
     """Refuse what no recipe may set; `where` names file and dotted field.
 
     Raises
     ------
     SpecError
-        For a field that the harness owns, an old name, or no `TrainingArguments` field at all.
+        For a field that the harness owns, or an old name.
+    UnknownField
+        For no `TrainingArguments` field at all.
     """
     if field in OWNED:
         raise SpecError(f"{where}: got {show(value)}; the harness owns it: {OWNED[field]}")
@@ -217,7 +223,7 @@ def check_recipe_field(field: str, value: Any, where: str) -> None:
         raise SpecError(f"{where}: got {show(value)}; {FORMER[field]}")
     if field not in table()["fields"]:
         close = suggestion(field, recipe_fields())
-        raise SpecError(f"{where}: got {show(value)}; not a TrainingArguments field{close}")
+        raise UnknownField(f"{where}: got {show(value)}; not a TrainingArguments field{close}")
 
 
 def check_recipe(field: str, value: Any, where: str) -> None:

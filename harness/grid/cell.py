@@ -2,28 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any, Final, Literal, get_args
 
+from harness.grid.looks import MAX_SEED
 from harness.ids import canonical_json, short_hash
+from harness.protocol import ENGINES as ENGINES
+from harness.protocol import Engine as Engine
+from harness.text import is_plain_text, listed, show, suggestion
 
 Precision = Literal["fp32", "tf32", "fp16", "bf16"]
-Engine = Literal["trainer", "loop", "accelerate"]
 Scaling = Literal["strong", "weak"]
 HeadSeeding = Literal["seeded", "course"]
 OrFalse = Literal["model"] | Literal[False]
 """An option that is as the model has it, or off."""
 
 PRECISIONS: Final[tuple[str, ...]] = get_args(Precision)
-ENGINES: Final[tuple[str, ...]] = get_args(Engine)
-OR_FALSE: Final[tuple[str | bool, ...]] = ("model", False)
-LATER: Final[Mapping[str, Any]] = {"accepts_loss_kwargs": "model", "dropout": "model", "resume_at": 0, "repeat": 1}
-"""Options that came after the first records: at these defaults they are left out of identities, which so stay."""
+MAX_DEVICES: Final = 1024
+MAX_STEPS: Final = 10**9
+MAX_REPEATS: Final = 1000
+
+Allowed = Callable[[Any], str | None]
+"""Of a value: what is allowed in its place; None where it may stand."""
 
 Recipe = Mapping[str, Any]
 """`TrainingArguments` fields by today's names; values are JSON scalars, lists or tables."""
+
+
+def one_of(choices: Sequence[str]) -> Allowed:
+    """Allow these words."""
+
+    def allowed(value: Any) -> str | None:
+        if not isinstance(value, str):
+            return listed(choices)
+        return None if value in choices else f"{listed(choices)}{suggestion(value, choices)}"
+
+    return allowed
+
+
+def whole(low: int, high: int) -> Allowed:
+    """Allow integers from `low` to `high`."""
+
+    def allowed(value: Any) -> str | None:
+        sound = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+        return None if sound else f"an integer from {low} to {high}"
+
+    return allowed
+
+
+def or_false(value: Any) -> str | None:
+    """Allow "model" (as the model has it) and false."""
+    sound = value is False or value == "model"
+    return None if sound else f"{show('model')}, {show(False)}"
+
+
+def plain_name(value: Any) -> str | None:
+    """Allow what may stand in reports and paths."""
+    return None if is_plain_text(value) else "a name of 1 to 300 printable characters"
+
+
+def axis(default: Any, allowed: Allowed, *, later: bool = False, trainer_only: bool = False) -> Any:
+    """An option that a matrix may have as an axis.
+
+    `later`: it came after the first records, and at its default is left out of identities, which so stay.
+    `trainer_only`: the plain loops do not have it.
+    """
+    return field(default=default, metadata={"axis": allowed, "later": later, "trainer_only": trainer_only})
 
 
 @dataclass(frozen=True)
@@ -65,39 +111,26 @@ class Cell:
     checkpoint: Checkpoint
     seed: int
     recipe: Recipe
-    precision: str = "fp32"
-    devices: int = 1
-    environment: str = "current"
-    engine: str = "trainer"
+    precision: str = axis("fp32", one_of(PRECISIONS))
+    devices: int = axis(1, whole(1, MAX_DEVICES))
+    environment: str = axis("current", plain_name)
+    engine: str = axis("trainer", one_of(ENGINES))
     head_seeding: str = "seeded"
     threads: int = 1
     recipe_defaults: str | None = None
-    accepts_loss_kwargs: str | bool = "model"
-    dropout: str | bool = "model"
-    resume_at: int = 0
-    repeat: int = 1
+    accepts_loss_kwargs: str | bool = axis("model", or_false, later=True, trainer_only=True)
+    dropout: str | bool = axis("model", or_false, later=True)
+    resume_at: int = axis(0, whole(0, MAX_STEPS), later=True, trainer_only=True)
+    repeat: int = axis(1, whole(1, MAX_REPEATS), later=True)
     timing: Mapping[str, int] | None = None
     axes: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def asked(self) -> dict[str, Any]:
         """Everything asked for that can change the result, as plain JSON values."""
-        later = {name: getattr(self, name) for name, default in LATER.items() if getattr(self, name) != default}
-        if self.timing is not None:
-            later["timing"] = dict(self.timing)
-        return {
-            "task": self.task,
-            "checkpoint": self.checkpoint.asked(),
-            "seed": self.seed,
-            "precision": self.precision,
-            "devices": self.devices,
-            "environment": self.environment,
-            "engine": self.engine,
-            "head_seeding": self.head_seeding,
-            "threads": self.threads,
-            "recipe_defaults": self.recipe_defaults,
-            "recipe": dict(self.recipe),
-            **later,
-        }
+        asked = {option: getattr(self, option) for option in _IDENTITY}
+        asked |= {option: value for option, default in LATER.items() if (value := getattr(self, option)) != default}
+        asked |= {"checkpoint": self.checkpoint.asked(), "recipe": dict(self.recipe)}
+        return asked if self.timing is None else {**asked, "timing": dict(self.timing)}
 
     @property
     def timed(self) -> bool:
@@ -132,6 +165,23 @@ class Cell:
     def configuration_label(self) -> str:
         """The label without the seed."""
         return configuration_label(self.checkpoint.name, self.axes)
+
+
+_AXES: Final = {option.name: option for option in fields(Cell) if "axis" in option.metadata}
+LATER: Final[Mapping[str, Any]] = {key: option.default for key, option in _AXES.items() if option.metadata["later"]}
+"""Options that came after the first records, and the defaults at which identities leave them out."""
+_IDENTITY: Final = tuple(o.name for o in fields(Cell) if o.name not in (*LATER, "timing", "axes"))
+
+AXES: Final[Mapping[str, Allowed]] = {
+    "checkpoint": plain_name,
+    "seed": whole(0, MAX_SEED),
+    **{key: option.metadata["axis"] for key, option in _AXES.items()},
+}
+"""The axes that are no `TrainingArguments` fields, and what each allows."""
+DEFAULTS: Final[Mapping[str, Any]] = {"seed": 42, **{key: option.default for key, option in _AXES.items()}}
+"""What an axis is where a combination does not say; a checkpoint must be said."""
+TRAINER_ONLY: Final = tuple(key for key, option in _AXES.items() if option.metadata["trainer_only"])
+"""Options that only the engine "trainer" has."""
 
 
 def cell_label(checkpoint: str, seed: int, axes: Mapping[str, Any]) -> str:

@@ -10,22 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from harness.errors import SpecError
 from harness.grid.arguments import contradiction, default_of, frozen_defaults, normalized
-from harness.grid.cell import LATER, Cell, Checkpoint
-from harness.grid.matrix import OWN_AXES, Combination, Matrix, identity
+from harness.grid.cell import AXES, DEFAULTS, TRAINER_ONLY, Cell, Checkpoint
+from harness.grid.matrix import Combination, Matrix, identity
 from harness.ids import ID_LENGTH, canonical_json
 from harness.text import show
 
 if TYPE_CHECKING:
     from harness.grid.grid import Grid
-
-DEFAULTS: Final[Mapping[str, Any]] = {
-    "seed": 42,
-    "precision": "fp32",
-    "devices": 1,
-    "environment": "current",
-    "engine": "trainer",
-}
-"""What an axis is where a combination does not say."""
 
 _BATCH: Final = "per_device_train_batch_size"
 _SEED_MARK: Final = "\x00 the seed \x00"
@@ -79,7 +70,7 @@ def _configuration(grid: Grid, combination: Combination, scaling: str, file: str
     spec = grid.checkpoint.get(name)
     recipe = dict(frozen_defaults(grid.recipe_defaults)) if grid.recipe_defaults else {}
     for layer in (grid.recipe, spec.recipe if spec else {}, combination):
-        recipe.update({key: normalized(key, value) for key, value in layer.items() if key not in OWN_AXES})
+        recipe.update({key: normalized(key, value) for key, value in layer.items() if key not in AXES})
     if contradicts := contradiction(recipe):
         raise SpecError(f"{file}: recipe of {show(name)}: {contradicts}")
     devices = combination.get("devices", DEFAULTS["devices"])
@@ -91,7 +82,7 @@ def _configuration(grid: Grid, combination: Combination, scaling: str, file: str
                 f'({_BATCH} with scaling = "strong"), or scaling = "weak"'
             )
         recipe[_BATCH] = batch // devices
-    defaults = {**DEFAULTS, **LATER, "accepts_loss_kwargs": grid.accepts_loss_kwargs}
+    defaults = {**DEFAULTS, "accepts_loss_kwargs": grid.accepts_loss_kwargs}
     fields = {
         "task": grid.task,
         "checkpoint": Checkpoint(
@@ -105,7 +96,7 @@ def _configuration(grid: Grid, combination: Combination, scaling: str, file: str
         "head_seeding": grid.head_seeding,
         "threads": grid.execution.threads,
         "recipe_defaults": grid.recipe_defaults,
-        **{axis: combination.get(axis, defaults[axis]) for axis in OWN_AXES if axis not in ("checkpoint", "seed")},
+        **{axis: combination.get(axis, defaults[axis]) for axis in AXES if axis not in ("checkpoint", "seed")},
     }
     sample = Cell(seed=0, **fields)
     _refuse_impossible(sample, file)
@@ -123,9 +114,9 @@ def _refuse_impossible(cell: Cell, file: str) -> None:
         raise SpecError(
             f'{file}: matrix.devices: got {cell.devices}; allowed 1 with engine "loop", or engine "accelerate"'
         )
-    for option in ("accepts_loss_kwargs", "resume_at"):
+    for option in TRAINER_ONLY:
         value = getattr(cell, option)
-        if value != LATER[option]:
+        if value != DEFAULTS[option]:
             raise SpecError(f'{file}: matrix.{option}: got {show(value)}; allowed with engine "trainer" only')
 
 

@@ -5,16 +5,12 @@ from __future__ import annotations
 import datetime
 import math
 import tomllib
-import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel, ValidationError
-
 from harness.errors import SpecError
-from harness.grid.matrix import dotted
-from harness.text import listed, show, suggestion
+from harness.text import dotted, show
 
 MAX_BYTES: Final = 8 * 2**20
 MAX_DEPTH: Final = 12
@@ -118,17 +114,6 @@ def junk(value: Any, where: str, depth: int = 0) -> Iterator[str]:
         yield f"{where}: got {show(value)}; allowed what TOML has"
 
 
-def explain(error: ValidationError, model: type[BaseModel], file: str) -> list[str]:
-    """Return one line for every error that pydantic found: dotted field, value got, what is allowed."""
-    branches: dict[str, str] = {}
-    for problem in error.errors(include_url=False):
-        line = _explain_one(problem, model, file)
-        # A union fails once a branch, at one place: its line says what each branch allows.
-        place, _, allowed = line.partition("; allowed ")
-        branches[place] = f"{branches[place]} or {allowed}" if place in branches else line
-    return list(branches.values())
-
-
 def raise_problems(problems: Sequence[str]) -> None:
     """Raise all problems as one SpecError, a line each; return where there are none.
 
@@ -141,75 +126,3 @@ def raise_problems(problems: Sequence[str]) -> None:
         more = len(problems) - MAX_PROBLEMS
         lines = list(problems[:MAX_PROBLEMS])
         raise SpecError("\n".join(lines + ([f"... and {more} more problems"] if more > 0 else [])))
-
-
-def _explain_one(problem: Mapping[str, Any], model: type[BaseModel], file: str) -> str:
-    location = _location(problem["loc"])
-    where = f"{file}: {location}" if location else f"{file}: the grid"
-    context = problem.get("ctx", {})
-    kind = problem["type"]
-    got = show(problem["input"])
-    if kind == "missing":
-        return f"{where}: missing; it is required"
-    if kind == "extra_forbidden":
-        known = _keys_at(model, problem["loc"][:-1])
-        close = suggestion(str(problem["loc"][-1]), known)
-        return f"{where}: got {got}; not a key here; allowed {listed(known)}{close}"
-    if kind == "literal_error":
-        expected = str(context["expected"]).replace(" or ", ", ").replace("'", "")
-        close = suggestion(problem["input"], expected.split(", ")) if isinstance(problem["input"], str) else ""
-        return f"{where}: got {got}; allowed {expected}{close}"
-    if kind == "value_error":
-        text = str(context["error"])
-        # A check of a whole table says itself which of the table's fields is wrong.
-        return f"{where}{text}" if text.startswith(".") else f"{where}: {text}"
-    return f"{where}: got {got}; allowed {_ALLOWED.get(kind) or _bound(kind, context) or problem['msg']}"
-
-
-_ALLOWED: Final = {
-    "string_type": "text in quotes",
-    "int_type": "an integer",
-    "float_type": "a number",
-    "bool_type": "true or false",
-    "dict_type": "a table",
-    "model_type": "a table",
-    "model_attributes_type": "a table",
-    "list_type": "a list",
-}
-
-
-def _bound(kind: str, context: Mapping[str, Any]) -> str:
-    for word, sign in (("ge", ">="), ("gt", ">"), ("le", "<="), ("lt", "<")):
-        if word in context:
-            return f"a value {sign} {context[word]}"
-    if kind == "too_short":
-        return f"at least {context['min_length']} entries"
-    return ""
-
-
-def _location(parts: Sequence[Any]) -> str:
-    text = ""
-    for part in parts:
-        if isinstance(part, int):
-            text += f"[{part}]"
-        elif not part.startswith(_TAGS):
-            text += f".{dotted(part)}" if text else dotted(part)
-    return text
-
-
-_TAGS: Final = ("literal[", "constrained-", "function-", "dict[", "list[")
-"""How pydantic marks the branches of a union in a location; no key of a grid starts like that."""
-
-
-def _keys_at(model: type[BaseModel], location: Sequence[Any]) -> list[str]:
-    """Return the keys that the table at `location` may have, as the file spells them."""
-    here: Any = model
-    for part in location:
-        if isinstance(here, type) and issubclass(here, BaseModel):
-            here = {field.alias or name: field.annotation for name, field in here.model_fields.items()}.get(part)
-        else:
-            # The values of a list or table.
-            here = typing.get_args(here)[-1]
-        if type(None) in typing.get_args(here):
-            here = typing.get_args(here)[0]
-    return [field.alias or name for name, field in here.model_fields.items()]

@@ -16,9 +16,9 @@ from harness.errors import SpecError
 from harness.grid.arguments import check_recipe, frozen_versions, with_overlay
 from harness.grid.cell import Cell, HeadSeeding, OrFalse
 from harness.grid.expand import expand
-from harness.grid.file import explain, junk, name_of, parse_toml, raise_problems, read_toml
+from harness.grid.file import junk, name_of, parse_toml, raise_problems, read_toml
 from harness.grid.looks import SeedPlan
-from harness.grid.matrix import Matrix, dotted, read_matrix
+from harness.grid.matrix import Matrix, read_matrix
 from harness.grid.tables import (
     CheckpointSpec,
     EnvironmentSpec,
@@ -30,12 +30,16 @@ from harness.grid.tables import (
     Table,
     Text,
     Throughput,
+    Variable,
 )
 from harness.grid.waivers import Waiver, waiver_problems
-from harness.text import listed, show
+from harness.text import dotted, listed, show
+from harness.validation import explain
 
 CURRENT: Final = "current"
 """The environment that needs no definition: the interpreter that runs the harness."""
+HUB_TASK_PREFIX: Final = "glue/"
+"""Of tasks that come from the hub, or from the folder that the environment variable `task_folder` names."""
 
 
 class Grid(Table):
@@ -43,6 +47,7 @@ class Grid(Table):
 
     name: Name
     task: Text
+    task_folder: Variable | None = None
     head_seeding: HeadSeeding = "seeded"
     recipe_defaults: str | None = None
     accepts_loss_kwargs: OrFalse = "model"
@@ -178,6 +183,9 @@ def _name_problems(grid: Grid, matrix: Matrix, file: str) -> list[str]:
     if grid.recipe_defaults is not None and grid.recipe_defaults not in frozen_versions():
         got, known = show(grid.recipe_defaults), listed(frozen_versions())
         problems.append(f"{file}: recipe_defaults: got {got}; allowed {known}")
+    if grid.task_folder is not None and not grid.task.startswith(HUB_TASK_PREFIX):
+        got = f"got {show(grid.task_folder)} with task {show(grid.task)}"
+        problems.append(f"{file}: task_folder: {got}; allowed with a task of the hub, like glue/mrpc")
     if "accepts_loss_kwargs" in grid.model_fields_set and "accepts_loss_kwargs" in matrix.axes:
         problems.append(f"{file}: accepts_loss_kwargs: is an axis of the matrix too; allowed one of the two")
     used = {key: _used(matrix, key) for key in ("checkpoint", "environment")}
@@ -236,9 +244,9 @@ def _reference_problems(reference: Reference, where: str) -> list[str]:
     from harness.references import find  # numpy: only a grid that names a reference waits for it
 
     try:
-        known = find(reference.id)
+        known = find(reference.id, f"{where}.id")
     except SpecError as error:
-        return [f"{where}.id: {str(error).partition(': ')[2]}"]
+        return [str(error)]
     if known.split != "validation":
         return [f"{where}.id: got {show(reference.id)}; it is on the {known.split} split, runs are on validation"]
     return []

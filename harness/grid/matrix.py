@@ -10,21 +10,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from harness.errors import SpecError
-from harness.grid.arguments import check_recipe, check_recipe_field, recipe_fields
-from harness.grid.cell import ENGINES, LATER, OR_FALSE, PRECISIONS
-from harness.grid.looks import MAX_SEED, SeedPlan, read_seed_plan
+from harness.grid.arguments import UnknownField, check_recipe, check_recipe_field, recipe_fields
+from harness.grid.cell import AXES
+from harness.grid.looks import SeedPlan, read_seed_plan
 from harness.ids import canonical_json
-from harness.text import listed, show, suggestion
+from harness.text import dotted, listed, show, suggestion
 
 Combination = dict[str, Any]
 
-OWN_AXES: Final = ("checkpoint", "seed", "precision", "devices", "environment", "engine", *LATER)
-"""The axes that are not `TrainingArguments` fields."""
-
 MAX_COMBINATIONS: Final = 1_000_000
-MAX_DEVICES: Final = 1024
-MAX_STEPS: Final = 10**9
-MAX_REPEATS: Final = 1000
 _SCALINGS: Final = ("strong", "weak")
 
 
@@ -185,59 +179,24 @@ def _read_entries(raw: Mapping[str, Any], key: str, file: str, problems: list[st
 
 
 def _check_axis_name(name: str, value: Any, where: str) -> None:
-    if name in OWN_AXES:
+    if name in AXES:
         return
     if name in ("include", "exclude", "scaling"):
-        raise SpecError(f"{where}: got {show(value)}; allowed axes only: {listed(OWN_AXES)}, recipe fields")
+        raise SpecError(f"{where}: got {show(value)}; allowed axes only: {listed(AXES)}, recipe fields")
     try:
         check_recipe_field(name, value, where)
-    except SpecError as error:
-        close = suggestion(name, (*OWN_AXES, *recipe_fields(), "include", "exclude", "scaling", "seeds"))
-        if "not a TrainingArguments field" not in str(error):
-            raise
+    except UnknownField:
+        close = suggestion(name, (*AXES, *recipe_fields(), "include", "exclude", "scaling", "seeds"))
         raise SpecError(
-            f"{where}: got {show(value)}; not an axis; allowed {listed(OWN_AXES)}, or a TrainingArguments field{close}"
+            f"{where}: got {show(value)}; not an axis; allowed {listed(AXES)}, or a TrainingArguments field{close}"
         ) from None
 
 
 def _check_axis_value(name: str, value: Any, where: str) -> None:
-    if name == "seed":
-        _check_integer(value, 0, MAX_SEED, where)
-    elif name == "devices":
-        _check_integer(value, 1, MAX_DEVICES, where)
-    elif name == "resume_at":
-        _check_integer(value, 0, MAX_STEPS, where)
-    elif name == "repeat":
-        _check_integer(value, 1, MAX_REPEATS, where)
-    elif name in ("precision", "engine"):
-        choices = PRECISIONS if name == "precision" else ENGINES
-        if not isinstance(value, str) or value not in choices:
-            close = suggestion(value, choices) if isinstance(value, str) else ""
-            raise SpecError(f"{where}: got {show(value)}; allowed {listed(choices)}{close}")
-    elif name in ("accepts_loss_kwargs", "dropout"):
-        if identity(value) not in map(identity, OR_FALSE):
-            raise SpecError(f"{where}: got {show(value)}; allowed {listed(map(show, OR_FALSE))}")
-    elif name in ("checkpoint", "environment"):
-        if not is_plain_text(value):
-            raise SpecError(f"{where}: got {show(value)}; allowed a name of 1 to 300 printable characters")
-    else:
+    if name not in AXES:
         check_recipe(name, value, where)
-
-
-def _check_integer(value: Any, low: int, high: int, where: str) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise SpecError(f"{where}: got {show(value)}; allowed an integer from {low} to {high}")
-
-
-def is_plain_text(value: Any) -> bool:
-    """Say whether a value is text that may stand in reports and paths: short, printable, not blank at its ends."""
-    return isinstance(value, str) and 0 < len(value) <= 300 and value.isprintable() and value == value.strip()
-
-
-def dotted(name: str) -> str:
-    """Return a key as TOML would spell it in a dotted path."""
-    bare = name.isascii() and name.replace("-", "").replace("_", "").isalnum()
-    return name if bare and len(name) <= 80 else show(name)
+    elif (allowed := AXES[name](value)) is not None:
+        raise SpecError(f"{where}: got {show(value)}; allowed {allowed}")
 
 
 def _accepts(problems: list[str], check: Any, *args: Any) -> bool:

@@ -8,27 +8,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from harness.errors import SpecError
-from harness.grid.cell import Cell
+from harness.grid.cell import AXES, Cell
 from harness.grid.matrix import identity
 from harness.text import listed, show, suggestion
 
-_OWN: Final[dict[str, Callable[[Cell], Any]]] = {
-    "checkpoint": lambda cell: cell.checkpoint.name,
-    "seed": lambda cell: cell.seed,
-    "precision": lambda cell: cell.precision,
-    "devices": lambda cell: cell.devices,
-    "environment": lambda cell: cell.environment,
-    "engine": lambda cell: cell.engine,
-    "accepts_loss_kwargs": lambda cell: cell.accepts_loss_kwargs,
-    "dropout": lambda cell: cell.dropout,
-    "resume_at": lambda cell: cell.resume_at,
-    "repeat": lambda cell: cell.repeat,
-    "timed": lambda cell: cell.timed,
-}
+_OWN: Final = (*AXES, "timed")
 _ABSENT: Final = ("a cell without this argument",)
 
 
@@ -96,8 +84,10 @@ def _spellings(cells: Sequence[Cell], axis: str) -> dict[Any, tuple[str, Any]]:
 
 
 def _value(cell: Cell, axis: str) -> Any:
+    if axis == "checkpoint":
+        return cell.checkpoint.name
     if axis in _OWN:
-        return _OWN[axis](cell)
+        return getattr(cell, axis)
     # As the grid spells it: with strong scaling the recipe's own batch is already divided.
     return cell.axes[axis] if axis in cell.axes else cell.recipe.get(axis, _ABSENT)
 

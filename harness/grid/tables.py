@@ -8,10 +8,10 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from harness.grid.cell import Precision
-from harness.grid.matrix import is_plain_text
-from harness.text import show
+from harness.text import is_plain_text, show
 
 _NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9_-])?")
+_VARIABLE: Final = re.compile(r"\$HARNESS_[A-Z0-9_]{1,50}")
 _RESERVED: Final = {"con", "prn", "aux", "nul"} | {f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10)}
 
 
@@ -28,6 +28,12 @@ def _text(value: str) -> str:
     return value
 
 
+def _variable(value: str) -> str:
+    if not _VARIABLE.fullmatch(value):
+        raise ValueError(f"got {show(value)}; allowed an environment variable $HARNESS_..., like $HARNESS_MRPC")
+    return value
+
+
 def _fraction(value: float) -> float:
     if not -1 <= value <= 1:
         raise ValueError(f"got {show(value)}; allowed a fraction from -1 to 1 (85.78 points are 0.8578)")
@@ -36,6 +42,7 @@ def _fraction(value: float) -> float:
 
 Name = Annotated[str, AfterValidator(_name)]
 Text = Annotated[str, AfterValidator(_text)]
+Variable = Annotated[str, AfterValidator(_variable)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Fraction = Annotated[Finite, AfterValidator(_fraction)]
 

@@ -11,8 +11,7 @@ from typing import Annotated, Any, Final, Literal, Protocol, get_args
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
 from harness.grid.cell import Cell
-from harness.grid.matrix import is_plain_text
-from harness.text import listed, show, suggestion
+from harness.text import is_plain_text, listed, show, suggestion
 
 Check = Literal["quality", "parity", "stability", "baseline"]
 """What can be waived: the checks of scores (`harness.checks.scores.judgement.Check`)."""

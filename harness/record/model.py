@@ -15,6 +15,8 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from harness.errors import StoreError
 from harness.grid.cell import Cell, cell_label, configuration_label
+from harness.protocol import SERIES as SERIES
+from harness.protocol import Status as Status
 from harness.record.base import Number, Part
 from harness.record.entry import Entry
 from harness.record.fingerprint import Fingerprint as Fingerprint
@@ -23,13 +25,8 @@ from harness.record.timing import Timing
 
 SCHEMA: Final = 1
 RECORD: Final = "record.json"
-SERIES: Final = "series.npz"
 MAX_BYTES: Final = 16 * 1024
 
-Status = Literal[
-    "ok", "collapsed", "nonfinite", "failed", "oom", "timeout",  # final: the cell is done
-    "killed", "interrupted", "skipped",  # not final: counted, and tried again
-]  # fmt: skip
 STATUSES: Final[tuple[str, ...]] = get_args(Status)
 FINAL: Final = frozenset({"ok", "collapsed", "nonfinite", "failed", "oom", "timeout"})
 SCORED: Final = frozenset({"ok", "collapsed"})

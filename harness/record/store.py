@@ -13,14 +13,12 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from harness.disk import CellLock, explained, flush_folder, take_lock, write_durably
 from harness.errors import StoreError
+from harness.protocol import LOG as LOG
 from harness.record.entry import Entry, parse_entry
 from harness.record.model import RECORD, SCHEMA, SERIES, Record, read_record
-
-LOG: Final = "log.txt"
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
-from harness.text import listed, show, suggestion
+from harness.text import is_plain_text, show
 
 Kind = Literal["course", "card", "notebook", "log", "readme", "paper", "vendor", "issue", "tutorial", "sample"]
 """Where a value was read; `sample` is put together from other references."""
@@ -43,7 +42,7 @@ def _id(value: str) -> str:
 
 
 def _text(value: str) -> str:
-    if not (0 < len(value) <= 300 and value.isprintable() and value == value.strip()):
+    if not is_plain_text(value):
         raise ValueError(f"got {show(value)}; allowed 1 to 300 printable characters")
     return value
 
@@ -182,52 +181,3 @@ class Reference(_Table):
             "precision": self.precision,
         }
         return {**{name: value for name, value in fields.items() if value is not None}, "recipe": dict(self.recipe)}
-
-
-def explain(error: ValidationError, where: str) -> list[str]:
-    """Return one line for every error in a reference: `where: dotted field: got VALUE; allowed ...`."""
-    lines: dict[str, str] = {}
-    for problem in error.errors(include_url=False):
-        field = ".".join(str(part) for part in problem["loc"] if part != "[key]")
-        kind, context = problem["type"], problem.get("ctx", {})
-        got = show(problem["input"])
-        if kind == "missing":
-            line = f"{where}: {field}: missing; it is required"
-        elif kind == "extra_forbidden":
-            known = Published.model_fields if len(problem["loc"]) > 1 else Reference.model_fields
-            close = suggestion(str(problem["loc"][-1]), known)
-            line = f"{where}: {field}: got {got}; not a key here; allowed {listed(known)}{close}"
-        elif kind == "literal_error":
-            expected = str(context["expected"]).replace(" or ", ", ").replace("'", "")
-            close = suggestion(str(problem["input"]), expected.split(", "))
-            line = f"{where}: {field}: got {got}; allowed {expected}{close}"
-        elif kind == "value_error":
-            text = str(context["error"])
-            # A check of the whole table names the field itself.
-            place = f"{field}{text}".lstrip(".") if text.startswith(".") else f"{field}: {text}"
-            line = f"{where}: {place}"
-        else:
-            line = f"{where}: {field}: got {got}; allowed {_allowed(kind, context) or problem['msg']}"
-        lines.setdefault(field + kind, line)
-    return list(lines.values())
-
-
-_ALLOWED: Final = {
-    "string_type": "text in quotes",
-    "int_type": "an integer",
-    "float_type": "a number",
-    "finite_number": "a finite number",
-    "bool_type": "true or false",
-    "dict_type": "a table",
-    "model_type": "a table",
-    "list_type": "a list",
-}
-
-
-def _allowed(kind: str, context: Mapping[str, Any]) -> str:
-    for word, sign in (("ge", ">="), ("le", "<=")):
-        if word in context:
-            return f"a value {sign} {context[word]}"
-    if "min_length" in context:
-        return f"at least {context['min_length']} entries"
-    return _ALLOWED.get(kind, "")

@@ -14,9 +14,10 @@ from pydantic import ValidationError
 
 from harness.errors import SpecError
 from harness.references.audit import comparable
-from harness.references.model import SCORES, Reference, explain
+from harness.references.model import SCORES, Reference
 from harness.references.recipe import same_recipe, same_settings, same_subject, settings, today
 from harness.text import show, suggestion
+from harness.validation import explain
 
 FILE: Final = "registry.toml"
 SCHEMA: Final = 1
@@ -32,8 +33,8 @@ class Registry:
     def _by_id(self) -> dict[str, Reference]:
         return {reference.id: reference for reference in self.references}
 
-    def find(self, name: str) -> Reference:
-        """Return the reference of this id.
+    def find(self, name: str, where: str = "reference") -> Reference:
+        """Return the reference of this id; `where` says in an error where the id was read.
 
         Raises
         ------
@@ -44,7 +45,7 @@ class Registry:
         if found is None:
             close = suggestion(name, self._by_id)
             count = len(self._by_id)
-            raise SpecError(f"reference: got {show(name)}; allowed one of the {count} ids of the registry{close}")
+            raise SpecError(f"{where}: got {show(name)}; allowed one of the {count} ids of the registry{close}")
         return found
 
     def matching(
@@ -103,9 +104,9 @@ def registry() -> Registry:
     return _read(resources.files(__package__).joinpath(FILE).read_bytes(), FILE)
 
 
-def find(name: str) -> Reference:
+def find(name: str, where: str = "reference") -> Reference:
     """Return a reference of the package's registry; see `Registry.find`."""
-    return registry().find(name)
+    return registry().find(name, where)
 
 
 def matching(
@@ -157,7 +158,7 @@ def _read(content: bytes, file: str) -> Registry:
         try:
             reference = Reference.model_validate(table)
         except ValidationError as error:
-            problems += explain(error, where)
+            problems += explain(error, Reference, where, "the reference")
             continue
         if reference.id in references:
             problems.append(f"{where}: id: got {show(reference.id)} again; allowed once")

@@ -9,14 +9,15 @@ from __future__ import annotations
 import dataclasses
 import enum
 import json
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Tuple, get_type_hints
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Callable, get_type_hints
 
 from harness.errors import SpecError
 
 if TYPE_CHECKING:
     from transformers import TrainingArguments
 
-Arguments = Dict[str, Any]
+Arguments = dict[str, Any]
 
 ABSENCE_MEANS: Mapping[str, Any] = {
     # 4.46 introduced it; before, every rank averaged over its own tokens.
@@ -48,7 +49,7 @@ def installed_defaults() -> Arguments:
     return {field.name: _default(field) for field in dataclasses.fields(TrainingArguments) if field.init}
 
 
-def translate(requested: Mapping[str, Any], defaults: "Mapping[str, Any] | None" = None) -> Arguments:
+def translate(requested: Mapping[str, Any], defaults: Mapping[str, Any] | None = None) -> Arguments:
     """Return `requested` (today's names) in the installed version's names and spellings.
 
     `defaults` are the installed version's (`installed_defaults`), looked up where they are not given.
@@ -61,7 +62,7 @@ def translate(requested: Mapping[str, Any], defaults: "Mapping[str, Any] | None"
     if defaults is None:
         defaults = installed_defaults()
     translated: Arguments = {}
-    problems: List[str] = []
+    problems: list[str] = []
     for name, value in requested.items():
         try:
             for installed_name, installed_value in _translated(name, value, defaults):
@@ -157,7 +158,7 @@ def in_todays_names(values: Mapping[str, Any]) -> Arguments:
     return today
 
 
-def _translated(name: str, value: Any, defaults: Mapping[str, Any]) -> List[Tuple[str, Any]]:
+def _translated(name: str, value: Any, defaults: Mapping[str, Any]) -> list[tuple[str, Any]]:
     translator = _TRANSLATORS.get(name)
     if translator is not None:
         pairs = translator(value, defaults)
@@ -172,7 +173,7 @@ def _translated(name: str, value: Any, defaults: Mapping[str, Any]) -> List[Tupl
     raise _Lacks("has no such argument")
 
 
-_Pairs = List[Tuple[str, Any]]
+_Pairs = list[tuple[str, Any]]
 _Translator = Callable[[Any, Mapping[str, Any]], "_Pairs | None"]
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from harness.subject import arguments as subject_arguments
-from harness.subject import checkpoints, facts, ranks
-from harness.subject.assembly import RankPart
-from harness.subject.fingerprint import ID_COLUMN
-from harness.subject.setup import Clock, Emit, prepare
+from harness.subject import facts
+from harness.subject.data import checkpoints
+from harness.subject.engines.setup import Clock, Emit, beacon, prepare
+from harness.subject.watch.fingerprint import ID_COLUMN
 
 COUNTS = ("tp", "fp", "fn", "tn")
 ENGINES = {
@@ -21,6 +21,14 @@ ENGINES = {
     "loop": "harness.subject.engines.loop",
     "accelerate": "harness.subject.engines.accelerated",
 }
+
+
+class RankPart(NamedTuple):
+    """What one rank hands over: its result (a record's parts), its series by step, its trace by micro-batch."""
+
+    result: dict[str, Any]
+    series: dict[str, np.ndarray]
+    trace: dict[str, np.ndarray]
 
 
 def run_cell(job: dict[str, Any], folder: Path, emit: Emit) -> RankPart:
@@ -38,7 +46,7 @@ def run_cell(job: dict[str, Any], folder: Path, emit: Emit) -> RankPart:
         `observed` and `measured` as this rank saw them, its series and its trace.
     """
     clock = Clock(facts.process_age() if job.get("fresh") else 0.0)
-    mark = ranks.beacon(folder)
+    mark = beacon(folder)
     mark("loading")
     cell, checkpoint = job["cell"], job["checkpoint"]
     setup = prepare(job, folder, emit, clock)
@@ -104,7 +112,7 @@ def run_cell(job: dict[str, Any], folder: Path, emit: Emit) -> RankPart:
     return RankPart(result, trained.series, trained.trace)
 
 
-def _real_tokens(setup: Any, trace: Dict[str, np.ndarray]) -> Optional[np.ndarray]:
+def _real_tokens(setup: Any, trace: dict[str, np.ndarray]) -> np.ndarray | None:
     """Tokens of each micro-batch that are no padding, from its examples' ids; None where some cannot be told."""
     counts = trace["id_counts"]
     if (counts < 0).any() or not len(counts):

@@ -10,6 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from harness.store import Store
+from harness.subject import corpus
+
 Make = Callable[..., Any]
 
 
@@ -91,3 +96,61 @@ def test_on_a_terminal(tour: Any, tmp_path: Path) -> None:
     assert "Traceback" not in text
     assert "2 skipped in " in text.splitlines()[-1]
     assert text.count("\x1b[?25l") == text.count("\x1b[?25h") == 1
+
+
+FOLDER_GRID = """
+name = "{name}"
+task = "{task}"
+{key}
+[recipe]
+max_steps = 2
+[matrix]
+checkpoint = "embedded/tiny-bert"
+seed = 42
+"""
+
+
+def test_a_run_of_a_hubs_task_from_ones_own_files(here: Path, harness: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Offline from plan to report; where the files lie is in no record and no report."""
+    given = here / "secret place"
+    given.mkdir()
+    rows = [f"{pair.label}\t1\t2\t{pair.sentence1}\t{pair.sentence2}" for pair in corpus.generate("train", 30)]
+
+    def write(file: str, lines: list[str]) -> None:
+        (given / file).write_text("\n".join(["Quality\t#1 ID\t#2 ID\t#1 String\t#2 String", *lines]), encoding="utf-8")
+
+    write("train.tsv", rows[:20])
+    write("dev.tsv", rows[20:])
+    key = 'task_folder = "$HARNESS_FILES"'
+    (here / "mine.toml").write_text(FOLDER_GRID.format(name="mine", task="glue/mrpc", key=key))
+    (here / "path.toml").write_text(FOLDER_GRID.format(name="path", task="secret place", key=""))
+    monkeypatch.setenv("HF_HOME", str(here / "empty"))
+    assert "task: glue/mrpc, from the folder that $HARNESS_FILES names" in harness("validate", "mine.toml")[1]
+    (blocked,) = [line for line in harness("plan", "mine.toml")[1].splitlines() if line.startswith("blocked, ")]
+    assert blocked.startswith("blocked, 1 cells: task glue/mrpc (hub nyu-mll/glue): ")
+    assert blocked.endswith("; or let $HARNESS_FILES name a folder with train.tsv and dev.tsv")
+    monkeypatch.setenv("HARNESS_FILES", "secret place")
+    for name in ("mine", "path"):
+        assert harness("run", f"{name}.toml")[0] == 0
+    assert "1 cells: 0 to do, 1 done" in harness("plan", "mine.toml")[1]
+    assert harness("report", "mine.toml")[0] == 0
+    store, by_path = Store(here / "results", "mine"), Store(here / "results", "path")
+    (entry,), (other,) = store.entries(), by_path.entries()
+    observed = store.record(entry).observed
+    assert observed is not None
+    data = observed.data
+    assert data is not None
+    assert (data.source, data.revision, data.train.examples, data.validation.examples) == ("glue/mrpc", None, 20, 10)
+    # The same run of the same bytes, and another cell: it asks for the task by another name.
+    assert (entry.content_id, entry.metrics) == (other.content_id, other.metrics)
+    assert entry.cell_id != other.cell_id
+    assert store.record(entry).asked.task == "glue/mrpc"
+    assert by_path.record(other).asked.task == "secret place"
+    report = (store.folder / "report.md").read_text(encoding="utf-8")
+    assert "1 configuration of grid `mine` on `glue/mrpc`, 1 scored run" in report
+    assert "Data: a local copy of GLUE MRPC: train 20 pairs, " in report
+    left = [path for path in store.folder.rglob("*") if path.suffix in (".json", ".jsonl", ".md", ".txt", ".svg")]
+    assert {"record.json", "index.jsonl", "log.txt", "report.md", "report.json"} <= {path.name for path in left}
+    assert [path.name for path in left if "secret" in path.read_text(encoding="utf-8")] == []
+    write("dev.tsv", rows[20:29])
+    assert "1 cells: 1 to do" in harness("plan", "mine.toml")[1]

@@ -110,7 +110,7 @@ class House:
 
     def hosts(self) -> list[int]:
         """Host processes: those that were started as one and whose parent is not one too (a forked child)."""
-        found = {pid: parent_of(pid) for pid, command in self.processes().items() if "start.py host" in command}
+        found = {pid: parent_of(pid) for pid, command in self.processes().items() if "start.py process.host" in command}
         return sorted(pid for pid, parent in found.items() if parent not in found)
 
     def children(self) -> list[int]:

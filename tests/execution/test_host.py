@@ -48,7 +48,7 @@ def test_a_child_uses_the_threads_that_were_asked_for(house: Any) -> None:
 
 WARM_UP = """
 import collections, json, os, sys, threading
-from harness.subject import host
+from harness.subject.process import host
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 

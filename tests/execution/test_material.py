@@ -12,10 +12,9 @@ import pytest
 
 from harness.errors import MaterialError
 from harness.execution.environment import START, Environment
-from harness.execution.inputs import IDENTITY_FILES, Materials, files_sha256, package_checkpoint
+from harness.execution.inputs import Materials, files_sha256, package_checkpoint
 from harness.grid.cell import Cell, Checkpoint
-from harness.subject import corpus
-from harness.subject.checkpoints import TINY_BERT_VERSION
+from harness.protocol import CHECKPOINT_FILES
 
 Make = Callable[..., Any]
 
@@ -28,7 +27,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def find(tmp_path: Path, environment_of: Make) -> Callable[..., Materials]:
     def make(*cells: Cell, environment: Environment | None = None) -> Materials:
-        found = Materials(tmp_path, environment or environment_of())
+        found = Materials(tmp_path, environment or environment_of(), "$HARNESS_FILES")
         found.find(cells)
         return found
 
@@ -59,9 +58,9 @@ def local(source: str = "./model", name: str = "m") -> Checkpoint:
 @pytest.mark.usefixtures("no_hub")
 def test_embedded_materials(find: Make, cell_of: Make) -> None:
     found = find(cell_of())
-    assert found.checkpoint(cell_of()).content == f"embedded/tiny-bert@{TINY_BERT_VERSION}"
+    assert found.checkpoint(cell_of()).content == "embedded/tiny-bert@1"
     task = found.task(cell_of()).content
-    assert task == f"embedded/paraphrase@{corpus.CORPUS_VERSION} {corpus.DEFAULT_SIZES}"
+    assert task == "embedded/paraphrase@1 {'train': 800, 'validation': 240}"
     assert found.problem(cell_of()) is None
 
 
@@ -96,20 +95,20 @@ def test_what_a_checkpoint_is_changes_its_content_id_and_its_readme_does_not(
 
 def test_hashes_of_unchanged_files_come_from_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = make_checkpoint(tmp_path / "model")
-    first = files_sha256(folder, IDENTITY_FILES)
+    first = files_sha256(folder, CHECKPOINT_FILES)
     monkeypatch.setattr("hashlib.file_digest", lambda *_: pytest.fail("read again"))
-    assert files_sha256(folder, IDENTITY_FILES) == first
+    assert files_sha256(folder, CHECKPOINT_FILES) == first
     monkeypatch.undo()
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "another"))
-    assert files_sha256(folder, IDENTITY_FILES) == first
+    assert files_sha256(folder, CHECKPOINT_FILES) == first
 
 
 @pytest.mark.parametrize("content", ["[]", "{", '"x"', "null"])
 def test_a_damaged_cache_only_costs_time(tmp_path: Path, content: str) -> None:
     folder = make_checkpoint(tmp_path / "model")
-    first = files_sha256(folder, IDENTITY_FILES)
+    first = files_sha256(folder, CHECKPOINT_FILES)
     (tmp_path / "cache" / "files.json").write_text(content)
-    assert files_sha256(folder, IDENTITY_FILES) == first
+    assert files_sha256(folder, CHECKPOINT_FILES) == first
 
 
 @pytest.mark.usefixtures("no_hub")
@@ -197,6 +196,33 @@ def test_a_task_folder(tmp_path: Path, find: Make, cell_of: Make) -> None:
 
 
 @pytest.mark.usefixtures("no_hub")
+def test_a_hubs_task_is_read_from_the_folder_that_the_variable_names(
+    tmp_path: Path, find: Make, cell_of: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "train.tsv").write_text("a")
+    monkeypatch.setenv("HARNESS_FILES", str(folder))
+    cell = cell_of(task="glue/mrpc")
+    problem = (
+        f"task 'glue/mrpc': {folder} ($HARNESS_FILES) has no dev.tsv; allowed: a folder with train.tsv and dev.tsv"
+    )
+    assert str(find(cell).problem(cell)).startswith(problem)
+    (folder / "dev.tsv").write_text("b")
+    found = find(cell)
+    assert (found.task(cell).path, found.task(cell).revision) == (folder, None)
+    # The bytes and not their place: the same files under a path as task have the same content, of another cell.
+    by_path = cell_of(task="mine")
+    assert find(by_path).content_id(by_path) == found.content_id(cell)
+    assert by_path.cell_id != cell.cell_id
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("HARNESS_FILES", ".")
+    assert find(cell).task(cell).path == folder
+    (folder / "dev.tsv").write_text("c")
+    assert find(cell).content_id(cell) != found.content_id(cell)
+
+
+@pytest.mark.usefixtures("no_hub")
 def test_an_unknown_task_names_the_known_ones(find: Make, cell_of: Make) -> None:
     cell = cell_of(task="glue/mrcp")
     problem = str(find(cell).problem(cell))
@@ -221,7 +247,10 @@ def note(hub: Path, folder: str, revision: str, sha: str) -> None:
     (hub / folder / "snapshots" / sha).mkdir(parents=True, exist_ok=True)
 
 
-def test_the_hubs_cache_answers_when_the_hub_does_not(hub: Path, find: Make, cell_of: Make) -> None:
+def test_the_hubs_cache_answers_when_the_hub_does_not(
+    hub: Path, find: Make, cell_of: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARNESS_FILES", "")  # as good as unset
     note(hub, "models--org--bert", "main", "a" * 40)
     note(hub, "models--org--bert", "v2", "b" * 40)
     note(hub, "datasets--nyu-mll--glue", "main", "c" * 40)
@@ -250,7 +279,7 @@ def test_a_hub_that_cannot_be_reached_is_asked_once(hub: Path, find: Make, cell_
         "class Api:\n"
         "    def repo_info(self, *a, **k): asked.append(a); raise OSError('timed out')\n"
         "huggingface_hub.HfApi = Api\n"
-        "from harness.subject.resolve import main\n"
+        "from harness.subject.data.resolve import main\n"
         "main()\n"
         "print(len(asked), file=sys.stderr)\n"
     )

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from harness.execution.outcome import (
-    CANNOT_WRITE,
     DETAILS_CHARACTERS,
     Identity,
     death,
@@ -20,9 +19,11 @@ from harness.execution.outcome import (
     log_tail,
     read_result,
 )
+from harness.protocol import CANNOT_WRITE
 from harness.record.model import STATUSES, Provenance, Record
 from harness.record.store import Attempt
-from harness.subject import child
+from harness.subject.process import child, isolation
+from harness.subject.process.failure import outcome_of
 
 Make = Callable[..., Any]
 IDENTITY = Identity("g", "env0", "content0", Provenance(harness="0.1.0"))
@@ -154,21 +155,20 @@ def test_deaths(status: int, oom_kills: int, named: tuple[str, str]) -> None:
 
 
 def test_a_full_disk_is_no_fault_of_the_cell() -> None:
-    full = {"failure": {"type": "OSError", "message": "[Errno 28] No space left on device: 'x'"}}
+    full = outcome_of(OSError(28, "No space left on device", "x"))
     assert "full disk (OSError: [Errno 28]" in str(disk_trouble(0, full))
     assert "disk is full" in str(disk_trouble(CANNOT_WRITE, None))
     assert disk_trouble(CANNOT_WRITE, {"status": "ok"}) is None
-    assert disk_trouble(0, {"status": "failed", "failure": {"type": "OSError", "message": "no such file"}}) is None
+    assert disk_trouble(0, outcome_of(OSError(2, "No such file or directory", "x"))) is None
     assert disk_trouble(-9, None) is None
-    assert child.CANNOT_WRITE == CANNOT_WRITE
 
 
 def run_child(folder: Path, error: BaseException, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     def fail(job: Any) -> Any:
         raise error
 
-    monkeypatch.setattr(child, "_tie_descendants", lambda: None)
-    monkeypatch.setattr(child, "set_threads", lambda threads: None)
+    monkeypatch.setattr(isolation, "tie_descendants", lambda: None)
+    monkeypatch.setattr(isolation, "set_threads", lambda threads: None)
     monkeypatch.setattr(child, "_prepare", fail)
     assert child.run_job({"folder": str(folder), "threads": 1, "kind": "prepare"}, lambda event: None) == 0
     result = read_result(folder)

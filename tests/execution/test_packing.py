@@ -17,11 +17,12 @@ from hypothesis import strategies as st
 from harness.errors import StoreError
 from harness.execution import cache, packing, packing_rounds
 from harness.execution.environment import Environment
-from harness.execution.inputs import IDENTITY_FILES, files_sha256
+from harness.execution.inputs import files_sha256
 from harness.execution.packing import Measurement, Row, choose, keep, measurements
 from harness.execution.packing_rounds import Round, Rounds, arms, schedule
 from harness.execution.preparation import earlier
 from harness.grid.cell import Cell
+from harness.protocol import CHECKPOINT_FILES
 
 Make = Callable[..., Any]
 SAME = {"loss_sha256": ["a" * 64], "final_sha256": ["b" * 64]}
@@ -330,7 +331,7 @@ def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Pat
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("{}")
     (dataset / "harness-facts.json").write_text('{"train": 1}')
-    digest = files_sha256(checkpoint, IDENTITY_FILES)
+    digest = files_sha256(checkpoint, CHECKPOINT_FILES)
     facts = {"status": "ok", "checkpoint": str(checkpoint), "dataset": str(dataset), "data": {"train": 1}}
     cache.remember("prepared-k", {**facts, "checkpoint_sha256": digest})
     return checkpoint, dataset

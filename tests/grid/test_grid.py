@@ -146,9 +146,9 @@ def test_every_problem_is_reported_at_once() -> None:
         "did you mean from?",
         "g.toml: execution.timeout_minutes: got true; allowed a number",
         'g.toml: execution.slots: got "all"; allowed auto or an integer',
-        'g.toml: recipe_defalts: got "4.45.2"; not a key here; allowed name, task, head_seeding, recipe_defaults, '
-        "accepts_loss_kwargs, recipe, matrix, require, reference, quality, waiver, throughput, checkpoint, "
-        "environment, execution; did you mean recipe_defaults?",
+        'g.toml: recipe_defalts: got "4.45.2"; not a key here; allowed name, task, task_folder, head_seeding, '
+        "recipe_defaults, accepts_loss_kwargs, recipe, matrix, require, reference, quality, waiver, throughput, "
+        "checkpoint, environment, execution; did you mean recipe_defaults?",
         "g.toml: recipe.fp16: got true; the harness owns it: use the axis `precision`",
         'g.toml: matrix.precision: got "fp8"; allowed fp32, tf32, fp16, bf16',
         "g.toml: matrix.checkpoint: missing; allowed one or more checkpoints, it is required",
@@ -292,6 +292,7 @@ def test_a_hundred_thousand_cells_are_cheap() -> None:
 KEYS = [
     "name",
     "task",
+    "task_folder",
     "head_seeding",
     "recipe_defaults",
     "recipe",
@@ -367,7 +368,7 @@ def test_arbitrary_documents_raise_only_our_errors(document: dict[str, Any]) -> 
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.dictionaries(st.sampled_from(KEYS[:13]), values, max_size=2), st.dictionaries(keys, values, max_size=3))
+@given(st.dictionaries(st.sampled_from(KEYS[:14]), values, max_size=2), st.dictionaries(keys, values, max_size=3))
 def test_almost_sound_documents_raise_only_our_errors(changes: dict[str, Any], matrix: dict[str, Any]) -> None:
     survives({**SOUND, "matrix": {"checkpoint": "a", **matrix}, **changes})
 
@@ -413,6 +414,25 @@ def test_options_are_axes_with_values_of_their_own() -> None:
     assert len({cell.cell_id for cell in cells}) == 16
     assert "accepts_loss_kwargs" not in cells[0].asked()
     assert cells[-1].asked()["dropout"] is False
+
+
+@pytest.mark.parametrize("value", ["HARNESS_MRPC", "$HARNESS_", "$HOME", "$HARNESS_mrpc", "../mrpc", "$HARNESS_MRPC/x"])
+def test_a_task_folder_is_a_variable_of_the_harness(value: str) -> None:
+    (problem,) = problems(f'{HEAD}task_folder = "{value}"\n[matrix]\ncheckpoint = "a"\n')
+    allowed = "allowed an environment variable $HARNESS_..., like $HARNESS_MRPC"
+    assert problem == f'g.toml: task_folder: got "{value}"; {allowed}'
+
+
+def test_a_task_folder_is_for_a_task_of_the_hub_and_no_part_of_its_cells() -> None:
+    rest = '[matrix]\ncheckpoint = "a"\n'
+    named = read(f'task_folder = "$HARNESS_MRPC"\n{rest}')
+    assert named.task_folder == "$HARNESS_MRPC"
+    assert [cell.asked() for cell in named.cells()] == [cell.asked() for cell in read(rest).cells()]
+    assert [cell.cell_id for cell in named.cells()] == [cell.cell_id for cell in read(rest).cells()]
+    for task in ("embedded/paraphrase", "../mrpc"):
+        (problem,) = problems(f'name = "x"\ntask = "{task}"\ntask_folder = "$HARNESS_MRPC"\n{rest}')
+        got = f'got "$HARNESS_MRPC" with task "{task}"'
+        assert problem == f"g.toml: task_folder: {got}; allowed with a task of the hub, like glue/mrpc"
 
 
 def test_an_option_is_set_once() -> None:

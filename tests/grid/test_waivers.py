@@ -11,8 +11,8 @@ import pytest
 from pydantic import ValidationError
 
 from harness.checks.scores.judgement import Check
-from harness.grid.file import explain
 from harness.grid.waivers import CHECKS, Waiver, applies, ledger, waiver_problems
+from harness.validation import explain
 
 Make = Callable[..., Any]
 LAST = datetime.date(2026, 12, 31)

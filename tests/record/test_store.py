@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -384,12 +385,20 @@ def test_a_store_that_can_only_be_read_is_read_and_not_written(mount: Callable[[
             change()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_without_permission(tmp_path: Path) -> None:
-    folder = tmp_path / "closed"
-    folder.mkdir(mode=0o500)
+@pytest.fixture
+def closed_folder() -> Iterator[Path]:
+    """A folder that this process may read and not write; root, who may write anywhere, is nobody meanwhile."""
+    with tempfile.TemporaryDirectory() as name:
+        folder, user = Path(name), os.geteuid()
+        folder.chmod(0o555)
+        os.seteuid(user or 65534)
+        yield folder
+        os.seteuid(user)
+
+
+def test_a_folder_without_permission(closed_folder: Path) -> None:
     with pytest.raises(StoreError, match=r"choose another place with --results, or change its permissions"):
-        write(Store(folder, "g"), 1)
+        write(Store(closed_folder, "g"), 1)
 
 
 def test_a_results_place_that_is_a_file(tmp_path: Path) -> None:

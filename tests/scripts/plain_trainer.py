@@ -41,11 +41,10 @@ def read_split(split, file):
         columns = {"sentence1": "#1 String", "sentence2": "#2 String"}
         data = {name: [row[column] for row in rows] for name, column in columns.items()}
         return Dataset.from_dict({**data, "label": [int(row["Quality"]) for row in rows]})
-    from harness.subject import corpus
+    from harness.protocol import CORPUS_SIZES
+    from harness.subject.data import corpus
 
-    pairs = corpus.generate(split, corpus.DEFAULT_SIZES[split])
-    names = ("sentence1", "sentence2", "label")
-    return Dataset.from_dict({name: [getattr(pair, name) for pair in pairs] for name in names})
+    return Dataset.from_dict(corpus.generate(split, CORPUS_SIZES[split])).remove_columns("idx")
 
 
 raw_datasets = DatasetDict(train=read_split("train", "train.tsv"), validation=read_split("validation", "dev.tsv"))

@@ -1,4 +1,4 @@
-"""Every vector of shared/statistics_golden.json, to its stated tolerance."""
+"""Every vector of tests/data/statistics_golden.json, to its stated tolerance; accuracy in points, alpha 0.05."""
 
 from __future__ import annotations
 
@@ -21,15 +21,13 @@ from harness.stats.stability import compare_rates, stability
 from harness.stats.throughput import compare_pairs
 from harness.stats.variance import sample
 
-GOLDEN = Path(__file__).parents[2].parent / "shared" / "statistics_golden.json"
+GOLDEN = Path(__file__).parents[1] / "data" / "statistics_golden.json"
 
 Numbers = dict[str, Any]
 
 
 def vectors() -> dict[str, Numbers]:
-    if not GOLDEN.is_file():
-        pytest.fail("shared/statistics_golden.json is missing: it belongs beside the repository", pytrace=False)
-    return {vector["id"]: vector for vector in json.loads(GOLDEN.read_text())["vectors"]}
+    return {vector["id"]: vector for vector in json.loads(GOLDEN.read_text(encoding="utf-8"))}
 
 
 def majority(i: Numbers) -> Numbers:

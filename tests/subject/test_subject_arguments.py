@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from harness.arguments import table
 
 from harness.errors import SpecError
 from harness.subject.arguments import (
@@ -21,7 +21,7 @@ from harness.subject.arguments import (
 
 pytest.importorskip("transformers")
 
-TABLE = json.loads((Path(__file__).parents[2] / "harness" / "training_arguments.json").read_text(encoding="utf-8"))
+TABLE = table()
 MAJOR = int(installed_version().split(".")[0])
 
 # The defaults that matter here, as transformers 4.45.2 has them.

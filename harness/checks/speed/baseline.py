@@ -12,9 +12,10 @@ from harness.baselines.file import no_constant, no_key_twice
 from harness.baselines.model import Text
 from harness.checks.speed.process import Replicate, oldest_first
 from harness.errors import SpecError
-from harness.grid.file import explain, raise_problems
+from harness.grid.file import raise_problems
 from harness.ids import canonical_json
 from harness.text import show
+from harness.validation import explain
 
 SCHEMA: Final = 1
 WANTED: Final = "a speed baseline as `harness compare --save FILE RESULTS` writes it"

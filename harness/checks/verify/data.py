@@ -48,6 +48,11 @@ def known_task(task: str, data: Data) -> KnownTask | None:
     return KNOWN.get(task)
 
 
+def copy_of(data: Data) -> str | None:
+    """The known task whose very texts and labels these are, whatever their source is called; None for any other."""
+    return next((name for name, known in KNOWN.items() if KnownTask(data.train, data.validation) == known), None)
+
+
 def data(sheet: Sheet, run: Run, found: Data | None) -> None:
     """Sizes and positives of both splits, and what they hold; labels, logits and counts agree with them."""
     if found is None:

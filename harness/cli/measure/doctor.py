@@ -16,10 +16,10 @@ from harness.errors import RequirementError
 from harness.execution.environment import CURRENT, Environment, probe_environment
 from harness.execution.require import device_count, no_cuda_reason, read_requirement, unusable_device
 from harness.execution.session import REQUIRE_VARIABLE, Session, check_requirements, open_session
+from harness.protocol import SUBJECT
 
 GridOption = Annotated[Path | None, typer.Argument(help="The grid: a TOML file.", show_default=False)]
 NEEDED_GIB = 2.0
-SUBJECT = ("torch", "transformers", "datasets", "evaluate", "accelerate")
 
 
 def register(app: typer.Typer) -> None:

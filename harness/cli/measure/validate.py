@@ -41,6 +41,10 @@ def validate(grids: GridFiles, as_json: Json = False) -> None:
         axes = ", ".join(f"{name} ({count})" for name, count in facts["axes"].items())
         trained = f"{facts['cells']} cells in {facts['configurations']} configurations"
         print(f"{grid.path}: ok, {trained if facts['cells'] else 'no cell is trained to its end'}; axes: {axes}")
+        if grid.task_folder:
+            print(
+                f"  task: {grid.task}, from the folder that {grid.task_folder} names; where it is unset, from the hub"
+            )
         overlay = ", ".join(f"{name}={value}" for name, value in facts["overlay"].items())
         print(f"  set by the harness unless the recipe says otherwise: {overlay or 'nothing'}")
         if grid.throughput:
@@ -56,6 +60,7 @@ def _facts(grid: Grid) -> dict[str, Any]:
         "file": str(grid.path),
         "name": grid.name,
         "task": grid.task,
+        "task_folder": grid.task_folder,
         "cells": len(cells),
         "configurations": len({cell.configuration_id for cell in cells}),
         "timing_cells": len(timed),

@@ -66,6 +66,7 @@ def build_report(
     timed = _shown(throughput, timings)
     records = records or list({record.configuration_id: record for record in timed}.values())
     measured = environment.environments([*settled.final, *(record.entry("") for record in timed)], [*records, *timed])
+    task = environment.task_name(grid.task, records)
     labels = _Labels(settled, places, namer, measured, _grid_order(grid, shown))
 
     groups: dict[RowKey, list[Entry]] = {}
@@ -85,9 +86,9 @@ def build_report(
             "environment or content, and runs that differ in those are never pooled."
         )
     return ReportModel(
-        title=title or f"{grid.name}: {grid.task}",
+        title=title or f"{grid.name}: {task}",
         grid=grid.name,
-        task=grid.task,
+        task=task,
         command=command,
         generated_by=generated_by,
         counts=_counts(grid, settled),

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
+from harness.checks.verify.data import KNOWN, copy_of
+from harness.protocol import SUBJECT
 from harness.record.entry import Entry
-from harness.record.model import Observed, Record
+from harness.record.model import Data, Observed, Record
 from harness.report.format.labels import listed, plain
 from harness.report.run.model import CheckpointFacts, Environment, Setting
 
@@ -25,7 +27,7 @@ ALWAYS: Final = (
 )
 """Resolved arguments that a report shows even where the grid leaves them alone: they decide the result."""
 
-SUBJECT: Final = ("torch", "transformers", "datasets", "evaluate", "accelerate", "tokenizers", "numpy")
+FIRST: Final = (*SUBJECT, "tokenizers", "numpy")
 """Packages shown first; the rest only in the JSON."""
 
 
@@ -82,15 +84,28 @@ def data(records: Iterable[Record]) -> tuple[tuple[str, str], ...]:
         used = record.observed.data if record.observed else None
         if used is None:
             continue
-        source = used.source + (f" @ {used.revision}" if used.revision else "")
         sizes = "; ".join(
             f"{name} {split.examples:,} pairs, {split.positives:,} positive, sha256 {split.sha256[:12]}"
             for name, split in (("train", used.train), ("validation", used.validation))
         )
         if "logits" in record.series:
             sizes += f"; predicted logits ({', '.join(map(str, record.series['logits']))})"
-        found[(source, sizes)] = None
+        found[(_data_name(used), sizes)] = None
     return tuple(sorted(found))
+
+
+def _data_name(used: Data) -> str:
+    """A hub's name with its commit, a local copy of a hub's task, or the source as the grid names it."""
+    if used.revision:
+        return f"{used.source} @ {used.revision}"
+    task = copy_of(used) or used.source
+    return f"a local copy of {task.replace('/', ' ').upper()}" if task.startswith("glue/") else used.source
+
+
+def task_name(task: str, records: Iterable[Record]) -> str:
+    """The grid's task, but for a folder with a known task's very examples: that task, and no path."""
+    held = {copy_of(record.observed.data) for record in records if record.observed and record.observed.data}
+    return task if task in KNOWN or len(held) != 1 else held.pop() or task
 
 
 def settings(records: Iterable[Record]) -> tuple[Setting, ...]:
@@ -145,7 +160,7 @@ def _flat(value: Mapping[str, Any], prefix: str) -> list[tuple[str, str]]:
 
 
 def _packages(packages: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    first = [name for name in SUBJECT if name in packages]
+    first = [name for name in FIRST if name in packages]
     return tuple((name, packages[name]) for name in [*first, *sorted(packages.keys() - set(first))])
 
 

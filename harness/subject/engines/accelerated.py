@@ -6,14 +6,14 @@ uses them; nothing of the Trainer. A step's loss and gradient are the mean over 
 
 from __future__ import annotations
 
-from typing import Any, Tuple
+from typing import Any
 
 from accelerate import Accelerator
 
 from harness.subject.engines import plain, supported
 from harness.subject.engines.journal import Journal
+from harness.subject.engines.setup import Clock, Emit, Mark, Setup
 from harness.subject.engines.trained import Trained
-from harness.subject.setup import Clock, Emit, Mark, Setup
 
 
 def train(setup: Setup, emit: Emit, mark: Mark, clock: Clock) -> Trained:
@@ -44,7 +44,7 @@ def train(setup: Setup, emit: Emit, mark: Mark, clock: Clock) -> Trained:
     model, optimizer, schedule = accelerator.prepare(setup.model, optimizer, schedule)
     limit = plain.clip_norm(arguments)
 
-    def forward(batch: Any) -> Tuple[Any, Any]:
+    def forward(batch: Any) -> tuple[Any, Any]:
         return model(**batch), batch["labels"]
 
     def forward_backward(batch: Any, together: int) -> Any:

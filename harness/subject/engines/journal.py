@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from types import SimpleNamespace
-from typing import Any, Callable, Dict, Iterator, Optional
+from typing import Any, Callable
 
+from harness.protocol import PREDICTING
 from harness.subject import facts
 from harness.subject.engines.plain import Evaluation, Plan
+from harness.subject.engines.setup import Clock, Emit, Mark, Setup
 from harness.subject.engines.trained import Trained
-from harness.subject.fingerprint import RunTrace
-from harness.subject.observation import StepSeries
-from harness.subject.setup import Clock, Emit, Mark, Setup
+from harness.subject.watch.fingerprint import RunTrace
+from harness.subject.watch.observation import StepSeries
 
 
 class Journal:
@@ -26,7 +28,7 @@ class Journal:
         self._optimizer: Any = None
         self._schedule: Any = None
         self._scaler: Any = None
-        self._last: Optional[Evaluation] = None
+        self._last: Evaluation | None = None
         self._evaluated_at = 0
         self.steps = 0  # optimizer steps so far
 
@@ -41,9 +43,7 @@ class Journal:
         self._trace.watch(self._setup.model)
         # Told first: what is hashed before step 0 is not training time.
         self._trace.train_begins(self._setup.model, optimizer)
-        if self._setup.stopwatch is not None:
-            self._setup.stopwatch.begins(self._setup.model)
-        self._series.train_begins(self._plan.steps)
+        self._series.train_begins(self._plan.steps, self._setup.model)
 
     def batches(self, loader: Any) -> Iterator[Any]:
         """An epoch's batches from the loader, the wait for each of them noted."""
@@ -107,13 +107,13 @@ class Journal:
         if self._setup.stopwatch is not None:
             return self._trained(None)
         if self._last is None or self._evaluated_at != self.steps:  # else the model is as it was then
-            self._emit({"event": "predicting"})
+            self._emit({"event": PREDICTING})
             self._mark("predicting")
             self._last = evaluate()
             clock.lap("predict")
         return self._trained(self._last)
 
-    def _trained(self, prediction: Optional[Evaluation]) -> Trained:
+    def _trained(self, prediction: Evaluation | None) -> Trained:
         setup, series = self._setup, self._series.series()
         described = SimpleNamespace(optimizer=self._optimizer, lr_scheduler=self._schedule)
         return Trained(
@@ -133,5 +133,5 @@ class Journal:
             collator=type(setup.collator).__name__,
         )
 
-    def _scores(self, found: Evaluation) -> Dict[str, float]:
+    def _scores(self, found: Evaluation) -> dict[str, float]:
         return {"loss": found.loss, **self._setup.score(found.logits, found.labels)}

@@ -8,14 +8,14 @@ mean of its micro-batches' means, whatever the Trainer makes of them.
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import Any, Tuple
+from typing import Any
 
 import torch
 
 from harness.subject.engines import plain, supported
 from harness.subject.engines.journal import Journal
+from harness.subject.engines.setup import Clock, Emit, Mark, Setup
 from harness.subject.engines.trained import Trained
-from harness.subject.setup import Clock, Emit, Mark, Setup
 
 
 def train(setup: Setup, emit: Emit, mark: Mark, clock: Clock) -> Trained:
@@ -41,7 +41,7 @@ def train(setup: Setup, emit: Emit, mark: Mark, clock: Clock) -> Trained:
     taken = plain.StepCounter(optimizer)
     limit = plain.clip_norm(arguments)
 
-    def forward(batch: Any) -> Tuple[Any, Any]:
+    def forward(batch: Any) -> tuple[Any, Any]:
         batch = batch.to(device)
         with _autocast(arguments):
             return model(**batch), batch["labels"]

@@ -9,15 +9,16 @@ from __future__ import annotations
 import inspect
 import math
 import re
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Tuple
+from collections.abc import Iterator
+from typing import Any, Callable, NamedTuple
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Sampler
 from transformers import enable_full_determinism, get_scheduler, set_seed
 
-from harness.subject.fingerprint import ID_COLUMN, CarryIds
-from harness.subject.setup import Setup
+from harness.subject.engines.setup import Setup
+from harness.subject.watch.fingerprint import ID_COLUMN, CarryIds
 
 LABEL_COLUMNS = ("label", "labels", "label_ids")
 NO_DECAY = re.compile(r"bias|layernorm|rmsnorm|(?:^|[._])norm(?:\.|$)")
@@ -45,7 +46,7 @@ class Plan(NamedTuple):
     steps: int
 
     @classmethod
-    def of(cls, arguments: Any, batches: int) -> "Plan":
+    def of(cls, arguments: Any, batches: int) -> Plan:
         """Plan a run; `max_steps` goes before `num_train_epochs`."""
         if not batches:
             raise RuntimeError("the training data make no batch: dataloader_drop_last dropped the only one")
@@ -130,7 +131,7 @@ def begin(arguments: Any) -> None:
     (enable_full_determinism if arguments.full_determinism else set_seed)(arguments.seed)
 
 
-def train_loader(setup: Setup) -> Tuple[Any, EpochOrder]:
+def train_loader(setup: Setup) -> tuple[Any, EpochOrder]:
     """The training batches, whose examples' ids ride along, and the order that must be told each epoch."""
     arguments, split = setup.arguments, setup.splits["train"]
     order = EpochOrder(len(split), arguments.seed if arguments.data_seed is None else arguments.data_seed)
@@ -184,7 +185,7 @@ def clip_norm(arguments: Any) -> float:
     return float(arguments.max_grad_norm) if arguments.max_grad_norm else math.inf
 
 
-def evaluate(model: Any, forward: Callable[[Any], Tuple[Any, Any]], loader: Any, gather: Callable[[Any], Any]) -> Any:
+def evaluate(model: Any, forward: Callable[[Any], tuple[Any, Any]], loader: Any, gather: Callable[[Any], Any]) -> Any:
     """Run over the validation examples.
 
     Parameters
@@ -202,7 +203,7 @@ def evaluate(model: Any, forward: Callable[[Any], Tuple[Any, Any]], loader: Any,
         `gather`, but in the means of those batches they stay, as with the Trainer.
     """
     model.eval()
-    parts: List[Tuple[Any, ...]] = []
+    parts: list[tuple[Any, ...]] = []
     with torch.no_grad():
         for batch in loader:
             outputs, labels = forward(batch)
@@ -214,15 +215,15 @@ def evaluate(model: Any, forward: Callable[[Any], Tuple[Any, Any]], loader: Any,
     return Evaluation(logits.astype(np.float32), labels.astype(np.int64), float(losses.mean(dtype=np.float64)))
 
 
-def _parameter_groups(model: Any, weight_decay: float) -> List[Dict[str, Any]]:
+def _parameter_groups(model: Any, weight_decay: float) -> list[dict[str, Any]]:
     normalising = {
         id(weight)
         for module in model.modules()
         if isinstance(module, torch.nn.LayerNorm)
         for weight in module.parameters(recurse=False)
     }
-    decayed: List[Any] = []
-    bare: List[Any] = []
+    decayed: list[Any] = []
+    bare: list[Any] = []
     for name, weight in model.named_parameters():
         if weight.requires_grad:
             spared = id(weight) in normalising or NO_DECAY.search(name.lower())
@@ -236,7 +237,7 @@ def _model_columns(setup: Setup, split: Any, *others: str) -> Any:
     return split.remove_columns([name for name in split.column_names if name not in taken])
 
 
-def _workers(arguments: Any) -> Dict[str, Any]:
+def _workers(arguments: Any) -> dict[str, Any]:
     return {
         "num_workers": arguments.dataloader_num_workers,
         "pin_memory": arguments.dataloader_pin_memory,

@@ -5,7 +5,8 @@ The Trainer has some 120 arguments. A loop that left one out in silence would be
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Tuple
+from collections.abc import Mapping
+from typing import Any
 
 from harness.errors import SpecError
 from harness.subject import arguments as subject_arguments
@@ -33,7 +34,7 @@ WITHOUT_EFFECT = frozenset(
 )  # fmt: skip
 """Arguments that decide how the Trainer writes its own log: no value of a record depends on them."""
 
-ALLOWED: Mapping[str, Tuple[Any, ...]] = {
+ALLOWED: Mapping[str, tuple[Any, ...]] = {
     "optim": ("adamw_torch", "adamw_torch_fused"),
     # Those that go by the number of the step alone.
     "lr_scheduler_type": (
@@ -47,7 +48,7 @@ ALLOWED: Mapping[str, Tuple[Any, ...]] = {
 """Arguments of some values. What stands in none of the three tables may have its default only."""
 
 
-def check(engine: str, cell: Dict[str, Any], requested: Mapping[str, Any]) -> None:
+def check(engine: str, cell: dict[str, Any], requested: Mapping[str, Any]) -> None:
     """Refuse what a plain loop cannot do; `requested` are the arguments asked for, in today's names.
 
     Raises
@@ -60,7 +61,7 @@ def check(engine: str, cell: Dict[str, Any], requested: Mapping[str, Any]) -> No
         raise SpecError("; ".join(problems))
 
 
-def _of_the_cell(engine: str, cell: Dict[str, Any]) -> List[str]:
+def _of_the_cell(engine: str, cell: dict[str, Any]) -> list[str]:
     problems = []
     if engine == "loop" and cell["devices"] != 1:
         problems.append(f'devices: got {cell["devices"]}; engine "loop" allows 1 (engine "accelerate" knows ranks)')
@@ -71,7 +72,7 @@ def _of_the_cell(engine: str, cell: Dict[str, Any]) -> List[str]:
     return problems
 
 
-def _of_the_arguments(engine: str, requested: Mapping[str, Any]) -> List[str]:
+def _of_the_arguments(engine: str, requested: Mapping[str, Any]) -> list[str]:
     defaults = subject_arguments.in_todays_names(subject_arguments.installed_defaults())
     problems = []
     for name, value in requested.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,11 +15,11 @@ class Trained(NamedTuple):
     model
         The trained model, unwrapped.
     facts
-        This rank's part of the fingerprint that is no array: see `Witness.facts`.
+        This rank's part of the fingerprint that is no array: see `RunTrace.describe`.
     trace
-        By micro-batch: see `Witness.trace`.
+        By micro-batch: see `RunTrace.trace`.
     series
-        By optimizer step: see `Observer.series`; and `logits` (examples, 2), `labels` (examples,).
+        By optimizer step: see `StepSeries.series`; and `logits` (examples, 2), `labels` (examples,).
     evaluations
         One dict an evaluation during training: epoch, step, accuracy, f1, loss.
     scores
@@ -35,14 +35,14 @@ class Trained(NamedTuple):
     """
 
     model: Any
-    facts: Dict[str, Any]
-    trace: Dict[str, np.ndarray]
-    series: Dict[str, np.ndarray]
-    evaluations: List[Dict[str, Any]]
-    scores: Dict[str, float]
-    seconds: Dict[str, float]
+    facts: dict[str, Any]
+    trace: dict[str, np.ndarray]
+    series: dict[str, np.ndarray]
+    evaluations: list[dict[str, Any]]
+    scores: dict[str, float]
+    seconds: dict[str, float]
     samples: int
     train_loss: float
     steps: int
-    optimizer: Dict[str, Any]
+    optimizer: dict[str, Any]
     collator: str

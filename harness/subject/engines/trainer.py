@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any, Dict, Optional
+from typing import Any
 
 import numpy as np
 from transformers import Trainer, TrainerCallback
 
+from harness.protocol import PREDICTING
 from harness.subject import facts
+from harness.subject.engines.setup import Clock, Emit, Mark, Setup
 from harness.subject.engines.trained import Trained
-from harness.subject.fingerprint import Witness
-from harness.subject.observation import Observer
-from harness.subject.setup import Clock, Emit, Mark, Setup
+from harness.subject.watch.adapter import TrainerAdapter
+from harness.subject.watch.fingerprint import RunTrace
+from harness.subject.watch.observation import StepSeries
 
 
 def train(setup: Setup, emit: Emit, mark: Mark, clock: Clock) -> Trained:
@@ -22,21 +24,19 @@ def train(setup: Setup, emit: Emit, mark: Mark, clock: Clock) -> Trained:
         _until(setup, resume_at)
         setup.model = setup.build_model()
     trainer = _trainer(setup)
-    # The witness is told of each event first: what it hashes before step 0 is not training time.
-    witness = Witness(setup.cell["precision"], mark, compiled=bool(getattr(arguments, "torch_compile", False)))
-    witness.attach(trainer)
-    observer = Observer(emit, setup.stopwatch)
-    observer.attach(trainer)
+    watched = StepSeries(emit, setup.stopwatch)
+    trace = RunTrace(setup.cell["precision"], mark, compiled=bool(getattr(arguments, "torch_compile", False)))
+    adapter = TrainerAdapter(trainer, watched, trace)
     if trainer.args.n_gpu > 1:
         raise RuntimeError(f"{trainer.args.n_gpu} devices are visible to one process: DataParallel is refused")
 
     clock.lap("load")
     result = trainer.train(resume_from_checkpoint=_checkpoint(setup, resume_at) if resume_at else None)
     clock.lap("train")
-    series, scores = observer.series(), _final_scores(trainer, observer)
+    series, scores = watched.series(), _final_scores(trainer, watched)
     if setup.stopwatch is None:
         if scores is None:
-            emit({"event": "predicting"})
+            emit({"event": PREDICTING})
             mark("predicting")
             found = trainer.predict(setup.splits["validation"])
             scores = {key[len("test_") :]: value for key, value in found.metrics.items()}
@@ -46,13 +46,13 @@ def train(setup: Setup, emit: Emit, mark: Mark, clock: Clock) -> Trained:
         series["labels"] = np.asarray(last.label_ids, dtype=np.int64)
     return Trained(
         model=setup.model,
-        facts=witness.facts(),
-        trace=witness.trace(),
+        facts=adapter.facts(),
+        trace=trace.trace(),
         series=series,
-        evaluations=observer.evaluations,
+        evaluations=watched.evaluations,
         scores=scores or {},
-        seconds=observer.seconds,
-        samples=observer.samples,
+        seconds=watched.seconds,
+        samples=watched.samples,
         train_loss=float(result.training_loss),
         steps=trainer.state.global_step,
         optimizer=facts.optimizer(trainer),
@@ -67,19 +67,19 @@ class _Scorer:
         self._score = setup.score
         self.last: Any = None
 
-    def __call__(self, prediction: Any) -> Dict[str, float]:
+    def __call__(self, prediction: Any) -> dict[str, float]:
         self.last = prediction
         return self._score(prediction.predictions, prediction.label_ids)
 
 
-def _final_scores(trainer: Any, observer: Observer) -> Optional[Dict[str, float]]:
+def _final_scores(trainer: Any, watched: StepSeries) -> dict[str, float] | None:
     """The scores of the evaluation after the last step: of the model as it is, so that `predict` would say the same.
 
     None where there was none, or training ended with other weights than it came to.
     """
-    if not observer.evaluations or trainer.args.load_best_model_at_end:
+    if not watched.evaluations or trainer.args.load_best_model_at_end:
         return None
-    last = observer.evaluations[-1]
+    last = watched.evaluations[-1]
     return last if last["step"] == trainer.state.global_step else None
 
 
@@ -99,7 +99,7 @@ def _trainer(setup: Setup) -> Any:
     return trainer
 
 
-def _tokenizer_argument(tokenizer: Any) -> Dict[str, Any]:
+def _tokenizer_argument(tokenizer: Any) -> dict[str, Any]:
     """The Trainer's `tokenizer` became `processing_class` in transformers 4.46."""
     name = "processing_class" if "processing_class" in inspect.signature(Trainer.__init__).parameters else "tokenizer"
     return {name: tokenizer}

@@ -65,7 +65,7 @@ def _torch_memory(job, folder, emit):
 
 def _other_precision(job, folder, emit):
     # Trains on, in fp32, whatever the name says.
-    setup = sys.modules["harness.subject.setup"]
+    setup = sys.modules["harness.subject.engines.setup"]
     setup._precision = lambda precision: {"fp16": False, "bf16": False}
     return PLAIN[0](job, folder, emit)
 
@@ -75,8 +75,8 @@ def _disk(job, folder, emit):
 
 
 def _no_result(job, folder, emit):
-    # Nothing can be created where a folder has the name.
-    (folder / "result.json.tmp").mkdir()
+    # No file can take the place of a folder.
+    (folder / "result.json").mkdir()
     raise ValueError("planted: this will not be heard")
 
 

@@ -24,7 +24,7 @@ def unseeded_head():
     """The classifier is drawn from a generator that nobody seeded."""
     import torch
 
-    from harness.subject import setup
+    from harness.subject.engines import setup
 
     _patched(setup, "set_seed", lambda seed: torch.seed())
 

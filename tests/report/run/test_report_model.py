@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from harness.checks.verify.data import MRPC
 from harness.report import GridFacts, render
 from harness.report.format.labels import seeds_text
 from harness.report.run.curves import POINTS, loss_curve
@@ -156,6 +157,30 @@ def test_facts_come_from_the_records(demo: Any) -> None:
     assert settings["num_train_epochs"] == (("3",), ("3",))
     assert settings["learning_rate"] == ((), ("5e-05",))
     assert "seed" not in settings
+
+
+@pytest.mark.parametrize(
+    ("task", "source", "revision", "known", "shown", "task_shown"),
+    [
+        ("glue/mrpc", "glue/mrpc", "a" * 40, False, f"glue/mrpc @ {'a' * 40}", "glue/mrpc"),
+        ("glue/mrpc", "glue/mrpc", None, False, "a local copy of GLUE MRPC", "glue/mrpc"),
+        ("../mine", "../mine", None, True, "a local copy of GLUE MRPC", "glue/mrpc"),
+        ("../mine", "../mine", None, False, "../mine", "../mine"),
+        ("embedded/paraphrase", "embedded/paraphrase", None, False, "embedded/paraphrase", "embedded/paraphrase"),
+    ],
+)
+def test_data_read_from_a_folder_are_named_by_what_they_are(
+    make_entry: Any, make_record: Any, make_report: Any,
+    task: str, source: str, revision: str | None, known: bool, shown: str, task_shown: str,
+) -> None:  # fmt: skip
+    entry = make_entry("minilm", 42, "fp32")
+    data = {"source": source, "revision": revision}
+    for name, split in (("train", MRPC.train), ("validation", MRPC.validation)):
+        data[name] = split.model_dump() | ({} if known else {"sha256": "ab" * 32})
+    records = {entry.configuration_id: make_record(entry, data=data)}
+    model = make_report([entry], grid=GridFacts("demo", task), sample_records=records)
+    assert (model.title, model.task, model.data[0][0]) == (f"demo: {task_shown}", task_shown, shown)
+    assert model.data[0][1].startswith(f"train 3,668 pairs, 2,474 positive, sha256 {data['train']['sha256'][:12]}; ")
 
 
 def test_json_is_complete_and_plain(demo: Any) -> None:

@@ -354,7 +354,6 @@ def test_export_is_read_by_pytest_benchmark(
 
 
 def test_histogram_of_an_export(grid: Grid, tmp_path: Path) -> None:
-    pytest.importorskip("pygal")
     (tmp_path / "one.json").write_text(benchmark_json("speed", processes_of(records(grid))))
     program = [str(Path(sys.executable).with_name("pytest-benchmark")), "compare", "one.json", "--histogram=h"]
     subprocess.run(program, cwd=tmp_path, check=True, capture_output=True)

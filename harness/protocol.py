@@ -1,0 +1,87 @@
+"""What both sides of the process boundary know: the harness, and the subject in the environment under test.
+
+Names of files, words that travel, ids of what is embedded, and how a file is handed over. Standard library only, in
+Python 3.9: the subject imports this module and `harness.errors`, and nothing else of the harness.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, get_args
+
+# The software under test, and the three packages its numbers pass through.
+SUBJECT = ("torch", "transformers", "datasets", "evaluate", "accelerate")
+PACKAGES = (*SUBJECT, "tokenizers", "safetensors", "numpy")
+
+Engine = Literal["trainer", "loop", "accelerate"]
+ENGINES: tuple[str, ...] = get_args(Engine)
+
+# How an attempt ended. A child says one of the first four; the parent knows the others.
+OK, NONFINITE, FAILED, OOM = "ok", "nonfinite", "failed", "oom"
+Status = Literal[
+    "ok", "collapsed", "nonfinite", "failed", "oom", "timeout",  # final: the cell is done
+    "killed", "interrupted", "skipped",  # not final: counted, and tried again
+]  # fmt: skip
+
+# Lines of JSON on the socket: `op` from the harness, `event` from the host and, with the job's id, from its children.
+RUN, KILL = "run", "kill"
+READY, STARTED, EXITED = "ready", "started", "exited"
+TRAINING, STEP, EVALUATED, PREDICTING, WINDOW = "training", "step", "evaluated", "predicting", "window"
+PREPARE, CELL = "prepare", "cell"
+"""Kinds of jobs."""
+
+# An attempt's folder. The first two stay beside the record.
+SERIES, LOG = "series.npz", "log.txt"
+JOB, RESULT, TRAINER = "job.json", "result.json", "trainer"
+BEACON, RANK_FILES = "rank-{}.beacon", "rank-*"
+CANNOT_WRITE = 74
+"""The exit status of a child that could not write `RESULT` (EX_IOERR)."""
+
+# Checkpoints and tasks. Raise a version when what is generated changes: content ids depend on it.
+TINY_BERT, TINY_BERT_VERSION = "embedded/tiny-bert", 1
+EMBEDDED_TASK, CORPUS_VERSION = "embedded/paraphrase", 1
+CORPUS_SIZES = {"train": 800, "validation": 240}
+HUB_TASKS: Mapping[str, tuple[str, str]] = {"glue/mrpc": ("nyu-mll/glue", "mrpc")}
+"""By the grid's name: repository and configuration."""
+SPLIT_FILES = {"train": "train.tsv", "validation": "dev.tsv"}
+"""By split: its file in a folder of GLUE files."""
+CHECKPOINT_FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
+"""Files of a checkpoint that decide what it is; READMEs and other formats' weights do not."""
+DATA_FACTS = "harness-facts.json"
+"""In a tokenized task's folder, beside a folder a split: the facts of the raw data."""
+
+MOST_OTHERS = 0.1
+"""Cores that other processes may keep busy while something is timed."""
+STAT = Path("/proc/stat")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write beside the place, flush to the disk, rename into place: a reader finds all of it or nothing."""
+    scratch = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        with scratch.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            scratch.unlink()
+        raise
+
+
+def processor_seconds() -> tuple[float | None, float | None]:
+    """CPU seconds since the machine started: busy with any process, and taken by the hypervisor.
+
+    Idle time and waiting for disks are neither. None where the system does not count them (they are Linux's).
+    """
+    try:
+        words = STAT.read_text(encoding="ascii").split("\n", 1)[0].split()
+        user, nice, system, _, _, interrupts, soft, stolen = map(int, words[1:9])
+    except (OSError, ValueError):
+        return None, None
+    tick = os.sysconf("SC_CLK_TCK")
+    return (user + nice + system + interrupts + soft) / tick, stolen / tick

@@ -1,0 +1,1 @@
+"""What cells train on: tasks and checkpoints, found, loaded, hashed."""

@@ -1,0 +1,168 @@
+"""What every engine starts from: data, model and resolved arguments of one cell."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable
+
+import datasets
+import numpy as np
+import torch
+from transformers import AutoTokenizer, DataCollatorWithPadding, set_seed
+
+from harness.protocol import BEACON, TRAINER
+from harness.subject import arguments as subject_arguments
+from harness.subject.data import checkpoints
+from harness.subject.watch.stopwatch import Stopwatch
+
+Emit = Callable[[dict[str, Any]], None]
+Mark = Callable[[str], None]
+BACKENDS = {"cpu": "gloo", "cuda": "nccl"}
+"""Of `torch.distributed`, by accelerator: what ranks talk through."""
+BEACON_BYTES = 96
+
+
+@dataclass
+class Setup:
+    """A cell made ready on one rank. `requested` are the arguments in today's names, `arguments` what they became.
+
+    `build_model` makes the model anew from the checkpoint, as seeded as the cell asks for: a resumed run starts so.
+    With a `stopwatch` the cell is timed: an engine trains until that has `finished`, and does not evaluate nor predict.
+    """
+
+    cell: dict[str, Any]
+    folder: Path
+    splits: Any
+    tokenizer: Any
+    collator: Any
+    model: Any
+    loaded: dict[str, list[str] | None]
+    requested: dict[str, Any]
+    arguments: Any
+    build_model: Callable[[], Any]
+    score: Callable[[np.ndarray, np.ndarray], dict[str, float]]
+    stopwatch: Stopwatch | None = None
+
+
+def prepare(job: dict[str, Any], folder: Path, emit: Emit, clock: Clock) -> Setup:
+    """Load a cell's data and model and resolve its arguments.
+
+    Raises
+    ------
+    RuntimeError
+        Where the rank's world is not the one asked for.
+    """
+    cell, checkpoint = job["cell"], job["checkpoint"]
+    splits = datasets.load_from_disk(job["dataset"])
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint["path"], trust_remote_code=False)
+    clock.lap("tokenize")
+
+    found: dict[str, list[str] | None] = {}
+
+    def build_model() -> Any:
+        if cell["head_seeding"] == "seeded":
+            # The course leaves this out: its head is random even at a fixed seed. "course" keeps that.
+            set_seed(cell["seed"])
+        model, loaded = checkpoints.load_model(
+            checkpoint["path"],
+            checkpoint["config"],
+            dropout=cell.get("dropout", "model") is not False,
+            random=checkpoint.get("random", False),
+        )
+        found.update(loaded)
+        if cell.get("accepts_loss_kwargs", "model") is False:
+            # The work-around for huggingface/transformers#47688: the Trainer scales the loss itself.
+            model.accepts_loss_kwargs = False
+        return model
+
+    model = build_model()
+    clock.lap("load")
+    requested = {**job["arguments"], **_precision(cell["precision"]), "seed": cell["seed"]}
+    requested["output_dir"] = str(folder / TRAINER)
+    requested["use_cpu"] = job["accelerator"] == "cpu"
+    if cell["devices"] > 1:
+        requested.setdefault("ddp_backend", BACKENDS[job["accelerator"]])
+    arguments = subject_arguments.build(requested)
+    if arguments.world_size != cell["devices"]:
+        raise RuntimeError(f"{cell['devices']} ranks were asked for; {arguments.world_size} are seen")
+    stopwatch = Stopwatch(job["timing"], cell["precision"], emit) if "timing" in job else None
+    return Setup(
+        cell=cell,
+        folder=folder,
+        splits=splits,
+        tokenizer=tokenizer,
+        collator=DataCollatorWithPadding(tokenizer=tokenizer),
+        model=model,
+        loaded=found,
+        requested=requested,
+        arguments=arguments,
+        build_model=build_model,
+        score=_unscored if stopwatch is not None else _scorer(),
+        stopwatch=stopwatch,
+    )
+
+
+def _scorer() -> Callable[[np.ndarray, np.ndarray], dict[str, float]]:
+    # Imports that a fresh interpreter which only measures speed need not wait for.
+    from harness.subject.metrics.paraphrase.paraphrase import Paraphrase
+
+    metric = Paraphrase(experiment_id=f"cell-{os.getpid()}", keep_in_memory=True)
+
+    def score(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+        return metric.compute(predictions=np.argmax(logits, axis=-1), references=labels)
+
+    return score
+
+
+def _unscored(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    raise RuntimeError("a timing cell is not evaluated")
+
+
+def _precision(precision: str) -> dict[str, Any]:
+    """The flags of each precision; every flag is set, so that no version's default decides."""
+    flags: dict[str, Any] = {"fp16": precision == "fp16", "bf16": precision == "bf16"}
+    if torch.cuda.is_available():
+        flags["tf32"] = precision == "tf32"
+    return flags
+
+
+def beacon(folder: Path) -> Callable[[str], None]:
+    """Where this process is a rank: a function that notes what it is doing, at the cost of one small write."""
+    if "RANK" not in os.environ:
+        return _silent
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    descriptor = os.open(folder / BEACON.format(os.environ["RANK"]), flags, 0o644)
+    count = 0
+
+    def mark(text: str) -> None:
+        nonlocal count
+        count += 1
+        os.pwrite(descriptor, f"{count} {text}".ljust(BEACON_BYTES).encode()[:BEACON_BYTES], 0)
+
+    return mark
+
+
+def _silent(text: str) -> None:
+    """Nobody waits for a cell that is alone."""
+
+
+class Clock:
+    """Wall-clock seconds by phase; a phase may have several laps. A fresh interpreter is of some `age` by now."""
+
+    def __init__(self, age: float = 0.0) -> None:
+        self.seconds: dict[str, float] = {"start": age} if age else {}
+        self._age, self._start = age, time.perf_counter()
+        self._mark = self._start
+
+    def lap(self, phase: str) -> None:
+        """Add the time since the last lap to a phase."""
+        now = time.perf_counter()
+        self.seconds[phase] = self.seconds.get(phase, 0.0) + now - self._mark
+        self._mark = now
+
+    def total(self) -> float:
+        """Seconds since the clock was made, and the process's age at that time."""
+        return self._age + time.perf_counter() - self._start

@@ -1,0 +1,143 @@
+"""The one adapter around a `Trainer`: it tells what watches a run of each turn of it. It knows no task."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import torch
+from transformers import TrainerCallback
+
+from harness.subject.watch.fingerprint import ID_COLUMN, UNKNOWN, CarryIds, RunTrace
+from harness.subject.watch.observation import StepSeries
+
+
+class TrainerAdapter(TrainerCallback):
+    """Wraps the calls that no callback is told of, before `train()`; each wrapper returns its callee's own result.
+
+    The trace is told of a turn before the series is: what it hashes and marks is no part of a step's time.
+    """
+
+    def __init__(self, trainer: Any, series: StepSeries, trace: RunTrace) -> None:
+        self._trainer, self._series, self._trace = trainer, series, trace
+        trace.watch(trainer.model)
+        self._wrap_loader()
+        self._wrap_step()
+        self._wrap_evaluation()
+        trainer.add_callback(self)
+
+    def facts(self) -> dict[str, Any]:
+        """Return this rank's part of the fingerprint that is no array: see `RunTrace.describe`."""
+        trainer = self._trainer
+        return self._trace.describe(
+            trainer.args,
+            examples=len(trainer.train_dataset),
+            scaler=self._scaler,
+            accepts_loss_kwargs=getattr(trainer, "model_accepts_loss_kwargs", None),
+        )
+
+    @property
+    def _scaler(self) -> Any:
+        return getattr(self._trainer.accelerator, "scaler", None)
+
+    def _wrap_loader(self) -> None:
+        """Have the examples' ids travel with their batches."""
+        trainer, loader = self._trainer, self._trainer.get_train_dataloader
+
+        def carrying_loader(*args: Any, **kwargs: Any) -> Any:
+            columns = getattr(trainer.train_dataset, "column_names", None) or []
+            if ID_COLUMN not in columns or not trainer.args.remove_unused_columns:
+                return loader(*args, **kwargs)
+            trainer._set_signature_columns_if_needed()
+            kept, collator = trainer._signature_columns, trainer.data_collator
+            trainer._signature_columns, trainer.data_collator = [*kept, ID_COLUMN], CarryIds(collator)
+            try:
+                return loader(*args, **kwargs)
+            finally:
+                trainer._signature_columns, trainer.data_collator = kept, collator
+
+        trainer.get_train_dataloader = carrying_loader
+
+    def _wrap_step(self) -> None:
+        """See each micro-batch with its loss, and the gradient's norm with what it is clipped to."""
+        trainer, step = self._trainer, self._trainer.training_step
+        clip = trainer.accelerator.clip_grad_norm_
+
+        def watched_step(model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+            examples = _examples(inputs)
+            loss = self._trace.micro_batch(inputs, step, model, inputs, *args, **kwargs)
+            self._series.micro_batch(loss, examples)
+            return loss
+
+        def watched_clip(parameters: Any, max_norm: Any, *args: Any, **kwargs: Any) -> Any:
+            self._trace.clipped(max_norm)
+            norm = clip(parameters, max_norm, *args, **kwargs)
+            self._series.clipped(norm)
+            return norm
+
+        if hasattr(trainer, "get_batch_samples"):  # since transformers 4.46
+            batches = trainer.get_batch_samples
+
+            def watched_batches(*args: Any, **kwargs: Any) -> Any:
+                self._trace.fetching()
+                return batches(*args, **kwargs)
+
+            trainer.get_batch_samples = watched_batches
+        trainer.training_step = watched_step
+        trainer.accelerator.clip_grad_norm_ = watched_clip
+
+    def _wrap_evaluation(self) -> None:
+        """Time the evaluations: they are no training time."""
+        evaluate = self._trainer.evaluate
+
+        def watched_evaluate(*args: Any, **kwargs: Any) -> Any:
+            start = time.perf_counter()
+            metrics = evaluate(*args, **kwargs)
+            self._series.evaluation_took(time.perf_counter() - start)
+            return metrics
+
+        self._trainer.evaluate = watched_evaluate
+
+    # The Trainer's events, in their order within a run.
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._trace.train_begins(self._trainer.model, kwargs.get("optimizer"))
+        self._series.train_begins(state.max_steps, self._trainer.model)
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._series.not_waiting()
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._series.step_begins()
+
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        # The scheduler moves on before `on_step_end`.
+        scheduler = kwargs.get("lr_scheduler")
+        self._series.optimizer_begins(float(scheduler.get_last_lr()[0]) if scheduler is not None else float("nan"))
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._trace.step_ends(self._scaler)
+        self._series.step_ends(state.global_step, state.max_steps)
+        if self._series.finished:
+            control.should_training_stop = True
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        loader: Any = kwargs.get("train_dataloader")
+        self._trace.epoch_ends(len(loader) if hasattr(loader, "__len__") else UNKNOWN)
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._series.not_waiting()
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **kwargs: Any) -> None:
+        self._trace.evaluated()
+        scores = {key[len("eval_") :]: value for key, value in (metrics or {}).items() if key.startswith("eval_")}
+        self._series.evaluated(float(state.epoch or 0.0), state.global_step, state.max_steps, scores)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._trace.train_ends()
+        self._series.train_ends()
+
+
+def _examples(inputs: Any) -> int:
+    """The number of examples in a batch: each of its tensors has a row for each."""
+    return next((len(value) for value in inputs.values() if isinstance(value, torch.Tensor) and value.ndim), 0)

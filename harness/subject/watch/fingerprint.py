@@ -1,0 +1,183 @@
+"""What a training run did: which examples, which losses, which switches. It watches and changes nothing.
+
+The ids of examples travel with their batch (prefetching and loader workers cannot disturb them) and are taken out
+before the model sees it; scalars stay on the device until training ends.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+import numpy as np
+import torch
+
+from harness.subject.data import checkpoints
+from harness.subject.watch.observation import to_float32
+from harness.subject.watch.precision import PrecisionWatch
+
+ID_COLUMN = "idx"
+TRAVELLING = "harness_example_ids"
+UNKNOWN = -1
+"""Number of ids in a micro-batch whose examples cannot be told."""
+
+Mark = Callable[[str], None]
+
+
+class RunTrace:
+    """One rank's part of the fingerprint, told by whoever runs the loop. It knows no `Trainer`.
+
+    `mark` is told at each turn what the rank is doing, so that a hanging one can be named.
+    """
+
+    def __init__(self, asked_precision: str, mark: Mark = lambda text: None, compiled: bool = False) -> None:
+        self.precision = PrecisionWatch(asked_precision)
+        self.init_sha256 = ""
+        self.dropout: bool | None = None
+        self.clipping: float | None = None
+        self._watched = compiled  # a compiled model hides its products
+        self._mark = mark
+        self._model_losses: list[torch.Tensor] = []
+        self._ids: list[Any] = []
+        self._shapes: list[Any] = []
+        self._step_ends: list[int] = []
+        self._epoch_ends: list[int] = []
+        self._epoch_batches: list[int] = []
+        self._hook: Any = None
+        self._step_hook: Any = None
+        self._optimizer_steps = 0
+        self._scales: list[torch.Tensor] = []
+
+    def watch(self, model: Any) -> None:
+        """See the losses that the model itself returns in training."""
+        self._hook = model.register_forward_hook(self._after_forward)
+
+    def train_begins(self, model: Any, optimizer: Any) -> None:
+        """Hash the initial weights, and count the optimizer's own steps from now on.
+
+        Not before: unseeded ranks agree only once rank 0's weights have been broadcast.
+        """
+        self.init_sha256 = checkpoints.weights_sha256(model)
+        optimizer = getattr(optimizer, "optimizer", optimizer)
+        if isinstance(optimizer, torch.optim.Optimizer):
+            self._step_hook = optimizer.register_step_post_hook(self._after_optimizer_step)
+        self._mark("ready to train")
+
+    def fetching(self) -> None:
+        """The next batch is asked for; ranks may already wait for each other in it."""
+        self._mark(f"fetching batches (step {len(self._step_ends) + 1})")
+
+    def micro_batch(self, inputs: Any, step: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Take the examples' ids out of a batch, and return what `step` makes of it: forward and backward."""
+        self._mark(f"in micro-batch {len(self._ids) + 1} (step {len(self._step_ends) + 1})")
+        self._ids.append(inputs.pop(TRAVELLING, None))
+        self._shapes.append(tuple(inputs["input_ids"].shape) if "input_ids" in inputs else None)
+        if self._watched:
+            loss = step(*args, **kwargs)
+        else:
+            self._watched = True
+            loss = self.precision.first_step(step, *args, **kwargs)
+        self._mark(f"after micro-batch {len(self._ids)} (step {len(self._step_ends) + 1})")
+        return loss
+
+    def clipped(self, max_norm: Any) -> None:
+        """The gradient has been clipped to a norm; infinite where it was only measured."""
+        self.clipping = float(max_norm)
+
+    def step_ends(self, scaler: Any = None) -> None:
+        """An optimizer step has ended; `scaler` is the loss scaler, where there is one."""
+        self._step_ends.append(len(self._ids))
+        self._mark(f"ending step {len(self._step_ends)}")
+        scale = getattr(scaler, "_scale", None)
+        if scale is not None:
+            self._scales.append(scale.detach().clone())
+
+    def epoch_ends(self, batches: int) -> None:
+        """An epoch that could have had so many batches on this rank has ended."""
+        self._epoch_ends.append(len(self._ids))
+        self._epoch_batches.append(batches)
+
+    def evaluated(self) -> None:
+        """An evaluation has ended."""
+        self._mark(f"after evaluating (step {len(self._step_ends)})")
+
+    def train_ends(self) -> None:
+        """Stop watching."""
+        if self._hook is not None:
+            self._hook.remove()
+        if self._step_hook is not None:
+            self._step_hook.remove()
+        self._mark("trained")
+
+    def describe(
+        self, arguments: Any, examples: int, scaler: Any = None, accepts_loss_kwargs: bool | None = None
+    ) -> dict[str, Any]:
+        """Return this rank's part of the fingerprint that is no array."""
+        mode = arguments.parallel_mode
+        return {
+            "world_size": int(arguments.world_size),
+            "parallel_mode": str(getattr(mode, "value", mode)),
+            "backend": _backend(),
+            "init_sha256": self.init_sha256,
+            "precision": self.precision.settle(),
+            "initial_scale": float(scaler._init_scale) if self._scales and scaler is not None else None,
+            "dropout": self.dropout,
+            "clipping": self.clipping,
+            "attention": self.precision.attention(),
+            "optimizer_steps": self._optimizer_steps if self._step_hook is not None else None,
+            "accepts_loss_kwargs": accepts_loss_kwargs,
+            "examples": examples,
+            "batch": int(arguments.per_device_train_batch_size),
+            "drop_last": bool(arguments.dataloader_drop_last),
+        }
+
+    def trace(self) -> dict[str, np.ndarray]:
+        """Return this rank's arrays: by micro-batch, with the ends of steps and epochs as numbers of micro-batches."""
+        ids = [UNKNOWN if found is None else len(found) for found in self._ids]
+        known = [found.detach().cpu().numpy() for found in self._ids if found is not None]
+        # A model that hides its loss in some forward has no losses by micro-batch at all.
+        complete = len(self._model_losses) == len(self._ids)
+        return {
+            "model_loss": to_float32(self._model_losses if complete else []),
+            "ids": np.concatenate(known).astype("<i4") if known else np.zeros(0, "<i4"),
+            "id_counts": np.array(ids, dtype=np.int32),
+            "shapes": np.array([s if s and len(s) == 2 else (UNKNOWN, UNKNOWN) for s in self._shapes], dtype=np.int32),
+            "step_ends": np.array(self._step_ends, dtype=np.int32),
+            "epoch_ends": np.array(self._epoch_ends, dtype=np.int32),
+            "epoch_batches": np.array(self._epoch_batches, dtype=np.int32),
+            "scales": to_float32(self._scales),
+        }
+
+    def _after_forward(self, model: Any, args: Any, output: Any) -> None:
+        if not model.training:
+            return
+        loss = output.get("loss") if isinstance(output, dict) else output[0]
+        if loss is not None:
+            # A copy: the Trainer scales the model's own tensor in place.
+            self._model_losses.append(loss.detach().clone())
+        if self.dropout is None:
+            dropouts = (m for m in model.modules() if isinstance(m, torch.nn.modules.dropout._DropoutNd))
+            self.dropout = any(module.training and module.p > 0 for module in dropouts)
+
+    def _after_optimizer_step(self, *args: Any) -> None:
+        self._optimizer_steps += 1
+
+
+class CarryIds:
+    """A collator that takes the id from each example, collates the rest as ever, and lets the ids ride along."""
+
+    def __init__(self, collator: Callable[..., Any]) -> None:
+        self._collator = collator
+
+    def __call__(self, features: list[dict[str, Any]]) -> Any:
+        """Collate them, ids apart."""
+        ids = [int(feature[ID_COLUMN]) for feature in features]
+        batch = self._collator([{k: v for k, v in f.items() if k != ID_COLUMN} for f in features])
+        batch[TRAVELLING] = torch.tensor(ids)
+        return batch
+
+
+def _backend() -> str | None:
+    distributed = torch.distributed
+    if not distributed.is_available() or not distributed.is_initialized():
+        return None
+    return str(distributed.get_backend())

@@ -1,0 +1,61 @@
+"""How quiet the machine was: what other processes and the hypervisor took while a window was timed.
+
+The kernel's own counters, read at the window's two edges and nowhere between.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from harness.protocol import MOST_OTHERS, processor_seconds
+
+MOST_STEAL = 0.01
+MOST_DRIFT = 0.1
+"""How far the matrix products' rate may have moved between the window's two sides."""
+
+
+def snapshot() -> dict[str, Any]:
+    """The counters now, in seconds: wall clock, this process' CPU time, the machine's busy and stolen time.
+
+    `busy` and `stolen` are None where the system does not keep them (they are Linux's).
+    """
+    busy, stolen = processor_seconds()
+    return {"wall": time.perf_counter(), "own": time.process_time(), "busy": busy, "stolen": stolen, "load": _load()}
+
+
+def between(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """What one process saw of a window: its seconds, its own CPU time, the machine's busy and stolen time."""
+    found = {name: _difference(before[name], after[name]) for name in ("wall", "own", "busy", "stolen")}
+    return {**found, "load": before["load"], "cores": os.cpu_count() or 1}
+
+
+def noise(seen: Sequence[dict[str, Any]], drift: float | None = None) -> dict[str, Any]:
+    """The record's `Noise`: what each rank saw of the window (rank 0 first), and the drift of the products' rate."""
+    first = seen[0]
+    wall, others, steal = first["wall"], None, None
+    if first["busy"] is not None:
+        own = sum(one["own"] for one in seen)
+        others = max(0.0, (first["busy"] - own) / wall)
+        steal = first["stolen"] / (wall * first["cores"])
+    reasons: list[str] = []
+    if others is not None and others > MOST_OTHERS:
+        reasons.append(f"other processes kept {others:.2f} cores busy (at most {MOST_OTHERS:g})")
+    if steal is not None and steal > MOST_STEAL:
+        reasons.append(f"the hypervisor took {100 * steal:.1f} % of the CPU time (at most {100 * MOST_STEAL:g} %)")
+    if drift is not None and abs(drift) > MOST_DRIFT:
+        reasons.append(f"the machine's own speed moved by {100 * drift:+.0f} % (at most {100 * MOST_DRIFT:g} %)")
+    return {"others_cores": others, "steal": steal, "load": first["load"], "reasons": reasons}
+
+
+def _difference(before: float | None, after: float | None) -> float | None:
+    return None if before is None or after is None else after - before
+
+
+def _load() -> float | None:
+    try:
+        return os.getloadavg()[0]
+    except OSError:
+        return None

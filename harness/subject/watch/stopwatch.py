@@ -1,0 +1,249 @@
+"""The stopwatch of a timing cell: what each moment of the measured steps was spent on, to be read when all is over.
+
+Between two marks the loop did one thing, which the second mark names. On CUDA a mark is an event on the stream and
+devices are waited for at the window's edges only; elsewhere it is the host's clock.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Callable
+
+import numpy as np
+import torch
+
+from harness.protocol import WINDOW
+from harness.subject.watch import noise, peak
+from harness.subject.watch.profile import Profile
+
+DATA, FORWARD, BACKWARD, OPTIMIZER, OTHER = STAGES = ("data", "forward", "backward", "optimizer", "other")
+ACCELERATOR_WARM_UP_S = 10.0
+PERCENTILES = (5, 50, 95)
+
+Emit = Callable[[dict[str, Any]], None]
+
+
+class Stopwatch:
+    """Times one rank. It is told of the loop's turns by the series of the run, and hooks the model for its own.
+
+    Parameters
+    ----------
+    asked
+        `warmup_steps`, `measured_steps`, and `counts`: whether this process also counts the model's work and
+        profiles some steps after the measured ones (one replicate does that for all). `session` and `place` travel
+        into the record.
+    """
+
+    def __init__(self, asked: dict[str, Any], precision: str, emit: Emit) -> None:
+        self._asked, self._precision, self._emit = asked, precision, emit
+        self._model: Any = None
+        self._device = torch.device("cpu")
+        self._marks: list[tuple[str, Any]] = []
+        self._open = False
+        self._steps = self._measured = self._warm_up = 0
+        self._begun = self._closed = 0.0
+        self._before: dict[str, Any] = {}
+        self._seen: dict[str, Any] = {}
+        self._probe: dict[str, Any] = {}
+        self._step_marks: list[int] = []
+        self._micro = self._first_micro = self._last_micro = 0
+        self._micro_ends: list[int] = []
+        self._memory: float | None = None
+        self._profile: Profile | None = None
+        self.finished = False
+
+    # The loop's turns.
+
+    def begins(self, model: Any) -> None:
+        """The first batch is about to be asked for; `model` is the bare one, on its device."""
+        self._model = model
+        self._device = next(model.parameters()).device
+        model.register_forward_pre_hook(lambda *_: self.mark(OTHER))
+        model.register_forward_hook(lambda *_: self.mark(FORWARD))
+        self._probe = peak.probe(self._device, self._precision)
+        self._begun = time.perf_counter()
+
+    def mark(self, stage: str) -> None:
+        """What ends now was `stage`."""
+        if self._open:
+            self._marks.append((stage, self._instant()))
+        elif self._profile is not None and stage == DATA:
+            self._profile.batch_arrives()
+
+    def micro_batch_ends(self) -> None:
+        """Forward and backward of a micro-batch are done."""
+        self._micro += 1
+        self.mark(BACKWARD)
+
+    def step_ends(self) -> None:
+        """An optimizer step has ended. Opens and closes the window, and what follows it."""
+        self.mark(OPTIMIZER)
+        self._steps += 1
+        if self._open:
+            self._measured += 1
+            self._step_marks.append(len(self._marks))
+            self._micro_ends.append(self._micro)
+            if self._measured == self._asked["measured_steps"]:
+                self._close()
+        elif self._profile is not None:
+            self.finished = self._profile.step_ends()
+        elif not self._closed and self._steps >= self._asked["warmup_steps"] and self._warm():
+            self._open_window()
+
+    # The window.
+
+    def _warm(self) -> bool:
+        if self._device.type != "cuda":
+            return True
+        warm = torch.tensor([float(time.perf_counter() - self._begun >= ACCELERATOR_WARM_UP_S)], device=self._device)
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            torch.distributed.all_reduce(warm, torch.distributed.ReduceOp.MIN)  # the window is the same on all ranks
+        return bool(warm.item())
+
+    def _open_window(self) -> None:
+        self._wait()
+        if self._device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self._device)
+        self._first_micro, self._warm_up = self._micro, self._steps
+        self._emit({"event": WINDOW, "edge": "opens"})
+        self._before = noise.snapshot()
+        self._open = True
+        self._marks.append(("", self._instant()))
+
+    def _close(self) -> None:
+        self._wait()
+        self._closed = time.perf_counter()
+        self._open = False
+        self._last_micro = self._micro
+        self._seen = noise.between(self._before, noise.snapshot())
+        self._emit({"event": WINDOW, "edge": "closes"})
+        if self._device.type == "cuda":
+            self._memory = torch.cuda.max_memory_allocated(self._device) / 2**20
+        if self._asked["counts"]:
+            self._profile = Profile(self._device)
+        self.finished = self._profile is None
+
+    def _instant(self) -> Any:
+        if self._device.type != "cuda":
+            return time.perf_counter()
+        event = torch.cuda.Event(enable_timing=True)
+        event.record()
+        return event
+
+    def _wait(self) -> None:
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+
+    # When all is over.
+
+    def part(self, shapes: np.ndarray, lengths: np.ndarray | None) -> dict[str, Any]:
+        """Return this rank's part of the record's `Timing`.
+
+        Parameters
+        ----------
+        shapes
+            (micro-batches, 2): examples and tokens each, of the whole run on this rank.
+        lengths
+            (micro-batches,): tokens of each that are no padding; None where they cannot be told.
+
+        Raises
+        ------
+        RuntimeError
+            Where the run ended before the window did.
+        """
+        if not self._closed:
+            raise RuntimeError(
+                f"timing: the run ended after {self._steps} steps; allowed more than "
+                f"{self._asked['warmup_steps']} + {self._asked['measured_steps']}"
+            )
+        after = peak.probe(self._device, self._precision)
+        names = [name for name, _ in self._marks[1:]]
+        spent = self._spent()
+        window = shapes[self._first_micro : self._last_micro].astype(np.int64)
+        ends = np.array(self._micro_ends) - self._first_micro
+        examples = np.add.reduceat(window[:, 0], np.concatenate([[0], ends[:-1]]))
+        steps = np.add.reduceat(spent, np.concatenate([[0], np.array(self._step_marks[:-1]) - 1]))
+        real = None if lengths is None else int(lengths[self._first_micro : self._last_micro].sum())
+        known = bool((window[:, 1] > 0).all())
+        return {
+            "session": self._asked["session"],
+            "place": self._asked["place"],
+            "clock": "device" if self._device.type == "cuda" else "host",
+            "warmup_steps": self._warm_up,
+            "steps": self._measured,
+            "step_seconds": steps.tolist(),
+            "step_samples": examples.tolist(),
+            "stages": {stage: float(spent[[name == stage for name in names]].sum()) for stage in STAGES},
+            "tokens": int((window[:, 0] * window[:, 1]).sum()) if known else None,
+            "real_tokens": real,
+            "flops": self._work(window) if known and self._asked["counts"] else None,
+            "limit": {**self._probe, "best": max(self._probe["best"], after["best"])},
+            "drift": after["median"] / self._probe["median"] - 1,
+            "breakdown": None if self._profile is None else self._profile.shares,
+            "seen": self._seen,
+            "memory": self._memory,
+        }
+
+    def _spent(self) -> np.ndarray:
+        instants = [instant for _, instant in self._marks]
+        if self._device.type != "cuda":
+            return np.diff(np.array(instants, dtype=np.float64))
+        return np.array([a.elapsed_time(instants[n + 1]) / 1e3 for n, a in enumerate(instants[:-1])])
+
+    def _work(self, window: np.ndarray) -> float | None:
+        try:
+            work = peak.Work(self._model)
+        except (ValueError, RuntimeError, NotImplementedError) as error:
+            print(f"the model's work cannot be counted: {error}", flush=True)
+            return None
+        return float(work.of(window[:, 0].astype(np.float64), window[:, 1].astype(np.float64)).sum())
+
+
+def timing(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """The record's `Timing`, of its ranks' parts in rank order.
+
+    Ranks wait for each other in every step: a step takes as long as its slowest rank.
+    """
+    first = parts[0]
+    seconds = np.max([part["step_seconds"] for part in parts], axis=0)
+    samples = np.sum([part["step_samples"] for part in parts], axis=0)
+    # Stages are rank 0's: a step that another rank made longer was rank 0's waiting, in its backward pass.
+    stages = dict(first["stages"])
+    stages[BACKWARD] += float(seconds.sum()) - sum(stages.values())
+    total, count = float(sum(stages.values())), int(samples.sum())
+    tokens = _sum(parts, "tokens")
+    best = sum(part["limit"]["best"] for part in parts)
+    flops = _sum(parts, "flops")
+    drift = min((part["drift"] for part in parts), key=lambda found: -abs(found))
+    p5, p50, p95 = (float(value) * 1e3 for value in np.percentile(seconds, PERCENTILES))
+    return {
+        "session": first["session"],
+        "place": first["place"],
+        "clock": first["clock"],
+        "warmup_steps": first["warmup_steps"],
+        "steps": first["steps"],
+        "seconds": total,
+        "samples": count,
+        "samples_per_second": count / total,
+        "median_samples_per_second": float(np.median(samples / seconds)),
+        "tokens": tokens,
+        "tokens_per_second": None if tokens is None else tokens / total,
+        "real_tokens": _sum(parts, "real_tokens"),
+        "step_ms": {"p5": p5, "p50": p50, "p95": p95},
+        "stages": stages,
+        "flops": flops,
+        "limit": {
+            "dtype": first["limit"]["dtype"],
+            "size": first["limit"]["size"],
+            "flops_per_second": best,
+            "drift": drift,
+        },
+        "mfu": None if flops is None else flops / total / best,
+        "breakdown": first["breakdown"],
+        "noise": noise.noise([part["seen"] for part in parts], drift),
+    }
+
+
+def _sum(parts: list[dict[str, Any]], name: str) -> Any:
+    values = [part[name] for part in parts]
+    return None if any(value is None for value in values) else sum(values)

@@ -1,0 +1,102 @@
+"""`check`, `report` and `baseline` over the made-up scores: numbers, texts, files for a CI, exit codes."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from tests.characterization.conftest import Harness
+from tests.characterization.golden import bag, kinds, same, same_outline, same_text, shortened, words
+from tests.characterization.payload import payload, plain
+
+GRIDS = ("scores", "looks", "both")
+DECIDING = """
+--inconclusive pass | --fail-on parity | --fail-on stability | --fail-on quality | --select seed=42
+--select precision=bf16 --inconclusive pass | --select precision=fp32 | --select precision=fp32 --inconclusive pass
+--select checkpoint=cased | --select checkpoint=cased --select precision=fp16
+--select precision=fp32 --select checkpoint=google-bert/bert-base-uncased --fail-on parity
+--select precision=fp32 --select checkpoint=google-bert/bert-base-uncased --inconclusive pass
+"""
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+def test_check_as_json(harness: Harness, grid: str) -> None:
+    done = harness("check", f"{grid}.toml", "--json")
+    found = plain(payload("check", done))
+    same(f"check-{grid}", {"code": done.code, "verdicts": [shortened(one) for one in found], "keys": kinds(found)})
+
+
+@pytest.mark.parametrize("grid", GRIDS[1:])
+def test_check_for_people(harness: Harness, grid: str) -> None:
+    done = harness("check", f"{grid}.toml")
+    same(f"check-{grid}-words", [done.code, done.err, bag(plain(done.out))], depth=1)
+
+
+def test_check_for_a_ci(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    summary = Path("summary.md").absolute()
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    done = harness("check", "scores.toml", "--junit", "out/j.xml", "--out", "out/v.md")
+    assert done.code == 1
+    assert {path.name for path in Path("out").iterdir()} == {"j.xml", "v.md", "v-forest.svg"}
+    same_text("check-junit", junit_lines(Path("out/j.xml")))
+    same_outline("check-summary", plain(summary.read_text(encoding="utf-8")))
+    told = words(done.out + done.err)
+    same_text("check-annotations", [line for line in told if line.startswith("::")])
+    same("check-scores-words", bag("\n".join(line for line in told if not line.startswith("::"))), depth=0)
+
+
+def test_what_decides_the_exit_code(harness: Harness) -> None:
+    found = {}
+    for options in DECIDING.strip().replace("\n", " | ").split(" | "):
+        done = harness("check", "scores.toml", *options.split(), "--json")
+        outcomes = sorted(one["outcome"] for one in payload("check", done))
+        found[options] = f"exit {done.code}: {' '.join(bag(' '.join(outcomes)))}"
+    same("check-exit-codes", found, depth=1)
+
+
+@pytest.mark.parametrize("grid", ["scores", "both", "speed"])
+def test_report(harness: Harness, grid: str) -> None:
+    done = harness("report", f"{grid}.toml", "-o", "out/r.md", "--command", "made by the tests")
+    assert (done.code, done.err) == (0, "")
+    same_outline(f"report-{grid}", plain(Path("out/r.md").read_text(encoding="utf-8")))
+    data = plain(json.loads(Path("out/r.json").read_text(encoding="utf-8")))
+    files = sorted(path.name for path in Path("out").iterdir())
+    same(f"report-{grid}", {"keys": kinds(data), "files": files, "report": shortened(data)})
+
+
+def test_a_baseline(harness: Harness) -> None:
+    path, other = Path("scores.json"), Path("other.json")
+    saved = harness("baseline", "save", "scores.toml", "-o", str(path), "--note", "a note")
+    again = harness("baseline", "save", "scores.toml", "-o", str(path))
+    changed = json.loads(path.read_text(encoding="utf-8"))
+    data = plain(changed)
+    for configuration in changed["configurations"]:
+        for run in configuration["seeds"].values():
+            if run.get("accuracy") is not None:
+                run["accuracy"] = round(run["accuracy"] + 0.03, 6)
+    other.write_text(json.dumps(changed), encoding="utf-8")
+    same("baseline", {"keys": kinds(data), "file": shortened(data)})
+    told = [f"exit {done.code} {line}" for done in (saved, again) for line in words(plain(done.out + done.err))]
+    for options in ((str(path),), (str(other),), (str(other), "--margin", "20"), (str(path), "--inconclusive", "pass")):
+        done = harness("baseline", "compare", options[0], "scores.toml", *options[1:])
+        told.append(f"{' '.join(options)}: exit {done.code}: {' '.join(bag(plain(done.out)))}")
+    same_text("baseline", told)
+    done = harness("baseline", "compare", str(other), "scores.toml", "--json")
+    found = plain(payload("baseline compare", done))
+    same("baseline-compare", {"code": done.code, "found": shortened(found), "keys": kinds(found)}, depth=4)
+
+
+def junit_lines(path: Path) -> list[str]:
+    """A line a suite and a test: class and name, and what became of it."""
+    found = []
+    for suite in ET.parse(path).getroot().iter("testsuite"):
+        counts = {name: value for name, value in sorted(suite.attrib.items()) if name not in ("time", "timestamp")}
+        found.append(" ".join(f"{name}={value}" for name, value in counts.items()))
+        for case in suite.iter("testcase"):
+            outcomes = [f"{child.tag} {child.attrib.get('message', '')[:60]}" for child in case]
+            found.append(f"{case.attrib['classname']} | {case.attrib['name']} | {'; '.join(outcomes)}")
+    return found

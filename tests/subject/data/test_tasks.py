@@ -1,0 +1,276 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.errors import MaterialError
+from harness.protocol import CORPUS_SIZES, EMBEDDED_TASK, TINY_BERT
+from harness.record.model import Record
+from harness.record.store import Store
+from harness.subject.data import checkpoints, corpus, tasks
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+MRPC = REPOSITORY.parent / "shared" / "data" / "mrpc"
+HEADER = "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String"
+TASK_SHA, MODEL_SHA = "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c", "86b5e0934494bd15c9632b12f734a8a67f723594"
+
+
+def write(folder: Path, lines: list[str], end: str = "\n", start: str = "", file: str = "train.tsv") -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / file).write_bytes((start + end.join(lines) + end).encode())
+    return folder
+
+
+def read(folder: Path) -> dict[str, Any]:
+    return tasks._read_tsv(folder / "train.tsv")
+
+
+# Folders of TSV files.
+
+
+def test_quotes_are_characters_like_any_other(tmp_path: Path) -> None:
+    lines = [
+        HEADER,
+        '1\t1\t2\t"He said\tIt\'s "fine" .',
+        '0\t3\t4\t"""\t"',
+        "1\t5\t6\ta \\ b\t''",
+        "0\t7\t8\tline\u2028separator \x85 next\tnbsp\u00a0",
+    ]
+    assert read(write(tmp_path, lines)) == {
+        "sentence1": ['"He said', '"""', "a \\ b", "line\u2028separator \x85 next"],
+        "sentence2": ['It\'s "fine" .', '"', "''", "nbsp\u00a0"],
+        "label": [1, 0, 1, 0],
+        "idx": [0, 1, 2, 3],
+    }
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("start", ["", "\ufeff"])
+def test_line_ends_and_byte_order_marks_are_no_text(tmp_path: Path, end: str, start: str) -> None:
+    columns = read(write(tmp_path, [HEADER, "1\t1\t2\ta\tb", "0\t3\t4\tc\td"], end, start))
+    assert (columns["sentence2"], columns["label"]) == (["b", "d"], [1, 0])
+
+
+def test_columns_are_found_by_name(tmp_path: Path) -> None:
+    columns = read(write(tmp_path, ["#2 String\tQuality\t#1 String", "b\t1\ta"]))
+    assert (columns["sentence1"], columns["sentence2"], columns["label"]) == (["a"], ["b"], [1])
+
+
+def test_an_empty_line_at_the_end_is_no_example(tmp_path: Path) -> None:
+    columns = read(write(tmp_path, [HEADER, "1\t1\t2\ta\tb", "", "0\t1\t2\tc\td", "", ""]))
+    assert (columns["label"], columns["idx"]) == ([1, 0], [0, 1])
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ([HEADER, "1\t1\t2\ta\tb", "2\t1\t2\ta\tb"], "train.tsv, line 3: 5 columns, label '2' (expected 5 and 0 or 1)"),
+        ([HEADER, "\t1\t2\ta\tb"], "line 2: 5 columns, label ''"),
+        ([HEADER, "1\t1\t2\ta"], "line 2: 4 columns, label '1'"),
+        ([HEADER, "1\t1\t2\ta\tb\tc"], "line 2: 6 columns"),
+        ([HEADER, "yes\t1\t2\ta\tb"], "label 'yes'"),
+        ([HEADER], "no examples"),
+        (["label\ta\tb", "1\t2\t3"], "column 'Quality' is missing (it has ['label', 'a', 'b'])"),
+        (["Quality\t#1 String\tx", "1\t2\t3"], "column '#2 String' is missing"),
+        ([""], "column 'Quality' is missing"),
+    ],
+)
+def test_what_is_wrong_is_named_with_file_and_line(tmp_path: Path, lines: list[str], message: str) -> None:
+    with pytest.raises(MaterialError) as caught:
+        read(write(tmp_path, lines))
+    assert str(tmp_path / "train.tsv") in str(caught.value)
+    assert message in str(caught.value)
+
+
+def test_other_encodings_and_missing_files_are_named(tmp_path: Path) -> None:
+    with pytest.raises(MaterialError, match=r"train\.tsv"):
+        read(tmp_path)
+    (tmp_path / "train.tsv").write_bytes(f"{HEADER}\n1\t1\t2\tcaf\xe9\tb\n".encode("latin-1"))
+    with pytest.raises(MaterialError, match=r"train\.tsv: 'utf-8' codec"):
+        read(tmp_path)
+    (tmp_path / "train.tsv").write_text(f"{HEADER}\n1\t1\t2\t{'a' * 200_000}\tb\n")
+    with pytest.raises(MaterialError, match=r"train\.tsv: field larger"):
+        read(tmp_path)
+
+
+def test_a_folder_becomes_two_splits(tmp_path: Path) -> None:
+    write(tmp_path, [HEADER, "1\t1\t2\ta\tb", "0\t1\t2\tc\td"])
+    write(tmp_path, [HEADER, "1\t1\t2\te\tf"], file="dev.tsv")
+    loaded = tasks.load({"name": "x", "path": str(tmp_path)})
+    assert {split: len(loaded[split]) for split in loaded} == {"train": 2, "validation": 1}
+    assert loaded["train"].features["label"].names == ["not_equivalent", "equivalent"]
+    expected = hashlib.sha256(b"a\x1fb\x1f1\x1ec\x1fd\x1f0\x1e").hexdigest()
+    assert tasks.split_facts(loaded["train"]) == {"examples": 2, "positives": 1, "sha256": expected}
+
+
+@pytest.mark.mrpc
+def test_mrpc(mrpc_folder: Path) -> None:
+    loaded = tasks.load({"name": "glue/mrpc", "path": str(mrpc_folder)})
+    facts = {split: tasks.split_facts(loaded[split]) for split in loaded}
+    assert (facts["train"]["examples"], facts["train"]["positives"]) == (3668, 2474)
+    assert (facts["validation"]["examples"], facts["validation"]["positives"]) == (408, 279)
+
+
+# Embedded, and unknown.
+
+
+def test_the_embedded_task() -> None:
+    loaded = tasks.load({"name": EMBEDDED_TASK})
+    assert {split: len(loaded[split]) for split in loaded} == CORPUS_SIZES
+    assert loaded["train"]["idx"][:3] == [0, 1, 2]
+    assert tasks.split_facts(loaded["train"]) == tasks.split_facts(tasks.load({"name": EMBEDDED_TASK})["train"])
+
+
+def test_an_unknown_task_names_the_known_ones() -> None:
+    with pytest.raises(MaterialError, match="'glue/cola' is unknown; allowed: embedded/paraphrase, glue/mrpc, or a"):
+        tasks.load({"name": "glue/cola"})
+
+
+# Tokenized once.
+
+
+def test_a_task_is_tokenized_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import datasets
+
+    checkpoint = checkpoints.locate(TINY_BERT, None, None, tmp_path / "cache")
+    write(tmp_path / "data", [HEADER, "1\t1\t2\tthe man\tthe woman"])
+    write(tmp_path / "data", [HEADER, "0\t1\t2\tone\ttwo two two"], file="dev.tsv")
+    task = {"name": "x", "path": str(tmp_path / "data")}
+    folder = tmp_path / "cache" / "tokenized-k"
+    (tmp_path / "cache" / f"tokenized-k.{os.getpid()}.tmp").mkdir()  # what a killed process left
+    facts = tasks.tokenize_to(folder, task, checkpoint)
+    tokens = datasets.load_from_disk(str(folder))
+    assert set(tokens["train"].column_names) >= {"input_ids", "token_type_ids", "attention_mask", "label"}
+    assert tokens["train"][0]["token_type_ids"].count(1) >= 2
+    assert facts["validation"]["examples"] == 1
+    monkeypatch.setattr(tasks, "load", lambda task: pytest.fail("loaded again"))
+    assert tasks.tokenize_to(folder, task, checkpoint) == facts
+    assert [path.name for path in (tmp_path / "cache").glob("*.tmp")] == []
+
+
+# The hub, offline, through a cache laid out as its client lays it out.
+
+
+def place(hub: Path, kind: str, repository: str, sha: str, files: dict[str, Path]) -> None:
+    """Put files where `huggingface_hub` puts a repository at one commit: blobs, and links to them by commit."""
+    folder = hub / f"{kind}s--{repository.replace('/', '--')}"
+    (folder / "refs").mkdir(parents=True)
+    (folder / "refs" / "main").write_text(sha)
+    (folder / "blobs").mkdir()
+    for name, source in files.items():
+        content = source.read_bytes()
+        blob = folder / "blobs" / hashlib.sha256(content).hexdigest()
+        blob.write_bytes(content)
+        link = folder / "snapshots" / sha / name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(os.path.relpath(blob, link.parent))
+
+
+@pytest.fixture(scope="module")
+def hub_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """HF_HOME with `nyu-mll/glue` (a few sentences of ours in MRPC's form) and `tests/tiny-bert`."""
+    import datasets
+
+    home = tmp_path_factory.mktemp("hf")
+    features = datasets.Features(
+        sentence1=datasets.Value("string"),
+        sentence2=datasets.Value("string"),
+        label=datasets.ClassLabel(names=["not_equivalent", "equivalent"]),
+        idx=datasets.Value("int32"),
+    )
+    files = {}
+    for split, size in (("train", 24), ("validation", 12), ("test", 4)):
+        columns = corpus.generate("train" if split == "train" else "validation", size)
+        path = home / f"{split}.parquet"
+        datasets.Dataset.from_dict(columns, features=features).to_parquet(path)
+        files[f"mrpc/{split}-00000-of-00001.parquet"] = path
+    place(home / "hub", "dataset", "nyu-mll/glue", TASK_SHA, files)
+    tiny = checkpoints.locate(TINY_BERT, None, None, home / "tiny")
+    place(home / "hub", "model", "tests/tiny-bert", MODEL_SHA, {path.name: path for path in tiny.iterdir()})
+    return home
+
+
+@pytest.fixture(scope="module")
+def offline(hub_home: Path) -> dict[str, str]:
+    kept = {key: value for key, value in os.environ.items() if key not in ("HF_HUB_CACHE", "HF_DATASETS_CACHE")}
+    return {**kept, "HF_HOME": str(hub_home), "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(REPOSITORY)}
+
+
+def in_a_process(code: str, variables: dict[str, str], stdin: str = "") -> Any:
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=variables, input=stdin, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_revisions_come_from_the_cache(offline: dict[str, str]) -> None:
+    items = [
+        {"kind": "dataset", "id": "nyu-mll/glue", "revision": None},
+        {"kind": "model", "id": "tests/tiny-bert", "revision": "main"},
+        {"kind": "model", "id": "tests/tiny-bert", "revision": MODEL_SHA},
+        {"kind": "model", "id": "tests/tiny-bert", "revision": "v9"},
+    ]
+    answers = in_a_process("from harness.subject.data.resolve import main; main()", offline, json.dumps(items))
+    assert answers[:3] == [{"sha": sha, "from": "cache"} for sha in (TASK_SHA, MODEL_SHA, MODEL_SHA)]
+    assert answers[3]["error"].endswith("(models--tests--tiny-bert) has no revision 'v9'")
+
+
+def test_the_hubs_task_loads_offline(offline: dict[str, str]) -> None:
+    code = (
+        "import json\n"
+        "from harness.subject.data import tasks\n"
+        f"loaded = tasks.load({{'name': 'glue/mrpc', 'revision': {TASK_SHA!r}}})\n"
+        "print(json.dumps({split: tasks.split_facts(loaded[split]) for split in loaded}))\n"
+    )
+    facts = in_a_process(code, offline)
+    assert {split: found["examples"] for split, found in facts.items()} == {"train": 24, "validation": 12}
+    pairs = corpus.generate("train", 24)
+    rows = zip(pairs["sentence1"], pairs["sentence2"], pairs["label"], strict=True)
+    text = "".join("\x1f".join(map(str, row)) + "\x1e" for row in rows)
+    assert facts["train"]["sha256"] == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_a_revision_that_is_not_there_is_named(offline: dict[str, str]) -> None:
+    code = (
+        "import json\n"
+        "from harness.subject.data import tasks\n"
+        "from harness.errors import MaterialError\n"
+        "try: tasks.load({'name': 'glue/mrpc', 'revision': '0' * 40})\n"
+        "except MaterialError as error: print(json.dumps(str(error)))\n"
+    )
+    assert in_a_process(code, offline).startswith(f"task glue/mrpc (nyu-mll/glue, revision {'0' * 40}): ")
+
+
+def test_a_run_from_the_hubs_cache_records_the_commits(offline: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "hub.toml").write_text(
+        'name = "hub"\ntask = "glue/mrpc"\n[recipe]\nmax_steps = 2\n'
+        '[matrix]\ncheckpoint = ["tests/tiny-bert"]\nseed = 42\n'
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "harness", "run", "hub.toml"],
+        cwd=tmp_path,
+        env={**offline, "HARNESS_CACHE": str(tmp_path / "cache"), "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    store = Store(tmp_path / "results", "hub")
+    record: Record = store.record(store.entries()[0])
+    assert record.status in ("ok", "collapsed")
+    assert record.observed is not None
+    assert record.observed.weights is not None
+    assert record.observed.data is not None
+    assert record.observed.weights.revision == MODEL_SHA
+    assert record.observed.data.revision == TASK_SHA
+    assert record.observed.data.source == "glue/mrpc"
+    assert (record.observed.data.train.examples, record.observed.data.validation.examples) == (24, 12)
+    assert record.series["logits"] == [12, 2]

@@ -1,0 +1,70 @@
+"""The kernel's counters, made up, and what is said of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness import protocol
+from harness.subject.watch import noise
+
+
+def stat(path: Path, busy: float, stolen: float = 0.0) -> None:
+    """A /proc/stat whose user time and stolen time are these seconds."""
+    path.write_text(f"cpu  {int(busy * 100)} 0 0 500 0 0 0 {int(stolen * 100)} 0 0\ncpu0 1 2 3\n", encoding="ascii")
+
+
+@pytest.fixture
+def counters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "stat"
+    monkeypatch.setattr(protocol, "STAT", path)
+    monkeypatch.setattr(protocol.os, "sysconf", lambda name: 100)
+    monkeypatch.setattr(noise.os, "cpu_count", lambda: 2)
+    return path
+
+
+def window(counters: Path, monkeypatch: pytest.MonkeyPatch, own: float, busy: float, stolen: float = 0.0) -> dict:
+    """Ten seconds in which this process took `own` and the machine was busy for `busy` seconds of CPU time."""
+    clocks = {"perf_counter": iter([100.0, 110.0]), "process_time": iter([5.0, 5.0 + own])}
+    for name, values in clocks.items():
+        monkeypatch.setattr(noise.time, name, lambda values=values: next(values))
+    stat(counters, 1000.0, 7.0)
+    before = noise.snapshot()
+    stat(counters, 1000.0 + busy, 7.0 + stolen)
+    return noise.between(before, noise.snapshot())
+
+
+def test_alone(counters: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = noise.noise([window(counters, monkeypatch, own=10.0, busy=10.2)], drift=-0.02)
+    assert found["others_cores"] == pytest.approx(0.02)
+    assert found["steal"] == 0
+    assert found["reasons"] == []
+
+
+def test_a_neighbour(counters: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = noise.noise([window(counters, monkeypatch, own=10.0, busy=14.0)])
+    assert found["reasons"] == ["other processes kept 0.40 cores busy (at most 0.1)"]
+
+
+def test_ranks_are_no_neighbours_of_each_other(counters: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = window(counters, monkeypatch, own=9.5, busy=19.0)
+    assert noise.noise([seen, {**seen, "own": 9.4}])["others_cores"] == pytest.approx(0.01)
+    assert noise.noise([seen])["reasons"]
+
+
+def test_a_hypervisor_that_takes_its_share(counters: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = noise.noise([window(counters, monkeypatch, own=9.0, busy=9.0, stolen=1.0)])
+    assert found["steal"] == pytest.approx(0.05)
+    assert found["reasons"] == ["the hypervisor took 5.0 % of the CPU time (at most 1 %)"]
+
+
+def test_drift(counters: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = window(counters, monkeypatch, own=10.0, busy=10.0)
+    assert noise.noise([seen], drift=-0.25)["reasons"] == ["the machine's own speed moved by -25 % (at most 10 %)"]
+
+
+def test_a_system_that_keeps_no_counters(counters: Path) -> None:
+    before = noise.snapshot()
+    found = noise.noise([noise.between(before, noise.snapshot())])
+    assert (found["others_cores"], found["steal"], found["reasons"]) == (None, None, [])
