@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from harness.store import Store
+
 from harness.subject import corpus
 
 Make = Callable[..., Any]
