@@ -7,9 +7,11 @@ never a PASS. Units: points = 100 x fraction.
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Final, Literal
 
 from harness.stats.t import quantile, tail
 from harness.stats.variance import LEAST, Sd
@@ -111,8 +113,8 @@ class Decision:
     @property
     def p_block(self) -> float | None:
         """The p that a FAIL would rest on; None where the difference is not beyond the margin, or nothing can fail."""
-        beyond = -self.difference if self.direction == "lower" else abs(self.difference)
-        return self.p_diff if beyond > self.delta and not self.barred else None
+        beyond = _beyond(self.difference, self.direction) > self.delta
+        return self.p_diff if beyond and not self.barred else None
 
     @property
     def p_limit(self) -> float:
@@ -131,21 +133,32 @@ def decide(estimate: Estimate, rule: Rule) -> Decision:
     n_min = rule.n_min if rule.n_min is not None else e.sd.least_runs if e.sd else LEAST
     # The bits were compared: the difference is 0 without any estimate of a spread.
     same = e.identical and e.difference == 0
-    result = _same(e, rule) if same else _numbers(e, rule)
+    numbers = _SAME if same else _numbers(e, rule)
+    found = functools.partial(
+        Decision, n=e.n, difference=e.difference, delta=rule.delta, alpha=rule.alpha, direction=rule.direction,
+        df=e.df, sd=e.sd, **numbers,
+    )  # fmt: skip
     if e.n < n_min:
-        return replace(result, barred=True, why=f"{e.n} of at least {n_min} runs")
+        return found(outcome="INCONCLUSIVE", barred=True, why=f"{e.n} of at least {n_min} runs")
     if same:
-        return replace(result, outcome="PASS", why="equal bit for bit at every seed")
-    if result.p_diff is None or not e.varied:
+        return found(outcome="PASS", why="equal bit for bit at every seed")
+    if not numbers or not e.varied:
         why = "no estimate of the spread" if e.sd is None else "sd = 0: all runs are equal"
-        return replace(result, barred=True, why=why)
-    said = _said(result)
-    if result.p_tost is not None and result.p_tost < rule.alpha:
-        return replace(result, outcome="PASS", why=said)
-    beyond = -e.difference if rule.direction == "lower" else abs(e.difference)
-    if result.p_diff < rule.alpha and beyond > rule.delta:
-        return replace(result, outcome="FAIL", why=said)
-    return replace(result, why=said)
+        return found(outcome="INCONCLUSIVE", barred=True, why=why)
+    outcome: Outcome = "INCONCLUSIVE"
+    if numbers["p_tost"] < rule.alpha:
+        outcome = "PASS"
+    elif numbers["p_diff"] < rule.alpha and _beyond(e.difference, rule.direction) > rule.delta:
+        outcome = "FAIL"
+    return found(outcome=outcome, why=_said(e.difference, numbers["ci90"], rule.delta))
+
+
+def undecided(rule: Rule, why: str = "") -> Decision:
+    """A decision without any number: INCONCLUSIVE, and no part of a family."""
+    return Decision(
+        outcome="INCONCLUSIVE", why=why, n=0, difference=0.0, delta=rule.delta, alpha=rule.alpha,
+        direction=rule.direction, barred=True,
+    )  # fmt: skip
 
 
 def largest_p(estimate: Estimate, rule: Rule) -> float:
@@ -170,39 +183,32 @@ def withheld(decision: Decision, why: str) -> Decision:
     return decision if decision.outcome != "PASS" else replace(decision, outcome="INCONCLUSIVE", why=why)
 
 
-def undecided(rule: Rule, why: str = "", n: int = 0, difference: float = 0.0) -> Decision:
-    """A decision without any number: INCONCLUSIVE, and no part of a family."""
-    return Decision(
-        outcome="INCONCLUSIVE", why=why, n=n, difference=difference, delta=rule.delta, alpha=rule.alpha,
-        direction=rule.direction,
-    )  # fmt: skip
+_SAME: Final[Mapping[str, Any]] = {
+    "ci90": (0.0, 0.0), "ci95": (0.0, 0.0), "ci_pass": (0.0, 0.0), "p_diff": 1.0, "p_tost": 0.0
+}  # fmt: skip
 
 
-def _nothing(e: Estimate, rule: Rule) -> Decision:
-    return replace(undecided(rule, n=e.n, difference=e.difference), df=e.df, sd=e.sd)
-
-
-def _same(e: Estimate, rule: Rule) -> Decision:
-    point = (0.0, 0.0)
-    return replace(_nothing(e, rule), ci90=point, ci95=point, ci_pass=point, p_diff=1.0, p_tost=0.0)
-
-
-def _numbers(e: Estimate, rule: Rule) -> Decision:
+def _numbers(e: Estimate, rule: Rule) -> Mapping[str, Any]:
+    """What can be computed of an estimate, by the names of `Decision`; nothing without a spread."""
     if not e.se_diff or not e.se_eq or not e.df:
-        return _nothing(e, rule)
+        return {}
     d, df = e.difference, e.df
     below, above = tail((rule.delta + d) / e.se_eq, df), tail((rule.delta - d) / e.se_eq, df)
-    return replace(
-        _nothing(e, rule),
-        ci90=_interval(d, e.se_eq, df, 0.05),
-        ci95=e.ci95 or _interval(d, e.se_diff, df, 0.025),
-        ci_pass=_interval(d, e.se_eq, df, rule.alpha),
-        p_diff=_p_diff(e, rule.direction, d / e.se_diff, df),
-        p_tost=below if rule.direction == "lower" else max(below, above),
-        se_diff=e.se_diff,
-        se_eq=e.se_eq,
-        largest_p=largest_p(e, rule),
-    )
+    return {
+        "ci90": _interval(d, e.se_eq, df, 0.05),
+        "ci95": e.ci95 or _interval(d, e.se_diff, df, 0.025),
+        "ci_pass": _interval(d, e.se_eq, df, rule.alpha),
+        "p_diff": _p_diff(e, rule.direction, d / e.se_diff, df),
+        "p_tost": below if rule.direction == "lower" else max(below, above),
+        "se_diff": e.se_diff,
+        "se_eq": e.se_eq,
+        "largest_p": largest_p(e, rule),
+    }
+
+
+def _beyond(difference: float, direction: Direction) -> float:
+    """How far a difference goes in the direction that can fail."""
+    return -difference if direction == "lower" else abs(difference)
 
 
 def _p_diff(e: Estimate, direction: Direction, t: float, df: float) -> float:
@@ -216,8 +222,6 @@ def _interval(d: float, se: float, df: float, each_side: float) -> Interval:
     return d - half, d + half
 
 
-def _said(decision: Decision) -> str:
-    low, high = decision.ci90 or (math.nan, math.nan)
-    return (
-        f"difference {decision.difference:+.2f} points, 90 % CI [{low:+.2f}, {high:+.2f}], margin {decision.delta:.2f}"
-    )
+def _said(difference: float, ci90: Interval, delta: float) -> str:
+    low, high = ci90
+    return f"difference {difference:+.2f} points, 90 % CI [{low:+.2f}, {high:+.2f}], margin {delta:.2f}"

@@ -134,7 +134,7 @@ class Pair:
         if estimate is None:
             said = "no seed has an ok run on both sides" if self.by_seed else "one side has no ok run"
             said += f"; {self._collapsed_text}" if self.old.collapsed + self.new.collapsed else ""
-            decision = replace(undecided(rule, said), barred=True)
+            decision = undecided(rule, said)
         else:
             decision = decide(estimate, rule)
         if self.identical:
