@@ -13,7 +13,7 @@ from harness.grid.cell import Cell, configuration_label
 from harness.record.entry import Entry
 from harness.record.model import FINAL, Asked, Data, Record, asked_of
 from harness.references.tables import SPLITS
-from harness.stats.collapse import SUSPECT_ACCURACY
+from harness.stats.collapse import run_status
 
 GOOD: Final = frozenset({"ok", "suspect"})
 """Runs whose scores are judged."""
@@ -118,13 +118,7 @@ class Configuration:
             return recorded
         if accuracy is None:
             return "no score"
-        counts = self.counts
-        majority = max(counts[1], counts[0] - counts[1]) / counts[0] if counts and counts[0] else None
-        if (majority is not None and accuracy <= majority + 1e-9) or _answers_one_class(accuracy, f1):
-            return "collapsed"
-        # The limit of suspicion is MRPC's: elsewhere 0.72 may be a good score.
-        mrpc = counts == (MRPC.total, MRPC.positive)
-        return "suspect" if mrpc and accuracy < SUSPECT_ACCURACY else "ok"
+        return run_status(accuracy, f1, self.counts)
 
 
 def configurations(
@@ -257,14 +251,3 @@ def _age(entry: Entry) -> tuple[int, str, str]:
 
 def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
-
-
-def _answers_one_class(accuracy: float, f1: float | None) -> bool:
-    """Say whether scores alone prove that no answer of one class was right: then accuracy is at most the majority's.
-
-    Without a true positive F1 is 0. Without a true negative accuracy is TP/n and F1 2 TP/(n + TP), so that
-    F1 = 2 a / (1 + a); with one it is never so, unless every answer is right.
-    """
-    if f1 is None or accuracy >= 1:
-        return False
-    return f1 == 0 or abs(f1 - 2 * accuracy / (1 + accuracy)) <= 1e-9

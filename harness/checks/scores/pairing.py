@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -110,6 +111,7 @@ def _environment(one: Configuration) -> Any:
     return (versions, min(entry.started for entry in one.entries), one.environment_id)
 
 
+@functools.lru_cache(maxsize=1024)
 def _version(text: str) -> Version:
     try:
         return Version(text)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from harness.checks.scores.configuration import LOST, Configuration
-from harness.checks.scores.hypothesis import Answer
+from harness.checks.scores.hypothesis import Answer, Family
 from harness.checks.scores.judgement import Judgement, SeedScore
 from harness.checks.scores.policy import Policy
 from harness.stats.stability import stability
@@ -25,6 +25,7 @@ class StabilityQuestion:
     configuration: Configuration
     policy: Policy
 
+    family: Family = "collapses"
     gates: bool = True
     lasting: bool = False
 
@@ -59,7 +60,7 @@ class StabilityQuestion:
             cell_ids=one.cell_ids,
         )
         # Where not even all runs together would fail, this is no hypothesis of the family.
-        return Answer(judgement, s.p if s.least_k is not None else None, first)
+        return Answer(judgement, s.p, 1.0, first) if s.least_k is not None else Answer(judgement, None, 0.0, first)
 
     def finish(self, judgement: Judgement, first: int | None) -> Judgement:
         """Name the kinds of collapse, and what was tried again."""
