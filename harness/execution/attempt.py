@@ -23,8 +23,9 @@ from harness.execution.outcome import (
 from harness.execution.plan import Plan, PlannedCell
 from harness.protocol import BEACON, JOB, NONFINITE, OK, RANK_FILES, RESULT, TRAINER
 from harness.record.entry import Entry
-from harness.record.model import FINAL, Provenance, Status
+from harness.record.model import Provenance, Status
 from harness.record.provenance import now
+from harness.record.results import Results
 from harness.record.store import Attempt, Store
 
 HostMode = Literal["fork", "spawn"]
@@ -127,14 +128,10 @@ class Filing:
             message = "the harness was killed while this attempt ran"
             self._store.write(failed_record(cell, owner, attempt, now(), "killed", message), attempt)
             tidy(attempt.folder)
-        wanted = (cell.cell_id, identity.environment_id, identity.content_id)
-        finals = [
-            entry
-            for entry in self._store.adopt(cell.cell_id)
-            if (entry.cell_id, entry.environment_id, entry.content_id) == wanted and entry.status in FINAL
-        ]
+        results = Results(self._store.adopt(cell.cell_id))
+        final = results.history(cell, identity.environment_id, identity.content_id).final
         known = self._made | ({planned.entry.path} if planned.entry else set())
-        return finals[-1] if finals and finals[-1].path not in known else None
+        return final if final is not None and final.path not in known else None
 
     def _identity(self, planned: PlannedCell) -> Identity:
         label = planned.cell.environment
