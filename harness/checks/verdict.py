@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from harness.record.results import SeedScore
+from harness.record.configuration import SeedScore
 from harness.stats.decision import Decision
 from harness.stats.throughput import Speed
 

@@ -4,52 +4,42 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-Status = Literal["crashed", "nonfinite", "collapsed", "suspect", "ok"]
+Status = Literal["collapsed", "suspect", "ok"]
 
 SUSPECT_ACCURACY: Final = 0.72
-SUSPECT_POSITIVE: Final = (0.40, 0.95)
-"""On MRPC, whose validation split is 68 % positive: little above the majority class, or hardly any other answer."""
+"""On MRPC, whose validation split is 68 % positive: little above the majority class."""
+
+MRPC: Final = (408, 279)
+"""Examples of its validation split, and positive ones."""
+
+_ROUNDING: Final = 1e-9
 
 
 def is_collapsed(tp: int, fp: int, fn: int, tn: int) -> bool:
-    """Say whether confusion counts are those of a collapsed run.
+    """Say whether confusion counts are those of a collapsed run: one constant answer is among them."""
+    n = tp + fp + fn + tn
+    return not n or run_status((tp + tn) / n, None, (n, tp + fn)) == "collapsed"
 
-    Constant predictions, or an accuracy no better than the majority class (Mosbach et al. 2021, "failed run").
-    On MRPC's validation split (279 of 408 positive) that is an accuracy of at most 279/408 = 0.6838.
+
+def run_status(accuracy: float, f1: float | None, counts: tuple[int, int] | None) -> Status:
+    """The status of a run that ended with scores (fractions); `counts` are examples and positives, where known.
+
+    Collapsed: an accuracy no better than the majority class (Mosbach et al. 2021, "failed run"; on MRPC 279/408 =
+    0.6838), or no right answer of one class, which scores alone can prove. Suspect runs are shown, and judged with the
+    ok ones; the limit is MRPC's, for elsewhere 0.72 may be a good score.
     """
-    constant = tp + fp == 0 or tn + fn == 0
-    return constant or tp + tn <= max(tp + fn, tn + fp)
-
-
-def run_status(
-    confusion: tuple[int, int, int, int] | None,
-    *,
-    crashed: bool = False,
-    nonfinite: bool = False,
-    suspect_accuracy: float = SUSPECT_ACCURACY,
-    suspect_positive: tuple[float, float] = SUSPECT_POSITIVE,
-) -> Status:
-    """The status of a run, the first that applies: crashed, nonfinite, collapsed, suspect, ok.
-
-    `confusion` is (TP, FP, FN, TN), None where the run left no predictions; `nonfinite` a NaN or infinite loss, or an
-    fp16 loss scale at its floor. Suspect: accuracy or the rate of positive answers (fractions) beyond the limits,
-    which are MRPC's; such a run is shown, and judged with the ok ones.
-
-    Raises
-    ------
-    ValueError
-        For counts that are negative or of no example.
-    """
-    if nonfinite and not crashed:
-        return "nonfinite"
-    if crashed or confusion is None:
-        return "crashed"
-    tp, fp, fn, tn = confusion
-    n = sum(confusion)
-    if min(confusion) < 0 or not n:
-        raise ValueError(f"confusion: {confusion} (allowed: counts of at least one example)")
-    if is_collapsed(tp, fp, fn, tn):
+    majority = max(counts[1], counts[0] - counts[1]) / counts[0] if counts and counts[0] else None
+    if (majority is not None and accuracy <= majority + _ROUNDING) or _answers_one_class(accuracy, f1):
         return "collapsed"
-    positive = (tp + fp) / n
-    low, high = suspect_positive
-    return "suspect" if (tp + tn) / n < suspect_accuracy or not low <= positive <= high else "ok"
+    return "suspect" if counts == MRPC and accuracy < SUSPECT_ACCURACY else "ok"
+
+
+def _answers_one_class(accuracy: float, f1: float | None) -> bool:
+    """Say whether scores alone prove that no answer of one class was right: then accuracy is at most the majority's.
+
+    Without a true positive F1 is 0. Without a true negative accuracy is TP/n and F1 2 TP/(n + TP), so that
+    F1 = 2 a / (1 + a); with one it is never so, unless every answer is right.
+    """
+    if f1 is None or accuracy >= 1:
+        return False
+    return f1 == 0 or abs(f1 - 2 * accuracy / (1 + accuracy)) <= _ROUNDING

@@ -7,9 +7,11 @@ never a PASS. Units: points = 100 x fraction.
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Final, Literal
 
 from harness.stats.t import quantile, tail
 from harness.stats.variance import LEAST, Sd
@@ -78,38 +80,46 @@ class Estimate:
             raise ValueError(f"n: {self.n} (allowed: 1 or more)")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Decision:
     """What the rule says of an estimate, with every number it rests on. Points; None: could not be computed.
 
     `ci90` is the equivalence test's interval, `ci95` the difference test's (against a single run: a prediction
     interval), at these levels whatever `alpha`; `ci_pass` has the level 1 - 2 alpha: inside (-delta, delta) it is a
-    PASS. `p_collapse` is that of too many collapses (`stability.gated`). `barred` says that no number could have
-    changed an INCONCLUSIVE: too few runs, no spread. `label` qualifies the verdict.
+    PASS. `barred` says that no number could have changed an INCONCLUSIVE: too few runs, no spread. `label` qualifies
+    the verdict. `largest_p`: see the function of that name.
     """
 
     outcome: Outcome
     why: str
     n: int
     difference: float
-    ci90: Interval | None
-    ci95: Interval | None
-    ci_pass: Interval | None
-    p_diff: float | None
-    p_tost: float | None
+    ci90: Interval | None = None
+    ci95: Interval | None = None
+    ci_pass: Interval | None = None
+    p_diff: float | None = None
+    p_tost: float | None = None
     delta: float
     alpha: float
     direction: Direction
-    df: float | None
-    sd: Sd | None
+    df: float | None = None
+    sd: Sd | None = None
     barred: bool = False
     label: str = ""
-    p_collapse: float | None = None
+    se_diff: float | None = None
+    se_eq: float | None = None
+    largest_p: float = 0.0
 
     @property
     def p_block(self) -> float | None:
-        """The p with which this comparison enters a family: of score or collapses, whichever says more."""
-        return min((p for p in (self.p_diff, self.p_collapse) if p is not None), default=None)
+        """The p that a FAIL would rest on; None where the difference is not beyond the margin, or nothing can fail."""
+        beyond = _beyond(self.difference, self.direction) > self.delta
+        return self.p_diff if beyond and not self.barred else None
+
+    @property
+    def p_limit(self) -> float:
+        """Above this p it could not have failed; 0 where it could not at all."""
+        return 0.0 if self.barred else self.largest_p
 
 
 def decide(estimate: Estimate, rule: Rule) -> Decision:
@@ -123,21 +133,49 @@ def decide(estimate: Estimate, rule: Rule) -> Decision:
     n_min = rule.n_min if rule.n_min is not None else e.sd.least_runs if e.sd else LEAST
     # The bits were compared: the difference is 0 without any estimate of a spread.
     same = e.identical and e.difference == 0
-    result = _same(e, rule) if same else _numbers(e, rule)
+    numbers = _SAME if same else _numbers(e, rule)
+    found = functools.partial(
+        Decision, n=e.n, difference=e.difference, delta=rule.delta, alpha=rule.alpha, direction=rule.direction,
+        df=e.df, sd=e.sd, **numbers,
+    )  # fmt: skip
     if e.n < n_min:
-        return replace(result, barred=True, why=f"{e.n} of at least {n_min} runs")
+        return found(outcome="INCONCLUSIVE", barred=True, why=f"{e.n} of at least {n_min} runs")
     if same:
-        return replace(result, outcome="PASS", why="equal bit for bit at every seed")
-    if result.p_diff is None or not e.varied:
+        return found(outcome="PASS", why="equal bit for bit at every seed")
+    if not numbers or not e.varied:
         why = "no estimate of the spread" if e.sd is None else "sd = 0: all runs are equal"
-        return replace(result, barred=True, why=why)
-    said = _said(result)
-    if result.p_tost is not None and result.p_tost < rule.alpha:
-        return replace(result, outcome="PASS", why=said)
-    beyond = -e.difference if rule.direction == "lower" else abs(e.difference)
-    if result.p_diff < rule.alpha and beyond > rule.delta:
-        return replace(result, outcome="FAIL", why=said)
-    return replace(result, why=said)
+        return found(outcome="INCONCLUSIVE", barred=True, why=why)
+    outcome: Outcome = "INCONCLUSIVE"
+    if numbers["p_tost"] < rule.alpha:
+        outcome = "PASS"
+    elif numbers["p_diff"] < rule.alpha and _beyond(e.difference, rule.direction) > rule.delta:
+        outcome = "FAIL"
+    return found(outcome=outcome, why=_said(e.difference, numbers["ci90"], rule.delta))
+
+
+def undecided(rule: Rule, why: str = "") -> Decision:
+    """A decision without any number: INCONCLUSIVE, and no part of a family."""
+    return Decision(
+        outcome="INCONCLUSIVE", why=why, n=0, difference=0.0, delta=rule.delta, alpha=rule.alpha,
+        direction=rule.direction, barred=True,
+    )  # fmt: skip
+
+
+def largest_p(estimate: Estimate, rule: Rule) -> float:
+    """The largest p with which a comparison could fail, by how much its runs scatter about the target in all.
+
+    A FAIL needs |D| > delta. With Q = D^2 + df se^2 given, t = D / se has D^2 = Q t^2 / (t^2 + df), so that |D| > delta
+    is |t| > sqrt(df / (Q / delta^2 - 1)): the p of that t, and 0 where Q <= delta^2. Without a true difference Q and t
+    are independent (Basu 1955: Q is complete and sufficient for the variance, t free of it), and the chance of a false
+    FAIL at a level c is min(c, this), given Q. A pivot's law is none of t: 1.
+    """
+    e = estimate
+    if e.low_tail is not None:
+        return 1.0
+    if not e.se_diff or not e.df:
+        return 0.0
+    excess = (e.difference**2 + e.df * e.se_diff**2) / rule.delta**2 - 1
+    return (1 if rule.direction == "lower" else 2) * tail(math.sqrt(e.df / excess), e.df) if excess > 0 else 0.0
 
 
 def withheld(decision: Decision, why: str) -> Decision:
@@ -145,29 +183,32 @@ def withheld(decision: Decision, why: str) -> Decision:
     return decision if decision.outcome != "PASS" else replace(decision, outcome="INCONCLUSIVE", why=why)
 
 
-def _nothing(e: Estimate, rule: Rule) -> Decision:
-    none = (None, None, None, None, None)
-    return Decision("INCONCLUSIVE", "", e.n, e.difference, *none, rule.delta, rule.alpha, rule.direction, e.df, e.sd)
+_SAME: Final[Mapping[str, Any]] = {
+    "ci90": (0.0, 0.0), "ci95": (0.0, 0.0), "ci_pass": (0.0, 0.0), "p_diff": 1.0, "p_tost": 0.0
+}  # fmt: skip
 
 
-def _same(e: Estimate, rule: Rule) -> Decision:
-    point = (0.0, 0.0)
-    return replace(_nothing(e, rule), ci90=point, ci95=point, ci_pass=point, p_diff=1.0, p_tost=0.0)
-
-
-def _numbers(e: Estimate, rule: Rule) -> Decision:
+def _numbers(e: Estimate, rule: Rule) -> Mapping[str, Any]:
+    """What can be computed of an estimate, by the names of `Decision`; nothing without a spread."""
     if not e.se_diff or not e.se_eq or not e.df:
-        return _nothing(e, rule)
+        return {}
     d, df = e.difference, e.df
     below, above = tail((rule.delta + d) / e.se_eq, df), tail((rule.delta - d) / e.se_eq, df)
-    return replace(
-        _nothing(e, rule),
-        ci90=_interval(d, e.se_eq, df, 0.05),
-        ci95=e.ci95 or _interval(d, e.se_diff, df, 0.025),
-        ci_pass=_interval(d, e.se_eq, df, rule.alpha),
-        p_diff=_p_diff(e, rule.direction, d / e.se_diff, df),
-        p_tost=below if rule.direction == "lower" else max(below, above),
-    )
+    return {
+        "ci90": _interval(d, e.se_eq, df, 0.05),
+        "ci95": e.ci95 or _interval(d, e.se_diff, df, 0.025),
+        "ci_pass": _interval(d, e.se_eq, df, rule.alpha),
+        "p_diff": _p_diff(e, rule.direction, d / e.se_diff, df),
+        "p_tost": below if rule.direction == "lower" else max(below, above),
+        "se_diff": e.se_diff,
+        "se_eq": e.se_eq,
+        "largest_p": largest_p(e, rule),
+    }
+
+
+def _beyond(difference: float, direction: Direction) -> float:
+    """How far a difference goes in the direction that can fail."""
+    return -difference if direction == "lower" else abs(difference)
 
 
 def _p_diff(e: Estimate, direction: Direction, t: float, df: float) -> float:
@@ -181,8 +222,6 @@ def _interval(d: float, se: float, df: float, each_side: float) -> Interval:
     return d - half, d + half
 
 
-def _said(decision: Decision) -> str:
-    low, high = decision.ci90 or (math.nan, math.nan)
-    return (
-        f"difference {decision.difference:+.2f} points, 90 % CI [{low:+.2f}, {high:+.2f}], margin {decision.delta:.2f}"
-    )
+def _said(difference: float, ci90: Interval, delta: float) -> str:
+    low, high = ci90
+    return f"difference {difference:+.2f} points, 90 % CI [{low:+.2f}, {high:+.2f}], margin {delta:.2f}"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import scipy
 
-from harness.stats.decision import Decision, Outcome, withheld
+from harness.stats.decision import Outcome
 from harness.stats.descriptive import Rate, rate
 
 STABLE: Final = 0.02
@@ -62,31 +62,16 @@ def stability(k: int, n: int, p0: float = STABLE, alpha: float = 0.05) -> Stabil
     return Stability(k, n, p0, found, p, withhold, least, outcome, why)
 
 
-def gated(scores: Decision, collapses: Stability) -> Decision:
-    """The two-part gate: FAIL if too many runs collapsed, else the decision on the ok runs, its PASS perhaps withheld.
-
-    `scores.n` counts the ok runs; `collapses.n` all runs of the configuration.
-
-    Raises
-    ------
-    ValueError
-        Where there are more ok runs than runs that did not collapse.
-    """
-    if scores.n > collapses.n - collapses.k:
-        raise ValueError(f"ok runs: {scores.n} of {collapses.n} with {collapses.k} collapsed (allowed: those left)")
-    # Too few ok runs have no p of their own to bring into a family; their collapses do.
-    both = replace(scores, p_collapse=collapses.p, p_diff=None if scores.barred else scores.p_diff, barred=False)
-    if collapses.outcome == "FAIL":
-        return replace(both, outcome="FAIL", why=f"{collapses.why} (p = {collapses.p:.4f})")
-    return withheld(both, collapses.why) if collapses.withhold else both
-
-
 @dataclass(frozen=True)
 class Rates:
-    """Two collapse rates compared: two-sided p, and the least p that these numbers of runs can give."""
+    """Two collapse rates compared: two-sided p, the least p that these numbers of runs can give, and a one-sided p.
+
+    `p_more` is that of a second arm that collapses more often than the first.
+    """
 
     p: float
     least_p: float
+    p_more: float
 
     def can_reject(self, alpha: float = 0.05) -> bool:
         """Whether any outcome of so many runs could be significant."""
@@ -107,11 +92,11 @@ def compare_rates(k1: int, n1: int, k2: int, n2: int) -> Rates:
     for k, n in ((k1, n1), (k2, n2)):
         if n < 1 or not 0 <= k <= n:
             raise ValueError(f"k, n: {k} of {n} (allowed: 0 to n, n at least 1)")
-    return Rates(_fisher(k1, n1, k2, n2), _fisher(0, n1, n2, n2))
+    return Rates(_fisher(k1, n1, k2, n2), _fisher(0, n1, n2, n2), _fisher(k1, n1, k2, n2, "less"))
 
 
-def _fisher(k1: int, n1: int, k2: int, n2: int) -> float:
-    return min(1.0, float(scipy.stats.fisher_exact([[k1, n1 - k1], [k2, n2 - k2]]).pvalue))
+def _fisher(k1: int, n1: int, k2: int, n2: int, alternative: str = "two-sided") -> float:
+    return min(1.0, float(scipy.stats.fisher_exact([[k1, n1 - k1], [k2, n2 - k2]], alternative).pvalue))
 
 
 def _at_least(k: int, n: int, p0: float) -> float:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -21,6 +22,7 @@ GUARD: Final = 0.90
 LEVENE: Final = 0.01
 SHARED: Final = 0.3
 ROUNDING: Final = 1e-10
+SHARED_NOTE: Final = "seeds shared by cells count once"
 LEAST: Final = 5
 LEAST_WITH_HISTORY: Final = 3
 
@@ -94,38 +96,6 @@ def sample(values: Iterable[float], sd: Sd | None = None) -> Sample:
     return Sample(len(given), mean, sd or mine, mine is None or mine.value > 0)
 
 
-def pooled(cells: Sequence[Sequence[float]], seeds: Sequence[Sequence[int]] | None = None) -> Sd:
-    """The sd common to cells of one checkpoint and recipe: s_p^2 = sum (n_g-1) s_g^2 / sum (n_g-1).
-
-    The same seed in several cells makes them correlated: with `seeds` (one a value), and a residual correlation
-    above 0.3, each seed counts once: degrees of freedom = distinct seeds - 1, for each group of cells that share
-    some. Ask `homogeneity` first.
-
-    Raises
-    ------
-    ValueError
-        Where no cell has two values, or seeds and values do not match.
-    """
-    kept = [index for index, cell in enumerate(cells) if len(cell) > 1]
-    if not kept:
-        raise ValueError("cells: none has two values (allowed: at least one that has)")
-    parts = [own(cells[index]) for index in kept]
-    df = math.fsum(part.df for part in parts)
-    value = math.sqrt(math.fsum(part.df * part.value**2 for part in parts) / df)
-    result = Sd(value, df, "pooled" if len(parts) > 1 else "own", len(parts))
-    if seeds is None:
-        return result
-    if [len(each) for each in seeds] != [len(cell) for cell in cells] or any(
-        len(set(each)) < len(each) for each in seeds
-    ):
-        raise ValueError("seeds: do not match the values (allowed: one a value, no seed twice in a cell)")
-    correlation = _residual_correlation([cells[i] for i in kept], [seeds[i] for i in kept])
-    if correlation is None or correlation <= SHARED:
-        return result
-    once = sum(len(group) - 1 for group in _joined([set(seeds[i]) for i in kept]))
-    return replace(result, df=float(once), note=f"seeds shared by cells count once (correlation {correlation:.2f})")
-
-
 def homogeneity(cells: Sequence[Sequence[float]]) -> float | None:
     """The p that cells have one sd (Levene, centred at medians); below 0.01 they are not to be pooled.
 
@@ -168,32 +138,79 @@ def moderated(mine: Sd | None, history: Sd) -> Sd:
         return Sd(history.value, d0, "moderated", history.cells, "history alone")
     if useless:
         return replace(mine, note=f"{useless}, not used")
-    if mine.value**2 > history.value**2 * float(scipy.special.fdtri(mine.df, d0, GUARD)):
-        return replace(mine, note=f"sd larger than history ({mine.value:.2f}, history {history.value:.2f})")
+    if mine.value**2 > history.value**2 * _guard(mine.df, d0):
+        return replace(mine, note=_larger(mine, history))
     df = d0 + mine.df
     value = math.sqrt((d0 * history.value**2 + mine.df * mine.value**2) / df)
     return Sd(value, df, "moderated", history.cells, history.note)
 
 
-def chosen(
-    values: Sequence[float],
-    history: Sequence[Sequence[float]] = (),
-    seeds: Sequence[Sequence[int]] | None = None,
-) -> Sd | None:
-    """The sd that the defaults of section 0 judge `values` with; None where nothing is known of it.
+class Pool:
+    """The cells of one checkpoint and recipe, each points by seed: what each learns of its spread from the others.
 
-    The own sd, steadied by the cells of `history` (same checkpoint and recipe; `seeds` as in `pooled`) unless these
-    are fewer than two, or disagree among themselves (Levene, p < .01). No history: the own sd only.
+    s_p^2 = sum (n_g-1) s_g^2 / sum (n_g-1) over the others steadies the own sd (`moderated`), unless these are fewer
+    than two, or the cells disagree (Levene, p < .01). The same seed in several cells makes them correlated: above a
+    residual correlation of 0.3 each seed counts once, degrees of freedom = distinct seeds - 1 for each group of cells
+    that share some, and the sd is that of all cells: where its own runs share their luck with the history's, that
+    brings no degrees of freedom of its own. All at one cost: sums over cells, less the own; Levene's test and the
+    correlation are of all cells, the judged one among them.
     """
-    mine = own(values) if len(values) > 1 else None
-    if sum(len(cell) > 1 for cell in history) < 2:
-        return mine
-    p = homogeneity(history)
-    if p is not None and p < LEVENE:
-        note = f"history not pooled: its cells differ in sd (Levene p = {p:.4f})"
-        return None if mine is None else replace(mine, note=note)
-    past = pooled(history, seeds)
-    return None if mine is None and not past.value else moderated(mine, past)
+
+    def __init__(self, cells: Sequence[Mapping[int, float]]) -> None:
+        self._own = [own(cell.values()) if len(cell) > 1 else None for cell in cells]
+        kept = [cell for cell in cells if len(cell) > 1]
+        known = [sd for sd in self._own if sd is not None]
+        self._squares = math.fsum(sd.value**2 * sd.df for sd in known)
+        self._df = sum(sd.df for sd in known)
+        self._count = len(known)
+        self._p = homogeneity([list(cell.values()) for cell in kept])
+        self.correlation = residual_correlation(kept)
+        self._distinct = _distinct_df(kept)
+
+    def sd(self, index: int) -> Sd | None:
+        """The sd to judge a cell with, by its number; None where nothing is known of it."""
+        alone = self._own[index]
+        others = self._count - (alone is not None)
+        if others < 2:
+            return alone
+        if self._p is not None and self._p < LEVENE:
+            note = f"not pooled: configurations of this recipe differ in sd (Levene p = {self._p:.4f})"
+            return replace(alone, note=note) if alone else None
+        df = self._df - (alone.df if alone else 0)
+        squares = max(0.0, self._squares - (alone.value**2 * alone.df if alone else 0.0))
+        past = Sd(math.sqrt(squares / df), df, "pooled", others)
+        if self.correlation is None or self.correlation <= SHARED:
+            return moderated(alone, past) if alone or past.value else None
+        note = f"{SHARED_NOTE} (correlation {self.correlation:.2f})"
+        if alone is None:
+            return moderated(None, replace(past, df=float(self._distinct), note=note)) if past.value else None
+        if alone.value**2 > past.value**2 * _guard(alone.df, past.df):
+            return replace(alone, note=_larger(alone, past))
+        value = math.sqrt(self._squares / self._df)
+        return Sd(value, float(max(self._distinct, alone.df)), "pooled", self._count, note)
+
+
+def gained(sd: Sd | None, n: int) -> float:
+    """Degrees of freedom that other configurations brought to the sd of n runs."""
+    return max(0.0, sd.df - max(1, n - 1)) if sd is not None else 0.0
+
+
+def residual_correlation(cells: Sequence[Mapping[int, float]]) -> float | None:
+    """Correlation of residuals at seeds that two cells share, over all pairs of cells; None where none is shared.
+
+    Sum over pairs of r_a r_b, over sum of (r_a^2 + r_b^2) / 2: by seed ((sum r)^2 - sum r^2) / ((m - 1) sum r^2) of m
+    cells, so that its cost grows with the cells and not with their pairs.
+    """
+    by_seed: dict[int, list[float]] = {}
+    for cell in cells:
+        mean = math.fsum(cell.values()) / len(cell)
+        for seed, value in cell.items():
+            by_seed.setdefault(seed, []).append(value - mean)
+    shared = [residuals for residuals in by_seed.values() if len(residuals) > 1]
+    squares = [math.fsum(r * r for r in residuals) for residuals in shared]
+    scale = math.fsum((len(r) - 1) * square for r, square in zip(shared, squares, strict=True))
+    products = math.fsum(math.fsum(r) ** 2 - square for r, square in zip(shared, squares, strict=True))
+    return products / scale if scale > 1e-18 else None
 
 
 def satterthwaite(a: float, df_a: float, b: float, df_b: float) -> float:
@@ -223,28 +240,22 @@ def _spread(values: list[float]) -> float:
     return 0.0 if sd <= max(ROUNDING, 1e-12 * max(abs(value) for value in values)) else sd
 
 
-def _residual_correlation(cells: list[Sequence[float]], seeds: list[Sequence[int]]) -> float | None:
-    """Correlation of residuals at seeds that two cells share, over all pairs of cells; None where none is shared."""
-    residuals = [
-        {seed: value - math.fsum(cell) / len(cell) for seed, value in zip(each, cell, strict=True)}
-        for each, cell in zip(seeds, cells, strict=True)
-    ]
-    products, first, second = [], [], []
-    for index, a in enumerate(residuals):
-        for b in residuals[index + 1 :]:
-            for seed in a.keys() & b.keys():
-                products.append(a[seed] * b[seed])
-                first.append(a[seed] ** 2)
-                second.append(b[seed] ** 2)
-    scale = math.sqrt(math.fsum(first) * math.fsum(second))
-    return math.fsum(products) / scale if scale else None
+def _distinct_df(cells: Sequence[Mapping[int, float]]) -> int:
+    """Distinct seeds less one, for each group of cells that share some."""
+    groups: list[set[int]] = []
+    for cell in cells:
+        seeds = set(cell)
+        touching = [group for group in groups if group & seeds]
+        groups = [group for group in groups if not group & seeds]
+        groups.append(seeds.union(*touching))
+    return sum(len(group) - 1 for group in groups)
 
 
-def _joined(groups: list[set[int]]) -> list[set[int]]:
-    """Unite sets that share a member, until none does."""
-    result: list[set[int]] = []
-    for group in groups:
-        touching = [other for other in result if other & group]
-        result = [other for other in result if not other & group]
-        result.append(group.union(*touching))
-    return result
+@functools.lru_cache(maxsize=1024)
+def _guard(df: float, d0: float) -> float:
+    """The 90 % point of F: how many times history's variance the own may be before history is not believed."""
+    return float(scipy.special.fdtri(df, d0, GUARD))
+
+
+def _larger(mine: Sd, history: Sd) -> str:
+    return f"sd larger than history ({mine.value:.2f}, history {history.value:.2f})"

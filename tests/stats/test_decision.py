@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import t as student
 from scipy.stats import ttest_1samp
 
-from harness.stats.decision import Decision, Estimate, Rule, decide, withheld
+from harness.stats.decision import Decision, Estimate, Rule, decide, largest_p, undecided, withheld
 from harness.stats.reference import published_mean, single
 from harness.stats.variance import Sample, Sd, own, sample
 
@@ -141,6 +141,35 @@ def test_a_pivot_replaces_the_t_law() -> None:
     assert decide(estimate, Rule(2.5)).p_diff == pytest.approx(0.008)
     assert decide(estimate, Rule(2.5, direction="lower")).p_diff == 0.004
     assert decide(estimate, Rule(2.5)).ci95 == (-5.0, -1.0)
+
+
+@given(samples, st.floats(75, 92), rules)
+def test_the_largest_p_is_where_the_difference_meets_the_margin(values: list[float], target: float, rule: Rule) -> None:
+    estimate = of_mean(values, target)
+    found = decide(estimate, rule)
+    assert found.p_diff is not None
+    beyond = -found.difference if rule.direction == "lower" else abs(found.difference)
+    assert (found.p_block is not None) == (beyond > rule.delta)
+    if abs(beyond - rule.delta) > 1e-9 and beyond > 0:
+        assert (found.p_diff < found.p_limit) == (beyond > rule.delta)
+    assert (found.outcome != "FAIL") or found.p_block == found.p_diff
+    # The second path: the same scatter about the target, all difference that it can be, then what a FAIL needs.
+    scatter = found.difference**2 + 4 * (estimate.se_diff or 0.0) ** 2 * (len(values) - 1) / 4
+    assert (found.p_limit > 0) == (scatter > rule.delta**2)
+    if found.p_limit:
+        se = math.sqrt((scatter - rule.delta**2) / (len(values) - 1))
+        sides = 1 if rule.direction == "lower" else 2
+        assert found.p_limit == pytest.approx(sides * student.sf(rule.delta / se, len(values) - 1), rel=1e-6)
+
+
+def test_what_cannot_fail_has_no_part_in_a_family() -> None:
+    barred = decide(Estimate(2, -8.0, 0.6, 0.6, 1, Sd(1.2, 1)), Rule(2.5))
+    assert (barred.p_block, barred.p_limit) == (None, 0.0)
+    equal = decide(Estimate(5, 0.0, 0.0, 0.0, 4, Sd(0.0, 4), varied=False, identical=True), Rule(1.5))
+    assert (equal.outcome, equal.p_block, equal.p_limit) == ("PASS", None, 0.0)
+    assert undecided(Rule(2.5), "nothing").p_limit == 0.0
+    pivot = Estimate(5, -0.1, 0.5, 0.5, 4, Sd(1.0, 4), low_tail=0.4)
+    assert largest_p(pivot, Rule(2.5)) == 1.0, "a pivot's law is none of t"
 
 
 def test_a_withheld_pass() -> None:

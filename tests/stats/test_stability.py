@@ -2,18 +2,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import beta
 
-from harness.stats.decision import Decision, Rule, decide
-from harness.stats.reference import published_mean
-from harness.stats.stability import compare_rates, gated, stability
-from harness.stats.variance import Sd, moderated, own, sample
+from harness.stats.stability import compare_rates, stability
 
 
 def exactly(k: int, n: int, p0: float) -> float:
@@ -47,50 +42,6 @@ def test_a_rate_that_no_number_of_collapses_contradicts() -> None:
     assert stability(2, 2, 0.9).least_k is None
 
 
-def passed(n: int) -> Decision:
-    return decide(published_mean(sample([85.0 + 0.1 * k for k in range(n)]), 85.2, 5, 0.5), Rule(2.5))
-
-
-def test_the_two_part_gate() -> None:
-    assert gated(passed(5), stability(0, 5)).outcome == "PASS"
-    assert gated(passed(8), stability(1, 9)).outcome == "PASS"
-    withheld = gated(passed(8), stability(2, 10, 0.05))
-    assert withheld.outcome == "INCONCLUSIVE"
-    assert "2 of 10 runs collapsed" in withheld.why
-    failed = gated(passed(8), stability(3, 11))
-    assert failed.outcome == "FAIL"
-    assert failed.p_block == failed.p_collapse == stability(3, 11).p
-    few = gated(passed(3), stability(2, 5, 0.2))
-    assert (few.outcome, few.p_diff) == ("INCONCLUSIVE", None)
-    assert not few.barred, "its collapses could have blocked"
-    assert gated(replace(passed(3), barred=True), stability(2, 5)).outcome == "FAIL"
-    with pytest.raises(ValueError, match="ok runs"):
-        gated(passed(5), stability(1, 5))
-
-
-@pytest.mark.parametrize(("n", "q", "p0", "fail", "ok"), [
-    (5, 0.0, 0.02, 0.1, 88), (5, 0.2, 0.02, 27, 62), (10, 0.2, 0.02, 62, 36), (10, 0.2, 0.2, 3, 65),
-    (10, 0.5, 0.02, 99, 1),
-])  # fmt: skip
-def test_simulated_gate(n: int, q: float, p0: float, fail: float, ok: float) -> None:
-    # Section 7's collapse table: reference mean +- sd of 5, 16 degrees of freedom of history; shares of 1500.
-    generator = np.random.default_rng(int(100 * q) + n)
-    outcomes = {"PASS": 0, "FAIL": 0, "INCONCLUSIVE": 0}
-    for _ in range(1500):
-        k = int(generator.binomial(n, q))
-        if n - k < 2:
-            outcomes["FAIL" if stability(k, n, p0).outcome == "FAIL" else "INCONCLUSIVE"] += 1
-            continue
-        ours = np.round(generator.normal(86, 1.2, n - k) * 4.08) / 4.08
-        theirs = generator.normal(86, 1.2, 5)
-        history = Sd(1.2 * math.sqrt(generator.chisquare(16) / 16), 16, "pooled", 4)
-        mine = sample(ours.tolist(), moderated(own(ours.tolist()), history))
-        estimate = published_mean(mine, float(theirs.mean()), 5, float(theirs.std(ddof=1)), "pooled")
-        outcomes[gated(decide(estimate, Rule(2.5, n_min=3)), stability(k, n, p0)).outcome] += 1
-    found = (outcomes["FAIL"] / 15, outcomes["PASS"] / 15)
-    assert found == pytest.approx((fail, ok), abs=4)
-
-
 def fisher(k1: int, n1: int, k2: int, n2: int) -> float:
     """The second path: all tables with these margins that are no likelier, in whole numbers."""
     total = k1 + k2
@@ -102,6 +53,13 @@ def fisher(k1: int, n1: int, k2: int, n2: int) -> float:
     return sum(ways(k) for k in ks if ways(k) <= ways(k1)) / math.comb(n1 + n2, total)
 
 
+def more(k1: int, n1: int, k2: int, n2: int) -> float:
+    """The second path: all tables with these margins in which the second arm has as many or more."""
+    total = k1 + k2
+    ks = range(k2, min(n2, total) + 1)
+    return sum(math.comb(n2, k) * math.comb(n1, total - k) for k in ks) / math.comb(n1 + n2, total)
+
+
 arm = st.integers(1, 10).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
 
@@ -110,6 +68,7 @@ def test_fisher_by_counting(first: tuple[int, int], second: tuple[int, int]) -> 
     found = compare_rates(*first, *second)
     assert found.p == pytest.approx(fisher(*first, *second), abs=1e-9)
     assert found.least_p <= found.p + 1e-12
+    assert found.p_more == pytest.approx(more(*first, *second), abs=1e-9)
 
 
 def test_what_five_seeds_an_arm_can_tell() -> None:

@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.stats import f, levene, t
 
-from harness.stats.variance import Sd, chosen, homogeneity, moderated, own, pooled, sample, satterthwaite
+from harness.stats.variance import GUARD, Pool, Sd, gained, homogeneity, moderated, own, sample, satterthwaite
 
 scores = st.integers(280, 380).map(lambda correct: 100 * correct / 408)
 cells = st.lists(scores, min_size=2, max_size=8)
@@ -41,40 +41,78 @@ def test_a_sample_of_one_has_a_mean_and_no_sd() -> None:
     assert (equal.sd, equal.varied) == (history, False)
 
 
-@given(st.lists(cells, min_size=2, max_size=5))
-def test_pooled_is_the_residual_variance_of_a_one_way_layout(groups: list[list[float]]) -> None:
-    # The second path: least squares on cell dummies.
-    values = np.concatenate([np.asarray(each) for each in groups])
-    dummies = np.zeros((len(values), len(groups)))
-    dummies[np.arange(len(values)), np.repeat(np.arange(len(groups)), [len(each) for each in groups])] = 1
+def by_seed(values: list[float], first: int = 1) -> dict[int, float]:
+    return dict(enumerate(values, first))
+
+
+@given(st.lists(cells, min_size=3, max_size=5))
+def test_a_pool_is_the_residual_variance_of_a_one_way_layout(groups: list[list[float]]) -> None:
+    # The second path: least squares on dummies of the other cells; no seed is shared.
+    found = Pool([by_seed(each, 100 * number) for number, each in enumerate(groups)]).sd(0)
+    mine, others = own(groups[0]), groups[1:]
+    values = np.concatenate([np.asarray(each) for each in others])
+    dummies = np.zeros((len(values), len(others)))
+    dummies[np.arange(len(values)), np.repeat(np.arange(len(others)), [len(each) for each in others])] = 1
     residuals = values - dummies @ np.linalg.lstsq(dummies, values, rcond=None)[0]
-    sd = pooled(groups)
-    assert sd.df == len(values) - len(groups)
-    assert sd.value == pytest.approx(math.sqrt(float(residuals @ residuals) / sd.df), abs=1e-6)
-    assert (sd.source, sd.cells, sd.least_runs) == ("pooled", len(groups), 3)
+    df = len(values) - len(others)
+    assert found is not None
+    p = homogeneity(groups)
+    if p is not None and p < 0.01:
+        assert (found.value, found.df, found.source) == (mine.value, mine.df, "own")
+        assert found.note.startswith("not pooled: configurations of this recipe differ in sd (Levene")
+        return
+    residual = math.sqrt(float(residuals @ residuals) / df)
+    expected = moderated(mine, Sd(residual if residual > 1e-9 else 0.0, df, "pooled", len(others)))
+    assert (found.value, found.df) == (pytest.approx(expected.value, abs=1e-6), expected.df)
+    assert found.source == expected.source
+    assert gained(found, len(groups[0])) == found.df - mine.df
 
 
-def test_cells_of_one_run_bring_nothing() -> None:
-    assert pooled([[84.0, 86.0], [90.0]]) == own([84.0, 86.0])
-    with pytest.raises(ValueError, match="allowed"):
-        pooled([[84.0], []])
+def test_what_a_pool_gives_a_cell() -> None:
+    values, past = [85.0, 86.0, 84.0], [[84.0, 85.5, 86.0], [83.0, 84.0, 84.4]]
+    cells = [by_seed(each, 10 * number) for number, each in enumerate((values, *past))]
+    assert Pool(cells[:1]).sd(0) == Pool(cells[:2]).sd(0) == own(values), "one other cell is no history"
+    assert Pool([{1: 85.0}]).sd(0) is None
+    alone = Pool([{1: 85.0}, *cells[1:]]).sd(0)
+    assert alone is not None
+    assert (alone.source, alone.df, gained(alone, 1)) == ("moderated", 4, 3)
+    assert Pool([{1: 85.0}, by_seed([84.0, 84.0], 10), by_seed([85.0, 85.0], 20)]).sd(0) is None, "no spread at all"
 
 
 def test_seeds_shared_by_correlated_cells_count_once() -> None:
-    a, b = [84.0, 86.0, 85.0], [84.5, 86.5, 85.2]
-    assert pooled([a, b]).df == 4
-    assert pooled([a, b], [[1, 2, 3], [1, 2, 3]]).df == 2
-    assert "once" in pooled([a, b], [[1, 2, 3], [1, 2, 3]]).note
-    # Not correlated, or no seed shared: they count fully.
-    assert pooled([a, [85.0, 85.0, 87.0]], [[1, 2, 3], [1, 2, 3]]).df == 4
-    assert pooled([a, b], [[1, 2, 3], [4, 5, 6]]).df == 4
+    a, b, c = [84.0, 86.0, 85.0], [84.5, 86.5, 85.2], [84.2, 86.1, 85.4]
+    together = Pool([by_seed(each) for each in (a, b, c)])
+    assert together.correlation is not None
+    assert together.correlation > 0.9
+    found = together.sd(0)
+    assert found is not None
+    assert (found.df, found.source, found.cells) == (2, "pooled", 3)
+    assert found.value == pytest.approx(math.sqrt(sum(own(each).value ** 2 for each in (a, b, c)) / 3))
+    assert "seeds shared by cells count once" in found.note
+    assert gained(found, 3) == 0
+    # Other seeds, or the same without a correlation: they count fully.
+    apart = Pool([by_seed(each, 10 * number) for number, each in enumerate((a, b, c))])
+    assert apart.correlation is None
+    assert apart.sd(0) == moderated(own(a), Sd(math.sqrt((own(b).value ** 2 + own(c).value ** 2) / 2), 4, "pooled", 2))
+    turned = Pool([by_seed(each) for each in (a, [85.0, 85.0, 87.0], [85.0, 84.0, 84.1])])
+    assert turned.correlation is not None
+    assert turned.correlation < 0.3
+    assert (turned.sd(0) or own(a)).df == 6
     # Two cells that share, one apart: (4 seeds - 1) + (2 - 1).
-    linked = pooled([a, [84.5, 86.5, 85.2], [80.0, 81.0]], [[1, 2, 3], [1, 2, 4], [7, 8]])
+    linked = Pool([by_seed(a), {1: 84.5, 2: 86.5, 4: 85.2}, {7: 80.0, 8: 81.0}, {9: 85.0}]).sd(3)
+    assert linked is not None
     assert linked.df == 4
-    with pytest.raises(ValueError, match="seeds"):
-        pooled([a, b], [[1, 2, 3], [1, 1, 3]])
-    with pytest.raises(ValueError, match="seeds"):
-        pooled([a, b], [[1, 2, 3]])
+
+
+def test_the_guard_holds_where_seeds_are_shared_too() -> None:
+    near = [by_seed([84.0 + shift, 84.5 + shift, 84.2 + shift]) for shift in range(8)]
+    far = Pool([*near, by_seed([84.0, 87.0, 85.2])])
+    assert far.correlation is not None
+    assert far.correlation > 0.3
+    found = far.sd(8)
+    assert found is not None
+    assert found.value**2 > f.ppf(GUARD, 2, 16) * own([84.0, 84.5, 84.2]).value ** 2
+    assert (found.df, found.source) == (2, "own")
 
 
 @given(st.lists(st.lists(scores, min_size=3, max_size=8), min_size=2, max_size=4))
@@ -121,23 +159,6 @@ def test_what_is_no_history() -> None:
     assert moderated(None, Sd(1.3, 40, "pooled", 5)) == Sd(1.3, 16, "moderated", 5, "history alone")
     with pytest.raises(ValueError, match="allowed"):
         moderated(None, Sd(1.3, 9))
-
-
-def test_chosen() -> None:
-    values, past = [85.0, 86.0, 84.0], [[84.0, 85.5, 86.0], [83.0, 84.0, 84.4]]
-    assert chosen(values) == own(values)
-    assert chosen([85.0]) is None
-    assert chosen(values, past[:1]) == own(values)
-    assert chosen(values, past) == moderated(own(values), pooled(past))
-    alone = chosen([85.0], past)
-    assert alone is not None
-    assert (alone.source, alone.df) == ("moderated", 4)
-    wild = [[84.0, 84.1, 84.2, 84.0, 84.1, 84.2], [60.0, 95.0, 99.0, 61.0, 64.0, 97.0]]
-    refused = chosen(values, wild)
-    assert refused is not None
-    assert (refused.value, refused.source) == (own(values).value, "own")
-    assert "Levene" in refused.note
-    assert chosen([85.0], [[84.0, 84.0], [85.0, 85.0]]) is None
 
 
 def test_guard_keeps_a_wrong_history_in_check() -> None:

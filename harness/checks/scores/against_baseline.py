@@ -20,7 +20,7 @@ from harness.checks.scores.judgement import Judgement
 from harness.checks.verdict import Outcome
 from harness.grid.waivers import Waiver, applies
 from harness.stats.decision import Rule
-from harness.stats.family import judge
+from harness.stats.family import PART, apply_holm
 from harness.stats.margin import PARITY
 from harness.text import listed
 
@@ -59,7 +59,7 @@ def compare(
     alpha: float = 0.05,
     waivers: Iterable[Waiver] = (),
 ) -> Comparison:
-    """Judge B against A, Holm over the configurations that both have; `margin` in points of accuracy.
+    """Judge B against A, with the gate's families over the configurations that both have; `margin` in points.
 
     `waivers` are those of B's grid; on the day `today` some are void.
 
@@ -72,13 +72,13 @@ def compare(
     old = {one.configuration_id: one for one in a.results.configurations}
     both = {key: Pair(a, b, one, new[key]) for key, one in old.items() if key in new}
     drafts = {key: pair.judgement(rule) for key, pair in both.items()}
-    family = judge([d.decision for d in drafts.values() if d.decision is not None], alpha)
-    after = iter(zip(family.decisions, family.adjusted, strict=True))
-    for key, draft in drafts.items():
-        if draft.decision is not None:
-            decision, p = next(after)
-            draft = replace(draft, decision=decision, outcome=decision.outcome, why=decision.why, adjusted_p=p)
-        drafts[key] = both[key].with_missing(both[key].with_outlook(draft, rule))
+    decided = {key: draft.decision for key, draft in drafts.items() if draft.decision is not None}
+    limits = [decision.p_limit for decision in decided.values()]
+    scores = apply_holm([decision.p_block for decision in decided.values()], limits, PART)
+    collapses = apply_holm([both[key].collapse_p for key in decided], part=PART)
+    for key, p, p_collapse in zip(decided, scores, collapses, strict=True):
+        drafts[key] = both[key].after_holm(drafts[key], p, p_collapse, alpha)
+    drafts = {key: both[key].with_missing(both[key].with_outlook(draft, rule)) for key, draft in drafts.items()}
     labels = {one.label: one for one in b.results.configurations}
     judgements = [drafts.get(key) or _missing(one, a, b, labels.get(one.label)) for key, one in old.items()]
     judgements += [_news(one, a, b) for key, one in new.items() if key not in old]

@@ -12,7 +12,7 @@ from harness.baselines.model import Baseline, Configuration, EnvironmentFacts, L
 from harness.baselines.words import environment_changes
 from harness.checks.scores.departures import Pairs, departures, identical, unknown
 from harness.checks.scores.judgement import Judgement, SeedScore
-from harness.stats.decision import Decision, Estimate, Rule, decide, withheld
+from harness.stats.decision import Decision, Estimate, Rule, decide, undecided, withheld
 from harness.stats.margin import PARITY
 from harness.stats.paired import independent, paired
 from harness.stats.power import MOST, Design, detectable, more_seeds, planning_sd
@@ -120,7 +120,7 @@ class Pair:
             others=seed_scores(self.a, self.old),
             margin_from=f"{rule.delta:g} points, the margin of this comparison",
             collapsed=self.new.collapsed,
-            judged=len(self.new.seeds),
+            judged=self.new.counted,
             evidence=tuple(self._evidence()),
         )
         contents = self.old.content_id, self.new.content_id
@@ -132,11 +132,9 @@ class Pair:
 
     def _decision(self, estimate: Estimate | None, rule: Rule) -> Decision:
         if estimate is None:
-            none = (None, None, None, None, None)
             said = "no seed has an ok run on both sides" if self.by_seed else "one side has no ok run"
-            decision = Decision(
-                "INCONCLUSIVE", said, 0, 0.0, *none, rule.delta, rule.alpha, rule.direction, None, None, barred=True
-            )
+            said += f"; {self._collapsed_text}" if self.old.collapsed + self.new.collapsed else ""
+            decision = undecided(rule, said)
         else:
             decision = decide(estimate, rule)
         if self.identical:
@@ -144,25 +142,38 @@ class Pair:
             which = "the only seed" if n == seeds == 1 else f"all {n} seeds" if n == seeds else f"{n} of {seeds} seeds"
             why = f"equal bit for bit at {which}"
             return replace(decision, outcome="PASS", why=why, p_diff=1.0, p_tost=0.0, barred=False)
-        return self._with_collapses(decision)
+        k1, n1, k2, n2 = self._collapses
+        # The baseline's runs are what a declared rate is to a configuration (statistics.md, section 1.2).
+        return withheld(decision, self._collapsed_text) if k2 > max(1, k1 * n2 // n1) else decision
 
-    def _with_collapses(self, decision: Decision) -> Decision:
-        """The two-part gate (statistics.md, section 1.2), with the baseline's runs in place of a declared rate."""
-        k1, n1, k2, n2 = self.old.collapsed, len(self.old.seeds), self.new.collapsed, len(self.new.seeds)
-        if not k1 + k2:
-            return decision
-        p, risen = compare_rates(k1, n1, k2, n2).p, k2 * n1 > k1 * n2
-        # Fewer collapses than before are no failure: they enter the family with nothing to block by.
-        p_collapse = p if risen else 1.0
-        both = replace(
-            decision, p_collapse=p_collapse, p_diff=None if decision.barred else decision.p_diff, barred=False
-        )
-        said = f"{k2} of {n2} runs collapsed, {k1} of {n1} before"
-        if risen and p < decision.alpha:
-            return replace(both, outcome="FAIL", why=f"{said} (p = {p:.4f})")
-        if not decision.n:
-            return replace(both, why=f"{decision.why}; {said}")
-        return withheld(both, said) if k2 > max(1, k1 * n2 // n1) else both
+    @property
+    def _collapses(self) -> tuple[int, int, int, int]:
+        """Collapsed runs and runs: A's, then B's."""
+        return self.old.collapsed, self.old.counted, self.new.collapsed, self.new.counted
+
+    @property
+    def _collapsed_text(self) -> str:
+        k1, n1, k2, n2 = self._collapses
+        return f"{k2} of {n2} runs collapsed, {k1} of {n1} before"
+
+    @property
+    def collapse_p(self) -> float | None:
+        """The one-sided p that B collapses no more often than A; None where none collapsed, or all runs are equal."""
+        k1, _, k2, _ = self._collapses
+        return None if self.identical or not k1 + k2 else compare_rates(*self._collapses).p_more
+
+    def after_holm(self, draft: Judgement, scores: float | None, collapses: float | None, alpha: float) -> Judgement:
+        """The draft where its FAIL, by its scores or by collapses, stands after Holm over all configurations."""
+        decision = draft.decision
+        assert decision is not None
+        if collapses is not None and collapses < alpha:
+            why = f"{self._collapsed_text} (p = {self.collapse_p:.4f})"
+            decision = replace(decision, outcome="FAIL", why=why)
+        elif decision.outcome == "FAIL" and (scores is None or scores >= alpha):
+            said = f"{decision.why}; p = {scores:.4f} after Holm" if scores is not None else decision.why
+            decision = replace(decision, outcome="INCONCLUSIVE", why=said)
+        p = min((p for p in (scores, collapses) if p is not None), default=None)
+        return replace(draft, outcome=decision.outcome, why=decision.why, decision=decision, adjusted_p=p)
 
     def with_outlook(self, draft: Judgement, rule: Rule) -> Judgement:
         """With the smallest difference that these runs would show, and the seeds still needed for a verdict."""
@@ -213,6 +224,9 @@ class Pair:
             yield f"F1: difference {estimate.difference:+.2f} points{interval}; reported, not judged"
         if not self.by_seed:
             yield "other seeds on each side: Welch's test, not paired"
+        for name, side in (("A", self.old), ("B", self.new)):
+            if side.lost:
+                yield f"tried again after a collapse, which counts: seeds {listed(list(side.lost))} of {name}"
         if unplanned := [seed for seed in old if seed not in new and seed not in self.absent]:
             yield f"not run again: seeds {listed(unplanned)}"
         if extra := [seed for seed in new if seed not in old]:

@@ -9,17 +9,16 @@ from typing import Final, Literal
 
 from harness.checks.scores.churn import Answers as Answers
 from harness.checks.scores.churn import Predictions
-from harness.checks.scores.configuration import Configuration as Configuration
-from harness.checks.scores.configuration import configurations as configurations
-from harness.checks.scores.hypothesis import Answer, Question
+from harness.checks.scores.hypothesis import Answer, Family, Question
 from harness.checks.scores.judgement import Judgement
 from harness.checks.scores.pairing import find_pairs, find_repeats
 from harness.checks.scores.parity import ParityQuestion
 from harness.checks.scores.policy import Policy as Policy
 from harness.checks.scores.quality import questions
 from harness.checks.scores.stability import StabilityQuestion, unmeasured
+from harness.record.configuration import Configuration as Configuration
 from harness.references import Reference
-from harness.stats.family import holm
+from harness.stats.family import PART, apply_holm
 from harness.stats.sequential import next_look, nominal_alpha
 
 REPORTED: Final = frozenset({"f1"})
@@ -53,8 +52,7 @@ def judge_all(
     asked: list[Question] = [StabilityQuestion(one, policy) for one in configurations if one.ended]
     asked += quality
     asked += [
-        ParityQuestion(pair, policy, predictions, reruns.get((pair.base.configuration_id, pair.base.environment_id)))
-        for pair in find_pairs(configurations)
+        ParityQuestion(pair, policy, predictions, reruns.get(pair.base.key)) for pair in find_pairs(configurations)
     ]
     found += [*settled(asked, policy), *refused]
     place = {
@@ -83,7 +81,10 @@ def exit_code(judgements: Iterable[Judgement], *, inconclusive: Literal["fail", 
     return 3 if "INCONCLUSIVE" in outcomes and inconclusive == "fail" else 0
 
 
-@dataclass
+FAMILIES: Final[tuple[Family, ...]] = ("scores", "collapses")
+
+
+@dataclass(eq=False)
 class _Case:
     """A question with its latest answer; `final` once a look has decided it."""
 
@@ -94,18 +95,20 @@ class _Case:
 
 
 def settled(asked: Sequence[Question], policy: Policy) -> list[Judgement]:
-    """Answer all questions, look by look, and hear the family on every FAIL.
+    """Answer all questions, look by look, and let a FAIL stand where Holm over its family does.
 
-    At each look Holm over all questions that could block, those already decided with the p that decided them, at
-    alpha / L of L looks: whatever look a comparison stops at, a false FAIL anywhere has at most probability alpha. A
-    single comparison takes the calibrated level. Without looks: all runs, at alpha.
+    Scores (quality and parity) and collapses are two families, each with half of alpha; a comparison of scores counts
+    by the chance that it has to fail (`stats.decision.largest_p`). At each look Holm over all questions of a family,
+    those already decided with the p that decided them, at alpha / L of L looks: whatever look a comparison stops at, a
+    false FAIL anywhere has at most probability alpha. A single comparison takes the calibrated level. Without looks:
+    all runs, at alpha.
     """
     cases = [_Case(question) for question in asked]
     looks = policy.looks
     if looks is None:
         for case in cases:
             case.answer = case.question.ask(None, policy.alpha)
-        _hear_family(cases, cases, policy.alpha)
+        _apply_holm(cases, cases, policy.alpha)
         return [_finished(case, None) for case in cases]
     compared = sum(case.question.gates and case.question.lasting for case in cases)
     level = nominal_alpha(looks, max(1, compared), policy.alpha)
@@ -113,7 +116,7 @@ def settled(asked: Sequence[Question], policy: Policy) -> list[Judgement]:
         due = [case for case in cases if not case.final and case.question.runs >= look]
         for case in due:
             case.answer = case.question.ask(look, level)
-        _hear_family(cases, due, level)
+        _apply_holm(cases, due, level)
         for case in due:
             outcome = case.judgement.outcome if case.judgement else None
             case.final = outcome == "FAIL" or (outcome == "PASS" and case.question.lasting)
@@ -140,19 +143,29 @@ def waived(
     return replace(judgement, waiver=holding.text if holding else None, evidence=evidence)
 
 
-def _hear_family(cases: Sequence[_Case], due: Sequence[_Case], level: float) -> None:
-    """Let the FAILs of the cases due stand only where their p, after Holm over all that could block, is below alpha."""
-    members = [case for case in cases if case.answer is not None and case.answer.p is not None and case.question.gates]
-    adjusted = holm([case.answer.p for case in members if case.answer is not None and case.answer.p is not None])
-    by_case = {id(case): p for case, p in zip(members, adjusted, strict=True)}
+def _apply_holm(cases: Sequence[_Case], due: Sequence[_Case], level: float) -> None:
+    """Judge the cases due: a FAIL stands where its p, after Holm over its family, is below the level."""
     for case in due:
-        assert case.answer is not None
-        judgement, p = case.answer.judgement, by_case.get(id(case))
-        if case.question.gates and judgement.outcome == "FAIL" and (p is None or p >= level):
-            said = f"{judgement.why}; p = {p:.4f} after Holm over {len(members)}" if p is not None else judgement.why
-            decision = replace(judgement.decision, outcome="INCONCLUSIVE") if judgement.decision else None
-            judgement = replace(judgement, outcome="INCONCLUSIVE", why=said, decision=decision)
-        case.judgement = replace(judgement, adjusted_p=p)
+        case.judgement = case.answer.judgement if case.answer else None
+    asked = set(due)
+    for family in FAMILIES:
+        members = [case for case in cases if case.question.family == family and case.question.gates and case.answer]
+        answers = [case.answer for case in members if case.answer is not None]
+        limits = [answer.p_limit for answer in answers]
+        adjusted = apply_holm([answer.p for answer in answers], limits, PART)
+        for case, answer, p in zip(members, answers, adjusted, strict=True):
+            if case in asked:
+                size = sum(limit >= (answer.p or 0.0) for limit in limits)
+                case.judgement = _after_holm(answer.judgement, p, size, level)
+
+
+def _after_holm(judgement: Judgement, p: float | None, size: int, level: float) -> Judgement:
+    """The judgement with its adjusted p; `size` counts the hypotheses that could have failed at its own."""
+    if judgement.outcome == "FAIL" and (p is None or p >= level):
+        said = f"{judgement.why}; p = {p:.4f} after Holm over {size}" if p is not None else judgement.why
+        decision = replace(judgement.decision, outcome="INCONCLUSIVE") if judgement.decision else None
+        judgement = replace(judgement, outcome="INCONCLUSIVE", why=said, decision=decision)
+    return replace(judgement, adjusted_p=p)
 
 
 def _too_early(judgement: Judgement, runs: int, looks: tuple[int, ...]) -> Judgement:

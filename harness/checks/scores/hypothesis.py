@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from harness.checks.scores.judgement import Judgement
+
+Family = Literal["scores", "collapses"]
+"""What is corrected together: each family has its part of alpha (`stats.family.PART`)."""
 
 
 @dataclass(frozen=True)
 class Answer:
     """What the first `first` runs say (None: all of them).
 
-    `p` is the one with which the judgement enters the family; None where no number could have made it FAIL.
+    `p` is the one that a FAIL would rest on; None where it does not fail, whatever the others say. Above `p_limit` it
+    could not have failed: 0 where no number could have made it FAIL.
     """
 
     judgement: Judgement
     p: float | None
+    p_limit: float
     first: int | None
 
 
@@ -26,6 +31,10 @@ class Question(Protocol):
     @property
     def runs(self) -> int:
         """How many runs ended that planned looks count."""
+
+    @property
+    def family(self) -> Family:
+        """The family that its p belongs to."""
 
     @property
     def gates(self) -> bool:

@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness.checks.scores.churn import Predictions, churn_evidence
-from harness.checks.scores.configuration import GOOD, LOST, Configuration
-from harness.checks.scores.hypothesis import Answer
+from harness.checks.scores.hypothesis import Answer, Family
 from harness.checks.scores.judgement import Judgement, SeedScore
 from harness.checks.scores.pairing import Pair
 from harness.checks.scores.policy import Policy
 from harness.checks.scores.seeds_needed import median_seconds, outlook
 from harness.checks.scores.stability import too_many
+from harness.record.attempts import LOST
+from harness.record.configuration import GOOD, Configuration
 from harness.stats.decision import Rule, decide, withheld
 from harness.stats.paired import Permutation, paired, sign_flip
 from harness.stats.power import Design
@@ -38,6 +39,7 @@ class ParityQuestion:
     predictions: Predictions
     rerun: Configuration | None = None
 
+    family: Family = "scores"
     gates: bool = True
     lasting: bool = True
 
@@ -55,7 +57,7 @@ class ParityQuestion:
         names = [self.pair.name(self.pair.twin), self.pair.name(self.pair.base)]
         if not good:
             why = f"no seed at which both {names[0]} and {names[1]} have an ok run"
-            return Answer(replace(blank, why=why), None, first)
+            return Answer(replace(blank, why=why), None, 0.0, first)
         a, b = ([100 * run.accuracy for run in arm if run.accuracy is not None] for arm in zip(*good, strict=True))
         same = a == b and self.predictions.identical(self.pair.base, self.pair.twin, [run.seed for run, _ in good])
         rule = Rule(self.policy.parity_margin, alpha, self.policy.direction, LEAST)
@@ -70,7 +72,7 @@ class ParityQuestion:
             blank, outcome=decision.outcome, why=f"{told}: {decision.why}", decision=decision, mean=means[0],
             target=means[1],
         )  # fmt: skip
-        return Answer(judgement, None if decision.barred else decision.p_diff, first)
+        return Answer(judgement, decision.p_block, decision.p_limit, first)
 
     def finish(self, judgement: Judgement, first: int | None) -> Judgement:
         """Add outlook and evidence."""

@@ -8,49 +8,50 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from harness.checks.scores.configuration import GOOD, LOST, Configuration
-from harness.checks.scores.hypothesis import Answer
+from harness.checks.scores.hypothesis import Answer, Family
 from harness.checks.scores.judgement import Judgement, SeedScore
 from harness.checks.scores.pairing import is_control, recipe_key
 from harness.checks.scores.policy import Policy
 from harness.checks.scores.recipe import RecipeDifferences, other_data, recipe_differences, same_checkpoint
 from harness.checks.scores.seeds_needed import median_seconds, outlook
-from harness.checks.scores.spread import Scores, Spread, gained
 from harness.checks.scores.stability import all_runs, too_many
 from harness.checks.scores.target import METRICS, Target, contradicting, margin_of, read_target, spread_alarm
+from harness.record.attempts import LOST
+from harness.record.configuration import GOOD, Configuration
 from harness.references import Reference, comparable
 from harness.references.model import Metric
 from harness.stats.beta_binomial import Below, count_below
 from harness.stats.decision import Decision, Rule, withheld
 from harness.stats.f1 import standard_error
 from harness.stats.sequential import smoke_floor
-from harness.stats.variance import LEAST, Sd, sample
+from harness.stats.variance import LEAST, Pool, Sd, gained, sample
 
 
-class Kin:
+class SharedSpread:
     """The spreads of the configurations that are judged together, by recipe, metric and look; each worked out once."""
 
     def __init__(self, configurations: Sequence[Configuration]) -> None:
         self._members: dict[str, list[Configuration]] = {}
-        self._keys: dict[tuple[str, str, str | None], str] = {}
+        self._places: dict[tuple[str, str, str | None], tuple[str, int]] = {}
         for one in configurations:
             if not is_control(one):
                 key = recipe_key(one)
-                self._members.setdefault(key, []).append(one)
-                self._keys[one.configuration_id, one.environment_id, one.content_id] = key
-        self._spreads: dict[tuple[str, Metric, int | None], Spread] = {}
+                members = self._members.setdefault(key, [])
+                self._places[one.configuration_id, one.environment_id, one.content_id] = key, len(members)
+                members.append(one)
+        self._pools: dict[tuple[str, Metric, int | None], Pool] = {}
 
     def sd(self, one: Configuration, metric: Metric, first: int | None) -> Sd | None:
         """The sd to judge the first runs of a configuration with, and in it where it comes from."""
-        key = self._keys.get((one.configuration_id, one.environment_id, one.content_id))
-        mine = points(one.ended[:first], metric)
-        if key is None:  # a control: its luck is that of the runs it repeats
-            return Spread([Scores(mine)]).of(Scores(mine))
-        place = (key, metric, first)
-        if place not in self._spreads:
-            cells = [Scores(points(other.ended[:first], metric)) for other in self._members[key]]
-            self._spreads[place] = Spread(cells)
-        return self._spreads[place].of(Scores(mine))
+        place = self._places.get((one.configuration_id, one.environment_id, one.content_id))
+        if place is None:  # a control: its luck is that of the runs it repeats
+            return Pool([points(one.ended[:first], metric)]).sd(0)
+        key, number = place
+        pool = self._pools.get((key, metric, first))
+        if pool is None:
+            pool = Pool([points(other.ended[:first], metric) for other in self._members[key]])
+            self._pools[key, metric, first] = pool
+        return pool.sd(number)
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,9 @@ class QualityQuestion:
     reference: Reference
     target: Target
     policy: Policy
-    kin: Kin
+    spread: SharedSpread
     differences: RecipeDifferences
+    family: Family = "scores"
     lasting: bool = True
 
     @property
@@ -87,8 +89,8 @@ class QualityQuestion:
         lost = sum(run.status in LOST for run in (*runs, *self.configuration.every[len(self.configuration.scores) :]))
         blank = self._blank(runs, lost)
         if not scores:
-            return Answer(replace(blank, why=f"none of {len(runs)} runs has a score to judge"), None, first)
-        sd = self.kin.sd(self.configuration, metric, first)
+            return Answer(replace(blank, why=f"none of {len(runs)} runs has a score to judge"), None, 0.0, first)
+        sd = self.spread.sd(self.configuration, metric, first)
         ours = sample(scores, sd)
         # History that brought no degrees of freedom earns no smaller sample.
         n_min = None if gained(sd, ours.n) > 0 else LEAST
@@ -106,7 +108,7 @@ class QualityQuestion:
         judgement = replace(
             blank, outcome=decision.outcome, why=told, decision=decision, mean=ours.mean, margin_from=self._margin_words
         )
-        return Answer(judgement, None if decision.barred else decision.p_diff, first)
+        return Answer(judgement, decision.p_block, decision.p_limit, first)
 
     def finish(self, judgement: Judgement, first: int | None) -> Judgement:
         """Add outlook and evidence."""
@@ -130,7 +132,7 @@ class QualityQuestion:
         if self.differences.blocking:
             found = "More runs bring no verdict while recipes differ: run the reference's, or declare them harmless."
             return replace(judgement, outlook=found, evidence=tuple(evidence))
-        sd = self.kin.sd(self.configuration, self.target.metric, first)
+        sd = self.spread.sd(self.configuration, self.target.metric, first)
         ahead = outlook(
             decision,
             self.target.design(gained(sd, decision.n)),
@@ -193,7 +195,7 @@ def questions(
     Fitting are the references of its task and checkpoint. A configuration that none of them fits is held against all
     of them: the difference is then the reason why there is no verdict, instead of silence.
     """
-    kin = Kin(configurations)
+    spread = SharedSpread(configurations)
     reasons = {id(reference): comparable(reference) for reference in references}
     asked: list[QualityQuestion] = []
     refused: list[Judgement] = []
@@ -212,7 +214,7 @@ def questions(
             if reason is not None:
                 refused.append(_refused(one, reference, differences, f"not to be compared: {reason}"))
                 continue
-            asked += [QualityQuestion(one, reference, target, policy, kin, differences) for target in targets]
+            asked += [QualityQuestion(one, reference, target, policy, spread, differences) for target in targets]
     return asked, refused
 
 

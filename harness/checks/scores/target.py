@@ -221,14 +221,19 @@ def _provenance_known(reference: Reference) -> bool:
 
 def _spread(reference: Reference, target: Target) -> tuple[float | None, int, str]:
     if target.values:
-        return own(target.values).value, target.n, target.reference
+        return _sd(target.values), target.n, target.reference
     if target.sd is not None:
         return target.sd, target.n, target.reference
     found = registry().sample_of(reference, target.metric)
     if found is None:
         return None, 0, ""
-    values = [100 * value for value in found.metrics[target.metric].every]
-    return own(values).value, len(values), found.id
+    values = tuple(100 * value for value in found.metrics[target.metric].every)
+    return _sd(values), len(values), found.id
+
+
+@functools.lru_cache(maxsize=1024)
+def _sd(values: tuple[float, ...]) -> float:
+    return own(values).value
 
 
 def spread_alarm(reference: Reference, target: Target) -> str | None:

@@ -13,7 +13,7 @@ from harness.checks.verdict import Verdict
 from harness.checks.verdict import exit_code as verdict_code
 from harness.errors import SpecError
 from harness.ids import canonical_json
-from harness.stats.family import holm
+from harness.stats.family import apply_holm
 from harness.stats.throughput import PAIRS, SESSIONS
 from harness.text import listed
 
@@ -88,15 +88,13 @@ def compare_sides(a: SpeedSide, b: SpeedSide, margin: float) -> list[Comparison]
 
 def after_holm(drafts: Sequence[Comparison]) -> list[Comparison]:
     """Let FAILs by speed stand where Holm lets them; the family is every comparison with enough processes."""
-    members = [number for number, one in enumerate(drafts) if _could_block(one)]
-    chances = [p for number in members if (p := _p(drafts[number])) is not None]
-    adjusted = dict(zip(members, holm(chances), strict=True))
+    adjusted = apply_holm([_p(one) if _could_block(one) else None for one in drafts])
+    size = sum(p is not None for p in adjusted)
     found = []
-    for number, one in enumerate(drafts):
-        p = adjusted.get(number)
+    for one, p in zip(drafts, adjusted, strict=True):
         one = replace(one, adjusted_p=p)
         if one.verdict == "FAIL" and p is not None and p >= ALPHA:
-            why = f"{one.why}; p = {p:.4f} after Holm over {len(members)}"
+            why = f"{one.why}; p = {p:.4f} after Holm over {size}"
             one = replace(one, verdict="INCONCLUSIVE", why=why, advice="measure again: `--confirm GRID`")
         found.append(one)
     return found

@@ -139,7 +139,7 @@ def test_a_loss_at_every_seed_fails_with_the_numbers_of_a_paired_test() -> None:
     decision = judgement.decision
     assert decision is not None
     assert decision.p_diff == pytest.approx(expected.pvalue)
-    assert judgement.adjusted_p == pytest.approx(expected.pvalue)
+    assert judgement.adjusted_p == pytest.approx(2 * expected.pvalue), "scores have half of alpha"
     assert decision.difference == pytest.approx(-3.66)
     assert (decision.n, decision.delta) == (5, 1.5)
     assert judgement.detectable == pytest.approx(0.78, abs=0.1)
@@ -166,22 +166,25 @@ def test_one_changed_seed_is_undecided_and_named() -> None:
 
 
 def test_holm_over_the_configurations() -> None:
-    """A loss that fails alone and not among twenty."""
+    """A loss that fails alone and not among twenty that could fail as well; those that could not do not count."""
     before, after = (0.80, 0.81, 0.79, 0.805, 0.815), (0.765, 0.80, 0.77, 0.795, 0.795)
-    alone = only(against(side("a", {"x": runs(before)}), side("b", {"x": runs(after, "new")})))
-    assert alone.outcome == "FAIL"
-    assert alone.decision is not None
-    p = alone.decision.p_diff
+    wide, still = (0.83, 0.78, 0.82, 0.775, 0.815), (0.8, 0.809, 0.791, 0.805, 0.815)
     names = [f"x{number}" for number in range(20)]
-    many = against(
-        side("a", {name: runs(before) for name in names}),
-        side("b", {name: runs(after if name == "x0" else before, "new" if name == "x0" else "old") for name in names}),
-    )
-    first = many.judgements[0]
-    assert first.outcome == "INCONCLUSIVE"
-    assert first.adjusted_p == pytest.approx(20 * p)
-    assert "after Holm over 20" in first.why
-    assert first.more_seeds is not None
+
+    def first(others: tuple[float, ...]) -> Judgement:
+        new = {name: runs(after if name == "x0" else others, "new") for name in names}
+        return against(side("a", {name: runs(before) for name in names}), side("b", new)).judgements[0]
+
+    alone = only(against(side("a", {"x": runs(before)}), side("b", {"x": runs(after, "new")})))
+    assert alone.decision is not None
+    assert alone.decision.p_diff is not None
+    assert (alone.outcome, alone.adjusted_p) == ("FAIL", pytest.approx(2 * alone.decision.p_diff))
+    assert first(still).outcome == first(before).outcome == "FAIL"
+    among = first(wide)
+    assert among.outcome == "INCONCLUSIVE"
+    assert among.adjusted_p == pytest.approx(2 * 20 * alone.decision.p_diff)
+    assert among.why.endswith("after Holm")
+    assert among.more_seeds is not None
 
 
 def test_other_seeds_are_compared_by_welch() -> None:
@@ -209,8 +212,8 @@ def test_collapses_that_are_too_many_fail_also_without_any_score() -> None:
     comparison = against(OLD, side("new", {"x": runs([0.66] * 5, "new")}))
     judgement = only(comparison)
     assert judgement.outcome == "FAIL"
-    assert judgement.why == "5 of 5 runs collapsed, 0 of 5 before (p = 0.0079)"
-    assert judgement.adjusted_p == pytest.approx(stats.fisher_exact([[0, 5], [5, 0]]).pvalue)
+    assert judgement.why == "5 of 5 runs collapsed, 0 of 5 before (p = 0.0040)"
+    assert judgement.adjusted_p == pytest.approx(2 * stats.fisher_exact([[0, 5], [5, 0]], "less").pvalue)
     assert (judgement.collapsed, judgement.judged) == (5, 5)
     assert "seed 1: ok -> collapsed" in judgement.evidence
 

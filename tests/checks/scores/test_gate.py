@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from harness.checks.scores.gate import Configuration, Policy, configurations, exit_code, judge_all
+from harness.checks.scores.gate import Configuration, Policy, exit_code, judge_all
 from harness.checks.scores.judgement import Judgement
 from harness.grid.waivers import Waiver
 from harness.references import find
@@ -21,6 +21,7 @@ from tests.checks.made_up_scores import (
     MAJORITY,
     STARTED,
     arms,
+    configurations,
     make_cells,
     make_entry,
     make_record,
@@ -29,6 +30,7 @@ from tests.checks.made_up_scores import (
     published,
 )
 
+COURSE_RECIPE = {"learning_rate": 5e-5, "per_device_train_batch_size": 8, "num_train_epochs": 3.0}
 SCORES = of([349, 352, 346, 355, 350])
 LOW = of([325, 328, 322, 331, 326])
 COURSE = published(85.78431372549019)
@@ -217,7 +219,7 @@ def test_too_many_collapses_fail_with_the_exact_binomial() -> None:
     p = stats.binomtest(3, 8, 0.02, alternative="greater").pvalue
     assert one.outcome == "FAIL"
     assert f"p = {p:.4f}" in one.why
-    assert one.adjusted_p == pytest.approx(2 * p)
+    assert one.adjusted_p == pytest.approx(2 * p), "collapses have half of alpha"
     assert set(one.evidence) >= {"collapsed: 2 of 8", "nonfinite: 1 of 8"}
     assert exit_code(found) == 1
 
@@ -238,38 +240,46 @@ def test_a_declared_rate_allows_as_many() -> None:
 # The family.
 
 
-def test_holm_over_everything_that_could_block() -> None:
+def test_scores_and_collapses_are_two_families_with_half_of_alpha_each() -> None:
     everything = arms(
         {"a": SCORES, "b": LOW[::-1], "c": SCORES[::-1]}, {"b": {"precision": "bf16"}, "c": {"precision": "fp16"}}
     )
     found = judge_all(everything, [SAMPLE], Policy(margin=2.5))
-    gating = [each for each in found if each.metric != "f1" and each.adjusted_p is not None]
-    assert len(gating) == 8  # three qualities, three stabilities, two parities
-    raw = {id(each): each.decision.p_diff if each.decision else 1.0 for each in gating}
-    ordered = sorted(gating, key=lambda each: raw[id(each)] or 0.0)
-    running = 0.0
-    for rank, each in enumerate(ordered):
-        running = max(running, min(1.0, (raw[id(each)] or 0.0) * (8 - rank)))
-        assert each.adjusted_p == pytest.approx(running)
+    scores = [each.decision for each in found if each.metric == "accuracy" and each.decision is not None]
+    assert len(scores) == 5  # three qualities, two parities
+    # The second path: each counts by the chance that it has to fail, of those that would fail the smallest first.
+    running, left = 0.0, list(scores)
+    for one in sorted((one for one in scores if one.p_block is not None), key=lambda one: one.p_block or 0.0):
+        running = max(running, 2 * sum(min(one.p_block or 0.0, each.p_limit) for each in left))
+        left.remove(one)
+        (judgement,) = (each for each in found if each.decision is one)
+        assert judgement.adjusted_p == pytest.approx(running)
+        assert judgement.outcome == "FAIL"
+    assert [each.adjusted_p for each in found if each.check == "stability"] == [1.0] * 3
+    collapsing = arms({"a": [*SCORES, "nonfinite", "nonfinite"], "b": SCORES}, {"b": {"precision": "bf16"}})
+    collapses = [each for each in judge_all(collapsing, [SAMPLE], Policy(margin=2.5)) if each.check == "stability"]
+    p = stats.binomtest(2, 7, 0.02, alternative="greater").pvalue
+    assert [each.adjusted_p for each in collapses] == [pytest.approx(2 * 2 * p), 1.0]
 
 
 def test_a_fail_that_the_family_does_not_bear_out_is_inconclusive() -> None:
-    alone = only(judge_all([measured(of([338, 340, 333, 345, 337]))], [SAMPLE], Policy(margin=2.5)), "quality")
+    weak, wide = of([338, 340, 333, 345, 337]), of([335, 365, 350, 340, 360])
+    alone = only(judge_all([measured(weak)], [SAMPLE], Policy(margin=2.5)), "quality")
     assert alone.outcome == "FAIL"
-    scores = {"a": of([338, 340, 333, 345, 337])}
-    asked: dict[str, dict[str, Any]] = {}
-    everything = arms(scores, asked)
-    for number in range(40):
-        recipe = {"learning_rate": 5e-5, "per_device_train_batch_size": 8, "num_train_epochs": 3.0, "data_seed": number}
-        everything += arms({"": SCORES}, {"": {"recipe": recipe}})
-    found = judge_all(everything, [SAMPLE], Policy(margin=2.5))
-    first = next(each for each in found if each.check == "quality")
     assert alone.decision is not None
-    assert first.adjusted_p == pytest.approx(82 * (alone.decision.p_diff or 0))
-    assert first.adjusted_p is not None
-    assert first.adjusted_p >= 0.05
-    assert first.outcome == "INCONCLUSIVE"
-    assert "after Holm over 82" in first.why
+    assert alone.decision.p_diff is not None
+
+    def first(others: list[float]) -> Judgement:
+        everything = arms({"a": weak}, {})
+        for number in range(40):
+            everything += arms({"": others}, {"": {"recipe": {**COURSE_RECIPE, "data_seed": number}}})
+        return next(each for each in judge_all(everything, [SAMPLE], Policy(margin=2.5)) if each.check == "quality")
+
+    assert first(SCORES).adjusted_p == pytest.approx(2 * alone.decision.p_diff), "none of the others could have failed"
+    among = first(wide)
+    assert among.adjusted_p == pytest.approx(min(1.0, 2 * 41 * alone.decision.p_diff))
+    assert among.outcome == "INCONCLUSIVE"
+    assert "after Holm over 41" in among.why
 
 
 def test_the_family_keeps_false_alarms_at_alpha() -> None:

@@ -46,7 +46,7 @@ def test_a_single_run_is_compared_as_crawford_and_howell_do() -> None:
     upper = stats.ttest_1samp(np.array(SCORES) - 85.78431372549019, 2.5, alternative="less").pvalue
     assert found.decision.p_tost == pytest.approx(max(lower, upper))
     assert found.outcome == "PASS"
-    assert found.adjusted_p == 1.0  # Holm over it and the stability of its configuration
+    assert found.adjusted_p is None, "a difference within the margin has no FAIL to bear out"
     assert "of these runs" in found.evidence[0]
     assert (
         "against a single run a PASS says: the mean is within 2.50 points of the number, and the number is an ordinary "
