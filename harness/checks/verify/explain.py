@@ -1,47 +1,27 @@
-"""What a difference usually means, in plain words, by the field in which it first shows."""
+"""What a difference usually means, as a code, and the known defects that explain a ratio: named only where they fit."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
-MEANINGS: Final[Mapping[str, str]] = {
-    "asked": "the two runs were not asked for the same",
-    "packages": "another version of the software under test",
-    "machine": "other hardware: kernels may round differently",
-    "threads": "another number of threads: sums are taken in another order",
-    "determinism": "other switches for repeatable kernels",
-    "data": "not the same texts or labels",
-    "checkpoint": "not the same weights on disk",
-    "initial weights": "initialisation: another seed, another head, or random numbers drawn in another order",
-    "data order": "data order: the sampler, its seed, or how batches are dealt out to ranks",
-    "order within steps": "the same examples in another order: only rounding, unless dropout is on",
-    "batch shapes": "batching: padding, truncation or the split into micro-batches",
-    "examples seen": "sampling: examples skipped, repeated or padded",
-    "optimizer steps": "accumulation, skipped steps or the end of training",
-    "optimizer": "optimizer: another class, another kernel or other settings",
-    "attention": "attention kernel: another implementation of the same formula, which rounds differently",
-    "dropout": "dropout on in one run only: the model's training noise differs",
-    "clipping": "clipping of the gradient",
-    "precision": "precision of the weight products",
-    "parallelism": "number of ranks, or how they work together",
-    "arguments": "a training argument that was set, or whose default changed",
-    "model": "another model class, dtype or device",
-    "collator": "how examples are put into a batch",
-    "engine": "another training loop",
-    "loss scaling": "who divides the loss by the number of micro-batches: the training loop or the model",
-    "newly initialised weights": "a checkpoint read in another way",
-    "steps": "one run ended earlier",
-    "python": "another Python",
-    "micro_loss": "the model's own loss: weights, batch, dropout, attention kernel or precision",
-    "loss": "scaling of the loss by the training loop: accumulation, ranks or the count of items in the batch",
-    "grad_norm": "the gradient: scaling of the loss before the backward pass, its sum over micro-batches or ranks",
-    "learning_rate": "schedule: warm-up, total number of steps, or a schedule that moved too often",
-    "final weights": "the optimizer's updates added up to other weights",
-    "logits": "the trained models answer differently",
-    "scores": "the trained models score differently",
-}
+from harness.checks.verify.schedule import at_least
+from harness.record.run import Run
 
+CAUSES: Final = frozenset(
+    {
+        *("asked", "packages", "machine", "threads", "determinism", "python"),
+        *("data", "checkpoint", "initial weights", "newly initialised weights", "data order", "order within steps"),
+        *("batch shapes", "examples seen", "optimizer steps", "optimizer", "attention", "dropout", "clipping"),
+        *("precision", "parallelism", "arguments", "model", "collator", "engine", "loss scaling", "steps"),
+        *("micro_loss", "loss", "grad_norm", "learning_rate", "final weights", "logits", "scores"),
+    }
+)
+"""Fields, and groups of dotted fields ("packages.torch"), whose difference has a usual cause; its code is their name.
+
+The sentences are `report.verdicts.causes`'.
+"""
 
 NAMES: Final[Mapping[str, str]] = {
     "micro_loss": "the model's own loss",
@@ -51,12 +31,85 @@ NAMES: Final[Mapping[str, str]] = {
 }
 """The series, as people call them."""
 
+FIT: Final = 2e-3
+"""How far the ratio found may be from the one that the defect predicts, relative."""
+
+LOSS_SCALE: Final = "huggingface/transformers#47688"
+"""The Trainer leaves the scaling of the loss to a model that does not scale it."""
+
+BACKWARD_SCALE: Final = "huggingface/transformers#35207"
+"""The Trainer of 4.46 and 4.47 divides the loss only after the backward pass; 4.48 divides before."""
+
+TRAINING: Final = ("accumulation", "devices", "engine", "work_around", "logged loss")
+"""Kinds of check whose ratio of losses or gradient norms the defect multiplies by micro-batches x ranks."""
+
+EVALUATION: Final = "evaluation loss"
+"""The kind whose ratio it multiplies by the ranks alone: there is no accumulation in an evaluation."""
+
 
 def name_of(field: str) -> str:
     """What people call a field."""
     return NAMES.get(field, field)
 
 
-def meaning_of(field: str) -> str:
-    """The meaning of a field, or of the group that a dotted field belongs to ("packages.torch")."""
-    return MEANINGS.get(field) or MEANINGS.get(field.partition(".")[0], "")
+def cause_of(field: str) -> str | None:
+    """The cause's code of a field, or of the group that a dotted field belongs to ("packages.torch")."""
+    return next((name for name in (field, field.partition(".")[0]) if name in CAUSES), None)
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """What decides whether a run has the defect: n micro-batches accumulated, k ranks, version, who scales."""
+
+    accumulation: int
+    ranks: int
+    transformers: str | None
+    accepts_loss_kwargs: bool | None
+    engine: str = "trainer"
+
+    def excess(self, kind: str) -> int:
+        """How many times too large the defect makes a loss: n x k in training, k in an evaluation, 1 without it."""
+        if self.engine != "trainer" or self.accepts_loss_kwargs is not True:
+            return 1
+        if not at_least(self.transformers, (5,)):  # before, BERT's heads did not take any keyword
+            return 1
+        return self.ranks * (1 if kind == EVALUATION else self.accumulation)
+
+    def undivided(self, kind: str) -> int:
+        """How many times too large gradients are that were added up without dividing the loss; 1 without it."""
+        between = at_least(self.transformers, (4, 46)) and not at_least(self.transformers, (4, 48))
+        return self.accumulation if between and self.engine == "trainer" and kind in ("accumulation", "engine") else 1
+
+
+def scaling_of(run: Run) -> Scaling | None:
+    """What a run says of its own scaling; None where it has no fingerprint."""
+    observed = run.record.observed
+    if observed is None or observed.fingerprint is None:
+        return None
+    fingerprint = observed.fingerprint
+    return Scaling(
+        int(observed.arguments.get("gradient_accumulation_steps") or 1),
+        fingerprint.world_size,
+        observed.packages.get("transformers"),
+        fingerprint.accepts_loss_kwargs,
+        fingerprint.engine,
+    )
+
+
+def known_issue(kind: str, ratio: float | None, run: Scaling | None, against: Scaling | None = None) -> str | None:
+    """The known issue that explains a ratio, as OWNER/REPOSITORY#NUMBER, or None.
+
+    Parameters
+    ----------
+    kind
+        An invariant's kind, "logged loss" or "evaluation loss".
+    ratio
+        Found in `run` over what `against` has; without `against`, over what the loss should be.
+    """
+    if ratio is None or run is None or kind not in (*TRAINING, EVALUATION):
+        return None
+    for issue, excess in ((LOSS_SCALE, Scaling.excess), (BACKWARD_SCALE, Scaling.undivided)):
+        expected = excess(run, kind) / (excess(against, kind) if against is not None else 1)
+        if expected != 1 and abs(ratio / expected - 1) <= FIT:
+            return issue
+    return None

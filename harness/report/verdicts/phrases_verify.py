@@ -1,8 +1,495 @@
-"""The facts of fidelity, reproducibility and invariants, in words."""
+"""The facts of fidelity, reproducibility, invariants and `diff`, in words.
+
+A fact with a value `item` names its item itself; before the sentence of any other a finding puts its item.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
-VERIFY: Final[Mapping[str, str | Callable[..., str]]] = {}
+from harness.text import listed, show
+
+FEW: Final = 8
+"""Names, ids or fields that a sentence lists; the JSON has all of them."""
+
+_WHOSE: Final[Mapping[str, str]] = {"world size": "the number of ranks", "collator": "the collator"}
+"""Items whose value people call otherwise."""
+
+_BASE: Final[Mapping[str, str]] = {
+    "accumulation": "the single batch's",
+    "devices": "the single rank's",
+    "engine": "the other engine's",
+    "work_around": "the plain run's",
+}
+
+
+def _several(facts: Sequence[str]) -> str:
+    return "; ".join(facts)
+
+
+def _missing(item: str, why: str | None) -> str:
+    return f"{item} ({why})" if why else item
+
+
+def _value(item: str, got: Any) -> str:
+    return f"{_WHOSE.get(item, item)} is {_written(got)}"
+
+
+def _value_wrong(item: str, got: Any, expected: Any) -> str:
+    return f"{_value(item, got)} instead of {_written(expected)}"
+
+
+def _where(step: int, steady: bool, differing: int, steps: int) -> str:
+    if steps == 1:
+        return f"at step {step}, the only one"
+    if steady:
+        return f"at step {step}, and on every step"
+    return f"first at step {step}" + (f", on {differing} of {steps} steps" if differing else "")
+
+
+def _times(ratio: float | None) -> str:
+    return "not" if ratio is None else f"{ratio:.3f} x"
+
+
+def _on_off(flag: bool) -> str:
+    return "on" if flag else "off"
+
+
+def _lower(flag: bool | None) -> str:
+    return "in part" if flag is None else str(flag).lower()
+
+
+def _written(value: Any) -> str:
+    """A value as a recipe has it."""
+    return show(_listed(value))
+
+
+def _listed(value: Any) -> Any:
+    return [_listed(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+# Settings.
+
+
+def _argument_changed(name: str, got: Any, asked: Any) -> str:
+    return f"{name} is {_written(got)} instead of {_written(asked)}"
+
+
+def _parallel_mode(mode: str | None, backend: str | None) -> str:
+    hidden = ": DataParallel, which averages over devices behind the recipe's back"
+    return f"the parallel mode is {mode}, backend {backend}" + (hidden if mode == "not_distributed" else "")
+
+
+def _optimizer(name: str | None, fused: bool | None) -> str:
+    return f"the optimizer is {name}, fused {_lower(fused)}"
+
+
+def _optimizer_wrong(seen: str, optim: str, name: str, fused: bool) -> str:
+    return f"{seen}; {optim} means {name}, fused {_lower(fused)}"
+
+
+def _group_wrong(name: str, group: int, got: Any, expected: Any) -> str:
+    return f"{name} of group {group} is {_written(got)} instead of {_written(expected)}"
+
+
+def _groups_right(betas: Sequence[float], eps: float, groups: int) -> str:
+    return f"betas {list(betas)}, eps {eps:g} in {groups} groups"
+
+
+def _decay(by_group: Sequence[float]) -> str:
+    return f"weight decay by group is {listed(f'{value:g}' for value in by_group)}"
+
+
+def _decay_wrong(seen: str, asked: float) -> str:
+    rule = f"{asked:g} was asked for, on all but biases and layer norms" if asked else "none was asked for"
+    return f"{seen}; {rule}"
+
+
+def _attention(called: str | None, configured: str | None) -> str:
+    return f"called is {called or 'not available'}, configured {configured}"
+
+
+def _attention_wrong(seen: str, expected: str, origin: str, model: str) -> str:
+    origins = {"asked": "asked for", "default": f"the default of a {model}"}
+    return f"{seen}; {expected} is {origins.get(origin, origin)}"
+
+
+def _dropout(on: bool, highest: float) -> str:
+    return f"{_on_off(on)} in training, the highest probability is {highest:g}"
+
+
+def _clipping(norm: float | None) -> str:
+    return "gradients were not clipped" if norm is None else f"gradients were clipped at {norm:g}"
+
+
+# Data and weights.
+
+
+def _data(training: int, validation: int, known: bool) -> str:
+    text = f"{training:,} training and {validation:,} validation examples"
+    return f"{text}, each with the text and label it should have" if known else text
+
+
+def _names(template: str, limit: int = 5) -> Callable[..., str]:
+    """A template over `names` and their `number`."""
+
+    def phrase(names: Sequence[str]) -> str:
+        return template.format(names=listed(names, limit), number=len(names))
+
+    return phrase
+
+
+def _samples(count: int, rate: float, seconds: float, rows: int) -> str:
+    text = f"{count:,} samples, {rate:.1f} a second for {seconds:.3f} s"
+    return text if rows == count else f"{text}; {rows:,} rows were seen"
+
+
+# Training.
+
+
+def _steps_right(counted: int, begun: int, skipped: int) -> str:
+    return f"{counted} optimizer steps{_resumed(begun)}, as data and arguments make them{_overflow(skipped)}"
+
+
+def _steps_wrong(wrong: Sequence[str], due: int, begun: int, expected: int, skipped: int) -> str:
+    of = f" of {expected}" if begun else ""
+    return f"{'; '.join(wrong)}; {due} are due{_resumed(begun)}{of}{_overflow(skipped)}"
+
+
+def _resumed(begun: int) -> str:
+    return f" after resuming at step {begun}" if begun else ""
+
+
+def _overflow(skipped: int) -> str:
+    return f", {skipped} left out for overflow" if skipped else ""
+
+
+def _schedule_left(got: float, expected: float, step: int, differing: int, steps: int, shift: str | None) -> str:
+    text = f"the learning rate is {got:.6g} instead of {expected:.6g} at step {step}, on {differing} of {steps} steps"
+    shifted = f": shifted by one step, each step uses the rate of the step {shift}"
+    return text + (shifted if shift else "")
+
+
+def _logged_loss(ratio: float | None, logged: float, mean: float, where: str) -> str:
+    return f"it is {_times(ratio)} the mean of the micro-batch losses ({logged:.6f} against {mean:.6f} {where})"
+
+
+def _seen(rows: int, epochs: int, repeated: int) -> str:
+    padded = f"; the last batch of an epoch repeats {repeated} examples to serve all ranks" if repeated else ""
+    return f"{rows:,} rows in {epochs} epoch{'' if epochs == 1 else 's'}, each example once an epoch{padded}"
+
+
+def _seen_cut(epochs: Sequence[int]) -> str:
+    return f"epoch {listed(epochs)} was cut short"
+
+
+def _epoch_examples(epoch: int, distinct: int, of: int, count: int, repeated: Sequence[int]) -> str:
+    return f"epoch {epoch} saw only {distinct:,} of {of:,} examples, and {count} again ({listed(repeated, FEW)})"
+
+
+def _epoch_repeats(epoch: int, extra: int, repeated: Sequence[int], padding: int) -> str:
+    return f"epoch {epoch} repeats {extra} examples ({listed(repeated, FEW)}); padding explains {padding}"
+
+
+# Answers.
+
+
+def _logits(shape: Sequence[int], finite: bool, evaluated: int | None) -> str:
+    text = f"shape {tuple(shape)}" + ("" if finite else ", not all finite")
+    return text if evaluated is None else f"{text}, {evaluated} examples evaluated"
+
+
+def _evaluation_loss(value: float, ratio: float | None, expected: float) -> str:
+    return f"the evaluation loss is {value:.6f}, {_times(ratio)} the {expected:.6f} that the logits give"
+
+
+# Runs that did not finish, and pairs of runs.
+
+
+def _run_missing(runs: Sequence[str]) -> str:
+    return "the run left no result" if len(runs) == 1 else "neither run left a result"
+
+
+def _items(template: str) -> Callable[..., str]:
+    def phrase(items: Sequence[str]) -> str:
+        return template.format(listed(items, FEW))
+
+    return phrase
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, float):
+        return f"{value:.7g}"
+    if isinstance(value, str):
+        return f"{value[:12]}…" if len(value) == 64 and " " not in value else value
+    return _written(value)
+
+
+def _difference(item: str, layer: str, a: Any, b: Any, ratio: float | None, where: str | None, step: int | None) -> str:
+    text = f"{item}: {_shown(a)} against {_shown(b)}"
+    if ratio is not None and abs(ratio - 1) >= 5e-4:
+        text += f", ratio {ratio:.4g}"
+    if where:
+        text += f", {where}"
+    return text if step is None or where else f"{text} [step {step}]"
+
+
+def _first_difference(item: str, step: int | None, later: Sequence[str], claimed: bool) -> str:
+    text = f"first difference: {item}" + ("" if step is None else f" at step {step}")
+    text += f"; then {listed(later, 6)}" if later else ""
+    return text if claimed else f"not claimed (CUDA without deterministic algorithms): {text}"
+
+
+def _repeat_equal(steps: int) -> str:
+    compared = f"{steps} steps" if steps else "every hash"
+    return f"equal to the last bit: {compared}, weights before and after, answers and scores"
+
+
+def _repeat_other(fields: Sequence[str]) -> str:
+    return f"not the same run twice: {listed(fields, FEW) or 'the environment'} differ"
+
+
+def _pair_differs(found: Sequence[str], issues: Sequence[str]) -> str:
+    return "; ".join([*found, *(f"known as {issue}" for issue in issues)])
+
+
+def _start_other(base: str, twin: str) -> str:
+    return f"training began from different weights ({base[:12]} against {twin[:12]})"
+
+
+def _examples_other(step: int, differing: int, steps: int, only_base: Sequence[int], only_twin: Sequence[int]) -> str:
+    base, twin = (listed(ids, FEW) or "none" for ids in (only_base, only_twin))
+    return (
+        f"other examples at step {step}, on {differing} of {steps} steps: "
+        f"{base} only in the base run, {twin} only in the twin"
+    )
+
+
+def _series_equal(steps: int, worst: float) -> str:
+    return f"equal on each of {steps} steps, " + (f"within {worst:.1e} of the largest" if worst else "to the last bit")
+
+
+def _series_left(item: str, kind: str, ratio: float | None, where: str, twin: float, base: float) -> str:
+    near = ratio is not None and abs(ratio - 1) < 5e-4
+    times = f"{(ratio or 0.0) - 1:+.1e} off" if near else _times(ratio)
+    return f"{item} is {times} {_BASE.get(kind, 'the other run')} {where} ({twin:.6g} against {base:.6g})"
+
+
+def _training_equal(first: int, last: int, outcome: bool) -> str:
+    ending = ", final weights, answers and scores" if outcome else " and final weights"
+    return f"equal to the last bit: steps {first} to {last}{ending}"
+
+
+def _logits_apart(item: str, apart: float, largest: float) -> str:
+    return f"{item} differ by at most {apart:.1e} (the largest is {largest:.3g})"
+
+
+def _padding_repeats(count: int, examples: int, ranks: int, repeated: Sequence[int]) -> str:
+    return f"{count} of {examples:,} examples are seen twice in an epoch on {ranks} ranks: {listed(repeated, 16)}"
+
+
+def _unfit_dropout(run: str, dropout: bool | None) -> str:
+    return f"dropout {'was on' if dropout else 'cannot be seen'} in the {run} run: its noise hides or fakes differences"
+
+
+def _unfit_precision(run: str, precision: str | None) -> str:
+    return f"the {run} run trained in {precision or 'a precision that cannot be seen'}, not in fp32"
+
+
+def _unfit_asked(differences: Sequence[str]) -> str:
+    return f"the runs were asked for different things: {listed(differences, FEW)}"
+
+
+# Values that `diff` shows.
+
+
+def _parallelism(ranks: int, mode: str | None, backend: str | None) -> str:
+    return f"{ranks} x {mode}" + (f" over {backend}" if backend else "")
+
+
+def _epochs(epochs: Sequence[str]) -> str:
+    return "; ".join(epochs) or "none"
+
+
+def _epoch(rows: int, examples: int, complete: bool, repeated: Sequence[int], repeated_count: int) -> str:
+    text = f"{rows} rows of {examples} examples" + ("" if complete else ", cut short")
+    return text + (f", repeated {listed(repeated, 64)} ({repeated_count})" if repeated_count else "")
+
+
+def _examples(ids: Sequence[int]) -> str:
+    return f"examples {listed(ids, FEW)}" if ids else "no others"
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return f"shape {tuple(shape)}"
+
+
+def _over(template: str) -> Callable[..., str]:
+    """A template that ends with the number of steps compared, where there are any."""
+
+    def phrase(steps: int) -> str:
+        return template.format(f" over {steps} steps" if steps else "")
+
+    return phrase
+
+
+def _tolerance(relative: float, steps: int | None) -> str:
+    if relative == 0:
+        return "none, equal to the last bit"
+    within = "" if steps is None else f", for {steps} step{'' if steps == 1 else 's'}"
+    return f"{relative:g} relative{within}"
+
+
+VERIFY: Final[Mapping[str, str | Callable[..., str]]] = {
+    "several": _several,
+    "missing": _missing,
+    "value.right": _value,
+    "value.wrong": _value_wrong,
+    "where": _where,
+    "where.examples": "first in example {example}, in {differing} of {examples}",
+    "items.right": "all {count} items are as asked for",
+    "items.wrong": _items("{}"),
+    "record.older": "the record is older than fingerprints",
+    "record.not_requested": "the record does not say what was requested",
+    # Settings.
+    "arguments.arrived": "all {count} requested arguments arrived",
+    "argument.changed": _argument_changed,
+    "argument.dropped": lambda name, asked: f"{name} = {_written(asked)} was dropped",
+    "parallel_mode.seen": _parallel_mode,
+    "parallel_mode.wrong": "{seen}; expected {mode}, backend {backend}",
+    "precision.unseen": "no product was seen: a compiled model hides them",
+    "precision.mixture": lambda dtypes: f"a mixture ({listed(dtypes)})",
+    "precision.right": "{share:.1%} of the FLOPs of weight products are {name}",
+    "precision.wrong": "trained in {name} ({share:.1%} of the FLOPs of weight products), asked for {asked}",
+    "optim.unknown": lambda optim: f"optim = {_written(optim)} is not known here",
+    "optimizer.seen": _optimizer,
+    "optimizer.wrong": _optimizer_wrong,
+    "groups.right": _groups_right,
+    "group.wrong": _group_wrong,
+    "decay.seen": _decay,
+    "decay.wrong": _decay_wrong,
+    "attention.unseen": "no product of attention was seen",
+    "attention.seen": _attention,
+    "attention.wrong": _attention_wrong,
+    "dropout.seen": _dropout,
+    "dropout.unwanted": "it was asked to be off",
+    "clipping.seen": _clipping,
+    "clipping.wrong": "{seen}; max_grad_norm is {asked:g}",
+    "loss_scaling.by_loop": "the training loop scales the loss itself",
+    "loss_scaling.by_model": "the Trainer still leaves the scaling of the loss to the model, though "
+    "accepts_loss_kwargs = false",
+    # Data and weights.
+    "data.right": _data,
+    "split.size": "{split} has {examples:,} examples, {positives:,} positive, instead of {due:,} and {due_positives:,}",
+    "split.content": "{split} has the right size but other texts or labels (hash {sha256:.12})",
+    "task.unknown": "{task} is not a task known here",
+    "labels.seen": "{count:,} labels, {positives:,} of them positive",
+    "labels.wrong": "predicted on {seen}; the validation split has {examples:,} and {positives:,}",
+    "weights.head_new": _names("only {names} are new"),
+    "weights.all_new": _names("{names} are new, as asked for"),
+    "weights.not_all": _names("only {names} are new; all were asked for"),
+    "weights.body_new": _names("{number} tensors besides the head are newly initialised: {names}"),
+    "weights.trained_head": "the classifier is not newly initialised: the checkpoint brought one that was trained "
+    "before",
+    "weights.spurned": lambda parts: f"the checkpoint has a {listed(parts)}, yet the model's was newly initialised",
+    "weights.place_unknown": "some tensor's place in the checkpoint's file cannot be told",
+    "weights.as_saved": "every other tensor is the checkpoint's own",
+    "weights.not_as_saved": _names("{number} tensors are neither new nor what the checkpoint's file has: {names}"),
+    "samples.right": _samples,
+    "samples.wrong": "{found}; rate x time is {product:,.1f}",
+    # Training.
+    "steps.in_loop": "the training loop counts {counted} steps",
+    "steps.in_optimizer": "the optimizer stepped {counted} times",
+    "steps.in_series": "losses were logged for {counted} steps",
+    "steps.right": _steps_right,
+    "steps.wrong": _steps_wrong,
+    "schedule.unknown": "the schedule {kind} is not known here",
+    "schedule.overflowed": "which steps before the resumption overflowed is not recorded",
+    "schedule.kept": "the {kind} schedule was kept on all {steps} steps, peak {peak:g}",
+    "schedule.left": _schedule_left,
+    "logged_loss.right": "it is the mean of the micro-batch losses on all {steps} steps",
+    "logged_loss.wrong": _logged_loss,
+    "seen.right": _seen,
+    "seen.expected": "{expected:,} examples were to be seen, the data set has {examples:,}",
+    "seen.cut": _seen_cut,
+    "seen.none": "no epoch was seen",
+    "epoch.rows": "epoch {epoch} has {rows:,} rows instead of {due:,}",
+    "epoch.examples": _epoch_examples,
+    "epoch.repeats": _epoch_repeats,
+    # Answers.
+    "logits.seen": _logits,
+    "logits.wrong": "{seen}; {due} are due",
+    "confusion": "tp {tp}, fp {fp}, fn {fn}, tn {tn}",
+    "confusion.wrong": "{recorded}; the logits give {expected}",
+    "score.right": "{item} is {value:.6f}",
+    "score.wrong": "{item} is {value:.6f}; the logits give {expected:.6f}",
+    "evaluation_loss.right": "the evaluation loss is {value:.6f}, as the logits give it",
+    "evaluation_loss.wrong": _evaluation_loss,
+    # Runs that did not finish.
+    "run.missing": _run_missing,
+    "run.failure": "{type}: {message}",
+    "run.nonfinite": "losses or logits are not finite",
+    "run.no_reason": "it left no reason",
+    "run.errored": "the run is {status}: {why}",
+    "run.of_pair": "{run}: {why}",
+    "padding.needs_whole_epoch": lambda task, tasks: f"{task}: needs a whole epoch; run it on {' or '.join(tasks)}",
+    # Pairs of runs.
+    "repeat.other": _repeat_other,
+    "repeat.equal": _repeat_equal,
+    "repeat.first_difference": _first_difference,
+    "pair.equal": _items("equal in {}"),
+    "pair.differs": _pair_differs,
+    "start.same": "both runs began from the same weights",
+    "start.other": _start_other,
+    "examples.same": "the same examples on each of {steps} steps",
+    "examples.other": _examples_other,
+    "examples.unknown": "which examples each step saw is not recorded",
+    "steps.same": "{steps} in both runs",
+    "steps.other": "the optimizer stepped {twin} times against {base}",
+    "series.equal": _series_equal,
+    "series.equal_until": "equal until step {step}, where the weights have been updated otherwise",
+    "series.left": _series_left,
+    "training.no_common_step": "the runs share no recorded step",
+    "training.equal": _training_equal,
+    "logits.shapes": lambda base, twin: f"{_shape(base)} against {tuple(twin)}",
+    "logits.apart": _logits_apart,
+    "logits.too_far": "{apart}, in {differing} of {examples} examples, first in example {example}",
+    "predictions.same": "the same {count} predictions",
+    "predictions.other": "{count} predictions differ",
+    "padding.no_whole_epoch": "no whole epoch was trained: there is no tail to look at",
+    "padding.none": "the global batch divides {examples:,} examples: {ranks} ranks repeat none",
+    "padding.repeats": _padding_repeats,
+    "padding.other_examples": "already at step {step}, before the padded step {padded}, other examples were seen",
+    "padding.same_examples": "the same on each of the {steps} steps before the padded one",
+    "padding.same_losses": "equal on the first {steps} steps",
+    "padding.other_losses": "it differs {where} ({twin:.6g} against {base:.6g}), before the padded step {padded}: see "
+    "`devices`",
+    "unfit.fingerprint": "the {run} run has no fingerprint",
+    "unfit.dropout": _unfit_dropout,
+    "unfit.precision": _unfit_precision,
+    "unfit.asked": _unfit_asked,
+    "unfit.field": "{field} {base} against {twin}",
+    "unfit.place": "the runs are from different environments or machines: rounding alone may part them",
+    "unfit.global_batch": "the global batch is {base} in one run and {twin} in the other",
+    "unfit.resume": "the base run begins at step {base}, the twin at step {twin}: not a resumed pair",
+    "unfit.eval_batch": "both runs evaluate in batches of {batch}",
+    # Differences.
+    "difference": _difference,
+    "difference.unclaimed": "{difference}; repeatable kernels are not claimed",
+    "consequence": "{of}",
+    "runs.begin_apart": "the runs begin at different steps",
+    "parallelism": _parallelism,
+    "scaler": lambda by: f"left to the {by}" if by == "model" else f"by the {by}",
+    "epochs": _epochs,
+    "epoch": _epoch,
+    "examples": _examples,
+    "until": "until step {step}",
+    "shape": _shape,
+    "diff.equal": _over("no difference in what was done{}"),
+    "diff.within": _over("the runs agree within the tolerance{}; what lies beyond it is told above"),
+    "diff.differs": _over("the runs differ{}"),
+    "tolerance": _tolerance,
+}
