@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.checks.verdict import Fact
-from harness.checks.verify.explain import EVALUATION, known_issue, scaling_of
 from harness.checks.verify.findings import Findings
 from harness.checks.verify.series import Array, ratio_of
+from harness.checks.verify.upstream import EVALUATION, known_issue, scaling_of
 from harness.record.model import Measured, Observed
 from harness.record.run import Run
 

@@ -10,12 +10,11 @@ import numpy as np
 
 from harness.checks.verdict import Fact, Finding, Outcome, Side, Verdict
 from harness.checks.verify import fields
-from harness.checks.verify.explain import cause_of, name_of
 from harness.checks.verify.fields import DONE, LAYERS, ROOTS, Layer
 from harness.checks.verify.findings import side_of
 from harness.checks.verify.series import (
     EXACT,
-    SERIES,
+    NAMES,
     Tolerance,
     common_steps,
     first_other_examples,
@@ -46,28 +45,23 @@ class Difference:
     warning: bool = False
 
     @property
+    def item(self) -> str:
+        """What people call the field."""
+        return NAMES.get(self.field, self.field)
+
+    @property
     def fact(self) -> Fact:
         """Field and values; it names its item itself."""
         return Fact.of(
-            "difference",
-            item=name_of(self.field),
-            layer=self.layer,
-            a=self.a,
-            b=self.b,
-            ratio=self.ratio,
-            where=self.where,
-            step=self.step,
+            "difference", item=self.item, layer=self.layer, a=self.a, b=self.b, ratio=self.ratio, where=self.where
         )
 
-    @property
-    def following(self) -> Fact:
-        """The same of a difference that only follows from another."""
-        return Fact.of("consequence", item=name_of(self.field), of=self.fact)
-
     def finding(self, outcome: Outcome, fact: Fact | None = None) -> Finding:
-        """The difference as a finding, in other words where `fact` has some."""
-        cause = "asked" if self.layer == "asked" else "loss" if self.field == "scores.loss" else cause_of(self.field)
-        return Finding(name_of(self.field), outcome, fact or self.fact, self.step, self.ratio, cause)
+        """The difference as a finding, in other words where `fact` has some; the cause is that of a field's group."""
+        cause = "asked" if self.layer == "asked" else self.field.partition(".")[0]
+        if self.field == "scores.loss":
+            cause = "loss"
+        return Finding(self.item, outcome, fact or self.fact, self.step, self.ratio, cause)
 
 
 @dataclass(frozen=True)
@@ -96,16 +90,6 @@ class Comparison:
         return any(not one.warning for one in self.of(*DONE))
 
     @property
-    def roots(self) -> tuple[Difference, ...]:
-        """Differences of the first order."""
-        return tuple(found for found in self.differences if found.field in ROOTS)
-
-    @property
-    def first(self) -> Difference | None:
-        """The first difference in what was done: a root, else a fact, else the earliest step, else the outcome."""
-        return next(iter(self.of(*DONE)), None)
-
-    @property
     def missing(self) -> tuple[Fact, ...]:
         """What could not be compared, and why."""
         apart = Fact.of("runs.begin_apart")
@@ -126,22 +110,20 @@ def difference(a: Run, b: Run, tolerance: Tolerance = EXACT) -> Verdict:
     ran, and what merely follows is listed as SKIP: nothing is held against it. `margin_from` is the tolerance.
     """
     comparison = compare(a, b, tolerance)
-    steps = len(comparison.steps)
-    reason = Fact.of("diff.equal", steps=steps)
-    if comparison.differ:
-        reason = Fact.of("diff.differs", steps=steps)
-    elif not comparison.equal:
-        reason = Fact.of("diff.within", steps=steps)
+    steps, reason = len(comparison.steps), Fact.of("diff.equal", steps=len(comparison.steps))
+    if not comparison.equal:
+        reason = Fact.of("diff.differs", steps=steps) if comparison.differ else Fact.of("diff.within", steps=steps)
+    found = [one.finding(_held(one)) for one in comparison.differences]
+    found += [
+        one.finding("SKIP", Fact.of("consequence", item=one.item, of=one.fact)) for one in comparison.consequences
+    ]
     return Verdict(
         "diff",
         "FAIL" if comparison.differ else "PASS",
         _versioned(b),
         reason,
         against=_versioned(a),
-        findings=(
-            *(one.finding(_held(one)) for one in comparison.differences),
-            *(one.finding("SKIP", one.following) for one in comparison.consequences),
-        ),
+        findings=tuple(found),
         not_available=comparison.missing,
         margin_from=Fact.of("tolerance", relative=tolerance.relative, steps=tolerance.steps),
     )
@@ -270,7 +252,7 @@ def _order_hash(run: Run) -> str | None:
 
 
 def _trajectory(a: Run, b: Run, tolerance: Tolerance, missing: list[str]) -> Iterator[Difference]:
-    for name in SERIES:
+    for name in NAMES:
         if name not in a.series or name not in b.series:
             missing.append(name)
             continue

@@ -9,11 +9,11 @@ import numpy as np
 from harness.checks.verdict import Fact
 from harness.checks.verify import fields
 from harness.checks.verify.diff import compare
-from harness.checks.verify.explain import NAMES, cause_of, known_issue, scaling_of
 from harness.checks.verify.findings import Findings
 from harness.checks.verify.series import (
     FLOORED,
     FP32_STEPS,
+    NAMES,
     RELATIVE,
     Departure,
     common_steps,
@@ -23,6 +23,7 @@ from harness.checks.verify.series import (
     same_examples,
     unequal,
 )
+from harness.checks.verify.upstream import known_issue, scaling_of
 from harness.record.fingerprint import EpochSeen, Seen
 from harness.record.run import Run
 
@@ -98,7 +99,7 @@ def _note(findings: Findings, kind: str, name: str, left: Departure, base: Run, 
         "series.left", item=NAMES[name], kind=kind, ratio=left.ratio, where=left.where, twin=left.b, base=left.a
     )
     findings.note(
-        NAMES[name], "FAIL", fact, step=left.step, ratio=left.ratio, cause=issue or cause_of(name), upstream=issue
+        NAMES[name], "FAIL", fact, step=left.step, ratio=left.ratio, cause=issue or name, upstream=issue
     )  # fmt: skip
 
 

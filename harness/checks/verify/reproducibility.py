@@ -8,8 +8,7 @@ from typing import Any, Final
 import numpy.typing as npt
 
 from harness.checks.verdict import Fact, Outcome, Verdict
-from harness.checks.verify.diff import Comparison, Difference, compare
-from harness.checks.verify.explain import name_of
+from harness.checks.verify.diff import Difference, compare
 from harness.checks.verify.fields import DONE
 from harness.checks.verify.findings import Findings, unfinished
 from harness.record.model import Observed
@@ -45,24 +44,23 @@ def reproducibility(first: Run, second: Run) -> Verdict:
         return findings.verdict("reproducibility", reason, second, first)
     claim = claimed(first) and claimed(second)
     outcome: Outcome = "FAIL" if claim else "INCONCLUSIVE"
-    found = [*comparison.of(*DONE), *_unnamed(first, second, comparison)]
-    findings.made += [one.finding(outcome) for one in found]
-    for name in comparison.not_available:
-        findings.missing(name)
-    if found:
-        later = [name_of(one.field) for one in (*found[1:], *comparison.consequences)]
-        item, step = name_of(found[0].field), found[0].step
-        reason = Fact.of("repeat.first_difference", item=item, step=step, later=later, claimed=claim)
+    findings.made += [one.finding(outcome) for one in comparison.of(*DONE)]
+    if comparison.equal:
+        for difference in _unnamed(first, second):
+            findings.note(difference.field, outcome, difference.fact)
+    findings.not_available += comparison.missing
+    if findings.made:
+        start, *later = findings.made
+        names = [*(one.item for one in later), *(one.item for one in comparison.consequences)]
+        reason = Fact.of("repeat.first_difference", item=start.item, step=start.step, later=names, claimed=claim)
     else:
         reason = Fact.of("repeat.equal", steps=len(comparison.steps))
         findings.note("fingerprint", "PASS", reason)
     return findings.verdict("reproducibility", reason, second, first)
 
 
-def _unnamed(first: Run, second: Run, comparison: Comparison) -> list[Difference]:
-    """Whatever else of the fingerprint or the series differs, so that nothing is missed by not having a name above."""
-    if not comparison.equal:
-        return []
+def _unnamed(first: Run, second: Run) -> list[Difference]:
+    """Whatever else of the fingerprint or the series differs, so that nothing is missed for want of a name."""
     names = [name for name in dict.fromkeys([*first.series, *second.series]) if name not in TIMES]
     pairs = [(f"series {name}", _hash(first.series.get(name)), _hash(second.series.get(name))) for name in names]
     a, b = (_fingerprint(run.record.observed) for run in (first, second))

@@ -20,8 +20,13 @@ RELATIVE: Final[Mapping[str, float]] = {"fp32": 1e-5, "tf32": 2e-3, "fp16": 2e-3
 FP32_STEPS: Final = 20
 """After so many steps rounding alone may have grown beyond the tolerance of fp32."""
 
-SERIES: Final = ("micro_loss", "loss", "grad_norm", "learning_rate")
-"""By step, in the order in which one follows from the other within a step."""
+NAMES: Final[Mapping[str, str]] = {
+    "micro_loss": "the model's own loss",
+    "loss": "logged loss",
+    "grad_norm": "gradient norm",
+    "learning_rate": "learning rate",
+}
+"""The series by step, as people call them, in the order in which one follows from the other within a step."""
 
 FLOORED: Final = frozenset({"grad_norm"})
 FLOOR: Final = 0.1

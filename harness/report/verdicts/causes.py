@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from harness.checks.verdict import Finding
-from harness.checks.verify.explain import BACKWARD_SCALE, LOSS_SCALE
+from harness.checks.verify.upstream import BACKWARD_SCALE, LOSS_SCALE
 from harness.report.verdicts.phrases import say
 
 CAUSES: Final[Mapping[str, str]] = {

@@ -228,13 +228,11 @@ def _shown(value: Any) -> str:
     return _written(value)
 
 
-def _difference(item: str, layer: str, a: Any, b: Any, ratio: float | None, where: str | None, step: int | None) -> str:
+def _difference(item: str, layer: str, a: Any, b: Any, ratio: float | None, where: str | None) -> str:
     text = f"{item}: {_shown(a)} against {_shown(b)}"
     if ratio is not None and abs(ratio - 1) >= 5e-4:
         text += f", ratio {ratio:.4g}"
-    if where:
-        text += f", {where}"
-    return text if step is None or where else f"{text} [step {step}]"
+    return f"{text}, {where}" if where else text
 
 
 def _first_difference(item: str, step: int | None, later: Sequence[str], claimed: bool) -> str:

@@ -82,7 +82,7 @@ def verification_report(
     parts += ["Made with:", fenced(command, "sh")]
     if failed:
         parts.append("## What fails")
-        pairs = {(pair.base.cell_id, pair.twin.cell_id): pair for pair in checklist.pairs}
+        pairs: dict[tuple[str, ...], Pair] = {(p.base.cell_id, p.twin.cell_id): p for p in checklist.pairs}
         causes: dict[Cause, int] = {}
         for group in failed:
             parts += _failure(group, pairs, runs, causes)

@@ -1,35 +1,12 @@
-"""What a difference usually means, as a code, and the known defects that explain a ratio: named only where they fit."""
+"""Known defects of the software under test, named only where what was found really fits them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from harness.checks.verify.schedule import at_least
 from harness.record.run import Run
-
-CAUSES: Final = frozenset(
-    {
-        *("asked", "packages", "machine", "threads", "determinism", "python"),
-        *("data", "checkpoint", "initial weights", "newly initialised weights", "data order", "order within steps"),
-        *("batch shapes", "examples seen", "optimizer steps", "optimizer", "attention", "dropout", "clipping"),
-        *("precision", "parallelism", "arguments", "model", "collator", "engine", "loss scaling", "steps"),
-        *("micro_loss", "loss", "grad_norm", "learning_rate", "final weights", "logits", "scores"),
-    }
-)
-"""Fields, and groups of dotted fields ("packages.torch"), whose difference has a usual cause; its code is their name.
-
-The sentences are `report.verdicts.causes`'.
-"""
-
-NAMES: Final[Mapping[str, str]] = {
-    "micro_loss": "the model's own loss",
-    "loss": "logged loss",
-    "grad_norm": "gradient norm",
-    "learning_rate": "learning rate",
-}
-"""The series, as people call them."""
 
 FIT: Final = 2e-3
 """How far the ratio found may be from the one that the defect predicts, relative."""
@@ -45,16 +22,6 @@ TRAINING: Final = ("accumulation", "devices", "engine", "work_around", "logged l
 
 EVALUATION: Final = "evaluation loss"
 """The kind whose ratio it multiplies by the ranks alone: there is no accumulation in an evaluation."""
-
-
-def name_of(field: str) -> str:
-    """What people call a field."""
-    return NAMES.get(field, field)
-
-
-def cause_of(field: str) -> str | None:
-    """The cause's code of a field, or of the group that a dotted field belongs to ("packages.torch")."""
-    return next((name for name in (field, field.partition(".")[0]) if name in CAUSES), None)
 
 
 @dataclass(frozen=True)
