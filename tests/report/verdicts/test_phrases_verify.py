@@ -61,13 +61,13 @@ WHERE = Fact.of("where", step=0, steady=True, differing=8, steps=8)
             Fact.of(
                 "series.left", item="gradient norm", kind="accumulation", ratio=4.0, where=WHERE, twin=1.0, base=0.25
             ),
-            "loss is 4.000 x the single batch's at step 0, and on every step (1 against 0.25)",
+            "gradient norm is 4.000 x the single batch's at step 0, and on every step (1 against 0.25)",
         ),
         (
             Fact.of(
                 "series.left", item="logged loss", kind="devices", ratio=1 - 1.7e-5, where=WHERE, twin=0.5, base=0.5
             ),
-            "loss is -1.7e-05 off the single rank's at step 0, and on every step (0.5 against 0.5)",
+            "logged loss is -1.7e-05 off the single rank's at step 0, and on every step (0.5 against 0.5)",
         ),
         (
             Fact.of("several", facts=[Fact.of("argument.changed", name="optim", got=["a"], asked=None)]),
