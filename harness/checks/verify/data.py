@@ -130,8 +130,7 @@ def samples(findings: Findings, run: Run, measured: Measured) -> None:
         return
     product = rate * seconds
     slack = rate * 1e-6 + 1e-9 * count  # seconds are recorded to the microsecond
-    observed = run.record.observed
-    seen = observed.fingerprint.seen if observed and observed.fingerprint else None
+    seen = run.fingerprint.seen if run.fingerprint else None
     rows = sum(epoch.seen for epoch in seen.epochs) if seen else count
     passed = Fact.of("samples.right", count=count, rate=rate, seconds=seconds, rows=rows)
     failed = Fact.of("samples.wrong", found=passed, product=product)

@@ -19,8 +19,8 @@ from harness.checks.verify.series import (
     common_steps,
     first_other_examples,
     id_steps,
+    other_examples,
     ratio_of,
-    same_examples,
     series_departure,
     unequal,
 )
@@ -223,7 +223,7 @@ def _found_elsewhere(a: Run, b: Run, name: str) -> bool:
 def _data_order(a: Run, b: Run, missing: list[str]) -> Iterator[Difference]:
     steps = id_steps(a, b)
     if not len(steps):
-        hashes = [_order_hash(run) for run in (a, b)]
+        hashes = [run.fingerprint and run.fingerprint.data_order_sha256 for run in (a, b)]
         if None in hashes or a.first_step != b.first_step:
             missing.append("data order")
         elif hashes[0] != hashes[1]:
@@ -234,21 +234,13 @@ def _data_order(a: Run, b: Run, missing: list[str]) -> Iterator[Difference]:
         step, name = first_other_examples(a, b, ordered=True), "order within steps"
     if step is None:
         return
-    differing = sum(not same_examples(*_ids(a, b, at)) for at in steps) if name == "data order" else 0
-    x, y = (ids.tolist() for ids in _ids(a, b, step))
-    only = [sorted(set(x) - set(y)), sorted(set(y) - set(x))]
-    first, second = (Fact.of("examples", ids=ids) for ids in (only if any(only) else [x, y]))
-    where = Fact.of("where", step=step, steady=False, differing=differing, steps=len(steps))
+    other = other_examples(a, b, step)
+    only = [other.only_a, other.only_b]
+    if not any(only):
+        only = [ids.tolist() for run in (a, b) if (ids := run.ids(step)) is not None]
+    first, second = (Fact.of("examples", ids=ids) for ids in only)
+    where = Fact.of("where", step=step, steady=False, differing=other.differing, steps=other.steps)
     yield Difference("exact", name, first, second, step, where=where)
-
-
-def _ids(a: Run, b: Run, step: int) -> tuple[Any, Any]:
-    return a.ids(step - a.first_step), b.ids(step - b.first_step)
-
-
-def _order_hash(run: Run) -> str | None:
-    observed = run.record.observed
-    return observed.fingerprint.data_order_sha256 if observed and observed.fingerprint else None
 
 
 def _trajectory(a: Run, b: Run, tolerance: Tolerance, missing: list[str]) -> Iterator[Difference]:

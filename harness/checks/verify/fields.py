@@ -66,14 +66,12 @@ def asked(run: Run) -> dict[str, Any]:
 
 def initial_weights(run: Run) -> str | None:
     """The hash of the weights before the first step, after ranks have been brought into line."""
-    observed = run.record.observed
-    return observed.fingerprint.init_sha256 if observed and observed.fingerprint else None
+    return run.fingerprint.init_sha256 if run.fingerprint else None
 
 
 def trained_steps(run: Run) -> int | None:
     """Optimizer steps that the optimizer itself counted."""
-    observed = run.record.observed
-    return observed.fingerprint.optimizer_steps if observed and observed.fingerprint else None
+    return run.fingerprint.optimizer_steps if run.fingerprint else None
 
 
 def final_weights(run: Run) -> str | None:

@@ -94,8 +94,7 @@ def unfit(kind: str, base: Run, twin: Run) -> list[Fact]:
 
 
 def _unfit_run(name: str, run: Run) -> list[Fact]:
-    observed = run.record.observed
-    fingerprint = observed.fingerprint if observed else None
+    fingerprint = run.fingerprint
     if fingerprint is None:
         return [Fact.of("unfit.fingerprint", run=name)]
     reasons = []
@@ -128,11 +127,11 @@ def _resolved(run: Run) -> Mapping[str, Any]:
 
 
 def _global_batch(run: Run) -> int | None:
-    arguments, observed = _resolved(run), run.record.observed
+    arguments = _resolved(run)
     batch, accumulation = arguments.get("per_device_train_batch_size"), arguments.get("gradient_accumulation_steps")
-    if batch is None or accumulation is None or observed is None or observed.fingerprint is None:
+    if batch is None or accumulation is None or run.fingerprint is None:
         return None
-    return int(batch * accumulation * observed.fingerprint.world_size)
+    return int(batch * accumulation * run.fingerprint.world_size)
 
 
 def _resume(findings: Findings, base: Run, twin: Run) -> None:

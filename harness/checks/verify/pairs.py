@@ -20,7 +20,7 @@ from harness.checks.verify.series import (
     departure,
     first_other_examples,
     id_steps,
-    same_examples,
+    other_examples,
     unequal,
 )
 from harness.checks.verify.upstream import known_issue, scaling_of
@@ -42,16 +42,22 @@ def same_start(findings: Findings, base: Run, twin: Run) -> bool:
     if first is None or second is None:
         findings.missing("initial weights")
     else:
-        findings.judge(
-            "initial weights", first == second, Fact.of("start.same"),
-            Fact.of("start.other", base=first, twin=second), step=0, cause="initial weights",
-        )  # fmt: skip
-    steps, other = id_steps(base, twin), first_other_examples(base, twin)
+        same, other = Fact.of("start.same"), Fact.of("start.other", base=first, twin=second)
+        findings.judge("initial weights", first == second, same, other, step=0, cause="initial weights")
+    steps, step = id_steps(base, twin), first_other_examples(base, twin)
     if not len(steps):
         findings.missing(EXAMPLES)
-    elif other is not None:
-        fact = _other_examples(base, twin, other, steps)
-        findings.note(EXAMPLES, "FAIL", fact, step=other, cause="data order")
+    elif step is not None:
+        found = other_examples(base, twin, step)
+        fact = Fact.of(
+            "examples.other",
+            step=step,
+            differing=found.differing,
+            steps=found.steps,
+            only_base=found.only_a,
+            only_twin=found.only_b,
+        )
+        findings.note(EXAMPLES, "FAIL", fact, step=step, cause="data order")
     else:
         findings.note(EXAMPLES, "PASS", Fact.of("examples.same", steps=len(steps)))
     return len(steps) > 0 and all(finding.outcome == "PASS" for finding in findings.made)
@@ -64,10 +70,8 @@ def stepwise(findings: Findings, kind: str, base: Run, twin: Run) -> None:
             findings.note(EXAMPLES, "INCONCLUSIVE", Fact.of("examples.unknown"))
         return
     first, second = (fields.trained_steps(run) for run in (base, twin))
-    findings.judge(
-        "optimizer steps", first == second, Fact.of("steps.same", steps=first),
-        Fact.of("steps.other", base=first, twin=second), cause="optimizer steps",
-    )  # fmt: skip
+    same, other = Fact.of("steps.same", steps=first), Fact.of("steps.other", base=first, twin=second)
+    findings.judge("optimizer steps", first == second, same, other, cause="optimizer steps")
     found = {name: _departure(findings, base, twin, name) for name in NAMES}
     updated = min((left.step for name, left in found.items() if left and name != "micro_loss"), default=None)
     for name, left in found.items():
@@ -95,26 +99,9 @@ def _departure(findings: Findings, base: Run, twin: Run, name: str) -> Departure
 def _note(findings: Findings, kind: str, name: str, left: Departure, base: Run, twin: Run) -> None:
     scaled = name in ("loss", "grad_norm")
     issue = known_issue(kind, left.ratio, scaling_of(twin), scaling_of(base)) if scaled else None
-    fact = Fact.of(
-        "series.left", item=NAMES[name], kind=kind, ratio=left.ratio, where=left.where, twin=left.b, base=left.a
-    )
-    findings.note(
-        NAMES[name], "FAIL", fact, step=left.step, ratio=left.ratio, cause=issue or name, upstream=issue
-    )  # fmt: skip
-
-
-def _other_examples(base: Run, twin: Run, step: int, steps: range) -> Fact:
-    pairs = {s: (base.ids(s - base.first_step), twin.ids(s - twin.first_step)) for s in steps}
-    known = {s: (x, y) for s, (x, y) in pairs.items() if x is not None and y is not None}
-    x, y = (set(ids.tolist()) for ids in known[step])
-    return Fact.of(
-        "examples.other",
-        step=step,
-        differing=sum(not same_examples(*ids) for ids in known.values()),
-        steps=len(steps),
-        only_base=sorted(x - y),
-        only_twin=sorted(y - x),
-    )
+    item, ratio = NAMES[name], left.ratio
+    fact = Fact.of("series.left", item=item, kind=kind, ratio=ratio, where=left.where, twin=left.b, base=left.a)
+    findings.note(item, "FAIL", fact, step=left.step, ratio=ratio, cause=issue or name, upstream=issue)
 
 
 def identical(findings: Findings, base: Run, twin: Run, claimed: bool, outcome: bool = True) -> None:
@@ -155,14 +142,11 @@ def answers(findings: Findings, base: Run, twin: Run) -> None:
     u, v = a.astype(np.float64), b.astype(np.float64)
     largest = float(np.max(np.abs(u), initial=0.0))
     wrong = unequal(u, v, LOGITS, largest).any(axis=1)
-    apart = Fact.of(
-        "logits.apart", item="logits", apart=float(np.max(np.abs(u - v), initial=0.0)), largest=largest
-    )  # fmt: skip
+    furthest = float(np.max(np.abs(u - v), initial=0.0))
+    apart = Fact.of("logits.apart", item="logits", apart=furthest, largest=largest)
     example, differing = int(np.argmax(wrong)), int(wrong.sum())
-    failed = Fact.of(
-        "logits.too_far", item="logits", apart=apart, differing=differing, examples=len(u), example=example
-    )
-    findings.judge("logits", not differing, apart, failed, cause="eval_batch")
+    far = Fact.of("logits.too_far", item="logits", apart=apart, differing=differing, examples=len(u), example=example)
+    findings.judge("logits", not differing, apart, far, cause="eval_batch")
     # A margin within rounding may fall either way.
     telling = np.abs(u[:, 0] - u[:, -1]) > 2 * LOGITS * largest
     flipped = int(((np.argmax(u, 1) != np.argmax(v, 1)) & telling).sum())
@@ -181,8 +165,7 @@ def padding(findings: Findings, base: Run, twin: Run) -> None:
     if seen is None or padded is None or _whole_epoch(base) is None:
         findings.note("padding", "INCONCLUSIVE", Fact.of("padding.no_whole_epoch"))
         return
-    observed = twin.record.observed
-    ranks = observed.fingerprint.world_size if observed and observed.fingerprint else 0
+    ranks = twin.fingerprint.world_size if twin.fingerprint else 0
     if padded.seen == padded.distinct:
         findings.note("padding", "INCONCLUSIVE", Fact.of("padding.none", examples=seen.expected, ranks=ranks))
         return
@@ -206,7 +189,7 @@ def padding(findings: Findings, base: Run, twin: Run) -> None:
 def padded_step(base: Run, twin: Run) -> int | None:
     """The first step in which the twin sees more rows than the base; None where there is none."""
     for step in id_steps(base, twin):
-        x, y = base.ids(step - base.first_step), twin.ids(step - twin.first_step)
+        x, y = base.ids(step), twin.ids(step)
         if x is not None and y is not None and len(y) > len(x):
             return step
     return None
@@ -228,8 +211,7 @@ def _losses_before(findings: Findings, base: Run, twin: Run, padded: int) -> Non
 
 
 def _seen(run: Run) -> Seen | None:
-    observed = run.record.observed
-    return observed.fingerprint.seen if observed and observed.fingerprint else None
+    return run.fingerprint.seen if run.fingerprint else None
 
 
 def _whole_epoch(run: Run) -> EpochSeen | None:

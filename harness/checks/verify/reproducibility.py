@@ -11,7 +11,6 @@ from harness.checks.verdict import Fact, Outcome, Verdict
 from harness.checks.verify.diff import Difference, compare
 from harness.checks.verify.fields import DONE
 from harness.checks.verify.findings import Findings, unfinished
-from harness.record.model import Observed
 from harness.record.run import Run
 
 TIMES: Final = ("step_seconds", "data_seconds")
@@ -63,7 +62,7 @@ def _unnamed(first: Run, second: Run) -> list[Difference]:
     """Whatever else of the fingerprint or the series differs, so that nothing is missed for want of a name."""
     names = [name for name in dict.fromkeys([*first.series, *second.series]) if name not in TIMES]
     pairs = [(f"series {name}", _hash(first.series.get(name)), _hash(second.series.get(name))) for name in names]
-    a, b = (_fingerprint(run.record.observed) for run in (first, second))
+    a, b = (_fingerprint(run) for run in (first, second))
     pairs += [(name, a[name], b.get(name)) for name in a]
     return [Difference("outcome", name, x, y) for name, x, y in pairs if x != y]
 
@@ -72,8 +71,6 @@ def _hash(array: npt.NDArray[Any] | None) -> str | None:
     return None if array is None else hashlib.sha256(str(array.dtype).encode() + array.tobytes()).hexdigest()
 
 
-def _fingerprint(observed: Observed | None) -> dict[str, str]:
+def _fingerprint(run: Run) -> dict[str, str]:
     # As text: NaN is equal to itself there.
-    if observed is None or observed.fingerprint is None:
-        return {}
-    return {name: repr(value) for name, value in observed.fingerprint.model_dump().items()}
+    return {name: repr(value) for name, value in run.fingerprint.model_dump().items()} if run.fingerprint else {}

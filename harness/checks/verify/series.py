@@ -171,12 +171,31 @@ def first_other_examples(a: Run, b: Run, upto: int | None = None, ordered: bool 
     `ordered` asks for the same order within the step too. `upto` is the step to stop before.
     """
     for step in id_steps(a, b, upto):
-        x, y = a.ids(step - a.first_step), b.ids(step - b.first_step)
+        x, y = a.ids(step), b.ids(step)
         if x is None or y is None:
             return None
         if not (same_examples(x, y) and (not ordered or bool((x == y).all()))):
             return step
     return None
+
+
+@dataclass(frozen=True)
+class OtherExamples:
+    """A step whose examples differ, which of them only one run has, and on how many steps examples differ."""
+
+    only_a: list[int]
+    only_b: list[int]
+    differing: int
+    steps: int
+
+
+def other_examples(a: Run, b: Run, step: int) -> OtherExamples:
+    """Compare the examples of a step that both runs know, and count the steps that differ."""
+    steps = id_steps(a, b)
+    known = {at: (x, y) for at in steps if (x := a.ids(at)) is not None and (y := b.ids(at)) is not None}
+    only_a, only_b = (set(ids.tolist()) for ids in known[step])
+    differing = sum(not same_examples(*ids) for ids in known.values())
+    return OtherExamples(sorted(only_a - only_b), sorted(only_b - only_a), differing, len(steps))
 
 
 def id_steps(a: Run, b: Run, upto: int | None = None) -> range:

@@ -50,10 +50,9 @@ class Scaling:
 
 def scaling_of(run: Run) -> Scaling | None:
     """What a run says of its own scaling; None where it has no fingerprint."""
-    observed = run.record.observed
-    if observed is None or observed.fingerprint is None:
+    observed, fingerprint = run.record.observed, run.fingerprint
+    if observed is None or fingerprint is None:
         return None
-    fingerprint = observed.fingerprint
     return Scaling(
         int(observed.arguments.get("gradient_accumulation_steps") or 1),
         fingerprint.world_size,
