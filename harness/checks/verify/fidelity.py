@@ -193,8 +193,8 @@ def _attention(findings: Findings, asked: Asked, observed: Observed, fingerprint
         findings.missing("attention", Fact.of("attention.unseen"))
         return
     origin = "asked" if wanted else "default" if default else "configured"
-    seen = Fact.of("attention.seen", called=called, configured=configured)
-    failed = Fact.of("attention.wrong", seen=seen, expected=expected, origin=origin, model=model)
+    seen = Fact.of("attention.seen", item="attention", called=called, configured=configured)
+    failed = Fact.of("attention.wrong", item="attention", seen=seen, expected=expected, origin=origin, model=model)
     good = called in (expected, None) and configured == expected
     findings.judge("attention", good, seen, failed, cause="attention")
 
@@ -208,7 +208,8 @@ def _dropout(findings: Findings, asked: Asked, observed: Observed, fingerprint: 
     overrides = {name: value for name, value in asked.checkpoint.config.items() if name in configured}
     wanted = getattr(asked, "dropout", True) is not False
     right = (wanted and any(value > 0 for value in configured.values())) == fingerprint.dropout
-    seen = Fact.of("dropout.seen", on=fingerprint.dropout, highest=max(configured.values(), default=0.0))
+    highest = max(configured.values(), default=0.0)
+    seen = Fact.of("dropout.seen", item="dropout", on=fingerprint.dropout, highest=highest)
     wrong = [
         Fact.of("argument.changed", name=name, got=configured[name], asked=value)
         for name, value in overrides.items()
@@ -216,7 +217,8 @@ def _dropout(findings: Findings, asked: Asked, observed: Observed, fingerprint: 
     ]
     if not right and not wanted:
         wrong.append(Fact.of("dropout.unwanted"))
-    findings.judge("dropout", right and not wrong, seen, Fact.of("several", facts=[seen, *wrong]))
+    failed = Fact.of("dropout.wrong", item="dropout", seen=seen, wrong=wrong)
+    findings.judge("dropout", right and not wrong, seen, failed)
 
 
 def _clipping(findings: Findings, observed: Observed, fingerprint: Fingerprint) -> None:

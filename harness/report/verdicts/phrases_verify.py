@@ -83,7 +83,7 @@ def _decay_wrong(seen: str, asked: float) -> str:
     return f"{seen}; {rule}"
 
 
-def _attention_wrong(seen: str, expected: str, origin: str, model: str) -> str:
+def _attention_wrong(item: str, seen: str, expected: str, origin: str, model: str) -> str:
     origins = {"asked": "asked for", "default": f"the default of a {model}"}
     return f"{seen}; {expected} is {origins.get(origin, origin)}"
 
@@ -211,9 +211,14 @@ VERIFY: Final[Mapping[str, str | Callable[..., str]]] = {
     "decay.seen": lambda by_group: f"weight decay by group is {listed(f'{value:g}' for value in by_group)}",
     "decay.wrong": _decay_wrong,
     "attention.unseen": "no product of attention was seen",
-    "attention.seen": lambda called, configured: f"called is {called or 'not available'}, configured {configured}",
+    "attention.seen": lambda item, called, configured: (
+        f"{item} called is {called or 'not available'}, configured {configured}"
+    ),
     "attention.wrong": _attention_wrong,
-    "dropout.seen": lambda on, highest: f"{'on' if on else 'off'} in training, the highest probability is {highest:g}",
+    "dropout.seen": lambda item, on, highest: (
+        f"{item} was {'on' if on else 'off'} in training, the highest probability is {highest:g}"
+    ),
+    "dropout.wrong": lambda item, seen, wrong: "; ".join([seen, *wrong]),
     "dropout.unwanted": "it was asked to be off",
     "clipping.seen": lambda norm: f"gradients were {'not clipped' if norm is None else f'clipped at {norm:g}'}",
     "clipping.wrong": "{seen}; max_grad_norm is {asked:g}",
