@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from harness.record.fingerprint import Fingerprint
 from harness.record.model import RECORD, SERIES, Record, read_record
 
 
@@ -33,12 +34,17 @@ class Run:
         """The optimizer step that the series begin with: 0, or where a resumed run went on."""
         return self.record.asked.resume_at
 
+    @property
+    def fingerprint(self) -> Fingerprint | None:
+        """What was observed of the training itself; None where nothing was."""
+        return self.record.observed.fingerprint if self.record.observed else None
+
     def ids(self, step: int) -> npt.NDArray[Any] | None:
-        """The example ids of one step of the series, in order; None where they are not known."""
-        ids, offsets = self.series.get("example_ids"), self.series.get("example_offsets")
-        if ids is None or offsets is None or not 0 <= step < len(offsets) - 1:
+        """The example ids of an optimizer step of the whole run, in order; None where they are not known."""
+        ids, offsets, at = self.series.get("example_ids"), self.series.get("example_offsets"), step - self.first_step
+        if ids is None or offsets is None or not 0 <= at < len(offsets) - 1:
             return None
-        return ids[offsets[step] : offsets[step + 1]]
+        return ids[offsets[at] : offsets[at + 1]]
 
 
 def read_run(folder: Path) -> Run:

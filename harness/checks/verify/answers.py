@@ -7,13 +7,12 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from harness.checks.verify import upstream
-from harness.checks.verify.findings import Sheet
-from harness.checks.verify.series import ratio_of
+from harness.checks.verdict import Fact
+from harness.checks.verify.findings import Findings
+from harness.checks.verify.series import Array, ratio_of
+from harness.checks.verify.upstream import EVALUATION, known_issue, scaling_of
 from harness.record.model import Measured, Observed
 from harness.record.run import Run
-
-Array = npt.NDArray[np.float64]
 
 LOSS: Final = 1e-5
 """Relative: the logits are kept as float32, whatever precision made them, and the loss is computed from them."""
@@ -21,45 +20,45 @@ FULL_EVAL: Final = {"fp16_full_eval": 2e-3, "bf16_full_eval": 1.6e-2}
 COUNT: Final = 1e-9
 
 
-def logits(sheet: Sheet, run: Run, observed: Observed) -> None:
+def logits(findings: Findings, run: Run, observed: Observed) -> None:
     """One row a validation example, two columns, all finite; as many as were evaluated."""
     found = run.series.get("logits")
     if found is None or observed.data is None:
-        sheet.missing("logits")
+        findings.missing("logits")
         return
     due = (observed.data.validation.examples, 2)
-    counted = observed.fingerprint.eval_examples if observed.fingerprint else None
+    evaluated = observed.fingerprint.eval_examples if observed.fingerprint else None
+    if evaluated == due[0]:
+        evaluated = None
     finite = bool(np.isfinite(found).all())
-    text = f"shape {found.shape}" + ("" if finite else ", not all finite")
-    text += f", {counted} examples evaluated" if counted not in (None, due[0]) else ""
-    good = found.shape == due and finite and counted in (None, due[0])
-    sheet.judge("logits", good, text, f"{text}; {due} are due")
+    seen = Fact.of("logits.seen", shape=list(found.shape), finite=finite, evaluated=evaluated)
+    good = found.shape == due and finite and evaluated is None
+    findings.judge("logits", good, seen, Fact.of("logits.wrong", seen=seen, due=list(due)))
 
 
-def recomputed(sheet: Sheet, run: Run, observed: Observed, measured: Measured) -> None:
+def recomputed(findings: Findings, run: Run, observed: Observed, measured: Measured) -> None:
     """Loss, accuracy, F1 and confusion against those that logits and labels give."""
     found, labels = run.series.get("logits"), run.series.get("labels")
     if found is None or labels is None or found.ndim != 2 or len(found) != len(labels) or not len(labels):
-        sheet.missing("scores recomputed from logits")
+        findings.missing("scores recomputed from logits")
         return
     z = found.astype(np.float64)
-    _loss(sheet, run, observed, measured, cross_entropy(z, labels, _smoothing(observed)))
+    _loss(findings, run, observed, measured, cross_entropy(z, labels, _smoothing(observed)))
     counts = confusion(z, labels)
     if measured.confusion is None:
-        sheet.missing("confusion")
+        findings.missing("confusion")
     else:
         recorded = measured.confusion.model_dump()
-        failed = f"{_counts(recorded)}; the logits give {_counts(counts)}"
-        sheet.judge("confusion", recorded == counts, _counts(counts), failed)
-    correct = {"accuracy": accuracy(counts), "f1": f1(counts)}
-    for name, value in correct.items():
+        failed = Fact.of("confusion.wrong", recorded=_counts(recorded), expected=_counts(counts))
+        findings.judge("confusion", recorded == counts, _counts(recorded), failed)
+    for name, expected in {"accuracy": accuracy(counts), "f1": f1(counts)}.items():
         if name not in measured.metrics:
-            sheet.missing(name)
+            findings.missing(name)
             continue
-        recorded_value = measured.metrics[name]
-        text = f"{name} is {recorded_value:.6f}"
-        good = abs(recorded_value - value) <= COUNT
-        sheet.judge(name, good, text, f"{text}; the logits give {value:.6f}", ratio=ratio_of(value, recorded_value))
+        value = measured.metrics[name]
+        passed = Fact.of("score.right", item=name, value=value)
+        failed = Fact.of("score.wrong", item=name, value=value, expected=expected)
+        findings.judge(name, abs(value - expected) <= COUNT, passed, failed, ratio=ratio_of(expected, value))
 
 
 def cross_entropy(z: Array, labels: npt.NDArray[Any], smoothing: float = 0.0) -> Array:
@@ -93,22 +92,18 @@ def f1(counts: dict[str, int]) -> float:
     return 2 * counts["tp"] / whole if whole else 0.0
 
 
-def _loss(sheet: Sheet, run: Run, observed: Observed, measured: Measured, losses: Array) -> None:
+def _loss(findings: Findings, run: Run, observed: Observed, measured: Measured, losses: Array) -> None:
     if "loss" not in measured.metrics:
-        sheet.missing("evaluation loss")
+        findings.missing(EVALUATION)
         return
     found, expected = measured.metrics["loss"], float(losses.mean())
     relative = max([LOSS, *(value for name, value in FULL_EVAL.items() if observed.arguments.get(name))])
     good = abs(found - expected) <= relative * abs(expected) + _padding_slack(observed, losses)
     ratio = ratio_of(expected, found)
-    issue = upstream.known(upstream.EVALUATION, ratio, upstream.scaling_of(run))
-    text = f"the evaluation loss is {found:.6f}"
-    times = f"{ratio:.3f} x" if ratio is not None else "not"
-    failed = f"{text}, {times} the {expected:.6f} that the logits give"
-    meaning = issue.text if issue else "evaluation averages or scales the loss wrongly"
-    about = issue.issue if issue else None
-    passed = f"{text}, as the logits give it"
-    sheet.judge("evaluation loss", good, passed, failed, ratio=ratio, meaning=meaning, upstream=about)
+    issue = known_issue(EVALUATION, ratio, scaling_of(run))
+    passed = Fact.of("evaluation_loss.right", value=found)
+    failed = Fact.of("evaluation_loss.wrong", value=found, ratio=ratio, expected=expected)
+    findings.judge(EVALUATION, good, passed, failed, ratio=ratio, cause=issue or "evaluation_loss", upstream=issue)
 
 
 def _padding_slack(observed: Observed, losses: Array) -> float:
@@ -125,5 +120,5 @@ def _smoothing(observed: Observed) -> float:
     return float(observed.arguments.get("label_smoothing_factor") or 0.0)
 
 
-def _counts(counts: dict[str, int]) -> str:
-    return ", ".join(f"{name} {count}" for name, count in counts.items())
+def _counts(counts: dict[str, int]) -> Fact:
+    return Fact.of("confusion", tp=counts["tp"], fp=counts["fp"], fn=counts["fn"], tn=counts["tn"])

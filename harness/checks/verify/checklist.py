@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from harness.checks.verdict import Verdict
+from harness.checks.verdict import Check, Fact, Side, Verdict
 from harness.checks.verify.fidelity import fidelity
+from harness.checks.verify.findings import side_of
 from harness.checks.verify.invariants import Kind, invariant
 from harness.checks.verify.reproducibility import reproducibility
 from harness.grid.arguments import default_of
@@ -78,8 +79,8 @@ def make_checklist(
         if cell.engine == "trainer":
             found += _invariants(cell, steps)
             if cell.task not in WHOLE_EPOCH and "padding" in kinds:
-                reason = f"{cell.task}: needs a whole epoch; run it on {' or '.join(WHOLE_EPOCH)}"
-                skipped[cell.task] = Verdict("invariants: padding", cell.checkpoint.name, "SKIP", reason)
+                reason = Fact.of("padding.needs_whole_epoch", task=cell.task, tasks=list(WHOLE_EPOCH))
+                skipped[cell.task] = Verdict("invariants", "SKIP", Side(cell.checkpoint.name), reason, item="padding")
         for pair in (one for one in found if one.kind in kinds):
             pairs.setdefault((pair.kind, pair.base.cell_id, pair.twin.cell_id), pair)
     return Checklist(tuple(pairs.values()), tuple(skipped.values()))
@@ -88,17 +89,34 @@ def make_checklist(
 def judge(checklist: Checklist, runs: Mapping[str, Run]) -> list[Verdict]:
     """Give every verdict of a checklist; `runs` maps cell ids to finished runs."""
     verdicts = [
-        fidelity(runs[cell.cell_id]) if cell.cell_id in runs else _missing("fidelity", [cell])
+        fidelity(runs[cell.cell_id]) if cell.cell_id in runs else _missing("fidelity", runs, cell)
         for cell in checklist.cells
     ]
-    for pair in checklist.pairs:
-        name = "reproducibility" if pair.kind == "repeat" else f"invariants: {pair.kind}"
-        if pair.base.cell_id not in runs or pair.twin.cell_id not in runs:
-            verdicts.append(_missing(name, [c for c in (pair.base, pair.twin) if c.cell_id not in runs]))
-            continue
-        base, twin = runs[pair.base.cell_id], runs[pair.twin.cell_id]
-        verdicts.append(reproducibility(base, twin) if pair.kind == "repeat" else invariant(pair.kind, base, twin))
-    return [*verdicts, *checklist.skipped]
+    return [*verdicts, *(_judge_pair(pair, runs) for pair in checklist.pairs), *checklist.skipped]
+
+
+def _judge_pair(pair: Pair, runs: Mapping[str, Run]) -> Verdict:
+    repeat = pair.kind == "repeat"
+    base, twin = runs.get(pair.base.cell_id), runs.get(pair.twin.cell_id)
+    if base is None or twin is None:
+        check: Check = "reproducibility" if repeat else "invariants"
+        return _missing(check, runs, pair.twin, pair.base, "" if repeat else pair.kind)
+    return reproducibility(base, twin) if repeat else invariant(pair.kind, base, twin)
+
+
+def _missing(
+    check: Check, runs: Mapping[str, Run], subject: Cell, against: Cell | None = None, item: str = ""
+) -> Verdict:
+    lacking = [cell.label for cell in (against, subject) if cell is not None and cell.cell_id not in runs]
+    reason = Fact.of("run.missing", runs=lacking)
+    other = None if against is None else _side(against, runs)
+    return Verdict(check, "ERROR", _side(subject, runs), reason, against=other, item=item)
+
+
+def _side(cell: Cell, runs: Mapping[str, Run]) -> Side:
+    """The cell's run, or what is known of it where it left none."""
+    run = runs.get(cell.cell_id)
+    return Side(cell.label, cell.configuration_id) if run is None else side_of(run)
 
 
 def _invariants(cell: Cell, steps: int) -> list[Pair]:
@@ -183,8 +201,3 @@ def _named(cell: Cell) -> Cell:
     if cell.repeat > 1:
         axes["repeat"] = cell.repeat
     return replace(cell, axes=axes)
-
-
-def _missing(check: str, cells: Sequence[Cell]) -> Verdict:
-    label = " and ".join(cell.label for cell in cells)
-    return Verdict(check, label, "ERROR", "the run left no result", cell_ids=tuple(cell.cell_id for cell in cells))

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from harness.checks.verify.findings import Sheet
+from harness.checks.verdict import Fact
+from harness.checks.verify.findings import Findings
 from harness.record.model import Data, Measured, Split, Weights
 from harness.record.run import Run
-from harness.text import listed
 
-NAMED: Final = 5
 HEADS: Final = frozenset({"classifier", "pre_classifier", "pooler", "score"})
 """Parts of a classifier that a checkpoint may lack."""
 
@@ -53,90 +52,92 @@ def copy_of(data: Data) -> str | None:
     return next((name for name, known in KNOWN.items() if KnownTask(data.train, data.validation) == known), None)
 
 
-def data(sheet: Sheet, run: Run, found: Data | None) -> None:
+def data(findings: Findings, run: Run, found: Data | None) -> None:
     """Sizes and positives of both splits, and what they hold; labels, logits and counts agree with them."""
     if found is None:
-        sheet.missing("data")
+        findings.missing("data")
         return
-    known = known_task(run.record.asked.task, found)
-    wrong: list[str] = []
-    for name, split in (("training", found.train), ("validation", found.validation)):
-        if known is None:
-            continue
-        expected = known.train if name == "training" else known.validation
-        if (split.examples, split.positives) != (expected.examples, expected.positives):
-            wrong.append(
-                f"{name} has {split.examples:,} examples, {split.positives:,} positive, instead of "
-                f"{expected.examples:,} and {expected.positives:,}"
-            )
-        elif split.sha256 != expected.sha256:
-            wrong.append(f"{name} has the right size but other texts or labels (hash {split.sha256[:12]})")
-    text = f"{found.train.examples:,} training and {found.validation.examples:,} validation examples"
+    known, wrong = known_task(run.record.asked.task, found), []
     if known is not None:
-        text += ", each with the text and label it should have"
-    sheet.judge("data", not wrong, text, "; ".join(wrong))
+        wrong = [*_split("training", found.train, known.train)]
+        wrong += _split("validation", found.validation, known.validation)
+    training, validation = found.train.examples, found.validation.examples
+    passed = Fact.of("data.right", training=training, validation=validation, known=known is not None)
+    findings.judge("data", not wrong, passed, Fact.of("several", facts=wrong))
     if known is None:
-        sheet.missing("data hash", f"{run.record.asked.task} is not a task known here")
-    _labels(sheet, run, found.validation)
+        findings.missing("data hash", Fact.of("task.unknown", task=run.record.asked.task))
+    _labels(findings, run, found.validation)
 
 
-def _labels(sheet: Sheet, run: Run, split: Split) -> None:
+def _split(name: str, split: Split, known: Split) -> list[Fact]:
+    """What is wrong with a known task's split."""
+    if (split.examples, split.positives) != (known.examples, known.positives):
+        return [
+            Fact.of(
+                "split.size",
+                split=name,
+                examples=split.examples,
+                positives=split.positives,
+                due=known.examples,
+                due_positives=known.positives,
+            )
+        ]
+    return [] if split.sha256 == known.sha256 else [Fact.of("split.content", split=name, sha256=split.sha256)]
+
+
+def _labels(findings: Findings, run: Run, split: Split) -> None:
     labels = run.series.get("labels")
     if labels is None:
-        sheet.missing("labels")
+        findings.missing("labels")
         return
-    found = f"{len(labels):,} labels, {int(np.sum(labels == 1)):,} of them positive"
-    good = (len(labels), int(np.sum(labels == 1))) == (split.examples, split.positives)
-    failed = f"predicted on {found}; the validation split has {split.examples:,} and {split.positives:,}"
-    sheet.judge("labels", good, found, failed)
+    count, positives = len(labels), int(np.sum(labels == 1))
+    seen = Fact.of("labels.seen", count=count, positives=positives)
+    failed = Fact.of("labels.wrong", seen=seen, examples=split.examples, positives=split.positives)
+    findings.judge("labels", (count, positives) == (split.examples, split.positives), seen, failed)
 
 
-def weights(sheet: Sheet, found: Weights | None, random: bool = False) -> None:
+def weights(findings: Findings, found: Weights | None, random: bool = False) -> None:
     """Exactly the head is new; every other tensor is what the checkpoint's file has. A `random` model is all new."""
     if found is None:
-        sheet.missing("weights")
+        findings.missing("weights")
         return
-    new = found.newly_initialised
-    if random:
-        known = f"{listed(new, NAMED)} are new"
-        good = any(not HEADS & set(name.split(".")) for name in new)
-        sheet.judge("newly initialised weights", good, f"{known}, as asked for", f"only {known}; all were asked for")
-        return
+    new, item = found.newly_initialised, "newly initialised weights"
     body = [name for name in new if not HEADS & set(name.split("."))]
-    parts = {part for name in new for part in name.split(".") if part in HEADS}
-    spurned = sorted(part for part in parts if any(part in name.split(".") for name in found.unused))
-    if body:
-        text = f"{len(body)} tensors besides the head are newly initialised: {listed(body, NAMED)}"
-    elif not parts & {"classifier", "score"}:
-        text = "the classifier is not newly initialised: the checkpoint brought one that was trained before"
-    else:
-        text = f"the checkpoint has a {listed(spurned)}, yet the model's was newly initialised"
-    good = not body and bool(parts & {"classifier", "score"}) and not spurned
-    sheet.judge("newly initialised weights", good, f"only {listed(new, NAMED)} are new", text)
+    if random:
+        findings.judge(item, bool(body), Fact.of("weights.all_new", names=new), Fact.of("weights.not_all", names=new))
+        return
+    fault = _head_fault(new, body, found.unused)
+    findings.note(item, "FAIL" if fault else "PASS", fault or Fact.of("weights.head_new", names=new))
     other = found.not_as_saved
     if other is None:
-        sheet.missing("weights as saved", "some tensor's place in the checkpoint's file cannot be told")
+        findings.missing("weights as saved", Fact.of("weights.place_unknown"))
         return
-    passed = "every other tensor is the checkpoint's own"
-    failed = f"{len(other)} tensors are neither new nor what the checkpoint's file has: {listed(other, NAMED)}"
-    sheet.judge("weights as saved", not other, passed, failed, meaning="the model was changed after it was loaded")
+    passed, failed = Fact.of("weights.as_saved"), Fact.of("weights.not_as_saved", names=other)
+    findings.judge("weights as saved", not other, passed, failed, cause="weights.changed")
 
 
-def samples(sheet: Sheet, run: Run, measured: Measured) -> None:
+def _head_fault(new: Sequence[str], body: Sequence[str], unused: Sequence[str]) -> Fact | None:
+    """Why the newly initialised tensors are not exactly those of the head; None where they are."""
+    parts = {part for name in new for part in name.split(".") if part in HEADS}
+    spurned = sorted(part for part in parts if any(part in name.split(".") for name in unused))
+    if body:
+        return Fact.of("weights.body_new", names=body)
+    if not parts & {"classifier", "score"}:
+        return Fact.of("weights.trained_head")
+    return Fact.of("weights.spurned", parts=spurned) if spurned else None
+
+
+def samples(findings: Findings, run: Run, measured: Measured) -> None:
     """Samples = rate x time, and the samples are the rows that were seen."""
     count, rate, seconds = measured.train_samples, measured.train_samples_per_second, measured.seconds.get("train")
     if count is None or rate is None or not seconds:
-        sheet.missing("samples")
+        findings.missing("samples")
         return
     product = rate * seconds
     slack = rate * 1e-6 + 1e-9 * count  # seconds are recorded to the microsecond
-    observed = run.record.observed
-    seen = observed.fingerprint.seen if observed and observed.fingerprint else None
+    seen = run.fingerprint.seen if run.fingerprint else None
     rows = sum(epoch.seen for epoch in seen.epochs) if seen else count
-    text = f"{count:,} samples, {rate:.1f} a second for {seconds:.3f} s"
-    if rows != count:
-        text += f"; {rows:,} rows were seen"
-    sheet.judge(
-        "samples", abs(product - count) <= slack and rows == count, text,
-        f"{text}; rate x time is {product:,.1f}", ratio=product / count if count else None,
-    )  # fmt: skip
+    passed = Fact.of("samples.right", count=count, rate=rate, seconds=seconds, rows=rows)
+    failed = Fact.of("samples.wrong", found=passed, product=product)
+    good = abs(product - count) <= slack and rows == count
+    findings.judge("samples", good, passed, failed, ratio=product / count if count else None)

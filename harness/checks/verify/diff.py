@@ -3,44 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
+from harness.checks.verdict import Fact, Finding, Outcome, Side, Verdict
 from harness.checks.verify import fields
-from harness.checks.verify.explain import meaning_of, name_of
-from harness.checks.verify.fields import Layer
+from harness.checks.verify.fields import DONE, LAYERS, ROOTS, Layer
+from harness.checks.verify.findings import side_of
 from harness.checks.verify.series import (
-    SERIES,
+    EXACT,
+    NAMES,
+    Tolerance,
     common_steps,
     first_other_examples,
     id_steps,
+    other_examples,
     ratio_of,
-    same_examples,
     series_departure,
+    unequal,
 )
-from harness.checks.verify.tolerance import EXACT, Tolerance, unequal
 from harness.record.run import Run
-from harness.text import listed, show
-
-LAYERS: Final[tuple[Layer, ...]] = ("asked", "environment", "exact", "trajectory", "outcome")
-ROOTS: Final = ("data", "checkpoint", "initial weights", "data order")
-"""Fields of the first order: where one differs, all that is computed from it differs too."""
-
-SPLIT: Final = ("recipe.per_device_train_batch_size", "recipe.gradient_accumulation_steps", "devices")
-"""What was asked for so has batches of another shape, and may mean the same."""
-
-NAMED: Final = 8
-Severity = Literal["difference", "warning"]
 
 
 @dataclass(frozen=True)
 class Difference:
     """One field in which two runs differ, `a` in the first, `b` in the second.
 
-    `step` is the optimizer step (of the whole run, from 0) where it first shows, `ratio` b / a there, and `steady`
-    whether each later step has the same ratio. A `warning` lies beyond what the tolerance promises.
+    `step` is the optimizer step (of the whole run, from 0) where it first shows, `ratio` b / a there, `where` how far
+    it goes. A `warning` lies beyond what the tolerance promises.
     """
 
     layer: Layer
@@ -49,17 +41,27 @@ class Difference:
     b: Any
     step: int | None = None
     ratio: float | None = None
-    steady: bool = False
-    meaning: str = ""
-    severity: Severity = "difference"
-    where: str = ""
+    where: Fact | None = None
+    warning: bool = False
 
     @property
-    def text(self) -> str:
-        """One sentence for people."""
-        values = f"{_shown(self.a)} against {_shown(self.b)}"
-        ratio = f", ratio {self.ratio:.4g}" if self.ratio is not None and abs(self.ratio - 1) >= 5e-4 else ""
-        return f"{name_of(self.field)}: {values}{ratio}" + (f", {self.where}" if self.where else "")
+    def item(self) -> str:
+        """What people call the field."""
+        return NAMES.get(self.field, self.field)
+
+    @property
+    def fact(self) -> Fact:
+        """Field and values; it names its item itself."""
+        return Fact.of(
+            "difference", item=self.item, layer=self.layer, a=self.a, b=self.b, ratio=self.ratio, where=self.where
+        )
+
+    def finding(self, outcome: Outcome, fact: Fact | None = None) -> Finding:
+        """The difference as a finding, in other words where `fact` has some; the cause is that of a field's group."""
+        cause = "asked" if self.layer == "asked" else self.field.partition(".")[0]
+        if self.field == "scores.loss":
+            cause = "loss"
+        return Finding(self.item, outcome, fact or self.fact, self.step, self.ratio, cause)
 
 
 @dataclass(frozen=True)
@@ -68,37 +70,76 @@ class Comparison:
 
     `consequences` are differences that follow from one of `roots` (other data, initial weights or data order) or from
     batches asked for in another split, kept apart so that they do not hide it. `not_available` names what only one of
-    the runs could tell, or neither.
+    the runs could tell, or neither; `not_shared` what cannot be compared of runs that begin at different steps.
     """
 
     differences: tuple[Difference, ...]
     consequences: tuple[Difference, ...]
     not_available: tuple[str, ...]
+    not_shared: tuple[str, ...]
     steps: range
 
     @property
     def equal(self) -> bool:
         """Whether nothing differs but what was asked for and where it ran."""
-        return not self.of("exact", "trajectory", "outcome")
+        return not self.of(*DONE)
 
     @property
     def differ(self) -> bool:
         """Whether the runs differ by more than warnings beyond what the tolerance promises."""
-        return any(one.severity == "difference" for one in self.of("exact", "trajectory", "outcome"))
+        return any(not one.warning for one in self.of(*DONE))
 
     @property
-    def roots(self) -> tuple[Difference, ...]:
-        """Differences of the first order."""
-        return tuple(found for found in self.differences if found.field in ROOTS)
-
-    @property
-    def first(self) -> Difference | None:
-        """The first difference in what was done: a root, else a fact, else the earliest step, else the outcome."""
-        return next(iter(self.of("exact", "trajectory", "outcome")), None)
+    def missing(self) -> tuple[Fact, ...]:
+        """What could not be compared, and why."""
+        apart = Fact.of("runs.begin_apart")
+        return (
+            *(Fact.of("missing", item=name, why=apart) for name in self.not_shared),
+            *(Fact.of("missing", item=name, why=None) for name in self.not_available),
+        )
 
     def of(self, *layers: Layer) -> tuple[Difference, ...]:
         """The differences of some layers."""
         return tuple(found for found in self.differences if found.layer in layers)
+
+
+def difference(a: Run, b: Run, tolerance: Tolerance = EXACT) -> Verdict:
+    """Say whether two runs did the same: PASS or FAIL, with every difference as a finding.
+
+    A difference in what was done is a FAIL, INCONCLUSIVE where it is a warning; what was asked for otherwise, where it
+    ran, and what merely follows is listed as SKIP: nothing is held against it. `margin_from` is the tolerance.
+    """
+    comparison = compare(a, b, tolerance)
+    steps, reason = len(comparison.steps), Fact.of("diff.equal", steps=len(comparison.steps))
+    if not comparison.equal:
+        reason = Fact.of("diff.differs", steps=steps) if comparison.differ else Fact.of("diff.within", steps=steps)
+    found = [one.finding(_held(one)) for one in comparison.differences]
+    found += [
+        one.finding("SKIP", Fact.of("consequence", item=one.item, of=one.fact)) for one in comparison.consequences
+    ]
+    return Verdict(
+        "diff",
+        "FAIL" if comparison.differ else "PASS",
+        _versioned(b),
+        reason,
+        against=_versioned(a),
+        findings=tuple(found),
+        not_available=comparison.missing,
+        margin_from=Fact.of("tolerance", relative=tolerance.relative, steps=tolerance.steps),
+    )
+
+
+def _held(one: Difference) -> Outcome:
+    if one.layer not in DONE:
+        return "SKIP"
+    return "INCONCLUSIVE" if one.warning else "FAIL"
+
+
+def _versioned(run: Run) -> Side:
+    """The run's side, its label with the version of transformers that it had."""
+    side, observed = side_of(run), run.record.observed
+    version = observed.packages.get("transformers") if observed else None
+    return side if version is None else replace(side, label=f"{side.label} · transformers {version}")
 
 
 def compare(a: Run, b: Run, tolerance: Tolerance = EXACT) -> Comparison:
@@ -116,8 +157,9 @@ def compare(a: Run, b: Run, tolerance: Tolerance = EXACT) -> Comparison:
     compared only where both runs begin at the same step.
     """
     missing: list[str] = []
+    apart: list[str] = []
     found = [
-        *_facts(a, b, missing),
+        *_values(a, b, missing, apart),
         *_data_order(a, b, missing),
         *sorted(_trajectory(a, b, tolerance, missing), key=lambda one: one.step or 0),
         *_outcome(a, b, tolerance, missing),
@@ -125,12 +167,12 @@ def compare(a: Run, b: Run, tolerance: Tolerance = EXACT) -> Comparison:
     found.sort(key=lambda one: (LAYERS.index(one.layer), one.field not in ROOTS if one.layer == "exact" else False))
     roots = [one for one in found if one.field in ROOTS]
     since = min((one.step or 0 for one in roots), default=None)
-    split = any(one.layer == "asked" and one.field in SPLIT for one in found)
+    split = any(one.layer == "asked" and one.field in fields.SPLIT for one in found)
     follow = [
         one for one in found if (since is not None and _follows(one, since)) or (split and one.field == "batch shapes")
     ]
     first = tuple(one for one in found if one not in follow)
-    return Comparison(first, tuple(follow), tuple(dict.fromkeys(missing)), _steps(a, b))
+    return Comparison(first, tuple(follow), tuple(dict.fromkeys(missing)), tuple(apart), _steps(a, b))
 
 
 def _steps(a: Run, b: Run) -> range:
@@ -146,25 +188,25 @@ def _follows(one: Difference, since: int) -> bool:
     return one.layer == "trajectory" and one.field != "learning_rate" and (one.step or 0) >= since
 
 
-def _facts(a: Run, b: Run, missing: list[str]) -> Iterator[Difference]:
+def _values(a: Run, b: Run, missing: list[str], apart: list[str]) -> Iterator[Difference]:
     """Everything that is one value a run."""
     first, second = fields.of(a), fields.of(b)
     for key in dict.fromkeys([*first, *second]):
         layer, name = key
         if name in fields.FROM_START and a.first_step != b.first_step:
-            missing.append(f"{name}: the runs begin at different steps")
+            apart.append(name)
             continue
         x, y = first.get(key, fields.ABSENT), second.get(key, fields.ABSENT)
-        if x == y or (name.startswith("arguments.") and _said_elsewhere(a, b, name.removeprefix("arguments."))):
+        if x == y or (name.startswith("arguments.") and _found_elsewhere(a, b, name.removeprefix("arguments."))):
             continue
         unknown = any(one is None or one is fields.ABSENT for one in (x, y))
         if unknown and layer == "exact" and not name.startswith("arguments."):
             missing.append(name)
             continue
-        yield Difference(layer, name, _plain(x), _plain(y), meaning=meaning_of("asked" if layer == "asked" else name))
+        yield Difference(layer, name, None if x is fields.ABSENT else x, None if y is fields.ABSENT else y)
 
 
-def _said_elsewhere(a: Run, b: Run, name: str) -> bool:
+def _found_elsewhere(a: Run, b: Run, name: str) -> bool:
     """Whether an argument's difference is asked for, or is one that a version lacks and the other leaves alone."""
     if any(name in run.record.asked.recipe for run in (a, b)):
         return True
@@ -181,94 +223,72 @@ def _said_elsewhere(a: Run, b: Run, name: str) -> bool:
 def _data_order(a: Run, b: Run, missing: list[str]) -> Iterator[Difference]:
     steps = id_steps(a, b)
     if not len(steps):
-        hashes = [_order_hash(run) for run in (a, b)]
+        hashes = [run.fingerprint and run.fingerprint.data_order_sha256 for run in (a, b)]
         if None in hashes or a.first_step != b.first_step:
             missing.append("data order")
         elif hashes[0] != hashes[1]:
-            yield Difference("exact", "data order", hashes[0], hashes[1], meaning=meaning_of("data order"))
+            yield Difference("exact", "data order", hashes[0], hashes[1])
         return
     step, name = first_other_examples(a, b), "data order"
     if step is None:
         step, name = first_other_examples(a, b, ordered=True), "order within steps"
     if step is None:
         return
-    x, y = _ids(a, b, step)
-    differing = sum(not same_examples(*_ids(a, b, at)) for at in steps) if name == "data order" else 0
-    where = f"first at step {step}" + (f", on {differing} of {len(steps)} steps" if differing else "")
-    only = [sorted(set(u.tolist()) - set(v.tolist())) for u, v in ((x, y), (y, x))]
-    shown = only if any(only) else [x.tolist(), y.tolist()]
-    texts = [f"examples {listed(ids, NAMED)}" if ids else "no others" for ids in shown]
-    yield Difference("exact", name, texts[0], texts[1], step, meaning=meaning_of(name), where=where)
-
-
-def _ids(a: Run, b: Run, step: int) -> tuple[Any, Any]:
-    return a.ids(step - a.first_step), b.ids(step - b.first_step)
-
-
-def _order_hash(run: Run) -> str | None:
-    observed = run.record.observed
-    return observed.fingerprint.data_order_sha256 if observed and observed.fingerprint else None
+    other = other_examples(a, b, step)
+    only = [other.only_a, other.only_b]
+    if not any(only):
+        only = [ids.tolist() for run in (a, b) if (ids := run.ids(step)) is not None]
+    first, second = (Fact.of("examples", ids=ids) for ids in only)
+    where = Fact.of("where", step=step, steady=False, differing=other.differing, steps=other.steps)
+    yield Difference("exact", name, first, second, step, where=where)
 
 
 def _trajectory(a: Run, b: Run, tolerance: Tolerance, missing: list[str]) -> Iterator[Difference]:
-    for name in SERIES:
+    for name in NAMES:
         if name not in a.series or name not in b.series:
             missing.append(name)
             continue
         lengths = [run.first_step + len(run.series[name]) for run in (a, b)]
         if lengths[0] != lengths[1] and name == "loss":
-            first, second = (f"until step {length - 1}" for length in lengths)
-            yield Difference("trajectory", "steps", first, second, min(lengths), meaning=meaning_of("steps"))
+            first, second = (Fact.of("until", step=length - 1) for length in lengths)
+            yield Difference("trajectory", "steps", first, second, min(lengths))
         left = series_departure(a, b, name, tolerance)
         if left is None:
             continue
         late = tolerance.steps is not None and left.step - max(a.first_step, b.first_step) >= tolerance.steps
-        yield Difference(
-            "trajectory", name, left.a, left.b, left.step, left.ratio, left.steady, meaning_of(name),
-            "warning" if late else "difference", left.where,
-        )  # fmt: skip
+        yield Difference("trajectory", name, left.a, left.b, left.step, left.ratio, left.where, late)
 
 
 def _outcome(a: Run, b: Run, tolerance: Tolerance, missing: list[str]) -> Iterator[Difference]:
-    severity: Severity = "difference" if tolerance.steps is None else "warning"
+    warning = tolerance.steps is not None
     hashes = [fields.final_weights(run) for run in (a, b)]
     if None in hashes:
         missing.append("final weights")
     elif hashes[0] != hashes[1] and tolerance.relative == 0:
-        yield Difference("outcome", "final weights", hashes[0], hashes[1], meaning=meaning_of("final weights"))
-    x, y = a.series.get("logits"), b.series.get("logits")
-    if x is None or y is None:
-        missing.append("logits")
-    elif x.shape != y.shape:
-        yield Difference("outcome", "logits", f"shape {x.shape}", f"shape {y.shape}", meaning=meaning_of("logits"))
-    else:
-        u, v = x.astype(np.float64), y.astype(np.float64)
-        different = unequal(u, v, tolerance.relative, float(np.nanmax(np.abs(u), initial=0.0)))
-        if different.any():
-            at = tuple(int(i) for i in np.argwhere(different)[0])
-            rows = int(different.reshape(len(u), -1).any(axis=1).sum())
-            where = f"first in example {at[0]}, in {rows} of {len(u)}"
-            p, q = float(u[at]), float(v[at])
-            yield Difference(
-                "outcome", "logits", p, q, None, ratio_of(p, q), False, meaning_of("logits"), severity, where
-            )
+        yield Difference("outcome", "final weights", hashes[0], hashes[1])
+    yield from _logits(a, b, tolerance, missing)
     first, second = fields.scores(a), fields.scores(b)
     for name in (name for name in first if name in second):
         if unequal(np.array([first[name]]), np.array([second[name]]), tolerance.relative).any():
             ratio = ratio_of(first[name], second[name])
-            meaning = meaning_of("loss") if name == "loss" else meaning_of("scores")
-            yield Difference(
-                "outcome", f"scores.{name}", first[name], second[name], None, ratio, False, meaning, severity
-            )
+            yield Difference("outcome", f"scores.{name}", first[name], second[name], ratio=ratio, warning=warning)
 
 
-def _plain(value: Any) -> Any:
-    return None if value is fields.ABSENT else value
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.7g}"
-    if isinstance(value, str):
-        return f"{value[:12]}…" if len(value) == 64 and " " not in value else value
-    return "nothing" if value is None else show(value)
+def _logits(a: Run, b: Run, tolerance: Tolerance, missing: list[str]) -> Iterator[Difference]:
+    x, y = a.series.get("logits"), b.series.get("logits")
+    if x is None or y is None:
+        missing.append("logits")
+        return
+    if x.shape != y.shape:
+        first, second = (Fact.of("shape", shape=list(logits.shape)) for logits in (x, y))
+        yield Difference("outcome", "logits", first, second)
+        return
+    u, v = x.astype(np.float64), y.astype(np.float64)
+    different = unequal(u, v, tolerance.relative, float(np.nanmax(np.abs(u), initial=0.0)))
+    if different.any():
+        at = tuple(int(i) for i in np.argwhere(different)[0])
+        rows = int(different.reshape(len(u), -1).any(axis=1).sum())
+        p, q = float(u[at]), float(v[at])
+        where = Fact.of("where.examples", example=at[0], differing=rows, examples=len(u))
+        warning = tolerance.steps is not None
+        yield Difference("outcome", "logits", p, q, ratio=ratio_of(p, q), where=where, warning=warning)

@@ -1,13 +1,34 @@
-"""Fidelity: whether a run is what its cell asked for, item by item (DESIGN section 5, check 1)."""
+"""Fidelity: whether a run is what its cell asked for, item by item (DESIGN section 5, check 1).
+
+Its settings are here: whether they reached the arguments, the devices, the model, the optimizer.
+"""
 
 from __future__ import annotations
 
-from harness.checks.verdict import Verdict
-from harness.checks.verify import answers, data, settings, training
-from harness.checks.verify.findings import Sheet, unfinished
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from harness.checks.verdict import Fact, Verdict
+from harness.checks.verify import answers, data, training
+from harness.checks.verify.findings import Findings, unfinished
+from harness.record.fingerprint import Fingerprint
+from harness.record.model import Asked, Observed
 from harness.record.run import Run
 
-CHECK = "fidelity"
+OPTIMIZERS: Final[Mapping[str, tuple[str, bool]]] = {
+    "adamw_torch_fused": ("AdamW", True),
+    "adamw_torch": ("AdamW", False),
+    "adamw_hf": ("AdamW", False),
+    "sgd": ("SGD", False),
+    "adagrad": ("Adagrad", False),
+    "rmsprop": ("RMSprop", False),
+    "adafactor": ("Adafactor", False),
+}
+"""`optim` -> class, and whether its fused kernel was asked for."""
+
+SDPA_BY_DEFAULT: Final = ("Bert", "DistilBert")
+"""Families that use torch's own attention function unless asked otherwise, in every supported transformers."""
 
 
 def fidelity(run: Run) -> Verdict:
@@ -16,37 +37,208 @@ def fidelity(run: Run) -> Verdict:
     PASS where every item that can be seen is as asked for, FAIL with the items that are not; what cannot be seen is
     named in `not_available`. A run that failed is an ERROR, one that was skipped a SKIP, each with its reason.
     """
-    stopped = unfinished(CHECK, run)
+    stopped = unfinished("fidelity", run)
     observed, measured, asked = run.record.observed, run.record.measured, run.record.asked
-    if stopped is not None or observed is None or measured is None:
-        return stopped or Sheet().verdict(CHECK, [run], "the run left nothing to judge")
-    sheet = Sheet()
-    settings.arguments(sheet, asked, observed)
+    if stopped is not None:
+        return stopped
+    assert observed is not None  # or it were unfinished
+    assert measured is not None
+    findings = Findings()
+    _arguments(findings, asked, observed)
     fingerprint = observed.fingerprint
     if fingerprint is None:
-        sheet.missing("fingerprint", "the record is older than fingerprints")
+        findings.missing("fingerprint", Fact.of("record.older"))
     else:
-        settings.devices(sheet, asked, observed, fingerprint)
-        settings.precision(sheet, asked, fingerprint)
-        settings.attention(sheet, asked, observed, fingerprint)
-        settings.dropout(sheet, asked, observed, fingerprint)
-        settings.clipping(sheet, observed, fingerprint)
-        settings.loss_scaling(sheet, asked, fingerprint)
-    settings.optimizer(sheet, observed)
+        _devices(findings, asked, observed, fingerprint)
+        _precision(findings, asked, fingerprint)
+        _attention(findings, asked, observed, fingerprint)
+        _dropout(findings, asked, observed, fingerprint)
+        _clipping(findings, observed, fingerprint)
+        _loss_scaling(findings, asked, fingerprint)
+    _optimizer(findings, observed)
     if observed.collator is None:
-        sheet.missing("collator")
+        findings.missing("collator")
     else:
-        sheet.equal("collator", "DataCollatorWithPadding", observed.collator, "the collator")
-    data.data(sheet, run, observed.data)
-    data.weights(sheet, observed.weights, asked.checkpoint.random)
+        findings.equal("collator", "DataCollatorWithPadding", observed.collator)
+    data.data(findings, run, observed.data)
+    data.weights(findings, observed.weights, asked.checkpoint.random)
     if fingerprint is not None:
-        training.steps(sheet, run, observed, fingerprint)
-        training.learning_rate(sheet, run, observed, fingerprint)
-        training.seen(sheet, run, observed, fingerprint)
-    training.logged_loss(sheet, run)
-    answers.logits(sheet, run, observed)
-    answers.recomputed(sheet, run, observed, measured)
-    data.samples(sheet, run, measured)
-    wrong = [finding.item for finding in sheet.findings if finding.outcome == "FAIL"]
-    summary = f"{', '.join(wrong)}" if wrong else f"all {len(sheet.findings)} items are as asked for"
-    return sheet.verdict(CHECK, [run], summary)
+        training.steps(findings, run, observed, fingerprint)
+        training.learning_rate(findings, run, observed, fingerprint)
+        training.seen(findings, run, observed, fingerprint)
+    training.logged_loss(findings, run)
+    answers.logits(findings, run, observed)
+    answers.recomputed(findings, run, observed, measured)
+    data.samples(findings, run, measured)
+    wrong = [finding.item for finding in findings.made if finding.outcome == "FAIL"]
+    reason = Fact.of("items.wrong", items=wrong) if wrong else Fact.of("items.right", count=len(findings.made))
+    return findings.verdict("fidelity", reason, run)
+
+
+def arrived(name: str, asked: Any, got: Any) -> bool:
+    """Say whether a resolved argument means what was asked for: 3 is 3.0, "none" an empty list of trackers."""
+    if isinstance(asked, bool) or isinstance(got, bool):
+        return asked is got or (asked is None and got is False)
+    if name == "accelerator_config" and isinstance(asked, dict) and isinstance(got, dict):
+        return all(key in got and got[key] == value for key, value in asked.items())  # accelerate adds its defaults
+    if isinstance(got, list):
+        if asked in ("none", "", None):
+            return got == []
+        return bool(got == (asked.split() if isinstance(asked, str) else list(asked)))
+    if asked in (None, {}) and got in (None, {}):
+        return True
+    if isinstance(asked, str) and asked.startswith("{") and isinstance(got, dict):
+        return bool(json.loads(asked) == got)
+    return bool(asked == got)
+
+
+def _arguments(findings: Findings, asked: Asked, observed: Observed) -> None:
+    """Every requested argument is what the resolved arguments say; so are seed and precision."""
+    resolved, requested = observed.arguments, observed.requested
+    if not requested or not resolved:
+        findings.missing("arguments", Fact.of("record.not_requested"))
+        return
+    wanted = {name: value for name, value in asked.recipe.items() if name in resolved and name not in requested}
+    wanted |= requested
+    wanted |= {"seed": asked.seed, "fp16": asked.precision == "fp16", "bf16": asked.precision == "bf16"}
+    wrong = [
+        Fact.of("argument.changed", name=name, got=resolved[name], asked=value)
+        for name, value in wanted.items()
+        if name in resolved and not arrived(name, value, resolved[name])
+    ]
+    wrong += [
+        Fact.of("argument.dropped", name=name, asked=value) for name, value in wanted.items() if name not in resolved
+    ]
+    passed = Fact.of("arguments.arrived", count=len(wanted))
+    findings.judge("arguments", not wrong, passed, Fact.of("several", facts=wrong), cause="arguments.changed")
+
+
+def _devices(findings: Findings, asked: Asked, observed: Observed, fingerprint: Fingerprint) -> None:
+    """Engine, number of ranks, and how they work together."""
+    findings.equal("engine", asked.engine, fingerprint.engine)
+    findings.equal("world size", asked.devices, fingerprint.world_size)
+    mode = "distributed" if asked.devices > 1 else "not_parallel"
+    backend = ("nccl" if "cuda" in str(observed.model.get("device")) else "gloo") if asked.devices > 1 else None
+    good = fingerprint.parallel_mode == mode and fingerprint.backend in (backend, None)
+    seen = Fact.of("parallel_mode.seen", mode=fingerprint.parallel_mode, backend=fingerprint.backend)
+    failed = Fact.of("parallel_mode.wrong", seen=seen, mode=mode, backend=backend)
+    findings.judge("parallel mode", good, seen, failed)
+
+
+def _precision(findings: Findings, asked: Asked, fingerprint: Fingerprint) -> None:
+    """The precision that carried the weight products."""
+    seen = fingerprint.precision
+    if seen is None:
+        findings.missing("precision", Fact.of("precision.unseen"))
+        return
+    name = seen.name or Fact.of("precision.mixture", dtypes=list(seen.flops))
+    passed = Fact.of("precision.right", name=name, share=seen.share)
+    failed = Fact.of("precision.wrong", name=name, share=seen.share, asked=asked.precision)
+    findings.judge("precision", seen.name == asked.precision, passed, failed)
+
+
+def _optimizer(findings: Findings, observed: Observed) -> None:
+    """Class, kernel and settings of the optimizer that really ran."""
+    found, arguments = observed.optimizer, observed.arguments
+    groups = found.get("groups") or []
+    if not groups or not arguments:
+        findings.missing("optimizer")
+        return
+    optim = arguments.get("optim")
+    expected = OPTIMIZERS.get(str(optim))
+    if expected is None or arguments.get("optim_args"):
+        findings.missing("optimizer", Fact.of("optim.unknown", optim=optim))
+    else:
+        name, fused = expected
+        kernels = {group.get("fused") is True for group in groups}
+        kernel = None if len(kernels) > 1 else kernels == {True}
+        seen = Fact.of("optimizer.seen", name=found.get("class"), fused=kernel)
+        failed = Fact.of("optimizer.wrong", seen=seen, optim=optim, name=name, fused=fused)
+        findings.judge("optimizer", found.get("class") == name and kernel is fused, seen, failed)
+        if name == "AdamW":
+            _adam(findings, arguments, groups)
+    _decay(findings, float(arguments.get("weight_decay") or 0.0), groups)
+
+
+def _adam(findings: Findings, arguments: Mapping[str, Any], groups: list[Mapping[str, Any]]) -> None:
+    betas, eps = [arguments.get("adam_beta1"), arguments.get("adam_beta2")], arguments.get("adam_epsilon")
+    wanted = {"betas": betas, "eps": eps, "amsgrad": False, "maximize": False}
+    wrong = [
+        Fact.of("group.wrong", name=name, group=number, got=_plain(group[name]), expected=value)
+        for number, group in enumerate(groups)
+        for name, value in wanted.items()
+        if name in group and _plain(group[name]) != value
+    ]
+    passed = Fact.of("groups.right", betas=betas, eps=eps, groups=len(groups))
+    findings.judge("optimizer settings", not wrong, passed, Fact.of("several", facts=wrong))
+
+
+def _decay(findings: Findings, asked: float, groups: list[Mapping[str, Any]]) -> None:
+    """The Trainer decays matrices (group 0) and spares biases and layer norms (group 1)."""
+    found = [float(group.get("weight_decay") or 0.0) for group in groups]
+    good = sorted(set(found)) == [0.0, asked] if asked else not any(found)
+    seen = Fact.of("decay.seen", by_group=found)
+    findings.judge("weight decay", good, seen, Fact.of("decay.wrong", seen=seen, asked=asked))
+
+
+def _attention(findings: Findings, asked: Asked, observed: Observed, fingerprint: Fingerprint) -> None:
+    """The attention that was called is the one asked for, or else the library's default for the model."""
+    config = asked.checkpoint.config
+    wanted = config.get("attn_implementation") or config.get("_attn_implementation")
+    configured, model = observed.model.get("attention"), str(observed.model.get("class", ""))
+    default = "sdpa" if model.startswith(SDPA_BY_DEFAULT) else None
+    expected = wanted or default or configured
+    called = fingerprint.attention
+    if expected is None or (called is None and configured == expected):
+        findings.missing("attention", Fact.of("attention.unseen"))
+        return
+    origin = "asked" if wanted else "default" if default else "configured"
+    seen = Fact.of("attention.seen", item="attention", called=called, configured=configured)
+    failed = Fact.of("attention.wrong", item="attention", seen=seen, expected=expected, origin=origin, model=model)
+    good = called in (expected, None) and configured == expected
+    findings.judge("attention", good, seen, failed, cause="attention")
+
+
+def _dropout(findings: Findings, asked: Asked, observed: Observed, fingerprint: Fingerprint) -> None:
+    """Dropout works where the model has it, and the model has what was asked for."""
+    configured = observed.model.get("dropout")
+    if configured is None or fingerprint.dropout is None:
+        findings.missing("dropout")
+        return
+    overrides = {name: value for name, value in asked.checkpoint.config.items() if name in configured}
+    wanted = getattr(asked, "dropout", True) is not False
+    right = (wanted and any(value > 0 for value in configured.values())) == fingerprint.dropout
+    highest = max(configured.values(), default=0.0)
+    seen = Fact.of("dropout.seen", item="dropout", on=fingerprint.dropout, highest=highest)
+    wrong = [
+        Fact.of("argument.changed", name=name, got=configured[name], asked=value)
+        for name, value in overrides.items()
+        if configured[name] != value
+    ]
+    if not right and not wanted:
+        wrong.append(Fact.of("dropout.unwanted"))
+    failed = Fact.of("dropout.wrong", item="dropout", seen=seen, wrong=wrong)
+    findings.judge("dropout", right and not wrong, seen, failed)
+
+
+def _clipping(findings: Findings, observed: Observed, fingerprint: Fingerprint) -> None:
+    """The norm given to the clip call; none, or an infinite one, where nothing is to be clipped."""
+    if "max_grad_norm" not in observed.arguments:
+        findings.missing("clipping")
+        return
+    asked = float(observed.arguments["max_grad_norm"] or 0.0)
+    norm = None if fingerprint.clipping == float("inf") else fingerprint.clipping
+    good = norm is None if asked <= 0 else norm is not None and abs(norm - asked) <= 1e-12 * asked
+    seen = Fact.of("clipping.seen", norm=norm)
+    findings.judge("clipping", good, seen, Fact.of("clipping.wrong", seen=seen, asked=asked))
+
+
+def _loss_scaling(findings: Findings, asked: Asked, fingerprint: Fingerprint) -> None:
+    """Where the work-around was asked for, the training loop itself scales the loss."""
+    if asked.accepts_loss_kwargs is False:
+        passed, failed = Fact.of("loss_scaling.by_loop"), Fact.of("loss_scaling.by_model")
+        findings.judge("loss scaling", fingerprint.accepts_loss_kwargs is not True, passed, failed)
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

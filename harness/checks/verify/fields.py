@@ -1,17 +1,27 @@
-"""A run's single values, flat and named, by the layer in which two runs are compared."""
+"""The layers in which two runs are compared, causes before consequences; and a run's single values, flat and named."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Final, Literal
+from collections.abc import Iterator
+from typing import Any, Final, Literal, get_args
 
-from harness.record.fingerprint import Seen
+from harness.checks.verdict import Fact
+from harness.record.fingerprint import EpochSeen, Fingerprint, Seen
 from harness.record.model import Observed
 from harness.record.run import Run
-from harness.text import listed
 
 Layer = Literal["asked", "environment", "exact", "trajectory", "outcome"]
+LAYERS: Final[tuple[Layer, ...]] = get_args(Layer)
+DONE: Final[tuple[Layer, ...]] = ("exact", "trajectory", "outcome")
+"""What a run did, rather than what it was asked and where it ran."""
+
 Key = tuple[Layer, str]
+
+ROOTS: Final = ("data", "checkpoint", "initial weights", "data order")
+"""Fields of the first order: where one differs, all that is computed from it differs too."""
+
+SPLIT: Final = ("recipe.per_device_train_batch_size", "recipe.gradient_accumulation_steps", "devices")
+"""What was asked for so has batches of another shape, and may mean the same."""
 
 ABSENT: Final = object()
 """What one run does not have at all, as opposed to None."""
@@ -56,14 +66,12 @@ def asked(run: Run) -> dict[str, Any]:
 
 def initial_weights(run: Run) -> str | None:
     """The hash of the weights before the first step, after ranks have been brought into line."""
-    observed = run.record.observed
-    return observed.fingerprint.init_sha256 if observed and observed.fingerprint else None
+    return run.fingerprint.init_sha256 if run.fingerprint else None
 
 
 def trained_steps(run: Run) -> int | None:
     """Optimizer steps that the optimizer itself counted."""
-    observed = run.record.observed
-    return observed.fingerprint.optimizer_steps if observed and observed.fingerprint else None
+    return run.fingerprint.optimizer_steps if run.fingerprint else None
 
 
 def final_weights(run: Run) -> str | None:
@@ -115,7 +123,7 @@ def _exact(observed: Observed) -> Iterator[tuple[str, Any]]:
         yield "initial weights", fingerprint.init_sha256
         yield "engine", fingerprint.engine
         yield "precision", fingerprint.precision.name if fingerprint.precision else None
-        yield "parallelism", _parallelism(fingerprint.model_dump())
+        yield "parallelism", _parallelism(fingerprint)
         yield "attention", fingerprint.attention
         yield "dropout", fingerprint.dropout
         yield "clipping", fingerprint.clipping
@@ -133,21 +141,28 @@ def _exact(observed: Observed) -> Iterator[tuple[str, Any]]:
         yield "optimizer.groups", observed.optimizer.get("groups")
 
 
-def _parallelism(fingerprint: Mapping[str, Any]) -> str:
-    """Ranks, mode and backend in one word: they differ together."""
-    backend = f" over {fingerprint['backend']}" if fingerprint["backend"] else ""
-    return f"{fingerprint['world_size']} x {fingerprint['parallel_mode']}{backend}"
+def _parallelism(fingerprint: Fingerprint) -> Fact:
+    """Ranks, mode and backend in one value: they differ together."""
+    return Fact.of(
+        "parallelism", ranks=fingerprint.world_size, mode=fingerprint.parallel_mode, backend=fingerprint.backend
+    )
 
 
-def _scaler(accepts: bool | None) -> str | None:
-    return None if accepts is None else "left to the model" if accepts else "by the training loop"
+def _scaler(accepts: bool | None) -> Fact | None:
+    return None if accepts is None else Fact.of("scaler", by="model" if accepts else "training loop")
 
 
-def _seen(seen: Seen) -> str:
+def _seen(seen: Seen) -> Fact:
     """Each epoch's rows and examples, with the examples that came twice."""
-    epochs = [
-        f"{one.seen} rows of {one.distinct} examples{'' if one.complete else ', cut short'}"
-        + (f", repeated {listed(one.repeated, 64)} ({one.repeated_count})" if one.repeated_count else "")
-        for one in seen.epochs
-    ]
-    return "; ".join(epochs) or "none"
+    return Fact.of("epochs", epochs=[_epoch(epoch) for epoch in seen.epochs])
+
+
+def _epoch(epoch: EpochSeen) -> Fact:
+    return Fact.of(
+        "epoch",
+        rows=epoch.seen,
+        examples=epoch.distinct,
+        complete=epoch.complete,
+        repeated=epoch.repeated,
+        repeated_count=epoch.repeated_count,
+    )

@@ -1,81 +1,78 @@
-"""What a check writes its findings on, and how it begins: with runs that finished, or not at all."""
+"""What a check notes its findings in, and how it begins: with runs that finished, or not at all."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
-from harness.checks.verdict import Finding, Outcome, Verdict
+from harness.checks.verdict import Check, Fact, Finding, Outcome, Side, Verdict
 from harness.record.model import ERRORED, Record
 from harness.record.run import Run
-from harness.text import show
 
 
-class Sheet:
+class Findings:
     """Findings in the order in which they were made, and what could not be seen."""
 
     def __init__(self) -> None:
-        self.findings: list[Finding] = []
-        self.not_available: list[str] = []
+        self.made: list[Finding] = []
+        self.not_available: list[Fact] = []
 
-    def judge(self, item: str, good: bool, passed: str, failed: str, **more: Any) -> None:
-        """Note a PASS or a FAIL with its sentence; `more` are fields of a `Finding` that only a FAIL needs."""
+    def judge(self, item: str, good: bool, passed: Fact, failed: Fact, **more: Any) -> None:
+        """Note a PASS or a FAIL with its fact; `more` are fields of a `Finding` that only a FAIL needs."""
         self.note(item, "PASS", passed) if good else self.note(item, "FAIL", failed, **more)
 
-    def note(self, item: str, outcome: Outcome, text: str, **more: Any) -> None:
+    def note(self, item: str, outcome: Outcome, fact: Fact, **more: Any) -> None:
         """Note a finding."""
-        self.findings.append(Finding(item, outcome, text, **more))
+        self.made.append(Finding(item, outcome, fact, **more))
 
-    def equal(self, item: str, expected: Any, got: Any, what: str = "") -> None:
-        """Note whether a value is the one expected; `what` says whose value it is."""
-        name = what or item
-        self.judge(
-            item, expected == got, f"{name} is {show(got)}", f"{name} is {show(got)} instead of {show(expected)}"
-        )
+    def equal(self, item: str, expected: Any, got: Any) -> None:
+        """Note whether a value is the one expected."""
+        passed = Fact.of("value.right", item=item, got=got)
+        self.judge(item, expected == got, passed, Fact.of("value.wrong", item=item, got=got, expected=expected))
 
-    def missing(self, item: str, why: str = "") -> None:
+    def missing(self, item: str, why: Fact | None = None) -> None:
         """Note what cannot be seen."""
-        self.not_available.append(f"{item} ({why})" if why else item)
+        self.not_available.append(Fact.of("missing", item=item, why=why))
 
     def outcome(self) -> Outcome:
         """The worst finding's outcome; INCONCLUSIVE where nothing was found at all."""
-        found = {finding.outcome for finding in self.findings}
+        found = {finding.outcome for finding in self.made}
         order: tuple[Outcome, ...] = ("FAIL", "ERROR", "INCONCLUSIVE", "PASS", "SKIP")
         return next((outcome for outcome in order if outcome in found), "INCONCLUSIVE")
 
-    def verdict(self, check: str, runs: Iterable[Run], summary: str) -> Verdict:
-        """Close the sheet."""
-        every = tuple(runs)
+    def verdict(self, check: Check, reason: Fact, subject: Run, against: Run | None = None, item: str = "") -> Verdict:
+        """The verdict that the findings come to."""
         return Verdict(
-            check, subject_of(every), self.outcome(), summary, tuple(self.findings), tuple(self.not_available),
-            tuple(run.record.cell_id for run in every),
-        )  # fmt: skip
+            check,
+            self.outcome(),
+            side_of(subject),
+            reason,
+            against=None if against is None else side_of(against),
+            item=item,
+            findings=tuple(self.made),
+            not_available=tuple(self.not_available),
+        )
 
 
-def subject_of(runs: Iterable[Run]) -> str:
-    """The runs' names for people, each once."""
-    return " / ".join(dict.fromkeys(run.record.label for run in runs))
+def side_of(run: Run) -> Side:
+    """One run as a side of a verdict."""
+    record = run.record
+    return Side(record.label, record.configuration_id, record.environment_id, record.content_id, (record.cell_id,))
 
 
-def unfinished(check: str, *runs: Run) -> Verdict | None:
+def unfinished(check: Check, subject: Run, against: Run | None = None, item: str = "") -> Verdict | None:
     """ERROR or SKIP where a run has nothing to judge, with its own words; else None. An error outweighs a skip."""
-    found = [
-        (("ERROR" if run.record.status in ERRORED and not refused(run.record) else "SKIP"), run)
-        for run in runs
-        if not finished(run.record)
-    ]
-    if not found:
+    runs = [subject] if against is None else [against, subject]
+    stopped = [(_stopped(run.record), run) for run in runs if not finished(run.record)]
+    if not stopped:
         return None
-    outcome, run = min(found, key=lambda pair: pair[0])
-    failure, status = run.record.failure, run.record.status
-    why = f"{failure.type}: {failure.message}" if failure else "it left no reason"
-    if status == "nonfinite" and not failure:
-        why = "losses or logits are not finite"
-    text = why if outcome == "SKIP" else f"the run is {status}: {why}"
-    name = f"{run.record.label}: " if len(runs) > 1 else ""
-    worst: Outcome = "ERROR" if outcome == "ERROR" else "SKIP"
-    ids = tuple(one.record.cell_id for one in runs)
-    return Verdict(check, subject_of(runs), worst, f"{name}{text}", (Finding("run", worst, text),), (), ids)
+    outcome, run = min(stopped, key=lambda pair: pair[0])
+    fact = _why(run.record)
+    if outcome == "ERROR":
+        fact = Fact.of("run.errored", status=run.record.status, why=fact)
+    findings = Findings()
+    findings.note("run", outcome, fact)
+    reason = fact if against is None else Fact.of("run.of_pair", run=run.record.label, why=fact)
+    return findings.verdict(check, reason, subject, against, item)
 
 
 def refused(record: Record) -> bool:
@@ -86,3 +83,13 @@ def refused(record: Record) -> bool:
 def finished(record: Record) -> bool:
     """Whether a record is of a run that trained to its end and told what it was."""
     return record.status in ("ok", "collapsed") and record.observed is not None and record.measured is not None
+
+
+def _stopped(record: Record) -> Outcome:
+    return "ERROR" if record.status in ERRORED and not refused(record) else "SKIP"
+
+
+def _why(record: Record) -> Fact:
+    if record.failure is not None:
+        return Fact.of("run.failure", type=record.failure.type, message=record.failure.message)
+    return Fact.of("run.nonfinite") if record.status == "nonfinite" else Fact.of("run.no_reason")

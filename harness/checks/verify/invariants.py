@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, get_args
 
-from harness.checks.verdict import Verdict
-from harness.checks.verify import fields, padding, pairs
-from harness.checks.verify.findings import Sheet, unfinished
+from harness.checks.verdict import Fact, Verdict
+from harness.checks.verify import fields, pairs
+from harness.checks.verify.findings import Findings, unfinished
 from harness.checks.verify.reproducibility import claimed
-from harness.checks.verify.tolerance import same_place
+from harness.checks.verify.series import same_place
 from harness.record.run import Run
 from harness.text import listed
 
@@ -31,7 +31,7 @@ MAY_DIFFER: Final[Mapping[str, frozenset[str]]] = {
 
 
 def invariant(kind: str, base: Run, twin: Run) -> Verdict:
-    """Judge a pair of runs that must come to the same in the sense of `kind`.
+    """Judge a pair of runs that must come to the same in the sense of `kind`, the verdict's `item`.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def invariant(kind: str, base: Run, twin: Run) -> Verdict:
         equal bit for bit, answers equal whatever the evaluation's batch size. `padding`: one rank (base) against
         several over a whole epoch that the global batch does not divide; reported, never a FAIL.
     base, twin
-        Ratios are twin over base.
+        The verdict's `against` and `subject`: ratios are twin over base.
 
     Raises
     ------
@@ -52,66 +52,73 @@ def invariant(kind: str, base: Run, twin: Run) -> Verdict:
     """
     if kind not in KINDS:
         raise ValueError(f"kind: got {kind!r}; allowed {listed(KINDS)}")
-    check = f"invariants: {kind}"
-    stopped = unfinished(check, base, twin)
+    stopped = unfinished("invariants", twin, base, kind)
     if stopped is not None:
         return stopped
-    sheet = Sheet()
-    for reason in unfit(kind, base, twin):
-        sheet.note("conditions", "INCONCLUSIVE", reason)
-    if not sheet.findings:
+    findings = Findings()
+    for fact in unfit(kind, base, twin):
+        findings.note("conditions", "INCONCLUSIVE", fact)
+    if not findings.made:
         judge = _JUDGES.get(kind)
         if judge is not None:
-            judge(sheet, base, twin)
+            judge(findings, base, twin)
         else:
-            pairs.stepwise(sheet, kind, base, twin)
-    failed = [finding for finding in sheet.findings if finding.outcome not in ("PASS", "SKIP")]
-    issues = dict.fromkeys(finding.upstream for finding in failed if finding.upstream)
-    summary = "; ".join([*(finding.text for finding in failed[:2]), *(f"known as {issue}" for issue in issues)])
-    if not failed:
-        summary = sheet.findings[0].text if kind == "padding" else f"equal in {_items(sheet)}"
-    return sheet.verdict(check, (base, twin), summary)
+            pairs.stepwise(findings, kind, base, twin)
+    return findings.verdict("invariants", _reason(kind, findings), twin, base, kind)
 
 
-def unfit(kind: str, base: Run, twin: Run) -> list[str]:
-    """Why two runs cannot be judged as this kind of pair, each a sentence; none where they can."""
-    reasons = []
-    for name, run in (("base", base), ("twin", twin)):
-        observed = run.record.observed
-        fingerprint = observed.fingerprint if observed else None
-        if fingerprint is None:
-            reasons.append(f"the {name} run has no fingerprint")
-            continue
-        if fingerprint.dropout is not False:
-            state = "was on" if fingerprint.dropout else "cannot be seen"
-            reasons.append(f"dropout {state} in the {name} run: its noise hides or fakes differences")
-        precision = fingerprint.precision.name if fingerprint.precision else None
-        if precision != "fp32":
-            reasons.append(f"the {name} run trained in {precision or 'a precision that cannot be seen'}, not in fp32")
+def _reason(kind: str, findings: Findings) -> Fact:
+    """The first two findings that are no PASS, with the known issues; else what is equal."""
+    failed = [finding for finding in findings.made if finding.outcome not in ("PASS", "SKIP")]
+    if failed:
+        issues = list(dict.fromkeys(finding.upstream for finding in failed if finding.upstream))
+        return Fact.of("pair.differs", found=[finding.fact for finding in failed[:2]], issues=issues)
+    if kind == "padding":
+        return findings.made[0].fact
+    return Fact.of("pair.equal", items=[finding.item for finding in findings.made])
+
+
+def unfit(kind: str, base: Run, twin: Run) -> list[Fact]:
+    """Why two runs cannot be judged as this kind of pair; empty where they can."""
+    reasons = [fact for name, run in (("base", base), ("twin", twin)) for fact in _unfit_run(name, run)]
     other = _otherwise_asked(kind, base, twin)
     if other:
-        reasons.append(f"the runs were asked for different things: {listed(other, 8)}")
+        reasons.append(Fact.of("unfit.asked", differences=other))
     if not same_place(base, twin):
-        reasons.append("the runs are from different environments or machines: rounding alone may part them")
-    batches = [_global_batch(run) for run in (base, twin)]
-    if kind in ("accumulation", "devices", "work_around", "padding") and None not in batches and len({*batches}) > 1:
-        reasons.append(f"the global batch is {batches[0]} in one run and {batches[1]} in the other")
+        reasons.append(Fact.of("unfit.place"))
+    first, second = (_global_batch(run) for run in (base, twin))
+    known = first is not None and second is not None
+    if kind in ("accumulation", "devices", "work_around", "padding") and known and first != second:
+        reasons.append(Fact.of("unfit.global_batch", base=first, twin=second))
     return reasons
 
 
-def _otherwise_asked(kind: str, base: Run, twin: Run) -> list[str]:
+def _unfit_run(name: str, run: Run) -> list[Fact]:
+    fingerprint = run.fingerprint
+    if fingerprint is None:
+        return [Fact.of("unfit.fingerprint", run=name)]
+    reasons = []
+    if fingerprint.dropout is not False:
+        reasons.append(Fact.of("unfit.dropout", run=name, dropout=fingerprint.dropout))
+    precision = fingerprint.precision.name if fingerprint.precision else None
+    if precision != "fp32":
+        reasons.append(Fact.of("unfit.precision", run=name, precision=precision))
+    return reasons
+
+
+def _otherwise_asked(kind: str, base: Run, twin: Run) -> list[Fact]:
     """Fields asked for differently that the kind does not allow; a recipe's silence means the resolved default."""
     asked = [fields.asked(run) for run in (base, twin)]
     resolved = [_resolved(run) for run in (base, twin)]
     found = []
     for name in dict.fromkeys([*asked[0], *asked[1]]):
         plain = name.removeprefix("recipe.")
-        values = [
+        first, second = (
             one.get(name, arguments.get(plain)) if name.startswith("recipe.") else one.get(name)
             for one, arguments in zip(asked, resolved, strict=True)
-        ]
-        if values[0] != values[1] and name not in MAY_DIFFER[kind]:
-            found.append(f"{name} {values[0]} against {values[1]}")
+        )
+        if first != second and name not in MAY_DIFFER[kind]:
+            found.append(Fact.of("unfit.field", field=name, base=first, twin=second))
     return found
 
 
@@ -120,36 +127,32 @@ def _resolved(run: Run) -> Mapping[str, Any]:
 
 
 def _global_batch(run: Run) -> int | None:
-    arguments, observed = _resolved(run), run.record.observed
+    arguments = _resolved(run)
     batch, accumulation = arguments.get("per_device_train_batch_size"), arguments.get("gradient_accumulation_steps")
-    if batch is None or accumulation is None or observed is None or observed.fingerprint is None:
+    if batch is None or accumulation is None or run.fingerprint is None:
         return None
-    return int(batch * accumulation * observed.fingerprint.world_size)
+    return int(batch * accumulation * run.fingerprint.world_size)
 
 
-def _resume(sheet: Sheet, base: Run, twin: Run) -> None:
+def _resume(findings: Findings, base: Run, twin: Run) -> None:
     if base.first_step or not twin.first_step:
-        text = f"the base run begins at step {base.first_step}, the twin at step {twin.first_step}: not a resumed pair"
-        sheet.note("conditions", "INCONCLUSIVE", text)
+        fact = Fact.of("unfit.resume", base=base.first_step, twin=twin.first_step)
+        findings.note("conditions", "INCONCLUSIVE", fact)
         return
-    pairs.identical(sheet, base, twin, claimed(base) and claimed(twin))
+    pairs.identical(findings, base, twin, claimed(base) and claimed(twin))
 
 
-def _eval_batch(sheet: Sheet, base: Run, twin: Run) -> None:
-    sizes = [_resolved(run).get("per_device_eval_batch_size") for run in (base, twin)]
-    if sizes[0] == sizes[1]:
-        sheet.note("conditions", "INCONCLUSIVE", f"both runs evaluate in batches of {sizes[0]}")
+def _eval_batch(findings: Findings, base: Run, twin: Run) -> None:
+    first, second = (_resolved(run).get("per_device_eval_batch_size") for run in (base, twin))
+    if first == second:
+        findings.note("conditions", "INCONCLUSIVE", Fact.of("unfit.eval_batch", batch=first))
         return
-    pairs.identical(sheet, base, twin, claimed(base) and claimed(twin), outcome=False)
-    pairs.answers(sheet, base, twin)
+    pairs.identical(findings, base, twin, claimed(base) and claimed(twin), outcome=False)
+    pairs.answers(findings, base, twin)
 
 
-def _items(sheet: Sheet) -> str:
-    return listed((finding.item for finding in sheet.findings), 8)
-
-
-_JUDGES: Final[Mapping[str, Callable[[Sheet, Run, Run], None]]] = {
+_JUDGES: Final[Mapping[str, Callable[[Findings, Run, Run], None]]] = {
     "resume": _resume,
     "eval_batch": _eval_batch,
-    "padding": padding.report,
+    "padding": pairs.padding,
 }

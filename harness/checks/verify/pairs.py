@@ -1,181 +1,219 @@
-"""How two runs that must come to the same are compared: step by step within rounding, or bit for bit."""
+"""How two runs that must come to the same are compared: within rounding, bit for bit, or up to an epoch's tail."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 
-from harness.checks.verdict import Outcome
-from harness.checks.verify import fields, upstream
-from harness.checks.verify.diff import NAMED, compare
-from harness.checks.verify.explain import NAMES, meaning_of, name_of
-from harness.checks.verify.findings import Sheet
+from harness.checks.verdict import Fact
+from harness.checks.verify import fields
+from harness.checks.verify.diff import compare
+from harness.checks.verify.findings import Findings
 from harness.checks.verify.series import (
     FLOORED,
+    FP32_STEPS,
+    NAMES,
+    RELATIVE,
     Departure,
     common_steps,
     departure,
     first_other_examples,
     id_steps,
-    same_examples,
+    other_examples,
+    unequal,
 )
-from harness.checks.verify.tolerance import FP32_STEPS, RELATIVE, unequal
+from harness.checks.verify.upstream import known_issue, scaling_of
+from harness.record.fingerprint import EpochSeen, Seen
 from harness.record.run import Run
-from harness.text import listed
 
-BASE: Final[Mapping[str, str]] = {
-    "accumulation": "the single batch's",
-    "devices": "the single rank's",
-    "engine": "the other engine's",
-    "work_around": "the plain run's",
-}
 LOGITS: Final = 1e-5
 """Relative to the largest logit: a batch of another shape may take another kernel, which sums in another order."""
 
+EXAMPLES: Final = "examples of each step"
 
-def same_start(sheet: Sheet, base: Run, twin: Run, upto: int | None = None) -> bool:
+
+def same_start(findings: Findings, base: Run, twin: Run) -> bool:
     """Note initial weights and the examples of each step; False where either differs or cannot be told.
 
     What is computed from other weights or other examples differs of itself, and is not worth a word.
     """
-    starts = [fields.initial_weights(run) for run in (base, twin)]
-    if None in starts:
-        sheet.missing("initial weights")
-    elif starts[0] != starts[1]:
-        text = f"training began from different weights ({str(starts[0])[:12]} against {str(starts[1])[:12]})"
-        sheet.note("initial weights", "FAIL", text, step=0, meaning=meaning_of("initial weights"))
+    first, second = (fields.initial_weights(run) for run in (base, twin))
+    if first is None or second is None:
+        findings.missing("initial weights")
     else:
-        sheet.note("initial weights", "PASS", "both runs began from the same weights")
-    steps = id_steps(base, twin, upto)
-    other = first_other_examples(base, twin, upto)
+        same, other = Fact.of("start.same"), Fact.of("start.other", base=first, twin=second)
+        findings.judge("initial weights", first == second, same, other, step=0, cause="initial weights")
+    steps, step = id_steps(base, twin), first_other_examples(base, twin)
     if not len(steps):
-        sheet.missing("examples of each step")
-    elif other is not None:
-        sheet.note(
-            "examples of each step", "FAIL", _other_examples(base, twin, other, steps), step=other,
-            meaning=meaning_of("data order"),
-        )  # fmt: skip
+        findings.missing(EXAMPLES)
+    elif step is not None:
+        found = other_examples(base, twin, step)
+        fact = Fact.of(
+            "examples.other",
+            step=step,
+            differing=found.differing,
+            steps=found.steps,
+            only_base=found.only_a,
+            only_twin=found.only_b,
+        )
+        findings.note(EXAMPLES, "FAIL", fact, step=step, cause="data order")
     else:
-        sheet.note("examples of each step", "PASS", f"the same examples on each of {len(steps)} steps")
-    return len(steps) > 0 and all(finding.outcome == "PASS" for finding in sheet.findings)
+        findings.note(EXAMPLES, "PASS", Fact.of("examples.same", steps=len(steps)))
+    return len(steps) > 0 and all(finding.outcome == "PASS" for finding in findings.made)
 
 
-def stepwise(sheet: Sheet, kind: str, base: Run, twin: Run) -> None:
+def stepwise(findings: Findings, kind: str, base: Run, twin: Run) -> None:
     """Compare at most 20 steps of two runs that differ in rounding only: 1e-5, relative, on every step."""
-    if not same_start(sheet, base, twin):
-        if not sheet.findings or all(finding.outcome == "PASS" for finding in sheet.findings):
-            sheet.note("examples of each step", "INCONCLUSIVE", "which examples each step saw is not recorded")
+    if not same_start(findings, base, twin):
+        if all(finding.outcome == "PASS" for finding in findings.made):
+            findings.note(EXAMPLES, "INCONCLUSIVE", Fact.of("examples.unknown"))
         return
-    counts = [fields.trained_steps(run) for run in (base, twin)]
-    if counts[0] != counts[1]:
-        text = f"the optimizer stepped {counts[1]} times against {counts[0]}"
-        sheet.note("optimizer steps", "FAIL", text, meaning=meaning_of("optimizer steps"))
-    else:
-        sheet.note("optimizer steps", "PASS", f"{counts[0]} in both runs")
-    found = {name: _departure(sheet, base, twin, name) for name in NAMES}
-    cause = min((left.step for name in ("loss", "grad_norm", "learning_rate") if (left := found[name])), default=None)
-    for name in NAMES:
-        left = found[name]
-        if left is not None and name == "micro_loss" and cause is not None and left.step > cause:
-            # The weights were no longer the same: it was updated otherwise at step `cause`.
-            text = f"equal until step {left.step}, where the weights have been updated otherwise"
-            sheet.note(NAMES[name], "PASS", text)
+    first, second = (fields.trained_steps(run) for run in (base, twin))
+    same, other = Fact.of("steps.same", steps=first), Fact.of("steps.other", base=first, twin=second)
+    findings.judge("optimizer steps", first == second, same, other, cause="optimizer steps")
+    found = {name: _departure(findings, base, twin, name) for name in NAMES}
+    updated = min((left.step for name, left in found.items() if left and name != "micro_loss"), default=None)
+    for name, left in found.items():
+        if left is not None and name == "micro_loss" and updated is not None and left.step > updated:
+            # The weights were no longer the same: they were updated otherwise at step `updated`.
+            findings.note(NAMES[name], "PASS", Fact.of("series.equal_until", step=left.step))
         elif left is not None:
-            _note(sheet, kind, name, left, base, twin)
+            _note(findings, kind, name, left, base, twin)
 
 
-def _departure(sheet: Sheet, base: Run, twin: Run, name: str) -> Departure | None:
+def _departure(findings: Findings, base: Run, twin: Run, name: str) -> Departure | None:
     both = common_steps(base, twin, name)
     if both is None or not (np.isfinite(both[0]).any() and np.isfinite(both[1]).any()):
-        sheet.missing(NAMES[name])
+        findings.missing(NAMES[name])
         return None
     a, b, first = both
     a, b = a[:FP32_STEPS], b[:FP32_STEPS]
     left = departure(a, b, first, RELATIVE["fp32"], name in FLOORED)
     if left is None:
         worst = float(np.max(np.abs(a - b)) / np.max(np.abs(a))) if np.max(np.abs(a)) else 0.0
-        text = f"equal on each of {len(a)} steps, " + (
-            f"within {worst:.1e} of the largest" if worst else "to the last bit"
-        )
-        sheet.note(NAMES[name], "PASS", text)
+        findings.note(NAMES[name], "PASS", Fact.of("series.equal", steps=len(a), worst=worst))
     return left
 
 
-def _note(sheet: Sheet, kind: str, name: str, left: Departure, base: Run, twin: Run) -> None:
-    scales = upstream.scaling_of(twin), upstream.scaling_of(base)
+def _note(findings: Findings, kind: str, name: str, left: Departure, base: Run, twin: Run) -> None:
     scaled = name in ("loss", "grad_norm")
-    issue = upstream.known(kind, left.ratio, *scales) if scaled else None
-    ratio = "not" if left.ratio is None else f"{left.ratio:.3f} x"
-    if left.ratio is not None and abs(left.ratio - 1) < 5e-4:
-        ratio = f"{left.ratio - 1:+.1e} off"
-    text = f"{NAMES[name]} is {ratio} {BASE[kind]} {left.where} ({left.b:.6g} against {left.a:.6g})"
-    sheet.note(
-        NAMES[name], "FAIL", text, step=left.step, ratio=left.ratio,
-        meaning=issue.text if issue else meaning_of(name), upstream=issue.issue if issue else None,
-    )  # fmt: skip
+    issue = known_issue(kind, left.ratio, scaling_of(twin), scaling_of(base)) if scaled else None
+    item, ratio = NAMES[name], left.ratio
+    fact = Fact.of("series.left", item=item, kind=kind, ratio=ratio, where=left.where, twin=left.b, base=left.a)
+    findings.note(item, "FAIL", fact, step=left.step, ratio=ratio, cause=issue or name, upstream=issue)
 
 
-def _other_examples(base: Run, twin: Run, step: int, steps: range) -> str:
-    pairs = [(base.ids(s - base.first_step), twin.ids(s - twin.first_step)) for s in steps]
-    differing = sum(x is not None and y is not None and not same_examples(x, y) for x, y in pairs)
-    x, y = pairs[step - steps.start]
-    only = [listed(sorted(set(u.tolist()) - set(v.tolist())), NAMED) for u, v in ((x, y), (y, x))]  # type: ignore[union-attr]
-    return (
-        f"other examples at step {step}, on {differing} of {len(steps)} steps: "
-        f"{only[0] or 'none'} only in the base run, {only[1] or 'none'} only in the twin"
-    )
-
-
-def identical(sheet: Sheet, base: Run, twin: Run, claimed: bool, outcome: bool = True) -> None:
+def identical(findings: Findings, base: Run, twin: Run, claimed: bool, outcome: bool = True) -> None:
     """Compare the steps that two runs share bit for bit, and what came out of them unless `outcome` is False.
 
     Where the kernels do not claim to repeat, a difference is INCONCLUSIVE.
     """
     comparison = compare(base, twin)
     layers = ("trajectory", "outcome") if outcome else ("trajectory",)
-    found = [one for one in comparison.differences if one.layer in layers or one.field == "final weights"]
-    roots = ("data", "checkpoint", "initial weights", "data order", "order within steps")
-    found = [*(one for one in comparison.of("exact") if one.field in roots), *found]
-    bad: Outcome = "FAIL" if claimed else "INCONCLUSIVE"
+    roots = (*fields.ROOTS, "order within steps")
+    found = [one for one in comparison.of("exact") if one.field in roots]
+    found += [one for one in comparison.differences if one.layer in layers or one.field == "final weights"]
     for one in found:
-        text = one.text if claimed else f"{one.text}; repeatable kernels are not claimed"
-        sheet.note(name_of(one.field), bad, text, step=one.step, ratio=one.ratio, meaning=one.meaning)
+        unclaimed = Fact.of("difference.unclaimed", item=one.fact.values["item"], difference=one.fact)
+        findings.made.append(one.finding("FAIL") if claimed else one.finding("INCONCLUSIVE", unclaimed))
     for name in comparison.not_available:
-        if "begin at different steps" not in name:  # of a resumed pair that is the point
-            sheet.missing(name)
+        findings.missing(name)
     if found:
         return
     steps = comparison.steps
     if not len(steps):
-        sheet.note("training", "INCONCLUSIVE", "the runs share no recorded step")
+        findings.note("training", "INCONCLUSIVE", Fact.of("training.no_common_step"))
         return
-    ending = ", final weights, answers and scores" if outcome else " and final weights"
-    text = f"equal to the last bit: steps {steps.start} to {steps.stop - 1}{ending}"
-    sheet.note("training", "PASS", text)
+    fact = Fact.of("training.equal", first=steps.start, last=steps.stop - 1, outcome=outcome)
+    findings.note("training", "PASS", fact)
 
 
-def answers(sheet: Sheet, base: Run, twin: Run) -> None:
+def answers(findings: Findings, base: Run, twin: Run) -> None:
     """The logits of two evaluations of the same weights: equal within rounding, and the same predictions."""
     a, b = base.series.get("logits"), twin.series.get("logits")
     if a is None or b is None:
-        sheet.missing("logits")
+        findings.missing("logits")
         return
     if a.shape != b.shape:
-        sheet.note("logits", "FAIL", f"shape {a.shape} against {b.shape}", meaning=meaning_of("logits"))
+        fact = Fact.of("logits.shapes", base=list(a.shape), twin=list(b.shape))
+        findings.note("logits", "FAIL", fact, cause="logits")
         return
     u, v = a.astype(np.float64), b.astype(np.float64)
     largest = float(np.max(np.abs(u), initial=0.0))
-    apart = float(np.max(np.abs(u - v), initial=0.0))
     wrong = unequal(u, v, LOGITS, largest).any(axis=1)
-    example = int(np.argmax(wrong))
-    text = f"logits differ by at most {apart:.1e} (the largest is {largest:.3g})"
-    failed = f"{text}, in {int(wrong.sum())} of {len(u)} examples, first in example {example}"
-    meaning = "evaluation depends on its batch size: padding that is not masked, or a last batch that is dropped"
-    sheet.judge("logits", not wrong.any(), text, failed, meaning=meaning)
+    furthest = float(np.max(np.abs(u - v), initial=0.0))
+    apart = Fact.of("logits.apart", item="logits", apart=furthest, largest=largest)
+    example, differing = int(np.argmax(wrong)), int(wrong.sum())
+    far = Fact.of("logits.too_far", item="logits", apart=apart, differing=differing, examples=len(u), example=example)
+    findings.judge("logits", not differing, apart, far, cause="eval_batch")
     # A margin within rounding may fall either way.
     telling = np.abs(u[:, 0] - u[:, -1]) > 2 * LOGITS * largest
     flipped = int(((np.argmax(u, 1) != np.argmax(v, 1)) & telling).sum())
-    if not wrong.any():
-        sheet.judge("predictions", not flipped, f"the same {len(u)} predictions", f"{flipped} predictions differ")
+    if not differing:
+        same, other = Fact.of("predictions.same", count=len(u)), Fact.of("predictions.other", count=flipped)
+        findings.judge("predictions", not flipped, same, other)
+
+
+def padding(findings: Findings, base: Run, twin: Run) -> None:
+    """Compare one rank (base) with several (twin) up to the padded step, and name the examples that come twice.
+
+    Every step before the first padded one must see the same examples, and the model's own loss on the first 20 of
+    them must agree within 1e-5. What does not is INCONCLUSIVE here: `devices` judges it, on sizes without a tail.
+    """
+    seen, padded = _seen(twin), _whole_epoch(twin)
+    if seen is None or padded is None or _whole_epoch(base) is None:
+        findings.note("padding", "INCONCLUSIVE", Fact.of("padding.no_whole_epoch"))
+        return
+    ranks = twin.fingerprint.world_size if twin.fingerprint else 0
+    if padded.seen == padded.distinct:
+        findings.note("padding", "INCONCLUSIVE", Fact.of("padding.none", examples=seen.expected, ranks=ranks))
+        return
+    fact = Fact.of(
+        "padding.repeats", count=padded.repeated_count, examples=seen.expected, ranks=ranks, repeated=padded.repeated
+    )
+    findings.note("padding", "PASS", fact, cause="padding")
+    step = padded_step(base, twin)
+    if step is None:
+        findings.missing("steps before the tail", Fact.of("examples.unknown"))
+        return
+    other = first_other_examples(base, twin, step)
+    if other is not None:
+        fact = Fact.of("padding.other_examples", step=other, padded=step)
+        findings.note(EXAMPLES, "INCONCLUSIVE", fact, step=other)
+        return
+    findings.note(EXAMPLES, "PASS", Fact.of("padding.same_examples", steps=step))
+    _losses_before(findings, base, twin, step)
+
+
+def padded_step(base: Run, twin: Run) -> int | None:
+    """The first step in which the twin sees more rows than the base; None where there is none."""
+    for step in id_steps(base, twin):
+        x, y = base.ids(step), twin.ids(step)
+        if x is not None and y is not None and len(y) > len(x):
+            return step
+    return None
+
+
+def _losses_before(findings: Findings, base: Run, twin: Run, padded: int) -> None:
+    item, both = NAMES["micro_loss"], common_steps(base, twin, "micro_loss")
+    if both is None:
+        findings.missing(item)
+        return
+    a, b, first = both
+    length = max(0, min(padded - first, FP32_STEPS))
+    left = departure(a[:length], b[:length], first, RELATIVE["fp32"]) if length else None
+    if left is None:
+        findings.note(item, "PASS", Fact.of("padding.same_losses", steps=length))
+        return
+    fact = Fact.of("padding.other_losses", where=left.where, twin=left.b, base=left.a, padded=padded)
+    findings.note(item, "INCONCLUSIVE", fact, step=left.step, ratio=left.ratio)
+
+
+def _seen(run: Run) -> Seen | None:
+    return run.fingerprint.seen if run.fingerprint else None
+
+
+def _whole_epoch(run: Run) -> EpochSeen | None:
+    seen = _seen(run)
+    return next((epoch for epoch in seen.epochs if epoch.complete), None) if seen else None

@@ -1,18 +1,32 @@
-"""Two runs side by side, step by step: where one series leaves the other, by what ratio, and whether it stays so."""
+"""Two runs side by side, step by step: how far apart is equal (statistics.md 3.1, T0 and T1), where one leaves."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from harness.checks.verify.tolerance import Array, Tolerance, unequal
+from harness.checks.verdict import Fact
 from harness.record.run import Run
 
-SERIES: Final = ("micro_loss", "loss", "grad_norm", "learning_rate")
-"""By step, in the order in which one follows from the other within a step."""
+Array = npt.NDArray[np.float64]
+
+RELATIVE: Final[Mapping[str, float]] = {"fp32": 1e-5, "tf32": 2e-3, "fp16": 2e-3, "bf16": 1.6e-2}
+"""By precision: about four unit roundoffs of the dtype that carries the products (tf32 has fp16's 10 bits)."""
+
+FP32_STEPS: Final = 20
+"""After so many steps rounding alone may have grown beyond the tolerance of fp32."""
+
+NAMES: Final[Mapping[str, str]] = {
+    "micro_loss": "the model's own loss",
+    "loss": "logged loss",
+    "grad_norm": "gradient norm",
+    "learning_rate": "learning rate",
+}
+"""The series by step, as people call them, in the order in which one follows from the other within a step."""
 
 FLOORED: Final = frozenset({"grad_norm"})
 FLOOR: Final = 0.1
@@ -25,6 +39,17 @@ With 1e-5 this allows 1e-6 of the largest, and still shows a factor of 2 on a no
 
 STEADY: Final = 0.01
 """A ratio r is the same on every step where it stays within this part of r - 1."""
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """`relative` 0 means equal to the last bit. Beyond the first `steps` steps a difference is only a warning."""
+
+    relative: float
+    steps: int | None = None
+
+
+EXACT: Final = Tolerance(0.0)
 
 
 @dataclass(frozen=True)
@@ -44,13 +69,51 @@ class Departure:
     differing: int
 
     @property
-    def where(self) -> str:
-        """The step for people, with how far it goes."""
-        if self.steps == 1:
-            return f"at step {self.step}, the only one"
-        if self.steady:
-            return f"at step {self.step}, and on every step"
-        return f"first at step {self.step}, on {self.differing} of {self.steps} steps"
+    def where(self) -> Fact:
+        """The step, with how far it goes."""
+        return Fact.of("where", step=self.step, steady=self.steady, differing=self.differing, steps=self.steps)
+
+
+def relative_tolerance(precision: str) -> float:
+    """The relative tolerance of a precision; that of fp32 where it is not known: never too wide by accident."""
+    return RELATIVE.get(precision, RELATIVE["fp32"])
+
+
+def tolerance_between(a: Run, b: Run) -> Tolerance:
+    """The tolerance of DESIGN section 5 for two runs that should be equal but for rounding.
+
+    On the same machine in the same environment, both in fp32: 1e-5 for 20 steps. Otherwise the wider of both
+    precisions' tolerances at step 0, later only a warning.
+    """
+    precisions = {a.record.asked.precision, b.record.asked.precision}
+    if precisions == {"fp32"} and same_place(a, b):
+        return Tolerance(RELATIVE["fp32"], FP32_STEPS)
+    return Tolerance(max(relative_tolerance(precision) for precision in precisions), 1)
+
+
+def same_place(a: Run, b: Run) -> bool:
+    """Whether two runs shared environment and hardware, so that only rounding may part them."""
+    if a.record.environment_id != b.record.environment_id:
+        return False
+    first, second = a.record.observed, b.record.observed
+    if first is None or second is None:
+        return False
+    return all(first.machine.get(key) == second.machine.get(key) for key in ("cpu", "architecture", "accelerators"))
+
+
+def unequal(a: Array, b: Array, relative: float, floor: Array | float = 0.0) -> npt.NDArray[np.bool_]:
+    """Where two series differ, by position. Two NaN are equal; infinities only to themselves.
+
+    |a - b| > relative x max(|a|, |b|, floor). The `floor` serves numbers that are themselves differences of larger
+    ones: a gradient norm close to 0 comes of summands that cancel, and its rounding error is that of the summands.
+    """
+    same: npt.NDArray[np.bool_] = (a == b) | (np.isnan(a) & np.isnan(b))
+    if relative == 0:
+        return np.logical_not(same)
+    with np.errstate(invalid="ignore", over="ignore"):
+        scale = np.maximum(np.maximum(np.abs(a), np.abs(b)), floor)
+        near: npt.NDArray[np.bool_] = np.isfinite(a) & np.isfinite(b) & (np.abs(a - b) <= relative * scale)
+    return np.logical_not(same | near)
 
 
 def common_steps(a: Run, b: Run, name: str) -> tuple[Array, Array, int] | None:
@@ -108,12 +171,31 @@ def first_other_examples(a: Run, b: Run, upto: int | None = None, ordered: bool 
     `ordered` asks for the same order within the step too. `upto` is the step to stop before.
     """
     for step in id_steps(a, b, upto):
-        x, y = a.ids(step - a.first_step), b.ids(step - b.first_step)
+        x, y = a.ids(step), b.ids(step)
         if x is None or y is None:
             return None
         if not (same_examples(x, y) and (not ordered or bool((x == y).all()))):
             return step
     return None
+
+
+@dataclass(frozen=True)
+class OtherExamples:
+    """A step whose examples differ, which of them only one run has, and on how many steps examples differ."""
+
+    only_a: list[int]
+    only_b: list[int]
+    differing: int
+    steps: int
+
+
+def other_examples(a: Run, b: Run, step: int) -> OtherExamples:
+    """Compare the examples of a step that both runs know, and count the steps that differ."""
+    steps = id_steps(a, b)
+    known = {at: (x, y) for at in steps if (x := a.ids(at)) is not None and (y := b.ids(at)) is not None}
+    only_a, only_b = (set(ids.tolist()) for ids in known[step])
+    differing = sum(not same_examples(*ids) for ids in known.values())
+    return OtherExamples(sorted(only_a - only_b), sorted(only_b - only_a), differing, len(steps))
 
 
 def id_steps(a: Run, b: Run, upto: int | None = None) -> range:

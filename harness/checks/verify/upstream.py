@@ -5,34 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from harness.checks.verify.version import at_least
+from harness.checks.verify.schedule import at_least
 from harness.record.run import Run
 
 FIT: Final = 2e-3
 """How far the ratio found may be from the one that the defect predicts, relative."""
 
+LOSS_SCALE: Final = "huggingface/transformers#47688"
+"""The Trainer leaves the scaling of the loss to a model that does not scale it."""
 
-@dataclass(frozen=True)
-class Upstream:
-    """A known issue, OWNER/REPOSITORY#NUMBER, with its cause and the way around it in one sentence."""
+BACKWARD_SCALE: Final = "huggingface/transformers#35207"
+"""The Trainer of 4.46 and 4.47 divides the loss only after the backward pass; 4.48 divides before."""
 
-    issue: str
-    text: str
-
-
-LOSS_SCALE: Final = Upstream(
-    "huggingface/transformers#47688",
-    "the model's forward takes any keyword, so the Trainer believes that it divides its loss by the number of items in "
-    "the batch, and divides nothing itself; `accepts_loss_kwargs = false` makes the Trainer scale it rightly",
-)
-BACKWARD_SCALE: Final = Upstream(
-    "huggingface/transformers#35207",
-    "the Trainer divides the loss that it logs by the number of micro-batches, but only after the backward pass: their "
-    "gradients add up undivided",
-)
-"""In 4.46 and 4.47; 4.48 divides before."""
 TRAINING: Final = ("accumulation", "devices", "engine", "work_around", "logged loss")
 """Kinds of check whose ratio of losses or gradient norms the defect multiplies by micro-batches x ranks."""
+
 EVALUATION: Final = "evaluation loss"
 """The kind whose ratio it multiplies by the ranks alone: there is no accumulation in an evaluation."""
 
@@ -63,10 +50,9 @@ class Scaling:
 
 def scaling_of(run: Run) -> Scaling | None:
     """What a run says of its own scaling; None where it has no fingerprint."""
-    observed = run.record.observed
-    if observed is None or observed.fingerprint is None:
+    observed, fingerprint = run.record.observed, run.fingerprint
+    if observed is None or fingerprint is None:
         return None
-    fingerprint = observed.fingerprint
     return Scaling(
         int(observed.arguments.get("gradient_accumulation_steps") or 1),
         fingerprint.world_size,
@@ -76,8 +62,8 @@ def scaling_of(run: Run) -> Scaling | None:
     )
 
 
-def known(kind: str, ratio: float | None, run: Scaling | None, against: Scaling | None = None) -> Upstream | None:
-    """The known issue that explains a ratio, or None.
+def known_issue(kind: str, ratio: float | None, run: Scaling | None, against: Scaling | None = None) -> str | None:
+    """The known issue that explains a ratio, as OWNER/REPOSITORY#NUMBER, or None.
 
     Parameters
     ----------

@@ -5,65 +5,52 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from harness.checks.verify.diff import Comparison, Difference
-from harness.checks.verify.fields import Layer
-from harness.checks.verify.tolerance import Tolerance
+from harness.checks.verdict import Finding, Verdict
 from harness.report.format.escape import clean
+from harness.report.verdicts.causes import cause_text
+from harness.report.verdicts.phrases import say
 
-LAYER_NAMES: Final[Mapping[Layer, str]] = {
+CONTEXT: Final[Mapping[str, str]] = {"asked": "Asked for otherwise", "environment": "Environment"}
+DONE: Final[Mapping[str, str]] = {
     "exact": "What was done, exactly",
     "trajectory": "The trajectory, step by step",
     "outcome": "The outcome",
 }
 
 
-def difference_text(labels: Sequence[str], comparison: Comparison, tolerance: Tolerance) -> str:
-    """Render a comparison; `labels` name the two runs."""
-    lines = [f"A: {clean(labels[0])}", f"B: {clean(labels[1])}", f"tolerance: {tolerance_text(tolerance)}"]
-    lines += _section("Asked for otherwise", comparison.of("asked"))
-    lines += _section("Environment", comparison.of("environment"))
-    first = comparison.first
+def diff_text(verdict: Verdict, folders: Sequence[str] = ()) -> str:
+    """Render a `diff`; `folders` say where the two runs lie, A's first."""
+    names = [side.label for side in (verdict.against, verdict.subject) if side is not None]
+    places = [f" ({folder})" for folder in folders] or [""] * len(names)
+    lines = [f"{letter}: {clean(name + place)}" for letter, name, place in zip("AB", names, places, strict=True)]
+    if verdict.margin_from is not None:
+        lines.append(f"tolerance: {say(verdict.margin_from)}")
+    found = [finding for finding in verdict.findings if finding.fact.code == "difference"]
+    for layer, heading in CONTEXT.items():
+        lines += _section(heading, _of(found, layer))
+    first = next((finding for layer in DONE for finding in _of(found, layer)), None)
     if first is not None:
-        lines += ["", f"First difference: {clean(first.text, 600)}{_step(first)}"]
-        if first.meaning:
-            lines.append(f"  usually means: {clean(first.meaning, 600)}")
-    for layer, heading in LAYER_NAMES.items():
-        rest = [one for one in comparison.of(layer) if one is not first]
-        lines += _section(heading, rest)
-    if comparison.consequences:
-        fields = ", ".join(dict.fromkeys(one.field for one in comparison.consequences))
-        lines += ["", f"Follows from it: {clean(fields, 600)}"]
-    if comparison.not_available:
-        lines += ["", f"Not available: {clean(', '.join(comparison.not_available), 600)}"]
-    return "\n".join([*lines, "", _verdict(comparison)])
+        lines += ["", f"First difference: {clean(say(first.fact), 600)}"]
+        lines += [f"  usually means: {clean(cause_text(first.cause), 600)}"] if first.cause else []
+    for layer, heading in DONE.items():
+        lines += _section(heading, [finding for finding in _of(found, layer) if finding is not first])
+    follow = [finding.item for finding in verdict.findings if finding.fact.code == "consequence"]
+    for heading, names in (
+        ("Follows from it", list(dict.fromkeys(follow))),
+        ("Not available", [say(fact) for fact in verdict.not_available]),
+    ):
+        lines += ["", f"{heading}: {clean(', '.join(names), 600)}"] if names else []
+    reason = say(verdict.reason)
+    return "\n".join([*lines, "", f"{reason[:1].upper()}{reason[1:]}."])
 
 
-def tolerance_text(tolerance: Tolerance) -> str:
-    """`exact` or `1e-05 relative, for 20 steps`."""
-    if tolerance.relative == 0:
-        return "none, equal to the last bit"
-    steps = "" if tolerance.steps is None else f", for {tolerance.steps} step{'s' if tolerance.steps > 1 else ''}"
-    return f"{tolerance.relative:g} relative{steps}"
+def _of(found: Sequence[Finding], layer: str) -> list[Finding]:
+    return [finding for finding in found if finding.fact.values["layer"] == layer]
 
 
-def _verdict(comparison: Comparison) -> str:
-    steps = f" over {len(comparison.steps)} steps" if len(comparison.steps) else ""
-    if comparison.differ:
-        return f"The runs differ{steps}."
-    if not comparison.equal:
-        return f"The runs agree within the tolerance{steps}; what lies beyond it is told above."
-    return f"No difference in what was done{steps}."
+def _section(heading: str, found: Sequence[Finding]) -> list[str]:
+    return ["", f"{heading}:", *(f"  {_mark(one)}{clean(say(one.fact), 600)}" for one in found)] if found else []
 
 
-def _section(heading: str, found: Sequence[Difference]) -> list[str]:
-    if not found:
-        return []
-    return ["", f"{heading}:", *(f"  {_mark(one)}{clean(one.text, 600)}{_step(one)}" for one in found)]
-
-
-def _mark(one: Difference) -> str:
-    return "(warning) " if one.severity == "warning" else ""
-
-
-def _step(one: Difference) -> str:
-    return f" [step {one.step}]" if one.step is not None and "step" not in one.where else ""
+def _mark(finding: Finding) -> str:
+    return "(warning) " if finding.outcome == "INCONCLUSIVE" else ""

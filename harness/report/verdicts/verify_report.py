@@ -6,13 +6,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from harness.checks.verdict import ORDER, Finding, Verdict
+from harness.checks.verdict import ORDER, Finding, Verdict, worst_first
 from harness.checks.verify.checklist import Checklist, Pair
 from harness.record.model import Observed
 from harness.record.run import Run
 from harness.report.format.escape import clean, code, fenced, inline
 from harness.report.format.numbers import NONE
 from harness.report.format.table import table
+from harness.report.verdicts.causes import cause_text, finding_text
+from harness.report.verdicts.phrases import say
 
 STEPS_SHOWN: Final = 8
 METHODS: Final = (
@@ -29,6 +31,9 @@ METHODS: Final = (
     ("invariants: engine", "`Trainer`, and the course's plain loops with the same settings"),
     ("invariants: padding", "an epoch whose last global batch is not full, on 1 and on 2 ranks; told, never failed"),
 )
+Cause = tuple[str, str]
+"""A known issue or "usually", and the cause's code."""
+
 HOW: Final = (
     "Invariants are checked in fp32 without dropout, over at most 20 optimizer steps on one machine; losses and "
     "gradient norms (before clipping) must agree to 1e-5 at every step. A norm below a tenth of the run's largest is "
@@ -39,22 +44,22 @@ HOW: Final = (
 
 def verification_text(verdicts: Sequence[Verdict]) -> str:
     """Everything that is not a PASS in full, the passes counted; plain lines. Runs that fail alike share an entry."""
-    causes: dict[str, int] = {}
+    causes: dict[Cause, int] = {}
     lines = []
-    for group in _alike(_worst_first(verdicts)):
+    for group in _alike(_ordered(verdicts)):
         one = group[0]
         if one.outcome == "PASS":
             continue
-        lines.append(f"{one.outcome:<13} {one.check}: {clean(shared_label(one.subject), 300)}")
+        lines.append(f"{one.outcome:<13} {check_name(one)}: {clean(sides_text(one), 300)}")
         if len(group) > 1:
             lines.append(f"{'':13} and {len(group) - 1} more runs alike: {clean(_others(group), 300)}")
-        told = one.failures or [finding for finding in one.findings if finding.outcome == one.outcome]
-        lines += [f"    {line}" for line in (_lines(told, causes) or [clean(one.summary, 600)])]
-    lines += [f"[{number}] {cause}" for cause, number in causes.items()]
-    passed = Counter(verdict.check for verdict in verdicts if verdict.outcome == "PASS")
+        made = [finding for finding in one.findings if finding.outcome == one.outcome]
+        lines += [f"    {line}" for line in (_lines(made, causes) or [clean(say(one.reason), 600)])]
+    lines += [f"[{number}] {name}: {cause_text(code)}" for (name, code), number in causes.items()]
+    passed = Counter(check_name(verdict) for verdict in verdicts if verdict.outcome == "PASS")
     if passed:
         lines.append(f"{'PASS':<13} " + ", ".join(f"{check} ({number})" for check, number in passed.items()))
-    unseen = sorted({name for verdict in verdicts for name in verdict.not_available})
+    unseen = _unseen(verdicts)
     if unseen:
         lines.append(f"not available: {', '.join(unseen)}")
     return "\n".join([*lines, counts_text(verdicts)])
@@ -72,20 +77,20 @@ def verification_report(
     """The same as Markdown, with the first steps of every pair that fails, side by side."""
     places = _environments([runs[cell.cell_id] for cell in checklist.cells if cell.cell_id in runs])
     versions = _versions(list(places.values()))
-    failed = [group for group in _alike(_worst_first(verdicts)) if group[0].outcome == "FAIL"]
+    failed = [group for group in _alike(_ordered(verdicts)) if group[0].outcome == "FAIL"]
     parts = [f"# Does training mean what it says? {inline(versions) or 'No run'}", _lead(verdicts)]
     parts += ["Made with:", fenced(command, "sh")]
     if failed:
         parts.append("## What fails")
         pairs: dict[tuple[str, ...], Pair] = {(p.base.cell_id, p.twin.cell_id): p for p in checklist.pairs}
-        causes: dict[str, int] = {}
+        causes: dict[Cause, int] = {}
         for group in failed:
             parts += _failure(group, pairs, runs, causes)
-        parts += [f"[{number}] {_cause(cause)}" for cause, number in causes.items()]
+        parts += [f"[{number}] {_cause(*cause)}" for cause, number in causes.items()]
     if len(places) > 1:
         parts += ["## By environment", _by_environment(verdicts, runs, places)]
     parts += ["## Every check", _all(verdicts)]
-    unseen = sorted({name for verdict in verdicts for name in verdict.not_available})
+    unseen = _unseen(verdicts)
     if unseen:
         parts.append(f"Not available here, and so neither passed nor failed: {inline(', '.join(unseen), 600)}.")
     parts += ["## How it was checked", HOW, "\n".join(f"- {name}: {text}." for name, text in METHODS)]
@@ -104,14 +109,14 @@ def _lead(verdicts: Sequence[Verdict]) -> str:
 
 
 def _failure(
-    group: Sequence[Verdict], pairs: Mapping[tuple[str, ...], Pair], runs: Mapping[str, Run], causes: dict[str, int]
+    group: Sequence[Verdict], pairs: Mapping[tuple[str, ...], Pair], runs: Mapping[str, Run], causes: dict[Cause, int]
 ) -> list[str]:
     one = group[0]
-    parts = [f"### {inline(one.check)}: {inline(shared_label(one.subject), 300)}"]
+    parts = [f"### {inline(check_name(one))}: {inline(sides_text(one), 300)}"]
     if len(group) > 1:
         parts.append(f"And {len(group) - 1} more runs alike: {inline(_others(group), 400)}.")
     parts.append("\n".join(f"- {inline(line, 600)}" for line in _lines(one.failures, causes)))
-    pair = pairs.get(one.cell_ids)
+    pair = pairs.get(_cell_ids(one))
     if pair is not None:
         base, twin = runs[pair.base.cell_id], runs[pair.twin.cell_id]
         rows = _side_by_side(base, twin)
@@ -122,12 +127,11 @@ def _failure(
 
 
 def _others(group: Sequence[Verdict]) -> str:
-    return ", ".join(dict.fromkeys(_apart(group[0].subject, other.subject) for other in group[1:]))
+    return ", ".join(dict.fromkeys(_apart(sides_text(group[0]), sides_text(other)) for other in group[1:]))
 
 
-def _cause(cause: str) -> str:
-    name, _, text = cause.partition(": ")
-    return f"{_issue(name)}: {inline(text, 600)}." if "#" in name else f"{inline(cause, 600)}."
+def _cause(name: str, code: str) -> str:
+    return f"{_issue(name) if '#' in name else name}: {inline(cause_text(code), 600)}."
 
 
 def _side_by_side(base: Run, twin: Run) -> list[list[str]]:
@@ -146,8 +150,8 @@ def _side_by_side(base: Run, twin: Run) -> list[list[str]]:
 
 def _all(verdicts: Sequence[Verdict]) -> str:
     rows = [
-        [v.outcome, inline(v.check), inline(shared_label(v.subject), 300), inline(v.summary, 400)]
-        for v in _worst_first(verdicts)
+        [v.outcome, inline(check_name(v)), inline(sides_text(v), 300), inline(say(v.reason), 400)]
+        for v in _ordered(verdicts)
     ]
     return table(["Verdict", "Check", "Run or runs", "Found"], rows, "llll")
 
@@ -173,7 +177,7 @@ def _versions(places: Sequence[Observed]) -> str:
 
 def _by_environment(verdicts: Sequence[Verdict], runs: Mapping[str, Run], places: Mapping[str, Observed]) -> str:
     """A row an environment, a column a check: the worst outcome, with the ratio that it names first."""
-    checks = list(dict.fromkeys(verdict.check for verdict in verdicts if verdict.cell_ids))
+    checks = list(dict.fromkeys(check_name(verdict) for verdict in verdicts if verdict.measured))
     rows = []
     for label, observed in places.items():
         row = [inline(label), inline(observed.packages.get("transformers", NONE))]
@@ -181,8 +185,8 @@ def _by_environment(verdicts: Sequence[Verdict], runs: Mapping[str, Run], places
             here = [
                 verdict
                 for verdict in verdicts
-                if verdict.check == check
-                and any(c in runs and runs[c].record.asked.environment == label for c in verdict.cell_ids)
+                if check_name(verdict) == check
+                and any(c in runs and runs[c].record.asked.environment == label for c in _cell_ids(verdict))
             ]
             row.append(_worst(here))
         rows.append(row)
@@ -192,7 +196,7 @@ def _by_environment(verdicts: Sequence[Verdict], runs: Mapping[str, Run], places
 def _worst(verdicts: Sequence[Verdict]) -> str:
     if not verdicts:
         return NONE
-    worst = _worst_first(verdicts)[0]
+    worst = _ordered(verdicts)[0]
     ratios = [f.ratio for f in worst.failures if f.ratio is not None and f.item in ("logged loss", "gradient norm")]
     largest = max(ratios, key=lambda ratio: abs(ratio - 1), default=1.0)
     return f"{worst.outcome} {largest:.3f} x" if abs(largest - 1) >= 5e-4 else worst.outcome
@@ -209,26 +213,39 @@ def _machine(places: Mapping[str, Observed]) -> str:
     return table(heads, rows, "l" * len(heads))
 
 
-def shared_label(subject: str) -> str:
-    """`a · b · c / a · b · d` as `a · b: c against d`: what two runs share is said once."""
-    first, slash, second = subject.partition(" / ")
-    if not slash:
-        return subject
-    a, b = first.split(" · "), second.split(" · ")
-    shared = [part for part in a if part in b]
-    rest = [" · ".join(part for part in parts if part not in shared) or "the same" for parts in (a, b)]
-    return f"{' · '.join(shared)}: {rest[0]} against {rest[1]}"
+def check_name(verdict: Verdict) -> str:
+    """`fidelity`, `invariants: accumulation`."""
+    return f"{verdict.check}: {verdict.item}" if verdict.item else verdict.check
 
 
-def _apart(subject: str, other: str) -> str:
+def sides_text(verdict: Verdict) -> str:
+    """`a · b: c against d`: what two runs share is said once; the first of the pair first."""
+    if verdict.against is None or verdict.against.label == verdict.subject.label:
+        return verdict.subject.label
+    sides = [side.label.split(" · ") for side in (verdict.against, verdict.subject)]
+    shared = [part for part in sides[0] if part in sides[1]]
+    first, second = (" · ".join(part for part in parts if part not in shared) or "the same" for parts in sides)
+    return f"{' · '.join(shared)}: {first} against {second}"
+
+
+def _apart(first: str, other: str) -> str:
     """What is another run's own in its label."""
-    known = subject.split(" · ")
+    known = first.split(" · ")
     return " · ".join(part for part in other.split(" · ") if part not in known) or "repeat=1"
 
 
-def _worst_first(verdicts: Sequence[Verdict]) -> list[Verdict]:
+def _cell_ids(verdict: Verdict) -> tuple[str, ...]:
+    """Of the first of the pair, then of the second."""
+    return (*(verdict.against.cell_ids if verdict.against else ()), *verdict.subject.cell_ids)
+
+
+def _unseen(verdicts: Sequence[Verdict]) -> list[str]:
+    return sorted({say(fact) for verdict in verdicts for fact in verdict.not_available})
+
+
+def _ordered(verdicts: Sequence[Verdict]) -> list[Verdict]:
     """The worst outcome first; within it pairs before single runs: they say most."""
-    return sorted(verdicts, key=lambda verdict: (ORDER.index(verdict.outcome), verdict.check == "fidelity"))
+    return worst_first(sorted(verdicts, key=lambda verdict: verdict.check == "fidelity"))
 
 
 def _alike(verdicts: Sequence[Verdict]) -> list[list[Verdict]]:
@@ -241,19 +258,14 @@ def _alike(verdicts: Sequence[Verdict]) -> list[list[Verdict]]:
     return list(groups.values())
 
 
-def _lines(findings: Sequence[Finding], causes: dict[str, int]) -> list[str]:
+def _lines(findings: Sequence[Finding], causes: dict[Cause, int]) -> list[str]:
     lines = []
     for finding in findings:
-        cause = ": ".join(filter(None, [finding.upstream or "usually", finding.meaning]))
-        mark = f" [{causes.setdefault(cause, len(causes) + 1)}]" if finding.upstream or finding.meaning else ""
-        lines.append(f"{clean(_sentence(finding), 600)}{mark}")
+        mark = ""
+        if finding.cause is not None:
+            mark = f" [{causes.setdefault((finding.upstream or 'usually', finding.cause), len(causes) + 1)}]"
+        lines.append(f"{clean(finding_text(finding), 600)}{mark}")
     return lines
-
-
-def _sentence(finding: Finding) -> str:
-    """The finding's text with its item before it, unless it names it itself."""
-    named = finding.text.lower().startswith(finding.item.lower())
-    return finding.text if named else f"{finding.item}: {finding.text}"
 
 
 def _issue(name: str) -> str:

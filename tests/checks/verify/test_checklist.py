@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from harness.checks.verify.checklist import KINDS, make_checklist
+from harness.checks.verdict import exit_code
+from harness.checks.verify.checklist import KINDS, judge, make_checklist
 from harness.grid.cell import Cell
 
 MakeCell = Callable[..., Cell]
@@ -102,8 +103,9 @@ def test_what_needs_a_whole_epoch_says_that_it_is_skipped(cell_of: MakeCell) -> 
     checklist = make_checklist([cell_of(task="glue/mrpc")])
     assert not [pair for pair in checklist.pairs if pair.kind == "padding"]
     (verdict,) = checklist.skipped
-    assert (verdict.outcome, verdict.check) == ("SKIP", "invariants: padding")
-    assert "glue/mrpc" in verdict.summary
+    assert (verdict.outcome, verdict.check, verdict.item) == ("SKIP", "invariants", "padding")
+    assert (verdict.reason.code, verdict.reason.values["task"]) == ("padding.needs_whole_epoch", "glue/mrpc")
+    assert verdict.subject.cell_ids == ()
 
 
 def test_plain_engines_are_only_repeated(cell_of: MakeCell) -> None:
@@ -113,3 +115,19 @@ def test_plain_engines_are_only_repeated(cell_of: MakeCell) -> None:
 def test_twins_can_be_told_apart(cell_of: MakeCell) -> None:
     labels = [cell.label for cell in make_checklist([cell_of()]).cells]
     assert len(set(labels)) == len(labels)
+
+
+def test_cells_that_left_no_run_are_errors_with_sides_that_were_not_measured(cell_of: MakeCell) -> None:
+    checklist = make_checklist([cell_of()], kinds=["accumulation"])
+    verdicts = judge(checklist, {})
+    assert [verdict.check for verdict in verdicts] == ["fidelity", "fidelity", "invariants"]
+    assert {verdict.outcome for verdict in verdicts} == {"ERROR"}
+    (pair,), last = checklist.pairs, verdicts[-1]
+    assert last.against is not None
+    assert (last.against.label, last.subject.label) == (pair.base.label, pair.twin.label)
+    assert (last.item, last.reason.values["runs"], last.measured) == (
+        "accumulation",
+        [pair.base.label, pair.twin.label],
+        False,
+    )
+    assert exit_code(verdicts) == 5

@@ -8,9 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.checks.verify.diff import LAYERS, Comparison, compare
-from harness.checks.verify.tolerance import EXACT, Tolerance, tolerance_between
+from harness.checks.verdict import Fact, exit_code
+from harness.checks.verify.diff import Comparison, Difference, compare, difference
+from harness.checks.verify.fields import DONE, LAYERS, ROOTS
+from harness.checks.verify.series import EXACT, Tolerance, tolerance_between
 from harness.record.run import Run
+from harness.report.verdicts.causes import CAUSES
 
 MakeRun = Callable[..., Run]
 Planted = Callable[..., Run]
@@ -20,6 +23,10 @@ def fields(comparison: Comparison) -> list[str]:
     return [found.field for found in comparison.differences]
 
 
+def roots(comparison: Comparison) -> list[Difference]:
+    return [found for found in comparison.differences if found.field in ROOTS]
+
+
 @pytest.mark.parametrize("options", [{}, {"devices": 2, "batch": 4}, {"first": 5}, {"epochs": 1.0}])
 @pytest.mark.parametrize("tolerance", [EXACT, Tolerance(1e-5, 20)])
 def test_a_run_does_not_differ_from_itself(make_run: MakeRun, options: dict[str, Any], tolerance: Tolerance) -> None:
@@ -27,7 +34,6 @@ def test_a_run_does_not_differ_from_itself(make_run: MakeRun, options: dict[str,
     found = compare(run, make_run(**options), tolerance)
     assert (found.differences, found.consequences, found.not_available) == ((), (), ())
     assert found.equal
-    assert found.first is None
     assert found.steps == range(run.first_step, 12 if "epochs" not in options else 100)
 
 
@@ -43,9 +49,10 @@ def test_a_series_scaled_by_r_is_found_with_ratio_r_and_nothing_else_is(
         found = compare(plain_run, scaled, tolerance)
         assert fields(found) == [name]
         one = found.differences[0]
-        assert (one.layer, one.step, one.steady) == ("trajectory", 0, True)
+        assert (one.layer, one.step) == ("trajectory", 0)
+        assert one.where == Fact.of("where", step=0, steady=True, differing=12, steps=12)
         assert one.ratio == pytest.approx(ratio, rel=1e-6)
-        assert one.meaning
+        assert one.finding("FAIL").cause == name
 
 
 FACTS = [
@@ -80,7 +87,7 @@ def test_each_fact_is_found_in_its_layer_and_in_either_order(
     assert fields(there) == fields(back) == [field]
     one, mirror = there.differences[0], back.differences[0]
     assert (one.layer, one.a, one.b) == (layer, mirror.b, mirror.a)
-    assert one.meaning
+    assert one.finding("FAIL").cause in CAUSES
     assert there.equal == (layer in ("asked", "environment"))
 
 
@@ -98,20 +105,18 @@ def test_layers_come_in_order_and_causes_first(plain_run: Run, planted: Planted)
     assert fields(found) == ["seed", "packages.torch", "attention", "grad_norm", "loss", "final weights"]
     layers = [LAYERS.index(one.layer) for one in found.differences]
     assert layers == sorted(layers)
-    assert found.first is not None
-    assert found.first.field == "attention"
+    assert found.of(*DONE)[0].field == "attention"
     assert [one.step for one in found.of("trajectory")] == [2, 6]
 
 
 def test_other_initial_weights_do_not_drown_in_their_consequences(make_run: MakeRun) -> None:
     a, b = make_run(seed=1), make_run(seed=2)
     found = compare(a, b)
-    assert [one.field for one in found.roots] == ["initial weights", "data order"]
+    assert [one.field for one in roots(found)] == ["initial weights", "data order"]
     assert fields(found) == ["seed", "initial weights", "data order"]
     consequences = {one.field for one in found.consequences}
     assert {"micro_loss", "loss", "grad_norm", "final weights", "logits"} <= consequences
-    assert found.first is not None
-    assert found.first.field == "initial weights"
+    assert found.of(*DONE)[0].field == "initial weights"
 
 
 def test_another_data_order_is_named_with_step_and_examples(plain_run: Run, planted: Planted) -> None:
@@ -121,10 +126,10 @@ def test_another_data_order_is_named_with_step_and_examples(plain_run: Run, plan
     norm[4:] *= np.float32(1.2)
     loss[1] *= np.float32(1.2)
     found = compare(plain_run, planted(plain_run, example_ids=ids, grad_norm=norm, loss=loss))
-    root = found.roots[0]
-    assert (root.field, root.step, root.b) == ("data order", 4, "examples 999")
-    assert root.a == f"examples {plain_run.series['example_ids'][offsets[4]]}"
-    assert root.where == "first at step 4, on 1 of 12 steps"
+    (root,) = roots(found)
+    assert (root.field, root.step, root.b) == ("data order", 4, Fact.of("examples", ids=[999]))
+    assert root.a == Fact.of("examples", ids=[int(plain_run.series["example_ids"][offsets[4]])])
+    assert root.where == Fact.of("where", step=4, steady=False, differing=1, steps=12)
     # What differs before that step is no consequence of it.
     assert fields(found) == ["data order", "loss"]
     assert [one.field for one in found.consequences] == ["grad_norm"]
@@ -134,7 +139,7 @@ def test_another_order_within_a_step_is_no_root(plain_run: Run, planted: Planted
     ids = plain_run.series["example_ids"].copy()
     ids[:2] = ids[1::-1]
     found = compare(plain_run, planted(plain_run, example_ids=ids))
-    assert (fields(found), found.roots) == (["order within steps"], ())
+    assert (fields(found), roots(found)) == (["order within steps"], [])
 
 
 def test_a_resumed_run_meets_its_own_steps(make_run: MakeRun, planted: Planted) -> None:
@@ -142,7 +147,8 @@ def test_a_resumed_run_meets_its_own_steps(make_run: MakeRun, planted: Planted) 
     found = compare(whole, resumed)
     assert fields(found) == ["resume_at"]
     assert found.steps == range(5, 12)
-    assert "initial weights: the runs begin at different steps" in found.not_available
+    assert set(found.not_shared) == {"initial weights", "batch shapes", "examples seen", "optimizer steps"}
+    assert found.not_available == ()
     loss = resumed.series["loss"].copy()
     loss[2] *= np.float32(1.5)
     (one,) = compare(whole, planted(resumed, loss=loss)).of("trajectory")
@@ -160,7 +166,13 @@ def test_beyond_the_tolerance_of_another_environment_a_difference_only_warns(
     tolerance = tolerance_between(run, other)
     (warned,) = compare(run, planted(other, loss=late), tolerance).of("trajectory")
     (found,) = compare(run, planted(other, loss=early), tolerance).of("trajectory")
-    assert (warned.severity, found.severity) == ("warning", "difference")
+    assert (warned.warning, found.warning) == (True, False)
+    verdicts = [difference(run, planted(other, loss=loss), tolerance) for loss in (late, early)]
+    assert [(verdict.outcome, verdict.reason.code) for verdict in verdicts] == [
+        ("PASS", "diff.within"),
+        ("FAIL", "diff.differs"),
+    ]
+    assert [exit_code([verdict]) for verdict in verdicts] == [0, 1]
 
 
 def test_a_default_that_changed_between_versions_shows_but_not_a_field_that_one_lacks(
@@ -179,8 +191,34 @@ def test_what_one_run_cannot_tell_is_not_available(plain_run: Run, planted: Plan
     assert {"attention", "micro_loss", "loss", "grad_norm", "learning_rate", "logits"} <= set(found.not_available)
 
 
-def test_texts_are_sentences_for_people(make_run: MakeRun) -> None:
+def test_a_verdict_lists_layers_in_order_and_consequences_last(make_run: MakeRun) -> None:
+    a, b = make_run(seed=1), make_run(seed=2)
+    verdict = difference(a, b)
+    assert (verdict.check, verdict.outcome, verdict.reason) == ("diff", "FAIL", Fact.of("diff.differs", steps=12))
+    assert verdict.against is not None
+    assert verdict.against.cell_ids == (a.record.cell_id,)
+    assert verdict.subject.label == f"{b.record.label} · transformers 5.23.0"
+    shown = [(finding.item, finding.outcome, finding.fact.code) for finding in verdict.findings]
+    assert shown[:3] == [
+        ("seed", "SKIP", "difference"),
+        ("initial weights", "FAIL", "difference"),
+        ("data order", "FAIL", "difference"),
+    ]
+    assert {(outcome, code) for _, outcome, code in shown[3:]} == {("SKIP", "consequence")}
+    assert verdict.margin_from == Fact.of("tolerance", relative=0.0, steps=None)
+
+
+def test_equal_runs_are_a_pass_whatever_was_asked(plain_run: Run, planted: Planted) -> None:
+    verdict = difference(plain_run, planted(plain_run, {"asked.seed": 1}))
+    assert (verdict.outcome, verdict.reason, exit_code([verdict])) == ("PASS", Fact.of("diff.equal", steps=12), 0)
+    (finding,) = verdict.findings
+    assert (finding.item, finding.outcome, finding.cause) == ("seed", "SKIP", "asked")
+
+
+def test_batches_in_another_split_may_mean_the_same(make_run: MakeRun) -> None:
     found = compare(make_run(batch=8), make_run(batch=2, accumulation=4, excess=4.0), Tolerance(1e-5, 20))
-    texts = {one.field: one.text for one in found.differences}
-    assert texts["loss"].endswith("ratio 4, at step 0, and on every step")
-    assert texts["recipe.gradient_accumulation_steps"] == "recipe.gradient_accumulation_steps: 1 against 4"
+    differences = {one.field: one for one in found.differences}
+    assert differences["loss"].ratio == pytest.approx(4.0)
+    asked = differences["recipe.gradient_accumulation_steps"].fact.values
+    assert (asked["layer"], asked["a"], asked["b"]) == ("asked", 1, 4)
+    assert [one.field for one in found.consequences] == ["batch shapes"]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.checks.verdict import Verdict
+from harness.checks.verdict import Fact, Finding, Verdict
 from harness.checks.verify.fidelity import fidelity
 from harness.record.run import Run
 
@@ -15,6 +15,12 @@ MakeRun = Callable[..., Run]
 
 def failed(verdict: Verdict) -> list[str]:
     return [finding.item for finding in verdict.failures]
+
+
+def several(finding: Finding) -> list[Fact]:
+    """The facts of a finding that has several."""
+    assert finding.fact.code == "several"
+    return list(finding.fact.values["facts"])
 
 
 @pytest.mark.parametrize(
@@ -34,6 +40,8 @@ def test_a_faithful_run_passes_with_nothing_unseen(make_run: MakeRun, options: d
     verdict = fidelity(make_run(**options))
     assert (verdict.outcome, failed(verdict), verdict.not_available) == ("PASS", [], ())
     assert len(verdict.findings) >= 25
+    assert verdict.reason == Fact.of("items.right", count=len(verdict.findings))
+    assert (verdict.subject.configuration_id, len(verdict.subject.cell_ids), verdict.against) == ("c", 1, None)
 
 
 FAULTS: list[tuple[str, dict[str, Any]]] = [
@@ -86,14 +94,16 @@ def test_each_planted_fault_is_found_by_name_and_nothing_else(
 ) -> None:
     verdict = fidelity(planted(plain_run, changes))
     assert verdict.outcome == "FAIL"
-    assert failed(verdict) == [item], [finding.text for finding in verdict.failures]
+    assert failed(verdict) == [item], [finding.fact for finding in verdict.failures]
+    assert verdict.reason == Fact.of("items.wrong", items=[item])
 
 
 def test_fewer_training_examples_are_a_fault_of_the_data(plain_run: Run, planted: Callable[..., Run]) -> None:
     changes = {"observed.data.train.examples": 792, "observed.fingerprint.seen.expected": 792}
     verdict = fidelity(planted(plain_run, changes))
     assert failed(verdict) == ["data"]
-    assert "training has 792 examples, 533 positive, instead of 800 and 533" in verdict.failures[0].text
+    split = {"split": "training", "examples": 792, "positives": 533, "due": 800, "due_positives": 533}
+    assert several(verdict.failures[0]) == [Fact("split.size", split)]
 
 
 def test_a_folder_of_mrpcs_size_must_hold_mrpc(plain_run: Run, planted: Callable[..., Run]) -> None:
@@ -103,26 +113,22 @@ def test_a_folder_of_mrpcs_size_must_hold_mrpc(plain_run: Run, planted: Callable
         "observed.data.train": sizes,
         "observed.data.validation": {"examples": 408, "positives": 279, "sha256": "1" * 64},
     }
-    found = {finding.item: finding.text for finding in fidelity(planted(plain_run, changes)).failures}
-    assert "training has the right size but other texts or labels" in found["data"]
+    found = {finding.item: finding for finding in fidelity(planted(plain_run, changes)).failures}
+    assert [fact.code for fact in several(found["data"])] == ["split.content", "split.content"]
     other = fidelity(planted(plain_run, {"asked.task": "some/folder"}))
     assert other.outcome == "PASS"
-    assert other.not_available == ("data hash (some/folder is not a task known here)",)
+    why = Fact.of("task.unknown", task="some/folder")
+    assert other.not_available == (Fact.of("missing", item="data hash", why=why),)
 
 
-@pytest.mark.parametrize(
-    ("shift", "words"),
-    [(1, "each step uses the rate of the step before"), (-1, "each step uses the rate of the step after")],
-)
-def test_a_rate_shifted_by_one_step_is_called_so(
-    plain_run: Run, planted: Callable[..., Run], shift: int, words: str
-) -> None:
+@pytest.mark.parametrize("shift", ["before", "after"])
+def test_a_rate_shifted_by_one_step_is_called_so(plain_run: Run, planted: Callable[..., Run], shift: str) -> None:
     rates = plain_run.series["learning_rate"]
-    moved = np.r_[rates[0], rates[:-1]] if shift > 0 else np.r_[rates[1:], 0.0]
+    moved = np.r_[rates[0], rates[:-1]] if shift == "before" else np.r_[rates[1:], 0.0]
     verdict = fidelity(planted(plain_run, learning_rate=moved))
     (finding,) = verdict.failures
-    assert (finding.item, finding.step) == ("learning rate", 1 if shift > 0 else 0)
-    assert words in finding.text
+    assert (finding.item, finding.step) == ("learning rate", 1 if shift == "before" else 0)
+    assert finding.fact.values["shift"] == shift
 
 
 def test_a_wrong_rate_on_one_step_of_a_resumed_run_names_the_runs_own_step(
@@ -133,15 +139,15 @@ def test_a_wrong_rate_on_one_step_of_a_resumed_run_names_the_runs_own_step(
     rates[3] *= 2
     (finding,) = fidelity(planted(run, learning_rate=rates)).failures
     assert (finding.item, finding.step, finding.ratio) == ("learning rate", 8, pytest.approx(2.0))
-    assert "on 1 of 7 steps" in finding.text
+    values = finding.fact.values
+    assert (values["differing"], values["steps"], values["shift"]) == (1, 7, None)
 
 
 def test_a_loss_that_accumulation_multiplies_is_found_with_its_ratio_and_its_issue(make_run: MakeRun) -> None:
     (finding,) = fidelity(make_run(batch=2, accumulation=4, excess=4.0)).failures
-    assert finding.item == "logged loss"
-    assert finding.text.startswith("it is 4.000 x the mean of the micro-batch losses")
+    assert (finding.item, finding.fact.code) == ("logged loss", "logged_loss.wrong")
     assert (finding.step, finding.ratio) == (0, pytest.approx(4.0))
-    assert finding.upstream == "huggingface/transformers#47688"
+    assert finding.upstream == finding.cause == "huggingface/transformers#47688"
 
 
 @pytest.mark.parametrize(
@@ -151,7 +157,7 @@ def test_a_ratio_that_the_known_issue_does_not_explain_is_not_laid_to_it(
     make_run: MakeRun, options: dict[str, Any]
 ) -> None:
     (finding,) = fidelity(make_run(batch=2, accumulation=4, **options)).failures
-    assert (finding.item, finding.upstream) == ("logged loss", None)
+    assert (finding.item, finding.upstream, finding.cause) == ("logged loss", None, "logged_loss")
 
 
 def test_one_odd_logged_loss_is_found(plain_run: Run, planted: Callable[..., Run]) -> None:
@@ -159,7 +165,7 @@ def test_one_odd_logged_loss_is_found(plain_run: Run, planted: Callable[..., Run
     loss[7] *= np.float32(1.001)
     (finding,) = fidelity(planted(plain_run, loss=loss)).failures
     assert (finding.item, finding.step) == ("logged loss", 7)
-    assert "on 1 of 12 steps" in finding.text
+    assert finding.fact.values["where"] == Fact.of("where", step=7, steady=False, differing=1, steps=12)
 
 
 def test_an_evaluation_loss_that_ranks_multiply_is_the_known_issue(
@@ -171,7 +177,7 @@ def test_an_evaluation_loss_that_ranks_multiply_is_the_known_issue(
     (finding,) = fidelity(planted(run, {"measured.metrics.loss": twice})).failures
     assert finding.item == "evaluation loss"
     assert finding.upstream == "huggingface/transformers#47688"
-    assert "2.000 x" in finding.text
+    assert finding.ratio == pytest.approx(2.0)
 
 
 def test_logits_of_another_shape_and_labels_that_are_not_the_tasks(plain_run: Run, planted: Callable[..., Run]) -> None:
@@ -181,15 +187,19 @@ def test_logits_of_another_shape_and_labels_that_are_not_the_tasks(plain_run: Ru
 
 
 @pytest.mark.parametrize(
-    ("epoch", "words"),
+    ("epoch", "fact"),
     [
-        ({"seen": 796, "distinct": 796}, "796 rows instead of 800"),
-        ({"seen": 800, "distinct": 798, "repeated": [3, 9], "repeated_count": 2}, "only 798 of 800 examples"),
-        ({"seen": 800, "distinct": 800, "complete": False}, "epoch 1 was cut short"),
+        ({"seen": 796, "distinct": 796}, Fact.of("epoch.rows", epoch=1, rows=796, due=800)),
+        (
+            {"seen": 800, "distinct": 798, "repeated": [3, 9], "repeated_count": 2},
+            Fact.of("epoch.examples", epoch=1, distinct=798, of=800, count=2, repeated=[3, 9]),
+        ),
+        ({"seen": 800, "distinct": 800, "complete": False}, Fact.of("seen.cut", epochs=[1])),
     ],
+    ids=["rows", "examples", "cut"],
 )
 def test_examples_left_out_or_repeated_are_named(
-    make_run: MakeRun, planted: Callable[..., Run], epoch: dict[str, Any], words: str
+    make_run: MakeRun, planted: Callable[..., Run], epoch: dict[str, Any], fact: Fact
 ) -> None:
     run = make_run(epochs=1.0)
     fields = {"repeated": [], "repeated_count": 0, "complete": True, **epoch}
@@ -197,15 +207,15 @@ def test_examples_left_out_or_repeated_are_named(
     changes["measured.train_samples"] = epoch["seen"]
     changes["measured.train_samples_per_second"] = epoch["seen"] / 2.0
     (finding,) = fidelity(planted(run, changes)).failures
-    assert finding.item == "examples seen"
-    assert words in finding.text
+    assert (finding.item, several(finding)) == ("examples seen", [fact])
 
 
 def test_repetitions_that_padding_does_not_explain(make_run: MakeRun, planted: Callable[..., Run]) -> None:
     run = make_run(steps=12)
     changes = {"observed.fingerprint.seen.epochs.0.distinct": 90, "observed.fingerprint.seen.epochs.0.repeated": [1]}
     (finding,) = fidelity(planted(run, changes)).failures
-    assert (finding.item, "repeats 6 examples" in finding.text) == ("examples seen", True)
+    (fact,) = several(finding)
+    assert (finding.item, fact.code, fact.values["extra"]) == ("examples seen", "epoch.repeats", 6)
 
 
 def test_fp16_may_leave_out_steps_and_the_schedule_waits_for_them(plain_run: Run, planted: Callable[..., Run]) -> None:
@@ -230,7 +240,7 @@ def test_fp16_may_leave_out_steps_and_the_schedule_waits_for_them(plain_run: Run
 def test_what_cannot_be_seen_is_named_and_no_pass(plain_run: Run, planted: Callable[..., Run]) -> None:
     verdict = fidelity(planted(plain_run, {"observed.fingerprint": None, "observed.weights.not_as_saved": None}))
     assert verdict.outcome == "PASS"
-    assert [name.partition(" (")[0] for name in verdict.not_available] == ["fingerprint", "weights as saved"]
+    assert [fact.values["item"] for fact in verdict.not_available] == ["fingerprint", "weights as saved"]
     items = {finding.item for finding in verdict.findings}
     assert not items & {"precision", "world size", "weights as saved", "learning rate"}
 
@@ -238,16 +248,15 @@ def test_what_cannot_be_seen_is_named_and_no_pass(plain_run: Run, planted: Calla
 def test_a_run_that_failed_is_an_error_and_a_skipped_one_a_skip(plain_run: Run, planted: Callable[..., Run]) -> None:
     failure = {"type": "OutOfMemoryError", "message": "tried to allocate 3 GiB", "details": ""}
     oom = fidelity(planted(plain_run, {"status": "oom", "failure": failure}))
-    assert (oom.outcome, oom.summary) == ("ERROR", "the run is oom: OutOfMemoryError: tried to allocate 3 GiB")
+    why = Fact.of("run.failure", type="OutOfMemoryError", message="tried to allocate 3 GiB")
+    assert (oom.outcome, oom.reason) == ("ERROR", Fact.of("run.errored", status="oom", why=why))
     skipped = fidelity(
         planted(plain_run, {"status": "skipped", "observed": None, "failure": {**failure, "type": "fp16"}})
     )
-    assert (skipped.outcome, skipped.summary) == ("SKIP", "fp16: tried to allocate 3 GiB")
+    assert (skipped.outcome, skipped.reason.values["type"]) == ("SKIP", "fp16")
     nonfinite = fidelity(planted(plain_run, {"status": "nonfinite"}))
-    assert (nonfinite.outcome, nonfinite.summary) == (
-        "ERROR",
-        "the run is nonfinite: losses or logits are not finite",
-    )
+    fact = Fact.of("run.errored", status="nonfinite", why=Fact.of("run.nonfinite"))
+    assert (nonfinite.outcome, nonfinite.reason) == ("ERROR", fact)
 
 
 def test_weight_decay_spares_biases_and_layer_norms(plain_run: Run, planted: Callable[..., Run]) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.checks.verdict import Verdict
+from harness.checks.verdict import Fact, Finding, Verdict
 from harness.checks.verify.invariants import KINDS, invariant
-from harness.checks.verify.upstream import BACKWARD_SCALE, LOSS_SCALE, Scaling, known
+from harness.checks.verify.upstream import BACKWARD_SCALE, LOSS_SCALE, Scaling, known_issue
 from harness.record.run import Run
 
 MakeRun = Callable[..., Run]
@@ -43,10 +43,13 @@ def test_each_kind_has_a_pair_here() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_twins_that_came_to_the_same_pass(make_run: MakeRun, kind: str) -> None:
-    verdict = invariant(kind, *pair(make_run, kind))
+    base, twin = pair(make_run, kind)
+    verdict = invariant(kind, base, twin)
+    assert verdict.against is not None
+    sides = ((base.record.cell_id,), (twin.record.cell_id,))
+    assert (verdict.against.cell_ids, verdict.subject.cell_ids) == sides
     assert (verdict.outcome, verdict.failures, verdict.not_available) == ("PASS", (), ())
-    assert verdict.check == f"invariants: {kind}"
-    assert len(verdict.cell_ids) == 2
+    assert (verdict.check, verdict.item) == ("invariants", kind)
 
 
 @pytest.mark.parametrize(("kind", "n"), [("accumulation", 4.0), ("devices", 2.0)])
@@ -56,17 +59,19 @@ def test_the_scaled_gradient_is_found_with_its_ratio_and_its_issue(make_run: Mak
     assert failed(verdict) == ["logged loss", "gradient norm"]
     for finding in verdict.failures:
         assert (finding.step, finding.ratio, finding.upstream) == (0, pytest.approx(n), ISSUE)
-    text, norm = verdict.failures[1].text, base.series["grad_norm"][0]
-    whose = "the single batch's" if kind == "accumulation" else "the single rank's"
-    assert text.startswith(f"gradient norm is {n:.3f} x {whose} at step 0, and on every step")
-    assert f"({n * norm:.6g} against {norm:.6g})" in text
-    assert ISSUE in verdict.summary
+        assert finding.cause == ISSUE
+    fact, norm = verdict.failures[1].fact, base.series["grad_norm"][0]
+    assert (fact.code, fact.values["kind"], fact.values["item"]) == ("series.left", kind, "gradient norm")
+    assert (fact.values["twin"], fact.values["base"]) == (pytest.approx(n * norm), pytest.approx(norm))
+    assert fact.values["where"] == Fact.of("where", step=0, steady=True, differing=12, steps=12)
+    found = [finding.fact for finding in verdict.failures]
+    assert verdict.reason == Fact.of("pair.differs", found=found, issues=[ISSUE])
 
 
 def test_a_ratio_that_the_issue_does_not_predict_is_not_laid_to_it(make_run: MakeRun) -> None:
     base, twin = pair(make_run, "accumulation", excess=3.0)
     verdict = invariant("accumulation", base, twin)
-    assert [finding.upstream for finding in verdict.failures] == [None, None]
+    assert [(finding.upstream, finding.cause) for finding in verdict.failures] == [(None, "loss"), (None, "grad_norm")]
     assert verdict.failures[1].ratio == pytest.approx(3.0)
 
 
@@ -141,7 +146,8 @@ def test_other_examples_are_named_and_not_what_follows(make_run: MakeRun, plante
     verdict = invariant(kind, base, planted(twin, example_ids=ids))
     assert failed(verdict) == ["examples of each step"]
     assert verdict.failures[0].step == 3
-    assert "999 only in the twin" in verdict.failures[0].text
+    fact = verdict.failures[0].fact
+    assert (fact.code, fact.values["only_twin"], fact.values["differing"]) == ("examples.other", [999], 1)
 
 
 def test_the_order_within_a_step_does_not_matter(make_run: MakeRun, planted: Planted) -> None:
@@ -160,31 +166,34 @@ def test_without_recorded_examples_nothing_is_claimed(make_run: MakeRun) -> None
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("changes", "fact"),
     [
-        ({"observed.fingerprint.dropout": True}, "dropout was on"),
-        ({"observed.fingerprint.dropout": None}, "dropout cannot be seen"),
-        ({"observed.fingerprint.precision.name": "bf16"}, "trained in bf16, not in fp32"),
-        ({"observed.fingerprint.precision": None}, "a precision that cannot be seen"),
-        ({"asked.seed": 7}, "seed 42 against 7"),
-        ({"environment_id": "other"}, "different environments"),
-        ({"observed.machine.cpu": "other"}, "machines"),
+        ({"observed.fingerprint.dropout": True}, Fact.of("unfit.dropout", run="twin", dropout=True)),
+        ({"observed.fingerprint.dropout": None}, Fact.of("unfit.dropout", run="twin", dropout=None)),
+        ({"observed.fingerprint.precision.name": "bf16"}, Fact.of("unfit.precision", run="twin", precision="bf16")),
+        ({"observed.fingerprint.precision": None}, Fact.of("unfit.precision", run="twin", precision=None)),
+        (
+            {"asked.seed": 7},
+            Fact.of("unfit.asked", differences=[Fact.of("unfit.field", field="seed", base=42, twin=7)]),
+        ),
+        ({"environment_id": "other"}, Fact.of("unfit.place")),
+        ({"observed.machine.cpu": "other"}, Fact.of("unfit.place")),
     ],
+    ids=["dropout", "unseen dropout", "bf16", "unseen precision", "seed", "environment", "machine"],
 )
 def test_a_pair_that_cannot_be_judged_says_why(
-    make_run: MakeRun, planted: Planted, kind: str, changes: dict[str, Any], words: str
+    make_run: MakeRun, planted: Planted, kind: str, changes: dict[str, Any], fact: Fact
 ) -> None:
     base, twin = pair(make_run, kind)
     verdict = invariant(kind, base, planted(twin, changes))
-    assert verdict.outcome == "INCONCLUSIVE"
-    assert words in verdict.summary
+    assert (verdict.outcome, verdict.findings) == ("INCONCLUSIVE", (Finding("conditions", "INCONCLUSIVE", fact),))
 
 
 def test_another_global_batch_makes_no_pair(make_run: MakeRun) -> None:
     verdict = invariant("accumulation", make_run(batch=8), make_run(batch=4, accumulation=4))
-    assert (verdict.outcome, verdict.summary) == (
+    assert (verdict.outcome, verdict.findings[0].fact) == (
         "INCONCLUSIVE",
-        "the global batch is 8 in one run and 16 in the other",
+        Fact.of("unfit.global_batch", base=8, twin=16),
     )
 
 
@@ -193,10 +202,10 @@ def test_a_twin_that_was_skipped_or_failed_is_said_so(make_run: MakeRun, planted
     base, twin = pair(make_run, kind)
     failure = {"type": "Requirement", "message": "2 devices are missing", "details": ""}
     skipped = invariant(kind, base, planted(twin, {"status": "skipped", "observed": None, "failure": failure}))
-    assert skipped.outcome == "SKIP"
-    assert "2 devices are missing" in skipped.summary
+    why = Fact.of("run.failure", type="Requirement", message="2 devices are missing")
+    assert (skipped.outcome, skipped.item, skipped.reason.values["why"]) == ("SKIP", kind, why)
     oom = invariant(kind, planted(base, {"status": "oom", "failure": failure}), twin)
-    assert oom.outcome == "ERROR"
+    assert (oom.outcome, oom.findings[0].fact) == ("ERROR", Fact.of("run.errored", status="oom", why=why))
 
 
 def test_an_unknown_kind_is_refused(plain_run: Run) -> None:
@@ -243,7 +252,9 @@ def test_evaluation_must_not_depend_on_its_batch_size(make_run: MakeRun, planted
     other[17] += 0.01
     verdict = invariant("eval_batch", base, planted(twin, logits=other))
     assert failed(verdict) == ["logits"]
-    assert "in 1 of 240 examples, first in example 17" in verdict.failures[0].text
+    values = verdict.failures[0].fact.values
+    assert (values["differing"], values["examples"], values["example"]) == (1, 240, 17)
+    assert verdict.failures[0].cause == "eval_batch"
     assert failed(invariant("eval_batch", base, planted(twin, logits=logits[:-1]))) == ["logits"]
 
 
@@ -258,8 +269,15 @@ def test_padding_names_the_repeated_examples_and_never_fails(make_run: MakeRun, 
     base, twin = pair(make_run, "padding", excess=2.0)
     verdict = invariant("padding", base, twin)
     assert verdict.outcome == "PASS"
-    assert verdict.findings[0].text.startswith("16 of 800 examples are seen twice in an epoch on 2 ranks: ")
-    assert "each of the 16 steps before the padded one" in verdict.findings[1].text
+    repeats = verdict.findings[0].fact
+    assert (repeats.code, repeats.values["count"], repeats.values["examples"], repeats.values["ranks"]) == (
+        "padding.repeats",
+        16,
+        800,
+        2,
+    )
+    assert verdict.reason == repeats
+    assert verdict.findings[1].fact == Fact.of("padding.same_examples", steps=16)
     ids, micro = twin.series["example_ids"].copy(), twin.series["micro_loss"].copy()
     ids[0] = 999
     micro[3] *= 2
@@ -270,8 +288,8 @@ def test_padding_names_the_repeated_examples_and_never_fails(make_run: MakeRun, 
 def test_padding_needs_a_whole_epoch_with_a_tail(make_run: MakeRun) -> None:
     short = invariant("padding", make_run(steps=3), make_run(steps=3, batch=4, devices=2))
     even = invariant("padding", make_run(epochs=1.0), make_run(epochs=1.0, batch=4, devices=2))
-    assert short.summary == "no whole epoch was trained: there is no tail to look at"
-    assert even.summary == "the global batch divides 800 examples: 2 ranks repeat none"
+    assert short.findings[0].fact == Fact.of("padding.no_whole_epoch")
+    assert even.findings[0].fact == Fact.of("padding.none", examples=800, ranks=2)
     assert {short.outcome, even.outcome} == {"INCONCLUSIVE"}
 
 
@@ -297,7 +315,7 @@ def test_padding_needs_a_whole_epoch_with_a_tail(make_run: MakeRun) -> None:
 def test_the_known_issue_is_named_only_where_it_fits(
     kind: str, ratio: float | None, run: Scaling, against: Scaling | None, fits: bool
 ) -> None:
-    assert known(kind, ratio, run, against) == (LOSS_SCALE if fits else None)
+    assert known_issue(kind, ratio, run, against) == (LOSS_SCALE if fits else None)
 
 
 @pytest.mark.parametrize(
@@ -312,7 +330,7 @@ def test_the_known_issue_is_named_only_where_it_fits(
 )
 def test_gradients_that_were_added_up_undivided(version: str, ratio: float, fits: bool) -> None:
     run, single = Scaling(4, 1, version, False), Scaling(1, 1, version, False)
-    assert known("accumulation", ratio, run, single) == (BACKWARD_SCALE if fits else None)
+    assert known_issue("accumulation", ratio, run, single) == (BACKWARD_SCALE if fits else None)
 
 
 def test_a_recipe_that_the_plain_loop_does_not_know_is_no_error(make_run: MakeRun, planted: Planted) -> None:
@@ -321,7 +339,7 @@ def test_a_recipe_that_the_plain_loop_does_not_know_is_no_error(make_run: MakeRu
     loop = planted(trainer, {"asked": {**trainer.record.asked.model_dump(), "engine": "loop"}})
     loop = planted(loop, {"status": "failed", "observed": None, "failure": failure})
     verdict = invariant("engine", loop, trainer)
-    assert verdict.outcome == "SKIP"
-    assert "label_smoothing_factor" in verdict.summary
+    why = Fact.of("run.failure", type="SpecError", message=failure["message"])
+    assert (verdict.outcome, verdict.findings[0].fact) == ("SKIP", why)
     other = planted(loop, {"failure": {**failure, "type": "RuntimeError"}})
     assert invariant("engine", other, trainer).outcome == "ERROR"

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from harness.checks.verdict import Fact
 from harness.checks.verify.reproducibility import claimed, reproducibility
 from harness.record.run import Run
 
@@ -20,7 +21,10 @@ def test_two_equal_runs_pass_whatever_their_times(plain_run: Run, planted: Plant
     )
     verdict = reproducibility(plain_run, again)
     assert (verdict.outcome, verdict.failures) == ("PASS", ())
-    assert "equal to the last bit: 12 steps" in verdict.summary
+    assert verdict.reason == Fact.of("repeat.equal", steps=12)
+    assert verdict.against is not None
+    assert (verdict.check, verdict.item) == ("reproducibility", "")
+    assert (verdict.subject.cell_ids, verdict.against.environment_id) == ((again.record.cell_id,), "e")
 
 
 @pytest.mark.parametrize(
@@ -48,7 +52,14 @@ def test_the_first_difference_is_named_before_what_follows(plain_run: Run, plant
     micro[5:] *= np.float32(1.1)
     other = planted(plain_run, {"observed.weights.final_sha256": "0" * 64}, grad_norm=norm, micro_loss=micro)
     verdict = reproducibility(plain_run, other)
-    assert verdict.summary == "first difference: gradient norm at step 2; then the model's own loss, final weights"
+    assert verdict.reason.code == "repeat.first_difference"
+    assert dict(verdict.reason.values) == {
+        "item": "gradient norm",
+        "step": 2,
+        "later": ["the model's own loss", "final weights"],
+        "claimed": True,
+    }
+    assert [finding.cause for finding in verdict.failures] == ["grad_norm", "micro_loss", "final weights"]
 
 
 def test_other_initial_weights_are_said_first_and_alone(plain_run: Run, planted: Planted) -> None:
@@ -60,7 +71,8 @@ def test_other_initial_weights_are_said_first_and_alone(plain_run: Run, planted:
     loss = plain_run.series["loss"] * np.float32(2)
     verdict = reproducibility(plain_run, planted(plain_run, changes, loss=loss))
     assert [finding.item for finding in verdict.failures] == ["initial weights"]
-    assert verdict.summary == "first difference: initial weights; then logged loss, final weights"
+    assert (verdict.reason.values["item"], verdict.reason.values["step"]) == ("initial weights", None)
+    assert verdict.reason.values["later"] == ["logged loss", "final weights"]
 
 
 @pytest.mark.parametrize("field", ["loss_sha256", "trajectory_sha256", "data_order_sha256"])
@@ -80,7 +92,7 @@ def test_what_cuda_does_not_claim_is_inconclusive_but_may_pass(plain_run: Run, p
     assert reproducibility(cuda, cuda).outcome == "PASS"
     verdict = reproducibility(cuda, other)
     assert verdict.outcome == "INCONCLUSIVE"
-    assert "not claimed" in verdict.summary
+    assert verdict.reason.values["claimed"] is False
     promise = {"observed.determinism.deterministic_algorithms": True}
     assert reproducibility(planted(cuda, promise), planted(other, promise)).outcome == "FAIL"
 
@@ -89,11 +101,13 @@ def test_what_cuda_does_not_claim_is_inconclusive_but_may_pass(plain_run: Run, p
 def test_runs_of_different_cells_or_places_are_no_repetition(
     plain_run: Run, planted: Planted, changes: dict[str, object]
 ) -> None:
-    assert reproducibility(plain_run, planted(plain_run, changes)).outcome == "INCONCLUSIVE"
+    verdict = reproducibility(plain_run, planted(plain_run, changes))
+    assert (verdict.outcome, verdict.reason.code) == ("INCONCLUSIVE", "repeat.other")
 
 
 def test_a_failed_repetition_is_an_error(plain_run: Run, planted: Planted) -> None:
     failure = {"type": "RuntimeError", "message": "boom", "details": ""}
     verdict = reproducibility(plain_run, planted(plain_run, {"status": "failed", "failure": failure}))
     assert verdict.outcome == "ERROR"
-    assert "the run is failed: RuntimeError: boom" in verdict.summary
+    why = Fact.of("run.failure", type="RuntimeError", message="boom")
+    assert verdict.reason.values["why"] == Fact.of("run.errored", status="failed", why=why)

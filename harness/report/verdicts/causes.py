@@ -1,11 +1,15 @@
-"""What a difference usually means, in plain words, by the field in which it first shows."""
+"""Findings in words: what was found, what such a difference usually means, what known issues are about."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final
 
-MEANINGS: Final[Mapping[str, str]] = {
+from harness.checks.verdict import Finding
+from harness.checks.verify.upstream import BACKWARD_SCALE, LOSS_SCALE
+from harness.report.verdicts.phrases import say
+
+CAUSES: Final[Mapping[str, str]] = {
     "asked": "the two runs were not asked for the same",
     "packages": "another version of the software under test",
     "machine": "other hardware: kernels may round differently",
@@ -26,37 +30,41 @@ MEANINGS: Final[Mapping[str, str]] = {
     "precision": "precision of the weight products",
     "parallelism": "number of ranks, or how they work together",
     "arguments": "a training argument that was set, or whose default changed",
+    "arguments.changed": "the training library changed or dropped an argument",
     "model": "another model class, dtype or device",
     "collator": "how examples are put into a batch",
     "engine": "another training loop",
     "loss scaling": "who divides the loss by the number of micro-batches: the training loop or the model",
     "newly initialised weights": "a checkpoint read in another way",
+    "weights.changed": "the model was changed after it was loaded",
     "steps": "one run ended earlier",
     "python": "another Python",
     "micro_loss": "the model's own loss: weights, batch, dropout, attention kernel or precision",
     "loss": "scaling of the loss by the training loop: accumulation, ranks or the count of items in the batch",
+    "logged_loss": "the training loop scales the loss wrongly, and with it the gradient",
+    "evaluation_loss": "evaluation averages or scales the loss wrongly",
     "grad_norm": "the gradient: scaling of the loss before the backward pass, its sum over micro-batches or ranks",
     "learning_rate": "schedule: warm-up, total number of steps, or a schedule that moved too often",
     "final weights": "the optimizer's updates added up to other weights",
     "logits": "the trained models answer differently",
+    "eval_batch": "evaluation depends on its batch size: padding that is not masked, or a last batch that is dropped",
     "scores": "the trained models score differently",
+    "padding": "accelerate fills the last batch up, so that each rank has its share",
+    LOSS_SCALE: "the model's forward takes any keyword, so the Trainer believes that it divides its loss by the number "
+    "of items in the batch, and divides nothing itself; `accepts_loss_kwargs = false` makes the Trainer scale it "
+    "rightly",
+    BACKWARD_SCALE: "the Trainer divides the loss that it logs by the number of micro-batches, but only after the "
+    "backward pass: their gradients add up undivided",
 }
+"""By code; a known issue's, OWNER/REPOSITORY#NUMBER, says the way around it too."""
 
 
-NAMES: Final[Mapping[str, str]] = {
-    "micro_loss": "the model's own loss",
-    "loss": "logged loss",
-    "grad_norm": "gradient norm",
-    "learning_rate": "learning rate",
-}
-"""The series, as people call them."""
+def cause_text(code: str) -> str:
+    """The cause in words; the code itself where it has none (a newer harness wrote the file)."""
+    return CAUSES.get(code, code)
 
 
-def name_of(field: str) -> str:
-    """What people call a field."""
-    return NAMES.get(field, field)
-
-
-def meaning_of(field: str) -> str:
-    """The meaning of a field, or of the group that a dotted field belongs to ("packages.torch")."""
-    return MEANINGS.get(field) or MEANINGS.get(field.partition(".")[0], "")
+def finding_text(finding: Finding) -> str:
+    """The finding's fact, its item before it unless the fact names it (`phrases_verify`)."""
+    text = say(finding.fact)
+    return text if "item" in finding.fact.values else f"{finding.item}: {text}"

@@ -1,0 +1,111 @@
+"""What `harness verify` does: choose the cells, derive short runs from them, run what is lacking, judge the pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+from harness.checks.verdict import Verdict
+from harness.checks.verify.checklist import KINDS, STEPS, Checklist, judge, make_checklist
+from harness.errors import NothingMeasured, SpecError
+from harness.execution.session import Session, session_of
+from harness.grid.cell import Cell
+from harness.grid.file import read_toml
+from harness.grid.grid import Grid, grid_from_document, grid_from_text, load_grid
+from harness.record.model import FINAL
+from harness.record.run import Run, read_run
+from harness.record.store import Store
+from harness.text import listed, show, suggestion
+
+BUILT_IN: Final = "verify.toml"
+"""In `harness/shipped`: a tiny BERT on the embedded corpus."""
+
+STORE_PREFIX: Final = "verify-"
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was to be run, what was, by cell id, and what it comes to."""
+
+    checklist: Checklist
+    runs: Mapping[str, Run]
+    verdicts: Sequence[Verdict]
+
+
+def grid_to_verify(path: Path | None, checkpoints: Sequence[str] = (), work_around: bool = False) -> Grid:
+    """The grid, else the built-in one with other checkpoints; with the work-around, every cell has it.
+
+    Raises
+    ------
+    SpecError
+        For the grid, or where both are given.
+    """
+    if path is not None and checkpoints:
+        raise SpecError(f"--checkpoint: got {show(checkpoints[0])} beside the grid {path}; allowed one of the two")
+    if path is not None and not work_around:
+        return load_grid(path)
+    if path is not None:
+        return grid_from_document({**read_toml(path), "accepts_loss_kwargs": False}, path)
+    built_in = grid_from_text((files("harness") / "shipped" / BUILT_IN).read_bytes(), Path(BUILT_IN))
+    document = built_in.model_dump(by_alias=True, exclude_unset=True)
+    if checkpoints:
+        document["matrix"] = {**document["matrix"], "checkpoint": list(checkpoints)}
+    if work_around:
+        document["accepts_loss_kwargs"] = False
+    return grid_from_document(document, Path(BUILT_IN))
+
+
+def verify_cells(
+    grid: Grid,
+    cells: Sequence[Cell],
+    results: Path,
+    run: Callable[[Session], None],
+    *,
+    steps: int = STEPS,
+    kinds: Collection[str] = (),
+    every_seed: bool = False,
+    slots: int | None = None,
+    reuse: bool = False,
+) -> Verification:
+    """Run the checklist of these cells and judge it; `run` runs a session, and is called where there is one to run.
+
+    Parameters
+    ----------
+    results
+        The folder of all stores; these runs have one of their own.
+    kinds
+        Only these pairs of runs; all of them where empty.
+    reuse
+        Whether runs that an earlier verification finished count.
+
+    Raises
+    ------
+    HarnessError
+        SpecError for a kind that there is none of, NothingMeasured where no run left a record, RequirementError for
+        an environment that cannot be used, and whatever `run` raises.
+    """
+    for kind in kinds:
+        if kind not in KINDS:
+            raise SpecError(f"--only: got {show(kind)}; allowed {listed(KINDS)}{suggestion(kind, KINDS)}")
+    checklist = make_checklist(cells, steps, kinds=kinds or KINDS, every_seed=every_seed)
+    store = Store(results, STORE_PREFIX + grid.name)
+    session = session_of(grid, checklist.cells, store, slots=slots, again=() if reuse else FINAL)
+    if session.plan.of("to do") or session.plan.of("skip"):
+        run(session)
+    runs = _runs(session)
+    if not runs:
+        raise NothingMeasured(f"{store.folder}: no run left a record")
+    return Verification(checklist, runs, judge(checklist, runs))
+
+
+def _runs(session: Session) -> dict[str, Run]:
+    """The latest run of each cell in the environment as it is now; a failed or skipped one is a run too."""
+    wanted = {
+        planned.cell.cell_id: session.plan.environments[planned.cell.environment].environment_id
+        for planned in session.plan.cells
+    }
+    latest = {e.cell_id: e for e in session.store.entries() if wanted.get(e.cell_id) == e.environment_id}
+    return {cell_id: read_run(session.store.folder / entry.path) for cell_id, entry in latest.items()}
