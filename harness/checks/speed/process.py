@@ -27,7 +27,6 @@ OWN: Final = ("precision", "devices", "environment", "engine")
 """Axes that every configuration has, whether its grid writes them or not."""
 
 _NUMBER: Final = re.compile(r"[-+]?\d+(\.\d+)?")
-_ABSENT: Final = object()
 
 
 @dataclass(frozen=True)
@@ -206,19 +205,15 @@ def hardware_changes(a: Process, b: Process) -> tuple[Fact, ...]:
 
 
 def changes(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[Fact, ...]:
-    """What differs between two tables, by dotted field."""
+    """What differs between two tables, by dotted field; what a table has not is None."""
     old, new = dict(_flat(a)), dict(_flat(b))
-    pairs = [(field, old.get(field, _ABSENT), new.get(field, _ABSENT)) for field in dict.fromkeys([*old, *new])]
+    values = {name: (old.get(name), new.get(name)) for name in dict.fromkeys([*old, *new])}
     # 1, 1.0 and True are equal in Python and not in a recipe.
-    return tuple(_change(field, x, y) for field, x, y in pairs if x != y or isinstance(x, bool) != isinstance(y, bool))
-
-
-def _change(field: str, a: Any, b: Any) -> Fact:
-    if a is _ABSENT:
-        return Fact.of("speed.added", field=field, value=b)
-    if b is _ABSENT:
-        return Fact.of("speed.removed", field=field, value=a)
-    return Fact.of("speed.changed", field=field, a=a, b=b)
+    return tuple(
+        Fact.of("speed.changed", field=name, a=x, b=y)
+        for name, (x, y) in values.items()
+        if x != y or isinstance(x, bool) != isinstance(y, bool)
+    )
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

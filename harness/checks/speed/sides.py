@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -12,6 +11,7 @@ from harness.checks.speed.process import Process, changes, oldest_first, place_o
 from harness.checks.verdict import Fact, Side, Verdict
 from harness.errors import SpecError
 from harness.grid.cell import configuration_label
+from harness.grid.select import names_value, spelled
 from harness.ids import canonical_json
 from harness.record.model import Record
 from harness.stats.family import holm
@@ -59,8 +59,8 @@ class SpeedSide:
             known = list(dict.fromkeys(axis for place in places for axis in place))
             if axis not in known:
                 raise SpecError(f"{self.name}: got {show(axis)}; allowed axes {listed(known)}{suggestion(axis, known)}")
-            if not any(_is(place.get(axis), value) for place in places):
-                there = list(dict.fromkeys(_plain(place[axis]) for place in places if axis in place))
+            if not any(_selected(place, {axis: value}) for place in places):
+                there = list(dict.fromkeys(spelled(place[axis]) for place in places if axis in place))
                 allowed = f"{listed(there)}{suggestion(value, there)}"
                 raise SpecError(f"{self.name}: {axis}: got {show(value)}; allowed {allowed}")
         kept = [process for process, place in zip(self.processes, places, strict=True) if _selected(place, wanted)]
@@ -232,19 +232,4 @@ def _end(lost: Lost) -> Fact:
 
 
 def _selected(place: Mapping[str, Any], wanted: Mapping[str, str]) -> bool:
-    return all(_is(place.get(axis), value) for axis, value in wanted.items())
-
-
-def _is(value: Any, text: str) -> bool:
-    if text == _plain(value):
-        return True
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return False
-    try:
-        return float(text) == value
-    except ValueError:
-        return False
-
-
-def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+    return all(axis in place and names_value(value, place[axis]) for axis, value in wanted.items())

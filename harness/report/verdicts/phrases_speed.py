@@ -70,6 +70,8 @@ def _memory_grew(memory: str, most: float, outcome: str, why: str) -> str:
 
 
 def _plain(value: Any) -> str:
+    if value is None:
+        return "(none)"
     return value if isinstance(value, str) else show(list(value) if isinstance(value, tuple) else value)
 
 
@@ -80,8 +82,6 @@ SPEED: Final[Mapping[str, str | Callable[..., str]]] = {
     "speed.sessions": _counted("session"),
     "speed.noise": "{count} × {example}",
     "speed.changed": lambda field, a, b: f"{field} {_plain(a)} -> {_plain(b)}",
-    "speed.added": lambda field, value: f"{field} (none) -> {_plain(value)}",
-    "speed.removed": lambda field, value: f"{field} {_plain(value)} -> (none)",
     "speed.end": lambda status, message: f"{status}: {message}" if message else status,
     # Reasons.
     "speed.interval": _interval,
