@@ -12,12 +12,12 @@ import typer
 
 from harness import __version__
 from harness.checks.speed.sides import compare_sides
-from harness.checks.verdict import Fact, Verdict, exit_code
-from harness.cli.ci import add_step_summary, annotate, policy_of
+from harness.checks.verdict import Fact
+from harness.cli.ci import policy_of
 from harness.cli.console import one_line
 from harness.cli.measure.run import run_session
-from harness.cli.options import AllowBusy, Json
-from harness.cli.read.report import write_report
+from harness.cli.options import AllowBusy, Inconclusive, Json, Junit
+from harness.cli.outputs import hand_out
 from harness.errors import SpecError
 from harness.execution.session import session_of
 from harness.grid.cell import Cell
@@ -25,11 +25,6 @@ from harness.grid.grid import Grid, load_grid
 from harness.pipelines.confirm import check_confirmable, confirm
 from harness.pipelines.speed_sides import SideName, open_side, save_side, side_name
 from harness.record.provenance import command_line, now
-from harness.report.verdicts.github import workflow_commands
-from harness.report.verdicts.json import verdicts_json
-from harness.report.verdicts.junit import verdicts_junit
-from harness.report.verdicts.markdown import step_summary
-from harness.report.verdicts.text import verdicts_text
 from harness.report.verdicts.words import Head
 from harness.stats.throughput import MARGIN
 from harness.text import listed
@@ -74,12 +69,8 @@ def compare(
         Path | None,
         typer.Option("--save", help="Keep A's sessions in this file, with those it has.", show_default=False),
     ] = None,
-    inconclusive: Annotated[
-        str, typer.Option("--inconclusive", help="What INCONCLUSIVE means for the exit code: fail (3) or pass (0).")
-    ] = "fail",
-    junit: Annotated[
-        Path | None, typer.Option("--junit", help="Write JUnit XML here, a test a configuration.", show_default=False)
-    ] = None,
+    inconclusive: Inconclusive = "fail",
+    junit: Junit = None,
     summary: Annotated[
         Path | None, typer.Option("--summary", help="Write the comparison as Markdown here.", show_default=False)
     ] = None,
@@ -119,9 +110,7 @@ def compare(
         verdicts = confirm(grid, (first, second), sides, verdicts, fraction, run)
     facts = (Fact.of("speed.margin", margin=fraction),)
     head = Head("compare", "harness compare", command_line(), a, b, policy, facts)
-    print(verdicts_json(head, verdicts) if as_json else verdicts_text(head, verdicts))
-    _write(head, verdicts, junit, summary)
-    raise typer.Exit(exit_code(verdicts, inconclusive=policy))
+    raise typer.Exit(hand_out(head, verdicts, as_json=as_json, junit=junit, out=summary))
 
 
 def _fraction(margin: float | None, grid: Grid | None) -> float:
@@ -150,13 +139,3 @@ def _time_again(grid: Grid, b: SideName, allow_busy: bool, cells: Sequence[Cell]
     ran = run_session(session, allow_busy=allow_busy, command=command_line(), to=sys.stderr)
     if ran.interrupted:
         raise typer.Exit(ran.exit_code)
-
-
-def _write(head: Head, verdicts: Sequence[Verdict], junit: Path | None, summary: Path | None) -> None:
-    if junit is not None:
-        write_report({junit.name: verdicts_junit(head, verdicts)}, junit.parent)
-    text = step_summary(head, verdicts)
-    if summary is not None:
-        write_report({summary.name: text}, summary.parent)
-    add_step_summary(lambda: text)
-    annotate(lambda: workflow_commands(head, verdicts))
