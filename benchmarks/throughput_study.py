@@ -19,11 +19,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from harness.checks.speed.compare import Comparison, Replicate, compare_replicates, newest_pairs, replicate_of, watched
+from harness.checks.speed.compare import compare_processes
+from harness.checks.speed.process import Process, newest_pairs, noise_of, processes_of
+from harness.checks.verdict import Verdict
 from harness.grid.grid import load_grid
 from harness.record.model import Record
 from harness.record.store import Store
 from harness.report.format.table import table
+from harness.report.verdicts.phrases import say
 from harness.stats.throughput import PAIRS, compare_pairs, detectable_slowdown
 
 COMMAND = "python -m benchmarks.throughput_study --out reports/throughput-aa.md"
@@ -31,7 +34,7 @@ SEED = 20261122
 REPLAYS = 10_000
 SLOWER = 0.1  # what slow_step plants: a step takes 1.1 times as long
 MOST_FALSE, LEAST_POWER = 0.05, 0.9
-Pairs = list[tuple[Replicate, Replicate]]
+Pairs = list[tuple[Process, Process]]
 
 
 @dataclass(frozen=True)
@@ -44,14 +47,14 @@ class Arms:
     @property
     def quiet(self) -> Pairs:
         """The pairs in which nothing disturbed either process."""
-        return [pair for pair in self.pairs if not (pair[0].reasons or pair[1].reasons)]
+        return [pair for pair in self.pairs if pair[0].quiet and pair[1].quiet]
 
 
-def comparisons(pairs: Pairs) -> list[Comparison]:
+def comparisons(pairs: Pairs) -> list[Verdict]:
     """Comparisons of 5 pairs in the order of their running; none shares a process with another."""
     whole = range(0, len(pairs) - PAIRS + 1, PAIRS)
     blocks = [pairs[start : start + PAIRS] for start in whole]
-    return [compare_replicates([a for a, _ in block], [b for _, b in block], margin=0.05) for block in blocks]
+    return [compare_processes([a for a, _ in block], [b for _, b in block], margin=0.05) for block in blocks]
 
 
 def _log_ratios(pairs: Pairs) -> npt.NDArray[np.float64]:
@@ -64,7 +67,7 @@ def read(grid: Path, results: Path) -> Arms:
     store = Store(results, cells.name)
     order = list(dict.fromkeys(cell.configuration_id for cell in sorted(cells.timing_cells(), key=lambda c: c.repeat)))
     records = [store.record(entry) for entry in store.entries() if entry.configuration_id in order]
-    found = watched(replicate for record in records if (replicate := replicate_of(record)) is not None)
+    found = processes_of(records)
     a, b = ([one for one in found if one.configuration_id == name] for name in order[:2])
     return Arms(newest_pairs(a, b), records)
 
@@ -88,9 +91,9 @@ def normal(sd: float) -> Callable[[np.random.Generator], npt.NDArray[np.float64]
     return lambda g: g.normal(0.0, sd, PAIRS)
 
 
-def outcomes(found: Iterable[Comparison]) -> Counter[str]:
+def outcomes(found: Iterable[Verdict]) -> Counter[str]:
     """How many of each verdict."""
-    return Counter(one.verdict for one in found)
+    return Counter(verdict.outcome for verdict in found)
 
 
 def report(aa: Arms, planted: Arms) -> tuple[str, list[str]]:
@@ -128,7 +131,7 @@ def report(aa: Arms, planted: Arms) -> tuple[str, list[str]]:
             for name, one in slower.items()
         ],
     ]
-    first = aa.records[0]
+    first, every_pair = aa.records[0], [*aa.pairs, *planted.pairs]
     assert first.observed is not None
     machine, packages = first.observed.machine, first.observed.packages
     worst = max((abs(b.rate / a.rate - 1) for a, b in aa.quiet), default=0.0)
@@ -169,7 +172,7 @@ def report(aa: Arms, planted: Arms) -> tuple[str, list[str]]:
         "power of 80 % (the MDE).",
         f"- The planted arm's rate is {shift:.4f} of the other's over {len(planted.quiet)} quiet pairs of "
         f"{len(planted.pairs)} (1 / 1.1 = 0.9091 was planted).",
-        *[f"- Not quiet: {count} × {reason}" for reason, count in _reasons([*aa.pairs, *planted.pairs]).most_common(5)],
+        *[f"- Not quiet: {say(kind)}" for kind in noise_of(process for pair in every_pair for process in pair)[:5]],
     ]
     if problems:
         lines += ["", "## What does not hold", "", *[f"- {problem}" for problem in problems]]
@@ -183,11 +186,6 @@ def _shares(found: Counter[str], of: int) -> list[str]:
 def _median_step(records: Sequence[Record]) -> float:
     steps = [record.measured.timing.step_ms["p50"] for record in records if record.measured and record.measured.timing]
     return float(np.median(steps))
-
-
-def _reasons(pairs: Pairs) -> Counter[str]:
-    said = [reason for pair in pairs for one in pair for reason in one.reasons]
-    return Counter(reason.split(" (")[0].split(" by ")[0].split(":")[0].rstrip(" .0123456789") for reason in said)
 
 
 def main() -> int:

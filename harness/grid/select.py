@@ -38,7 +38,7 @@ def select(cells: Sequence[Cell], expressions: Iterable[str]) -> list[Cell]:
         chosen = wanted.setdefault(axis, set())
         spellings = _spellings(cells, axis)
         for value in split_values(text):
-            found = {key for key, names in spellings.items() if _names(value, names)}
+            found = {key for key, names in spellings.items() if names_value(value, names[1])}
             if not found:
                 names = [shown for shown, _ in spellings.values()]
                 close = suggestion(value, names)
@@ -76,7 +76,7 @@ def _spellings(cells: Sequence[Cell], axis: str) -> dict[Any, tuple[str, Any]]:
         if value is not _ABSENT:
             key = identity(value)
             if key not in found:
-                found[key] = (value if isinstance(value, str) else json.dumps(value), value)
+                found[key] = (spelled(value), value)
     if not found and cells:
         known = list(dict.fromkeys([*_OWN, *(name for cell in cells for name in (*cell.axes, *cell.recipe))]))
         raise SpecError(f"--select: got {show(axis)}; allowed axes {listed(known)}{suggestion(axis, known)}")
@@ -97,9 +97,14 @@ def _key(cell: Cell, axis: str) -> Any:
     return _ABSENT if value is _ABSENT else identity(value)
 
 
-def _names(text: str, spelled: tuple[str, Any]) -> bool:
-    shown, value = spelled
-    if text == shown:
+def spelled(value: Any) -> str:
+    """A value as people write it in a selection."""
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+
+
+def names_value(text: str, value: Any) -> bool:
+    """Whether a selection's text means this value."""
+    if text == spelled(value):
         return True
     try:
         parsed = json.loads(text)

@@ -16,7 +16,8 @@ from harness.grid.cell import Cell
 from harness.grid.file import read_toml
 from harness.grid.grid import Grid, grid_from_document, grid_from_text, load_grid
 from harness.record.model import FINAL
-from harness.record.run import Run, read_run
+from harness.record.results import Results
+from harness.record.run import Run
 from harness.record.store import Store
 from harness.text import listed, show, suggestion
 
@@ -95,17 +96,11 @@ def verify_cells(
     session = session_of(grid, checklist.cells, store, slots=slots, again=() if reuse else FINAL)
     if session.plan.of("to do") or session.plan.of("skip"):
         run(session)
-    runs = _runs(session)
+    # Asked for new runs, only they are judged: what an earlier one left says nothing of this one.
+    before = frozenset() if reuse else {entry.path for entry in session.results.every}
+    entries = [entry for entry in store.entries() if entry.path not in before or entry.status == "skipped"]
+    here = {label: found.environment_id for label, found in session.plan.environments.items()}
+    runs = Results(entries, store, checklist.cells).runs(here)
     if not runs:
         raise NothingMeasured(f"{store.folder}: no run left a record")
     return Verification(checklist, runs, judge(checklist, runs))
-
-
-def _runs(session: Session) -> dict[str, Run]:
-    """The latest run of each cell in the environment as it is now; a failed or skipped one is a run too."""
-    wanted = {
-        planned.cell.cell_id: session.plan.environments[planned.cell.environment].environment_id
-        for planned in session.plan.cells
-    }
-    latest = {e.cell_id: e for e in session.store.entries() if wanted.get(e.cell_id) == e.environment_id}
-    return {cell_id: read_run(session.store.folder / entry.path) for cell_id, entry in latest.items()}

@@ -18,6 +18,9 @@ from harness.stats.decision import Interval, Outcome
 from harness.stats.t import quantile, spread_nodes, tail
 from harness.stats.variance import own
 
+Reason = Literal["few", "no_spread", "margin_below_mde", "interval"]
+"""Why it came out so: too few, all equal (sd 0), a margin that they cannot find, or where the interval lies."""
+
 MARGIN: Final = 0.05
 MEMORY: Final = 0.01
 PAIRS: Final = 5
@@ -40,7 +43,7 @@ class Speed:
     """
 
     outcome: Outcome
-    why: str
+    reason: Reason
     n: int
     ratio: float
     ci90: Interval | None
@@ -67,10 +70,9 @@ def compare_pairs(a: Sequence[float], b: Sequence[float], margin: float = MARGIN
         raise ValueError(f"arms: {len(a)} and {len(b)} processes (allowed: pairs, at least 1)")
     r = [y - x for x, y in zip(_logs(a), _logs(b), strict=True)]
     mean = math.fsum(r) / len(r)
-    few = f"{len(r)} of at least {PAIRS} pairs of processes" if len(r) < PAIRS else ""
     if len(r) < 2:
-        return _unjudged(len(r), mean, margin, few)
-    return _judged(len(r), mean, own(r).value, math.sqrt(1 / len(r)), margin, few)
+        return _unjudged(len(r), mean, margin, "few")
+    return _judged(len(r), mean, own(r).value, math.sqrt(1 / len(r)), margin, PAIRS)
 
 
 def compare_sessions(baseline: Sequence[float], new: float, margin: float = MARGIN) -> Speed:
@@ -89,10 +91,9 @@ def compare_sessions(baseline: Sequence[float], new: float, margin: float = MARG
     history = _logs(baseline)
     m = len(history)
     mean = _logs([new])[0] - math.fsum(history) / m
-    few = f"{m} of at least {SESSIONS} baseline sessions: run side by side instead" if m < SESSIONS else ""
     if m < 2:
-        return _unjudged(m, mean, margin, few)
-    return _judged(m, mean, own(history).value, math.sqrt(1 + 1 / m), margin, few)
+        return _unjudged(m, mean, margin, "few")
+    return _judged(m, mean, own(history).value, math.sqrt(1 + 1 / m), margin, SESSIONS)
 
 
 def detectable_slowdown(sd: float, n: int, factor: float | None = None) -> float:
@@ -165,8 +166,8 @@ def same_memory(a: float, b: float, tolerance: float = MEMORY) -> bool:
     return abs(b - a) <= tolerance * a
 
 
-def _judged(n: int, mean: float, sd: float, factor: float, margin: float, few: str) -> Speed:
-    result = _unjudged(n, mean, margin, few or "sd = 0: all equal")
+def _judged(n: int, mean: float, sd: float, factor: float, margin: float, least: int) -> Speed:
+    result = _unjudged(n, mean, margin, "few" if n < least else "no_spread")
     if not sd:
         return result
     se, df = sd * factor, n - 1
@@ -174,25 +175,22 @@ def _judged(n: int, mean: float, sd: float, factor: float, margin: float, few: s
     low, high = math.exp(mean - half), math.exp(mean + half)
     found = detectable_slowdown(sd, n, factor)
     result = replace(result, ci90=(low, high), p_slower=tail(-mean / se, df), detectable=found, sd=sd)
-    if few:
+    if n < least:
         return result
-    said = (
-        f"ratio {result.ratio:.3f}, 90 % CI [{low:.3f}, {high:.3f}], margin {100 * margin:g} %, MDE {100 * found:.1f} %"
-    )
     if high < 1 - margin:
-        return replace(result, outcome="FAIL", why=said)
+        return replace(result, outcome="FAIL", reason="interval")
     if margin < found:
-        return replace(result, why=f"{said}: margin below the MDE")
+        return replace(result, reason="margin_below_mde")
     if low > 1 - margin:
-        return replace(result, outcome="PASS", why=said)
+        return replace(result, outcome="PASS", reason="interval")
     failed = high < 1 and result.ratio < 1 - margin
-    return replace(result, outcome="FAIL" if failed else "INCONCLUSIVE", why=said)
+    return replace(result, outcome="FAIL" if failed else "INCONCLUSIVE", reason="interval")
 
 
-def _unjudged(n: int, mean: float, margin: float, why: str) -> Speed:
+def _unjudged(n: int, mean: float, margin: float, reason: Reason) -> Speed:
     if not 0 < margin < 1:
         raise ValueError(f"margin: {margin} (allowed: between 0 and 1)")
-    return Speed("INCONCLUSIVE", why, n, math.exp(mean), None, None, margin, None)
+    return Speed("INCONCLUSIVE", reason, n, math.exp(mean), None, None, margin, None)
 
 
 def _logs(rates: Sequence[float]) -> list[float]:

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def pair(number: int, ratio: float, noisy: bool = False) -> Any:
-    from harness.checks.speed.compare import Replicate
+    from harness.checks.speed.process import Process
 
     shared: dict[str, Any] = {
         "label": "tiny", "axes": {}, "precision": "fp32", "devices": 1, "engine": "trainer", "environment": "current",
@@ -29,7 +29,7 @@ def pair(number: int, ratio: float, noisy: bool = False) -> Any:
     }  # fmt: skip
     reasons = ("other processes kept 0.50 cores busy (at most 0.1)",) if noisy else ()
     return tuple(
-        Replicate(configuration_id=name, rate=rate, reasons=reasons, **shared)
+        Process(configuration_id=name, rate=rate, reasons=reasons, **shared)
         for name, rate in (("a", 1000.0), ("b", 1000.0 * ratio))
     )
 
@@ -38,10 +38,10 @@ def test_comparisons_share_no_process() -> None:
     generator = np.random.default_rng(1)
     pairs = [pair(n, float(np.exp(generator.normal(0, 0.01)))) for n in range(1, 23)]
     found = comparisons(pairs)
-    assert [one.pairs for one in found] == [5, 5, 5, 5]  # two pairs are left over
-    assert {one.verdict for one in found} == {"PASS"}
+    assert [one.numbers.n for one in found if one.numbers] == [5, 5, 5, 5]  # two pairs are left over
+    assert {one.outcome for one in found} == {"PASS"}
     pairs[7] = pair(8, 0.5, noisy=True)
-    assert [one.verdict for one in comparisons(pairs)] == ["PASS", "INCONCLUSIVE", "PASS", "PASS"]
+    assert [one.outcome for one in comparisons(pairs)] == ["PASS", "INCONCLUSIVE", "PASS", "PASS"]
     assert len(Arms(pairs, []).quiet) == 21
 
 

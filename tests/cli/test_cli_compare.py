@@ -129,13 +129,16 @@ def test_json_has_everything(harness: Make, grid: Path) -> None:
     session(Path("results"), grid, SLOW)
     code, out, _ = harness("compare", *ARMS, "--json")
     data = json.loads(out)
-    assert (code, data["exit_code"], data["margin"], data["schema"]) == (1, 1, 0.05, 1)
-    by_verdict = {one["verdict"]: one for one in data["comparisons"]}
-    found = by_verdict["FAIL"]
-    assert found["speed"]["ratio"] == pytest.approx(0.85, abs=1e-3)
-    assert found["speed"]["n"] == found["pairs"] == 5
-    assert found["adjusted_p"] == pytest.approx(2 * found["speed"]["p_slower"])
-    assert by_verdict["PASS"]["design"] == "side by side"
+    assert (code, data["exit_code"], data["kind"]) == (1, 1, "harness-compare")
+    assert data["head"]["facts"] == [{"code": "speed.margin", "values": {"margin": 0.05}}]
+    by_outcome = {one["outcome"]: one for one in data["verdicts"]}
+    found = by_outcome["FAIL"]
+    assert found["numbers"]["ratio"] == pytest.approx(0.85, abs=1e-3)
+    processes, memory = found["findings"]
+    assert (processes["fact"]["code"], processes["fact"]["values"]["counted"]) == ("speed.pairs", 5)
+    assert (memory["item"], memory["ratio"]) == ("process memory", 1.0)
+    assert found["adjusted_p"] == pytest.approx(2 * found["numbers"]["p_slower"])
+    assert len(found["subject"]["cell_ids"]) == 5
 
 
 def test_a_busy_machine_is_inconclusive_with_advice(harness: Make, grid: Path) -> None:
@@ -226,7 +229,7 @@ def test_a_baseline_of_sessions(harness: Make, grid: Path) -> None:
         (["results/speed:precision=fp32", "./results/speed:precision=fp32"], "the same as A"),
         (["nowhere", "results/speed"], "nowhere: no such folder; allowed a grid's results"),
         (["results", "results/speed"], "results: holds no timing record; allowed a grid's timed results: time a grid"),
-        (["results/speed:precison=fp32", "results/speed"], 'got "precison"; allowed axes precision, devices'),
+        (["results/speed:precison=fp32", "results/speed"], 'got "precison"; allowed axes checkpoint, precision'),
         (["results/speed:precision=fp3", "results/speed"], 'got "fp3"; allowed fp32, bf16; did you mean fp32?'),
         (["results/speed:precision=", "results/speed"], 'got "precision="; allowed AXIS=VALUE'),
         (["results/speed:precision=fp32,x", "results/speed"], 'got "x"; allowed AXIS=VALUE'),
@@ -306,11 +309,11 @@ def test_confirming_on_a_busy_machine_is_inconclusive(harness: Make, grid: Path,
     session(Path("results"), grid, SLOW)
     rerun(SLOW, reasons=BUSY)
     code, out, _ = harness("compare", *ARMS, "--confirm", "speed.toml", "--json")
-    found = {one["confirmed"]: one for one in json.loads(out)["comparisons"]}
+    found = {one["outcome"]: one["reason"] for one in json.loads(out)["verdicts"]}
     assert code == 3
-    assert found["not confirmed"]["verdict"] == "INCONCLUSIVE"
-    assert found["not confirmed"]["why"].startswith("not confirmed: the machine was not quiet")
-    assert found[""]["verdict"] == "PASS"
+    assert found["INCONCLUSIVE"]["code"] == "speed.not_confirmed"
+    assert found["INCONCLUSIVE"]["values"]["why"]["code"] == "speed.not_quiet"
+    assert found["PASS"]["code"] == "speed.interval"
 
 
 @pytest.mark.parametrize(("again", "code"), [(SLOW, 1), (ALIKE, 0)])
@@ -377,10 +380,10 @@ def test_confirming_for_real(harness: Make, grid: Path, tour: Any, monkeypatch: 
         path.write_text(json.dumps(data), encoding="utf-8")
     arms = ("results/speed:optim=adamw_torch", "results/speed:optim=sgd")
     code, out, err = harness("compare", *arms, "--confirm", "speed.toml", "--json")
-    (found,) = json.loads(out)["comparisons"]
+    (found,) = json.loads(out)["verdicts"]
     assert code == 3
-    assert found["confirmed"] == "not confirmed"
-    assert "at first INCONCLUSIVE: 1 of at least 5 pairs of processes" in found["why"]
+    assert (found["reason"]["code"], found["reason"]["values"]["first"]) == ("speed.not_confirmed", "INCONCLUSIVE")
+    assert found["reason"]["values"]["before"]["code"] == "speed.few_pairs"
     assert "timing again before it alarms" in err
     sessions = [store.record(entry).measured.timing.session for entry in store.entries()]  # type: ignore[union-attr]
     assert (len(set(sessions)), len(sessions)) == (2, 4)

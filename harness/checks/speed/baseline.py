@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.baselines.file import no_constant, no_key_twice
 from harness.baselines.model import Text
-from harness.checks.speed.process import Replicate, oldest_first
+from harness.checks.speed.process import Process, oldest_first
 from harness.errors import SpecError
 from harness.grid.file import raise_problems
 from harness.ids import canonical_json
@@ -29,8 +29,8 @@ class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=False)
 
 
-class Process(_Table):
-    """One timing process: samples a second, why the machine was not quiet, peaks of memory in MiB."""
+class SavedProcess(_Table):
+    """The fields of a `Process` that are its own; `machine` is a name among the file's machines."""
 
     session: Text
     repeat: Annotated[int, Field(ge=1)]
@@ -42,8 +42,8 @@ class Process(_Table):
     process_mib: Peak | None = None
 
 
-class TimedConfiguration(_Table):
-    """What was timed, and its processes, oldest first."""
+class SavedConfiguration(_Table):
+    """The fields of a `Process` that those of one configuration share, and the processes, oldest first."""
 
     label: Text
     configuration_id: Text
@@ -53,7 +53,7 @@ class TimedConfiguration(_Table):
     engine: Text
     environment: Text
     asked: dict[str, Any]
-    processes: list[Process] = Field(min_length=1)
+    processes: list[SavedProcess] = Field(min_length=1)
 
 
 class SpeedBaseline(_Table):
@@ -64,75 +64,47 @@ class SpeedBaseline(_Table):
     harness: Text
     date: Text
     machines: dict[Text, dict[str, Any]]
-    configurations: list[TimedConfiguration] = Field(min_length=1)
+    configurations: list[SavedConfiguration] = Field(min_length=1)
 
 
-def speed_baseline(replicates: Sequence[Replicate], *, harness: str, date: str) -> SpeedBaseline:
-    """The baseline of these processes; a process that comes twice counts once, its last mention."""
-    every = oldest_first({(one.configuration_id, one.session, one.repeat): one for one in replicates}.values())
-    names = {key: f"m{number}" for number, key in enumerate(dict.fromkeys(one.machine for one in every), start=1)}
-    found: dict[str, list[Replicate]] = {}
-    for one in every:
-        found.setdefault(one.configuration_id, []).append(one)
+def speed_baseline(processes: Sequence[Process], *, harness: str, date: str) -> SpeedBaseline:
+    """The baseline of these processes; one that comes twice counts once, its last mention."""
+    unique = {(process.configuration_id, process.session, process.repeat): process for process in processes}
+    every = oldest_first(unique.values())
+    machines = {key: f"m{number}" for number, key in enumerate(dict.fromkeys(each.machine for each in every), start=1)}
+    groups: dict[str, list[Process]] = {}
+    for process in every:
+        groups.setdefault(process.configuration_id, []).append(process)
     return SpeedBaseline(
         harness=harness,
         date=date,
-        machines={name: json.loads(key) for key, name in names.items()},
-        configurations=[
-            TimedConfiguration(
-                label=last.label,
-                configuration_id=last.configuration_id,
-                axes=dict(last.axes),
-                precision=last.precision,
-                devices=last.devices,
-                engine=last.engine,
-                environment=last.environment,
-                asked=dict(last.asked),
-                processes=[
-                    Process(
-                        session=one.session,
-                        repeat=one.repeat,
-                        started=one.started,
-                        rate=one.rate,
-                        reasons=list(one.reasons),
-                        machine=names[one.machine],
-                        memory_mib=one.memory_mib,
-                        process_mib=one.process_mib,
-                    )
-                    for one in processes
-                ],
-            )
-            for processes in found.values()
-            for last in processes[-1:]
-        ],
+        machines={name: json.loads(key) for key, name in machines.items()},
+        configurations=[_saved(group, machines) for group in groups.values()],
     )
 
 
-def replicates_of(baseline: SpeedBaseline) -> list[Replicate]:
+def _saved(group: Sequence[Process], machines: dict[str, str]) -> SavedConfiguration:
+    rows = [
+        _fields(SavedProcess, process) | {"reasons": list(process.reasons), "machine": machines[process.machine]}
+        for process in group
+    ]
+    return SavedConfiguration(**_fields(SavedConfiguration, group[-1]), processes=[SavedProcess(**row) for row in rows])
+
+
+def _fields(table: type[_Table], process: Process) -> dict[str, Any]:
+    return {name: getattr(process, name) for name in table.model_fields if name != "processes"}
+
+
+def processes_of_baseline(baseline: SpeedBaseline) -> list[Process]:
     """The processes of a baseline, as they were."""
     keys = {name: canonical_json(facts) for name, facts in baseline.machines.items()}
-    return [
-        Replicate(
-            configuration_id=each.configuration_id,
-            label=each.label,
-            axes=each.axes,
-            precision=each.precision,
-            devices=each.devices,
-            engine=each.engine,
-            environment=each.environment,
-            session=one.session,
-            repeat=one.repeat,
-            started=one.started,
-            rate=one.rate,
-            reasons=tuple(one.reasons),
-            machine=keys[one.machine],
-            memory_mib=one.memory_mib,
-            process_mib=one.process_mib,
-            asked=each.asked,
-        )
-        for each in baseline.configurations
-        for one in each.processes
-    ]
+    found = []
+    for configuration in baseline.configurations:
+        shared = {name: value for name, value in configuration if name != "processes"}
+        for saved in configuration.processes:
+            own = dict(saved) | {"reasons": tuple(saved.reasons), "machine": keys[saved.machine]}
+            found.append(Process(**shared, **own))
+    return found
 
 
 def speed_baseline_text(baseline: SpeedBaseline) -> str:
@@ -142,7 +114,7 @@ def speed_baseline_text(baseline: SpeedBaseline) -> str:
     lines = [f" {_line(key)}: {_line(value)}," for key, value in data.items()]
     blocks = []
     for each in configurations:
-        processes = ",\n".join(f"    {_line(one)}" for one in each.pop("processes"))
+        processes = ",\n".join(f"    {_line(process)}" for process in each.pop("processes"))
         fields = "\n".join(f"   {_line(key)}: {_line(value)}," for key, value in each.items())
         blocks.append(f'  {{\n{fields}\n   "processes": [\n{processes}\n   ]\n  }}')
     return "\n".join(["{", *lines, ' "configurations": [', ",\n".join(blocks), " ]", "}"]) + "\n"
@@ -182,14 +154,17 @@ def parse_speed_baseline(content: bytes, file: str) -> SpeedBaseline:
 def _problems(baseline: SpeedBaseline, file: str) -> list[str]:
     """What no single field shows: machines that are not there, processes that come twice."""
     problems, seen = [], set()
-    for number, each in enumerate(baseline.configurations):
-        for place, one in enumerate(each.processes):
+    for number, configuration in enumerate(baseline.configurations):
+        for place, process in enumerate(configuration.processes):
             where = f"{file}: configurations[{number}].processes[{place}]"
-            if one.machine not in baseline.machines:
-                problems.append(f"{where}.machine: got {show(one.machine)}; allowed {show(list(baseline.machines))}")
-            key = (each.configuration_id, one.session, one.repeat)
+            if process.machine not in baseline.machines:
+                allowed = show(list(baseline.machines))
+                problems.append(f"{where}.machine: got {show(process.machine)}; allowed {allowed}")
+            key = (configuration.configuration_id, process.session, process.repeat)
             if key in seen:
-                problems.append(f"{where}: session {one.session}, repeat {one.repeat} comes twice; allowed once")
+                problems.append(
+                    f"{where}: session {process.session}, repeat {process.repeat} comes twice; allowed once"
+                )
             seen.add(key)
     return problems
 

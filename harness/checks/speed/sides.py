@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from harness.baselines.words import asked_changes
-from harness.checks.speed.compare import SIDE_BY_SIDE, Comparison, Replicate, drafted, with_memory
-from harness.checks.speed.process import oldest_first
-from harness.checks.verdict import Verdict
-from harness.checks.verdict import exit_code as verdict_code
+from harness.checks.speed.compare import ITEM, PROCESSES, by_speed, finding, side_of, with_memory
+from harness.checks.speed.process import Process, changes, oldest_first, place_of, processes_of
+from harness.checks.verdict import Fact, Side, Verdict
 from harness.errors import SpecError
+from harness.grid.cell import configuration_label
+from harness.grid.select import names_value, spelled
 from harness.ids import canonical_json
+from harness.record.model import Record
 from harness.stats.family import apply_holm
-from harness.stats.throughput import PAIRS, SESSIONS
-from harness.text import listed
+from harness.stats.throughput import PAIRS, Speed
+from harness.text import listed, show, suggestion
 
 ALPHA: Final = 0.05
-OWN: Final = ("precision", "devices", "environment", "engine")
-"""Axes that every configuration has, whether its grid writes them or not."""
+BESIDE: Final = Fact.of("speed.side_by_side", pairs=PAIRS)
 FOLLOWS: Final[Mapping[str, tuple[str, ...]]] = {
     "devices": ("recipe.per_device_train_batch_size",),
     "checkpoint": ("checkpoint", "recipe"),
@@ -29,11 +29,12 @@ FOLLOWS: Final[Mapping[str, tuple[str, ...]]] = {
 
 @dataclass(frozen=True)
 class Lost:
-    """A timing cell whose last attempt left no rate, and how it ended."""
+    """A configuration of which no process left a rate: the status of its last attempt, and the failure's own words."""
 
     label: str
     place: Mapping[str, Any]
     status: str
+    message: str | None = None
 
 
 @dataclass(frozen=True)
@@ -41,17 +42,48 @@ class SpeedSide:
     """One side: its name for people, its timing processes, what left none, and the axes that its selector names."""
 
     name: str
-    replicates: tuple[Replicate, ...]
+    processes: tuple[Process, ...]
     lost: tuple[Lost, ...] = ()
     named: frozenset[str] = field(default_factory=frozenset)
 
+    def narrowed(self, wanted: Mapping[str, str]) -> SpeedSide:
+        """The part of it whose axes have these values, as people write them.
 
-def place_of(one: Replicate) -> dict[str, Any]:
-    """The configuration's place in the matrix, with the axes that its grid does not write."""
-    return {**{name: getattr(one, name) for name in OWN}, **one.axes}
+        Raises
+        ------
+        SpecError
+            For an axis or a value that nothing has, or values that nothing has together.
+        """
+        places = [place_of(process) for process in self.processes]
+        for axis, value in wanted.items():
+            known = list(dict.fromkeys(axis for place in places for axis in place))
+            if axis not in known:
+                raise SpecError(f"{self.name}: got {show(axis)}; allowed axes {listed(known)}{suggestion(axis, known)}")
+            if not any(_selected(place, {axis: value}) for place in places):
+                there = list(dict.fromkeys(spelled(place[axis]) for place in places if axis in place))
+                allowed = f"{listed(there)}{suggestion(value, there)}"
+                raise SpecError(f"{self.name}: {axis}: got {show(value)}; allowed {allowed}")
+        kept = [process for process, place in zip(self.processes, places, strict=True) if _selected(place, wanted)]
+        if not kept:
+            raise SpecError(f"{self.name}: no configuration has all of these values together; allowed fewer conditions")
+        lost = [each for each in self.lost if _selected(each.place, wanted)]
+        return SpeedSide(self.name, tuple(kept), tuple(lost), self.named | frozenset(wanted))
 
 
-def compare_sides(a: SpeedSide, b: SpeedSide, margin: float) -> list[Comparison]:
+def side_of_records(name: str, records: Sequence[Record]) -> SpeedSide:
+    """The side that a grid's timing records make; those without a rate tell what was lost."""
+    processes = processes_of(records)
+    measured = {process.configuration_id for process in processes}
+    lost: dict[str, Lost] = {}
+    for record in sorted(records, key=lambda record: record.started):
+        if record.configuration_id not in measured:
+            label = configuration_label(record.asked.checkpoint.name, record.asked.axes)
+            message = record.failure.message if record.failure else None
+            lost[record.configuration_id] = Lost(label, place_of(record.asked), record.status, message)
+    return SpeedSide(name, tuple(processes), tuple(lost.values()))
+
+
+def compare_sides(a: SpeedSide, b: SpeedSide, margin: float) -> list[Verdict]:
     """Compare every configuration of B with its counterpart of A, in A's order; then list what only B has.
 
     A counterpart has the same place in the matrix but for the axes that a selector names, and was asked for the same
@@ -65,94 +97,86 @@ def compare_sides(a: SpeedSide, b: SpeedSide, margin: float) -> list[Comparison]
     """
     named = a.named | b.named
     old, new = _by_key(a, named), _by_key(b, named)
-    drafts: list[Comparison] = []
-    for key, every in old.items():
-        if key not in new:
-            drafts.append(_missing(every[-1], key, b, named))
-            continue
-        before, after = _versions(every, new[key])
-        changes = _settings_changed(before[-1], after[-1], named)
-        if changes:
-            drafts.append(_otherwise(before[-1], after[-1], changes, b))
-        else:
-            drafts.append(drafted(before, after, margin))
-    drafts += [_news(every[-1], a) for key, every in new.items() if key not in old]
-    known = {*old, *new}
-    drafts += [
-        Comparison("", one.label, "SKIP", f"new in {b.name}, and not timed: {one.status}", None, 0, 0, "side by side")
-        for one in b.lost
-        if _key(one.place, named) not in known
+    drafts = [
+        _counterparts(processes, new[key], b, named, margin) if key in new else _missing(processes, key, b, named)
+        for key, processes in old.items()
     ]
-    return [with_memory(one) for one in after_holm(drafts)]
+    drafts += [
+        Verdict("speed", "SKIP", side_of(processes), Fact.of("speed.new", side=a.name), item=ITEM, todo=(BESIDE,))
+        for key, processes in new.items()
+        if key not in old
+    ]
+    drafts += [
+        Verdict(
+            "speed", "SKIP", Side(each.label), Fact.of("speed.new_and_lost", side=b.name, end=_end(each)), item=ITEM
+        )
+        for each in b.lost
+        if _key(each.place, named) not in {*old, *new}
+    ]
+    return [with_memory(verdict) for verdict in after_holm(drafts)]
 
 
-def after_holm(drafts: Sequence[Comparison]) -> list[Comparison]:
+def after_holm(drafts: Sequence[Verdict]) -> list[Verdict]:
     """Let FAILs by speed stand where Holm lets them; the family is every comparison with enough processes."""
-    adjusted = apply_holm([_p(one) if _could_block(one) else None for one in drafts])
-    size = sum(p is not None for p in adjusted)
-    found = []
-    for one, p in zip(drafts, adjusted, strict=True):
-        one = replace(one, adjusted_p=p)
-        if one.verdict == "FAIL" and p is not None and p >= ALPHA:
-            why = f"{one.why}; p = {p:.4f} after Holm over {size}"
-            one = replace(one, verdict="INCONCLUSIVE", why=why, advice="measure again: `--confirm GRID`")
-        found.append(one)
-    return found
+    adjusted = apply_holm([_p_that_could_block(draft) for draft in drafts])
+    family = sum(p is not None for p in adjusted)
+    return [
+        draft if p is None else _corrected(draft, p, family) for draft, p in zip(drafts, adjusted, strict=True)
+    ]
 
 
-def suspicious(one: Comparison, margin: float) -> bool:
+def _corrected(draft: Verdict, p: float, family: int) -> Verdict:
+    verdict = replace(draft, adjusted_p=p, family=family)
+    if draft.outcome != "FAIL" or p < ALPHA:
+        return verdict
+    reason = Fact.of("speed.after_holm", why=draft.reason, p=p, family=family)
+    return replace(verdict, outcome="INCONCLUSIVE", reason=reason, todo=(Fact.of("speed.confirm"),))
+
+
+def _p_that_could_block(draft: Verdict) -> float | None:
+    processes = finding(draft, PROCESSES)
+    enough = processes is not None and processes.outcome == "PASS"
+    return draft.numbers.p_slower if enough and isinstance(draft.numbers, Speed) else None
+
+
+def suspicious(verdict: Verdict, margin: float) -> bool:
     """Whether it is worth measuring again before it alarms: it fails, or is slower than the margin and undecided."""
-    if one.verdict == "FAIL":
+    if verdict.outcome == "FAIL":
         return True
-    return one.verdict == "INCONCLUSIVE" and one.speed is not None and one.speed.ratio < 1 - margin
+    slower = isinstance(verdict.numbers, Speed) and verdict.numbers.ratio < 1 - margin
+    return verdict.outcome == "INCONCLUSIVE" and slower
 
 
-def confirmed(first: Comparison, fresh: Comparison | None) -> Comparison:
+def confirmed(first: Verdict, fresh: Verdict | None) -> Verdict:
     """The verdict after a fresh session: the fresh session's own, but a FAIL only where both fail."""
-    before = f"at first {first.verdict}: {first.why}"
-    if fresh is None or fresh.speed is None:
-        said = "no process was timed again" if fresh is None else fresh.why
-        advice = fresh.advice if fresh is not None else "run it again"
-        base = first if fresh is None else fresh
-        why = f"not confirmed: {said}; {before}"
-        return replace(base, verdict="INCONCLUSIVE", why=why, advice=advice, confirmed="not confirmed")
-    if fresh.verdict != "FAIL":
-        why = f"not confirmed: {fresh.why}; {before}"
-        return replace(fresh, why=why, confirmed="not confirmed")
-    if first.verdict == "FAIL":
-        return replace(fresh, why=f"confirmed: {fresh.why}; {before}", confirmed="confirmed")
-    why = f"not confirmed: only the fresh session fails: {fresh.why}; {before}"
-    return replace(
-        fresh, verdict="INCONCLUSIVE", why=why, advice="compare again with --confirm", confirmed="not confirmed"
-    )
+    before, outcome = first.reason, first.outcome
+    if fresh is None:
+        why = Fact.of("speed.not_timed_again")
+        reason = Fact.of("speed.not_confirmed", why=why, first=outcome, before=before)
+        return replace(first, outcome="INCONCLUSIVE", reason=reason, todo=(Fact.of("speed.run_again"),))
+    if fresh.outcome != "FAIL" or fresh.numbers is None:
+        reason = Fact.of("speed.not_confirmed", why=fresh.reason, first=outcome, before=before)
+        if fresh.outcome == "PASS" and fresh.numbers is not None:
+            return replace(fresh, notes=(reason, *fresh.notes))
+        return replace(fresh, outcome=fresh.outcome if fresh.numbers else "INCONCLUSIVE", reason=reason)
+    if outcome == "FAIL":
+        return replace(fresh, reason=Fact.of("speed.confirmed", why=fresh.reason, first=outcome, before=before))
+    reason = Fact.of("speed.only_fresh", why=fresh.reason, first=outcome, before=before)
+    return replace(fresh, outcome="INCONCLUSIVE", reason=reason, todo=(Fact.of("speed.confirm_again"),))
 
 
-def exit_code(comparisons: Iterable[Comparison], *, inconclusive: str = "fail") -> int:
-    """The house's exit code: 1 a FAIL, 4 missing, 5 nothing compared, 3 INCONCLUSIVE (0 where that is allowed)."""
-    code = verdict_code(Verdict("speed", one.b or one.a, one.verdict, one.why) for one in comparisons)
-    return 0 if code == 3 and inconclusive == "pass" else code
-
-
-def _could_block(one: Comparison) -> bool:
-    least = PAIRS if one.design == "side by side" else SESSIONS
-    return one.verdict in ("PASS", "FAIL", "INCONCLUSIVE") and _p(one) is not None and one.pairs >= least and one.quiet
-
-
-def _p(one: Comparison) -> float | None:
-    return one.speed.p_slower if one.speed else None
-
-
-def _by_key(side: SpeedSide, named: frozenset[str]) -> dict[str, list[Replicate]]:
+def _by_key(side: SpeedSide, named: frozenset[str]) -> dict[str, list[Process]]:
     """Processes by counterpart, in the order in which configurations were first timed; oldest first in each."""
-    found: dict[str, list[Replicate]] = {}
-    for one in oldest_first(side.replicates):
-        found.setdefault(_key(place_of(one), named), []).append(one)
-    for every in found.values():
-        places = {canonical_json(place_of(one)): one.label for one in every}
-        if len(places) > 1:
-            axes = sorted(axis for axis in named if len({canonical_json(place_of(one).get(axis)) for one in every}) > 1)
+    found: dict[str, list[Process]] = {}
+    for process in oldest_first(side.processes):
+        found.setdefault(_key(place_of(process), named), []).append(process)
+    for processes in found.values():
+        labels = {canonical_json(place_of(process)): process.label for process in processes}
+        if len(labels) > 1:
+            places = [place_of(process) for process in processes]
+            axes = sorted(axis for axis in named if len({canonical_json(place.get(axis)) for place in places}) > 1)
             raise SpecError(
-                f"{side.name}: several configurations are counterparts of the same one: {listed(places.values(), 6)}; "
+                f"{side.name}: several configurations are counterparts of the same one: {listed(labels.values(), 6)}; "
                 f"allowed one value of {listed(axes)}, as in {side.name}:{axes[0]}=VALUE"
             )
     return found
@@ -162,15 +186,20 @@ def _key(place: Mapping[str, Any], named: frozenset[str]) -> str:
     return canonical_json({axis: value for axis, value in place.items() if axis not in named})
 
 
-def _versions(a: Sequence[Replicate], b: Sequence[Replicate]) -> tuple[list[Replicate], list[Replicate]]:
+def _counterparts(
+    old: Sequence[Process], new: Sequence[Process], b: SpeedSide, named: frozenset[str], margin: float
+) -> Verdict:
     """Of a place whose settings have changed over time: B's newest, and A's like it, else A's newest."""
-    new = b[-1].configuration_id
-    old = new if any(one.configuration_id == new for one in a) else a[-1].configuration_id
-    return [one for one in a if one.configuration_id == old], [one for one in b if one.configuration_id == new]
-
-
-def _settings_changed(a: Replicate, b: Replicate, named: frozenset[str]) -> list[str]:
-    return asked_changes(_settings(a.asked, named), _settings(b.asked, named)) if a.asked and b.asked else []
+    its = new[-1].configuration_id
+    same = [process for process in old if process.configuration_id == its]
+    before = same or [process for process in old if process.configuration_id == old[-1].configuration_id]
+    after = [process for process in new if process.configuration_id == its]
+    x, y = before[-1].asked, after[-1].asked
+    different = changes(_settings(x, named), _settings(y, named)) if x and y else ()
+    if not different:
+        return by_speed(before, after, margin)
+    reason = Fact.of("speed.asks_otherwise", side=b.name, changes=different)
+    return Verdict("speed", "ERROR", side_of(after), reason, side_of(before), ITEM)
 
 
 def _settings(asked: Mapping[str, Any], named: frozenset[str]) -> dict[str, Any]:
@@ -185,23 +214,21 @@ def _settings(asked: Mapping[str, Any], named: frozenset[str]) -> dict[str, Any]
     return kept
 
 
-def _missing(old: Replicate, key: str, b: SpeedSide, named: frozenset[str]) -> Comparison:
-    lost = next((one for one in b.lost if _key(one.place, named) == key), None)
-    skipped = lost is not None and lost.status.startswith("skipped")
-    why = f"not timed in {b.name}: {lost.status}" if lost else f"missing: {b.name} has no timing of it"
-    return Comparison(
-        old.label, lost.label if lost else "", "SKIP" if skipped else "ERROR", why, None, 0, 0, "side by side",
-        advice="" if skipped else "time it: `harness run GRID`", configuration_ids=(old.configuration_id,),
-    )  # fmt: skip
+def _missing(old: Sequence[Process], key: str, b: SpeedSide, named: frozenset[str]) -> Verdict:
+    a = side_of(old)
+    lost = next((each for each in b.lost if _key(each.place, named) == key), None)
+    if lost is None:
+        reason = Fact.of("speed.missing", side=b.name)
+        return Verdict("speed", "ERROR", Side(a.label), reason, a, ITEM, todo=(Fact.of("speed.time_it"),))
+    reason = Fact.of("speed.lost", side=b.name, end=_end(lost))
+    if lost.status == "skipped":
+        return Verdict("speed", "SKIP", Side(lost.label), reason, a, ITEM)
+    return Verdict("speed", "ERROR", Side(lost.label), reason, a, ITEM, todo=(Fact.of("speed.time_it"),))
 
 
-def _otherwise(old: Replicate, new: Replicate, changes: Sequence[str], b: SpeedSide) -> Comparison:
-    why = f"missing: what {b.name} calls so asks for something else: {listed(changes, 8)}"
-    ids = (old.configuration_id, new.configuration_id)
-    return Comparison(old.label, new.label, "ERROR", why, None, 0, 0, "side by side", configuration_ids=ids)
+def _end(lost: Lost) -> Fact:
+    return Fact.of("speed.end", status=lost.status, message=lost.message)
 
 
-def _news(new: Replicate, a: SpeedSide) -> Comparison:
-    why = f"new: {a.name} has no timing of it"
-    ids = (new.configuration_id,)
-    return Comparison("", new.label, "SKIP", why, None, 0, 0, "side by side", SIDE_BY_SIDE, configuration_ids=ids)
+def _selected(place: Mapping[str, Any], wanted: Mapping[str, str]) -> bool:
+    return all(axis in place and names_value(value, place[axis]) for axis, value in wanted.items())

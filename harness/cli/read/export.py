@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from harness.disk import write_durably
-from harness.errors import NothingMeasured, SpecError, StoreError
+from harness.checks.speed.process import processes_of, session_starts
+from harness.disk import explained, write_durably
+from harness.errors import NothingMeasured, SpecError
 from harness.record.results import Results
 from harness.record.store import Store, store_grids
 from harness.report.speed.export import benchmark_json
-from harness.report.speed.processes import processes_of, session_starts
 from harness.text import listed, show
 
 Folder = Annotated[Path, typer.Argument(help="A grid's results: RESULTS/GRID.", show_default=False)]
@@ -50,11 +50,9 @@ def export(
     if out is None:
         print(text, end="")
         return
-    try:
+    with explained(out, "write"):
         out.parent.mkdir(parents=True, exist_ok=True)
         write_durably(out, text)
-    except OSError as error:
-        raise StoreError(f"{out}: cannot be written: {error.strerror or error}") from error
     print(f"wrote {out}: session {chosen} of {sessions[chosen][:16].replace('T', ' ')} UTC")
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from harness.checks.speed.process import Process, counted, place_of, processes_of, session_starts
 from harness.grid.cell import Cell
 from harness.grid.grid import Grid
 from harness.record.model import Record
@@ -22,9 +24,7 @@ from harness.report.speed.model import (
     TimingPlan,
     Unmeasured,
 )
-from harness.report.speed.processes import Process, counted, processes_of, session_starts
-from harness.report.speed.published import published_speed_ups
-from harness.report.speed.ratios import contrasts, scalings
+from harness.report.speed.ratios import contrasts, published_speed_ups, scalings
 from harness.stats.descriptive import describe
 from harness.stats.t import quantile
 
@@ -55,58 +55,45 @@ def build_throughput(plan: TimingPlan, records: Sequence[Record]) -> ThroughputP
     records = [record for record in records if record.configuration_id in plan.places]
     processes = processes_of(records)
     starts = session_starts(processes)
-    newest = {session: place for place, session in enumerate(starts)}
+    known = {key: [one for one in processes if one.configuration_id == key] for key in plan.places}
+    known = {key: group for key, group in known.items() if group}
+    shown = {key: _newest(group, list(starts)) for key, group in known.items()}
     namer = Namer(plan.places.values())
     labels = {key: namer.label(place) for key, place in plan.places.items()}
-    known: dict[str, list[Process]] = {}
-    for one in processes:
-        known.setdefault(one.record.configuration_id, []).append(one)
-    shown: dict[str, list[Process]] = {}
-    for key in plan.places:
-        if key in known:
-            session = min((one.session for one in known[key]), key=newest.__getitem__)
-            shown[key] = [one for one in known[key] if one.session == session]
-    rows = tuple(_row(labels[key], plan.places[key], group, known[key]) for key, group in shown.items())
-    compared = contrasts(plan, {key: [one.replicate for one in group] for key, group in known.items()})
-    every = [one for group in shown.values() for one in group]
-    used = {one.session for one in every}
+    compared = contrasts(plan, known)
+    used = Counter(process.session for group in shown.values() for process in group)
     return ThroughputPart(
         plan=plan,
-        sessions=tuple(
-            SessionFacts(session, start, sum(one.session == session for one in every))
-            for session, start in starts.items()
-            if session in used
-        ),
-        older_sessions=len(starts.keys() - used),
-        older_processes=len(processes) - len(every),
-        rows=rows,
+        sessions=tuple(SessionFacts(name, start, used[name]) for name, start in starts.items() if name in used),
+        older_sessions=len(starts.keys() - used.keys()),
+        older_processes=len(processes) - used.total(),
+        rows=tuple(_row(labels[key], plan.places[key], group, known[key]) for key, group in shown.items()),
         contrasts=tuple(one for one in compared if one.axis != "devices"),
         scaling=scalings(compared),
         published=published_speed_ups() if any(one.axis == "precision" for one in compared) else (),
         noisy=tuple(
-            NoisyProcess(labels[key], one.replicate.repeat, tuple(one.replicate.reasons))
+            NoisyProcess(labels[key], process.repeat, process.reasons)
             for key, group in shown.items()
-            for one in group
-            if not one.quiet
+            for process in group
+            if not process.quiet
         ),
         unmeasured=tuple(
-            Unmeasured(labels[key], _fate([r for r in records if r.configuration_id == key]))
+            Unmeasured(labels[key], _fate([record for record in records if record.configuration_id == key]))
             for key in plan.places
             if key not in shown
         ),
     )
 
 
+def _newest(group: Sequence[Process], newest_first: Sequence[str]) -> list[Process]:
+    """Those of the newest session that has any of them."""
+    session = min((process.session for process in group), key=newest_first.index)
+    return [process for process in group if process.session == session]
+
+
 def _place(cell: Cell) -> dict[str, Any]:
-    basics = {
-        "checkpoint": cell.checkpoint.name,
-        "precision": cell.precision,
-        "devices": cell.devices,
-        "engine": cell.engine,
-        "environment": cell.environment,
-    }
-    own = {axis: value for axis, value in cell.axes.items() if axis != "seed"}
-    return {**own, **{axis: value for axis, value in basics.items() if axis not in own}}
+    place = place_of(cell)
+    return place if "checkpoint" in place else {"checkpoint": cell.checkpoint.name, **place}
 
 
 def _fate(records: Sequence[Record]) -> str:
@@ -117,22 +104,22 @@ def _fate(records: Sequence[Record]) -> str:
 
 def _row(label: str, axes: Mapping[str, Any], group: Sequence[Process], known: Sequence[Process]) -> TimedRow:
     chosen = counted(group)
-    last = group[-1].record
+    last = group[-1]
     memory_of, memory = _memory(chosen)
-    flops = _flops(last.content_id, group, known)
+    flops = _flops(last.record.content_id, group, known)
     breakdown = next((one.timing.breakdown for one in group if one.timing.breakdown), None)
     steps = sum(one.timing.steps for one in chosen)
     return TimedRow(
         label=label,
         axes=axes,
         configuration_id=last.configuration_id,
-        environment_id=last.environment_id,
-        session=group[-1].session,
-        clock=group[-1].timing.clock,
+        environment_id=last.record.environment_id,
+        session=last.session,
+        clock=last.timing.clock,
         processes=len(group),
         quiet=sum(one.quiet for one in group),
         counted=len(chosen),
-        rate=spread([one.timing.median_samples_per_second for one in chosen]),
+        rate=spread([one.rate for one in chosen]),
         real_tokens_per_second=_median(chosen, lambda one: _over(one.timing.real_tokens, one.timing.seconds)),
         padding_efficiency=_median(chosen, lambda one: one.timing.padding_efficiency),
         step_ms={
@@ -174,11 +161,10 @@ def _flops(content_id: str | None, group: Sequence[Process], known: Sequence[Pro
 
 def _memory(group: Sequence[Process]) -> tuple[str | None, float | None]:
     """The highest peak, of the device where every process has that one."""
-    peaks = [one.record.measured.peak_memory_mib for one in group if one.record.measured]
-    for kind in ("device", "process"):
-        values = [peak[kind] for peak in peaks if kind in peak]
-        if values and len(values) == len(peaks):
-            return kind, max(values)
+    for kind, peaks in (("device", [one.memory_mib for one in group]), ("process", [one.process_mib for one in group])):
+        known = [peak for peak in peaks if peak is not None]
+        if known and len(known) == len(group):
+            return kind, max(known)
     return None, None
 
 

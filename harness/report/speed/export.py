@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import math
 import statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from harness.grid.cell import configuration_label
-from harness.report.speed.processes import Process, counted
+from harness.checks.speed.process import Process, counted, oldest_first
 
 FORMAT: Final = "5.1.0"
 """The version of pytest-benchmark whose files these are like."""
@@ -32,16 +32,16 @@ def benchmark_json(grid: str, processes: Sequence[Process]) -> str:
     """
     if not processes:
         raise ValueError("processes: none (allowed: at least 1)")
-    ordered = sorted(processes, key=lambda one: one.record.started)
+    ordered = oldest_first(processes)
     groups: dict[str, list[Process]] = {}
     for one in ordered:
-        groups.setdefault(one.record.configuration_id, []).append(one)
+        groups.setdefault(one.configuration_id, []).append(one)
     labels = _labels(groups)
     data = {
         "machine_info": _machine(ordered[0]),
         "commit_info": _commit(ordered[0]),
         "benchmarks": [_benchmark(grid, labels[key], group) for key, group in groups.items()],
-        "datetime": ordered[0].record.started,
+        "datetime": ordered[0].started,
         "version": FORMAT,
     }
     return json.dumps(data, ensure_ascii=True, allow_nan=False, indent=4) + "\n"
@@ -49,7 +49,7 @@ def benchmark_json(grid: str, processes: Sequence[Process]) -> str:
 
 def seconds_a_step(process: Process) -> float:
     """The seconds of an optimizer step, over all ranks, at the process' median rate."""
-    return process.timing.samples / process.timing.steps / process.replicate.rate
+    return process.timing.samples / process.timing.steps / process.rate
 
 
 def statistics_of(values: Sequence[float]) -> dict[str, Any]:
@@ -100,27 +100,24 @@ def _quartiles(data: Sequence[float]) -> tuple[float, float]:
 
 def _labels(groups: Mapping[str, Sequence[Process]]) -> dict[str, str]:
     """Each configuration's label; two of one label (an edited grid's) are told apart by their ids."""
-    labels = {key: _label(group[0]) for key, group in groups.items()}
-    every = list(labels.values())
-    return {key: f"{label} · {key[:8]}" if every.count(label) > 1 else label for key, label in labels.items()}
-
-
-def _label(one: Process) -> str:
-    asked = one.record.asked
-    return configuration_label(asked.checkpoint.name, asked.axes)
+    labels = Counter(group[0].label for group in groups.values())
+    return {
+        key: f"{group[0].label} · {key[:8]}" if labels[group[0].label] > 1 else group[0].label
+        for key, group in groups.items()
+    }
 
 
 def _benchmark(grid: str, label: str, group: Sequence[Process]) -> dict[str, Any]:
     chosen, first = counted(group), group[0]
-    asked, timing = first.record.asked, first.timing
+    timing = first.timing
     limits = [one.timing.limit.flops_per_second for one in chosen if one.timing.limit is not None]
     extra = {
         "unit": "seconds of an optimizer step at the process' median rate; a round is a process",
-        "configuration_id": first.record.configuration_id,
+        "configuration_id": first.configuration_id,
         "session": timing.session,
-        "samples_per_second": [one.replicate.rate for one in chosen],
+        "samples_per_second": [one.rate for one in chosen],
         "processes": len(group),
-        "not_quiet": {str(one.replicate.repeat): list(one.replicate.reasons) for one in group if not one.quiet},
+        "not_quiet": {str(one.repeat): list(one.reasons) for one in group if not one.quiet},
         "left_out": len(group) - len(chosen),
         "warmup_steps": timing.warmup_steps,
         "measured_steps": timing.steps,
@@ -128,12 +125,11 @@ def _benchmark(grid: str, label: str, group: Sequence[Process]) -> dict[str, Any
         "limit_flops_per_second": limits,
         "peak_memory_mib": _peaks(chosen),
     }
-    params = {axis: value for axis, value in asked.axes.items() if axis != "seed"}
     return {
         "group": grid,
         "name": label,
         "fullname": f"{grid}::{label}",
-        "params": params,
+        "params": dict(first.axes),
         "param": label,
         "extra_info": extra,
         "options": {"disable_gc": False, "min_rounds": len(chosen), "timer": "perf_counter", "warmup": True},

@@ -1,4 +1,4 @@
-"""Configurations side by side: ratios of speed along one axis, all other axes equal, over pairs of processes."""
+"""Ratios of speed: configurations side by side along one axis, over pairs of processes; published speed-ups."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from harness.checks.speed.compare import Replicate, newest_pairs
+from harness.checks.speed.process import Process, newest_pairs
 from harness.ids import canonical_json
+from harness.references import Reference, find
 from harness.report.format.labels import Namer, plain
-from harness.report.speed.model import Contrast, Scaling, TimingPlan
+from harness.report.speed.model import Contrast, PublishedSpeedUp, Scaling, TimingPlan
 from harness.stats.throughput import compare_pairs
 
 NOT_COMPARED: Final = frozenset({"checkpoint", "seed", "repeat"})
@@ -18,12 +19,28 @@ NOT_COMPARED: Final = frozenset({"checkpoint", "seed", "repeat"})
 BASES: Final[Mapping[str, str]] = {"precision": "fp32", "engine": "loop"}
 """What others are compared with where it was measured; on any other axis it is the grid's first value."""
 
+PUBLISHED: Final = (
+    ("hf-readme-cased-fp32", "hf-readme-cased-fp16"),
+    ("hf-readme-tf2-titanv-fp32", "hf-readme-tf2-titanv-amp"),
+    ("hf-readme-tf2-v100-fp32", "hf-readme-tf2-v100-amp"),
+    ("nvidia-pt-tf32", "nvidia-pt-amp"),
+    ("nvidia-tf-best-tf32", "nvidia-tf-best-fp16"),
+)
+"""References to MRPC trainings that differ in precision alone: (base, faster precision)."""
+
+PRINTED: Final[tuple[tuple[Any, str, str], ...]] = (
+    ("train_seconds", " s", "time of the training"),
+    ("second_epoch_seconds", " s", "time of the second epoch"),
+    ("train_samples_per_second", " samples/s", "rate"),
+)
+"""What a speed-up is made of, the first that both have: (metric, unit, what it is)."""
+
 _OWN_WORDS: Final = frozenset({"precision", "engine", "environment"})
 
 
-def contrasts(plan: TimingPlan, replicates: Mapping[str, Sequence[Replicate]]) -> tuple[Contrast, ...]:
-    """Every ratio along every axis, in the grid's order; `replicates` are by configuration_id, of all sessions."""
-    measured = {key: place for key, place in plan.places.items() if replicates.get(key)}
+def contrasts(plan: TimingPlan, processes: Mapping[str, Sequence[Process]]) -> tuple[Contrast, ...]:
+    """Every ratio along every axis, in the grid's order; `processes` are by configuration_id, of all sessions."""
+    measured = {key: place for key, place in plan.places.items() if processes.get(key)}
     namer = Namer(plan.places.values())
     found: list[Contrast] = []
     for axis in namer.axes:
@@ -40,7 +57,7 @@ def contrasts(plan: TimingPlan, replicates: Mapping[str, Sequence[Replicate]]) -
                     value=plan.places[key].get(axis),
                     over=plan.places[base].get(axis),
                 )
-                found.append(_compared(draft, newest_pairs(replicates[base], replicates[key]), plan.margin))
+                found.append(_compared(draft, newest_pairs(processes[base], processes[key]), plan.margin))
     return tuple(found)
 
 
@@ -83,13 +100,38 @@ def _what(axis: str, place: Mapping[str, Any], base: Mapping[str, Any]) -> str:
     return f"{value} over {over}" if axis in _OWN_WORDS else f"{axis}={value} over {over}"
 
 
-def _compared(draft: Contrast, pairs: Sequence[tuple[Replicate, Replicate]], margin: float) -> Contrast:
+def _compared(draft: Contrast, pairs: Sequence[tuple[Process, Process]], margin: float) -> Contrast:
     """The ratio over those pairs whose processes were both quiet."""
     if not pairs:
         return replace(draft, why="no session has both of them")
-    quiet = [(a.rate, b.rate) for a, b in pairs if not (a.reasons or b.reasons)]
+    quiet = [(a.rate, b.rate) for a, b in pairs if a.quiet and b.quiet]
     draft = replace(draft, session=pairs[0][0].session, pairs=len(quiet), left_out=len(pairs) - len(quiet))
     if not quiet:
         return replace(draft, why="in every pair a process was not quiet")
     speed = compare_pairs([a for a, _ in quiet], [b for _, b in quiet], margin)
     return replace(draft, ratio=speed.ratio, ci90=speed.ci90, detectable=speed.detectable)
+
+
+def published_speed_ups() -> tuple[PublishedSpeedUp, ...]:
+    """Published speed-ups of one precision over another, worked out from the registry's printed values."""
+    return tuple(_speed_up(find(base), find(other)) for base, other in PUBLISHED)
+
+
+def _speed_up(base: Reference, other: Reference) -> PublishedSpeedUp:
+    printed = {str(name): value.value for name, value in base.metrics.items()}
+    others = {str(name): value.value for name, value in other.metrics.items()}
+    for metric, unit, what in PRINTED:
+        a, b = printed.get(metric), others.get(metric)
+        if a is not None and b is not None:
+            ratio = b / a if metric == "train_samples_per_second" else a / b
+            sic = " (so printed: slower)" if ratio < 1 else ""
+            return PublishedSpeedUp(
+                precision=str(other.precision),
+                over=str(base.precision),
+                ratio=ratio,
+                checkpoint=base.checkpoint,
+                hardware=str(base.hardware),
+                printed=f"{what}: {a:g}{unit} and {b:g}{unit}{sic}",
+                source=base.source,
+            )
+    raise AssertionError(f"{base.id}, {other.id}: no figure that both have")

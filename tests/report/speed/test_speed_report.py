@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from harness.checks.speed.process import processes_of
 from harness.cli.app import run_command
 from harness.errors import NothingMeasured
 from harness.grid.cell import Cell
@@ -28,8 +29,7 @@ from harness.report.run.plots import figures
 from harness.report.speed.build import build_throughput, spread, timing_plan
 from harness.report.speed.export import benchmark_json, statistics_of
 from harness.report.speed.model import ThroughputPart
-from harness.report.speed.processes import processes_of
-from harness.report.speed.published import published_speed_ups
+from harness.report.speed.ratios import published_speed_ups
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 GRID = """

@@ -1,0 +1,130 @@
+"""The sides of `harness compare`: `PATH[:AXIS=VALUE,...]`, a grid's results or a speed baseline, read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from harness.checks.speed.baseline import (
+    MAX_BYTES,
+    WANTED,
+    SpeedBaseline,
+    parse_speed_baseline,
+    processes_of_baseline,
+    speed_baseline,
+    speed_baseline_text,
+)
+from harness.checks.speed.sides import SpeedSide, side_of_records
+from harness.disk import explained, write_durably
+from harness.errors import SpecError
+from harness.grid.file import name_of, read_bytes
+from harness.grid.select import split_values
+from harness.record.store import Store, store_grids
+from harness.text import listed, show
+
+SUFFIX: Final = ".json"
+HOW: Final = "time a grid that has a [throughput] table: `harness run GRID --select timed=true`"
+
+_ARGUMENT: Final = re.compile(r"(?P<path>.*?)(?::(?=[A-Za-z_]\w*\s*=)(?P<selector>.*))?", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class SideName:
+    """What the command line says of a side: a folder or file, and the values wanted of some axes."""
+
+    text: str
+    path: Path
+    wanted: Mapping[str, str]
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a speed baseline."""
+        return self.path.suffix == SUFFIX and not self.path.is_dir()
+
+    @property
+    def store(self) -> Store:
+        """The results that it names."""
+        folder = self.path.absolute()
+        return Store(folder.parent, folder.name)
+
+    def same_as(self, other: SideName) -> bool:
+        """Whether both name the same processes."""
+        return self.path.absolute() == other.path.absolute() and self.wanted == other.wanted
+
+
+def side_name(text: str) -> SideName:
+    """Read `PATH[:AXIS=VALUE[,AXIS=VALUE]]`.
+
+    Raises
+    ------
+    SpecError
+        For a selector that is none, or that names an axis twice.
+    """
+    match = _ARGUMENT.fullmatch(text)
+    assert match is not None  # every text has a path, if an empty one
+    wanted: dict[str, str] = {}
+    for part in split_values(match["selector"]) if match["selector"] else ():
+        axis, equals, value = (piece.strip() for piece in part.partition("="))
+        if not (axis and equals and value) or axis in wanted:
+            raise SpecError(f"{show(text)}: got {show(part)}; allowed AXIS=VALUE, each axis once, joined by commas")
+        wanted[axis] = value
+    return SideName(text, Path(match["path"]), wanted)
+
+
+def open_side(name: SideName) -> SpeedSide:
+    """Read a side's timing processes, all sessions of them.
+
+    Raises
+    ------
+    SpecError
+        For a place without any timing record, a bad file, or a selector that nothing has.
+    """
+    side = _from_file(name) if name.is_file else _from_store(name)
+    return side.narrowed(name.wanted)
+
+
+def save_side(name: SideName, path: Path, *, harness: str, date: str) -> SpeedBaseline:
+    """Write a side's sessions to a file, with the sessions that it has already; return what it holds.
+
+    Raises
+    ------
+    HarnessError
+        SpecError as `open_side`, or for another file name; StoreError where it cannot be written.
+    """
+    if path.suffix != SUFFIX:
+        raise SpecError(f"--save: got {show(str(path))}; allowed a file name that ends in {SUFFIX}")
+    side = open_side(name)
+    before = processes_of_baseline(_read(path)) if path.exists() else []
+    # What the side says of a process stands: it is the record itself.
+    kept = speed_baseline([*before, *side.processes], harness=harness, date=date)
+    with explained(path, "write"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_durably(path, speed_baseline_text(kept))
+    return kept
+
+
+def _read(path: Path) -> SpeedBaseline:
+    return parse_speed_baseline(read_bytes(path, WANTED, MAX_BYTES), name_of(path))
+
+
+def _from_file(name: SideName) -> SpeedSide:
+    return SpeedSide(name.text, tuple(processes_of_baseline(_read(name.path))))
+
+
+def _from_store(name: SideName) -> SpeedSide:
+    if not name.path.is_dir():
+        raise SpecError(f"{name.path}: no such folder; allowed a grid's results, such as results/GRID, or {WANTED}")
+    store = name.store
+    # An entry does not say that it is a timing cell's, but only such and failed ones have no score.
+    records = [store.record(entry) for entry in store.entries() if not entry.metrics]
+    timed = [record for record in records if record.asked.timing]
+    side = side_of_records(name.text, timed)
+    if not side.processes:
+        grids = [grid for grid in store_grids(name.path) if grid]
+        inside = f"; the grids in it are {listed(str(name.path / grid) for grid in grids)}" if grids else ""
+        failed = f" ({len(timed)} timing cells without a rate: {timed[-1].status})" if timed else ""
+        raise SpecError(f"{name.path}: holds no timing record{failed}; allowed a grid's timed results: {HOW}{inside}")
+    return side
