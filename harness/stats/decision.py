@@ -84,8 +84,10 @@ class Decision:
 
     `ci90` is the equivalence test's interval, `ci95` the difference test's (against a single run: a prediction
     interval), at these levels whatever `alpha`; `ci_pass` has the level 1 - 2 alpha: inside (-delta, delta) it is a
-    PASS. `p_collapse` is that of too many collapses (`stability.gated`). `barred` says that no number could have
-    changed an INCONCLUSIVE: too few runs, no spread. `label` qualifies the verdict.
+    PASS. `se_eq` goes with `ci90`, `ci_pass` and `p_tost`, `se_diff` with `ci95` and `p_diff`; `se_diff` is None where
+    these follow from no t law, but from that of a median or a best of k. `p_collapse` is that of too many collapses
+    (`stability.gated`). `barred` says that no number could have changed an INCONCLUSIVE: too few runs, no spread.
+    `label` qualifies the verdict.
     """
 
     outcome: Outcome
@@ -105,6 +107,8 @@ class Decision:
     barred: bool = False
     label: str = ""
     p_collapse: float | None = None
+    se_eq: float | None = None
+    se_diff: float | None = None
 
     @property
     def p_block(self) -> float | None:
@@ -152,7 +156,9 @@ def _nothing(e: Estimate, rule: Rule) -> Decision:
 
 def _same(e: Estimate, rule: Rule) -> Decision:
     point = (0.0, 0.0)
-    return replace(_nothing(e, rule), ci90=point, ci95=point, ci_pass=point, p_diff=1.0, p_tost=0.0)
+    return replace(
+        _nothing(e, rule), ci90=point, ci95=point, ci_pass=point, p_diff=1.0, p_tost=0.0, se_eq=0.0, se_diff=0.0
+    )
 
 
 def _numbers(e: Estimate, rule: Rule) -> Decision:
@@ -167,6 +173,8 @@ def _numbers(e: Estimate, rule: Rule) -> Decision:
         ci_pass=_interval(d, e.se_eq, df, rule.alpha),
         p_diff=_p_diff(e, rule.direction, d / e.se_diff, df),
         p_tost=below if rule.direction == "lower" else max(below, above),
+        se_eq=e.se_eq,
+        se_diff=e.se_diff if e.low_tail is None and e.ci95 is None else None,
     )
 
 
