@@ -38,8 +38,8 @@ class Speed:
 
     `ci90` is two-sided, so each bound is one-sided at .05; `p_slower` is the one-sided p against a ratio of 1 or
     more. `detectable` is the MDE: the relative slow-down found with 80 % power; a margin below it can be judged only
-    where the whole interval lies beyond it. `sd` is that of the log ratios, or of the baseline's log rates. `unit` is
-    what `n` counts. None: not computable.
+    where the whole interval lies beyond it. `sd` is that of the log ratios, or of the baseline's log rates. None: not
+    computable.
     """
 
     outcome: Outcome
@@ -51,7 +51,6 @@ class Speed:
     margin: float
     detectable: float | None
     sd: float | None = None
-    unit: Literal["pair", "session"] = "pair"
 
 
 def process_rate(seconds: Sequence[float], examples: Sequence[int], accelerator: bool) -> float:
@@ -127,8 +126,8 @@ def compare_sessions(baseline: Sequence[float], new: float, margin: float = MARG
     mean = _logs([new])[0] - math.fsum(history) / m
     few = f"{m} of at least {SESSIONS} baseline sessions: run side by side instead" if m < SESSIONS else ""
     if m < 2:
-        return replace(_unjudged(m, mean, margin, few), unit="session")
-    return replace(_judged(m, mean, own(history).value, math.sqrt(1 + 1 / m), margin, few), unit="session")
+        return _unjudged(m, mean, margin, few)
+    return _judged(m, mean, own(history).value, math.sqrt(1 + 1 / m), margin, few)
 
 
 def detectable_slowdown(sd: float, n: int, factor: float | None = None) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from harness.checks.verdict import Verdict
 from harness.record.results import SeedScore
 from harness.report.format.escape import clean
@@ -9,6 +11,9 @@ from harness.report.format.numbers import NONE, bounds, chance, degrees, points,
 from harness.report.verdicts.words import decision_of, digits
 from harness.stats.decision import Decision
 from harness.stats.throughput import Speed
+
+_UNITS: Final = {"speed.pairs": "pair", "speed.sessions": "session"}
+"""What was compared, by the code of what was found of the processes."""
 
 
 def score_figures(verdict: Verdict) -> dict[str, str]:
@@ -41,12 +46,11 @@ def score_figures(verdict: Verdict) -> dict[str, str]:
 
 def speed_figures(verdict: Verdict) -> list[str]:
     """What was compared, ratio, interval, change and MDE; dashes for what is not known."""
-    s = verdict.numbers
+    s, compared = verdict.numbers, _compared(verdict)
     if not isinstance(s, Speed):
-        return [NONE] * 5
+        return [compared, NONE, NONE, NONE, NONE]
     interval = f"{s.ci90[0]:.3f} to {s.ci90[1]:.3f}" if s.ci90 else NONE
     mde = NONE if s.detectable is None else f"{100 * s.detectable:.1f} %"
-    compared = f"{s.n} {s.unit}{'' if s.n == 1 else 's'}"
     return [compared, f"{s.ratio:.3f}", interval, f"{signed(100 * (s.ratio - 1), 1)} %", mde]
 
 
@@ -92,3 +96,10 @@ def _standard_errors(d: Decision) -> str:
     if d.se_eq is None or d.df is None:
         return NONE
     return f"{d.se_eq:.3f}, {'pivot' if d.se_diff is None else f'{d.se_diff:.3f}'}"
+
+
+def _compared(verdict: Verdict) -> str:
+    """`5 pairs`, `3 sessions`; a dash where none was."""
+    facts = [finding.fact for finding in verdict.findings if finding.fact.code in _UNITS]
+    count = facts[0].values.get("counted", 0) if facts else 0
+    return f"{count} {_UNITS[facts[0].code]}{'' if count == 1 else 's'}" if count else NONE

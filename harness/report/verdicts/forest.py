@@ -1,4 +1,4 @@
-"""The forest plot of verdicts on scores: a row each, difference and intervals against 0 and the margin's band, as SVG."""
+"""The forest plot of verdicts on scores: a row each, difference and intervals against 0 and the margin, as SVG."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def verdicts_from_json(text: str, name: str = "JSON") -> tuple[Head, tuple[Verdi
     except ValidationError as error:
         raise SpecError("\n".join(_problems(error, name))) from error
     again = envelope(found.head, found.verdicts, found.exit_code)
-    # What reading has changed or dropped was not ours: unknown keys, a number written as text, counts of other verdicts.
+    # What reading has changed or dropped was not ours: an unknown key, a number as text, counts of other verdicts.
     for place, got, known in _changes(data, again):
         raise SpecError(f"{name}: {place}: got {show(got)}; allowed {known}")
     return _with_facts(found.head), tuple(_with_facts(one) for one in found.verdicts)

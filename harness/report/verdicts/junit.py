@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final, Literal
 
-from harness.checks.verdict import Verdict
+from harness.checks.verdict import Finding, Verdict
 from harness.report.format.escape import clean
 from harness.report.format.junit_xml import Case, junit_xml
 from harness.report.verdicts.phrases import say
@@ -84,8 +84,17 @@ def _properties(v: Verdict) -> Iterator[tuple[str, object]]:
         yield from _of_speed(v.numbers)
     yield from [("margin_from", say(v.margin_from) if v.margin_from else None), ("adjusted_p", v.adjusted_p)]
     yield from [("detectable", v.detectable), ("more_seeds", v.more_seeds)]
-    for finding in v.failures:
-        yield from [(f"{finding.item}.step", finding.step), (f"{finding.item}.ratio", finding.ratio)]
+    for finding in v.findings:
+        yield from _of_finding(finding, values=family(v) == "speed")
+
+
+def _of_finding(finding: Finding, *, values: bool) -> Iterator[tuple[str, object]]:
+    """`gradient_norm_step` and `_ratio` of what failed; `device_memory_a`: the numbers in what was found."""
+    item = finding.item.replace(" ", "_")
+    if finding.outcome == "FAIL":
+        yield from [(f"{item}_step", finding.step), (f"{item}_ratio", finding.ratio)]
+    numbers = (pair for pair in finding.fact.values.items() if values and isinstance(pair[1], float | int))
+    yield from ((f"{item}_{name}", value) for name, value in numbers)
 
 
 def _of_scores(d: Decision) -> Iterator[tuple[str, object]]:
@@ -97,7 +106,7 @@ def _of_scores(d: Decision) -> Iterator[tuple[str, object]]:
 
 
 def _of_speed(s: Speed) -> Iterator[tuple[str, object]]:
-    yield from [("n", s.n), ("unit", s.unit), ("ratio", s.ratio), ("margin", s.margin), ("detectable", s.detectable)]
+    yield from [("n", s.n), ("ratio", s.ratio), ("margin", s.margin), ("detectable", s.detectable)]
     yield from [("ci90_low", s.ci90[0]), ("ci90_high", s.ci90[1])] if s.ci90 else []
     yield from [("sd", s.sd), ("p_slower", s.p_slower)]
 

@@ -12,11 +12,12 @@ from harness.report.format.table import table
 from harness.report.verdicts.figures import by_seed, difference, more, score_figures, score_text, speed_figures
 from harness.report.verdicts.forest import forest_caption
 from harness.report.verdicts.phrases import say
-from harness.report.verdicts.text import Notes, about, alike, facts, finding_lines, others, to_do, unseen
+from harness.report.verdicts.text import Notes, alike, behind, others, to_do, unseen
 from harness.report.verdicts.words import (
     HOW,
     LIMIT,
     Head,
+    check_name,
     counts_text,
     decision_of,
     digits,
@@ -27,7 +28,7 @@ from harness.report.verdicts.words import (
     metric_name,
     ordered,
     subject,
-    told,
+    what,
     word,
 )
 
@@ -53,8 +54,8 @@ def verdicts_markdown(
     if rest := "\n".join(_without_scores(every)):
         parts += ["Without a comparison of scores:", rest]
     parts += [*_speeds(every), *_runs(every)]
-    if behind := [part for group in alike(every) for part in _group(group, level + 1, causes)]:
-        parts += [f"{mark} Behind the verdicts", *behind, *_numbered(causes)]
+    if sections := [part for group in alike(every) for part in _group(group, level + 1, causes)]:
+        parts += [f"{mark} Behind the verdicts", *sections, *_numbered(causes)]
     for title, items in (("To do", to_do(every)), ("Waivers", [say(fact) for fact in head.waivers])):
         parts += [f"{mark} {title}", "\n".join(f"- {inline(item, LIMIT)}" for item in items)] if items else []
     if scores:
@@ -66,18 +67,11 @@ def verdicts_markdown(
 
 def verdict_section(verdict: Verdict, level: int, causes: Notes | None = None) -> list[str]:
     """One verdict under its own heading: what is behind it, and every run of what is no PASS; nothing without that."""
-    failed, kind = verdict.outcome != "PASS", family(verdict)
-    lines, runs = [], ""
-    if kind == "scores":
-        lines, runs = facts(verdict, runs=False), _by_seed(verdict) if failed else ""
-    elif kind == "speed":
-        lines = told(verdict, todo=False)
-    elif failed:
-        lines = [*finding_lines(verdict, causes or Notes()), *about(verdict), *map(say, verdict.notes)]
+    lines = behind(verdict, causes or Notes(), runs=False)
+    runs = _by_seed(verdict) if family(verdict) == "scores" and verdict.outcome != "PASS" else ""
     if not lines and not runs:
         return []
-    metric = f", {inline(metric_name(verdict))}" if decision_of(verdict) else ""
-    heading = f"{'#' * level} {word(verdict)}, {verdict.check}: {inline(subject(verdict), LIMIT)}{metric}"
+    heading = f"{'#' * level} {word(verdict)}, {check_name(verdict)}: {inline(what(verdict), LIMIT)}"
     return [heading, *filter(None, ["\n".join(f"- {inline(line, LIMIT)}" for line in lines), runs])]
 
 
@@ -125,7 +119,8 @@ def shortened(text: str, limit: int, where: str) -> str:
 def runs_table(verdicts: Sequence[Verdict]) -> str:
     """A row each: verdict, check, run or runs, and what was found in one sentence."""
     rows = [
-        [word(one), inline(one.check), inline(subject(one), LIMIT), inline(say(one.reason), LIMIT)] for one in verdicts
+        [word(one), inline(check_name(one)), inline(subject(one), LIMIT), inline(say(one.reason), LIMIT)]
+        for one in verdicts
     ]
     return table(["Verdict", "Check", "Run or runs", "Found"], rows, "llll")
 

@@ -13,6 +13,7 @@ from harness.checks.verdict import Verdict
 from harness.report.format.escape import clean
 from harness.report.format.labels import listed
 from harness.report.format.numbers import NONE, points, signed
+from harness.report.verdicts.diff import difference_lines
 from harness.report.verdicts.figures import by_seed, difference, score_figures, score_of, score_text, speed_figures
 from harness.report.verdicts.phrases import say
 from harness.report.verdicts.words import (
@@ -20,6 +21,7 @@ from harness.report.verdicts.words import (
     LIMIT,
     Head,
     apart,
+    check_name,
     counts_text,
     decision_of,
     family,
@@ -27,7 +29,6 @@ from harness.report.verdicts.words import (
     full_stop,
     grouped,
     head_lines,
-    heading,
     level_text,
     metric_name,
     ordered,
@@ -37,6 +38,7 @@ from harness.report.verdicts.words import (
     sentence,
     subject,
     told,
+    what,
     word,
 )
 
@@ -105,7 +107,7 @@ def facts(verdict: Verdict, *, runs: bool = True) -> list[str]:
     if failed:
         lines += _runs(v) if runs else []
         lines += [full_stop(clean(text, LIMIT)) for text in [outlook(v)] if text]
-    return lines + [*about(v), *(f"Evidence: {clean(say(fact), LIMIT)}" for fact in v.notes)]
+    return [*lines, *about(v), *(f"Evidence: {clean(say(fact), LIMIT)}" for fact in v.notes)]
 
 
 def about(verdict: Verdict) -> list[str]:
@@ -145,9 +147,18 @@ def unseen(verdicts: Sequence[Verdict]) -> list[str]:
     return sorted({say(fact) for verdict in verdicts for fact in verdict.not_available})
 
 
-def finding_lines(verdict: Verdict, causes: Notes) -> list[str]:
-    """What made the outcome, a line each, with the number of what such a thing usually means."""
-    return [causes(clean(text, LIMIT), cause) for text, cause in found(verdict)]
+def behind(verdict: Verdict, causes: Notes, *, runs: bool = True) -> list[str]:
+    """What is behind a verdict, a line each; `causes` numbers what a finding usually means, `runs` as in `facts`."""
+    if family(verdict) == "scores":
+        return facts(verdict, runs=runs)
+    if family(verdict) == "speed":
+        return told(verdict, todo=False)
+    if verdict.check == "diff":
+        return difference_lines(verdict)
+    if verdict.outcome == "PASS":
+        return []
+    lines = [causes(clean(text, LIMIT), cause) for text, cause in found(verdict)]
+    return [*lines, *about(verdict), *(clean(say(fact), LIMIT) for fact in verdict.notes)]
 
 
 def _tables(every: Sequence[Verdict]) -> Iterator[str]:
@@ -176,15 +187,13 @@ def _behind(every: Sequence[Verdict], causes: Notes) -> Iterator[str]:
     """A block for each verdict that has more to say than its row; passes of runs are counted elsewhere."""
     for group in alike(every):
         one = group[0]
-        lines = [f"and {len(group) - 1} more runs alike: {clean(others(group), LIMIT)}"] if len(group) > 1 else []
-        if family(one) == "scores":
-            lines += facts(one)
-        elif family(one) == "speed":
-            lines += told(one, todo=False)
-        elif one.outcome != "PASS" or len(every) == 1:
-            lines += [*finding_lines(one, causes), *about(one), *(clean(say(fact), LIMIT) for fact in one.notes)]
+        lines = behind(one, causes)
         if lines:
-            yield "\n".join([_wrapped(heading(one), "", "    "), *(_wrapped(line, "    ", "      ") for line in lines)])
+            more = [f"and {len(group) - 1} more runs alike: {clean(others(group), LIMIT)}"] if len(group) > 1 else []
+            head = f"{word(one)} {check_name(one)}: {clean(what(one), LIMIT)}"
+            yield "\n".join(
+                [_wrapped(head, "", "    "), *(_wrapped(line, "    ", "      ") for line in [*more, *lines])]
+            )
 
 
 def _passes(every: Sequence[Verdict]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from typing import Final, Literal
 from harness.checks.verdict import Check, Fact, Finding, Inconclusive, Verdict, worst_first
 from harness.report.format.escape import clean
 from harness.report.format.numbers import bounds, chance, signed, trimmed
-from harness.report.verdicts.causes import cause_text
+from harness.report.verdicts.causes import cause_text, finding_text
 from harness.report.verdicts.phrases import say
 from harness.stats.decision import Decision
 
@@ -46,6 +46,9 @@ _NOUNS: Final[Mapping[Kind, str]] = {
     "check": "judgement", "verify": "check", "compare": "configuration", "diff": "comparison",
     "baseline": "configuration",
 }  # fmt: skip
+_PLAIN: Final = "speed.interval"
+"""The reason of a speed that passes by its interval alone, which its row shows."""
+
 _SEPARATOR: Final = " · "
 """What stands between the parts of a configuration's label (`grid.cell.configuration_label`)."""
 
@@ -89,7 +92,7 @@ def family(verdict: Verdict) -> Family:
 
 
 def ordered(verdicts: Iterable[Verdict]) -> list[Verdict]:
-    """The worst outcome first, a waived FAIL after what is red; within an outcome by check, pairs before single runs."""
+    """The worst outcome first, a waived FAIL after what is red; of one outcome by check, pairs before single runs."""
     return worst_first(sorted(verdicts, key=lambda one: _ORDER.index(one.check)))
 
 
@@ -136,18 +139,22 @@ def grouped(verdicts: Iterable[Verdict]) -> list[tuple[str, Check, str, list[str
 
 
 def subject(verdict: Verdict) -> str:
-    """`minilm · fp16 against REFERENCE`; what two sides share is said once: `minilm: fp16 against fp32`."""
-    ours, theirs = verdict.subject.label, verdict.against.label if verdict.against else ""
-    if not ours or not theirs:
-        return ours or theirs
+    """`minilm · fp16 against REFERENCE`; what two sides share is said once: `minilm: fp16 against fp32`.
+
+    Of two runs the first, A, comes first.
+    """
+    sides = [verdict.subject.label, verdict.against.label if verdict.against else ""]
+    if not all(sides):
+        return "".join(sides)
     if verdict.check in ("quality", "baseline", "stability"):
-        return f"{ours} against {theirs}"
-    if ours == theirs:
-        return ours
-    parts, others = ours.split(_SEPARATOR), theirs.split(_SEPARATOR)
-    shared = [part for part in parts if part in others]
-    said = [_SEPARATOR.join(part for part in each if part not in shared) or "the same" for each in (parts, others)]
-    return f"{_SEPARATOR.join(shared)}: {said[0]} against {said[1]}" if shared else f"{ours} against {theirs}"
+        return " against ".join(sides)
+    if sides[0] == sides[1]:
+        return sides[0]
+    if family(verdict) == "runs":
+        sides.reverse()
+    shared = [part for part in sides[0].split(_SEPARATOR) if part in sides[1].split(_SEPARATOR)]
+    own = " against ".join(apart(side, _SEPARATOR.join(shared)) or "the same" for side in sides)
+    return f"{_SEPARATOR.join(shared)}: {own}" if shared else " against ".join(sides)
 
 
 def apart(label: str, other: str) -> str:
@@ -161,10 +168,14 @@ def metric_name(verdict: Verdict) -> str:
     return "F1" if verdict.item == "f1" else verdict.item
 
 
-def heading(verdict: Verdict) -> str:
-    """`FAIL quality: minilm · fp16 against REFERENCE, accuracy`."""
-    metric = f", {clean(metric_name(verdict))}" if decision_of(verdict) else ""
-    return f"{word(verdict)} {verdict.check}: {clean(subject(verdict), LIMIT)}{metric}"
+def check_name(verdict: Verdict) -> str:
+    """`quality`, `invariants: accumulation`."""
+    return f"{verdict.check}: {verdict.item}" if family(verdict) == "runs" and verdict.item else verdict.check
+
+
+def what(verdict: Verdict) -> str:
+    """`minilm · fp16 against REFERENCE, accuracy`: whom it is about, and what was compared."""
+    return f"{subject(verdict)}, {metric_name(verdict)}" if decision_of(verdict) else subject(verdict)
 
 
 def sentence(verdict: Verdict) -> str:
@@ -202,7 +213,7 @@ def told(verdict: Verdict, *, todo: bool = True) -> list[str]:
         parts = [sentence(verdict), reason(verdict)]
     elif family(verdict) == "runs":
         parts = [": ".join(filter(None, pair)) for pair in found(verdict)]
-    elif verdict.outcome == "PASS":
+    elif verdict.outcome == "PASS" and verdict.reason.code == _PLAIN:
         parts = []
     if todo and (ahead := outlook(verdict)) and verdict.outcome != "PASS":
         parts.append(f"To do: {ahead}" if family(verdict) == "speed" else ahead)
@@ -217,7 +228,7 @@ def found(verdict: Verdict) -> list[tuple[str, str]]:
     The reason alone where no finding did.
     """
     made = [finding for finding in verdict.findings if finding.outcome == verdict.outcome != "PASS"]
-    return [(_finding_text(finding), _cause_text(finding)) for finding in made] or [(say(verdict.reason), "")]
+    return [(finding_text(finding), _cause_text(finding)) for finding in made] or [(say(verdict.reason), "")]
 
 
 def holm(verdict: Verdict) -> str:
@@ -280,12 +291,6 @@ def _place(verdict: Verdict, d: Decision) -> str:
     if float(size) == 0:
         return f"No difference from {other} to {places} decimals" if d.difference else f"Equal to {other}"
     return f"{size} points {'below' if d.difference < 0 else 'above'} {other}"
-
-
-def _finding_text(finding: Finding) -> str:
-    """The finding's sentence, with its item before it unless it names it itself."""
-    text = say(finding.fact)
-    return text if text.lower().startswith(finding.item.lower()) else f"{finding.item}: {text}"
 
 
 def _cause_text(finding: Finding) -> str:
