@@ -198,8 +198,8 @@ def _by_seed(v: Verdict) -> str:
         name = "F1" if v.item == "f1" else metric_name(v).capitalize()
         heads = ["Seed", f"{inline(name)} here", "There", "Difference"]
         rows = [
-            [str(seed), *(inline(score_text(one, v.item)) for one in pair), signed(difference(*pair, v.item))]
-            for seed, *pair in by_seed(v)
+            [str(seed), *(inline(score_text(one, v.item)) for one in (a, b)), signed(difference(a, b, v.item))]
+            for seed, a, b in by_seed(v)
         ]
         return table(heads, rows, "rrrr")
     rows = [

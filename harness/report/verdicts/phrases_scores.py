@@ -9,20 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from harness.text import listed, show
+from harness.report.verdicts.phrases_recipe import BASELINE, RECIPE, many
 
 SHOWN: Final = 10
 
 Phrases = Mapping[str, str | Callable[..., str]]
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
-def _in_all(items: Sequence[str], most: int, joint: str = ", ") -> str:
-    more = f"{joint}and {len(items) - most} more" if len(items) > most else ""
-    return joint.join(items[:most]) + more
 
 
 def _judged(scores: str, because: str = "", withheld: str = "", after: str = "", differs: Sequence[str] = ()) -> str:
@@ -52,7 +43,7 @@ def _after_holm(p: float | None, family: int) -> str:
 
 DECISION: Final[Phrases] = {
     "judged": _judged,  # scores, because, withheld, after (facts), differs (facts): the reason of what has numbers
-    "difference": "difference {difference:+.2f} points, 90 % CI [{low:+.2f}, {high:+.2f}], margin {margin:.2f}",
+    "score.difference": "difference {difference:+.2f} points, 90 % CI [{low:+.2f}, {high:+.2f}], margin {margin:.2f}",
     "runs.few": "{n} of at least {least} runs",
     "runs.equal": "sd = 0: all runs are equal",
     "runs.identical": "equal bit for bit at every seed",
@@ -110,7 +101,8 @@ QUALITY: Final[Phrases] = {
     "reference.refused": "not to be compared: {why}",
     "reference.no_accuracy": "no accuracy is published; F1 is reported only",
     "reference.no_seeds": "no number of seeds gives a verdict against this reference",
-    "recipe.more_runs": "more runs bring no verdict while recipes differ: run the reference's, or declare them harmless",
+    "recipe.more_runs": "more runs bring no verdict while recipes differ: run the reference's, or declare them "
+    "harmless",
     "margin.declared": "{points:g} points, as declared",
     "margin.default": "{points:g} points, the default: no spread is published of this recipe",
     "margin.few": "{points:g} points, the default: fewer than {least} runs make it no wider "
@@ -126,54 +118,6 @@ QUALITY: Final[Phrases] = {
     "runs.below": _below,
     "runs.too_low": "below {floor:.2f}: too low for luck, though {runs} runs are no verdict",
     "pass.single": _single_pass,
-}
-
-
-def _differs(field: str, run: Any, reference: Any) -> str:
-    return f"{field}: run {_plain(run)}, reference {_plain(reference)}"
-
-
-def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else show(value)
-
-
-def _config(config: Mapping[str, Any]) -> str:
-    changed = ", ".join(f"{name} = {show(value)}" for name, value in config.items())
-    return f"config: run with {changed}, reference with the checkpoint's own"
-
-
-def _task(run: str, reference: str, counts: Sequence[int] = (), known: Sequence[int] = ()) -> str:
-    if not counts:
-        return f"task: run {run}, reference {reference}"
-    here = f"{counts[1]} positive of {counts[0]} validation examples"
-    return f"task: run {run} ({here}), reference {reference} ({known[1]} of {known[0]})"
-
-
-def _max_steps(run: int, steps: int | None = None, epochs: float | None = None) -> str:
-    length = f"{steps} steps" if steps else f"{'all its' if epochs is None else epochs} epochs"
-    return f"max_steps: run {run} steps, reference {length}"
-
-
-def _versions(versions: Sequence[Sequence[str]]) -> str:
-    return "versions: " + "; ".join(f"{name} {here} here, {there} there" for name, here, there in versions)
-
-
-RECIPE: Final[Phrases] = {
-    "recipe.differs": _differs,
-    "recipe.checkpoint_config": _config,
-    "recipe.task": _task,  # counts, known: (examples, positives) of the validation splits
-    "recipe.max_steps": _max_steps,
-    "recipe.dropout": "dropout: run without, reference with the checkpoint's own",
-    "recipe.same_data": "data read from {task}: as many examples and positives as {reference}",
-    "recipe.no_checkpoint": "the reference does not say its checkpoint",
-    "recipe.head": "the head is seeded here; a model built before the seed is set, as in the course, has a random one",
-    "recipe.loss_kwargs": "accepts_loss_kwargs = false: the training loop scales the loss, not the model",
-    "recipe.resumed": "stopped and resumed at step {step}",
-    "recipe.precision_unstated": "the reference does not state its precision ({precision} is taken)",
-    "recipe.unknown": lambda fields: f"not known of the reference: {', '.join(fields)}",
-    "recipe.reference_has": lambda field, value: f"the reference has {field} = {show(value)}",
-    "recipe.versions": _versions,  # versions: (package, here, there)
-    "asked.changed": "{field} {before} -> {after}",
 }
 
 
@@ -273,20 +217,20 @@ def _seeds(more: int, sd: float, where: str = "", seconds: float | None = None) 
     took = f" (about {_minutes(seconds)} of runs)" if seconds else ""
     gives = "gives" if more == 1 else "give"
     return (
-        f"{_many(more, 'more seed')}{where}{took} {gives} an 80 % chance of a verdict if the true difference is 0 "
+        f"{many(more, 'more seed')}{where}{took} {gives} an 80 % chance of a verdict if the true difference is 0 "
         f"(planned with sd {sd:.2f})"
     )
 
 
 def _baseline_seeds(more: int | None, most: int) -> str:
-    number = f"not even {most} seeds" if more is None else f"{_many(more, 'more seed')} on each side"
+    number = f"not even {most} seeds" if more is None else f"{many(more, 'more seed')} on each side"
     return f"{number} give an 80 % chance of a verdict if the true difference is 0"
 
 
 SEEDS: Final[Phrases] = {
     # `against` is a name ("a single run", "fp32") or the fact "target"; `where`: "" or " in both".
     "seeds.detectable": "these runs find a true difference of {points:.1f} points with a power of 80 %",
-    "seeds.least": lambda more, where="": f"{_many(more, 'more seed')}{where} would be the least that can be judged",
+    "seeds.least": lambda more, where="": f"{many(more, 'more seed')}{where} would be the least that can be judged",
     "seeds.equal": "runs that are all equal are no sample: look for what makes them so",
     "seeds.collapses": "the scores of the ok runs alone would pass: fewer collapses are what it takes",
     "seeds.none": "no number of seeds gives an 80 % chance of a verdict within {margin:.2f} points of {against} "
@@ -298,80 +242,6 @@ SEEDS: Final[Phrases] = {
     "seeds.each_side": _baseline_seeds,
 }
 
-
-def _absent(runs: Sequence[str]) -> str:
-    """`runs` are facts "run.absent"; the first three, the rest counted."""
-    return _in_all(runs, 3, "; ")
-
-
-def _absent_run(seed: int | None, status: str, why: str) -> str:
-    place = "" if seed is None else f"seed {seed}: "
-    return f"{place}{why}" if status == "missing" else f"{place}{status}, {why}"
-
-
-def _missing(missing: str, outcome: str = "", others: str = "") -> str:
-    return f"{missing}; the others: {outcome}, {others}" if outcome else missing
-
-
-def _departure(layer: str, seeds: Sequence[int], change: str = "", cause: str = "") -> str:
-    at = f"at seed{'' if len(seeds) == 1 else 's'} {listed(seeds, 12)}"
-    what = f"{layer} {change}" if change else f"first difference: {layer}"
-    return f"{what} {at}{f'; usually means: {cause}' if cause else ''}"
-
-
-def _f1(difference: float, low: float | None = None, high: float | None = None) -> str:
-    interval = "" if low is None else f", 90 % CI [{low:+.2f}, {high:+.2f}]"
-    return f"F1: difference {difference:+.2f} points{interval}; reported, not judged"
-
-
-def _environment(changes: Sequence[str], configurations: Sequence[str] = ()) -> str:
-    whom = f", A -> B, for {_in_all(configurations, 4)}" if configurations else ""
-    return f"environment{whom}: {'; '.join(changes)}"
-
-
-def _waiver_use(use: str, failures: int, waiver: Mapping[str, str]) -> str:
-    place, number = "{configuration}, {check}".format(**waiver), _many(failures, "failure")
-    by = "waived by {author} until {expires}: {reason}".format(**waiver)
-    if use == "used":
-        return f"{place}: {number} {by}"
-    if use == "void":
-        void = "{author}: {reason}".format(**waiver)
-        return f"{place}: void since {waiver['expires']}, {number} no longer waived (by {void})"
-    return f"{place}: not needed, nothing fails; {by}"
-
-
-BASELINE: Final[Phrases] = {
-    "margin.baseline": "{points:g} points, the margin of this comparison",
-    "scores.no_seed": "no seed has an ok run on both sides",
-    "scores.no_side": "one side has no ok run",
-    "content.changed": "another checkpoint or other data ({before} -> {after}): scores cannot be compared",
-    "collapses.risen": "{k2} of {n2} runs collapsed, {k1} of {n1} before (p = {p:.4f})",
-    "collapses.before": "{k2} of {n2} runs collapsed, {k1} of {n1} before",
-    "run.absent": _absent_run,
-    "runs.absent": _absent,
-    "seeds.absent": "{count} of {planned} seeds without a score ({runs})",  # runs: fact "runs.absent"
-    "missing.seeds": _missing,  # missing: fact "seeds.absent"; others: why the rest is `outcome`
-    "missing.scores": "without a score in {side}: {runs}",
-    "missing.other": lambda side, changes: (
-        f"missing: what {side} calls so asks for something else: {listed(changes, 8)}"
-    ),
-    "missing": "missing: {side} has no such configuration",
-    "new": lambda side, runs="": f"new: {side} has no run of it" + (f" ({runs})" if runs else ""),
-    "nowhere": lambda a, b: f"no run on either side: {a or 'not planned'} / {b or 'not planned'}",
-    "unrelated": "A and B have no configuration in common: nothing can be compared",
-    "status.changed": "seed {seed}: {before} -> {after}",
-    "departure": _departure,  # cause: a fact, or empty
-    "fingerprints.unknown": lambda seeds: f"fingerprints: not available at seeds {listed(seeds)}",
-    "environment.changed": _environment,
-    "environment.change": "{field} {before} -> {after}",
-    "environment.machine": "another machine: scores are compared, speed would not be",
-    "environment.same": "same environment and machine: `harness verify --only repeat` tells whether runs repeat here",
-    "f1.difference": _f1,
-    "seeds.unpaired": "other seeds on each side: Welch's test, not paired",
-    "seeds.not_again": lambda seeds: f"not run again: seeds {listed(seeds)}",
-    "seeds.new": lambda seeds: f"not in the baseline: seeds {listed(seeds)}",
-    "waiver.use": _waiver_use,  # use: used, unused, void; waiver: configuration, check, author, expires, reason
-}
 
 SCORES: Final[Phrases] = {
     **DECISION, **SPREAD, **QUALITY, **RECIPE, **STABILITY, **PARITY, **SEEDS, **BASELINE,
