@@ -5,9 +5,9 @@ from __future__ import annotations
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
-from tabulate import tabulate
+from tabulate import SEPARATING_LINE, tabulate
 
 from harness.checks.verdict import Verdict
 from harness.report.format.escape import clean
@@ -167,7 +167,7 @@ def _tables(every: Sequence[Verdict]) -> Iterator[str]:
     if scores:
         notes = Notes()
         rows = [_score_row(verdict, notes) for verdict in scores]
-        yield _table(SCORE_HEADS, rows, "l" * len(SCORE_HEADS), tall=True)
+        yield _table(SCORE_HEADS, rows, "l" * len(SCORE_HEADS), ruled=True)
         yield _lines((f"[{number}] {clean(note, LIMIT)}" for note, number in notes.numbers.items()), "", "    ")
         yield _wrapped(HOW["scores"], "", "")
     speeds = [verdict for verdict in every if family(verdict) == "speed" and verdict.numbers]
@@ -239,17 +239,19 @@ def _score_row(v: Verdict, note: Notes) -> list[str]:
     ]
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], align: str, *, tall: bool = False) -> str:
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], align: str, *, ruled: bool = False) -> str:
     """Laid out by `tabulate`; the second column, of names, takes the room that the others leave."""
-    taken = [max(len(line) for row in (heads, *rows) for line in row[place].split("\n")) for place in range(len(heads))]
-    room = max(LEAST_NAME, WIDTH - sum(taken) + taken[1] - 2 * (len(heads) - 1))
-    cells: list[list[str]] = []
+    cells = [[text.split("\n") for text in row] for row in (heads, *rows)]
+    others = sum(max(len(line) for row in cells for line in row[place]) for place in range(len(heads)) if place != 1)
+    room = max(LEAST_NAME, WIDTH - others - 2 * (len(heads) - 1))
+    lines: list[Any] = [heads, SEPARATING_LINE]
     for row in rows:
-        cells += [[""] * len(heads)] if tall and cells else []
+        lines += [SEPARATING_LINE] if ruled and len(lines) > 2 else []
         names = (textwrap.fill(name, room, break_on_hyphens=False) for name in row[1].split("\n"))
-        cells.append([row[0], "\n".join(names), *row[2:]])
+        lines.append([row[0], "\n".join(names), *row[2:]])
     sides = [{"l": "left", "r": "right"}[side] for side in align]
-    text = tabulate(cells, headers=heads, tablefmt="simple", disable_numparse=True, colalign=sides)
+    # The heads are a row: as headers they would be padded beyond the width.
+    text = tabulate(lines, tablefmt="simple", disable_numparse=True, colalign=sides)
     return "\n".join(line.rstrip() for line in text.split("\n"))
 
 
