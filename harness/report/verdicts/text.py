@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from typing import Any, Final, Generic, TypeVar
 
 from tabulate import SEPARATING_LINE, tabulate
 
@@ -19,6 +19,7 @@ from harness.report.verdicts.phrases import say
 from harness.report.verdicts.words import (
     HOW,
     LIMIT,
+    Cause,
     Head,
     apart,
     check_name,
@@ -65,14 +66,17 @@ SCORE_HEADS: Final = (
 SPEED_HEADS: Final = ("verdict", "configuration", "compared", "ratio", "90 % interval", "change", "MDE")
 
 
-class Notes:
+N = TypeVar("N", bound=Hashable)
+
+
+class Notes(Generic[N]):
     """Notes numbered as they come, each once; `mark` is how a number stands behind a text."""
 
     def __init__(self, mark: str = " [{}]") -> None:
         self._mark = mark
-        self.numbers: dict[str, int] = {}
+        self.numbers: dict[N, int] = {}
 
-    def __call__(self, text: str, note: str) -> str:
+    def __call__(self, text: str, note: N | None) -> str:
         """The text, with its note's number where it has a note."""
         return text + self._mark.format(self.numbers.setdefault(note, len(self.numbers) + 1)) if note else text
 
@@ -80,13 +84,13 @@ class Notes:
 def verdicts_text(head: Head, verdicts: Sequence[Verdict]) -> str:
     """Return tables, then what is behind whatever is not a plain PASS, then the counts; lines of 120 columns."""
     every = ordered(verdicts)
-    causes = Notes()
+    causes = Notes[Cause]()
     blocks = [
         _lines(head_lines(head)),
         *_tables(every),
         "\n".join(_without_scores(every)),
         *_behind(every, causes),
-        _lines(f"[{number}] {clean(cause, LIMIT)}" for cause, number in causes.numbers.items()),
+        _lines(f"[{number}] {clean(': '.join(cause), LIMIT)}" for cause, number in causes.numbers.items()),
         _lines(_passes(every)),
         _listed("To do:", to_do(every)),
         _listed("Waivers:", [clean(say(fact), LIMIT) for fact in head.waivers]),
@@ -147,7 +151,7 @@ def unseen(verdicts: Sequence[Verdict]) -> list[str]:
     return sorted({say(fact) for verdict in verdicts for fact in verdict.not_available})
 
 
-def behind(verdict: Verdict, causes: Notes, *, runs: bool = True) -> list[str]:
+def behind(verdict: Verdict, causes: Notes[Cause], *, runs: bool = True) -> list[str]:
     """What is behind a verdict, a line each; `causes` numbers what a finding usually means, `runs` as in `facts`."""
     if family(verdict) == "scores":
         return facts(verdict, runs=runs)
@@ -165,7 +169,7 @@ def _tables(every: Sequence[Verdict]) -> Iterator[str]:
     """The table of scores with its notes, the table of speeds, and how to read each."""
     scores = [verdict for verdict in every if decision_of(verdict)]
     if scores:
-        notes = Notes()
+        notes = Notes[str]()
         rows = [_score_row(verdict, notes) for verdict in scores]
         yield _table(SCORE_HEADS, rows, "l" * len(SCORE_HEADS), ruled=True)
         yield _lines((f"[{number}] {clean(note, LIMIT)}" for note, number in notes.numbers.items()), "", "    ")
@@ -183,7 +187,7 @@ def _without_scores(every: Sequence[Verdict]) -> Iterator[str]:
         yield _wrapped("; ".join(clean(one, LIMIT) for one in subjects), " " * 14, " " * 16)
 
 
-def _behind(every: Sequence[Verdict], causes: Notes) -> Iterator[str]:
+def _behind(every: Sequence[Verdict], causes: Notes[Cause]) -> Iterator[str]:
     """A block for each verdict that has more to say than its row; passes of runs are counted elsewhere."""
     for group in alike(every):
         one = group[0]
@@ -198,7 +202,7 @@ def _behind(every: Sequence[Verdict], causes: Notes) -> Iterator[str]:
 
 def _passes(every: Sequence[Verdict]) -> Iterator[str]:
     runs = [verdict for verdict in every if family(verdict) == "runs"]
-    passed = Counter(verdict.check for verdict in runs if verdict.outcome == "PASS")
+    passed = Counter(check_name(verdict) for verdict in runs if verdict.outcome == "PASS")
     if passed and len(every) > 1:
         yield f"{'PASS':<13} " + ", ".join(f"{check} ({number})" for check, number in passed.items())
     if names := unseen(runs):
@@ -223,7 +227,7 @@ def _runs(v: Verdict) -> list[str]:
     return [f"{head}: {'; '.join(item.replace(' ', KEPT) for item in items)}"] if items else []
 
 
-def _score_row(v: Verdict, note: Notes) -> list[str]:
+def _score_row(v: Verdict, note: Notes[str]) -> list[str]:
     row, d = score_figures(v), decision_of(v)
     assert d is not None
     lower = ["only lower"] if d.direction == "lower" else []

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from harness.checks.verdict import ORDER, Finding, Verdict
+from harness.checks.verdict import Verdict
 from harness.checks.verify.checklist import Checklist, Pair
 from harness.record.model import Observed
 from harness.record.run import Run
-from harness.report.format.escape import clean, code, fenced, inline
+from harness.report.format.escape import fenced, inline
 from harness.report.format.numbers import NONE
 from harness.report.format.table import table
+from harness.report.verdicts.markdown import cause_lines, issue_link, runs_table, unseen_lines
+from harness.report.verdicts.text import Notes, alike, behind, others
+from harness.report.verdicts.words import LIMIT, Cause, check_name, counts_text, ordered, subject
 
 STEPS_SHOWN: Final = 8
 METHODS: Final = (
@@ -37,57 +39,27 @@ HOW: Final = (
 )
 
 
-def verification_text(verdicts: Sequence[Verdict]) -> str:
-    """Everything that is not a PASS in full, the passes counted; plain lines. Runs that fail alike share an entry."""
-    causes: dict[str, int] = {}
-    lines = []
-    for group in _alike(_worst_first(verdicts)):
-        one = group[0]
-        if one.outcome == "PASS":
-            continue
-        lines.append(f"{one.outcome:<13} {one.check}: {clean(shared_label(one.subject), 300)}")
-        if len(group) > 1:
-            lines.append(f"{'':13} and {len(group) - 1} more runs alike: {clean(_others(group), 300)}")
-        told = one.failures or [finding for finding in one.findings if finding.outcome == one.outcome]
-        lines += [f"    {line}" for line in (_lines(told, causes) or [clean(one.summary, 600)])]
-    lines += [f"[{number}] {cause}" for cause, number in causes.items()]
-    passed = Counter(verdict.check for verdict in verdicts if verdict.outcome == "PASS")
-    if passed:
-        lines.append(f"{'PASS':<13} " + ", ".join(f"{check} ({number})" for check, number in passed.items()))
-    unseen = sorted({name for verdict in verdicts for name in verdict.not_available})
-    if unseen:
-        lines.append(f"not available: {', '.join(unseen)}")
-    return "\n".join([*lines, counts_text(verdicts)])
-
-
-def counts_text(verdicts: Sequence[Verdict]) -> str:
-    """`31 checks: 2 FAIL, 28 PASS, 1 SKIP`."""
-    counts = Counter(verdict.outcome for verdict in verdicts)
-    return f"{len(verdicts)} checks: " + ", ".join(f"{counts[o]} {o}" for o in ORDER if counts[o])
-
-
 def verification_report(
     checklist: Checklist, verdicts: Sequence[Verdict], runs: Mapping[str, Run], command: str, generated_by: str
 ) -> str:
     """The same as Markdown, with the first steps of every pair that fails, side by side."""
     places = _environments([runs[cell.cell_id] for cell in checklist.cells if cell.cell_id in runs])
     versions = _versions(list(places.values()))
-    failed = [group for group in _alike(_worst_first(verdicts)) if group[0].outcome == "FAIL"]
+    every = ordered(verdicts)
+    failed = [group for group in alike(every) if group[0].outcome == "FAIL"]
     parts = [f"# Does training mean what it says? {inline(versions) or 'No run'}", _lead(verdicts)]
     parts += ["Made with:", fenced(command, "sh")]
     if failed:
         parts.append("## What fails")
         pairs: dict[tuple[str, ...], Pair] = {(p.base.cell_id, p.twin.cell_id): p for p in checklist.pairs}
-        causes: dict[str, int] = {}
+        causes = Notes[Cause]()
         for group in failed:
             parts += _failure(group, pairs, runs, causes)
-        parts += [f"[{number}] {_cause(cause)}" for cause, number in causes.items()]
+        parts += cause_lines(causes)
     if len(places) > 1:
         parts += ["## By environment", _by_environment(verdicts, runs, places)]
-    parts += ["## Every check", _all(verdicts)]
-    unseen = sorted({name for verdict in verdicts for name in verdict.not_available})
-    if unseen:
-        parts.append(f"Not available here, and so neither passed nor failed: {inline(', '.join(unseen), 600)}.")
+    parts += ["## Every check", runs_table(every)]
+    parts += unseen_lines(every)
     parts += ["## How it was checked", HOW, "\n".join(f"- {name}: {text}." for name, text in METHODS)]
     if places:
         parts += ["## Environment", _machine(places)]
@@ -97,21 +69,21 @@ def verification_report(
 def _lead(verdicts: Sequence[Verdict]) -> str:
     failures = [finding for verdict in verdicts for finding in verdict.failures]
     if not failures:
-        return f"No check fails: {counts_text(verdicts)}."
+        return f"No check fails: {counts_text(verdicts, 'check')}."
     upstream = sorted({finding.upstream for finding in failures if finding.upstream})
-    known = f" Known upstream: {', '.join(_issue(one) for one in upstream)}." if upstream else ""
-    return f"Training does not mean what it says here: {counts_text(verdicts)}.{known}"
+    known = f" Known upstream: {', '.join(issue_link(one) for one in upstream)}." if upstream else ""
+    return f"Training does not mean what it says here: {counts_text(verdicts, 'check')}.{known}"
 
 
 def _failure(
-    group: Sequence[Verdict], pairs: Mapping[tuple[str, ...], Pair], runs: Mapping[str, Run], causes: dict[str, int]
+    group: Sequence[Verdict], pairs: Mapping[tuple[str, ...], Pair], runs: Mapping[str, Run], causes: Notes[Cause]
 ) -> list[str]:
     one = group[0]
-    parts = [f"### {inline(one.check)}: {inline(shared_label(one.subject), 300)}"]
+    parts = [f"### {inline(check_name(one))}: {inline(subject(one), 300)}"]
     if len(group) > 1:
-        parts.append(f"And {len(group) - 1} more runs alike: {inline(_others(group), 400)}.")
-    parts.append("\n".join(f"- {inline(line, 600)}" for line in _lines(one.failures, causes)))
-    pair = pairs.get(one.cell_ids)
+        parts.append(f"And {len(group) - 1} more runs alike: {inline(others(group), 400)}.")
+    parts.append("\n".join(f"- {inline(line, LIMIT)}" for line in behind(one, causes)))
+    pair = pairs.get(_cell_ids(one))
     if pair is not None:
         base, twin = runs[pair.base.cell_id], runs[pair.twin.cell_id]
         rows = _side_by_side(base, twin)
@@ -119,15 +91,6 @@ def _failure(
             heads = ["Step", "Loss A", "Loss B", "B / A", "Gradient norm A", "Gradient norm B", "B / A"]
             parts += [f"A: {inline(pair.base.label)}. B: {inline(pair.twin.label)}.", table(heads, rows, "rrrrrrr")]
     return parts
-
-
-def _others(group: Sequence[Verdict]) -> str:
-    return ", ".join(dict.fromkeys(_apart(group[0].subject, other.subject) for other in group[1:]))
-
-
-def _cause(cause: str) -> str:
-    name, _, text = cause.partition(": ")
-    return f"{_issue(name)}: {inline(text, 600)}." if "#" in name else f"{inline(cause, 600)}."
 
 
 def _side_by_side(base: Run, twin: Run) -> list[list[str]]:
@@ -142,14 +105,6 @@ def _side_by_side(base: Run, twin: Run) -> list[list[str]]:
             row += [f"{a:.6f}", f"{b:.6f}", f"{b / a:.6f}" if a else NONE]
         rows.append(row)
     return rows
-
-
-def _all(verdicts: Sequence[Verdict]) -> str:
-    rows = [
-        [v.outcome, inline(v.check), inline(shared_label(v.subject), 300), inline(v.summary, 400)]
-        for v in _worst_first(verdicts)
-    ]
-    return table(["Verdict", "Check", "Run or runs", "Found"], rows, "llll")
 
 
 def _environments(runs: Sequence[Run]) -> dict[str, Observed]:
@@ -173,7 +128,7 @@ def _versions(places: Sequence[Observed]) -> str:
 
 def _by_environment(verdicts: Sequence[Verdict], runs: Mapping[str, Run], places: Mapping[str, Observed]) -> str:
     """A row an environment, a column a check: the worst outcome, with the ratio that it names first."""
-    checks = list(dict.fromkeys(verdict.check for verdict in verdicts if verdict.cell_ids))
+    checks = list(dict.fromkeys(check_name(verdict) for verdict in verdicts if verdict.measured))
     rows = []
     for label, observed in places.items():
         row = [inline(label), inline(observed.packages.get("transformers", NONE))]
@@ -181,8 +136,8 @@ def _by_environment(verdicts: Sequence[Verdict], runs: Mapping[str, Run], places
             here = [
                 verdict
                 for verdict in verdicts
-                if verdict.check == check
-                and any(c in runs and runs[c].record.asked.environment == label for c in verdict.cell_ids)
+                if check_name(verdict) == check
+                and any(c in runs and runs[c].record.asked.environment == label for c in _cell_ids(verdict))
             ]
             row.append(_worst(here))
         rows.append(row)
@@ -192,7 +147,7 @@ def _by_environment(verdicts: Sequence[Verdict], runs: Mapping[str, Run], places
 def _worst(verdicts: Sequence[Verdict]) -> str:
     if not verdicts:
         return NONE
-    worst = _worst_first(verdicts)[0]
+    worst = ordered(verdicts)[0]
     ratios = [f.ratio for f in worst.failures if f.ratio is not None and f.item in ("logged loss", "gradient norm")]
     largest = max(ratios, key=lambda ratio: abs(ratio - 1), default=1.0)
     return f"{worst.outcome} {largest:.3f} x" if abs(largest - 1) >= 5e-4 else worst.outcome
@@ -209,53 +164,6 @@ def _machine(places: Mapping[str, Observed]) -> str:
     return table(heads, rows, "l" * len(heads))
 
 
-def shared_label(subject: str) -> str:
-    """`a · b · c / a · b · d` as `a · b: c against d`: what two runs share is said once."""
-    first, slash, second = subject.partition(" / ")
-    if not slash:
-        return subject
-    a, b = first.split(" · "), second.split(" · ")
-    shared = [part for part in a if part in b]
-    rest = [" · ".join(part for part in parts if part not in shared) or "the same" for parts in (a, b)]
-    return f"{' · '.join(shared)}: {rest[0]} against {rest[1]}"
-
-
-def _apart(subject: str, other: str) -> str:
-    """What is another run's own in its label."""
-    known = subject.split(" · ")
-    return " · ".join(part for part in other.split(" · ") if part not in known) or "repeat=1"
-
-
-def _worst_first(verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """The worst outcome first; within it pairs before single runs: they say most."""
-    return sorted(verdicts, key=lambda verdict: (ORDER.index(verdict.outcome), verdict.check == "fidelity"))
-
-
-def _alike(verdicts: Sequence[Verdict]) -> list[list[Verdict]]:
-    """Verdicts of single runs that differ in nothing but the run and its digits, together."""
-    groups: dict[object, list[Verdict]] = {}
-    for number, verdict in enumerate(verdicts):
-        alike = tuple((f.item, f.ratio and round(f.ratio, 3), f.upstream) for f in verdict.failures)
-        key = (verdict.check, verdict.outcome, alike) if alike and verdict.check == "fidelity" else number
-        groups.setdefault(key, []).append(verdict)
-    return list(groups.values())
-
-
-def _lines(findings: Sequence[Finding], causes: dict[str, int]) -> list[str]:
-    lines = []
-    for finding in findings:
-        cause = ": ".join(filter(None, [finding.upstream or "usually", finding.meaning]))
-        mark = f" [{causes.setdefault(cause, len(causes) + 1)}]" if finding.upstream or finding.meaning else ""
-        lines.append(f"{clean(_sentence(finding), 600)}{mark}")
-    return lines
-
-
-def _sentence(finding: Finding) -> str:
-    """The finding's text with its item before it, unless it names it itself."""
-    named = finding.text.lower().startswith(finding.item.lower())
-    return finding.text if named else f"{finding.item}: {finding.text}"
-
-
-def _issue(name: str) -> str:
-    repository, _, number = name.partition("#")
-    return f"[{name}](https://github.com/{repository}/issues/{number})" if number.isdigit() else code(name)
+def _cell_ids(verdict: Verdict) -> tuple[str, ...]:
+    """Of the first of the pair, then of the second."""
+    return (*(verdict.against.cell_ids if verdict.against else ()), *verdict.subject.cell_ids)

@@ -20,6 +20,9 @@ Kind = Literal["check", "verify", "compare", "diff", "baseline"]
 Family = Literal["scores", "speed", "runs"]
 """How a verdict is shown: by its difference of scores, by its ratio of speeds, or by what was found in runs."""
 
+Cause = tuple[str, str]
+"""A known issue or "usually", and what such a difference means."""
+
 LIMIT: Final = 900
 """Longest text of one fact, in characters; the JSON has all of it."""
 
@@ -212,7 +215,7 @@ def told(verdict: Verdict, *, todo: bool = True) -> list[str]:
     if family(verdict) == "scores":
         parts = [sentence(verdict), reason(verdict)]
     elif family(verdict) == "runs":
-        parts = [": ".join(filter(None, pair)) for pair in found(verdict)]
+        parts = [": ".join(filter(None, [text, *(cause or ())])) for text, cause in found(verdict)]
     elif verdict.outcome == "PASS" and verdict.reason.code == _PLAIN:
         parts = []
     if todo and (ahead := outlook(verdict)) and verdict.outcome != "PASS":
@@ -222,13 +225,10 @@ def told(verdict: Verdict, *, todo: bool = True) -> list[str]:
     return [full_stop(clean(part, LIMIT)) for part in parts if part]
 
 
-def found(verdict: Verdict) -> list[tuple[str, str]]:
-    """(what was found, what such a thing usually means) of each finding that made the outcome.
-
-    The reason alone where no finding did.
-    """
+def found(verdict: Verdict) -> list[tuple[str, Cause | None]]:
+    """(what was found, its cause) of each finding that made the outcome; the reason alone where no finding did."""
     made = [finding for finding in verdict.findings if finding.outcome == verdict.outcome != "PASS"]
-    return [(finding_text(finding), _cause_text(finding)) for finding in made] or [(say(verdict.reason), "")]
+    return [(finding_text(finding), _cause(finding)) for finding in made] or [(say(verdict.reason), None)]
 
 
 def holm(verdict: Verdict) -> str:
@@ -293,7 +293,6 @@ def _place(verdict: Verdict, d: Decision) -> str:
     return f"{size} points {'below' if d.difference < 0 else 'above'} {other}"
 
 
-def _cause_text(finding: Finding) -> str:
-    if finding.upstream is None and finding.cause is None:
-        return ""
-    return ": ".join(filter(None, [finding.upstream or "usually", finding.cause and cause_text(finding.cause)]))
+def _cause(finding: Finding) -> Cause | None:
+    text = cause_text(finding.cause) if finding.cause else ""
+    return (finding.upstream or "usually", text) if finding.upstream or text else None
