@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from harness.checks.verdict import Verdict, exit_code
+from harness.checks.verdict import Fact, Verdict, exit_code
 from harness.cli.ci import add_step_summary, annotate
 from harness.cli.read.report import write_report
+from harness.grid.waivers import Use
 from harness.report.verdicts.forest import forest_svg
 from harness.report.verdicts.github import workflow_commands
 from harness.report.verdicts.json import verdicts_json
@@ -15,6 +16,14 @@ from harness.report.verdicts.junit import verdicts_junit
 from harness.report.verdicts.markdown import document, step_summary
 from harness.report.verdicts.text import verdicts_text
 from harness.report.verdicts.words import Head
+
+
+def waiver_facts(uses: Iterable[Use]) -> tuple[Fact, ...]:
+    """What became of a grid's waivers."""
+    return tuple(
+        Fact.of("waiver.use", use=use.state, failures=use.failures, waiver=use.waiver.model_dump(mode="json"))
+        for use in uses
+    )
 
 
 def hand_out(

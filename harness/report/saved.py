@@ -22,6 +22,14 @@ def saved_text(baseline: Baseline, path: Path) -> str:
     return "\n".join([*lines, *left_out_lines(baseline.left_out)])
 
 
+def made_text(name: str, baseline: Baseline) -> str:
+    """`before.json, 2026-11-22, harness 0.1.0, commit 3f2a9c01 (before the upgrade)`: one side of a comparison."""
+    changes = " with changes" if baseline.git_dirty else ""
+    commit = f", commit {clean(baseline.git_sha[:8])}{changes}" if baseline.git_sha else ""
+    note = f" ({clean(baseline.note)})" if baseline.note else ""
+    return f"{clean(name)}, {clean(baseline.date)}, harness {clean(baseline.harness)}{commit}{note}"
+
+
 def left_out_lines(left_out: Sequence[LeftOut]) -> list[str]:
     """A line for each run that is not in a baseline; beyond 20 the rest is counted by status."""
     lines = [

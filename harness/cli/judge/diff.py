@@ -43,10 +43,7 @@ def diff(
     first, second = (read_run(folder) for folder in folders)
     verdict = difference(first, second, EXACT if exact else tolerance_between(first, second))
     facts = (verdict.margin_from,) if verdict.margin_from else ()
-    sides = [
-        f"{side.label} ({folder})"
-        for side, folder in zip((verdict.against, verdict.subject), folders, strict=True)
-        if side
-    ]
-    head = Head("diff", "harness diff", command_line(), *sides, facts=facts)
+    sides = (verdict.against or verdict.subject, verdict.subject)
+    first_name, second_name = (f"{side.label} ({folder})" for side, folder in zip(sides, folders, strict=True))
+    head = Head("diff", "harness diff", command_line(), first_name, second_name, facts=facts)
     raise typer.Exit(hand_out(head, [verdict], as_json=as_json, junit=junit, out=out))

@@ -63,8 +63,8 @@ def verdicts_markdown(
     if scores:
         notes = Notes[str](" \\[{}]")
         numbers = _numbers(scores, notes)
-        lines = [(inline(note, LIMIT), number) for note, number in notes.numbers.items()]
-        parts += [f"{mark} To compute them again", numbers, *_numbered(lines), HOW["scores"]]
+        known = [(inline(note, LIMIT), number) for note, number in notes.numbers.items()]
+        parts += [f"{mark} To compute them again", numbers, *_numbered(known), HOW["scores"]]
     parts += [HOW["speed"]] if any(family(verdict) == "speed" for verdict in every) else []
     return "\n\n".join(parts) + "\n"
 

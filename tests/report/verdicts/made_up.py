@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from harness.checks.verdict import Fact, Outcome, Side, Verdict
 from harness.record.results import SeedScore
+from harness.report.verdicts.phrases import PHRASES
 from harness.report.verdicts.words import Head
 from harness.stats.decision import Decision, Estimate, Rule, decide
 from harness.stats.paired import paired
@@ -33,7 +34,7 @@ HEAD: Final = Head("check", "harness check", "harness check benchmarks/mrpc.toml
 
 def said(text: str) -> Fact:
     """A fact whose sentence is `text`: a code that has no phrase is shown as it is."""
-    return Fact(text)
+    return Fact("" if text in PHRASES else text)
 
 
 def runs(hits: Sequence[int], first: int = 1) -> tuple[SeedScore, ...]:

@@ -23,6 +23,7 @@ from harness.report.verdicts.github import workflow_command, workflow_commands
 from harness.report.verdicts.json import SCHEMA, verdicts_from_json, verdicts_json
 from harness.report.verdicts.junit import verdicts_junit
 from harness.report.verdicts.markdown import verdicts_markdown
+from harness.report.verdicts.phrases import PHRASES
 from harness.report.verdicts.text import verdicts_text
 from harness.stats.decision import Decision
 from harness.stats.throughput import compare_pairs
@@ -31,16 +32,17 @@ from tests.report.verdicts.made_up import HEAD, WAIVER, cases, check, decided, d
 ANY = st.text(st.characters(), max_size=60)
 NUMBER = st.none() | st.floats()
 PLAIN = st.none() | st.booleans() | st.integers() | st.floats() | ANY.filter(lambda text: text not in ("nan", "inf"))
+CODES = ANY.filter(lambda code: code not in PHRASES)
 VALUES = st.recursive(
     PLAIN,
     lambda inner: (
         st.lists(inner, max_size=2).map(tuple)
         | st.dictionaries(ANY, inner, max_size=2)
-        | st.builds(Fact, ANY, st.dictionaries(ANY, inner, max_size=2))
+        | st.builds(Fact, CODES, st.dictionaries(ANY, inner, max_size=2))
     ),
     max_leaves=4,
 )
-FACTS = st.builds(Fact, ANY, st.dictionaries(ANY, VALUES, max_size=3))
+FACTS = st.builds(Fact, CODES, st.dictionaries(ANY, VALUES, max_size=3))
 FINDINGS = st.builds(Finding, ANY, st.sampled_from(["PASS", "FAIL"]), FACTS, st.none() | st.integers(), NUMBER)
 LENIENT = replace(HEAD, inconclusive="pass")
 

@@ -175,7 +175,7 @@ class TestRuns:
         text = step_summary(VERIFY, RUNS)
         assert "| FAIL      | invariants: devices" in text
         assert "### FAIL, fidelity: m · fp32\n\nAnd 1 more runs alike: bf16.\n\n- steps: 4 instead of 3 \\[2\\]" in text
-        assert "- \\[1] o/r\\#1: scale" in text
+        assert "- \\[1] [o/r\\#1](https://github.com/o/r/issues/1): scale\n- \\[2] usually: too many" in text
         assert "Not available here, and so neither passed nor failed: tf32." in text
 
     def test_junit_and_annotations(self) -> None:
