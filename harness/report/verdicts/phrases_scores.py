@@ -61,7 +61,7 @@ DECISION: Final[Phrases] = {
 SPREAD: Final[Phrases] = {
     # What the reader of an sd must know of it (`stats.variance.Sd.note`).
     "spread.history_alone": "history alone",
-    "spread.unusable": "{history}, not used",  # history: "history of a single cell", "history without spread"
+    "spread.unusable": lambda cells: f"history {'of a single cell' if cells < 2 else 'without spread'}, not used",
     "spread.larger": "sd larger than history ({sd:.2f}, history {history:.2f})",
     "spread.differs": "not pooled: configurations of this recipe differ in sd (Levene p = {p:.4f})",
     "spread.shared_seeds": "seeds shared by cells count once (correlation {correlation:.2f})",
@@ -93,10 +93,19 @@ def _single_pass(margin: float, ordinary: bool) -> str:
     return f"against a single run a PASS says: the mean is within {margin:.2f} points of the number{draw}"
 
 
+def _scores(metric: str, mean: float, runs: int, target: str, label: str = "") -> str:
+    return f"{metric} {mean:.2f} over {runs} runs against {target}{f' ({label})' if label else ''}"
+
+
+def _run_or_best(best_of: int | None) -> str:
+    return "a single run" if best_of is None else f"the best of {best_of}"
+
+
 QUALITY: Final[Phrases] = {
-    "scores.reference": "{metric} {mean:.2f} over {runs} runs against {target}{label}",  # label: " (...)" or empty
+    "scores.reference": _scores,  # target: fact "target"; label: fact "provenance.unknown", or none
     "target": _target,
-    "provenance.unknown": "provenance unknown, taken as {taken_as}",  # taken_as: "a single run", "the best of 5"
+    "provenance.unknown": lambda best_of=None: f"provenance unknown, taken as {_run_or_best(best_of)}",
+    "run.single": "a single run",
     "scores.none": "none of {runs} runs has a score to judge",
     "reference.refused": "not to be compared: {why}",
     "reference.no_accuracy": "no accuracy is published; F1 is reported only",
@@ -213,13 +222,14 @@ def _minutes(seconds: float) -> str:
     return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
 
 
-def _seeds(more: int, sd: float, where: str = "", seconds: float | None = None) -> str:
+def _more_seeds(more: int, both: bool) -> str:
+    return f"{many(more, 'more seed')}{' in both' if both else ''}"
+
+
+def _seeds(more: int, sd: float, both: bool = False, seconds: float | None = None) -> str:
     took = f" (about {_minutes(seconds)} of runs)" if seconds else ""
-    gives = "gives" if more == 1 else "give"
-    return (
-        f"{many(more, 'more seed')}{where}{took} {gives} an 80 % chance of a verdict if the true difference is 0 "
-        f"(planned with sd {sd:.2f})"
-    )
+    chance = f"{'gives' if more == 1 else 'give'} an 80 % chance of a verdict if the true difference is 0"
+    return f"{_more_seeds(more, both)}{took} {chance} (planned with sd {sd:.2f})"
 
 
 def _baseline_seeds(more: int | None, most: int) -> str:
@@ -228,9 +238,9 @@ def _baseline_seeds(more: int | None, most: int) -> str:
 
 
 SEEDS: Final[Phrases] = {
-    # `against` is a name ("a single run", "fp32") or the fact "target"; `where`: "" or " in both".
+    # `against` is a name ("fp32"), or the fact "target" or "run.single"; `both`: seeds are added on both sides.
     "seeds.detectable": "these runs find a true difference of {points:.1f} points with a power of 80 %",
-    "seeds.least": lambda more, where="": f"{many(more, 'more seed')}{where} would be the least that can be judged",
+    "seeds.least": lambda more, both=False: f"{_more_seeds(more, both)} would be the least that can be judged",
     "seeds.equal": "runs that are all equal are no sample: look for what makes them so",
     "seeds.collapses": "the scores of the ok runs alone would pass: fewer collapses are what it takes",
     "seeds.none": "no number of seeds gives an 80 % chance of a verdict within {margin:.2f} points of {against} "

