@@ -117,10 +117,10 @@ def report_files(
         notes=notes,
         timings=timed_records,
     )
-    judgements = []
+    verdicts = []
     if cells and (grid.quality is not None or grid.reference):
-        judgements = judge_grid(grid, cells, store, entries, today())
-    return render(model, stem, judgements=judgements)
+        verdicts = judge_grid(grid, cells, store, entries, today())
+    return render(model, stem, verdicts=verdicts)
 
 
 def write_report(files: dict[str, str], folder: Path) -> list[Path]:

@@ -36,7 +36,8 @@ def speed(outcome: Any, a: str, b: str, reason: Fact, **values: Any) -> Verdict:
 FAILED = speed(
     "FAIL", "minilm · fp32 · old", "minilm · fp32 · new", said("the ratio is low"), numbers=SLOW, adjusted_p=0.0002
 )
-PASSED = speed("PASS", "tiny · fp32", "tiny · fp32", Fact.of("speed.interval"), numbers=ALIKE)
+INTERVAL = Fact.of("speed.interval", ratio=1.0, low=0.99, high=1.01, margin=0.05, detectable=0.01)
+PASSED = speed("PASS", "tiny · fp32", "tiny · fp32", INTERVAL, numbers=ALIKE)
 BUSY = speed(
     "INCONCLUSIVE", "big · bf16", "big · bf16", said("the machine was not quiet"), todo=(said("close programs"),)
 )
@@ -195,29 +196,24 @@ class TestRuns:
 
     def test_diff(self) -> None:
         def differs(layer: str, item: str, outcome: Any, cause: str | None = None) -> Finding:
-            return Finding(item, outcome, Fact.of("difference", item=item, layer=layer), cause=cause)
+            values = {"a": 1, "b": 2, "ratio": None, "where": None, "step": None}
+            return Finding(item, outcome, Fact.of("difference", item=item, layer=layer, **values), cause=cause)
 
         found = [
             differs("asked", "seed", "SKIP"),
             differs("exact", "initial weights", "FAIL", "another seed"),
             differs("trajectory", "loss", "INCONCLUSIVE"),
-            Finding("logits", "SKIP", Fact.of("consequence", item="logits")),
+            Finding("logits", "SKIP", Fact.of("consequence", item="logits", of="x")),
         ]
         head = Head("diff", "harness diff", a="m · seed 1 (old)", b="m · seed 2 (new)")
         one = run("m · seed 2", "FAIL", *found, check="diff", against=Side("m · seed 1"), reason=said("they differ"))
-        lines = [line.split(" (item")[0].replace("difference", "d") for line in verdicts_text(head, [one]).splitlines()]
+        text = verdicts_text(head, [one])
+        lines = text.splitlines()
         assert lines[:2] == ["A: m · seed 1 (old)", "B: m · seed 2 (new)"]
         assert "FAIL diff: m: seed 1 against seed 2" in lines
-        parts = "\n".join(lines)
-        order = [
-            "they differ",
-            "asked for otherwise:",
-            "first d:",
-            "usually means: another seed",
-            "(warning)",
-            "follows",
-        ]
-        places = [parts.index(part) for part in order]
+        order = ["they differ", "asked for otherwise: ", "first difference: ", "usually means: another seed"]
+        order += ["the trajectory, step by step: (warning) ", "follows from it: logits"]
+        places = [text.index(f"    {part}") for part in order]
         assert places == sorted(places)
         assert lines[-1] == "1 comparison: 1 FAIL"
 
