@@ -196,7 +196,7 @@ class TestRuns:
 
     def test_diff(self) -> None:
         def differs(layer: str, item: str, outcome: Any, cause: str | None = None) -> Finding:
-            values = {"a": 1, "b": 2, "ratio": None, "where": None, "step": None}
+            values = {"a": 1, "b": 2, "ratio": None, "where": None}
             return Finding(item, outcome, Fact.of("difference", item=item, layer=layer, **values), cause=cause)
 
         found = [
