@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from harness.checks.verdict import Inconclusive
 from harness.disk import write_durably
 from harness.errors import SpecError, StoreError
-from harness.report.verdicts.words import Inconclusive
 from harness.text import show
 
 SUMMARY_VARIABLE: Final = "GITHUB_STEP_SUMMARY"

@@ -16,6 +16,15 @@ Select = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
+Junit = Annotated[
+    Path | None, typer.Option("--junit", help="Write JUnit XML here, a test a verdict.", show_default=False)
+]
+Out = Annotated[
+    Path | None, typer.Option("--out", "-o", help="Write the verdicts as Markdown here.", show_default=False)
+]
+Inconclusive = Annotated[
+    str, typer.Option("--inconclusive", help="What INCONCLUSIVE means for the exit code: fail (3) or pass (0).")
+]
 Slots = Annotated[
     int | None,
     typer.Option("--slots", min=1, help="Cells at a time (default: what the machine holds).", show_default=False),

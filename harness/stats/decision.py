@@ -86,8 +86,10 @@ class Decision:
 
     `ci90` is the equivalence test's interval, `ci95` the difference test's (against a single run: a prediction
     interval), at these levels whatever `alpha`; `ci_pass` has the level 1 - 2 alpha: inside (-delta, delta) it is a
-    PASS. `barred` says that no number could have changed an INCONCLUSIVE: too few runs, no spread. `label` qualifies
-    the verdict. `largest_p`: see the function of that name.
+    PASS. `se_eq` goes with `ci90`, `ci_pass` and `p_tost`, `se_diff` with `ci95` and `p_diff`; `se_diff` is None where
+    these follow from no t law, but from that of a median or a best of k. `barred` says that no number could have
+    changed an INCONCLUSIVE: too few runs, no spread. `label` qualifies the verdict. `largest_p`: see the function of
+    that name.
     """
 
     outcome: Outcome
@@ -200,7 +202,7 @@ def _numbers(e: Estimate, rule: Rule) -> Mapping[str, Any]:
         "ci_pass": _interval(d, e.se_eq, df, rule.alpha),
         "p_diff": _p_diff(e, rule.direction, d / e.se_diff, df),
         "p_tost": below if rule.direction == "lower" else max(below, above),
-        "se_diff": e.se_diff,
+        "se_diff": e.se_diff if e.low_tail is None and e.ci95 is None else None,
         "se_eq": e.se_eq,
         "largest_p": largest_p(e, rule),
     }

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from harness.baselines.build import build_baseline
 from harness.baselines.file import SUFFIX, read_baseline, write_baseline
 from harness.baselines.model import Baseline, GridName
-from harness.checks.scores.against_baseline import Comparison, exit_code
 from harness.checks.scores.against_baseline import compare as compare_sides
+from harness.checks.scores.against_baseline import exit_code
 from harness.checks.scores.baseline_pair import Side
-from harness.cli.options import RESULTS, GridFile, Json, ResultsFolder, Select
+from harness.cli.ci import policy_of
+from harness.cli.options import RESULTS, GridFile, Inconclusive, Json, Junit, Out, ResultsFolder, Select
+from harness.cli.outputs import hand_out, waiver_facts
 from harness.errors import NothingMeasured, SpecError
 from harness.grid.grid import load_grid
 from harness.grid.select import select as select_cells
-from harness.grid.waivers import Use, Waiver, ledger
-from harness.record.provenance import now, provenance, today
+from harness.grid.waivers import Waiver, ledger
+from harness.record.provenance import command_line, now, provenance, today
 from harness.record.results import Results
 from harness.record.store import Store
-from harness.report.verdicts.baseline_text import comparison_text, left_out_lines, saved_text
+from harness.report.saved import left_out_lines, made_text, saved_text
+from harness.report.verdicts.words import Head
 from harness.stats.margin import PARITY
 from harness.text import show
 
@@ -78,9 +80,9 @@ def compare(
     margin: Annotated[
         float, typer.Option("--margin", help="The largest difference that counts as equal, points of accuracy.")
     ] = PARITY,
-    inconclusive: Annotated[
-        str, typer.Option("--inconclusive", help="fail: undecided is exit 3; pass: it is listed only.")
-    ] = "fail",
+    inconclusive: Inconclusive = "fail",
+    junit: Junit = None,
+    out: Out = None,
     as_json: Json = False,
 ) -> None:
     """Compare B with A: scores paired by seed, where runs part first, collapses, environments, what is missing or new.
@@ -91,20 +93,15 @@ def compare(
     """
     if not 0 < margin <= MOST_POINTS:
         raise SpecError(f"--margin: got {margin}; allowed above 0 to {MOST_POINTS:g} points")
-    policy: Literal["fail", "pass"]
-    if inconclusive == "fail":
-        policy = "fail"
-    elif inconclusive == "pass":
-        policy = "pass"
-    else:
-        raise SpecError(f"--inconclusive: got {show(inconclusive)}; allowed fail, pass")
+    policy = policy_of(inconclusive)
     first, second = _sides(a, b, results)
     day = today()
     found = compare_sides(first.side, second.side, margin=margin, waivers=second.waivers, today=day)
-    uses = ledger(second.waivers, found.judgements, day)
+    old, new = (made_text(side.name, side.results) for side in (first.side, second.side))
+    waivers = waiver_facts(ledger(second.waivers, found.verdicts, day))
+    head = Head("baseline", "harness baseline compare", command_line(), old, new, policy, found.facts, waivers)
     code = exit_code(found, inconclusive=policy)
-    print(_as_json(found, uses, code) if as_json else comparison_text(found, (first.side, second.side), uses))
-    raise typer.Exit(code)
+    raise typer.Exit(hand_out(head, found.verdicts, as_json=as_json, junit=junit, out=out, code=code))
 
 
 @dataclass(frozen=True)
@@ -160,16 +157,3 @@ def _results(
         note=" ".join(note.split()),
     )
     return grid.name, found, grid.waiver
-
-
-def _as_json(found: Comparison, uses: Sequence[Use], code: int) -> str:
-    data = {
-        "a": found.a,
-        "b": found.b,
-        "exit_code": code,
-        "environments": [asdict(one) for one in found.environments],
-        "judgements": [asdict(one) for one in found.judgements],
-        "departures": {key: [asdict(one) for one in several] for key, several in found.departures.items()},
-        "waivers": [use.text for use in uses],
-    }
-    return json.dumps(data, indent=1)

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 import typer
 
-from harness.checks.scores.gate import exit_code
 from harness.checks.scores.judge import judge_grid
-from harness.checks.scores.judgement import Judgement
-from harness.cli.ci import add_step_summary, annotate, policy_of
-from harness.cli.options import RESULTS, GridFile, Json, ResultsFolder, Select
-from harness.cli.read.report import write_report
+from harness.cli.ci import policy_of
+from harness.cli.options import RESULTS, GridFile, Inconclusive, Json, Junit, Out, ResultsFolder, Select
+from harness.cli.outputs import hand_out
 from harness.errors import NothingMeasured, SpecError
 from harness.grid.grid import load_grid
 from harness.grid.select import select as select_cells
 from harness.record.provenance import command_line, today
 from harness.record.results import Results
 from harness.record.store import Store
-from harness.report.verdicts.forest import forest_svg
-from harness.report.verdicts.github import workflow_commands
-from harness.report.verdicts.issue_text import issue_text
-from harness.report.verdicts.json import judgement_json
-from harness.report.verdicts.junit import to_junit
-from harness.report.verdicts.markdown import judgement_markdown, step_summary
-from harness.report.verdicts.text import judgement_text
+from harness.report.verdicts.issue import issue_text
+from harness.report.verdicts.words import Head
 
 FAIL_ON: Final = ("quality", "parity", "stability")
 
@@ -44,15 +35,9 @@ def check(
         list[str],
         typer.Option("--fail-on", help="Only these checks decide the exit code: quality, parity, stability."),
     ] = [*FAIL_ON],  # noqa: B006
-    inconclusive: Annotated[
-        str, typer.Option("--inconclusive", help="What INCONCLUSIVE means for the exit code: fail (3) or pass (0).")
-    ] = "fail",
-    junit: Annotated[
-        Path | None, typer.Option("--junit", help="Write JUnit XML here, a test a verdict.", show_default=False)
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Write the verdicts as Markdown here.", show_default=False)
-    ] = None,
+    inconclusive: Inconclusive = "fail",
+    junit: Junit = None,
+    out: Out = None,
     as_json: Json = False,
 ) -> None:
     """Judge a grid's results: quality against references, parity of precisions and devices, collapses.
@@ -74,29 +59,10 @@ def check(
     known = Results.of(found, store, select_cells(found.cells(), select))
     if not known.entries:
         raise NothingMeasured(f"{store.folder}: no record of {grid} yet; run it first: harness run {grid}")
-    judgements = judge_grid(found, known, today())
-    print(judgement_json(judgements) if as_json else judgement_text(judgements))
-    heeded = [one for one in judgements if one.check in fail_on or one.outcome in ("ERROR", "SKIP")]
-    code = exit_code(heeded, inconclusive=policy)
-    _write(judgements, heeded, policy, junit, out)
-    if not as_json and (text := issue_text(heeded, command=command_line(), inconclusive=policy)):
+    verdicts = judge_grid(found, known, today())
+    heeded = [one for one in verdicts if one.check in fail_on or one.outcome in ("ERROR", "SKIP")]
+    head = Head("check", "harness check", command_line(), inconclusive=policy)
+    code = hand_out(head, verdicts, as_json=as_json, junit=junit, out=out, heeded=heeded)
+    if not as_json and (text := issue_text(head, heeded)):
         print(f"\nTo paste into an issue:\n\n{text}")
     raise typer.Exit(code)
-
-
-def _write(
-    judgements: Sequence[Judgement],
-    heeded: Sequence[Judgement],
-    inconclusive: Literal["fail", "pass"],
-    junit: Path | None,
-    out: Path | None,
-) -> None:
-    if junit is not None:
-        write_report({junit.name: to_junit(heeded, inconclusive=inconclusive)}, junit.parent)
-    if out is not None:
-        svg = forest_svg(judgements)
-        picture = f"{out.stem}-forest.svg" if svg else None
-        text = judgement_markdown(judgements, forest_file=picture)
-        write_report({out.name: text, **({picture: svg} if picture and svg else {})}, out.parent)
-    add_step_summary(lambda: step_summary(judgements, command=command_line()))
-    annotate(lambda: workflow_commands(heeded, inconclusive=inconclusive))

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from harness.checks.verdict import exit_code
 from harness.checks.verify.diff import difference
 from harness.checks.verify.series import EXACT, tolerance_between
-from harness.cli.options import RESULTS, Json, Results
+from harness.cli.options import RESULTS, Json, Junit, Out, Results
+from harness.cli.outputs import hand_out
 from harness.record.find import find_run
+from harness.record.provenance import command_line
 from harness.record.run import read_run
-from harness.report.verdicts.diff_text import diff_text
+from harness.report.verdicts.words import Head
 
 RunName = Annotated[
     str,
@@ -32,6 +31,8 @@ def diff(
     b: RunName,
     results: Results = RESULTS,
     exact: Annotated[bool, typer.Option("--exact", help="No tolerance: equal to the last bit.")] = False,
+    junit: Junit = None,
+    out: Out = None,
     as_json: Json = False,
 ) -> None:
     """Compare two runs layer by layer: asked, environment, hashes and counts, each step, outcome. Exit 1: they differ.
@@ -41,7 +42,8 @@ def diff(
     folders = [find_run(name, results) for name in (a, b)]
     first, second = (read_run(folder) for folder in folders)
     verdict = difference(first, second, EXACT if exact else tolerance_between(first, second))
-    print(
-        json.dumps([asdict(verdict)], indent=1) if as_json else diff_text(verdict, [str(folder) for folder in folders])
-    )
-    raise typer.Exit(exit_code([verdict]))
+    facts = (verdict.margin_from,) if verdict.margin_from else ()
+    sides = (verdict.against or verdict.subject, verdict.subject)
+    first_name, second_name = (f"{side.label} ({folder})" for side, folder in zip(sides, folders, strict=True))
+    head = Head("diff", "harness diff", command_line(), first_name, second_name, facts=facts)
+    raise typer.Exit(hand_out(head, [verdict], as_json=as_json, junit=junit, out=out))

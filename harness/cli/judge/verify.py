@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from harness import __version__
-from harness.checks.verdict import Verdict, exit_code
 from harness.checks.verify.checklist import KINDS, MAX_STEPS, STEPS
 from harness.cli.console import one_line
 from harness.cli.measure.run import run_session
-from harness.cli.options import RESULTS, AllowBusy, Json, Results, Select, Slots
+from harness.cli.options import RESULTS, AllowBusy, Json, Junit, Results, Select, Slots
+from harness.cli.outputs import hand_out
 from harness.cli.read.report import write_report
 from harness.execution.session import Session
 from harness.grid.select import select as select_cells
 from harness.pipelines.verify import grid_to_verify, verify_cells
 from harness.record.provenance import command_line
-from harness.report.verdicts.verify_report import verification_report, verification_text
+from harness.report.verdicts.json import verdicts_json
+from harness.report.verdicts.verify_report import verification_report
+from harness.report.verdicts.words import Head
 
 GridOrNone = Annotated[
     Path | None, typer.Argument(help="A grid (default: a tiny BERT on the embedded corpus).", show_default=False)
@@ -63,6 +62,7 @@ def verify(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Also write a Markdown report here.", show_default=False)
     ] = None,
+    junit: Junit = None,
     as_json: Json = False,
 ) -> None:
     """Check fidelity, reproducibility and invariants by short runs: a minute for a tiny BERT, no reference needed.
@@ -82,15 +82,11 @@ def verify(
     found = verify_cells(
         chosen, cells, results, run, steps=steps, kinds=only, every_seed=all_seeds, slots=slots, reuse=reuse
     )
+    head = Head("verify", "harness verify", command_line())
     if out is not None:
         text = verification_report(
-            found.checklist, found.verdicts, found.runs, command_line(), f"finetune-harness {__version__}"
+            found.checklist, found.verdicts, found.runs, head.command, f"finetune-harness {__version__}"
         )
-        written = write_report({out.name: text, f"{out.stem}.json": _as_json(found.verdicts) + "\n"}, out.parent)
-        print(f"report: {one_line(str(written[0]))}")
-    print(_as_json(found.verdicts) if as_json else verification_text(found.verdicts))
-    raise typer.Exit(exit_code(found.verdicts))
-
-
-def _as_json(verdicts: Sequence[Verdict]) -> str:
-    return json.dumps([asdict(verdict) for verdict in verdicts], indent=1)
+        written = write_report({out.name: text, f"{out.stem}.json": verdicts_json(head, found.verdicts)}, out.parent)
+        print(f"report: {one_line(str(written[0]))}", file=sys.stderr if as_json else sys.stdout)
+    raise typer.Exit(hand_out(head, found.verdicts, as_json=as_json, junit=junit))

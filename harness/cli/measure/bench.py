@@ -10,8 +10,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from harness.checks.scores.gate import exit_code
 from harness.checks.scores.judge import judge_grid
+from harness.checks.verdict import exit_code
 from harness.cli.measure.doctor import grid_problems
 from harness.cli.measure.run import run_looks
 from harness.cli.options import (
@@ -37,7 +37,8 @@ from harness.grid.grid import load_grid
 from harness.grid.select import select as select_cells
 from harness.record.provenance import command_line, today
 from harness.record.results import Results
-from harness.report.verdicts.text import judgement_text
+from harness.report.verdicts.text import verdicts_text
+from harness.report.verdicts.words import Head
 
 DEFAULT_GRIDS: Final = {"cuda": Path("benchmarks/mrpc.toml"), "cpu": Path("benchmarks/quickstart.toml")}
 EXIT_ORDER: Final = (130, 2, 1, 4, 5, 3, 0)
@@ -145,9 +146,9 @@ def _verdicts(session: Session, select: Sequence[str]) -> list[int]:
     results = Results.of(grid, session.store, select_cells(grid.cells(), list(select)))
     if (grid.quality is None and not grid.reference) or not results.entries:
         return []
-    judgements = judge_grid(grid, results, today())
-    print(judgement_text(judgements), flush=True)
-    return [exit_code(judgements)]
+    verdicts = judge_grid(grid, results, today())
+    print(verdicts_text(Head("check", "harness bench"), verdicts), flush=True)
+    return [exit_code(verdicts)]
 
 
 def worst(codes: Sequence[int]) -> int:

@@ -94,10 +94,10 @@ def report_files(
     )
     generator = f"finetune-harness {__version__}"
     model = build_report(facts, results, command=command, generated_by=generator, title=title, notes=notes)
-    judgements = []
+    verdicts = []
     if results.trained and (grid.quality is not None or grid.reference):
-        judgements = judge_grid(grid, results, today())
-    return render(model, stem, judgements=judgements)
+        verdicts = judge_grid(grid, results, today())
+    return render(model, stem, verdicts=verdicts)
 
 
 def write_report(files: dict[str, str], folder: Path) -> list[Path]:

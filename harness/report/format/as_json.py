@@ -1,4 +1,4 @@
-"""The report as JSON, complete: what the Markdown leaves out for length is here."""
+"""Anything of ours as JSON: what other formats leave out for length is there."""
 
 from __future__ import annotations
 
@@ -6,28 +6,27 @@ import dataclasses
 import json
 import math
 from collections.abc import Mapping
+from numbers import Integral, Real
 from typing import Any
 
-from harness.report.run.model import SCHEMA, ReportModel
+
+def as_json(value: Any) -> str:
+    """Return JSON text; equal values, equal text."""
+    return json.dumps(plain(value), ensure_ascii=True, allow_nan=False, indent=1) + "\n"
 
 
-def to_json(model: ReportModel) -> str:
-    """Return the model as JSON text; NaN and infinities as strings, as in records; equal models, equal text."""
-    data = {"schema": SCHEMA, "kind": "harness-report", **_plain(model)}
-    if model.throughput is None:
-        del data["throughput"]  # a grid that times nothing has no such part
-    return json.dumps(data, ensure_ascii=True, allow_nan=False, indent=1) + "\n"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
-    if value is None or isinstance(value, str | int):
+def plain(value: Any) -> Any:
+    """The same as plain data: dataclasses as tables in the order of their fields, NaN and infinities as text."""
+    if value is None or isinstance(value, str | bool):
         return value
+    if isinstance(value, Integral):  # numpy's are no int, or a float that prints otherwise
+        return int(value)
+    if isinstance(value, Real):
+        return float(value) if math.isfinite(value) else str(float(value))
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if dataclasses.is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     return str(value)

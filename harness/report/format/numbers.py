@@ -67,3 +67,37 @@ def duration(seconds: float | None) -> str:
         return f"{whole // 60} min {whole % 60:02d} s"
     minutes = round(seconds / 60)
     return f"{minutes // 60:,} h {minutes % 60:02d} min"
+
+
+def signed(value: float | None, places: int = 2) -> str:
+    """`+0.40`, `-1.90`, never `-0.00`."""
+    if value is None:
+        return NONE
+    if not math.isfinite(value):
+        return "not a number"
+    text = f"{value:+.{places}f}"
+    return text.replace("-", "+") if float(text) == 0 else text
+
+
+def bounds(interval: tuple[float, float] | None, places: int = 2) -> str:
+    """`-1.90 to +0.40`."""
+    return NONE if interval is None else f"{signed(interval[0], places)} to {signed(interval[1], places)}"
+
+
+def trimmed(value: float) -> str:
+    """`2.5`, `2.505`: as many decimals as it has, at most 4."""
+    return f"{value:.4f}".rstrip("0").rstrip(".")
+
+
+def chance(p: float | None, alpha: float = 0.05) -> str:
+    """A p value: 4 decimals, more where rounding would show it as alpha itself; `< 0.0001`."""
+    if p is None or math.isnan(p):
+        return NONE
+    if p < 0.0001:
+        return "< 0.0001"
+    return f"{p:.4f}" if round(p, 4) != round(alpha, 4) or p == alpha else f"{p:.6f}"
+
+
+def degrees(df: float | None) -> str:
+    """Degrees of freedom: `4`, `11.3`."""
+    return NONE if df is None else f"{df:.0f}" if float(df).is_integer() else f"{df:.1f}"

@@ -5,21 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from harness.checks.scores.judgement import Judgement
-from harness.report.format.as_json import to_json
+from harness.checks.verdict import Verdict
+from harness.report.format.as_json import as_json, plain
 from harness.report.run.markdown import to_markdown
-from harness.report.run.model import ReportModel
-from harness.report.verdicts.json import judgement_json
-from harness.report.verdicts.markdown import judgement_markdown
+from harness.report.run.model import SCHEMA, ReportModel
+from harness.report.verdicts.json import verdicts_json
+from harness.report.verdicts.markdown import verdicts_markdown
+from harness.report.verdicts.words import Head
 
 
 def render(
-    model: ReportModel, stem: str = "report", *, plots: bool = True, judgements: Sequence[Judgement] = ()
+    model: ReportModel, stem: str = "report", *, plots: bool = True, verdicts: Sequence[Verdict] = ()
 ) -> dict[str, str]:
     """Return `STEM.md`, `STEM.json` and, where there is something to draw, `STEM-scores.svg` and `STEM-loss.svg`,
     of timings `STEM-stages.svg` and `STEM-ratios.svg`.
 
-    With `judgements` also `STEM-verdicts.json`, and `STEM-forest.svg` where there is a difference to draw.
+    With `verdicts` also `STEM-verdicts.json`, and `STEM-forest.svg` where there is a difference to draw.
 
     Raises
     ------
@@ -33,14 +34,23 @@ def render(
         from harness.report.run.plots import to_svgs  # slow to import, and not every report wants it
 
         images = {f"{stem}-{name}.svg": svg for name, svg in to_svgs(model).items()}
-    verdicts = ""
+    section = ""
     files = {f"{stem}.json": to_json(model)}
-    if judgements:
+    if verdicts:
         from harness.report.verdicts.forest import forest_svg
 
-        forest = forest_svg(judgements) if plots else None
+        forest = forest_svg(verdicts) if plots else None
         name = f"{stem}-forest.svg" if forest else None
-        verdicts = judgement_markdown(judgements, forest_file=name)
-        files |= {f"{stem}-verdicts.json": judgement_json(judgements), **({name: forest} if name and forest else {})}
-    text = to_markdown(model, images=list(images), json_file=f"{stem}.json", verdicts=verdicts)
+        head = Head("check", "harness report", model.command)
+        section = verdicts_markdown(head, verdicts, forest_file=name)
+        files |= {f"{stem}-verdicts.json": verdicts_json(head, verdicts), **({name: forest} if name and forest else {})}
+    text = to_markdown(model, images=list(images), json_file=f"{stem}.json", verdicts=section)
     return {f"{stem}.md": text, **images, **files}
+
+
+def to_json(model: ReportModel) -> str:
+    """Return the model as JSON text, complete: what the Markdown leaves out for length is here."""
+    data = {"schema": SCHEMA, "kind": "harness-report", **plain(model)}
+    if model.throughput is None:
+        del data["throughput"]  # a grid that times nothing has no such part
+    return as_json(data)

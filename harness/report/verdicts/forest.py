@@ -1,4 +1,4 @@
-"""The forest plot of judgements: a row each, difference and intervals against 0 and the margin's band, as SVG."""
+"""The forest plot of verdicts on scores: a row each, difference and intervals against 0 and the margin, as SVG."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 from xml.sax.saxutils import escape
 
-from harness.checks.scores.judgement import Judgement
+from harness.checks.verdict import Verdict
 from harness.report.format.escape import clean
+from harness.report.format.numbers import bounds, signed
 from harness.report.format.plot_labels import plot_labels
 from harness.report.run.plots import BLUE, INK, ORANGE, figure, style, svg
-from harness.report.verdicts import words
+from harness.report.verdicts.words import counts_text, decision_of, digits, metric_name, ordered, subject, word
 from harness.stats.decision import Decision
 
 if TYPE_CHECKING:
@@ -36,58 +37,56 @@ _LOOKS: Final[dict[str, dict[str, Any]]] = {
 }
 
 
-def drawn(judgements: Sequence[Judgement]) -> list[Judgement]:
-    """The judgements in the plot: those with a difference that is a number, the worst first, at most `MOST_ROWS`."""
-    return _drawable(judgements)[:MOST_ROWS]
+def drawn(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """The verdicts in the plot: those with a difference that is a number, the worst first, at most `MOST_ROWS`."""
+    return _drawable(verdicts)[:MOST_ROWS]
 
 
-def forest_svg(judgements: Sequence[Judgement]) -> str | None:
-    """Return the plot, or None where no judgement has a difference to draw."""
-    page = forest_figure(judgements)
+def forest_svg(verdicts: Sequence[Verdict]) -> str | None:
+    """Return the plot, or None where no verdict has a difference to draw."""
+    page = forest_figure(verdicts)
     if page is None:
         return None
-    title = escape(clean(forest_caption(judgements)[0], 2000))
+    title = escape(clean(forest_caption(verdicts)[0], 2000))
     return svg(page).replace(" <metadata>", f" <title>{title}</title>\n <metadata>", 1)
 
 
-def forest_caption(judgements: Sequence[Judgement]) -> tuple[str, str]:
+def forest_caption(verdicts: Sequence[Verdict]) -> tuple[str, str]:
     """(alternative text, caption) of the plot; both name no markup."""
-    rows, every = drawn(judgements), _drawable(judgements)
-    counts = words.counts_text(rows).replace("judgement", "verdict")
-    told = "; ".join(f"{words.word(j)} {words.subject(j)} {_said(j)}" for j in rows[:TOLD])
+    rows, every = drawn(verdicts), _drawable(verdicts)
+    counts = counts_text(rows, "verdict")
+    told = "; ".join(f"{word(j)} {subject(j)} {_said(j)}" for j in rows[:TOLD])
     first = "the worst: " if len(rows) > TOLD else ""
     alt = f"Differences in points with 90 % intervals, against the margin. {counts}. {first.capitalize()}{told}"
     text = (
         "Each row is one verdict: the difference in points, thick its 90 % and thin its 95 % interval; the grey band "
         "is the margin. A disc is a PASS, a diamond INCONCLUSIVE, a cross a FAIL."
     )
-    if any(_beyond(j.decision, _limit(rows)) for j in rows if j.decision):
+    if any(_beyond(d, _limit(rows)) for j in rows if (d := decision_of(j))):
         text += " An arrowhead: the interval goes on beyond the plot."
     if len(every) > len(rows):
         text += f" Shown: the worst {len(rows)} of {len(every):,} verdicts; the table has all."
     return alt, text
 
 
-def forest_figure(judgements: Sequence[Judgement]) -> Figure | None:
+def forest_figure(verdicts: Sequence[Verdict]) -> Figure | None:
     """The figure behind `forest_svg`, for looking at it in another format."""
-    rows = drawn(judgements)
+    rows = drawn(verdicts)
     if not rows:
         return None
     with style():
         return _forest(rows)
 
 
-def _drawable(judgements: Sequence[Judgement]) -> list[Judgement]:
+def _drawable(verdicts: Sequence[Verdict]) -> list[Verdict]:
     return [
-        j
-        for j in words.ordered(judgements)
-        if words.compared(j) and j.outcome in _LOOKS and j.decision and math.isfinite(j.decision.difference)
+        j for j in ordered(verdicts) if j.outcome in _LOOKS and (d := decision_of(j)) and math.isfinite(d.difference)
     ]
 
 
-def _forest(rows: Sequence[Judgement]) -> Figure:
+def _forest(rows: Sequence[Verdict]) -> Figure:
     labels = plot_labels([_label(j) for j in rows], 38)
-    said = [f"{words.word(j)}\n{_said(j)}" for j in rows]
+    said = [f"{word(j)}\n{_said(j)}" for j in rows]
     heights = [0.16 * max(label.count("\n") + 1, 2) + 0.09 for label in labels]
     page = figure(8.4, 0.95 + sum(heights))
     axes = page.subplots()
@@ -95,9 +94,9 @@ def _forest(rows: Sequence[Judgement]) -> Figure:
     # Places are inches from the top, so that a row is as tall as its label.
     edges = [sum(heights[:number]) for number in range(len(rows) + 1)]
     places = [(top + bottom) / 2 for top, bottom in pairwise(edges)]
-    for number, (judgement, place) in enumerate(zip(rows, places, strict=True)):
-        if judgement.decision is not None:
-            _row(axes, judgement.outcome, judgement.decision, place, heights[number], limit)
+    for number, (verdict, place) in enumerate(zip(rows, places, strict=True)):
+        if decision := decision_of(verdict):
+            _row(axes, verdict.outcome, decision, place, heights[number], limit)
         if number:
             axes.axhline(edges[number], color=INK, linewidth=0.3, alpha=0.5)
     axes.axvline(0, color=INK, linewidth=1.0)
@@ -151,24 +150,24 @@ def _legend(page: Figure, outcomes: set[str]) -> None:
     page.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, fontsize=8.5)
 
 
-def _label(judgement: Judgement) -> str:
-    metric = "" if judgement.metric == "accuracy" else f", {words.metric_name(judgement)}"
-    return words.subject(judgement).replace(" against ", " · against ") + metric
+def _label(verdict: Verdict) -> str:
+    metric = "" if verdict.item == "accuracy" else f", {metric_name(verdict)}"
+    return subject(verdict).replace(" against ", " · against ") + metric
 
 
-def _said(j: Judgement) -> str:
+def _said(j: Verdict) -> str:
     """`-0.74 (-1.90 to +0.40)`."""
-    d = j.decision
+    d = decision_of(j)
     if d is None:
         return ""
-    places = words.digits(d)
-    interval = words.span(d.ci90, places) if d.ci90 else "no interval"
-    return f"{words.signed(d.difference, places)} ({interval})"
+    places = digits(d)
+    interval = bounds(d.ci90, places) if d.ci90 else "no interval"
+    return f"{signed(d.difference, places)} ({interval})"
 
 
-def _limit(rows: Sequence[Judgement]) -> float:
+def _limit(rows: Sequence[Verdict]) -> float:
     """Where the axis ends, in points: everything where that is near, else `WIDEST` margins or the differences."""
-    decisions = [j.decision for j in rows if j.decision is not None]
+    decisions = [d for j in rows if (d := decision_of(j))]
     bounds = [abs(b) for d in decisions for b in (*(d.ci95 or ()), *(d.ci90 or ())) if math.isfinite(b)]
     margins = max((d.delta for d in decisions), default=1.0)
     near = max([WIDEST * margins, *(1.15 * abs(d.difference) for d in decisions)])

@@ -1,13 +1,13 @@
-"""Judgements as GitHub workflow commands: lines that become annotations of the run."""
+"""Verdicts as GitHub workflow commands: lines that become annotations of the run."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final
 
-from harness.checks.scores.judgement import Judgement
+from harness.checks.verdict import Verdict
 from harness.report.format.escape import clean
-from harness.report.verdicts import words
+from harness.report.verdicts.words import Head, is_red, ordered, subject, told, word
 
 MOST: Final = 10
 """GitHub shows so many annotations of a type for one step, and drops the rest without a word."""
@@ -15,23 +15,23 @@ MOST: Final = 10
 LIMIT: Final = 1000
 
 
-def workflow_commands(judgements: Sequence[Judgement], *, inconclusive: words.Inconclusive = "fail") -> str:
+def workflow_commands(head: Head, verdicts: Sequence[Verdict]) -> str:
     """Return `::error` for what is red and `::warning` for other INCONCLUSIVE and waived FAILs; empty for none.
 
     The worst come first, at most 10 of each type; a `::notice` counts those left out.
     """
     lines: list[str] = []
-    every = words.ordered(judgements)
-    red = [j for j in every if words.is_red(j, inconclusive)]
-    doubtful = [j for j in every if j not in red and (j.outcome == "INCONCLUSIVE" or words.waived(j))]
+    every = ordered(verdicts)
+    red = [one for one in every if is_red(one, head.inconclusive)]
+    doubtful = [one for one in every if one not in red and (one.outcome == "INCONCLUSIVE" or one.waived)]
     left = []
     for command, group in (("error", red), ("warning", doubtful)):
-        lines += [workflow_command(command, f"{words.word(j)} {j.check}", _message(j)) for j in group[:MOST]]
+        lines += [workflow_command(command, f"{word(one)} {one.check}", _message(one)) for one in group[:MOST]]
         if len(group) > MOST:
-            left.append(f"{len(group) - MOST:,} more {command}{'s' * (len(group) > MOST + 1)}")
+            left.append(f"{len(group) - MOST:,} more {command}{'s' if len(group) > MOST + 1 else ''}")
     if left:
         said = f"{' and '.join(left)} left out: GitHub shows {MOST} of each type. The log has them all."
-        lines.append(workflow_command("notice", "harness check", said))
+        lines.append(workflow_command("notice", head.title, said))
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -40,11 +40,8 @@ def workflow_command(name: str, title: str, message: str) -> str:
     return f"::{name} title={_property(title)}::{_data(message)}"
 
 
-def _message(judgement: Judgement) -> str:
-    parts = [words.sentence(judgement), words.reason(judgement), words.outlook(judgement)]
-    parts += [f"waived: {judgement.waiver}"] if words.waived(judgement) else []
-    said = " ".join(words.full_stop(clean(part, LIMIT)) for part in parts if part)
-    return f"{clean(words.subject(judgement), LIMIT)}\n{said}"
+def _message(verdict: Verdict) -> str:
+    return f"{clean(subject(verdict), LIMIT)}\n{' '.join(told(verdict))}"
 
 
 def _data(text: str) -> str:

@@ -1,44 +1,138 @@
-"""Judgements as JSON, complete: what every other form leaves out for length is here."""
+"""The envelope of every command's `--json`: verdicts, complete; and back again."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
-import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from harness.checks.scores.judgement import Judgement
-from harness.checks.verdict import ORDER
+from pydantic import TypeAdapter, ValidationError
 
-SCHEMA: Final = 1
+from harness.checks.verdict import ORDER, Fact, Verdict, exit_code
+from harness.errors import SpecError
+from harness.report.format.as_json import as_json, plain
+from harness.report.verdicts.words import Head
+from harness.text import listed, show
+
+SCHEMA: Final = 2
 """Number of this form: it rises when a field changes its meaning or goes."""
 
-
-def judgement_json(judgements: Sequence[Judgement]) -> str:
-    """Return the judgements in the order given; NaN and infinities as text; equal judgements, equal text."""
-    return json.dumps(judgement_data(judgements), ensure_ascii=True, allow_nan=False, indent=1) + "\n"
+_NUMBERS: Final = {str(number): number for number in (float("nan"), float("inf"), float("-inf"))}
 
 
-def judgement_data(judgements: Sequence[Judgement]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Parts:
+    """What of an envelope is not made of the rest."""
+
+    head: Head
+    exit_code: int
+    verdicts: tuple[Verdict, ...]
+
+
+def verdicts_json(head: Head, verdicts: Sequence[Verdict], code: int | None = None) -> str:
+    """Return the envelope; `code` is the exit code where it is not that of all these verdicts."""
+    return as_json(envelope(head, verdicts, code))
+
+
+def envelope(head: Head, verdicts: Sequence[Verdict], code: int | None = None) -> dict[str, Any]:
     """The same as plain data; keys stand in the order of the dataclasses' fields."""
-    counts = Counter(judgement.outcome for judgement in judgements)
+    counts = Counter(verdict.outcome for verdict in verdicts)
     return {
         "schema": SCHEMA,
-        "kind": "harness-judgements",
-        "counts": {outcome: counts[outcome] for outcome in ORDER},
-        "waived": sum(judgement.outcome == "FAIL" and judgement.waiver is not None for judgement in judgements),
-        "judgements": [_plain(dataclasses.asdict(judgement)) for judgement in judgements],
+        "kind": f"harness-{head.kind}",
+        "head": plain(head),
+        "counts": {outcome: counts[outcome] for outcome in ORDER} | {"waived": sum(one.waived for one in verdicts)},
+        "exit_code": exit_code(verdicts, inconclusive=head.inconclusive) if code is None else code,
+        "verdicts": plain(list(verdicts)),
     }
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float):
-        # Through float: numpy's are floats by class, and print otherwise.
-        return float(value) if math.isfinite(value) else str(float(value))
+def verdicts_from_json(text: str, name: str = "JSON") -> tuple[Head, tuple[Verdict, ...]]:
+    """Read an envelope back; `name` is what errors call it.
+
+    Raises
+    ------
+    SpecError
+        Where it is none, or of another schema; names the field, what was got and what is allowed.
+    """
+    try:
+        data = json.loads(text)
+    except ValueError as error:
+        raise SpecError(f"{name}: is no JSON: {error}") from error
+    if not isinstance(data, dict) or data.get("schema") != SCHEMA or not str(data.get("kind")).startswith("harness-"):
+        raise SpecError(f"{name}: schema, kind: got {_what(data)}; allowed schema {SCHEMA} of harness's --json")
+    try:
+        found = _reader().validate_python(data)
+    except ValidationError as error:
+        raise SpecError("\n".join(_problems(error, name))) from error
+    again = envelope(found.head, found.verdicts, found.exit_code)
+    # What reading has changed or dropped was not ours: an unknown key, a number as text, counts of other verdicts.
+    for place, got, known in _changes(data, again):
+        raise SpecError(f"{name}: {place}: got {show(got)}; allowed {known}")
+    return _with_facts(found.head), tuple(_with_facts(one) for one in found.verdicts)
+
+
+@functools.cache
+def _reader() -> TypeAdapter[_Parts]:
+    return TypeAdapter(_Parts)
+
+
+def _with_facts(value: Any) -> Any:
+    """The same with the facts among facts' values as facts: to pydantic these are plain tables."""
+    if isinstance(value, Fact):
+        return Fact(value.code, {name: _value(item) for name, item in value.values.items()})
+    if isinstance(value, tuple):
+        return tuple(_with_facts(item) for item in value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{one.name: _with_facts(getattr(value, one.name)) for one in dataclasses.fields(value)})
     return value
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_value(item) for item in value)
+    if isinstance(value, str):
+        return _NUMBERS.get(value, value)
+    if not isinstance(value, dict):
+        return value
+    if value.keys() == {"code", "values"} and isinstance(value["code"], str) and isinstance(value["values"], dict):
+        return _with_facts(Fact(value["code"], value["values"]))
+    return {name: _value(item) for name, item in value.items()}
+
+
+def _problems(error: ValidationError, name: str) -> Iterator[str]:
+    """A line each: the field, what was got and what is allowed."""
+    for problem in error.errors(include_url=False):
+        # Of a union the location names the branch too.
+        place = _place([part for part in problem["loc"] if part not in ("Decision", "Speed")])
+        if problem["type"] == "missing":
+            yield f"{name}: {place}: missing; it is required"
+        else:
+            allowed = problem.get("ctx", {}).get("expected") or problem["msg"]
+            yield f"{name}: {place}: got {show(problem['input'])}; allowed {allowed}"
+
+
+def _changes(old: Any, new: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple[str, Any, str]]:
+    """(field, what was got, what is allowed) wherever two pieces of plain data differ."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in old.keys() - new.keys():
+            yield _place((*place, key)), old[key], f"no such key, but {listed(new)}"
+        for key in new.keys() & old.keys():
+            yield from _changes(old[key], new[key], (*place, key))
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for number, pair in enumerate(zip(old, new, strict=True)):
+            yield from _changes(*pair, (*place, number))
+    elif old != new or isinstance(old, bool) != isinstance(new, bool):
+        yield _place(place), old, show(new)
+
+
+def _place(parts: Sequence[str | int]) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).removeprefix(".")
+
+
+def _what(data: Any) -> str:
+    return show([data.get("schema"), data.get("kind")] if isinstance(data, dict) else data)

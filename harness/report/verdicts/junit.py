@@ -1,92 +1,118 @@
-"""Judgements as JUnit XML, for every CI that shows test results."""
+"""Verdicts as JUnit XML, for every CI that shows test results."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, Literal
 
-from harness.checks.scores.judgement import Judgement
+from harness.checks.verdict import Finding, Verdict
 from harness.report.format.escape import clean
 from harness.report.format.junit_xml import Case, junit_xml
-from harness.report.verdicts import words
+from harness.report.verdicts.phrases import say
 from harness.report.verdicts.text import facts
+from harness.report.verdicts.words import Head, family, is_red, metric_name, subject, told
+from harness.stats.decision import Decision
+from harness.stats.throughput import Speed
 
 LIMIT: Final = 2000
 
 
-def to_junit(
-    judgements: Sequence[Judgement], *, inconclusive: words.Inconclusive = "fail", name: str = "harness check"
-) -> str:
-    """Return one test case a judgement, in the order given; red there is red in the exit code.
+def verdicts_junit(head: Head, verdicts: Sequence[Verdict]) -> str:
+    """Return one test case a verdict, in the order given.
 
     The class name is the check, the name `CONFIGURATION against REFERENCE`. FAIL is a failure, or skipped where it is
     waived; ERROR an error; SKIP skipped; INCONCLUSIVE a failure or skipped, by the policy. Properties hold the numbers.
     """
     taken: set[tuple[str, str]] = set()
-    return junit_xml(_text(name), [_case(judgement, inconclusive, taken) for judgement in judgements])
+    return junit_xml(_text(head.title), [_case(verdict, head, taken) for verdict in verdicts])
 
 
-def _case(j: Judgement, inconclusive: words.Inconclusive, taken: set[tuple[str, str]]) -> Case:
-    parts = [words.sentence(j), words.reason(j), words.outlook(j), f"waived: {j.waiver}" if words.waived(j) else ""]
+def _case(v: Verdict, head: Head, taken: set[tuple[str, str]]) -> Case:
+    parts = told(v)
+    behind = facts(v) if family(v) == "scores" else parts
     return Case(
-        classname=j.check,
-        name=_name(j, taken),
-        properties=[(key, _text(value)) for key, value in _properties(j)],
-        result=_result(j, inconclusive),
-        message=" ".join(words.full_stop(_text(part)) for part in parts if part),
-        kind=j.outcome,
-        text="\n".join(_text(line) for line in [words.subject(j), *facts(j)]),
+        classname=v.check,
+        name=_name(v, taken),
+        properties=[(key, _value(value)) for key, value in _properties(v) if value not in (None, "")],
+        result=_result(v, head),
+        message=" ".join(_text(part) for part in parts),
+        kind=v.outcome,
+        text="\n".join(_text(line) for line in [subject(v), *behind]),
     )
 
 
-def _result(j: Judgement, inconclusive: words.Inconclusive) -> Literal["failure", "error", "skipped"] | None:
-    if j.outcome == "PASS":
+def _result(v: Verdict, head: Head) -> Literal["failure", "error", "skipped"] | None:
+    if v.outcome == "PASS":
         return None
-    if not words.is_red(j, inconclusive):
+    if not is_red(v, head.inconclusive):
         return "skipped"
-    return "error" if j.outcome == "ERROR" else "failure"
+    return "error" if v.outcome == "ERROR" else "failure"
 
 
-def _name(j: Judgement, taken: set[tuple[str, str]]) -> str:
+def _name(v: Verdict, taken: set[tuple[str, str]]) -> str:
     """A name of its own, and the same from day to day: CI systems follow a test by it."""
-    against = f" against {j.against}" if j.against else ""
-    metric = "" if j.metric == "accuracy" else f" ({words.metric_name(j)})"
-    name = _text(f"{j.configuration}{against}{metric}")
-    candidates = [name, _text(f"{name} in {j.environment_id[:8]}")]
-    free = next((one for one in candidates if (j.check, one) not in taken), None)
+    name = subject(v)
+    if family(v) == "scores":
+        against = f" against {v.against.label}" if v.against and v.against.label else ""
+        name = f"{v.subject.label}{against}{'' if v.item == 'accuracy' else f' ({metric_name(v)})'}"
+    elif v.check == "invariants":
+        name = f"{name} ({v.item})"
+    candidates = [_text(name)]
+    if family(v) == "scores":
+        candidates.append(_text(f"{candidates[0]} in {v.subject.environment_id[:8]}"))
+    free = next((one for one in candidates if (v.check, one) not in taken), None)
     number = 2
     while free is None:
         again = f"{candidates[-1]} #{number}"
-        free, number = (again if (j.check, again) not in taken else None), number + 1
-    taken.add((j.check, free))
+        free, number = (again if (v.check, again) not in taken else None), number + 1
+    taken.add((v.check, free))
     return free
 
 
-def _properties(j: Judgement) -> list[tuple[str, str]]:
-    d = j.decision
-    values: list[tuple[str, object]] = [
-        ("outcome", j.outcome),
-        ("metric", j.metric),
-        ("configuration_id", j.configuration_id),
-        ("environment_id", j.environment_id),
-        ("collapsed", j.collapsed),
-        ("judged", j.judged),
-        ("mean", j.mean),
-        ("target", j.target),
-    ]
-    if d is not None:
-        values += [("n", d.n), ("difference", d.difference), ("df", d.df), ("alpha", d.alpha), ("margin", d.delta)]
-        values += [("sd", d.sd.value), ("sd_source", d.sd.source)] if d.sd else []
-        for name, interval in (("ci90", d.ci90), ("ci95", d.ci95)):
-            values += [(f"{name}_low", interval[0]), (f"{name}_high", interval[1])] if interval else []
-        values += [("p_diff", d.p_diff), ("p_tost", d.p_tost), ("direction", d.direction)]
-    values += [
-        ("margin_from", j.margin_from or None),
-        ("adjusted_p", j.adjusted_p),
-        ("detectable", j.detectable),
-        ("more_seeds", j.more_seeds),
-    ]
-    return [(key, f"{v:.6g}" if isinstance(v, float) else str(v)) for key, v in values if v is not None]
+def _properties(v: Verdict) -> Iterator[tuple[str, object]]:
+    side, against = v.subject, v.against
+    yield from [("outcome", v.outcome), ("metric", v.item)]
+    yield from [("configuration_id", side.configuration_id), ("environment_id", side.environment_id)]
+    if family(v) == "scores":
+        yield from [("collapsed", side.collapsed), ("judged", side.ended)]
+        yield from [("mean", side.mean), ("target", against.mean if against else None)]
+    elif against:
+        yield from [("a", against.label), ("b", side.label), ("a_configuration_id", against.configuration_id)]
+    if isinstance(v.numbers, Decision):
+        yield from _of_scores(v.numbers)
+    elif isinstance(v.numbers, Speed):
+        yield from _of_speed(v.numbers)
+    yield from [("margin_from", say(v.margin_from) if v.margin_from else None), ("adjusted_p", v.adjusted_p)]
+    yield from [("detectable", v.detectable), ("more_seeds", v.more_seeds)]
+    for finding in v.findings:
+        yield from _of_finding(finding, values=family(v) == "speed")
+
+
+def _of_finding(finding: Finding, *, values: bool) -> Iterator[tuple[str, object]]:
+    """`gradient_norm_step` and `_ratio` of what failed; `device_memory_a`: the numbers in what was found."""
+    item = finding.item.replace(" ", "_")
+    if finding.outcome == "FAIL":
+        yield from [(f"{item}_step", finding.step), (f"{item}_ratio", finding.ratio)]
+    numbers = (pair for pair in finding.fact.values.items() if values and isinstance(pair[1], float | int))
+    yield from ((f"{item}_{name}", value) for name, value in numbers)
+
+
+def _of_scores(d: Decision) -> Iterator[tuple[str, object]]:
+    yield from [("n", d.n), ("difference", d.difference), ("df", d.df), ("alpha", d.alpha), ("margin", d.delta)]
+    yield from [("sd", d.sd.value), ("sd_source", d.sd.source)] if d.sd else []
+    for name, interval in (("ci90", d.ci90), ("ci95", d.ci95)):
+        yield from [(f"{name}_low", interval[0]), (f"{name}_high", interval[1])] if interval else []
+    yield from [("p_diff", d.p_diff), ("p_tost", d.p_tost), ("direction", d.direction)]
+
+
+def _of_speed(s: Speed) -> Iterator[tuple[str, object]]:
+    yield from [("n", s.n), ("ratio", s.ratio), ("margin", s.margin), ("detectable", s.detectable)]
+    yield from [("ci90_low", s.ci90[0]), ("ci90_high", s.ci90[1])] if s.ci90 else []
+    yield from [("sd", s.sd), ("p_slower", s.p_slower)]
+
+
+def _value(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else _text(value)
 
 
 def _text(text: object) -> str:

@@ -1,69 +1,91 @@
-"""Judgements as Markdown: sections of a report, and the summary of a GitHub step."""
+"""Verdicts as Markdown: sections of a report, and the summary of a GitHub step."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
+from urllib.parse import quote
 
-from harness.checks.scores.judgement import Judgement
+from harness.checks.verdict import Verdict
 from harness.report.format.escape import fenced, image, inline
-from harness.report.format.numbers import points
+from harness.report.format.numbers import bounds, points, signed, trimmed
 from harness.report.format.table import table
-from harness.report.verdicts import words
+from harness.report.verdicts.figures import by_seed, difference, more, score_figures, score_text, speed_figures
 from harness.report.verdicts.forest import forest_caption
-from harness.report.verdicts.text import LIMIT, facts, score_text
+from harness.report.verdicts.phrases import say
+from harness.report.verdicts.text import Notes, alike, behind, others, to_do, unseen
+from harness.report.verdicts.words import (
+    HOW,
+    LIMIT,
+    Cause,
+    Head,
+    check_name,
+    counts_text,
+    decision_of,
+    digits,
+    family,
+    full_stop,
+    grouped,
+    head_lines,
+    metric_name,
+    ordered,
+    subject,
+    what,
+    word,
+)
 
 STEP_LIMIT: Final = 1024 * 1024
 """Bytes that GitHub takes as a step's summary (GITHUB_STEP_SUMMARY); of a longer one it shows nothing at all."""
 
 LEAST_LIMIT: Final = 1000
-HEADING: Final = 2
 
 
-def judgement_markdown(judgements: Sequence[Judgement], *, forest_file: str | None = None, level: int = HEADING) -> str:
+def verdicts_markdown(
+    head: Head, verdicts: Sequence[Verdict], *, forest_file: str | None = None, level: int = 2
+) -> str:
     """Return sections with headings from `level` on; `forest_file` names the forest plot beside the report."""
-    every = words.ordered(judgements)
-    parts = [f"{'#' * level} Verdicts", words.full_stop(words.counts_text(every))]
-    numbered = {id(j): number for number, j in enumerate((j for j in every if words.compared(j)), start=1)}
-    compared = [j for j in every if words.compared(j)]
-    if compared:
-        parts.append(_verdicts(compared, numbered))
+    every, mark, causes = ordered(verdicts), "#" * level, Notes[Cause]()
+    scores = [verdict for verdict in every if decision_of(verdict)]
+    parts = [f"{mark} Verdicts"]
+    parts += [" ".join(full_stop(inline(line, LIMIT)) for line in lines)] if (lines := head_lines(head)) else []
+    parts += [full_stop(counts_text(every, head.noun))]
+    parts += [_scores(scores)] if scores else []
     if forest_file is not None:
         alt, text = forest_caption(every)
         parts += [image(alt, forest_file), text]
-    rest = [
-        f"- {said}, {check}: {inline(why, LIMIT)} {inline('; '.join(subjects), LIMIT)}"
-        for said, check, why, subjects in words.grouped(every)
-    ]
-    if rest:
-        parts += ["Without a comparison of scores:", "\n".join(rest)]
-    behind = [section for j in every for section in judgement_section(j, level + 1)]
-    if behind:
-        parts += [f"{'#' * level} Behind the verdicts", *behind]
-    if compared:
-        notes: dict[str, int] = {}
-        parts += [f"{'#' * level} To compute them again", _numbers(compared, numbered, notes)]
-        if notes:
-            parts.append("\n".join(f"- \\[{number}] {inline(note, LIMIT)}" for note, number in notes.items()))
-        parts.append(words.HOW)
+    if rest := "\n".join(_without_scores(every)):
+        parts += ["Without a comparison of scores:", rest]
+    parts += [*_speeds(every), *_runs(every)]
+    if sections := [part for group in alike(every) for part in _group(group, level + 1, causes)]:
+        parts += [f"{mark} Behind the verdicts", *sections, *cause_lines(causes)]
+    for title, items in (("To do", to_do(every)), ("Waivers", [say(fact) for fact in head.waivers])):
+        parts += [f"{mark} {title}", "\n".join(f"- {inline(item, LIMIT)}" for item in items)] if items else []
+    if scores:
+        notes = Notes[str](" \\[{}]")
+        numbers = _numbers(scores, notes)
+        known = [(inline(note, LIMIT), number) for note, number in notes.numbers.items()]
+        parts += [f"{mark} To compute them again", numbers, *_numbered(known), HOW["scores"]]
+    parts += [HOW["speed"]] if any(family(verdict) == "speed" for verdict in every) else []
     return "\n\n".join(parts) + "\n"
 
 
-def judgement_section(judgement: Judgement, level: int) -> list[str]:
-    """One judgement under its own heading: its facts, and every run of what is not a PASS; nothing without facts."""
-    lines = facts(judgement, runs=False)
-    seeds = _runs(judgement) if judgement.outcome != "PASS" else ""
-    if not lines and not seeds:
+def verdict_section(verdict: Verdict, level: int, causes: Notes[Cause] | None = None) -> list[str]:
+    """One verdict under its own heading: what is behind it, and every run of what is no PASS; nothing without that."""
+    lines = behind(verdict, causes or Notes[Cause](), runs=False)
+    runs = _by_seed(verdict) if family(verdict) == "scores" and verdict.outcome != "PASS" else ""
+    if not lines and not runs:
         return []
-    metric = f", {inline(words.metric_name(judgement))}" if words.compared(judgement) else ""
-    head = f"{words.word(judgement)}, {judgement.check}: {inline(words.subject(judgement), LIMIT)}{metric}"
-    listed = "\n".join(f"- {inline(line, LIMIT)}" for line in lines)
-    return [f"{'#' * level} {head}", *filter(None, [listed, seeds])]
+    heading = f"{'#' * level} {word(verdict)}, {check_name(verdict)}: {inline(what(verdict), LIMIT)}"
+    return [heading, *filter(None, ["\n".join(f"- {inline(line, LIMIT)}" for line in lines), runs])]
 
 
-def step_summary(
-    judgements: Sequence[Judgement], *, title: str = "harness check", command: str = "", limit: int = STEP_LIMIT
-) -> str:
+def document(head: Head, verdicts: Sequence[Verdict], *, forest_file: str | None = None) -> str:
+    """Return the verdicts under their title and the command that they were made with."""
+    made = [fenced(head.command, "sh")] if head.command else []
+    return "\n\n".join([f"# {inline(head.title)}", *made, verdicts_markdown(head, verdicts, forest_file=forest_file)])
+
+
+def step_summary(head: Head, verdicts: Sequence[Verdict], *, limit: int = STEP_LIMIT) -> str:
     """Return what goes to GITHUB_STEP_SUMMARY, within `limit` bytes.
 
     Raises
@@ -71,9 +93,7 @@ def step_summary(
     ValueError
         Where the limit is below 1,000 bytes.
     """
-    made = [fenced(command, "sh")] if command else []
-    text = "\n\n".join([f"# {inline(title)}", *made, judgement_markdown(judgements)])
-    return shortened(text, limit, "a step's summary on GitHub")
+    return shortened(document(head, verdicts), limit, "a step's summary on GitHub")
 
 
 def shortened(text: str, limit: int, where: str) -> str:
@@ -104,61 +124,117 @@ def shortened(text: str, limit: int, where: str) -> str:
     return f"{shown}{fence}\n\n{said}\n"
 
 
-def _verdicts(judgements: Sequence[Judgement], numbered: dict[int, int]) -> str:
+def cause_lines(causes: Notes[Cause]) -> list[str]:
+    """What the findings usually mean, by number, a known issue as a link; none where there is none."""
+    return _numbered([
+        (": ".join(filter(None, [issue_link(name), inline(text, LIMIT)])), number)
+        for (name, text), number in causes.numbers.items()
+    ])  # fmt: skip
+
+
+def issue_link(name: str) -> str:
+    """OWNER/REPOSITORY#NUMBER as a link to GitHub; other words as they are."""
+    repository, _, number = name.partition("#")
+    if number.isdigit():
+        return f"[{inline(name)}](https://github.com/{quote(repository)}/issues/{number})"
+    return inline(name)
+
+
+def unseen_lines(verdicts: Sequence[Verdict]) -> list[str]:
+    """What could not be seen, as a paragraph; none where all could."""
+    names = ", ".join(unseen(verdicts))
+    return [f"Not available here, and so neither passed nor failed: {inline(names, LIMIT)}."] if names else []
+
+
+def runs_table(verdicts: Sequence[Verdict]) -> str:
+    """A row each: verdict, check, run or runs, and what was found in one sentence."""
+    rows = [
+        [word(one), inline(check_name(one)), inline(subject(one), LIMIT), inline(say(one.reason), LIMIT)]
+        for one in verdicts
+    ]
+    return table(["Verdict", "Check", "Run or runs", "Found"], rows, "llll")
+
+
+def _scores(verdicts: Sequence[Verdict]) -> str:
     rows = []
-    for j in judgements:
-        d = j.decision
-        assert d is not None  # `compared` has seen to it
-        places = words.digits(d)
+    for number, v in enumerate(verdicts, start=1):
+        d = decision_of(v)
+        assert d is not None  # the caller has seen to it
+        places = digits(d)
         rows.append([
-            str(numbered[id(j)]),
-            f"**{words.word(j)}**" if j.outcome == "FAIL" else words.word(j),
-            f"{j.check}, {inline(words.metric_name(j))}",
-            inline(j.configuration),
-            inline(j.against),
-            words.signed(d.difference, places),
-            words.span(d.ci90, places),
-            words.margin(d.delta),
-            words.more(j),
+            str(number),
+            _bold(v),
+            f"{v.check}, {inline(metric_name(v))}",
+            inline(v.subject.label),
+            inline(v.against.label if v.against else ""),
+            signed(d.difference, places),
+            bounds(d.ci90, places),
+            trimmed(d.delta),
+            more(v),
         ])  # fmt: skip
     heads = ["", "Verdict", "Check", "Configuration", "Against", "Difference", "90 % interval", "Margin", "More seeds"]
     return table(heads, rows, "rllllrcrr")
 
 
-def _numbers(judgements: Sequence[Judgement], numbered: dict[int, int], notes: dict[str, int]) -> str:
+def _without_scores(every: Sequence[Verdict]) -> Iterator[str]:
+    for name, check, why, subjects in grouped(every):
+        yield f"- {name}, {check}: {inline(why, LIMIT)} {inline('; '.join(subjects), LIMIT)}"
+
+
+def _speeds(every: Sequence[Verdict]) -> list[str]:
+    rows = [[_bold(one), inline(subject(one)), *speed_figures(one)] for one in every if family(one) == "speed"]
+    heads = ["Verdict", "Configuration", "Compared", "Ratio", "90 % interval", "Change", "MDE"]
+    return [table(heads, rows, "lllrcrr")] if rows else []
+
+
+def _runs(every: Sequence[Verdict]) -> list[str]:
+    runs = [verdict for verdict in every if family(verdict) == "runs"]
+    return [*([runs_table(runs)] if runs else []), *unseen_lines(runs)]
+
+
+def _group(group: Sequence[Verdict], level: int, causes: Notes[Cause]) -> Iterator[str]:
+    heading, *rest = verdict_section(group[0], level, causes) or [""]
+    yield from [heading] if heading else []
+    if heading and len(group) > 1:
+        yield f"And {len(group) - 1} more runs alike: {inline(others(group), LIMIT)}."
+    yield from rest
+
+
+def _numbered(notes: Sequence[tuple[str, int]]) -> list[str]:
+    """The notes as a list; none where there is none."""
+    return ["\n".join(f"- \\[{number}] {note}" for note, number in notes)] if notes else []
+
+
+def _numbers(verdicts: Sequence[Verdict], note: Notes[str]) -> str:
     rows = []
-    for j in judgements:
-        row = words.figures(j)
-
-        def noted(text: str, note: str) -> str:
-            return f"{text} \\[{notes.setdefault(note, len(notes) + 1)}]" if note else text
-
-        assert j.decision is not None
-        sd = j.decision.sd
-        rows.append([
-            str(numbered[id(j)]), row["n"], row["collapsed"], row["mean"], row["target"], row["sd"], row["df"],
-            noted(row["source"], sd.note if sd else ""), row["se"], row["ci95"], row["p_diff"], row["p_tost"],
-            row["holm"], row["alpha"], noted(row["margin"], j.margin_from), row["detectable"],
-        ])  # fmt: skip
+    for number, v in enumerate(verdicts, start=1):
+        row, d = score_figures(v), decision_of(v)
+        assert d is not None
+        source = note(row["source"], d.sd.note if d.sd else "")
+        margin = note(row["margin"], say(v.margin_from) if v.margin_from else "")
+        before = [row[key] for key in ("n", "collapsed", "mean", "target", "sd", "df")]
+        after = [row[key] for key in ("se", "ci95", "p_diff", "p_tost", "holm", "alpha")]
+        rows.append([str(number), *before, source, *after, margin, row["detectable"]])
     heads = ["", "Runs", "Collapsed", "Mean", "Target", "sd", "df", "sd from", "se", "95 % interval"]
     heads += ["p_diff", "p_tost", "p, Holm", "alpha", "Margin", "Detectable"]
     return table(heads, rows, "rrrrrrrlrcrrrrrr")
 
 
-def _runs(j: Judgement) -> str:
-    name = "F1" if j.metric == "f1" else words.metric_name(j).capitalize()
-    if j.others:
+def _by_seed(v: Verdict) -> str:
+    if v.against and v.against.runs:
+        name = "F1" if v.item == "f1" else metric_name(v).capitalize()
         heads = ["Seed", f"{inline(name)} here", "There", "Difference"]
         rows = [
-            [str(seed), inline(score_text(a, j.metric)), inline(score_text(b, j.metric)),
-             words.signed(words.apart(a, b, j.metric))]
-            for seed, a, b in words.by_seed(j)
-        ]  # fmt: skip
+            [str(seed), *(inline(score_text(one, v.item)) for one in (a, b)), signed(difference(a, b, v.item))]
+            for seed, a, b in by_seed(v)
+        ]
         return table(heads, rows, "rrrr")
-    if not j.seeds:
-        return ""
     rows = [
-        [str(s.seed), inline(s.status), *(points(None if v is None else 100 * v) for v in (s.accuracy, s.f1))]
-        for s in j.seeds
+        [str(run.seed), inline(run.status), *(points(None if s is None else 100 * s) for s in (run.accuracy, run.f1))]
+        for run in v.subject.runs
     ]
-    return table(["Seed", "Status", "Accuracy", "F1"], rows, "rlrr")
+    return table(["Seed", "Status", "Accuracy", "F1"], rows, "rlrr") if rows else ""
+
+
+def _bold(verdict: Verdict) -> str:
+    return f"**{word(verdict)}**" if verdict.outcome == "FAIL" else word(verdict)

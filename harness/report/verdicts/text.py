@@ -1,31 +1,59 @@
-"""Judgements for a terminal or a log: a table to compute every verdict again with, and what lies behind, in words."""
+"""Verdicts for a terminal or a log: tables to compute every verdict again with, and what lies behind, in words."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
-from itertools import zip_longest
-from typing import Final
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from typing import Any, Final, Generic, TypeVar
 
-from harness.checks.scores.judgement import Judgement, SeedScore
+from tabulate import SEPARATING_LINE, tabulate
+
+from harness.checks.verdict import Verdict
 from harness.report.format.escape import clean
-from harness.report.format.numbers import NONE, points
-from harness.report.verdicts import words
+from harness.report.format.labels import listed
+from harness.report.format.numbers import NONE, points, signed
+from harness.report.verdicts.diff import difference_lines
+from harness.report.verdicts.figures import by_seed, difference, score_figures, score_of, score_text, speed_figures
+from harness.report.verdicts.phrases import say
+from harness.report.verdicts.words import (
+    HOW,
+    LIMIT,
+    Cause,
+    Head,
+    apart,
+    check_name,
+    counts_text,
+    decision_of,
+    family,
+    found,
+    full_stop,
+    grouped,
+    head_lines,
+    level_text,
+    metric_name,
+    ordered,
+    outlook,
+    reason,
+    remainder,
+    sentence,
+    subject,
+    told,
+    what,
+    word,
+)
 
 WIDTH: Final = 120
 """Columns that every line keeps to, but for numbers and names that have no place to break."""
 
 LEAST_NAME: Final = 24
-_NAMES: Final = 1
-"""The column of names: it takes the room that the numbers leave."""
-
-LIMIT: Final = 600
-"""Longest text of one fact, in characters; the JSON has all of it."""
+NAMED: Final = 4
+"""So many configurations are named where one thing to do is for several."""
 
 KEPT: Final = "\xa0"
 """A space at which no line breaks; printed as an ordinary one."""
 
-_HEADS: Final = (
+SCORE_HEADS: Final = (
     "verdict\ncheck\nmetric",
     "configuration\nagainst",
     "runs\ncollapsed",
@@ -35,123 +63,208 @@ _HEADS: Final = (
     "p_diff\np_tost\nHolm\nalpha",
     "margin\ndetectable\nmore seeds",
 )
+SPEED_HEADS: Final = ("verdict", "configuration", "compared", "ratio", "90 % interval", "change", "MDE")
 
 
-def judgement_text(judgements: Sequence[Judgement]) -> str:
-    """Return the table, then the facts behind whatever is not a plain PASS, then the counts; lines of 120 columns."""
-    every = words.ordered(judgements)
-    compared = [judgement for judgement in every if words.compared(judgement)]
-    parts = []
-    if compared:
-        notes: dict[str, int] = {}
-        parts.append(_table(compared, notes))
-        parts += [""] * bool(notes)
-        parts += [_wrapped(f"[{number}] {clean(note, LIMIT)}", "", "    ") for note, number in notes.items()]
-        parts += ["", _wrapped(words.HOW, "", "")]
-    rest = words.grouped(every)
-    parts += [""] * bool(parts and rest)
-    for said, check, why, subjects in rest:
-        parts.append(_wrapped(f"{said:<13} {check}: {clean(why, LIMIT)}", "", " " * 14))
-        parts.append(_wrapped("; ".join(clean(one, LIMIT) for one in subjects), " " * 14, " " * 16))
-    for judgement in every:
-        lines = facts(judgement)
-        if lines:
-            head = f"{words.word(judgement)} {judgement.check}: {clean(words.subject(judgement), LIMIT)}"
-            head += f", {clean(words.metric_name(judgement))}" * words.compared(judgement)
-            parts += ["", _wrapped(head, "", "    "), *(_wrapped(line, "    ", "      ") for line in lines)]
-    return "\n".join([*parts, *[""] * bool(parts), words.counts_text(judgements)])
+N = TypeVar("N", bound=Hashable)
 
 
-def facts(judgement: Judgement, *, runs: bool = True) -> list[str]:
-    """What is behind a judgement, a fact a line: none for a PASS that has nothing to add to its row.
+class Notes(Generic[N]):
+    """Notes numbered as they come, each once; `mark` is how a number stands behind a text."""
+
+    def __init__(self, mark: str = " [{}]") -> None:
+        self._mark = mark
+        self.numbers: dict[N, int] = {}
+
+    def __call__(self, text: str, note: N | None) -> str:
+        """The text, with its note's number where it has a note."""
+        return text + self._mark.format(self.numbers.setdefault(note, len(self.numbers) + 1)) if note else text
+
+
+def verdicts_text(head: Head, verdicts: Sequence[Verdict]) -> str:
+    """Return tables, then what is behind whatever is not a plain PASS, then the counts; lines of 120 columns."""
+    every = ordered(verdicts)
+    causes = Notes[Cause]()
+    blocks = [
+        _lines(head_lines(head)),
+        *_tables(every),
+        "\n".join(_without_scores(every)),
+        *_behind(every, causes),
+        _lines(f"[{number}] {clean(': '.join(cause), LIMIT)}" for cause, number in causes.numbers.items()),
+        _lines(_passes(every)),
+        _listed("To do:", to_do(every)),
+        _listed("Waivers:", [clean(say(fact), LIMIT) for fact in head.waivers]),
+    ]
+    return "\n".join([*(f"{block}\n" for block in blocks if block), counts_text(every, head.noun)])
+
+
+def facts(verdict: Verdict, *, runs: bool = True) -> list[str]:
+    """What is behind a verdict on scores, a fact a line: none for a PASS that has nothing to add to its row.
 
     `runs` False leaves out the scores by seed, where a table shows them.
     """
-    j = judgement
-    lines: list[str] = []
-    failed = j.outcome != "PASS"
-    if failed and words.compared(j):
-        lines += [words.sentence(j), words.reason(j)]
-    label = j.decision.label if j.decision else ""
-    lines += ["" if label in words.reason(j) and failed else label, words.remainder(j), words.level_text(j)]
-    lines = [words.full_stop(clean(line, LIMIT)) for line in lines if line]
+    v, d = verdict, decision_of(verdict)
+    failed, why, label = v.outcome != "PASS", reason(v), d.label if d else ""
+    lines = [sentence(v), why] if failed and d else []
+    lines += ["" if label in why and failed else label, remainder(v), level_text(v)]
+    lines = [full_stop(clean(line, LIMIT)) for line in lines if line]
     if failed:
-        lines += _runs(j) if runs else []
-        lines += [words.full_stop(clean(text, LIMIT)) for text in [words.outlook(j)] if text]
-    lines += [f"Waived: {clean(j.waiver, LIMIT)}"] if j.waiver is not None else []
-    lines += [f"Recipe differs: {clean(text, LIMIT)}" for text in j.recipe_differences]
-    lines += [f"Declared harmless: {clean(text, LIMIT)}" for text in j.harmless]
-    return lines + [f"Evidence: {clean(text, LIMIT)}" for text in j.evidence]
+        lines += _runs(v) if runs else []
+        lines += [full_stop(clean(text, LIMIT)) for text in [outlook(v)] if text]
+    return [*lines, *about(v), *(f"Evidence: {clean(say(fact), LIMIT)}" for fact in v.notes)]
 
 
-def score_text(score: SeedScore | None, metric: str) -> str:
-    """`82.35`, `collapsed 68.38`, `oom`; a dash for a seed that was not run."""
-    if score is None:
-        return NONE
-    value = words.score_of(score, metric)
-    parts = [clean(score.status, 80)] * (score.status != "ok") + [points(value)] * (value is not None)
-    return " ".join(parts) or "no score"
+def about(verdict: Verdict) -> list[str]:
+    """Its waiver, and what the two sides do not share."""
+    lines = [] if verdict.waiver is None else [f"Waived: {clean(say(verdict.waiver), LIMIT)}"]
+    for name, several in (("Recipe differs", verdict.recipe_differences), ("Declared harmless", verdict.harmless)):
+        lines += [f"{name}: {clean(say(fact), LIMIT)}" for fact in several]
+    return lines
 
 
-def _runs(j: Judgement) -> list[str]:
-    """Every run's score in one paragraph, paired where two configurations are compared."""
-    name = clean(words.metric_name(j))
-    items = []
-    if j.others:
-        head = f"By seed, {name}, this − the other"
-        for seed, mine, other in words.by_seed(j):
-            less = words.signed(words.apart(mine, other, j.metric))
-            items.append(
-                f"{seed}: {score_text(mine, j.metric)} − {score_text(other, j.metric)}" + f" = {less}" * (less != NONE)
+def to_do(verdicts: Sequence[Verdict]) -> list[str]:
+    """Each way out of an undecided speed once, with the configurations that it is for."""
+    ways: dict[str, list[str]] = {}
+    for one in verdicts:
+        if family(one) == "speed" and one.todo and one.outcome != "PASS":
+            ways.setdefault(outlook(one), []).append(clean(subject(one)))
+    return [f"{listed(names, NAMED)}: {clean(way, LIMIT)}" for way, names in ways.items()]
+
+
+def alike(verdicts: Sequence[Verdict]) -> list[list[Verdict]]:
+    """Failed verdicts on single runs that differ in nothing but the run and its digits, together."""
+    groups: dict[object, list[Verdict]] = {}
+    for number, one in enumerate(verdicts):
+        same = tuple((each.item, each.ratio and round(each.ratio, 3), each.upstream) for each in one.failures)
+        groups.setdefault((one.check, one.outcome, same) if same and one.against is None else number, []).append(one)
+    return list(groups.values())
+
+
+def others(group: Sequence[Verdict]) -> str:
+    """What tells the other runs of a group from its first."""
+    first = subject(group[0])
+    return ", ".join(dict.fromkeys(apart(subject(other), first) or "repeat=1" for other in group[1:]))
+
+
+def unseen(verdicts: Sequence[Verdict]) -> list[str]:
+    """What could not be seen, each once."""
+    return sorted({say(fact) for verdict in verdicts for fact in verdict.not_available})
+
+
+def behind(verdict: Verdict, causes: Notes[Cause], *, runs: bool = True) -> list[str]:
+    """What is behind a verdict, a line each; `causes` numbers what a finding usually means, `runs` as in `facts`."""
+    if family(verdict) == "scores":
+        return facts(verdict, runs=runs)
+    if family(verdict) == "speed":
+        return told(verdict, todo=False)
+    if verdict.check == "diff":
+        return difference_lines(verdict)
+    if verdict.outcome == "PASS":
+        return []
+    lines = [causes(clean(text, LIMIT), cause) for text, cause in found(verdict)]
+    return [*lines, *about(verdict), *(clean(say(fact), LIMIT) for fact in verdict.notes)]
+
+
+def _tables(every: Sequence[Verdict]) -> Iterator[str]:
+    """The table of scores with its notes, the table of speeds, and how to read each."""
+    scores = [verdict for verdict in every if decision_of(verdict)]
+    if scores:
+        notes = Notes[str]()
+        rows = [_score_row(verdict, notes) for verdict in scores]
+        yield _table(SCORE_HEADS, rows, "l" * len(SCORE_HEADS), ruled=True)
+        yield _lines((f"[{number}] {clean(note, LIMIT)}" for note, number in notes.numbers.items()), "", "    ")
+        yield _wrapped(HOW["scores"], "", "")
+    speeds = [verdict for verdict in every if family(verdict) == "speed" and verdict.numbers]
+    if speeds:
+        rows = [[word(verdict), clean(subject(verdict)), *speed_figures(verdict)] for verdict in speeds]
+        yield _table(SPEED_HEADS, rows, "llrrrrr")
+        yield _wrapped(HOW["speed"], "", "")
+
+
+def _without_scores(every: Sequence[Verdict]) -> Iterator[str]:
+    for name, check, why, subjects in grouped(every):
+        yield _wrapped(f"{name:<13} {check}: {clean(why, LIMIT)}", "", " " * 14)
+        yield _wrapped("; ".join(clean(one, LIMIT) for one in subjects), " " * 14, " " * 16)
+
+
+def _behind(every: Sequence[Verdict], causes: Notes[Cause]) -> Iterator[str]:
+    """A block for each verdict that has more to say than its row; passes of runs are counted elsewhere."""
+    for group in alike(every):
+        one = group[0]
+        lines = behind(one, causes)
+        if lines:
+            more = [f"and {len(group) - 1} more runs alike: {clean(others(group), LIMIT)}"] if len(group) > 1 else []
+            head = f"{word(one)} {check_name(one)}: {clean(what(one), LIMIT)}"
+            yield "\n".join(
+                [_wrapped(head, "", "    "), *(_wrapped(line, "    ", "      ") for line in [*more, *lines])]
             )
+
+
+def _passes(every: Sequence[Verdict]) -> Iterator[str]:
+    runs = [verdict for verdict in every if family(verdict) == "runs"]
+    passed = Counter(check_name(verdict) for verdict in runs if verdict.outcome == "PASS")
+    if passed and len(every) > 1:
+        yield f"{'PASS':<13} " + ", ".join(f"{check} ({number})" for check, number in passed.items())
+    if names := unseen(runs):
+        yield f"not available: {clean(', '.join(names), LIMIT)}"
+
+
+def _runs(v: Verdict) -> list[str]:
+    """Every run's score in one paragraph, paired where two configurations are compared."""
+    name, items = clean(metric_name(v)), []
+    if v.against and v.against.runs:
+        head = f"By seed, {name}, this − the other"
+        for seed, mine, other in by_seed(v):
+            less = signed(difference(mine, other, v.item))
+            items.append(f"{seed}: {score_text(mine, v.item)} − {score_text(other, v.item)}")
+            items[-1] += "" if less == NONE else f" = {less}"
     else:
-        beside = "accuracy" if j.metric == "f1" else "f1"
-        head = f"By seed, {name} ({'accuracy' if j.metric == 'f1' else 'F1'})"
-        for score in j.seeds:
-            value = words.score_of(score, beside)
-            bracket = f" ({points(value)})" * (value is not None)
-            items.append(f"{score.seed}: {score_text(score, j.metric)}{bracket}")
+        beside, beside_name = ("accuracy", "accuracy") if v.item == "f1" else ("f1", "F1")
+        head = f"By seed, {name} ({beside_name})"
+        for score in v.subject.runs:
+            value = score_of(score, beside)
+            items.append(f"{score.seed}: {score_text(score, v.item)}{'' if value is None else f' ({points(value)})'}")
     return [f"{head}: {'; '.join(item.replace(' ', KEPT) for item in items)}"] if items else []
 
 
-def _table(judgements: Sequence[Judgement], notes: dict[str, int]) -> str:
-    cells = [[head.split("\n") for head in _HEADS], *(_row(judgement, notes) for judgement in judgements)]
-    widths = [max(len(line) for row in cells for line in row[place]) for place in range(len(_HEADS))]
-    widths[_NAMES] = max(LEAST_NAME, WIDTH - sum(widths) + widths[_NAMES] - 2 * (len(widths) - 1))
-    for row, judgement in zip(cells[1:], judgements, strict=True):
-        names = [clean(judgement.configuration), f"against {clean(judgement.against)}"]
-        row[_NAMES] = [line for name in names for line in _broken(name, widths[_NAMES])]
-    widths[_NAMES] = max(len(line) for row in cells for line in row[_NAMES])
-    rows = [_laid_out(row, widths) for row in cells]
-    return "\n".join([rows[0], "  ".join("-" * width for width in widths), "\n\n".join(rows[1:])])
-
-
-def _laid_out(row: Sequence[Sequence[str]], widths: Sequence[int]) -> str:
-    lines = zip_longest(*row, fillvalue="")
-    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
-
-
-def _row(j: Judgement, notes: dict[str, int]) -> list[list[str]]:
-    row, d = words.figures(j), j.decision
-    lower = ["only lower"] * (d is not None and d.direction == "lower")
-
-    def noted(text: str, note: str) -> str:
-        return f"{text} [{notes.setdefault(note, len(notes) + 1)}]" if note else text
-
+def _score_row(v: Verdict, note: Notes[str]) -> list[str]:
+    row, d = score_figures(v), decision_of(v)
+    assert d is not None
+    lower = ["only lower"] if d.direction == "lower" else []
     return [
-        [words.word(j), j.check, clean(words.metric_name(j)), *lower],
-        [],
-        [row["n"], row["collapsed"]],
-        [row["mean"], row["target"], row["difference"]],
-        [row["sd"], row["df"], noted(row["source"], d.sd.note if d and d.sd else "")],
-        [row["ci90"], row["ci95"], row["se"]],
-        [row["p_diff"], row["p_tost"], row["holm"], row["alpha"]],
-        [noted(row["margin"], j.margin_from), row["detectable"], row["more"]],
+        "\n".join([word(v), v.check, clean(metric_name(v)), *lower]),
+        f"{clean(v.subject.label)}\nagainst {clean(v.against.label if v.against else '')}",
+        f"{row['n']}\n{row['collapsed']}",
+        f"{row['mean']}\n{row['target']}\n{row['difference']}",
+        f"{row['sd']}\n{row['df']}\n{note(row['source'], d.sd.note if d.sd else '')}",
+        f"{row['ci90']}\n{row['ci95']}\n{row['se']}",
+        f"{row['p_diff']}\n{row['p_tost']}\n{row['holm']}\n{row['alpha']}",
+        f"{note(row['margin'], say(v.margin_from) if v.margin_from else '')}\n{row['detectable']}\n{row['more']}",
     ]
 
 
-def _broken(name: str, width: int) -> list[str]:
-    return textwrap.wrap(name, width, break_on_hyphens=False)
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], align: str, *, ruled: bool = False) -> str:
+    """Laid out by `tabulate`; the second column, of names, takes the room that the others leave."""
+    cells = [[text.split("\n") for text in row] for row in (heads, *rows)]
+    others = sum(max(len(line) for row in cells for line in row[place]) for place in range(len(heads)) if place != 1)
+    room = max(LEAST_NAME, WIDTH - others - 2 * (len(heads) - 1))
+    lines: list[Any] = [heads, SEPARATING_LINE]
+    for row in rows:
+        lines += [SEPARATING_LINE] if ruled and len(lines) > 2 else []
+        names = (textwrap.fill(name, room, break_on_hyphens=False) for name in row[1].split("\n"))
+        lines.append([row[0], "\n".join(names), *row[2:]])
+    sides = [{"l": "left", "r": "right"}[side] for side in align]
+    # The heads are a row: as headers they would be padded beyond the width.
+    text = tabulate(lines, tablefmt="simple", disable_numparse=True, colalign=sides)
+    return "\n".join(line.rstrip() for line in text.split("\n"))
+
+
+def _listed(title: str, items: Sequence[str]) -> str:
+    return "\n".join([title, *(_wrapped(item, "  - ", "    ") for item in items)]) if items else ""
+
+
+def _lines(items: Iterable[str], first: str = "", later: str = "  ") -> str:
+    return "\n".join(_wrapped(item, first, later) for item in items)
 
 
 def _wrapped(text: str, first: str, later: str) -> str:

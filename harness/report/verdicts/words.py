@@ -1,223 +1,274 @@
-"""A judgement in words and figures, as everything that shows judgements says it. Points = 100 x fraction."""
+"""A verdict in words and figures, as every renderer says it. Points = 100 x fraction."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final, Literal
 
-from harness.checks.scores.judgement import Judgement, SeedScore
-from harness.checks.verdict import ORDER
-from harness.report.format.numbers import NONE, points
-from harness.stats.decision import Decision, Interval
-from harness.stats.t import quantile, tail
+from harness.checks.verdict import Check, Fact, Finding, Inconclusive, Verdict, worst_first
+from harness.report.format.escape import clean
+from harness.report.format.numbers import bounds, chance, signed, trimmed
+from harness.report.verdicts.causes import cause_text, finding_text
+from harness.report.verdicts.phrases import say
+from harness.stats.decision import Decision
 
-Inconclusive = Literal["fail", "pass"]
-"""Whether an INCONCLUSIVE is red: the policy flag `--inconclusive`."""
+Kind = Literal["check", "verify", "compare", "diff", "baseline"]
+Family = Literal["scores", "speed", "runs"]
+"""How a verdict is shown: by its difference of scores, by its ratio of speeds, or by what was found in runs."""
 
-HOW: Final = (
-    "Scores are points (100 × fraction), over the runs that did not collapse. PASS: p_tost is below alpha, which is to "
-    "say that the interval of level 1 − 2 alpha (90 % at alpha 0.05) lies inside the margin. FAIL: no PASS, p_diff "
-    "below alpha before and after Holm's correction, and the difference beyond the margin. Otherwise INCONCLUSIVE. An "
-    "interval is the difference ± t × se with the df shown: the first se goes with the 90 % interval and p_tost, the "
-    "second with the 95 % interval and p_diff; “pivot” in its place: from the law of a median or a best of k runs. "
-    "Detectable: the true difference that so many runs find with 80 % power."
-)
+Cause = tuple[str, str]
+"""A known issue or "usually", and what such a difference means."""
 
-_CHECKS: Final = ("quality", "baseline", "parity", "stability")
-_SAID: Final = re.compile(r":?\s*difference [-+]\S+ points, 90 % CI \[[^\]]*\], margin [\d.]+")
+LIMIT: Final = 900
+"""Longest text of one fact, in characters; the JSON has all of it."""
+
+HOW: Final[Mapping[Family, str]] = {
+    "scores": "Scores are points (100 × fraction), over the runs that did not collapse. PASS: p_tost is below alpha, "
+    "which is to say that the interval of level 1 − 2 alpha (90 % at alpha 0.05) lies inside the margin. FAIL: no "
+    "PASS, p_diff below alpha before and after Holm's correction, and the difference beyond the margin. Otherwise "
+    "INCONCLUSIVE. An interval is the difference ± t × se with the df shown: the first se goes with the 90 % interval "
+    "and p_tost, the second with the 95 % interval and p_diff; “pivot” in its place: from the law of a median or a "
+    "best of k runs. Detectable: the true difference that so many runs find with 80 % power.",
+    "speed": "Ratio: B's samples a second over A's, geometric mean over pairs of processes (or B's newest session over "
+    "A's sessions). PASS: the interval lies above 1 − margin. FAIL: it lies below 1 and the ratio below 1 − margin, "
+    "after Holm's correction; or the device's peak memory grew by more than 1 %. MDE: the slow-down found with 80 % "
+    "power; a margin below it decides only where the whole interval lies beyond the margin. Processes on a machine "
+    "that was not quiet are left out whatever their speed.",
+}
+"""How to read a family's table."""
+
+_ORDER: Final[tuple[Check, ...]] = (
+    "quality", "baseline", "parity", "stability", "speed", "diff", "reproducibility", "invariants", "fidelity",
+)  # fmt: skip
+_SCORES: Final = frozenset({"quality", "baseline", "parity", "stability"})
+_NOUNS: Final[Mapping[Kind, str]] = {
+    "check": "judgement", "verify": "check", "compare": "configuration", "diff": "comparison",
+    "baseline": "configuration",
+}  # fmt: skip
+_PLAIN: Final = "speed.interval"
+"""The reason of a speed that passes by its interval alone, which its row shows."""
+
 _SEPARATOR: Final = " · "
+"""What stands between the parts of a configuration's label (`grid.cell.configuration_label`)."""
 
 
-def ordered(judgements: Iterable[Judgement]) -> list[Judgement]:
-    """The worst outcome first, a waived FAIL after what is red; within it quality, baseline, parity, stability."""
-    return sorted(judgements, key=lambda j: (_rank(j), _CHECKS.index(j.check)))
+@dataclass(frozen=True)
+class Head:
+    """What stands above all verdicts of one command.
+
+    Attributes
+    ----------
+    kind, title, command
+        Which command judged, its name ("harness check", the suite of JUnit) and how it was called.
+    a, b
+        The names of the two sides, where there are two.
+    inconclusive
+        Whether an INCONCLUSIVE is red.
+    facts
+        What holds for all verdicts: a margin, a tolerance, another environment.
+    waivers
+        What became of the grid's waivers.
+    """
+
+    kind: Kind
+    title: str
+    command: str = ""
+    a: str = ""
+    b: str = ""
+    inconclusive: Inconclusive = "fail"
+    facts: tuple[Fact, ...] = ()
+    waivers: tuple[Fact, ...] = ()
+
+    @property
+    def noun(self) -> str:
+        """What its verdicts are counted as."""
+        return _NOUNS[self.kind]
 
 
-def waived(judgement: Judgement) -> bool:
-    """Whether a waiver keeps a FAIL from failing the gate."""
-    return judgement.outcome == "FAIL" and judgement.waiver is not None
+def family(verdict: Verdict) -> Family:
+    """How a verdict is shown."""
+    return "scores" if verdict.check in _SCORES else "speed" if verdict.check == "speed" else "runs"
 
 
-def is_red(judgement: Judgement, inconclusive: Inconclusive) -> bool:
-    """Whether it alone keeps the exit code from 0."""
-    if judgement.outcome == "INCONCLUSIVE":
+def ordered(verdicts: Iterable[Verdict]) -> list[Verdict]:
+    """The worst outcome first, a waived FAIL after what is red; of one outcome by check, pairs before single runs."""
+    return worst_first(sorted(verdicts, key=lambda one: _ORDER.index(one.check)))
+
+
+def is_red(verdict: Verdict, inconclusive: Inconclusive) -> bool:
+    """Whether it is shown as red, also where it does not gate: F1 is reported as loudly as accuracy."""
+    if verdict.outcome == "INCONCLUSIVE":
         return inconclusive == "fail"
-    return judgement.outcome == "ERROR" or (judgement.outcome == "FAIL" and not waived(judgement))
+    return verdict.outcome == "ERROR" or (verdict.outcome == "FAIL" and not verdict.waived)
 
 
-def word(judgement: Judgement) -> str:
+def word(verdict: Verdict) -> str:
     """`PASS`; a waived FAIL says so."""
-    return "FAIL (waived)" if waived(judgement) else judgement.outcome
+    return "FAIL (waived)" if verdict.waived else verdict.outcome
 
 
-def counts_text(judgements: Sequence[Judgement]) -> str:
+def counts_text(verdicts: Sequence[Verdict], noun: str = "judgement") -> str:
     """`8 judgements: 2 FAIL, 1 INCONCLUSIVE, 5 PASS`."""
-    counts = Counter(word(judgement) for judgement in ordered(judgements))
-    total = f"{len(judgements):,} judgement{'s' * (len(judgements) != 1)}"
-    return f"{total}: {', '.join(f'{n:,} {said}' for said, n in counts.items())}" if counts else "No judgement."
+    counts = Counter(word(verdict) for verdict in ordered(verdicts))
+    if not counts:
+        return f"No {noun}."
+    total = f"{len(verdicts):,} {noun}{'' if len(verdicts) == 1 else 's'}"
+    return f"{total}: {', '.join(f'{number:,} {name}' for name, number in counts.items())}"
 
 
-def compared(judgement: Judgement) -> bool:
-    """Whether there is a difference of scores to show; stability compares none."""
-    return judgement.check != "stability" and judgement.decision is not None
+def head_lines(head: Head) -> list[str]:
+    """The sides and what holds for all verdicts, a line each."""
+    sides = [f"{letter}: {clean(name, LIMIT)}" for letter, name in (("A", head.a), ("B", head.b)) if name]
+    return [*sides, *(clean(say(fact), LIMIT) for fact in head.facts)]
 
 
-def grouped(judgements: Iterable[Judgement]) -> list[tuple[str, str, str, list[str]]]:
-    """(verdict, check, reason, subjects) of what compares no scores, or could not: one reason, one entry."""
-    groups: dict[tuple[str, str, str], list[str]] = {}
-    for j in judgements:
-        if not compared(j):
-            p = f" p {chance(j.adjusted_p)} after Holm." if j.adjusted_p is not None else ""
-            groups.setdefault((word(j), j.check, full_stop(j.why) + p), []).append(subject(j))
+def decision_of(verdict: Verdict) -> Decision | None:
+    """The decision on a difference of scores, where there is one."""
+    return verdict.numbers if isinstance(verdict.numbers, Decision) else None
+
+
+def grouped(verdicts: Iterable[Verdict]) -> list[tuple[str, Check, str, list[str]]]:
+    """(verdict, check, reason, subjects) of what should compare scores and could not: one reason, one entry."""
+    groups: dict[tuple[str, Check, str], list[str]] = {}
+    for one in verdicts:
+        if family(one) == "scores" and decision_of(one) is None:
+            p = f" p {chance(one.adjusted_p)} after Holm." if one.adjusted_p is not None else ""
+            groups.setdefault((word(one), one.check, full_stop(say(one.reason)) + p), []).append(subject(one))
     return [(*key, subjects) for key, subjects in groups.items()]
 
 
-def subject(judgement: Judgement) -> str:
-    """`minilm · fp16 against REFERENCE`; what two configurations share is said once: `minilm: fp16 against fp32`."""
-    ours, theirs = judgement.configuration, judgement.against
-    if not theirs:
-        return ours
-    if judgement.check == "parity":
-        parts, others = ours.split(_SEPARATOR), theirs.split(_SEPARATOR)
-        shared = [part for part in parts if part in others]
-        mine, other = ([p for p in each if p not in shared] for each in (parts, others))
-        if shared and (mine or other):
-            said = [_SEPARATOR.join(each) or "the same" for each in (mine, other)]
-            return f"{_SEPARATOR.join(shared)}: {said[0]} against {said[1]}"
-    return f"{ours} against {theirs}"
+def subject(verdict: Verdict) -> str:
+    """`minilm · fp16 against REFERENCE`; what two sides share is said once: `minilm: fp16 against fp32`.
+
+    Of two runs the first, A, comes first.
+    """
+    sides = [verdict.subject.label, verdict.against.label if verdict.against else ""]
+    if not all(sides):
+        return "".join(sides)
+    if verdict.check in ("quality", "baseline", "stability"):
+        return " against ".join(sides)
+    if sides[0] == sides[1]:
+        return sides[0]
+    if family(verdict) == "runs":
+        sides.reverse()
+    shared = [part for part in sides[0].split(_SEPARATOR) if part in sides[1].split(_SEPARATOR)]
+    own = " against ".join(apart(side, _SEPARATOR.join(shared)) or "the same" for side in sides)
+    return f"{_SEPARATOR.join(shared)}: {own}" if shared else " against ".join(sides)
 
 
-def metric_name(judgement: Judgement) -> str:
+def apart(label: str, other: str) -> str:
+    """What of `label` is its own; empty where the other has all of it."""
+    known = other.split(_SEPARATOR)
+    return _SEPARATOR.join(part for part in label.split(_SEPARATOR) if part not in known)
+
+
+def metric_name(verdict: Verdict) -> str:
     """`accuracy`, `F1`, as it stands within a sentence."""
-    return "F1" if judgement.metric == "f1" else judgement.metric
+    return "F1" if verdict.item == "f1" else verdict.item
 
 
-def sentence(judgement: Judgement) -> str:
+def check_name(verdict: Verdict) -> str:
+    """`quality`, `invariants: accumulation`."""
+    return f"{verdict.check}: {verdict.item}" if family(verdict) == "runs" and verdict.item else verdict.check
+
+
+def what(verdict: Verdict) -> str:
+    """`minilm · fp16 against REFERENCE, accuracy`: whom it is about, and what was compared."""
+    return f"{subject(verdict)}, {metric_name(verdict)}" if decision_of(verdict) else subject(verdict)
+
+
+def sentence(verdict: Verdict) -> str:
     """`0.74 points below the reference, 90 % interval -1.90 to +0.40, margin 2.5 (2.4 sd of the 25 published runs)`.
 
-    The reason alone where there is no difference to show.
+    The reason alone where there is no difference of scores to show.
     """
-    d = judgement.decision
-    if d is None or not compared(judgement):
-        return judgement.why
-    interval = f"90 % interval {span(d.ci90, digits(d))}" if d.ci90 else "no interval"
-    source = f" ({judgement.margin_from})" if judgement.margin_from else ""
-    return f"{_place(judgement, d)}, {interval}, margin {margin(d.delta)}{source}"
+    d = decision_of(verdict)
+    if d is None:
+        return say(verdict.reason)
+    interval = f"90 % interval {bounds(d.ci90, digits(d))}" if d.ci90 else "no interval"
+    source = f" ({say(verdict.margin_from)})" if verdict.margin_from else ""
+    return f"{_place(verdict, d)}, {interval}, margin {trimmed(d.delta)}{source}"
 
 
-def reason(judgement: Judgement) -> str:
-    """What `why` says beyond the sentence; empty where it only repeats difference, interval and margin."""
-    if not compared(judgement):
-        return ""
-    left = _SAID.sub("", judgement.why, count=1).strip(" ;:")
-    return "" if left in sentence(judgement) else left
+def reason(verdict: Verdict) -> str:
+    """What the reason says beyond the sentence."""
+    return "" if decision_of(verdict) is None else say(verdict.reason)
 
 
-def outlook(judgement: Judgement) -> str:
+def outlook(verdict: Verdict) -> str:
     """`4 more seeds give an 80 % chance of a verdict`; empty where there is a verdict."""
-    if judgement.outlook:
-        return judgement.outlook
-    if judgement.outcome != "INCONCLUSIVE" or judgement.more_seeds is None:
+    if verdict.todo:
+        return "; ".join(say(fact) for fact in verdict.todo)
+    if verdict.outcome != "INCONCLUSIVE" or verdict.more_seeds is None or family(verdict) != "scores":
         return ""
-    one = judgement.more_seeds == 1
-    return f"{judgement.more_seeds} more seed{'' if one else 's'} give{'s' if one else ''} an 80 % chance of a verdict"
+    one = verdict.more_seeds == 1
+    return f"{verdict.more_seeds} more seed{'' if one else 's'} give{'s' if one else ''} an 80 % chance of a verdict"
 
 
-def level_text(judgement: Judgement) -> str:
+def told(verdict: Verdict, *, todo: bool = True) -> list[str]:
+    """Why the outcome is what it is, what to do about it and the waiver, a sentence each; of a speed its notes too."""
+    parts = [say(verdict.reason), holm(verdict)]
+    if family(verdict) == "scores":
+        parts = [sentence(verdict), reason(verdict)]
+    elif family(verdict) == "runs":
+        parts = [": ".join(filter(None, [text, *(cause or ())])) for text, cause in found(verdict)]
+    elif verdict.outcome == "PASS" and verdict.reason.code == _PLAIN:
+        parts = []
+    if todo and (ahead := outlook(verdict)) and verdict.outcome != "PASS":
+        parts.append(f"To do: {ahead}" if family(verdict) == "speed" else ahead)
+    parts += [say(note) for note in verdict.notes] if family(verdict) == "speed" else []
+    parts += [f"waived: {say(verdict.waiver)}"] if verdict.waived and verdict.waiver else []
+    return [full_stop(clean(part, LIMIT)) for part in parts if part]
+
+
+def found(verdict: Verdict) -> list[tuple[str, Cause | None]]:
+    """(what was found, its cause) of each finding that made the outcome; the reason alone where no finding did."""
+    made = [finding for finding in verdict.findings if finding.outcome == verdict.outcome != "PASS"]
+    return [(finding_text(finding), _cause(finding)) for finding in made] or [(say(verdict.reason), None)]
+
+
+def holm(verdict: Verdict) -> str:
+    """`after Holm's correction p = 0.0002`; empty where it is no part of a family."""
+    if verdict.adjusted_p is None:
+        return ""
+    p = chance(verdict.adjusted_p)
+    return f"after Holm's correction p {'' if p.startswith('<') else '= '}{p}"
+
+
+def full_stop(text: str) -> str:
+    """`text` as a sentence: it ends with one stop, and begins with a capital where it begins with a word."""
+    stopped = text if text.endswith((".", "!", "?")) else f"{text}."
+    return stopped[:1].upper() + stopped[1:] if re.match(r"[a-z]+[ ,:]", stopped) else stopped
+
+
+def level_text(verdict: Verdict) -> str:
     """The interval that a PASS goes by, where the level is not 0.05 (planned looks); else empty."""
-    d = judgement.decision
-    if d is None or d.alpha == 0.05 or d.ci_pass is None or not compared(judgement):
+    d = decision_of(verdict)
+    if d is None or d.alpha == 0.05 or d.ci_pass is None:
         return ""
     level = f"{100 * (1 - 2 * d.alpha):.1f} %"
-    return f"at alpha {d.alpha:g} a PASS goes by the {level} interval, {span(d.ci_pass, digits(d))}"
+    return f"at alpha {d.alpha:g} a PASS goes by the {level} interval, {bounds(d.ci_pass, digits(d))}"
 
 
-def remainder(judgement: Judgement) -> str:
+def remainder(verdict: Verdict) -> str:
     """Why the difference is not mean - target, where it is not (a median or best of k; seeds not shared)."""
-    d = judgement.decision
-    if d is None or judgement.mean is None or judgement.target is None or not compared(judgement):
+    d, target = decision_of(verdict), verdict.against.mean if verdict.against else None
+    if d is None or verdict.subject.mean is None or target is None:
         return ""
-    plain = judgement.mean - judgement.target
+    plain = verdict.subject.mean - target
     rest = d.difference - plain
     if not math.isfinite(rest) or abs(rest) < 0.005:
         return ""
     cause = (
         "it is taken over the seeds that both have"
-        if judgement.check != "quality"
+        if verdict.check != "quality"
         else "the published value is the median or the best of several runs, and no mean"
     )
     return f"the difference is mean − target ({signed(plain)}) and {signed(rest)}: {cause}"
-
-
-def standard_errors(decision: Decision) -> tuple[float | None, float | None]:
-    """(se of the equivalence test, se of the difference test) in points, from the intervals and the df.
-
-    The second is None where p_diff does not follow from it by Student's t: against a median or best of k.
-    """
-    d = decision
-    if d.df is None or d.ci90 is None or d.ci95 is None or not d.df > 0:
-        return None, None
-    eq, diff = (
-        (high - low) / 2 / quantile(p, d.df) for (low, high), p in ((d.ci90, 0.95), (d.ci95, 0.975))
-    )  # fmt: skip
-    if not diff or d.p_diff is None:
-        return eq, diff
-    t = d.difference / diff
-    p = tail(-t, d.df) if d.direction == "lower" else 2 * tail(abs(t), d.df)
-    return eq, diff if math.isclose(p, d.p_diff, rel_tol=1e-6, abs_tol=1e-9) else None
-
-
-def figures(judgement: Judgement) -> dict[str, str]:
-    """Every number that the verdict follows from, as it is shown; nothing without a decision."""
-    j, d = judgement, judgement.decision
-    if d is None:
-        return {}
-    places = digits(d)
-    eq, diff = standard_errors(d)
-    return {
-        "n": str(d.n),
-        "collapsed": f"{j.collapsed} of {j.judged}",
-        "mean": points(j.mean),
-        "target": points(j.target),
-        "difference": signed(d.difference, places),
-        "sd": points(d.sd.value if d.sd else None),
-        "df": degrees(d.df),
-        "source": d.sd.source if d.sd else NONE,
-        "ci90": span(d.ci90, places),
-        "ci95": span(d.ci95, places),
-        "se": NONE if eq is None else f"{eq:.3f}, {'pivot' if diff is None else f'{diff:.3f}'}",
-        "p_diff": chance(d.p_diff, d.alpha),
-        "p_tost": chance(d.p_tost, d.alpha),
-        "holm": chance(j.adjusted_p),
-        "alpha": f"{d.alpha:g}",
-        "margin": margin(d.delta),
-        "detectable": points(j.detectable),
-        "more": more(j),
-    }
-
-
-def score_of(score: SeedScore, metric: str) -> float | None:
-    """The run's score in points, in the judgement's metric."""
-    value = score.f1 if metric == "f1" else score.accuracy
-    return None if value is None else 100 * value
-
-
-def by_seed(judgement: Judgement) -> list[tuple[int, SeedScore | None, SeedScore | None]]:
-    """Seed, our run, the other configuration's run; in the order of our seeds, then those that only the other has."""
-    ours = {score.seed: score for score in judgement.seeds}
-    theirs = {score.seed: score for score in judgement.others}
-    return [(seed, ours.get(seed), theirs.get(seed)) for seed in dict.fromkeys([*ours, *theirs])]
-
-
-def apart(ours: SeedScore | None, theirs: SeedScore | None, metric: str) -> float | None:
-    """Points by which one run is above the other; None unless both are ok."""
-    if ours is None or theirs is None or not ours.status == theirs.status == "ok":
-        return None
-    a, b = score_of(ours, metric), score_of(theirs, metric)
-    return None if a is None or b is None else a - b
 
 
 def digits(decision: Decision) -> int:
@@ -230,63 +281,9 @@ def digits(decision: Decision) -> int:
     return 4
 
 
-def signed(value: float | None, places: int = 2) -> str:
-    """`+0.40`, `-1.90`, never `-0.00`."""
-    if value is None:
-        return NONE
-    if not math.isfinite(value):
-        return "not a number"
-    text = f"{value:+.{places}f}"
-    return text.replace("-", "+") if float(text) == 0 else text
-
-
-def span(interval: Interval | None, places: int = 2) -> str:
-    """`-1.90 to +0.40`."""
-    return NONE if interval is None else f"{signed(interval[0], places)} to {signed(interval[1], places)}"
-
-
-def margin(delta: float) -> str:
-    """`2.5`, `2.505`: as many decimals as it has, at most 4."""
-    return f"{delta:.4f}".rstrip("0").rstrip(".")
-
-
-def chance(p: float | None, alpha: float = 0.05) -> str:
-    """A p value: 4 decimals, more where rounding would show it as alpha itself; `< 0.0001`."""
-    if p is None or math.isnan(p):
-        return NONE
-    if p < 0.0001:
-        return "< 0.0001"
-    return f"{p:.4f}" if round(p, 4) != round(alpha, 4) or p == alpha else f"{p:.6f}"
-
-
-def degrees(df: float | None) -> str:
-    """`4`, `11.3`."""
-    return NONE if df is None else f"{df:.0f}" if float(df).is_integer() else f"{df:.1f}"
-
-
-def more(judgement: Judgement) -> str:
-    """Seeds still needed, for a table: `4`, `none` where there is a verdict, a dash where no number is known."""
-    if judgement.outcome in ("PASS", "FAIL"):
-        return "none"
-    return NONE if judgement.more_seeds is None else str(judgement.more_seeds)
-
-
-def full_stop(text: str) -> str:
-    """`text` as a sentence: it ends with one stop, and begins with a capital where it begins with a word."""
-    stopped = text if text.endswith((".", "!", "?")) else f"{text}."
-    return stopped[:1].upper() + stopped[1:] if re.match(r"[a-z]+[ ,:]", stopped) else stopped
-
-
-def _rank(judgement: Judgement) -> int:
-    return ORDER.index("SKIP" if waived(judgement) else judgement.outcome) * 2 - waived(judgement)
-
-
-def _place(judgement: Judgement, d: Decision) -> str:
-    other = "the reference"
-    if judgement.check != "quality":
-        mine = judgement.configuration.split(_SEPARATOR)
-        own = [part for part in judgement.against.split(_SEPARATOR) if part not in mine]
-        other = _SEPARATOR.join(own) or "the other"
+def _place(verdict: Verdict, d: Decision) -> str:
+    against = verdict.against.label if verdict.against else ""
+    other = "the reference" if verdict.check == "quality" else apart(against, verdict.subject.label) or "the other"
     places = digits(d)
     if not math.isfinite(d.difference):
         return "No difference that is a number"
@@ -294,3 +291,8 @@ def _place(judgement: Judgement, d: Decision) -> str:
     if float(size) == 0:
         return f"No difference from {other} to {places} decimals" if d.difference else f"Equal to {other}"
     return f"{size} points {'below' if d.difference < 0 else 'above'} {other}"
+
+
+def _cause(finding: Finding) -> Cause | None:
+    text = cause_text(finding.cause) if finding.cause else ""
+    return (finding.upstream or "usually", text) if finding.upstream or text else None

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from harness.checks.scores.judgement import Judgement
+from harness.checks.verdict import Verdict
 from harness.report.run.plots import BLUE, INK, ORANGE
 from harness.report.verdicts.forest import MOST_ROWS, drawn, forest_caption, forest_figure, forest_svg
-from tests.report.verdicts.judgement_cases import cases, check, judgement, plain, quality
+from tests.report.verdicts.made_up import cases, decided, decision, named, plain, quality, said
 
 LONG = "sentence-transformers/all-MiniLM-L6-v2-with-quite-a-long-name"
 
 
-def many() -> list[Judgement]:
+def many() -> list[Verdict]:
     return [
         quality(
             (350 - i, 352, 347 - 2 * i, 349, 351),
@@ -31,30 +31,24 @@ def many() -> list[Judgement]:
     ]
 
 
-def figure_of(judgements: list[Judgement]) -> Any:
+def figure_of(verdicts: list[Verdict]) -> Any:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    figure = forest_figure(judgements)
+    figure = forest_figure(verdicts)
     assert figure is not None
     FigureCanvasAgg(figure).draw()
     return figure
 
 
-def test_golden() -> None:
-    svg = forest_svg(cases())
-    assert svg is not None
-    check("judgements-forest.svg", svg, tolerance=0.05)
-
-
-@pytest.mark.parametrize("judgements", [cases(), many(), [judgement()]], ids=["cases", "many", "one"])
-def test_nothing_is_cut_or_overlaps(judgements: list[Judgement]) -> None:
-    figure = figure_of(judgements)
+@pytest.mark.parametrize("verdicts", [cases(), many(), [decided()]], ids=["cases", "many", "one"])
+def test_nothing_is_cut_or_overlaps(verdicts: list[Verdict]) -> None:
+    figure = figure_of(verdicts)
     page = figure.bbox
     axes = figure.axes[0]
     sides = [axes.get_yticklabels(), axes.child_axes[0].get_yticklabels()]
     for labels in sides:
         boxes = sorted((label.get_window_extent() for label in labels), key=lambda box: box.y0)
-        assert len(boxes) == len(drawn(judgements))
+        assert len(boxes) == len(drawn(verdicts))
         assert all(low.y1 <= high.y0 + 0.5 for low, high in pairwise(boxes))
         for box in boxes:
             assert box.x0 >= page.x0 - 0.5
@@ -78,15 +72,15 @@ def test_colour_and_shape_by_outcome() -> None:
 
 
 def test_what_is_drawn_is_where_it_belongs() -> None:
-    one = judgement()
-    assert one.decision is not None
+    one = decided()
+    numbers = decision(one)
     axes = figure_of([one]).axes[0]
     thick = next(line for line in axes.lines if line.get_linewidth() == 3.0)
     thin = next(line for line in axes.lines if line.get_linewidth() == 1.0 and line.get_color() == BLUE)
-    assert list(thick.get_xdata()) == pytest.approx(one.decision.ci90)
-    assert list(thin.get_xdata()) == pytest.approx(one.decision.ci95)
+    assert list(thick.get_xdata()) == pytest.approx(numbers.ci90)
+    assert list(thin.get_xdata()) == pytest.approx(numbers.ci95)
     mark = next(line for line in axes.lines if line.get_marker() == "o")
-    assert mark.get_xdata()[0] == pytest.approx(one.decision.difference)
+    assert mark.get_xdata()[0] == pytest.approx(numbers.difference)
     band = axes.collections[0].get_paths()[0].get_extents()
     assert (band.x0, band.x1) == pytest.approx((-2.5, 2.5))
     low, high = axes.get_xlim()
@@ -96,11 +90,11 @@ def test_what_is_drawn_is_where_it_belongs() -> None:
 
 def test_a_vague_interval_hides_nothing() -> None:
     vague = quality((350, 330), 85.78, "minilm · fp32")
-    axes = figure_of([vague, judgement()]).axes[0]
+    axes = figure_of([vague, decided()]).axes[0]
     assert axes.get_xlim()[1] < 10
     assert {line.get_marker() for line in axes.lines} >= {"<", ">"}
     assert "An arrowhead" in forest_caption([vague])[1]
-    assert "An arrowhead" not in forest_caption([judgement()])[1]
+    assert "An arrowhead" not in forest_caption([decided()])[1]
 
 
 def test_lower_only_has_no_upper_margin() -> None:
@@ -117,13 +111,13 @@ def test_limit_is_said() -> None:
 
 
 def test_words_for_who_cannot_see_it() -> None:
-    alt, _ = forest_caption([judgement()])
+    alt, _ = forest_caption([decided()])
     assert alt == (
         "Differences in points with 90 % intervals, against the margin. 1 verdict: 1 PASS. "
         "PASS google-bert/bert-base-uncased · fp32 against hf-course-ch3 -0.04 (-0.49 to +0.40)"
     )
     assert forest_caption(cases())[0].count(";") == 2
-    svg = forest_svg([replace(judgement(), configuration="<b>&\x00")])
+    svg = forest_svg([named(decided(), "<b>&\x00", "hf-course-ch3")])
     assert svg is not None
     title = ET.fromstring(svg).find("{http://www.w3.org/2000/svg}title")
     assert title is not None
@@ -133,8 +127,8 @@ def test_words_for_who_cannot_see_it() -> None:
 
 def test_nothing_to_draw() -> None:
     assert forest_svg([]) is None
-    assert forest_svg([plain("SKIP", "no GPU"), plain("ERROR", "oom")]) is None
-    broken = judgement(decision=replace(judgement().decision, difference=math.nan))  # type: ignore[type-var]
+    assert forest_svg([plain("SKIP", said("no GPU")), plain("ERROR", said("oom"))]) is None
+    broken = decided(numbers=replace(decision(decided()), difference=math.nan))
     assert forest_svg([broken]) is None
 
 

@@ -1,0 +1,105 @@
+"""A verdict's numbers as tables show them: of scores, of speed, and run by run."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from harness.checks.verdict import Verdict
+from harness.record.results import SeedScore
+from harness.report.format.escape import clean
+from harness.report.format.numbers import NONE, bounds, chance, degrees, points, signed, trimmed
+from harness.report.verdicts.words import decision_of, digits
+from harness.stats.decision import Decision
+from harness.stats.throughput import Speed
+
+_UNITS: Final = {"speed.pairs": "pair", "speed.sessions": "session"}
+"""What was compared, by the code of what was found of the processes."""
+
+
+def score_figures(verdict: Verdict) -> dict[str, str]:
+    """Every number that a verdict on scores follows from; nothing without a decision."""
+    d, side, against = decision_of(verdict), verdict.subject, verdict.against
+    if d is None:
+        return {}
+    places = digits(d)
+    return {
+        "n": str(d.n),
+        "collapsed": f"{side.collapsed} of {side.ended}",
+        "mean": points(side.mean),
+        "target": points(against.mean if against else None),
+        "difference": signed(d.difference, places),
+        "sd": points(d.sd.value if d.sd else None),
+        "df": degrees(d.df),
+        "source": d.sd.source if d.sd else NONE,
+        "ci90": bounds(d.ci90, places),
+        "ci95": bounds(d.ci95, places),
+        "se": _standard_errors(d),
+        "p_diff": chance(d.p_diff, d.alpha),
+        "p_tost": chance(d.p_tost, d.alpha),
+        "holm": chance(verdict.adjusted_p),
+        "alpha": f"{d.alpha:g}",
+        "margin": trimmed(d.delta),
+        "detectable": points(verdict.detectable),
+        "more": more(verdict),
+    }
+
+
+def speed_figures(verdict: Verdict) -> list[str]:
+    """What was compared, ratio, interval, change and MDE; dashes for what is not known."""
+    s, compared = verdict.numbers, _compared(verdict)
+    if not isinstance(s, Speed):
+        return [compared, NONE, NONE, NONE, NONE]
+    interval = f"{s.ci90[0]:.3f} to {s.ci90[1]:.3f}" if s.ci90 else NONE
+    mde = NONE if s.detectable is None else f"{100 * s.detectable:.1f} %"
+    return [compared, f"{s.ratio:.3f}", interval, f"{signed(100 * (s.ratio - 1), 1)} %", mde]
+
+
+def more(verdict: Verdict) -> str:
+    """Seeds still needed: `4`, `none` where there is a verdict, a dash where no number is known."""
+    if verdict.outcome in ("PASS", "FAIL"):
+        return "none"
+    return NONE if verdict.more_seeds is None else str(verdict.more_seeds)
+
+
+def score_text(score: SeedScore | None, metric: str) -> str:
+    """`82.35`, `collapsed 68.38`, `oom`; a dash for a seed that was not run."""
+    if score is None:
+        return NONE
+    value = score_of(score, metric)
+    status = "" if score.status == "ok" else clean(score.status, 80)
+    return " ".join(filter(None, [status, "" if value is None else points(value)])) or "no score"
+
+
+def score_of(score: SeedScore, metric: str) -> float | None:
+    """The run's score in points, in the verdict's metric."""
+    value = score.f1 if metric == "f1" else score.accuracy
+    return None if value is None else 100 * value
+
+
+def by_seed(verdict: Verdict) -> list[tuple[int, SeedScore | None, SeedScore | None]]:
+    """Seed, our run, the other side's; in the order of our seeds, then those that only the other has."""
+    ours = {score.seed: score for score in verdict.subject.runs}
+    theirs = {score.seed: score for score in verdict.against.runs} if verdict.against else {}
+    return [(seed, ours.get(seed), theirs.get(seed)) for seed in dict.fromkeys([*ours, *theirs])]
+
+
+def difference(ours: SeedScore | None, theirs: SeedScore | None, metric: str) -> float | None:
+    """Points by which one run is above the other; None unless both are ok."""
+    if ours is None or theirs is None or not ours.status == theirs.status == "ok":
+        return None
+    a, b = score_of(ours, metric), score_of(theirs, metric)
+    return None if a is None or b is None else a - b
+
+
+def _standard_errors(d: Decision) -> str:
+    """Of the equivalence test and of the difference test."""
+    if d.se_eq is None or d.df is None:
+        return NONE
+    return f"{d.se_eq:.3f}, {'pivot' if d.se_diff is None else f'{d.se_diff:.3f}'}"
+
+
+def _compared(verdict: Verdict) -> str:
+    """`5 pairs`, `3 sessions`; a dash where none was."""
+    facts = [finding.fact for finding in verdict.findings if finding.fact.code in _UNITS]
+    count = facts[0].values.get("counted", 0) if facts else 0
+    return f"{count} {_UNITS[facts[0].code]}{'' if count == 1 else 's'}" if count else NONE

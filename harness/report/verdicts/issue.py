@@ -1,0 +1,84 @@
+"""What is red as one text to paste into an issue: what, against what, since when, the numbers, how to see it again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from harness.checks.verdict import Verdict
+from harness.report.format.escape import code, fenced, inline
+from harness.report.format.table import table
+from harness.report.verdicts.figures import score_figures
+from harness.report.verdicts.markdown import shortened, verdict_section
+from harness.report.verdicts.words import (
+    HOW,
+    LIMIT,
+    Head,
+    counts_text,
+    decision_of,
+    full_stop,
+    is_red,
+    ordered,
+    sentence,
+    subject,
+    word,
+)
+
+BODY_LIMIT: Final = 65_000
+"""Bytes: an issue's body on GitHub holds 65,536 characters."""
+
+_NAMES: Final = {
+    "n": "runs",
+    "mean": "mean",
+    "target": "target",
+    "difference": "difference",
+    "sd": "sd",
+    "df": "df",
+    "source": "sd from",
+    "ci90": "90 % interval",
+    "ci95": "95 % interval",
+    "p_diff": "p_diff",
+    "p_tost": "p_tost",
+    "holm": "p after Holm",
+    "alpha": "alpha",
+    "margin": "margin",
+    "detectable": "detectable",
+    "more": "more seeds",
+}
+
+
+def issue_text(head: Head, verdicts: Sequence[Verdict], *, since: str | None = None, limit: int = BODY_LIMIT) -> str:
+    """Return Markdown of at most `limit` bytes, its heading fit for a title; empty where nothing is red.
+
+    `head.command` is what shows it again; `since` names the baseline (a date, a version, a commit) that was still well.
+
+    Raises
+    ------
+    ValueError
+        Where the limit is below 1,000 bytes.
+    """
+    red = [verdict for verdict in ordered(verdicts) if is_red(verdict, head.inconclusive)]
+    if not red:
+        return ""
+    others = f", and {len(red) - 1} more" if len(red) > 1 else ""
+    parts = [f"## {_title(red[0])}{others}", full_stop(counts_text(verdicts, head.noun))]
+    if since:
+        parts.append(f"Since the baseline {code(since, LIMIT)}.")
+    parts += ["To see it again:", fenced(head.command, "sh")]
+    parts += [part for verdict in red for part in _part(verdict)]
+    parts += [HOW["scores"]] if any(decision_of(verdict) for verdict in red) else []
+    return shortened("\n\n".join(parts) + "\n", limit, "an issue on GitHub")
+
+
+def _part(verdict: Verdict) -> list[str]:
+    heading, *rest = verdict_section(verdict, 3) or [f"### {_title(verdict)}"]
+    numbers = score_figures(verdict)
+    why = [] if numbers else [inline(full_stop(sentence(verdict)), LIMIT)]
+    side = verdict.subject
+    whom = f"Configuration {code(side.configuration_id)}, environment {code(side.environment_id)}."
+    rows = [[name, numbers[key]] for key, name in _NAMES.items()] if numbers else []
+    return [heading, whom, *why, *rest, *([table(["Number", "Value"], rows, "lr")] if rows else [])]
+
+
+def _title(verdict: Verdict) -> str:
+    return inline(f"{word(verdict)}, {verdict.check}: {subject(verdict)}", LIMIT)

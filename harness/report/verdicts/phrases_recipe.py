@@ -1,0 +1,143 @@
+"""What two recipes, environments or results do not share, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from harness.text import listed, show
+
+Phrases = Mapping[str, str | Callable[..., str]]
+
+
+def many(count: int, noun: str) -> str:
+    """`1 seed`, `4 seeds`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _in_all(items: Sequence[str], most: int, joint: str = ", ") -> str:
+    more = f"{joint}and {len(items) - most} more" if len(items) > most else ""
+    return joint.join(items[:most]) + more
+
+
+def _differs(field: str, run: Any, reference: Any) -> str:
+    return f"{field}: run {_plain(run)}, reference {_plain(reference)}"
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else show(value)
+
+
+def _config(config: Mapping[str, Any]) -> str:
+    changed = ", ".join(f"{name} = {show(value)}" for name, value in config.items())
+    return f"config: run with {changed}, reference with the checkpoint's own"
+
+
+def _task(run: str, reference: str, counts: Sequence[int] = (), known: Sequence[int] = ()) -> str:
+    if not counts:
+        return f"task: run {run}, reference {reference}"
+    here = f"{counts[1]} positive of {counts[0]} validation examples"
+    return f"task: run {run} ({here}), reference {reference} ({known[1]} of {known[0]})"
+
+
+def _max_steps(run: int, steps: int | None = None, epochs: float | None = None) -> str:
+    length = f"{steps} steps" if steps else f"{'all its' if epochs is None else epochs} epochs"
+    return f"max_steps: run {run} steps, reference {length}"
+
+
+def _versions(versions: Sequence[Sequence[str]]) -> str:
+    return "versions: " + "; ".join(f"{name} {here} here, {there} there" for name, here, there in versions)
+
+
+RECIPE: Final[Phrases] = {
+    "recipe.differs": _differs,
+    "recipe.checkpoint_config": _config,
+    "recipe.task": _task,  # counts, known: (examples, positives) of the validation splits
+    "recipe.max_steps": _max_steps,
+    "recipe.dropout": "dropout: run without, reference with the checkpoint's own",
+    "recipe.same_data": "data read from {task}: as many examples and positives as {reference}",
+    "recipe.no_checkpoint": "the reference does not say its checkpoint",
+    "recipe.head": "the head is seeded here; a model built before the seed is set, as in the course, has a random one",
+    "recipe.loss_kwargs": "accepts_loss_kwargs = false: the training loop scales the loss, not the model",
+    "recipe.resumed": "stopped and resumed at step {step}",
+    "recipe.precision_unstated": "the reference does not state its precision ({precision} is taken)",
+    "recipe.unknown": lambda fields: f"not known of the reference: {', '.join(fields)}",
+    "recipe.reference_has": lambda field, value: f"the reference has {field} = {show(value)}",
+    "recipe.versions": _versions,  # versions: (package, here, there)
+    "asked.changed": "{field} {before} -> {after}",
+}
+
+
+def _absent(runs: Sequence[str]) -> str:
+    """`runs` are facts "run.absent"; the first three, the rest counted."""
+    return _in_all(runs, 3, "; ")
+
+
+def _absent_run(seed: int | None, status: str, why: str) -> str:
+    place = "" if seed is None else f"seed {seed}: "
+    return f"{place}{why}" if status == "missing" else f"{place}{status}, {why}"
+
+
+def _missing(missing: str, outcome: str = "", others: str = "") -> str:
+    return f"{missing}; the others: {outcome}, {others}" if outcome else missing
+
+
+def _departure(layer: str, seeds: Sequence[int], change: str = "", cause: str = "") -> str:
+    at = f"at seed{'' if len(seeds) == 1 else 's'} {listed(seeds, 12)}"
+    what = f"{layer} {change}" if change else f"first difference: {layer}"
+    return f"{what} {at}{f'; usually means: {cause}' if cause else ''}"
+
+
+def _f1(difference: float, low: float | None = None, high: float | None = None) -> str:
+    interval = "" if low is None else f", 90 % CI [{low:+.2f}, {high:+.2f}]"
+    return f"F1: difference {difference:+.2f} points{interval}; reported, not judged"
+
+
+def _environment(changes: Sequence[str], configurations: Sequence[str] = ()) -> str:
+    whom = f", A -> B, for {_in_all(configurations, 4)}" if configurations else ""
+    return f"environment{whom}: {'; '.join(changes)}"
+
+
+def _waiver_use(use: str, failures: int, waiver: Mapping[str, str]) -> str:
+    place, number = "{configuration}, {check}".format(**waiver), many(failures, "failure")
+    by = "waived by {author} until {expires}: {reason}".format(**waiver)
+    if use == "used":
+        return f"{place}: {number} {by}"
+    if use == "void":
+        void = "{author}: {reason}".format(**waiver)
+        return f"{place}: void since {waiver['expires']}, {number} no longer waived (by {void})"
+    return f"{place}: not needed, nothing fails; {by}"
+
+
+BASELINE: Final[Phrases] = {
+    "margin.baseline": "{points:g} points, the margin of this comparison",
+    "scores.no_seed": "no seed has an ok run on both sides",
+    "scores.no_side": "one side has no ok run",
+    "content.changed": "another checkpoint or other data ({before} -> {after}): scores cannot be compared",
+    "collapses.risen": "{k2} of {n2} runs collapsed, {k1} of {n1} before (p = {p:.4f})",
+    "collapses.before": "{k2} of {n2} runs collapsed, {k1} of {n1} before",
+    "run.absent": _absent_run,
+    "runs.absent": _absent,
+    "seeds.absent": "{count} of {planned} seeds without a score ({runs})",  # runs: fact "runs.absent"
+    "baseline.missing_seeds": _missing,  # missing: fact "seeds.absent"; others: why the rest is `outcome`
+    "baseline.missing_scores": "without a score in {side}: {runs}",
+    "baseline.missing_other": lambda side, changes: (
+        f"missing: what {side} calls so asks for something else: {listed(changes, 8)}"
+    ),
+    "baseline.missing": "missing: {side} has no such configuration",
+    "baseline.new": lambda side, runs="": f"new: {side} has no run of it" + (f" ({runs})" if runs else ""),
+    "baseline.nowhere": lambda a, b: f"no run on either side: {a or 'not planned'} / {b or 'not planned'}",
+    "baseline.unrelated": "A and B have no configuration in common: nothing can be compared",
+    "status.changed": "seed {seed}: {before} -> {after}",
+    "departure": _departure,  # cause: a fact, or empty
+    "fingerprints.unknown": lambda seeds: f"fingerprints: not available at seeds {listed(seeds)}",
+    "environment.changed": _environment,
+    "environment.change": "{field} {before} -> {after}",
+    "environment.machine": "another machine: scores are compared, speed would not be",
+    "environment.same": "same environment and machine: `harness verify --only repeat` tells whether runs repeat here",
+    "f1.difference": _f1,
+    "seeds.unpaired": "other seeds on each side: Welch's test, not paired",
+    "seeds.not_again": lambda seeds: f"not run again: seeds {listed(seeds)}",
+    "seeds.new": lambda seeds: f"not in the baseline: seeds {listed(seeds)}",
+    "waiver.use": _waiver_use,  # use: used, unused, void; waiver: configuration, check, author, expires, reason
+}
