@@ -1,4 +1,4 @@
-"""A verdict: what one check says of one or two sides, as codes and numbers; `harness.report.verdicts` makes sentences."""
+"""A verdict: what one check says of one or two sides, as codes and numbers; sentences are made in `harness.report`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from harness.stats.decision import Decision
 from harness.stats.throughput import Speed
 
 Outcome = Literal["PASS", "FAIL", "INCONCLUSIVE", "SKIP", "ERROR"]
-Check = Literal["fidelity", "reproducibility", "invariants", "quality", "parity", "stability", "baseline", "speed", "diff"]
+Check = Literal[
+    "fidelity", "reproducibility", "invariants", "quality", "parity", "stability", "baseline", "speed", "diff"
+]
 Inconclusive = Literal["fail", "pass"]
 """Whether an INCONCLUSIVE is red: the option `--inconclusive`."""
 

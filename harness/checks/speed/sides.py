@@ -120,9 +120,7 @@ def after_holm(drafts: Sequence[Verdict]) -> list[Verdict]:
     """Let FAILs by speed stand where Holm lets them; the family is every comparison with enough processes."""
     adjusted = apply_holm([_p_that_could_block(draft) for draft in drafts])
     family = sum(p is not None for p in adjusted)
-    return [
-        draft if p is None else _corrected(draft, p, family) for draft, p in zip(drafts, adjusted, strict=True)
-    ]
+    return [draft if p is None else _corrected(draft, p, family) for draft, p in zip(drafts, adjusted, strict=True)]
 
 
 def _corrected(draft: Verdict, p: float, family: int) -> Verdict:

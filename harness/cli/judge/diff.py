@@ -8,7 +8,7 @@ import typer
 
 from harness.checks.verify.diff import difference
 from harness.checks.verify.series import EXACT, tolerance_between
-from harness.cli.options import RESULTS, Json, Junit, Out, Results
+from harness.cli.options import RESULTS, Json, Junit, Out, ResultsFolder
 from harness.cli.outputs import hand_out
 from harness.record.find import find_run
 from harness.record.provenance import command_line
@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
 def diff(
     a: RunName,
     b: RunName,
-    results: Results = RESULTS,
+    results: ResultsFolder = RESULTS,
     exact: Annotated[bool, typer.Option("--exact", help="No tolerance: equal to the last bit.")] = False,
     junit: Junit = None,
     out: Out = None,

@@ -12,7 +12,7 @@ from harness import __version__
 from harness.checks.verify.checklist import KINDS, MAX_STEPS, STEPS
 from harness.cli.console import one_line
 from harness.cli.measure.run import run_session
-from harness.cli.options import RESULTS, AllowBusy, Json, Junit, Results, Select, Slots
+from harness.cli.options import RESULTS, AllowBusy, Json, Junit, ResultsFolder, Select, Slots
 from harness.cli.outputs import hand_out
 from harness.cli.read.report import write_report
 from harness.execution.session import Session
@@ -53,7 +53,7 @@ def verify(
     all_seeds: Annotated[
         bool, typer.Option("--all-seeds", help="Every seed, not only a configuration's first.")
     ] = False,
-    results: Results = RESULTS,
+    results: ResultsFolder = RESULTS,
     slots: Slots = None,
     reuse: Annotated[
         bool, typer.Option("--reuse", help="Judge runs that an earlier verify has finished here.")

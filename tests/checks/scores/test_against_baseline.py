@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from harness.report.verdicts.baseline_text import comparison_text
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
@@ -18,7 +19,6 @@ from harness.checks.scores.against_baseline import Comparison, compare, exit_cod
 from harness.checks.scores.baseline_pair import Side
 from harness.checks.scores.judgement import Judgement
 from harness.grid.waivers import Waiver, ledger
-from harness.report.verdicts.baseline_text import comparison_text
 
 TODAY = datetime.date(2026, 11, 22)
 SCORES = (0.80, 0.81, 0.79, 0.805, 0.815)
