@@ -407,7 +407,9 @@ def test_statistics_are_pytest_benchmarks_own(n: int) -> None:
 
 def test_beside_scores(grid: Grid, make_cell: Any, make_entry: Any, make_record: Any) -> None:
     entry = make_entry()
-    score = make_record(entry).model_copy(update={"measured": Measured(metrics=dict(entry.metrics), seconds=dict(entry.seconds))})
+    score = make_record(entry).model_copy(
+        update={"measured": Measured(metrics=dict(entry.metrics), seconds=dict(entry.seconds))}
+    )
     facts = GridFacts("demo", "glue/mrpc", timing=timing_plan(grid, grid.timing_cells()))
     texts = {}
     for name, found in (("some", records(grid)), ("none", [])):
