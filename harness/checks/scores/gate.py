@@ -49,7 +49,7 @@ def judge_all(
     found = [judgement for one in configurations if (judgement := unmeasured(one, policy.looks)) is not None]
     quality, refused = questions(configurations, references, policy)
     predictions, reruns = Predictions(answers), find_repeats(configurations)
-    asked: list[Question] = [StabilityQuestion(one, policy) for one in configurations if one.ended]
+    asked: list[Question] = [StabilityQuestion(one, policy) for one in configurations if one.ended or one.lost]
     asked += quality
     asked += [
         ParityQuestion(pair, policy, predictions, reruns.get(pair.base.key)) for pair in find_pairs(configurations)
