@@ -3,7 +3,7 @@
 from harness.references.audit import Audit, audit, audit_values, comparable
 from harness.references.contradictions import Contradiction, contradictions
 from harness.references.model import Published, Reference
-from harness.references.registry import Registry, find, load, matching, registry
+from harness.references.registry import Registry, find, load, registry
 from harness.references.rows import AuditRow, ListRow, audit_registry, details, list_rows
 
 __all__ = [
@@ -23,6 +23,5 @@ __all__ = [
     "find",
     "list_rows",
     "load",
-    "matching",
     "registry",
 ]

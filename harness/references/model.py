@@ -157,27 +157,3 @@ class Reference(_Table):
         filled = self.model_copy(update={"metrics": metrics})
         filled._runs = runs
         return filled
-
-    def as_grid(self, metric: str) -> dict[str, Any]:
-        """Return what a grid's `[[reference]]` would say if it wrote this value out.
-
-        Raises
-        ------
-        KeyError
-            If the reference has no such metric.
-        """
-        published = {str(name): value for name, value in self.metrics.items()}[metric]
-        fields: dict[str, Any] = {
-            "id": self.id,
-            "metric": metric,
-            "value": published.value,
-            "values": published.values,
-            "statistic": self.statistic,
-            "n": self.n,
-            "sd": published.sd,
-            "split": self.split,
-            "source": self.source,
-            "checkpoint": self.checkpoint,
-            "precision": self.precision,
-        }
-        return {**{name: value for name, value in fields.items() if value is not None}, "recipe": dict(self.recipe)}

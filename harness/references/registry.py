@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from pydantic import ValidationError
 
 from harness.errors import SpecError
-from harness.references.audit import comparable
 from harness.references.model import SCORES, Reference
-from harness.references.recipe import same_recipe, same_settings, same_subject, settings, today
+from harness.references.recipe import same_recipe, same_subject
 from harness.text import show, suggestion
 from harness.validation import explain
 
@@ -48,37 +47,6 @@ class Registry:
             raise SpecError(f"{where}: got {show(name)}; allowed one of the {count} ids of the registry{close}")
         return found
 
-    def matching(
-        self,
-        checkpoint: str,
-        metric: str,
-        split: str = "validation",
-        *,
-        task: str = "glue/mrpc",
-        recipe: Mapping[str, Any] | None = None,
-        runs: bool = False,
-    ) -> list[Reference]:
-        """Return the references that a configuration of this checkpoint may be compared with on this metric.
-
-        Samples come first, larger before smaller, then the order of the file. `recipe` is what `recipe.settings`
-        gives (the global batch under `global_batch_size`); references known to be trained otherwise are left out,
-        and those known to be trained alike come before those of which too little is known. The runs of a sample
-        that is among them are left out, unless `runs` asks for them: the sample stands for them.
-        """
-        found: list[tuple[bool, int, int, Reference]] = []
-        for number, reference in enumerate(self.references):
-            place = (reference.task, today(reference.checkpoint), reference.split)
-            if place != (task, today(checkpoint), split) or metric not in reference.metrics:
-                continue
-            alike = same_settings(settings(reference), recipe) if recipe is not None else None
-            if alike is False or comparable(reference) is not None:
-                continue
-            size = (reference.n or 0) if reference.statistic == "sample" else 0
-            found.append((alike is None, -size, number, reference))
-        ordered = [reference for *_, reference in sorted(found, key=lambda entry: entry[:3])]
-        inside = {member for reference in ordered for member in reference.members or ()}
-        return [reference for reference in ordered if runs or reference.id not in inside]
-
     def sample_of(self, reference: Reference, metric: str) -> Reference | None:
         """Return the largest usable sample of the same subject and recipe: the spread behind a single value."""
         alike = [
@@ -107,19 +75,6 @@ def registry() -> Registry:
 def find(name: str, where: str = "reference") -> Reference:
     """Return a reference of the package's registry; see `Registry.find`."""
     return registry().find(name, where)
-
-
-def matching(
-    checkpoint: str,
-    metric: str,
-    split: str = "validation",
-    *,
-    task: str = "glue/mrpc",
-    recipe: Mapping[str, Any] | None = None,
-    runs: bool = False,
-) -> list[Reference]:
-    """Search the package's registry; see `Registry.matching`."""
-    return registry().matching(checkpoint, metric, split, task=task, recipe=recipe, runs=runs)
 
 
 def load(path: Path) -> Registry:

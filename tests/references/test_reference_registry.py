@@ -12,8 +12,7 @@ import pytest
 
 from harness.errors import SpecError
 from harness.grid.arguments import check_recipe
-from harness.grid.tables import Reference as GridReference
-from harness.references import Reference, Registry, comparable, find, load, matching, registry
+from harness.references import Reference, Registry, find, load, registry
 from harness.references.recipe import same_recipe, same_settings, settings, today
 
 COLLECTION = Path(__file__).parents[1] / "data" / "references.json"
@@ -203,27 +202,6 @@ def test_the_primary_sample_is_what_the_collection_calls_exact_and_clean(collect
     assert find("card-P3ps").precision == "fp16"
 
 
-def test_the_course_serves_a_grid_that_names_it() -> None:
-    course = find("hf-course-ch3")
-    written = GridReference.model_validate(course.as_grid("accuracy"))
-    assert (written.value, written.statistic, written.split) == (0.8578431372549019, "single", "validation")
-    assert GridReference.model_validate(course.as_grid("f1")).value == 0.8996539792387542
-    assert course.as_grid("accuracy")["source"].startswith("https://github.com/huggingface/course/")
-    with pytest.raises(KeyError):
-        course.as_grid("unnamed")
-
-
-def test_whatever_may_be_compared_with_serves_a_grid() -> None:
-    served = 0
-    for reference in registry().references:
-        if comparable(reference) is None:
-            for metric in {"accuracy", "f1"} & set(reference.metrics):
-                written = GridReference.model_validate(reference.as_grid(metric))
-                assert (written.id, written.metric, written.n) == (reference.id, metric, reference.n)
-                served += 1
-    assert served > 200
-
-
 def test_recipes_are_what_a_grid_accepts() -> None:
     for reference in registry().references:
         for field, value in reference.recipe.items():
@@ -235,30 +213,6 @@ def test_a_misspelt_id_gets_the_one_that_was_meant() -> None:
         SpecError, match=r'got "hf-curse-ch3"; allowed one of the 175 ids.*did you mean hf-course-ch3\?'
     ):
         find("hf-curse-ch3")
-
-
-def test_matching_gives_the_sample_first_and_only_what_may_be_compared() -> None:
-    found = matching("bert-base-uncased", "accuracy")
-    assert [reference.id for reference in found[:3]] == ["replication-course-uncased", "hf-issue-346", "hf-course-ch3"]
-    assert [reference.id for reference in matching("google-bert/bert-base-uncased", "accuracy")] == [
-        reference.id for reference in found
-    ]
-    names = {reference.id for reference in found}
-    assert not names & {"card-domasin", "card-joheras", "deeppavlov-uncased", "distillation-bert-base-uncased"}
-    assert "card-joheras" in {reference.id for reference in matching("bert-base-uncased", "accuracy", runs=True)}
-    assert all(comparable(reference) is None and reference.split == "validation" for reference in found)
-
-
-def test_matching_by_recipe_leaves_out_what_was_trained_otherwise() -> None:
-    course = settings(find("hf-course-ch3"))
-    found = [reference.id for reference in matching("bert-base-uncased", "f1", recipe=course)]
-    assert found[:2] == ["replication-course-uncased", "hf-course-ch3"]
-    assert "card-VuHuy" not in found  # batch 16
-    assert "card-jcruna" not in found  # 2 epochs
-    assert "card-sadhaklal" in found  # recipe not known: last
-    assert found.index("card-sadhaklal") > found.index("card-P3ps")
-    assert matching("bert-base-uncased", "accuracy", "test") == []
-    assert matching("bert-base-uncased", "accuracy", task="glue/rte") == []
 
 
 def test_the_sample_behind_a_single_value() -> None:
