@@ -17,7 +17,7 @@ LIMIT: Final = 200
 _SPACES: Final = re.compile(r"[\s\u2028\u2029\u0085\x1c-\x1f]+")
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _ASCII: Final = re.compile(r"[ -~]*")
-_PLAIN_CODE: Final = re.compile(r"[^`|\\]+")
+_PLAIN_CODE: Final = re.compile(r"[^|\\]+")
 _MARKUP: Final = re.compile(r"[\\`*_\[\]<>&|~#{}]")
 _ENTITIES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", "\\": "&#92;"}
 _BLOCK_START: Final = re.compile(r"[-+=:](?=[-+=:\s]|$)|\d{1,9}[.)](?=\s|$)")
@@ -56,7 +56,11 @@ def inline(text: object, limit: int = LIMIT) -> str:
 def code(text: object, limit: int = LIMIT) -> str:
     """`text` as inline code where Markdown allows it in a table cell too, otherwise as plain text."""
     line = clean(text, limit)
-    return f"`{line}`" if _PLAIN_CODE.fullmatch(line) else inline(text, limit)
+    if not _PLAIN_CODE.fullmatch(line):
+        return inline(text, limit)
+    longest = max((len(run) for run in re.findall(r"`+", line)), default=0)
+    fence, space = "`" * (longest + 1), " " if longest else ""  # a space at each end is taken away again
+    return f"{fence}{space}{line}{space}{fence}"
 
 
 def fenced(text: str, language: str = "") -> str:

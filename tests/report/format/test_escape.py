@@ -126,3 +126,10 @@ def test_ordinary_text_stays_readable() -> None:
     assert inline("see https://a.b/c") == "see `https://a.b/c`"
     assert code("glue/mrpc") == "`glue/mrpc`"
     assert clean("x" * 300) == "x" * 199 + "…"
+
+
+def test_code_with_backticks_has_a_longer_fence() -> None:
+    assert code("a `b` && c") == "`` a `b` && c ``"
+    assert code("plain") == "`plain`"
+    (paragraph,) = [t for t in MarkdownIt("commonmark").parse(code("`x`` y`")) if t.type == "inline"]
+    assert [child.content for child in paragraph.children or () if child.type == "code_inline"] == ["`x`` y`"]
