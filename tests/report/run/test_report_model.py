@@ -226,14 +226,6 @@ def test_data_read_from_a_folder_are_named_by_what_they_are(
     assert model.data[0][1].startswith(f"train 3,668 pairs, 2,474 positive, sha256 {data['train']['sha256'][:12]}; ")
 
 
-def test_json_is_complete_and_plain(demo: Any) -> None:
-    data = json.loads(render(demo, plots=False)["report.json"])
-    assert data["schema"] == 1
-    assert data["counts"]["planned"] == 18
-    assert [score["seed"] for score in data["rows"][0]["scores"]] == [1, 2, 42]
-    assert data["rows"][0]["ok"]["accuracy"]["mean"] == pytest.approx(100 * 330 / 408)
-
-
 def test_loss_curve_by_hand() -> None:
     curve = loss_curve("x", "c", "e", [np.array([3.0, 2.0, 1.0]), np.array([5.0, 2.0, 3.0])])
     assert curve is not None
