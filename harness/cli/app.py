@@ -52,7 +52,7 @@ def application(arguments: Sequence[str] = ()) -> typer.Typer:
             if name in GROUPS:
                 app.add_typer(module.app, name=name)
             else:
-                module.register(app)
+                app.command(name)(getattr(module, name))
     return app
 
 

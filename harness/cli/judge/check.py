@@ -22,11 +22,6 @@ from harness.report.verdicts.words import Head
 FAIL_ON: Final = ("quality", "parity", "stability")
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(check)
-
-
 def check(
     grid: GridFile,
     select: Select = [],  # noqa: B006 - typer wants a list; it is never changed

@@ -40,11 +40,6 @@ SideArgument = Annotated[
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(compare)
-
-
 def compare(
     a: SideArgument,
     b: Annotated[str | None, typer.Argument(help="Likewise; left out with --save.", show_default=False)] = None,

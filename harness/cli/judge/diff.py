@@ -21,11 +21,6 @@ RunName = Annotated[
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(diff)
-
-
 def diff(
     a: RunName,
     b: RunName,

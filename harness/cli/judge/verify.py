@@ -28,11 +28,6 @@ GridOrNone = Annotated[
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(verify)
-
-
 def verify(
     grid: GridOrNone = None,
     checkpoint: Annotated[

@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-import typer
-
 from harness.record.model import record_schema
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(schema)
 
 
 def schema() -> None:

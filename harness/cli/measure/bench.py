@@ -60,11 +60,6 @@ Suites = Annotated[
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(bench)
-
-
 def bench(
     grids: Grids = None,
     select: Select = [],  # noqa: B006 - typer wants a list; it is never changed

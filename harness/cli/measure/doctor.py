@@ -22,11 +22,6 @@ GridOption = Annotated[Path | None, typer.Argument(help="The grid: a TOML file."
 NEEDED_GIB = 2.0
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(doctor)
-
-
 def doctor(grid: GridOption = None, results: ResultsFolder = RESULTS, as_json: Json = False) -> None:
     """Say what this machine can run, and what stands in the way of a grid (exit 4).
 

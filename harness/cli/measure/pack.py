@@ -17,11 +17,6 @@ from harness.execution.session import Session, check_requirements, open_session,
 from harness.grid.cell import Cell
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(pack)
-
-
 def pack(
     grid: GridFile,
     select: Select = [],  # noqa: B006 - typer wants a list; it is never changed

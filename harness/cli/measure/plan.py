@@ -19,11 +19,6 @@ from harness.execution.session import Session, check_requirements, open_session
 MOST_ROWS = 60
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(plan)
-
-
 def plan(
     grid: GridFile,
     select: Select = [],  # noqa: B006 - typer wants a list; it is never changed

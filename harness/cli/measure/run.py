@@ -29,11 +29,6 @@ from harness.execution.run import Runner
 from harness.execution.session import Session, check_requirements, open_session, run_options
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(run)
-
-
 def run(
     grid: GridFile,
     select: Select = [],  # noqa: B006 - typer wants a list; it is never changed

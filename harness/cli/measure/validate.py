@@ -15,11 +15,6 @@ from harness.grid.grid import Grid, load_grid
 GridFiles = Annotated[list[Path], typer.Argument(help="The grids: TOML files.", show_default=False)]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(validate)
-
-
 def validate(grids: GridFiles, as_json: Json = False) -> None:
     """Check grids without running anything (no torch needed).
 

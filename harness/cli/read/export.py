@@ -21,11 +21,6 @@ Out = Annotated[
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(export)
-
-
 def export(
     folder: Folder,
     out: Out = None,

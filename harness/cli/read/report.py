@@ -30,11 +30,6 @@ Out = Annotated[
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(report)
-
-
 def report(
     grid: GridFile,
     select: Select = [],  # noqa: B006 - typer wants a list; it is never changed

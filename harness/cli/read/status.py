@@ -19,11 +19,6 @@ from harness.record.store import Store, store_grids
 Names = Annotated[list[str] | None, typer.Argument(help="Grids by name (default: all).", show_default=False)]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(status)
-
-
 def status(names: Names = None, results: ResultsFolder = RESULTS, as_json: Json = False) -> None:
     """Count the records of each grid by status, and list what went wrong.
 
