@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ def grid_of(name: str, task: str, checkpoint: str, seeds: list[int]) -> str:
 
 
 def planned(harness: Harness, grid: str, *options: str) -> dict[str, Any]:
-    done = harness("plan", grid, "--results", "mine", "--slots", "2", "--json", *options)
+    done = harness("plan", grid, "--results", "mine", "--slots", "1", "--json", *options)
     assert (done.code, done.err) == (0, "")
     found = json.loads(done.out)
     assert isinstance(found, dict)
@@ -82,13 +83,13 @@ def test_what_settles_a_cell(harness: Harness) -> None:
     found = planned(harness, grid)
     names = [*(f"{status}" for status in STATUSES), "in another environment", "never run"]
     states = {
-        f"{name}{' '.join(('', *options))}": [cell["state"], cell["reason"], cell["expected_seconds"]]
+        f"{name}{' '.join(('', *options))}": [cell["state"], cell["reason"], cell["expected_seconds"] is not None]
         for options in ((), ("--retry-errored",))
         for name, cell in zip(names, planned(harness, grid, *options)["cells"], strict=True)
     }
     same("plan", {"counts": [before["counts"], found["counts"]], "states": states, "keys": kinds(found)})
-    told = harness("plan", grid, "--results", "mine", "--slots", "2")
-    same_text("plan", words(told.out))
+    told = harness("plan", grid, "--results", "mine", "--slots", "1")
+    same_text("plan", [re.sub(r"\d+ (s|min)\b", r"# \1", line) for line in words(told.out)])  # by the machine's cores
 
 
 def test_status(harness: Harness) -> None:
@@ -173,7 +174,7 @@ def test_damage_in_a_store(harness: Harness, results: Path) -> None:
     record = min(Path("hurt/both").glob("cells/*/*/*/*/record.json"))
     text = record.read_text(encoding="utf-8")
     damages = {"torn": text[:500], "newer": text.replace('"schema": 1', '"schema": 99', 1)}
-    commands = ("status", "check both.toml --json", "report both.toml -o r.md", "plan both.toml --slots 2",
+    commands = ("status", "check both.toml --json", "report both.toml -o r.md", "plan both.toml --slots 1",
                 "store reindex")  # fmt: skip
     found = []
     for damage, said in damages.items():
