@@ -41,6 +41,7 @@ def plain(data: Any) -> Any:
     if not isinstance(data, str):
         return data
     text = re.sub(r"finetune-harness \d\S*", "finetune-harness <version>", data)
+    text = re.sub(rf'"({"|".join(OURS)})": ("[^"]*"|\w+)', r'"\1": "<\1>"', text)
     for day in (datetime.now(UTC).date() - timedelta(days=n) for n in range(2)):
         text = re.sub(rf"{day.isoformat()}([T ][\d:.]+Z?)?", "<now>", text)
     return text

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.characterization.conftest import Harness
-from tests.characterization.golden import bag, kinds, same, same_outline, same_text, shortened, words
+from tests.characterization.golden import bag, digest, kinds, same, same_outline, same_text, shortened, words
 from tests.characterization.payload import payload, plain
 
 GRIDS = ("scores", "looks", "both")
@@ -73,13 +75,13 @@ def test_a_baseline(harness: Harness) -> None:
     saved = harness("baseline", "save", "scores.toml", "-o", str(path), "--note", "a note")
     again = harness("baseline", "save", "scores.toml", "-o", str(path))
     changed = json.loads(path.read_text(encoding="utf-8"))
-    data = plain(changed)
+    data, text = plain(changed), plain(path.read_text(encoding="utf-8"))
     for configuration in changed["configurations"]:
         for run in configuration["seeds"].values():
             if run.get("accuracy") is not None:
                 run["accuracy"] = round(run["accuracy"] + 0.03, 6)
     other.write_text(json.dumps(changed), encoding="utf-8")
-    same("baseline", {"keys": kinds(data), "file": shortened(data)})
+    same("baseline", {"keys": kinds(data), "file": shortened(data), "text": [len(text.splitlines()), digest(text)]})
     told = [f"exit {done.code} {line}" for done in (saved, again) for line in words(plain(done.out + done.err))]
     for options in ((str(path),), (str(other),), (str(other), "--margin", "20"), (str(path), "--inconclusive", "pass")):
         done = harness("baseline", "compare", options[0], "scores.toml", *options[1:])
@@ -100,3 +102,30 @@ def junit_lines(path: Path) -> list[str]:
             outcomes = [f"{child.tag} {child.attrib.get('message', '')[:60]}" for child in case]
             found.append(f"{case.attrib['classname']} | {case.attrib['name']} | {'; '.join(outcomes)}")
     return found
+
+
+CHANGES: dict[str, Callable[[str], str]] = {
+    "torn": lambda text: text[:200],
+    "a list": lambda text: "[]",
+    "no schema": lambda text: text.replace('"schema": 1', '"other": 1', 1),
+    "newer": lambda text: text.replace('"schema": 1', '"schema": 99', 1),
+    "NaN": lambda text: re.sub(r'"(accuracy|rate)": [\d.]+', r'"\1": NaN', text, count=1),
+    "text for a number": lambda text: re.sub(r'"(accuracy|rate)": [\d.]+', r'"\1": "high"', text, count=1),
+    "a key twice": lambda text: text.replace('"schema": 1', '"schema": 1, "schema": 1', 1),
+    "a key too many": lambda text: text.replace('"schema": 1', '"schema": 1, "colour": 1', 1),
+    "another kind": lambda text: text.replace('"kind": "harness-', '"kind": "other-', 1),
+}
+
+
+def test_broken_baselines(harness: Harness) -> None:
+    harness("baseline", "save", "scores.toml", "-o", "scores.json")
+    harness("compare", "results/before/speed", "--save", "speed.json")
+    found = []
+    for name, change in CHANGES.items():
+        for kind, command in (("scores", "baseline compare B scores.toml"), ("speed", "compare B results/speed")):
+            text = Path(f"{kind}.json").read_text(encoding="utf-8")
+            Path("b.json").write_text(change(text), encoding="utf-8")
+            done = harness(*command.replace("B", "b.json").split())
+            said = done.err.splitlines() if change(text) != text else ["(not changed)"]
+            found.append(f"{kind}, {name}: exit {done.code} {' ¶ '.join(said)}"[:300])
+    same_text("broken-baselines", found)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.characterization.conftest import Harness
-from tests.characterization.golden import bag, kinds, same, same_outline, same_text, shortened, words
+from tests.characterization.golden import bag, digest, kinds, same, same_outline, same_text, shortened, words
 from tests.characterization.payload import payload, plain
 from tests.characterization.test_scores import junit_lines
 
@@ -40,8 +40,10 @@ def test_compare_for_people_and_a_ci(harness: Harness, monkeypatch: pytest.Monke
 def test_a_speed_baseline(harness: Harness) -> None:
     path = Path("speed.json")
     saved = harness("compare", SESSIONS[0], "--save", str(path))
-    data = plain(json.loads(path.read_text(encoding="utf-8")))
-    same("speed-baseline", {"keys": kinds(data), "file": shortened(data)})
+    text = plain(path.read_text(encoding="utf-8"))
+    data = plain(json.loads(text))
+    file = [len(text.splitlines()), digest(text)]
+    same("speed-baseline", {"keys": kinds(data), "file": shortened(data), "text": file})
     told = []
     for done in (
         saved,
