@@ -94,8 +94,8 @@ class Checkpoint:
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One training run as asked for.
+class Options:
+    """Everything that one training run may be asked for: the one list, from which axes, identities and records follow.
 
     `recipe` is complete for identity: the grid's `[recipe]`, the checkpoint's overrides and the recipe axes,
     with the per-device batch already divided for strong scaling. `axes` names this cell's place in the matrix
@@ -124,6 +124,10 @@ class Cell:
     repeat: int = axis(1, whole(1, MAX_REPEATS), later=True)
     timing: Mapping[str, int] | None = None
     axes: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+
+class Cell(Options):
+    """One training run as asked for, with its identity."""
 
     def asked(self) -> dict[str, Any]:
         """Everything asked for that can change the result, as plain JSON values."""
@@ -167,10 +171,10 @@ class Cell:
         return configuration_label(self.checkpoint.name, self.axes)
 
 
-_AXES: Final = {option.name: option for option in fields(Cell) if "axis" in option.metadata}
+_AXES: Final = {option.name: option for option in fields(Options) if "axis" in option.metadata}
 LATER: Final[Mapping[str, Any]] = {key: option.default for key, option in _AXES.items() if option.metadata["later"]}
 """Options that came after the first records, and the defaults at which identities leave them out."""
-_IDENTITY: Final = tuple(o.name for o in fields(Cell) if o.name not in (*LATER, "timing", "axes"))
+_IDENTITY: Final = tuple(o.name for o in fields(Options) if o.name not in (*LATER, "timing", "axes"))
 
 AXES: Final[Mapping[str, Allowed]] = {
     "checkpoint": plain_name,

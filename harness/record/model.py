@@ -6,15 +6,16 @@ Three parts that are never mixed: `asked` (the cell), `observed` (what the run r
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, get_args, get_type_hints
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError, create_model
 
 from harness.errors import StoreError
-from harness.grid.cell import Cell, cell_label, configuration_label
+from harness.grid.cell import LATER, Cell, Checkpoint, Options, cell_label, configuration_label
 from harness.protocol import SERIES as SERIES
 from harness.protocol import Status as Status
 from harness.record.base import Number, Part
@@ -34,36 +35,55 @@ SCORED: Final = frozenset({"ok", "collapsed"})
 ERRORED: Final = frozenset({"nonfinite", "failed", "oom", "timeout", "killed", "interrupted"})
 
 
-class AskedCheckpoint(Part):
-    """The checkpoint as asked for; `name` is the grid's word for it."""
+def _option(option: dataclasses.Field[Any], kind: Any) -> Any:
+    """One of a cell's options as a record has it: what came later is left out where it is as it always was."""
+    if option.name in ("recipe_defaults", "revision"):
+        return kind, None
+    if option.name in LATER or option.name in ("timing", "random"):
+        default = option.default
+        return kind, Field(default, exclude_if=lambda value: value == default)
+    return kind, {} if option.name == "config" else ...
 
-    name: str
-    source: str
-    revision: str | None = None
-    config: dict[str, Any] = {}
-    random: bool = Field(False, exclude_if=lambda value: not value)
+
+def _as_asked(of: type, **kinds: Any) -> dict[str, Any]:
+    """The fields of a record's form of a dataclass; `recipe` and `axes` last."""
+    hints = {**get_type_hints(of), **kinds}
+    options = sorted(dataclasses.fields(of), key=lambda option: option.name in ("recipe", "axes"))
+    return {option.name: _option(option, hints[option.name]) for option in options}
 
 
-class Asked(Part):
-    """The cell: see `harness.grid.cell.Cell`. `axes` is its place in the matrix."""
+if TYPE_CHECKING:
 
-    task: str
-    checkpoint: AskedCheckpoint
-    seed: int
-    precision: str
-    devices: int
-    environment: str
-    engine: str
-    head_seeding: str
-    threads: int
-    recipe_defaults: str | None = None
-    accepts_loss_kwargs: str | bool = Field("model", exclude_if=lambda value: value == "model")
-    dropout: str | bool = Field("model", exclude_if=lambda value: value == "model")
-    resume_at: int = Field(0, exclude_if=lambda value: value == 0)
-    repeat: int = Field(1, exclude_if=lambda value: value == 1)
-    timing: dict[str, int] | None = Field(None, exclude_if=lambda value: value is None)
-    recipe: dict[str, Any]
-    axes: dict[str, Any]
+    class _Dumped:
+        model_fields: ClassVar[Mapping[str, Any]]
+
+        def model_dump(self, **options: Any) -> dict[str, Any]: ...
+
+        def model_dump_json(self, **options: Any) -> str: ...
+
+    class AskedCheckpoint(Checkpoint, _Dumped):
+        """The checkpoint as a record has it."""
+
+    class Asked(Options, _Dumped):
+        """A cell as a record has it."""
+
+        checkpoint: AskedCheckpoint
+else:
+    # Made of a cell's own fields: there is one list of its options, in `harness.grid.cell`.
+    AskedCheckpoint = create_model(
+        "AskedCheckpoint",
+        __base__=Part,
+        __module__=__name__,
+        __doc__="The checkpoint as asked for; `name` is the grid's word for it.",
+        **_as_asked(Checkpoint),
+    )
+    Asked = create_model(
+        "Asked",
+        __base__=Part,
+        __module__=__name__,
+        __doc__="The cell: see `harness.grid.cell.Cell`. `axes` is its place in the matrix.",
+        **_as_asked(Options, checkpoint=AskedCheckpoint),
+    )
 
 
 class Split(Part):
