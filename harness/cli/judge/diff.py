@@ -37,8 +37,7 @@ def diff(
     folders = [find_run(name, results) for name in (a, b)]
     first, second = (read_run(folder) for folder in folders)
     verdict = difference(first, second, EXACT if exact else tolerance_between(first, second))
-    facts = (verdict.margin_from,) if verdict.margin_from else ()
     sides = (verdict.against or verdict.subject, verdict.subject)
     first_name, second_name = (f"{side.label} ({folder})" for side, folder in zip(sides, folders, strict=True))
-    head = Head("diff", "harness diff", command_line(), first_name, second_name, facts=facts)
+    head = Head("diff", "harness diff", command_line(), first_name, second_name)
     raise typer.Exit(hand_out(head, [verdict], as_json=as_json, junit=junit, out=out))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final
-from urllib.parse import quote
 
 from harness.checks.verdict import Verdict
 from harness.report.format.escape import fenced, image, inline
@@ -134,10 +134,8 @@ def cause_lines(causes: Notes[Cause]) -> list[str]:
 
 def issue_link(name: str) -> str:
     """OWNER/REPOSITORY#NUMBER as a link to GitHub; other words as they are."""
-    repository, _, number = name.partition("#")
-    if number.isdigit():
-        return f"[{inline(name)}](https://github.com/{quote(repository)}/issues/{number})"
-    return inline(name)
+    found = re.fullmatch(r"([\w.-]+/[\w.-]+)#(\d+)", name, re.ASCII)
+    return f"[{name}](https://github.com/{found[1]}/issues/{found[2]})" if found else inline(name)
 
 
 def unseen_lines(verdicts: Sequence[Verdict]) -> list[str]:

@@ -13,7 +13,7 @@ from harness.checks.verdict import Verdict
 from harness.report.format.escape import clean
 from harness.report.format.labels import listed
 from harness.report.format.numbers import NONE, points, signed
-from harness.report.verdicts.diff import difference_lines
+from harness.report.verdicts.diff import difference_sections
 from harness.report.verdicts.figures import by_seed, difference, score_figures, score_of, score_text, speed_figures
 from harness.report.verdicts.phrases import say
 from harness.report.verdicts.words import (
@@ -95,7 +95,8 @@ def verdicts_text(head: Head, verdicts: Sequence[Verdict]) -> str:
         _listed("To do:", to_do(every)),
         _listed("Waivers:", [clean(say(fact), LIMIT) for fact in head.waivers]),
     ]
-    return "\n".join([*(f"{block}\n" for block in blocks if block), counts_text(every, head.noun)])
+    last = [full_stop(say(one.reason)) for one in every] if head.kind == "diff" else [counts_text(every, head.noun)]
+    return "\n".join([*(f"{block}\n" for block in blocks if block), *last])
 
 
 def facts(verdict: Verdict, *, runs: bool = True) -> list[str]:
@@ -158,7 +159,8 @@ def behind(verdict: Verdict, causes: Notes[Cause], *, runs: bool = True) -> list
     if family(verdict) == "speed":
         return told(verdict, todo=False)
     if verdict.check == "diff":
-        return difference_lines(verdict)
+        sections = difference_sections(verdict)
+        return [say(verdict.reason), *(f"{name} {line}".rstrip() for name, lines in sections for line in lines or [""])]
     if verdict.outcome == "PASS":
         return []
     lines = [causes(clean(text, LIMIT), cause) for text, cause in found(verdict)]
@@ -192,7 +194,10 @@ def _behind(every: Sequence[Verdict], causes: Notes[Cause]) -> Iterator[str]:
     for group in alike(every):
         one = group[0]
         lines = behind(one, causes)
-        if lines:
+        if one.check == "diff":
+            for name, found_so in difference_sections(one):
+                yield "\n".join([_wrapped(name, "", "  "), *(_wrapped(line, "  ", "    ") for line in found_so)])
+        elif lines:
             more = [f"and {len(group) - 1} more runs alike: {clean(others(group), LIMIT)}"] if len(group) > 1 else []
             head = f"{word(one)} {check_name(one)}: {clean(what(one), LIMIT)}"
             yield "\n".join(
@@ -201,9 +206,9 @@ def _behind(every: Sequence[Verdict], causes: Notes[Cause]) -> Iterator[str]:
 
 
 def _passes(every: Sequence[Verdict]) -> Iterator[str]:
-    runs = [verdict for verdict in every if family(verdict) == "runs"]
+    runs = [verdict for verdict in every if family(verdict) == "runs" and verdict.check != "diff"]
     passed = Counter(check_name(verdict) for verdict in runs if verdict.outcome == "PASS")
-    if passed and len(every) > 1:
+    if passed:
         yield f"{'PASS':<13} " + ", ".join(f"{check} ({number})" for check, number in passed.items())
     if names := unseen(runs):
         yield f"not available: {clean(', '.join(names), LIMIT)}"
@@ -260,7 +265,7 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], align: str, *, r
 
 
 def _listed(title: str, items: Sequence[str]) -> str:
-    return "\n".join([title, *(_wrapped(item, "  - ", "    ") for item in items)]) if items else ""
+    return f"{title}\n{_lines(items, '  - ', '    ')}" if items else ""
 
 
 def _lines(items: Iterable[str], first: str = "", later: str = "  ") -> str:

@@ -12,7 +12,7 @@ from harness.record.run import Run
 from harness.report.format.escape import fenced, inline
 from harness.report.format.numbers import NONE
 from harness.report.format.table import table
-from harness.report.verdicts.markdown import cause_lines, issue_link, runs_table, unseen_lines
+from harness.report.verdicts.markdown import issue_link, runs_table, unseen_lines
 from harness.report.verdicts.text import Notes, alike, behind, others
 from harness.report.verdicts.words import LIMIT, Cause, check_name, counts_text, ordered, subject
 
@@ -55,7 +55,9 @@ def verification_report(
         causes = Notes[Cause]()
         for group in failed:
             parts += _failure(group, pairs, runs, causes)
-        parts += cause_lines(causes)
+        parts += [
+            f"[{number}] {issue_link(name)}: {inline(text, LIMIT)}." for (name, text), number in causes.numbers.items()
+        ]
     if len(places) > 1:
         parts += ["## By environment", _by_environment(verdicts, runs, places)]
     parts += ["## Every check", runs_table(every)]
