@@ -1,13 +1,12 @@
-"""From a store's entries and records to a baseline: one environment a configuration, the last final run a seed."""
+"""From results to a baseline: one environment a configuration, the run that counts of each seed."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from harness.baselines.model import (
-    COLLAPSED,
     DIGITS,
     MISSING,
     OLDER,
@@ -18,65 +17,52 @@ from harness.baselines.model import (
     LeftOut,
     SeedRun,
 )
-from harness.grid.cell import LATER, Cell
-from harness.grid.looks import SeedPlan
-from harness.record.entry import Entry
-from harness.record.model import FINAL, SCORED, Asked, Observed, Provenance, Record
+from harness.grid.cell import LATER
+from harness.record.attempts import LOST
+from harness.record.configuration import GOOD
+from harness.record.configuration import Configuration as Measured
+from harness.record.model import SCORED, Asked, Observed, Provenance, Record
+from harness.record.results import Results, SeedScore
 
 LONGEST: Final = 300
 """Characters of an error text that a baseline keeps."""
 
-Place = tuple[str, str | None]
-"""(environment_id, content_id): what has been run, and on what."""
 
+def build_baseline(grid: GridName, results: Results, *, date: str, provenance: Provenance, note: str = "") -> Baseline:
+    """Gather the results of a plan; the records of the runs that are kept are read.
 
-def build_baseline(
-    grid: GridName,
-    cells: Sequence[Cell],
-    entries: Iterable[Entry],
-    record: Callable[[Entry], Record],
-    *,
-    date: str,
-    provenance: Provenance,
-    plan: SeedPlan | None = None,
-    note: str = "",
-) -> Baseline:
-    """Gather the results of `cells`; `record` reads what is behind an entry, asked once for each run that is kept.
-
-    Where a configuration has runs in several environments, or on several contents, those of its latest run are
-    taken, and the others left out as `older`. With a seed `plan`, seeds beyond the look that a configuration has
-    reached are not missing.
+    Where a configuration has runs in several environments, or on several contents, those of the newest are taken, and
+    the others left out as `older`. With planned looks, seeds beyond the last look that has ended are not missing.
     """
-    by_cell: dict[str, list[Entry]] = {}
-    for entry in entries:
-        by_cell.setdefault(entry.cell_id, []).append(entry)
-    planned: dict[str, list[Cell]] = {}
-    for cell in cells:
-        planned.setdefault(cell.configuration_id, []).append(cell)
     configurations: list[Configuration] = []
     environments: dict[str, EnvironmentFacts] = {}
     left_out: list[LeftOut] = []
-    for own in planned.values():
-        found = {cell.seed: by_cell.get(cell.cell_id, []) for cell in _due(own, by_cell, plan)}
-        place = _latest_place(found)
-        kept, problems = _sorted_out(found, place)
-        label, identity = own[0].configuration_label, own[0].configuration_id
-        left_out += [LeftOut(configuration=label, configuration_id=identity, **one) for one in problems]
-        if not kept or place is None:
+    for one in results.configurations:
+        if not one.current:
             continue
-        records = {seed: record(entry) for seed, entry in sorted(kept.items())}
-        runs = {str(seed): _run(one) for seed, one in records.items()}
+        label, identity = one.plain_label, one.configuration_id
+        problems = [*_problems(one), *_older(results, one)]
+        left_out += [LeftOut(configuration=label, configuration_id=identity, **each) for each in problems]
+        kept = {score.seed: score for score in one.scores if _is_kept(score)}
+        if not kept:
+            continue
+        records = {seed: results.record(one.entry_of[seed]) for seed in sorted(kept)}
+        runs = {str(seed): _run(record, kept[seed]) for seed, record in records.items()}
         first = next(iter(records.values()))
-        environments.setdefault(place[0], _facts(first.observed))
+        environments.setdefault(one.environment_id, _facts(first.observed))
+        lost = {str(score.seed): score.status for score in one.every[len(one.scores) :]}
         configurations.append(
-            Configuration(
-                label=label,
-                configuration_id=identity,
-                environment_id=place[0],
-                content_id=place[1],
-                asked=asked_briefly(first.asked),
-                collapsed=sum(run.status in COLLAPSED for run in runs.values()),
-                seeds=runs,
+            Configuration.model_validate(
+                {
+                    "label": label,
+                    "configuration_id": identity,
+                    "environment_id": one.environment_id,
+                    "content_id": one.content_id,
+                    "asked": asked_briefly(first.asked),
+                    "collapsed": sum(run.status in LOST for run in runs.values()) + len(lost),
+                    "seeds": runs,
+                    "lost": lost,
+                }
             )
         )
     return Baseline(
@@ -103,67 +89,44 @@ def asked_briefly(asked: Asked) -> dict[str, Any]:
 _NEVER: Final = object()
 
 
-def _due(own: Sequence[Cell], by_cell: Mapping[str, Sequence[Entry]], plan: SeedPlan | None) -> list[Cell]:
-    """The cells of the look that the configuration has reached: the first that holds every seed with a record."""
-    if plan is None:
-        return list(own)
-    order = {seed: number for number, seed in enumerate(plan.seeds)}
-    reached = max((order.get(cell.seed, 0) + 1 for cell in own if by_cell.get(cell.cell_id)), default=0)
-    look = next((look for look in plan.looks if look >= reached), plan.looks[-1])
-    return [cell for cell in own if order.get(cell.seed, 0) < look]
+def _is_kept(score: SeedScore) -> bool:
+    """Whether a run has what a baseline compares: a score, or the fact that it lost its loss."""
+    return score.status == "nonfinite" or (score.status in GOOD | LOST and score.accuracy is not None)
 
 
-def _latest_place(found: Mapping[int, Sequence[Entry]]) -> Place | None:
-    final = [entry for entries in found.values() for entry in entries if entry.status in FINAL]
-    if not final:
-        return None
-    latest = max(final, key=lambda entry: entry.started)
-    return latest.environment_id, latest.content_id
-
-
-def _sorted_out(
-    found: Mapping[int, Sequence[Entry]], place: Place | None
-) -> tuple[dict[int, Entry], list[dict[str, Any]]]:
-    """The runs to keep, by seed; and what is left out, the reasons by seed first, older environments last."""
-    kept: dict[int, Entry] = {}
-    problems: list[dict[str, Any]] = []
-    older: dict[Place, int] = {}
-    for seed, entries in found.items():
-        here = [entry for entry in entries if entry.status not in FINAL or _place(entry) == place]
-        final = [entry for entry in here if entry.status in FINAL]
-        last = (final or here)[-1] if here else None
-        for entry in entries:
-            if entry.status in FINAL and _place(entry) != place:
-                older[_place(entry)] = older.get(_place(entry), 0) + 1
-        if last is None:
-            problems.append({"seed": seed, "status": MISSING, "why": "no record"})
-        elif last.status == "nonfinite" or (last.status in SCORED and _score(last.metrics.get("accuracy")) is not None):
-            kept[seed] = last
+def _problems(one: Measured) -> Iterator[dict[str, Any]]:
+    """The seeds that are due, or ended, and have no run to keep; and why."""
+    kept = {score.seed for score in one.scores if _is_kept(score)}
+    for seed in one.planned:
+        if seed in kept or not (seed in one.due or seed in one.entry_of):
+            continue
+        entry = one.histories[seed].standing
+        if entry is None:
+            yield {"seed": seed, "status": MISSING, "why": "no record"}
         else:
-            why = last.error or ("no accuracy" if last.status in SCORED else "no error text")
-            problems.append({"seed": seed, "status": last.status, "why": _brief(why)})
-    for (environment, content), count in older.items():
-        runs = f"{count} earlier run{'' if count == 1 else 's'}"
-        why = f"{runs} in environment {environment} on content {content or 'unknown'}"
-        problems.append({"seed": None, "status": OLDER, "why": why})
-    return kept, problems
+            why = entry.error or ("no accuracy" if entry.status in SCORED else "no error text")
+            yield {"seed": seed, "status": entry.status, "why": _brief(why)}
 
 
-def _place(entry: Entry) -> Place:
-    return entry.environment_id, entry.content_id
+def _older(results: Results, one: Measured) -> Iterator[dict[str, Any]]:
+    """Runs of the configuration in other environments, or on other content."""
+    for place in results.places(one.configuration_id):
+        count = place.ended()
+        if count and (place.environment_id, place.content_id) != (one.environment_id, one.content_id):
+            where = f"in environment {place.environment_id} on content {place.content_id or 'unknown'}"
+            yield {"seed": None, "status": OLDER, "why": f"{count} earlier run{'' if count == 1 else 's'} {where}"}
 
 
-def _run(record: Record) -> SeedRun:
-    metrics = record.measured.metrics if record.measured else {}
-    scored = record.status in SCORED
+def _run(record: Record, score: SeedScore) -> SeedRun:
     observed = record.observed
     prints = observed.fingerprint if observed else None
     weights = observed.weights if observed else None
+    scored = score.status != "nonfinite"
     return SeedRun.model_validate(
         {
-            "status": record.status,
-            "accuracy": _score(metrics.get("accuracy")) if scored else None,
-            "f1": _score(metrics.get("f1")) if scored else None,
+            "status": score.status if score.status in LOST else "ok",
+            "accuracy": score.accuracy if scored else None,
+            "f1": score.f1 if scored else None,
             "init_sha256": _cut(prints.init_sha256 if prints else weights.init_sha256 if weights else None),
             "data_order_sha256": _cut(prints.data_order_sha256 if prints else None),
             "loss_sha256": _cut(prints.loss_sha256 if prints else None),
@@ -188,10 +151,6 @@ def _plain(facts: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """JSON has no infinities; a machine's fact that is one says nothing."""
     for name, value in facts.items():
         yield name, None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _score(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
 
 
 def _cut(digest: str | None) -> str | None:

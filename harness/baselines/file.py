@@ -25,6 +25,7 @@ _ONE_LINE: Final = (
     ("environments", "*", "machine", "*"),
     ("configurations", "*", "asked", "*"),
     ("configurations", "*", "seeds", "*"),
+    ("configurations", "*", "lost"),
     ("left_out", "*"),
 )
 """Places whose value stands on one line, whatever it holds; `*` is any key or number."""

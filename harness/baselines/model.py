@@ -10,15 +10,13 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from harness.grid.looks import MAX_SEED
+from harness.record.attempts import LOST
 from harness.record.model import STATUSES
 from harness.text import is_plain_text, listed, show
 
 SCHEMA: Final = 1
 DIGITS: Final = 20
 """Hex digits kept of each sha256: 80 bits, and a line that fits a screen."""
-
-COLLAPSED: Final = frozenset({"collapsed", "nonfinite"})
-"""Statuses of runs that ended without having learned: they are counted, and their scores are not averaged."""
 
 MISSING: Final = "missing"
 OLDER: Final = "older"
@@ -96,7 +94,10 @@ class SeedRun(_Table):
 
 
 class Configuration(_Table):
-    """The runs of one configuration in one environment, by seed. `asked` is what all of them were asked for."""
+    """The runs of one configuration in one environment, by seed. `asked` is what all of them were asked for.
+
+    `lost` has the seeds of which an earlier attempt learned nothing, and how: it counts, though a later one went well.
+    """
 
     label: Text
     configuration_id: Text
@@ -105,13 +106,21 @@ class Configuration(_Table):
     asked: dict[str, Any]
     collapsed: Annotated[int, Field(ge=0)]
     seeds: dict[Annotated[str, AfterValidator(_seed)], SeedRun] = Field(min_length=1)
+    lost: dict[Annotated[str, AfterValidator(_seed)], Literal["collapsed", "nonfinite"]] = Field(
+        default_factory=dict, exclude_if=lambda lost: not lost
+    )
 
     @model_validator(mode="after")
     def _counted(self) -> Configuration:
-        counted = sum(run.status in COLLAPSED for run in self.seeds.values())
+        counted = sum(run.status in LOST for run in self.seeds.values()) + len(self.lost)
         if self.collapsed != counted:
             raise ValueError(f".collapsed: got {self.collapsed}; allowed {counted}, as the seeds' statuses say")
         return self
+
+    @property
+    def counted(self) -> int:
+        """How many attempts count: a run a seed, and those that were lost before."""
+        return len(self.seeds) + len(self.lost)
 
     @cached_property
     def runs(self) -> Mapping[int, SeedRun]:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 GridFile = Annotated[Path, typer.Argument(help="The grid: a TOML file.", show_default=False)]
-Results = Annotated[Path, typer.Option("--results", help="Where results are kept.")]
+ResultsFolder = Annotated[Path, typer.Option("--results", help="Where results are kept.")]
 Select = Annotated[
     list[str],
     typer.Option(

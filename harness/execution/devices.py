@@ -1,11 +1,12 @@
-"""NVIDIA devices as the driver reports them (NVML): no CUDA context, no torch, nothing disturbed."""
+"""NVIDIA devices as the driver reports them (NVML): what they are, why they are slow, the energy that they took."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import re
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -123,3 +124,71 @@ def _device(driver: Any, handle: Any) -> Device:
         utilisation=utilisation,
         processes=processes,
     )
+
+
+INTERVAL_S: Final = 5.0
+REASONS: Final[Mapping[int, str]] = {
+    0x4: "software power cap",
+    0x8: "hardware slowdown",
+    0x20: "software thermal slowdown",
+    0x40: "hardware thermal slowdown",
+    0x80: "hardware power brake",
+}
+"""NVML's `nvmlClocksEventReason*` bits that mean "slower than asked for"; idling and set clocks do not."""
+
+
+class ThrottleWatch:
+    """Remembers, for each device by UUID, the reasons seen so far; asks the driver at most every few seconds."""
+
+    def __init__(self) -> None:
+        self._last = 0.0
+
+    def sample(self, running: Iterable[tuple[list[str], set[str]]]) -> None:
+        """For each (device UUIDs, reasons) add to the reasons what holds now."""
+        instant = time.monotonic()
+        watched = [(uuids, reasons) for uuids, reasons in running if uuids]
+        if not watched or instant - self._last < INTERVAL_S:
+            return
+        self._last = instant
+        with nvml() as driver:
+            if driver is None:
+                return
+            for uuids, reasons in watched:
+                for uuid in uuids:
+                    reasons.update(throttle_reasons(driver, uuid))
+
+
+def throttle_reasons(driver: Any, uuid: str) -> list[str]:
+    """The reasons that hold now on one device; empty where the driver does not say."""
+    with contextlib.suppress(driver.NVMLError):
+        bits = driver.nvmlDeviceGetCurrentClocksThrottleReasons(driver.nvmlDeviceGetHandleByUUID(uuid))
+        return [name for bit, name in REASONS.items() if bits & bit]
+    return []
+
+
+class Energy:
+    """One window: told of its edges, it knows the joules between them; None without a device that counts them."""
+
+    def __init__(self) -> None:
+        self._opened: float | None = None
+        self.joules: float | None = None
+
+    def edge(self, edge: str, devices: Sequence[str]) -> None:
+        """The window "opens" or "closes" now, on devices given by UUID."""
+        now = _total(devices)
+        if edge == "opens":
+            self._opened = now
+        elif now is not None and self._opened is not None:
+            self.joules = now - self._opened
+
+
+def _total(devices: Sequence[str]) -> float | None:
+    if not devices:
+        return None
+    with nvml() as driver:
+        if driver is None:
+            return None
+        with contextlib.suppress(driver.NVMLError):  # older than Volta: not counted
+            handles = [driver.nvmlDeviceGetHandleByUUID(uuid) for uuid in devices]
+            return float(sum(driver.nvmlDeviceGetTotalEnergyConsumption(handle) for handle in handles)) / 1e3
+    return None

@@ -1,14 +1,15 @@
-"""The harness's end of a host process: start it, send it jobs with their locks, hear its events, survive its death."""
+"""Hosts as the harness sees them: started, sent jobs with their locks, heard, and let go of when they die."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
+import selectors
 import signal
 import socket
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,7 @@ class HostProcess:
             self._process.kill()
             self._process.wait()
 
-    def last_words(self, lines: int = 15) -> str:
+    def log_tail(self, lines: int = 15) -> str:
         """The end of the host's own log, for an error message."""
         try:
             return "\n".join(self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
@@ -118,7 +119,7 @@ class HostProcess:
             socket.send_fds(self._channel, [message[:1]], descriptors)
             self._channel.sendall(message[1:])
         except (BrokenPipeError, ConnectionResetError) as error:
-            raise HostDied(f"the host process ended: {self.last_words(1)}") from error
+            raise HostDied(f"the host process ended: {self.log_tail(1)}") from error
         finally:
             self._channel.setblocking(False)
 
@@ -137,3 +138,55 @@ def _variables() -> dict[str, str]:
         "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     }
+
+
+Key = tuple[str, bool]
+"""An environment's label, and whether the host starts interpreters instead of forking."""
+
+
+class Hosts:
+    """Starts hosts when they are first needed, hears all of them, and lets go of the dead. From the main thread."""
+
+    def __init__(self, environments: Mapping[str, Environment], logs: Path) -> None:
+        self._environments, self._logs = environments, logs
+        self._hosts: dict[Key, HostProcess] = {}
+        self._selector = selectors.DefaultSelector()
+
+    def started(self, key: Key) -> HostProcess:
+        """The host of this key, started if it is not there."""
+        if key not in self._hosts:
+            label, spawn = key
+            host = HostProcess(self._environments[label], spawn=spawn, log=self._logs / f"{label}.log")
+            self._hosts[key] = host
+            self._selector.register(host, selectors.EVENT_READ, key)
+        return self._hosts[key]
+
+    def get(self, key: Key) -> HostProcess | None:
+        """The host of this key, where there is one."""
+        return self._hosts.get(key)
+
+    def heard(self, timeout_s: float) -> Iterator[tuple[Key, Sequence[Event] | None]]:
+        """What hosts have said within the time: events, or None from one that has died."""
+        for key, _ in self._selector.select(timeout=timeout_s):
+            if key.data in self._hosts:  # not removed since, for another reason
+                yield key.data, self._hosts[key.data].events()
+
+    def remove_dead(self, key: Key) -> str:
+        """Let go of a dead host; returns the end of its log."""
+        host = self._hosts.pop(key)
+        self._selector.unregister(host)
+        words = host.log_tail()
+        host.close()
+        return words
+
+    def destroy(self) -> None:
+        """Kill all of them, and so their children; their deaths are heard like any other."""
+        for host in self._hosts.values():
+            host.destroy()
+
+    def close(self) -> None:
+        """Hang up on all of them and wait for their ends."""
+        for host in self._hosts.values():
+            host.close()
+        self._hosts.clear()
+        self._selector.close()

@@ -16,7 +16,8 @@ from harness.execution.inputs import Materials
 from harness.execution.require import device_count, skip_reason
 from harness.grid.cell import Cell
 from harness.record.entry import Entry
-from harness.record.model import FINAL, SCORED
+from harness.record.model import SCORED
+from harness.record.results import Results
 
 State = Literal["to do", "done", "skip", "blocked"]
 HOST_START_S: Final = 3.7
@@ -130,7 +131,7 @@ class Plan:
 
 def make_plan(
     cells: Sequence[Cell],
-    entries: Sequence[Entry],
+    results: Results,
     environments: Mapping[str, Environment],
     materials: Mapping[str, Materials],
     packing: Packing | None = None,
@@ -139,12 +140,11 @@ def make_plan(
 ) -> Plan:
     """Sort cells into states. Pure but for `materials`, which must already have been asked to find theirs.
 
-    A cell is done when a final record has its cell, environment and content ids, unless that record's status
+    A cell is done when an attempt counts of its cell, environment and content ids, unless that attempt's status
     is in `again` (errored cells that the user wants run again), or it is a timing cell and `time_again` holds.
     """
-    finals = {(e.cell_id, e.environment_id, e.content_id): e for e in entries if e.status in FINAL}
     packing = packing or default_packing(cells, environments)
-    history = _History(entries, packing, cells)
+    history = _History(results.every, packing, cells)
     # What cells share is asked for once: a grid may have 100,000 of them.
     contents: dict[tuple[str, str, str | None], str | None] = {}
     skips: dict[tuple[str, int, str], str | None] = {}
@@ -166,7 +166,7 @@ def make_plan(
         if content_id is None:
             planned.append(PlannedCell(cell, "blocked", reason=found.problem(cell)))
             continue
-        entry = finals.get((cell.cell_id, environment.environment_id, content_id))
+        entry = results.history(cell, environment.environment_id, content_id).final
         if entry is not None and entry.status not in again and not (cell.timed and time_again):
             planned.append(PlannedCell(cell, "done", entry=entry))
         else:

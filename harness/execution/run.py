@@ -15,19 +15,15 @@ from typing import Any, Final
 
 from harness.disk import CellLock
 from harness.errors import RunFailed, StoreError
-from harness.execution import jobs
+from harness.execution.attempt import Filing, HostMode, Running, RunningCell
 from harness.execution.device_pool import DevicePool
-from harness.execution.devices import nvidia_devices
-from harness.execution.filing import Filing, HostMode
-from harness.execution.host import HostDied
-from harness.execution.hosts import Hosts, Key
+from harness.execution.devices import ThrottleWatch, nvidia_devices
+from harness.execution.host import HostDied, Hosts, Key
 from harness.execution.interrupts import Interrupts
+from harness.execution.job import Preparations, cell_job
 from harness.execution.outcome import oom_kill_count, read_result
 from harness.execution.plan import Plan, PlannedCell
-from harness.execution.preparation import Preparations
 from harness.execution.progress import Reporter, Summary
-from harness.execution.running import Running, RunningCell
-from harness.execution.throttle import ThrottleWatch
 from harness.grid.cell import Cell
 from harness.protocol import EXITED, STARTED, STEP, WINDOW
 from harness.record.entry import Entry
@@ -181,7 +177,7 @@ class Runner:
         attempt = self._filing.begin(planned)
         self._timed += cell.timed
         place = (self._session, self._timed)
-        job = jobs.cell_job(cell, attempt, environment, materials, self._preparations.ready[key], devices, *place)
+        job = cell_job(cell, attempt, environment, materials, self._preparations.ready[key], devices, *place)
         busy = [d.busy for d in nvidia_devices() if d.uuid in devices and d.busy] if devices else []
         self._reporter.cell_started(cell, attempt.number)
         running = Running(job["id"], cell.environment, self._spawned(cell), attempt.folder, now(), time.monotonic())
@@ -228,7 +224,7 @@ class Runner:
 
     def _bury(self, key: Key) -> None:
         """A host has died: its children with it. What they finished counts; the rest was killed."""
-        words, label = self._hosts.bury(key), key[0]
+        words, label = self._hosts.remove_dead(key), key[0]
         self._host_deaths += 1
         for running in [r for r in self._running.values() if r.host == key]:
             if running.cell is None:

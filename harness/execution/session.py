@@ -11,18 +11,16 @@ from pathlib import Path
 from harness.errors import RequirementError
 from harness.execution.environment import CURRENT, Environment, probe_environment
 from harness.execution.inputs import Materials
-from harness.execution.looks import due
 from harness.execution.packing import choose
 from harness.execution.plan import Packing, Plan, make_plan
 from harness.execution.require import Requirement, read_requirement, unusable_device
 from harness.execution.run import RunOptions
 from harness.grid.cell import Cell
 from harness.grid.grid import Grid, load_grid
-from harness.grid.looks import SeedPlan
 from harness.grid.select import select
-from harness.record.entry import Entry
 from harness.record.model import ERRORED
 from harness.record.provenance import today
+from harness.record.results import Results
 from harness.record.store import Store
 
 REQUIRE_VARIABLE = "HARNESS_REQUIRE"
@@ -30,12 +28,12 @@ REQUIRE_VARIABLE = "HARNESS_REQUIRE"
 
 @dataclass(frozen=True)
 class Session:
-    """A grid on this machine: `cells` are the selected ones, `entries` everything its store holds."""
+    """A grid on this machine: `cells` are the selected ones, `results` what its store has of them."""
 
     grid: Grid
     cells: Sequence[Cell]
     store: Store
-    entries: Sequence[Entry]
+    results: Results
     plan: Plan
 
 
@@ -63,8 +61,7 @@ def open_session(
     cells = select(grid.every_cell(backwards=secrets.choice([False, True])), selection)
     store = Store(results, grid.name)
     if grid.seed_plan is not None:
-        timed = [cell for cell in cells if cell.timed]
-        cells = [*_due(grid, [cell for cell in cells if not cell.timed], store, grid.seed_plan), *timed]
+        cells = [*_due(grid, cells, store), *(cell for cell in cells if cell.timed)]
     again = ERRORED if retry_errored else ()
     return session_of(grid, cells, store, slots=slots, again=again, time_again=time_again)
 
@@ -96,8 +93,9 @@ def session_of(
     settled = {entry.cell_id for entry in entries}
     entries = store.reconcile(entries, [cell.cell_id for cell in cells if cell.cell_id not in settled])
     packing = _packing(grid, cells, environments, store, slots) if environments else None
-    plan = make_plan(cells, entries, environments, materials, packing, again, time_again)
-    return Session(grid, cells, store, entries, plan)
+    results = Results(entries, store, cells)
+    plan = make_plan(cells, results, environments, materials, packing, again, time_again)
+    return Session(grid, cells, store, results, plan)
 
 
 def _packing(
@@ -110,13 +108,11 @@ def _packing(
     return choose(*place, slots)
 
 
-def _due(grid: Grid, cells: Sequence[Cell], store: Store, plan: SeedPlan) -> list[Cell]:
-    from harness.judging import decided, judge_grid  # statistics are slow to import, and only looks need them here
+def _due(grid: Grid, cells: Sequence[Cell], store: Store) -> list[Cell]:
+    from harness.checks.scores.judge import decided, judge_grid  # statistics are slow, and only looks need them here
 
-    entries = store.entries()
-    open_to = decided(judge_grid(grid, cells, store, entries, today()))
-    skipped = {entry.cell_id for entry in entries if entry.status == "skipped"}
-    return due(cells, entries, plan, open_to, skipped)
+    results = Results.of(grid, store, cells)
+    return results.due(decided(judge_grid(grid, results, today())))
 
 
 def check_requirements(session: Session) -> None:

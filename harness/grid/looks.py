@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -54,6 +55,22 @@ def read_seed_plan(value: Any, where: str) -> SeedPlan:
     if len(seeds) < looks[-1]:
         raise SpecError(f"{where}.list: got {len(seeds)} seeds; allowed at least {looks[-1]}, the last look")
     return SeedPlan(tuple(looks), tuple(seeds[: looks[-1]]))
+
+
+def due(seeds: Sequence[int], looks: Sequence[int], ended: Collection[int], decided: bool = True) -> Sequence[int]:
+    """Which of a configuration's `seeds`, in the order of their use, are due, given those that have ended.
+
+    Those of its first look that has not ended; once it is `decided`, and for who only judges what there is, no further
+    than the last look that has. Without looks, all.
+    """
+    if not looks:
+        return seeds
+    reached = 0
+    for look in looks:
+        if any(seed not in ended for seed in seeds[:look]):
+            return seeds[: reached if decided and reached else look]
+        reached = look
+    return seeds[:reached]
 
 
 def _whole(values: Any, low: int, high: int) -> bool:

@@ -10,15 +10,19 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from harness.disk import CellLock, explained, flush_folder, take_lock, write_durably
 from harness.errors import StoreError
 from harness.protocol import LOG as LOG
 from harness.record.entry import Entry, parse_entry
 from harness.record.model import RECORD, SCHEMA, SERIES, Record, read_record
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 
 @dataclass(frozen=True)
@@ -135,6 +139,12 @@ class Store:
             raise StoreError(
                 f"{error}; `harness store reindex {self.grid}` leaves this record out, and its cell runs again"
             ) from error
+
+    def series(self, entry: Entry, names: Collection[str] | None = None) -> dict[str, npt.NDArray[Any]]:
+        """The arrays behind an entry, all or those named, as far as they are there and can be read."""
+        from harness.record.run import read_series  # numpy is slow to import, and an index needs none
+
+        return read_series(self.series_path(entry), names)
 
     def series_path(self, entry: Entry) -> Path:
         """The per-step arrays behind an entry; the file may be absent for attempts that left none."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from harness.checks.scores.gate import Configuration, configurations
+from harness.checks.scores.gate import Configuration
 from harness.grid.cell import Cell, Checkpoint
 from harness.record.entry import Entry
 from harness.record.model import Record, asked_of
+from harness.record.results import Results
 from harness.references import Published, Reference
 
 UNCASED = "google-bert/bert-base-uncased"
@@ -39,7 +41,6 @@ def make_entry(cell: Cell, accuracy: float | None, **changes: Any) -> Entry:
         "content_id": "c0ffee00c0ffee00c0ff",
         "attempt": 1,
         "status": "ok",
-        "path": f"cells/{cell.cell_id}/001",
         "started": STARTED,
         "checkpoint": cell.checkpoint.name,
         "seed": cell.seed,
@@ -52,7 +53,9 @@ def make_entry(cell: Cell, accuracy: float | None, **changes: Any) -> Entry:
         "steps": 1377,
         "error": None,
     }
-    return Entry(**{**values, **changes})
+    values.update(changes)
+    place = (cell.cell_id, values["environment_id"], values["content_id"], f"{values['attempt']:03d}")
+    return Entry(**{"path": f"cells/{'/'.join(map(str, place))}", **values})
 
 
 def make_record(cell: Cell, entry: Entry, counts: tuple[int, int] = (408, 279), **packages: str) -> Record:
@@ -71,6 +74,30 @@ def make_record(cell: Cell, entry: Entry, counts: tuple[int, int] = (408, 279), 
             "provenance": {"harness": "0.1"},
         }
     )  # fmt: skip
+
+
+@dataclass
+class MadeUp:
+    """What lies behind entries: `records` by (configuration_id, environment_id), `arrays` by the path of the entry."""
+
+    cells: Sequence[Cell]
+    records: Mapping[tuple[str, str], Record] = field(default_factory=dict)
+    arrays: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def record(self, entry: Entry) -> Record:
+        """Without observations where none was made up."""
+        cell = next(cell for cell in self.cells if cell.cell_id == entry.cell_id)
+        blank = make_record(cell, entry).model_copy(update={"observed": None})
+        return self.records.get((entry.configuration_id, entry.environment_id), blank)
+
+    def series(self, entry: Entry, names: Collection[str] | None = None) -> Mapping[str, Any]:
+        return self.arrays.get(entry.path, {})
+
+
+def configurations(
+    cells: Sequence[Cell], entries: Sequence[Entry], records: Mapping[tuple[str, str], Record]
+) -> list[Configuration]:
+    return list(Results(entries, MadeUp(cells, records) if records else None, cells).configurations)
 
 
 def measured(scores: Sequence[float | str | None], seeds: Sequence[int] | None = None, **asked: Any) -> Configuration:

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness.store import Store
 
-from harness.subject import corpus
+from harness.record.store import Store
+from harness.subject.data import corpus
 
 Make = Callable[..., Any]
 

@@ -7,9 +7,9 @@ import dataclasses
 import pytest
 
 from harness.errors import RunFailed
-from harness.execution import device_pool, throttle
+from harness.execution import device_pool
 from harness.execution.device_pool import DevicePool
-from harness.execution.devices import Device
+from harness.execution.devices import Device, throttle_reasons
 from harness.execution.environment import Environment
 
 FACTS = {"packages": {}, "missing": [], "torch": {"cuda_available": True, "devices": [{}, {}]}}
@@ -63,6 +63,6 @@ class FakeDriver:
 
 
 def test_throttle_reasons_are_named_and_idling_is_none() -> None:
-    assert throttle.throttle_reasons(FakeDriver(), "GPU-hot") == ["software power cap", "hardware thermal slowdown"]
-    assert throttle.throttle_reasons(FakeDriver(), "GPU-idle") == []
-    assert throttle.throttle_reasons(FakeDriver(), "GPU-lost") == []
+    assert throttle_reasons(FakeDriver(), "GPU-hot") == ["software power cap", "hardware thermal slowdown"]
+    assert throttle_reasons(FakeDriver(), "GPU-idle") == []
+    assert throttle_reasons(FakeDriver(), "GPU-lost") == []

@@ -18,9 +18,9 @@ from harness.errors import StoreError
 from harness.execution import cache, packing, packing_rounds
 from harness.execution.environment import Environment
 from harness.execution.inputs import files_sha256
+from harness.execution.job import earlier
 from harness.execution.packing import Measurement, Row, choose, keep, measurements
 from harness.execution.packing_rounds import Round, Rounds, arms, schedule
-from harness.execution.preparation import earlier
 from harness.grid.cell import Cell
 from harness.protocol import CHECKPOINT_FILES
 

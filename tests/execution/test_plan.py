@@ -14,6 +14,7 @@ from harness.execution.plan import HOST_START_S, Packing, Plan, PlannedCell, def
 from harness.grid.cell import Cell
 from harness.record.entry import Entry
 from harness.record.model import ERRORED, FINAL, STATUSES
+from harness.record.results import Results
 
 Make = Callable[..., Any]
 
@@ -40,7 +41,7 @@ def plan_of(environment_of: Make) -> Callable[..., Plan]:
     def make(cells: list[Cell], entries: list[Entry] = [], **options: Any) -> Plan:  # noqa: B006
         environment = options.pop("environment", environment_of())
         materials: Any = options.pop("materials", FakeMaterials())
-        return make_plan(cells, entries, {"current": environment}, {"current": materials}, **options)
+        return make_plan(cells, Results(entries), {"current": environment}, {"current": materials}, **options)
 
     return make
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.execution.running import laggards
+from harness.execution.attempt import laggards
 
 EXAMPLES = 800
 EVALUATED = 240

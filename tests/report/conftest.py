@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 
+from harness.grid.cell import Cell, Checkpoint
 from harness.record.entry import Entry
 from harness.record.model import Record
+from harness.record.results import Results
 from harness.report import GridFacts, ReportModel, build_report
 
 COMMAND = "harness report benchmarks/quickstart.toml --out reports/demo.md"
@@ -25,7 +29,6 @@ def make_entry(checkpoint: str = "minilm", seed: int = 1, precision: str = "fp32
         "content_id": "c0ffee00c0ffee00c0ff",
         "attempt": 1,
         "status": "ok",
-        "path": "cells/00/x",
         "started": "2026-11-22T10:00:00Z",
         "checkpoint": checkpoint,
         "seed": seed,
@@ -38,7 +41,9 @@ def make_entry(checkpoint: str = "minilm", seed: int = 1, precision: str = "fp32
         "steps": 1377,
         "error": None,
     }
-    return Entry(**{**values, **changes})
+    values.update(changes)
+    place = (values["cell_id"], values["environment_id"], values["content_id"], values["attempt"])
+    return Entry(**{"path": "/".join(map(str, place)), **values})
 
 
 def make_record(entry: Entry, **observed: Any) -> Record:
@@ -96,9 +101,45 @@ def make_record(entry: Entry, **observed: Any) -> Record:
     )
 
 
-def make_report(entries: list[Entry], **options: Any) -> ReportModel:
+def make_cell(entry: Entry) -> Cell:
+    """The cell that an entry is of, with the entry's ids."""
+    checkpoint = Checkpoint(entry.checkpoint, f"pypi:{entry.checkpoint}")
+    cell = Cell("made/up", checkpoint, entry.seed, {}, precision=entry.precision, axes=entry.axes)
+    vars(cell).update(cell_id=entry.cell_id, configuration_id=entry.configuration_id)
+    return cell
+
+
+@dataclass
+class MadeUp:
+    """What lies behind entries: `records` and, a run of a configuration after the other, `curves`, by configuration."""
+
+    entries: Sequence[Entry]
+    records: Mapping[str, Record]
+    curves: Mapping[str, Sequence[Any]]
+
+    def record(self, entry: Entry) -> Record:
+        return self.records.get(entry.configuration_id) or make_record(entry)
+
+    def series(self, entry: Entry, names: Collection[str] | None = None) -> Mapping[str, Any]:
+        own = [one.path for one in self.entries if one.configuration_id == entry.configuration_id]
+        curves = self.curves.get(entry.configuration_id, ())
+        place = own.index(entry.path)
+        return {"loss": curves[place]} if place < len(curves) else {}
+
+
+def make_report(
+    entries: list[Entry],
+    cells: Sequence[Cell] | None = None,
+    records: Mapping[str, Record] | None = None,
+    curves: Mapping[str, Sequence[Any]] | None = None,
+    **options: Any,
+) -> ReportModel:
+    """A report of a plan that has the entries' own cells, unless said otherwise; without records only of the index."""
     grid = options.pop("grid", GridFacts("demo", "glue/mrpc"))
-    return build_report(grid, entries, command=COMMAND, generated_by="harness 0.1.0", **options)
+    reader = None if records is None and curves is None else MadeUp(entries, records or {}, curves or {})
+    cells = list({entry.cell_id: make_cell(entry) for entry in entries}.values()) if cells is None else cells
+    results = Results(entries, reader, cells)
+    return build_report(grid, results, command=COMMAND, generated_by="harness 0.1.0", **options)
 
 
 def demo() -> ReportModel:
@@ -126,16 +167,19 @@ def demo() -> ReportModel:
         key: [0.7 * np.exp(-steps / (80 + 10 * n)) + 0.02 * np.cos(steps * (1 + n)) for n in range(3)]
         for key in dict.fromkeys(e.configuration_id for e in entries if e.status in ("ok", "collapsed"))
     }
-    records = {e.configuration_id: make_record(e) for e in entries if e.status == "ok"}
     text = 'name = "demo"\ntask = "glue/mrpc"\n[matrix]\nseed = [42, 1, 2]\n'
-    planned = {e.cell_id: e.cell_id for e in entries}
-    grid = GridFacts("demo", "glue/mrpc", planned=planned, file="benchmarks/demo.toml", text=text)
-    return make_report(entries, grid=grid, sample_records=records, curves=curves)
+    grid = GridFacts("demo", "glue/mrpc", file="benchmarks/demo.toml", text=text)
+    return make_report(entries, grid=grid, records={}, curves=curves)
 
 
 @pytest.fixture(name="make_entry")
 def _make_entry() -> Any:
     return make_entry
+
+
+@pytest.fixture(name="make_cell")
+def _make_cell() -> Any:
+    return make_cell
 
 
 @pytest.fixture(name="make_record")

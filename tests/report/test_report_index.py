@@ -27,7 +27,7 @@ def test_reads_our_own_reports(make_entry: Any, make_report: Any) -> None:
     text = render(make_report([make_entry()], title="a | b_c <d> `e` [f](g)"), plots=False)["report.md"]
     line = read_line("x.md", text)
     assert line.title == "a | b_c <d> `e` [f](g)"
-    assert line.sentence == "1 configuration of grid demo on glue/mrpc, 1 scored run."
+    assert line.sentence == "1 configuration of grid demo on glue/mrpc, 1 scored run of 1 planned cell."
     assert line.command == "harness report benchmarks/quickstart.toml --out reports/demo.md"
 
 

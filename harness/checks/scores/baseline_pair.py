@@ -120,7 +120,7 @@ class Pair:
             others=seed_scores(self.a, self.old),
             margin_from=f"{rule.delta:g} points, the margin of this comparison",
             collapsed=self.new.collapsed,
-            judged=len(self.new.seeds),
+            judged=self.new.counted,
             evidence=tuple(self._evidence()),
         )
         contents = self.old.content_id, self.new.content_id
@@ -149,7 +149,7 @@ class Pair:
     @property
     def _collapses(self) -> tuple[int, int, int, int]:
         """Collapsed runs and runs: A's, then B's."""
-        return self.old.collapsed, len(self.old.seeds), self.new.collapsed, len(self.new.seeds)
+        return self.old.collapsed, self.old.counted, self.new.collapsed, self.new.counted
 
     @property
     def _collapsed_text(self) -> str:
@@ -224,6 +224,9 @@ class Pair:
             yield f"F1: difference {estimate.difference:+.2f} points{interval}; reported, not judged"
         if not self.by_seed:
             yield "other seeds on each side: Welch's test, not paired"
+        for name, side in (("A", self.old), ("B", self.new)):
+            if side.lost:
+                yield f"tried again after a collapse, which counts: seeds {listed(list(side.lost))} of {name}"
         if unplanned := [seed for seed in old if seed not in new and seed not in self.absent]:
             yield f"not run again: seeds {listed(unplanned)}"
         if extra := [seed for seed in new if seed not in old]:

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from harness.checks.scores.configuration import Configuration
 from harness.checks.scores.pairing import Pair
+from harness.record.configuration import Configuration, Key
 from harness.stats.mcnemar import discordant, mcnemar, overdispersion
 
 Array = npt.NDArray[Any]
-Answers = Callable[[str, str], Sequence[int] | Array | None]
-"""(cell_id, environment_id) -> the class predicted for each validation example, shape (examples,); None: not kept."""
+Answers = Callable[[Configuration, int], Sequence[int] | Array | None]
+"""(configuration, seed) -> the class predicted for each validation example, shape (examples,); None: not kept."""
 
 
 class Predictions:
@@ -24,11 +24,11 @@ class Predictions:
 
     def __init__(self, answers: Answers | None) -> None:
         self._answers = answers
-        self._read: dict[tuple[str, str], Array | None] = {}
+        self._read: dict[tuple[Key, int], Array | None] = {}
 
     def of(self, one: Configuration, seeds: Iterable[int]) -> dict[int, Array]:
         """Return the answers of these seeds, those that are kept."""
-        found = {seed: self._get(one.cell_of[seed], one.environment_id) for seed in seeds if seed in one.cell_of}
+        found = {seed: self._get(one, seed) for seed in seeds if seed in one.entry_of}
         return {seed: answers for seed, answers in found.items() if answers is not None}
 
     def identical(self, base: Configuration, twin: Configuration, seeds: Sequence[int]) -> bool:
@@ -36,12 +36,12 @@ class Predictions:
         a, b = self.of(base, seeds), self.of(twin, seeds)
         return bool(seeds) and all(s in a and s in b and np.array_equal(a[s], b[s]) for s in seeds)
 
-    def _get(self, cell_id: str, environment_id: str) -> Array | None:
+    def _get(self, one: Configuration, seed: int) -> Array | None:
         if self._answers is None:
             return None
-        key = (cell_id, environment_id)
+        key = (one.key, seed)
         if key not in self._read:
-            found = self._answers(cell_id, environment_id)
+            found = self._answers(one, seed)
             self._read[key] = None if found is None else np.asarray(found)
         return self._read[key]
 

@@ -9,8 +9,6 @@ from typing import Final, Literal
 
 from harness.checks.scores.churn import Answers as Answers
 from harness.checks.scores.churn import Predictions
-from harness.checks.scores.configuration import Configuration as Configuration
-from harness.checks.scores.configuration import configurations as configurations
 from harness.checks.scores.hypothesis import Answer, Family, Question
 from harness.checks.scores.judgement import Judgement
 from harness.checks.scores.pairing import find_pairs, find_repeats
@@ -18,6 +16,7 @@ from harness.checks.scores.parity import ParityQuestion
 from harness.checks.scores.policy import Policy as Policy
 from harness.checks.scores.quality import questions
 from harness.checks.scores.stability import StabilityQuestion, unmeasured
+from harness.record.configuration import Configuration as Configuration
 from harness.references import Reference
 from harness.stats.family import PART, apply_holm
 from harness.stats.sequential import next_look, nominal_alpha
@@ -53,8 +52,7 @@ def judge_all(
     asked: list[Question] = [StabilityQuestion(one, policy) for one in configurations if one.ended]
     asked += quality
     asked += [
-        ParityQuestion(pair, policy, predictions, reruns.get((pair.base.configuration_id, pair.base.environment_id)))
-        for pair in find_pairs(configurations)
+        ParityQuestion(pair, policy, predictions, reruns.get(pair.base.key)) for pair in find_pairs(configurations)
     ]
     found += [*settled(asked, policy), *refused]
     place = {

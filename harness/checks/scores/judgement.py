@@ -6,22 +6,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.checks.verdict import Outcome
+from harness.record.results import SeedScore as SeedScore
 from harness.stats.decision import Decision
 
 Check = Literal["quality", "parity", "stability", "baseline"]
-
-
-@dataclass(frozen=True)
-class SeedScore:
-    """One run's place in a configuration: scores are fractions, None where the run has none.
-
-    `status` is the run's: ok, suspect, collapsed, nonfinite, or the error that it ended with.
-    """
-
-    seed: int
-    status: str
-    accuracy: float | None = None
-    f1: float | None = None
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from typing import Any, Final, Literal
 
 from packaging.version import InvalidVersion, Version
 
-from harness.checks.scores.configuration import Configuration
 from harness.checks.scores.recipe import global_batch
 from harness.grid.cell import ENGINES
 from harness.ids import canonical_json
+from harness.record.configuration import Configuration, Key
 
 Dimension = Literal["precision", "devices", "engine", "accepts_loss_kwargs", "environment"]
 
@@ -81,14 +81,14 @@ def find_pairs(configurations: Sequence[Configuration]) -> list[Pair]:
     return sorted(found, key=lambda pair: (place[id(pair.base)], place[id(pair.twin)]))
 
 
-def find_repeats(configurations: Sequence[Configuration]) -> Mapping[tuple[str, str], Configuration]:
-    """Find for each configuration one that repeats it seed by seed, by (configuration_id, environment_id)."""
+def find_repeats(configurations: Sequence[Configuration]) -> Mapping[Key, Configuration]:
+    """Find for each configuration one that repeats it seed by seed, by its key."""
     first: dict[str, Configuration] = {}
     again: dict[str, Configuration] = {}
     for one in configurations:
         if one.entries and not one.asked.resume_at:
             (first if one.asked.repeat == 1 else again).setdefault(_without_repeat(one), one)
-    return {(one.configuration_id, one.environment_id): again[key] for key, one in first.items() if key in again}
+    return {one.key: again[key] for key, one in first.items() if key in again}
 
 
 def _without_repeat(one: Configuration) -> str:

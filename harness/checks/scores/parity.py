@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness.checks.scores.churn import Predictions, churn_evidence
-from harness.checks.scores.configuration import GOOD, LOST, Configuration
 from harness.checks.scores.hypothesis import Answer, Family
 from harness.checks.scores.judgement import Judgement, SeedScore
 from harness.checks.scores.pairing import Pair
 from harness.checks.scores.policy import Policy
 from harness.checks.scores.seeds_needed import median_seconds, outlook
 from harness.checks.scores.stability import too_many
+from harness.record.attempts import LOST
+from harness.record.configuration import GOOD, Configuration
 from harness.stats.decision import Rule, decide, withheld
 from harness.stats.paired import Permutation, paired, sign_flip
 from harness.stats.power import Design

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from harness.checks.scores.configuration import GOOD, LOST, Configuration
 from harness.checks.scores.hypothesis import Answer, Family
 from harness.checks.scores.judgement import Judgement, SeedScore
 from harness.checks.scores.pairing import is_control, recipe_key
@@ -17,6 +16,8 @@ from harness.checks.scores.recipe import RecipeDifferences, other_data, recipe_d
 from harness.checks.scores.seeds_needed import median_seconds, outlook
 from harness.checks.scores.stability import all_runs, too_many
 from harness.checks.scores.target import METRICS, Target, contradicting, margin_of, read_target, spread_alarm
+from harness.record.attempts import LOST
+from harness.record.configuration import GOOD, Configuration
 from harness.references import Reference, comparable
 from harness.references.model import Metric
 from harness.stats.beta_binomial import Below, count_below

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from harness.checks.scores.configuration import MRPC, Configuration
 from harness.grid.arguments import default_of, table
+from harness.record.configuration import MRPC, Configuration
 from harness.references import Reference
 from harness.references.recipe import settings, today
 from harness.text import show
@@ -68,12 +68,11 @@ def recipe_differences(
 def other_data(configuration: Configuration, reference: Reference) -> str | None:
     """Return why the examples cannot be the reference's; None where they are the same, as far as counts tell."""
     task, counts = configuration.asked.task, configuration.counts
-    same = (MRPC.total, MRPC.positive)
     if reference.task == "glue/mrpc" and counts is not None:
-        if counts == same:
+        if counts == MRPC:
             return None
         of = f"{counts[1]} positive of {counts[0]} validation examples"
-        return f"task: run {task} ({of}), reference glue/mrpc ({same[1]} of {same[0]})"
+        return f"task: run {task} ({of}), reference glue/mrpc ({MRPC[1]} of {MRPC[0]})"
     return None if task == reference.task else f"task: run {task}, reference {reference.task}"
 
 

@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from harness.checks.scores.configuration import LOST, Configuration
 from harness.checks.scores.hypothesis import Answer, Family
 from harness.checks.scores.judgement import Judgement, SeedScore
 from harness.checks.scores.policy import Policy
+from harness.grid.looks import due
+from harness.record.attempts import LOST
+from harness.record.configuration import Configuration
 from harness.stats.stability import stability
 
 LEAST: Final = 3
@@ -84,8 +86,8 @@ def unmeasured(configuration: Configuration, looks: tuple[int, ...] | None = Non
     """
     if configuration.skipped is not None:
         return _cells(configuration, "SKIP", f"not run: {configuration.skipped}")
-    due = configuration.planned[: looks[0]] if looks else configuration.planned
-    absent = {seed: configuration.unfinished[seed] for seed in due if seed in configuration.unfinished}
+    seeds = due(configuration.planned, looks or (), configuration.entry_of)
+    absent = {seed: configuration.unfinished[seed] for seed in seeds if seed in configuration.unfinished}
     # What a later environment has taken over from is judged on what there is.
     if not configuration.current or not (absent or configuration.errored):
         return None

@@ -16,12 +16,13 @@ from harness.baselines.model import Baseline, GridName
 from harness.checks.scores.against_baseline import Comparison, exit_code
 from harness.checks.scores.against_baseline import compare as compare_sides
 from harness.checks.scores.baseline_pair import Side
-from harness.cli.options import RESULTS, GridFile, Json, Results, Select
+from harness.cli.options import RESULTS, GridFile, Json, ResultsFolder, Select
 from harness.errors import NothingMeasured, SpecError
 from harness.grid.grid import load_grid
 from harness.grid.select import select as select_cells
 from harness.grid.waivers import Use, Waiver, ledger
 from harness.record.provenance import now, provenance, today
+from harness.record.results import Results
 from harness.record.store import Store
 from harness.report.verdicts.baseline_text import comparison_text, left_out_lines, saved_text
 from harness.stats.margin import PARITY
@@ -41,7 +42,7 @@ def root() -> None:
 @app.command()
 def save(
     grid: GridFile,
-    results: Results = RESULTS,
+    results: ResultsFolder = RESULTS,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help=f"The file (default: {FOLDER}/GRID{SUFFIX}).", show_default=False),
@@ -73,7 +74,7 @@ def compare(
             show_default=False,
         ),
     ] = None,
-    results: Results = RESULTS,
+    results: ResultsFolder = RESULTS,
     margin: Annotated[
         float, typer.Option("--margin", help="The largest difference that counts as equal, points of accuracy.")
     ] = PARITY,
@@ -147,19 +148,15 @@ def _results(
         if selected_by is None:
             raise
         raise SpecError(f"{selected_by}: grid.select: {error}") from error
-    planned = {cell.cell_id for cell in cells}
     store = Store(results, grid.name)
-    entries = [entry for entry in store.entries() if entry.cell_id in planned]
-    if not entries:
+    known = Results.of(grid, store, cells)
+    if not known.entries:
         raise NothingMeasured(f"{store.folder}: no record of {path} yet; run it first: harness run {path}")
     found = build_baseline(
         GridName(name=grid.name, file=str(path), task=grid.task, select=list(select)),
-        cells,
-        entries,
-        store.record,
+        known,
         date=now(),
         provenance=provenance(path.parent),
-        plan=grid.seed_plan,
         note=" ".join(note.split()),
     )
     return grid.name, found, grid.waiver

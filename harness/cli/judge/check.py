@@ -9,15 +9,16 @@ from typing import Annotated, Final, Literal
 import typer
 
 from harness.checks.scores.gate import exit_code
+from harness.checks.scores.judge import judge_grid
 from harness.checks.scores.judgement import Judgement
 from harness.cli.ci import add_step_summary, annotate, policy_of
-from harness.cli.options import RESULTS, GridFile, Json, Results, Select
+from harness.cli.options import RESULTS, GridFile, Json, ResultsFolder, Select
 from harness.cli.read.report import write_report
 from harness.errors import NothingMeasured, SpecError
 from harness.grid.grid import load_grid
 from harness.grid.select import select as select_cells
-from harness.judging import judge_grid
 from harness.record.provenance import command_line, today
+from harness.record.results import Results
 from harness.record.store import Store
 from harness.report.verdicts.forest import forest_svg
 from harness.report.verdicts.github import workflow_commands
@@ -38,7 +39,7 @@ def register(app: typer.Typer) -> None:
 def check(
     grid: GridFile,
     select: Select = [],  # noqa: B006 - typer wants a list; it is never changed
-    results: Results = RESULTS,
+    results: ResultsFolder = RESULTS,
     fail_on: Annotated[
         list[str],
         typer.Option("--fail-on", help="Only these checks decide the exit code: quality, parity, stability."),
@@ -70,12 +71,10 @@ def check(
         raise NothingMeasured(
             f"{grid}: throughput.only = true: it has no scores to judge; `harness compare` judges speed"
         )
-    cells = select_cells(found.cells(), select)
-    planned = {cell.cell_id for cell in cells}
-    entries = [entry for entry in store.entries() if entry.cell_id in planned]
-    if not entries:
+    known = Results.of(found, store, select_cells(found.cells(), select))
+    if not known.entries:
         raise NothingMeasured(f"{store.folder}: no record of {grid} yet; run it first: harness run {grid}")
-    judgements = judge_grid(found, cells, store, entries, today())
+    judgements = judge_grid(found, known, today())
     print(judgement_json(judgements) if as_json else judgement_text(judgements))
     heeded = [one for one in judgements if one.check in fail_on or one.outcome in ("ERROR", "SKIP")]
     code = exit_code(heeded, inconclusive=policy)

@@ -11,7 +11,7 @@ import typer
 
 from harness.checks.verify.diff import compare
 from harness.checks.verify.tolerance import EXACT, Tolerance, tolerance_between
-from harness.cli.options import RESULTS, Json, Results
+from harness.cli.options import RESULTS, Json, ResultsFolder
 from harness.errors import SpecError
 from harness.grid.cell import cell_label
 from harness.record.model import RECORD
@@ -36,7 +36,7 @@ def register(app: typer.Typer) -> None:
 def diff(
     a: RunName,
     b: RunName,
-    results: Results = RESULTS,
+    results: ResultsFolder = RESULTS,
     exact: Annotated[bool, typer.Option("--exact", help="No tolerance: equal to the last bit.")] = False,
     as_json: Json = False,
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +17,7 @@ from harness.grid.cell import configuration_label
 from harness.grid.file import name_of, read_bytes
 from harness.grid.select import split_values
 from harness.record.model import Record
+from harness.record.results import Results
 from harness.record.store import Store, store_grids
 from harness.text import listed, show, suggestion
 
@@ -99,31 +100,28 @@ def _from_store(name: SideName) -> tuple[list[Replicate], list[Lost]]:
     if not name.path.is_dir():
         raise SpecError(f"{name.path}: no such folder; allowed a grid's results, such as results/GRID, or {WANTED}")
     store = name.store
-    # An entry does not say that it is a timing cell's, but only such and failed ones have no score.
-    records = [store.record(entry) for entry in store.entries() if not entry.metrics]
-    timed = [record for record in records if record.asked.timing]
+    results = Results(store.entries(), store)
+    timed = results.timings
     replicates = watched(one for record in timed if (one := replicate_of(record)) is not None)
     if not replicates:
         grids = [grid for grid in store_grids(name.path) if grid]
         inside = f"; the grids in it are {listed(str(name.path / grid) for grid in grids)}" if grids else ""
         failed = f" ({len(timed)} timing cells without a rate: {timed[-1].status})" if timed else ""
         raise SpecError(f"{name.path}: holds no timing record{failed}; allowed a grid's timed results: {HOW}{inside}")
-    return replicates, _lost(timed, {one.configuration_id for one in replicates})
+    return replicates, _lost(results.untimed({one.configuration_id for one in replicates}))
 
 
-def _lost(timed: Sequence[Record], measured: set[str]) -> list[Lost]:
+def _lost(records: Iterable[Record]) -> list[Lost]:
     """Configurations of which no process left a rate, by the last attempt."""
-    found: dict[str, Lost] = {}
-    for record in sorted(timed, key=lambda one: one.started):
-        if record.configuration_id in measured:
-            continue
+    found = []
+    for record in records:
         asked = record.asked
         own = {name: getattr(asked, name) for name in ("precision", "devices", "environment", "engine")}
         place = {**own, **{axis: value for axis, value in asked.axes.items() if axis != "seed"}}
         why = f": {record.failure.message}" if record.failure else ""
         label = configuration_label(asked.checkpoint.name, asked.axes)
-        found[record.configuration_id] = Lost(label, place, f"{record.status}{why}")
-    return list(found.values())
+        found.append(Lost(label, place, f"{record.status}{why}"))
+    return found
 
 
 def fresh(side: SpeedSide, before: SpeedSide) -> SpeedSide:

@@ -17,16 +17,17 @@ from harness.checks.verdict import Verdict, exit_code
 from harness.checks.verify.checklist import KINDS, MAX_STEPS, STEPS, Checklist, judge, make_checklist
 from harness.cli.console import one_line
 from harness.cli.measure.run import run_session
-from harness.cli.options import RESULTS, AllowBusy, Json, Results, Select, Slots
+from harness.cli.options import RESULTS, AllowBusy, Json, ResultsFolder, Select, Slots
 from harness.cli.read.report import write_report
 from harness.errors import NothingMeasured, SpecError
-from harness.execution.session import Session, session_of
+from harness.execution.session import session_of
 from harness.grid.file import read_toml
 from harness.grid.grid import Grid, grid_from_document, grid_from_text, load_grid
 from harness.grid.select import select as select_cells
 from harness.record.model import FINAL
 from harness.record.provenance import command_line
-from harness.record.run import Run, read_run
+from harness.record.results import Results
+from harness.record.run import Run
 from harness.record.store import Store
 from harness.report.verdicts.verify_report import verification_report, verification_text
 from harness.text import listed, show, suggestion
@@ -64,7 +65,7 @@ def verify(
     all_seeds: Annotated[
         bool, typer.Option("--all-seeds", help="Every seed, not only a configuration's first.")
     ] = False,
-    results: Results = RESULTS,
+    results: ResultsFolder = RESULTS,
     slots: Slots = None,
     reuse: Annotated[
         bool, typer.Option("--reuse", help="Judge runs that an earlier verify has finished here.")
@@ -97,7 +98,11 @@ def verify(
         )
         if summary.interrupted:
             raise typer.Exit(130)
-    runs = _runs(session)
+    # Asked for new runs, only they are judged: what an earlier one left says nothing of this one.
+    before = frozenset() if reuse else {entry.path for entry in session.results.every}
+    entries = [entry for entry in store.entries() if entry.path not in before or entry.status == "skipped"]
+    here = {label: found.environment_id for label, found in session.plan.environments.items()}
+    runs = Results(entries, store, checklist.cells).runs(here)
     if not runs:
         raise NothingMeasured(f"{store.folder}: no run left a record")
     verdicts = judge(checklist, runs)
@@ -121,16 +126,6 @@ def _grid(path: Path | None, checkpoints: Sequence[str], work_around: bool) -> G
     if work_around:
         document["accepts_loss_kwargs"] = False
     return grid_from_document(document, Path(BUILT_IN))
-
-
-def _runs(session: Session) -> dict[str, Run]:
-    """The latest run of each cell in the environment as it is now; a failed or skipped one is a run too."""
-    wanted = {
-        planned.cell.cell_id: session.plan.environments[planned.cell.environment].environment_id
-        for planned in session.plan.cells
-    }
-    latest = {e.cell_id: e for e in session.store.entries() if wanted.get(e.cell_id) == e.environment_id}
-    return {cell_id: read_run(session.store.folder / entry.path) for cell_id, entry in latest.items()}
 
 
 def _write(out: Path, checklist: Checklist, verdicts: Sequence[Verdict], runs: dict[str, Run]) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import RESULTS, Results
+from harness.cli.options import RESULTS, ResultsFolder
 from harness.errors import SpecError
 from harness.record.store import Store, store_grids
 
@@ -21,7 +21,7 @@ def root() -> None:
 @app.command()
 def reindex(
     names: Annotated[list[str] | None, typer.Argument(help="Grids by name (default: all).", show_default=False)] = None,
-    results: Results = RESULTS,
+    results: ResultsFolder = RESULTS,
 ) -> None:
     """Rebuild the index of grids from their records.
 

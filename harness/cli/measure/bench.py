@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from harness.checks.scores.gate import exit_code
+from harness.checks.scores.judge import judge_grid
 from harness.cli.measure.doctor import grid_problems
 from harness.cli.measure.run import run_looks
 from harness.cli.options import (
@@ -18,7 +19,7 @@ from harness.cli.options import (
     AllowBusy,
     Host,
     MaxHours,
-    Results,
+    ResultsFolder,
     Retries,
     RetryErrored,
     Select,
@@ -34,8 +35,8 @@ from harness.execution.session import Session, open_session
 from harness.execution.suites import FOLDER, PATTERN, TOO_LATE, find_suites, missing_packages, run_suites
 from harness.grid.grid import load_grid
 from harness.grid.select import select as select_cells
-from harness.judging import judge_grid
 from harness.record.provenance import command_line, today
+from harness.record.results import Results
 from harness.report.verdicts.text import judgement_text
 
 DEFAULT_GRIDS: Final = {"cuda": Path("benchmarks/mrpc.toml"), "cpu": Path("benchmarks/quickstart.toml")}
@@ -66,7 +67,7 @@ def register(app: typer.Typer) -> None:
 def bench(
     grids: Grids = None,
     select: Select = [],  # noqa: B006 - typer wants a list; it is never changed
-    results: Results = RESULTS,
+    results: ResultsFolder = RESULTS,
     slots: Slots = None,
     host: Host = "fork",
     max_hours: MaxHours = None,
@@ -141,14 +142,10 @@ def _report(session: Session, select: Sequence[str]) -> None:
 def _verdicts(session: Session, select: Sequence[str]) -> list[int]:
     """Judge a grid that asks for it and has something to judge; its exit code."""
     grid = session.grid
-    entries = session.store.entries()
-    if (grid.quality is None and not grid.reference) or not entries:
+    results = Results.of(grid, session.store, select_cells(grid.cells(), list(select)))
+    if (grid.quality is None and not grid.reference) or not results.entries:
         return []
-    chosen = select_cells(grid.every_cell(), list(select))
-    cells = [cell for cell in chosen if not cell.timed]
-    if not cells:
-        return []
-    judgements = judge_grid(grid, cells, session.store, entries, today())
+    judgements = judge_grid(grid, results, today())
     print(judgement_text(judgements), flush=True)
     return [exit_code(judgements)]
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.cli.options import RESULTS, Json, Results
+from harness.cli.options import RESULTS, Json, ResultsFolder
 from harness.errors import RequirementError
 from harness.execution.environment import CURRENT, Environment, probe_environment
 from harness.execution.require import device_count, no_cuda_reason, read_requirement, unusable_device
@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
     app.command()(doctor)
 
 
-def doctor(grid: GridOption = None, results: Results = RESULTS, as_json: Json = False) -> None:
+def doctor(grid: GridOption = None, results: ResultsFolder = RESULTS, as_json: Json = False) -> None:
     """Say what this machine can run, and what stands in the way of a grid (exit 4).
 
     Example: harness doctor benchmarks/mrpc.toml

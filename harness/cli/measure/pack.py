@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from tabulate import tabulate
 
-from harness.cli.options import RESULTS, AllowBusy, GridFile, Json, Results, Select
+from harness.cli.options import RESULTS, AllowBusy, GridFile, Json, ResultsFolder, Select
 from harness.errors import NothingMeasured, SpecError
 from harness.execution.packing import Measurement, keep, limit, measurements
 from harness.execution.packing_rounds import Bench, measure
@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
 def pack(
     grid: GridFile,
     select: Select = [],  # noqa: B006 - typer wants a list; it is never changed
-    results: Results = RESULTS,
+    results: ResultsFolder = RESULTS,
     most: Annotated[
         int | None,
         typer.Option("--most", min=1, help="Cells at once, at most (default: a core more).", show_default=False),

@@ -11,7 +11,7 @@ import typer
 from tabulate import tabulate
 
 from harness.cli.console import duration
-from harness.cli.options import RESULTS, GridFile, Json, Results, RetryErrored, Select, Slots
+from harness.cli.options import RESULTS, GridFile, Json, ResultsFolder, RetryErrored, Select, Slots
 from harness.errors import RequirementError
 from harness.execution.plan import PlannedCell
 from harness.execution.session import Session, check_requirements, open_session
@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 def plan(
     grid: GridFile,
     select: Select = [],  # noqa: B006 - typer wants a list; it is never changed
-    results: Results = RESULTS,
+    results: ResultsFolder = RESULTS,
     slots: Slots = None,
     retry_errored: RetryErrored = False,
     every: Annotated[bool, typer.Option("--all", help="List every configuration, however many.")] = False,

@@ -16,7 +16,7 @@ from harness.cli.options import (
     GridFile,
     Host,
     MaxHours,
-    Results,
+    ResultsFolder,
     Retries,
     RetryErrored,
     Select,
@@ -37,7 +37,7 @@ def register(app: typer.Typer) -> None:
 def run(
     grid: GridFile,
     select: Select = [],  # noqa: B006 - typer wants a list; it is never changed
-    results: Results = RESULTS,
+    results: ResultsFolder = RESULTS,
     slots: Slots = None,
     host: Host = "fork",
     max_hours: MaxHours = None,

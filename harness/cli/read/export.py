@@ -9,7 +9,7 @@ import typer
 
 from harness.disk import write_durably
 from harness.errors import NothingMeasured, SpecError, StoreError
-from harness.evidence import timings
+from harness.record.results import Results
 from harness.record.store import Store, store_grids
 from harness.report.speed.export import benchmark_json
 from harness.report.speed.processes import processes_of, session_starts
@@ -38,10 +38,7 @@ def export(
     Example: harness export results/speed -o speed.json && pytest-benchmark compare speed.json
     """
     store = _store(folder)
-    entries = store.entries()
-    # A timing cell has a rate and no scores; other records need not be opened.
-    timed = {entry.cell_id for entry in entries if entry.status == "ok" and not entry.metrics}
-    processes = processes_of(timings(store, entries, timed))
+    processes = processes_of(Results(store.entries(), store).timings)
     sessions = session_starts(processes)
     if not sessions:
         raise NothingMeasured(f"{folder}: no timing in it yet; a grid with [throughput] makes some: harness run GRID")

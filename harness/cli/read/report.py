@@ -10,15 +10,14 @@ from typing import Annotated
 import typer
 
 from harness import __version__
-from harness.cli.options import RESULTS, GridFile, Json, Results, Select
+from harness.checks.scores.judge import judge_grid
+from harness.cli.options import RESULTS, GridFile, Json, ResultsFolder, Select
 from harness.disk import write_durably
 from harness.errors import NothingMeasured, StoreError
-from harness.evidence import gather, timings
 from harness.grid.grid import Grid, load_grid
 from harness.grid.select import select as select_cells
-from harness.judging import judge_grid
-from harness.record.entry import Entry
 from harness.record.provenance import command_line, today
+from harness.record.results import Results
 from harness.record.store import Store
 from harness.report.run.build import build_report
 from harness.report.run.model import GridFacts
@@ -39,7 +38,7 @@ def register(app: typer.Typer) -> None:
 def report(
     grid: GridFile,
     select: Select = [],  # noqa: B006 - typer wants a list; it is never changed
-    results: Results = RESULTS,
+    results: ResultsFolder = RESULTS,
     out: Out = None,
     title: Annotated[str | None, typer.Option("--title", help="The report's heading.", show_default=False)] = None,
     command: Annotated[
@@ -82,44 +81,22 @@ def report_files(
     notes: Sequence[str] = (),
 ) -> dict[str, str]:
     """Render a grid's results; raises NothingMeasured (exit 5) where there is not one record."""
-    chosen = select_cells(grid.every_cell(), selection)
-    cells = [cell for cell in chosen if not cell.timed]
-    timed = [cell for cell in chosen if cell.timed]
-    every = {cell.cell_id for cell in cells}
-    found = store.entries()
-    entries: list[Entry] = [entry for entry in found if entry.cell_id in every]
-    timed_records = timings(store, found, {cell.cell_id for cell in timed})
-    if grid.seed_plan is not None:
-        # A decided configuration stops at its look: the seeds after it were never due.
-        begun = {entry.cell_id for entry in entries}
-        first = grid.seed_plan.seeds[: grid.seed_plan.looks[0]]
-        cells = [cell for cell in cells if cell.seed in first or cell.cell_id in begun]
-    planned = {cell.cell_id: cell.label for cell in cells}
-    if not entries and not timed_records:
+    cells = select_cells(grid.every_cell(), selection)
+    results = Results.of(grid, store, cells)
+    if not results.entries:
         raise NothingMeasured(f"{store.folder}: no record of {grid.path} yet; run it first: harness run {grid.path}")
-    evidence = gather(store, entries, [cell.configuration_id for cell in cells])
     facts = GridFacts(
         name=grid.name,
         task=grid.task,
-        planned=planned,
         file=str(grid.path),
         text=grid.path.read_text(encoding="utf-8"),
-        timing=timing_plan(grid, timed),
+        timing=timing_plan(grid, [cell for cell in cells if cell.timed]),
     )
-    model = build_report(
-        facts,
-        entries,
-        command=command,
-        generated_by=f"finetune-harness {__version__}",
-        sample_records=evidence.records,
-        curves=evidence.curves,
-        title=title,
-        notes=notes,
-        timings=timed_records,
-    )
+    generator = f"finetune-harness {__version__}"
+    model = build_report(facts, results, command=command, generated_by=generator, title=title, notes=notes)
     judgements = []
-    if cells and (grid.quality is not None or grid.reference):
-        judgements = judge_grid(grid, cells, store, entries, today())
+    if results.trained and (grid.quality is not None or grid.reference):
+        judgements = judge_grid(grid, results, today())
     return render(model, stem, judgements=judgements)
 
 

@@ -10,9 +10,10 @@ from typing import Annotated, Any
 import typer
 from tabulate import tabulate
 
-from harness.cli.options import RESULTS, Json, Results
+from harness.cli.options import RESULTS, Json, ResultsFolder
 from harness.errors import SpecError
 from harness.record.model import STATUSES
+from harness.record.results import Results
 from harness.record.store import Store, store_grids
 
 Names = Annotated[list[str] | None, typer.Argument(help="Grids by name (default: all).", show_default=False)]
@@ -23,7 +24,7 @@ def register(app: typer.Typer) -> None:
     app.command()(status)
 
 
-def status(names: Names = None, results: Results = RESULTS, as_json: Json = False) -> None:
+def status(names: Names = None, results: ResultsFolder = RESULTS, as_json: Json = False) -> None:
     """Count the records of each grid by status, and list what went wrong.
 
     Example: harness status quickstart
@@ -48,11 +49,10 @@ def status(names: Names = None, results: Results = RESULTS, as_json: Json = Fals
 
 
 def _facts(results: Path, name: str) -> dict[str, Any]:
-    """Counts of attempts by status; problems are the errors of cells whose latest attempt has one."""
+    """Counts of attempts by status; problems are the errors of those that count, and of cells where none does yet."""
     store = Store(results, name)
     entries = store.entries()
-    latest = {(e.cell_id, e.environment_id): e for e in entries}
-    problems = Counter(f"{e.status}: {e.error}" for e in latest.values() if e.error and e.status != "skipped")
+    problems = Counter(f"{e.status}: {e.error}" for e in Results(entries).errors() if e.status != "skipped")
     return {
         "cells": len({e.cell_id for e in entries}),
         "statuses": dict(Counter(e.status for e in entries)),

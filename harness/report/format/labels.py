@@ -1,4 +1,4 @@
-"""Naming configurations by the axes that vary, and ordering them as the grid does."""
+"""Naming configurations by the axes that vary."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from harness.grid.cell import PRECISIONS
 from harness.record.entry import Entry
 
 _SELF_EXPLAINING: Final = frozenset({"checkpoint", "precision", "engine", "environment"})
@@ -39,17 +38,12 @@ class Namer:
                 if first[axis] == count and count > 0:
                     values[axis].setdefault(_key(ABSENT), ABSENT)
         self.axes: tuple[str, ...] = tuple(axis for axis in values if len(values[axis]) > 1)
-        self._ranks = {axis: _ranks(found) for axis, found in values.items()}
 
     def label(self, axes: Mapping[str, Any]) -> str:
         """`minilm · bf16 · devices=2`; the checkpoint alone where nothing varies."""
         shown = [(axis, axes[axis]) for axis in self.axes if axis in axes]
         parts = [plain(v) if axis in _SELF_EXPLAINING else f"{axis}={plain(v)}" for axis, v in shown]
         return " · ".join(parts) or str(axes.get("checkpoint", "all cells"))
-
-    def order(self, axes: Mapping[str, Any]) -> tuple[int, ...]:
-        """Sort key: the first axis changes slowest; independent of the order in which cells finished."""
-        return tuple(ranks[_key(axes.get(axis, ABSENT))] for axis, ranks in self._ranks.items())
 
 
 def plain(value: Any) -> str:
@@ -82,17 +76,3 @@ def seeds_text(seeds: Iterable[int], most: int = 12) -> str:
 def _key(value: Any) -> Hashable:
     # 1, 1.0 and True are equal in Python and different in a grid.
     return ABSENT if value is ABSENT else json.dumps(value, sort_keys=True, default=str)
-
-
-def _ranks(found: Mapping[Hashable, Any]) -> dict[Hashable, int]:
-    def sortable(item: tuple[Hashable, Any]) -> tuple[int, float, str]:
-        key, value = item
-        if value is ABSENT:
-            return (0, 0.0, "")
-        if isinstance(value, int | float):
-            return (1, float(value), str(key))
-        if value in PRECISIONS:
-            return (2, float(PRECISIONS.index(value)), "")
-        return (3, 0.0, str(key))
-
-    return {key: rank for rank, (key, _) in enumerate(sorted(found.items(), key=sortable))}

@@ -1,23 +1,24 @@
-"""Entries and a few full records -> one ReportModel. Pure: the caller reads the store, this only reckons."""
+"""Results -> one ReportModel. What is read of the store, `harness.record.results` reads; this only reckons."""
 
 from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Final
 
-import numpy.typing as npt
-
+from harness.record.attempts import LOST
+from harness.record.configuration import GOOD, Configuration, Key
 from harness.record.entry import Entry
-from harness.record.model import SCORED, Record
+from harness.record.model import FINAL, SCORED, Record
+from harness.record.results import Results, SeedScore
 from harness.report.format.labels import Namer, place
 from harness.report.run import environment
 from harness.report.run.curves import loss_curve
 from harness.report.run.model import (
     METRICS,
+    Attempts,
     Counts,
-    Curve,
     Environment,
     FailedGroup,
     GridFacts,
@@ -26,88 +27,72 @@ from harness.report.run.model import (
     Score,
     SkippedGroup,
 )
-from harness.report.run.settle import Settled, settle
 from harness.report.speed.build import build_throughput
 from harness.report.speed.model import ThroughputPart
 from harness.stats.descriptive import describe, rate
 
-RowKey = tuple[str, str, str | None]
-"""(configuration_id, environment_id, content_id)."""
+CURVES_READ: Final = 8
+"""Configurations whose series are opened: a plot shows no more, and each file costs milliseconds."""
 
-CurveKey = str | tuple[str, str] | RowKey
-"""configuration_id, or as much of a row's key as is needed to name one row."""
+Run = tuple[Entry, SeedScore]
 
 
 def build_report(
     grid: GridFacts,
-    entries: Iterable[Entry],
+    results: Results,
     *,
     command: str,
     generated_by: str,
-    sample_records: Mapping[Any, Record] | None = None,
-    curves: Mapping[CurveKey, Sequence[npt.ArrayLike]] | None = None,
     title: str | None = None,
     notes: Sequence[str] = (),
-    timings: Sequence[Record] = (),
 ) -> ReportModel:
-    """Build the report of one grid's results.
-
-    `sample_records` holds one full record for each configuration (and environment, where there are several);
-    only its values are read. `curves` holds the loss of every optimizer step, one array a seed; one whose key
-    fits several rows (a configuration measured in two environments, say) is refused, with a note. `timings` are
-    all records of the grid's timing cells.
-    """
-    settled = settle(entries, grid.planned)
-    shown = [*settled.final, *settled.skipped, *settled.unfinished]
-    records = [record for _, record in sorted((sample_records or {}).items(), key=lambda item: str(item[0]))]
+    """Build the report of one grid's results: a row a configuration, environment and content, never pooled."""
+    configurations = results.configurations
+    shown = [entry for one in configurations for entry in _standing(one)]
     places = {entry.configuration_id: place(entry) for entry in shown}
     namer = Namer(places.values())
+    timings = results.timings
     throughput = build_throughput(grid.timing, timings) if grid.timing is not None else None
     timed = _shown(throughput, timings)
+    records = [record for _, record in sorted(results.records.items(), key=lambda item: str(item[0]))]
     records = records or list({record.configuration_id: record for record in timed}.values())
-    measured = environment.environments([*settled.final, *(record.entry("") for record in timed)], [*records, *timed])
+    final = [entry for one in configurations for entry in one.entries]
+    measured = environment.environments([*final, *(record.entry("") for record in timed)], [*records, *timed])
     task = environment.task_name(grid.task, records)
-    labels = _Labels(settled, places, namer, measured, _grid_order(grid, shown))
+    labels = _Labels(configurations, places, namer, measured)
 
-    groups: dict[RowKey, list[Entry]] = {}
-    for entry in settled.final:
-        groups.setdefault((entry.configuration_id, entry.environment_id, entry.content_id), []).append(entry)
-    groups = dict(sorted(groups.items(), key=lambda item: labels.order(item[0])))
-    rows = tuple(
-        _row(key, group, places[key[0]], labels.row(key))
-        for key, group in groups.items()
-        if any(entry.status in SCORED for entry in group)
-    )
-    drawn, refused = _curves(curves or {}, rows)
-    own_notes = list(notes)
-    if refused:
-        own_notes.append(
-            f"Loss curves of {refused} configurations are not drawn: they were given without their "
-            "environment or content, and runs that differ in those are never pooled."
-        )
+    ended = sorted((one for one in configurations if one.entries), key=lambda one: labels.order(one.key))
+    rows = {one.key: _row(one, places[one.configuration_id], labels.row(one.key)) for one in ended if _counted(one)}
+    scored = [one for one in ended if any(entry.status in SCORED for entry in one.entries)]
+    curves = [
+        loss_curve(labels.row(one.key), one.configuration_id, one.environment_id, results.losses(one))
+        for one in scored[:CURVES_READ]
+    ]
     return ReportModel(
         title=title or f"{grid.name}: {task}",
         grid=grid.name,
         task=task,
         command=command,
         generated_by=generated_by,
-        counts=_counts(grid, settled),
-        attempts=settled.attempts,
-        rows=rows,
-        skipped=_skipped(settled, labels),
-        failed=_failed(groups, labels),
-        curves=drawn,
+        counts=_counts(results),
+        attempts=_attempts(results),
+        rows=tuple(rows.values()),
+        skipped=_skipped(configurations, labels),
+        failed=_failed(ended, labels),
+        curves=tuple(curve for curve in curves if curve is not None),
         environments=measured,
         checkpoints=environment.checkpoints(records),
         data=environment.data(records),
         settings=environment.settings(records),
-        notes=tuple(own_notes),
+        notes=tuple(notes),
         grid_file=grid.file,
         grid_text=grid.text,
         total_seconds=math.fsum(
-            [
-                *(_finite(entry.seconds.get("total")) or 0.0 for entry in settled.final),
-                *(_finite(record.entry("").seconds.get("total")) or 0.0 for record in timed),
+            _finite(entry.seconds.get("total")) or 0.0
+            for entry in [
+                *final,
+                *(entry for one in configurations for entry in one.lost),
+                *(record.entry("") for record in timed),
             ]
         ),
         throughput=throughput,
@@ -132,25 +117,26 @@ class _Labels:
 
     def __init__(
         self,
-        settled: Settled,
+        configurations: Sequence[Configuration],
         places: Mapping[str, Mapping[str, Any]],
         namer: Namer,
         known: Sequence[Environment],
-        grid_order: Mapping[str, int],
     ) -> None:
-        self._places, self._namer, self._grid_order = places, namer, grid_order
+        self._places, self._namer = places, namer
+        self._planned = {one.configuration_id: number for number, one in reversed([*enumerate(configurations)])}
         self._base = {key: namer.label(axes) for key, axes in places.items()}
         self._environments = {one.environment_id: (number, one.name) for number, one in enumerate(known)}
         contents: dict[tuple[str, str], set[str | None]] = {}
-        for entry in settled.final:
-            contents.setdefault((entry.configuration_id, entry.environment_id), set()).add(entry.content_id)
+        for one in configurations:
+            if one.entries:
+                contents.setdefault((one.configuration_id, one.environment_id), set()).add(one.content_id)
         self._contents = contents
         taken: dict[str, int] = {}
         for label in self._base.values():
             taken[label] = taken.get(label, 0) + 1
         self._twins = {label for label, count in taken.items() if count > 1}
 
-    def row(self, key: RowKey) -> str:
+    def row(self, key: Key) -> str:
         configuration, environment, content = key
         parts = [self._base[configuration]]
         if parts[0] in self._twins:  # recipes that differ in no axis: results of an edited grid
@@ -162,32 +148,29 @@ class _Labels:
             parts.append(f"content {(content or 'unknown')[:8]}")
         return " · ".join(parts)
 
-    def cell(self, entry: Entry) -> str:
-        base = self.row((entry.configuration_id, entry.environment_id, entry.content_id))
-        return f"{base} · seed {entry.seed}"
-
-    def order(self, key: RowKey) -> tuple[Any, ...]:
+    def order(self, key: Key) -> tuple[Any, ...]:
         configuration, environment, content = key
         number = self._environments.get(environment, (len(self._environments), ""))[0]
-        planned = self._grid_order.get(configuration, 0)
-        return (planned, self._namer.order(self._places[configuration]), configuration, number, content or "")
+        return (self._planned[configuration], number, content or "")
 
 
-def _grid_order(grid: GridFacts, entries: Iterable[Entry]) -> dict[str, int]:
-    """Where each configuration comes in the grid: the place of its first cell; empty without a plan."""
-    if grid.planned is None:
-        return {}
-    place_of = {cell_id: number for number, cell_id in enumerate(grid.planned)}
-    order: dict[str, int] = {}
-    for entry in entries:
-        number = place_of[entry.cell_id]
-        order[entry.configuration_id] = min(order.get(entry.configuration_id, number), number)
-    return order
+def _standing(one: Configuration) -> list[Entry]:
+    """The attempt of each planned seed that counts, or the last one."""
+    return [entry for history in one.histories.values() if (entry := history.standing) is not None]
 
 
-def _row(key: RowKey, group: Sequence[Entry], axes: Mapping[str, Any], label: str) -> Row:
-    scored = sorted((e for e in group if e.status in SCORED), key=lambda entry: entry.seed)
-    scores = tuple(_score(entry) for entry in scored)
+def _counted(one: Configuration) -> list[Run]:
+    """The runs that a row is made of, by seed: all that ended, and before each the attempt that was lost."""
+    every = zip((*one.lost, *one.entries), (*one.every[len(one.scores) :], *one.scores), strict=True)
+    kept = [(entry, score) for entry, score in every if entry.status in SCORED | LOST]
+    return sorted(kept, key=lambda run: (run[0].seed, run[0].attempt))
+
+
+def _row(one: Configuration, axes: Mapping[str, Any], label: str) -> Row:
+    runs = _counted(one)
+    scored = [entry for entry, _ in runs if entry.status in SCORED]
+    scores = tuple(_score(entry, score) for entry, score in runs)
+    lost = [score.status in LOST for _, score in runs if score.status in GOOD | LOST]
     rates = [e.samples_per_second for e in scored if e.samples_per_second is not None]
     phases: dict[str, list[float]] = {}
     for entry in scored:
@@ -197,14 +180,14 @@ def _row(key: RowKey, group: Sequence[Entry], axes: Mapping[str, Any], label: st
     return Row(
         label=label,
         axes=axes,
-        configuration_id=key[0],
-        environment_id=key[1],
-        content_id=key[2],
+        configuration_id=one.configuration_id,
+        environment_id=one.environment_id,
+        content_id=one.content_id,
         scores=scores,
-        ok={m: describe(_values(scores, m, ok_only=True)) for m in METRICS},
-        all={m: describe(_values(scores, m, ok_only=False)) for m in METRICS},
-        collapsed=rate(sum(score.status == "collapsed" for score in scores), len(scores)),
-        errored=len(group) - len(scored),
+        ok={m: describe(_values(scores, m, GOOD)) for m in METRICS},
+        all={m: describe(_values(scores, m, GOOD | {"collapsed"})) for m in METRICS},
+        collapsed=rate(sum(lost), len(lost)),
+        errored=sum(entry.status not in SCORED | LOST for entry in one.entries),
         steps=tuple(sorted({entry.steps for entry in scored if entry.steps is not None})),
         seconds={phase: statistics.median(values) for phase, values in phases.items()},
         total_seconds=math.fsum(phases.get("total", ())),
@@ -212,12 +195,12 @@ def _row(key: RowKey, group: Sequence[Entry], axes: Mapping[str, Any], label: st
     )
 
 
-def _score(entry: Entry) -> Score:
+def _score(entry: Entry, score: SeedScore) -> Score:
     accuracy, f1 = (100 * entry.metrics[m] if m in entry.metrics else None for m in METRICS)
     return Score(
         cell_id=entry.cell_id,
         seed=entry.seed,
-        status=entry.status,
+        status=score.status if score.status in GOOD | LOST else entry.status,
         attempt=entry.attempt,
         accuracy=accuracy,
         f1=f1,
@@ -226,9 +209,9 @@ def _score(entry: Entry) -> Score:
     )
 
 
-def _values(scores: Iterable[Score], metric: str, *, ok_only: bool) -> list[float]:
+def _values(scores: Iterable[Score], metric: str, statuses: Collection[str]) -> list[float]:
     """Scores of one metric; a score that was not recorded is NaN, so that `describe` counts it."""
-    chosen = [getattr(score, metric) for score in scores if score.status == "ok" or not ok_only]
+    chosen = [getattr(score, metric) for score in scores if score.status in statuses]
     return [math.nan if value is None else value for value in chosen]
 
 
@@ -236,84 +219,60 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _counts(grid: GridFacts, settled: Settled) -> Counts:
-    statuses = [entry.status for entry in settled.final]
-    finished = {entry.cell_id for entry in settled.final}
-    skipped = {entry.cell_id for entry in settled.skipped} - finished
-    planned = None if grid.planned is None else len(grid.planned)
+def _counts(results: Results) -> Counts:
+    final = [entry for one in results.configurations for entry in one.entries]
+    current = [one for one in results.configurations if one.current]
+    # What a later environment or content has taken over from is judged on what there is: nothing of it is missing.
+    open_to = [one.unfinished[seed] for one in current for seed in one.due if seed in one.unfinished]
     return Counts(
-        planned=planned,
-        scored=sum(status in SCORED for status in statuses),
-        ok=statuses.count("ok"),
-        collapsed=statuses.count("collapsed"),
-        errored=sum(status not in SCORED for status in statuses),
-        skipped=len(skipped),
-        missing=None if planned is None else planned - len(finished) - len(skipped),
-        foreign=settled.foreign,
+        planned=len(results.expected),
+        scored=sum(entry.status in SCORED for entry in final),
+        ok=sum(score.status in GOOD for one in results.configurations for score in one.scores),
+        collapsed=sum(score.status in LOST for one in results.configurations for score in one.every),
+        errored=sum(entry.status not in SCORED | LOST for entry in final),
+        skipped=open_to.count("skipped"),
+        missing=len(open_to) - open_to.count("skipped"),
+        foreign=results.foreign,
     )
 
 
-def _skipped(settled: Settled, labels: _Labels) -> tuple[SkippedGroup, ...]:
-    groups: dict[str, list[Entry]] = {}
-    for entry in settled.skipped:
-        groups.setdefault(entry.error or "no reason recorded", []).append(entry)
-    return tuple(
-        SkippedGroup(
-            reason=reason,
-            cells=len(groups[reason]),
-            labels=tuple(
-                labels.cell(e)
-                for e in sorted(
-                    groups[reason],
-                    key=lambda e: (
-                        labels.order((e.configuration_id, e.environment_id, e.content_id)),
-                        e.seed,
-                    ),
-                )
-            ),
-        )
-        for reason in sorted(groups)
+def _attempts(results: Results) -> Attempts:
+    tries = [entry.status for entry in results.entries if entry.cell_id in results.trained]
+    counted = sum(len(one.every) for one in results.configurations)
+    return Attempts(
+        total=sum(status != "skipped" for status in tries),
+        killed=tries.count("killed"),
+        interrupted=tries.count("interrupted"),
+        replaced=sum(status in FINAL for status in tries) - counted,
+        unfinished=sum(
+            status in ("killed", "interrupted")
+            for one in results.configurations
+            if one.current
+            for status in one.unfinished.values()
+        ),
     )
 
 
-def _failed(groups: Mapping[RowKey, Sequence[Entry]], labels: _Labels) -> tuple[FailedGroup, ...]:
+def _skipped(configurations: Iterable[Configuration], labels: _Labels) -> tuple[SkippedGroup, ...]:
+    groups: dict[str, list[str]] = {}
+    for one in sorted(configurations, key=lambda one: labels.order(one.key)):
+        for seed in sorted(seed for seed, status in one.unfinished.items() if status == "skipped"):
+            entry = one.histories[seed].standing
+            assert entry is not None
+            label = f"{labels.row(one.key)} · seed {seed}"
+            groups.setdefault(entry.error or "no reason recorded", []).append(label)
+    return tuple(SkippedGroup(reason, len(groups[reason]), tuple(groups[reason])) for reason in sorted(groups))
+
+
+def _failed(ended: Iterable[Configuration], labels: _Labels) -> tuple[FailedGroup, ...]:
     failed: list[FailedGroup] = []
-    for key, group in groups.items():
+    for one in ended:
         causes: dict[tuple[str, str], list[int]] = {}
-        for entry in group:
+        for entry in one.entries:
             if entry.status not in SCORED:
                 causes.setdefault((entry.status, entry.error or "no error recorded"), []).append(entry.seed)
         failed += [
-            FailedGroup(labels.row(key), status, error, tuple(sorted(seeds)))
+            FailedGroup(labels.row(one.key), status, error, tuple(sorted(seeds)))
             for (status, error), seeds in sorted(causes.items())
         ]
     return tuple(failed)
-
-
-def _curves(given: Mapping[CurveKey, Sequence[npt.ArrayLike]], rows: Sequence[Row]) -> tuple[tuple[Curve, ...], int]:
-    """Condense the curves of rows; also how many configurations were refused as ambiguous.
-
-    A curve's key must name one row; the more of the row's key it gives, the earlier it is tried.
-    """
-    rows_of: dict[CurveKey, int] = {}
-    for row in rows:
-        for key in _curve_keys(row):
-            rows_of[key] = rows_of.get(key, 0) + 1
-    drawn: list[Curve] = []
-    refused: set[str] = set()
-    for row in rows:
-        found = next((key for key in _curve_keys(row) if key in given), None)
-        if found is None:
-            continue
-        if rows_of[found] > 1:
-            refused.add(row.configuration_id)
-            continue
-        curve = loss_curve(row.label, row.configuration_id, row.environment_id, given[found])
-        if curve is not None:
-            drawn.append(curve)
-    return tuple(drawn), len(refused)
-
-
-def _curve_keys(row: Row) -> tuple[CurveKey, ...]:
-    configuration, environment = row.configuration_id, row.environment_id
-    return (configuration, environment, row.content_id), (configuration, environment), configuration

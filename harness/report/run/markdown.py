@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from harness.record.attempts import LOST
 from harness.report.format.escape import image, inline
 from harness.report.format.labels import listed, seeds_text
 from harness.report.format.numbers import amount, count, duration, pm, points, span, steps_text
 from harness.report.format.table import table
 from harness.report.run import sections
 from harness.report.run.captions import caption
-from harness.report.run.model import METRIC_NAMES, METRICS, ReportModel, Row
+from harness.report.run.model import METRIC_NAMES, METRICS, ReportModel, Row, Score
 from harness.report.speed.markdown import throughput_markdown
 
 MOST_SCORES = 200
@@ -94,7 +95,7 @@ def _results_sentence(model: ReportModel) -> str:
     if model.counts.collapsed:
         text += (
             f" Mean, deviation and range are over the runs that did not collapse; {model.counts.collapsed:,} "
-            f"of {model.counts.scored:,} collapsed (see below)."
+            f"of {sum(row.collapsed.n for row in model.rows):,} collapsed (see below)."
         )
     return text
 
@@ -111,7 +112,7 @@ def _per_seed(model: ReportModel, json_file: str | None) -> list[str]:
             points(score.f1),
             duration(score.train_seconds),
             amount(score.samples_per_second),
-            "**collapsed**" if score.status == "collapsed" else inline(score.status),
+            _status(score),
         ]
         for row, score in scores[:MOST_SCORES]
     ]
@@ -120,6 +121,11 @@ def _per_seed(model: ReportModel, json_file: str | None) -> list[str]:
     if len(scores) > MOST_SCORES:
         lines.append(_left_out(len(scores), MOST_SCORES, "runs", json_file))
     return lines
+
+
+def _status(score: Score) -> str:
+    text = inline(score.status)
+    return f"**{text}**" if score.status in LOST else text
 
 
 def _left_out(total: int, shown: int, what: str, json_file: str | None) -> str:
@@ -135,11 +141,16 @@ def _collapsed(model: ReportModel) -> list[str]:
     for row in rows:
         k, n = row.collapsed.k, row.collapsed.n
         interval = f"{100 * row.collapsed.low:.1f} to {100 * row.collapsed.high:.1f} %"
-        seeds = seeds_text(score.seed for score in row.scores if score.status == "collapsed")
+        seeds = seeds_text(score.seed for score in row.scores if score.status in LOST)
         cells = [inline(row.label), f"{k} of {n}", interval, inline(seeds)]
         for metric in METRICS:
             cells += [pm(row.ok[metric]), pm(row.all[metric]), points(row.all[metric].median)]
         body.append(cells)
+    more = ""
+    if any(score.status == "nonfinite" for row in rows for score in row.scores):
+        more += " A run that lost its loss (nonfinite) counts with them, though it has no score."
+    if any(len({score.cell_id for score in row.scores}) < len(row.scores) for row in rows):
+        more += " So does one that was tried again and then went well: both attempts count."
     headers = ["Configuration", "Collapsed", "95 % interval", "Seeds"]
     for metric in METRICS:
         name = METRIC_NAMES[metric]
@@ -148,7 +159,7 @@ def _collapsed(model: ReportModel) -> list[str]:
         "## Collapsed runs",
         "A run has collapsed when its predictions are constant or its accuracy is no better than always "
         "giving the more frequent label. Such runs are kept, and counted apart, because one of them moves a "
-        "mean more than any difference of interest. The interval of the rate is exact (Clopper-Pearson).",
+        f"mean more than any difference of interest.{more} The interval of the rate is exact (Clopper-Pearson).",
         table(headers, body, "lrcl" + "rrr" * len(METRICS)),
     ]
 

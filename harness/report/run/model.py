@@ -26,14 +26,11 @@ METRIC_NAMES: Final[Mapping[str, str]] = {"accuracy": "Accuracy", "f1": "F1"}
 class GridFacts:
     """The grid as far as a report needs it.
 
-    `planned` maps cell_id to label in the grid's order, where the plan is at hand: then missing cells are
-    counted, and cells that the grid no longer has are left out and said. `text` is the grid file's content.
-    `timing` is what of it is to be timed.
+    `text` is the grid file's content. `timing` is what of it is to be timed.
     """
 
     name: str
     task: str
-    planned: Mapping[str, str] | None = None
     file: str | None = None
     text: str | None = None
     timing: TimingPlan | None = None
@@ -41,7 +38,10 @@ class GridFacts:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One scored run: its seed, status (ok or collapsed) and scores in points; None where not recorded."""
+    """One run: its seed, status (ok, suspect, collapsed, nonfinite) and scores in points; None where not recorded.
+
+    A cell has two where its first was lost (collapsed, nonfinite) and a later attempt was not: both count.
+    """
 
     cell_id: str
     seed: int
@@ -57,9 +57,9 @@ class Score:
 class Row:
     """One configuration in one environment with one content.
 
-    `ok` describes the runs with status ok, `all` every scored run; both by metric, in points. `collapsed` is
-    k of n scored. `errored` counts cells that ended without a score. `seconds` holds the median of each phase
-    over the scored runs, `total_seconds` the sum of their totals.
+    `ok` describes the runs that did not collapse, `all` every scored run; both by metric, in points. `collapsed` is
+    k of n runs, those that lost their loss among the k. `errored` counts cells that ended in an error. `seconds` holds
+    the median of each phase over the scored runs, `total_seconds` the sum of their totals.
     """
 
     label: str
@@ -99,8 +99,8 @@ class FailedGroup:
 
 @dataclass(frozen=True)
 class Attempts:
-    """How many tries there were. `replaced` are final records that a later one of the same cell took over from;
-    `unfinished` are cells that have only killed or interrupted attempts.
+    """How many tries there were. `replaced` are final records that a later one of the same cell took over from, and
+    that do not count; `unfinished` are cells that have only killed or interrupted attempts where they ran last.
     """
 
     total: int = 0
@@ -112,17 +112,19 @@ class Attempts:
 
 @dataclass(frozen=True)
 class Counts:
-    """Cells by outcome; `planned` and `missing` are None where the plan is not known. `foreign` are records of
-    cells that the grid no longer has: they are in no table.
+    """Cells by outcome; `collapsed` counts runs: those that lost their loss, and those tried again, among them.
+
+    `missing` are cells that are due where their configuration ran last. `foreign` are records of cells that the grid
+    no longer has: they are in no table.
     """
 
-    planned: int | None = None
+    planned: int = 0
     scored: int = 0
     ok: int = 0
     collapsed: int = 0
     errored: int = 0
     skipped: int = 0
-    missing: int | None = None
+    missing: int = 0
     foreign: int = 0
 
 

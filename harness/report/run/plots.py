@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from harness.record.attempts import LOST
 from harness.report.format.plot_labels import plot_labels
 from harness.report.run.captions import drawn_curves, drawn_rows
 from harness.report.run.model import METRIC_NAMES, METRICS, Curve, ReportModel, Row
@@ -148,7 +149,7 @@ def _strip(axes: Axes, place: int, row: Row, metric: str) -> None:
         (False, {"marker": "x", "markersize": 5, "color": ORANGE, "markeredgewidth": 1.4}),
     ]
     for ok, look in looks:
-        marks = [(v, h) for (status, v), h in zip(shown, heights, strict=True) if (status == "ok") is ok]
+        marks = [(v, h) for (status, v), h in zip(shown, heights, strict=True) if (status not in LOST) is ok]
         if marks:
             axes.plot(*zip(*marks, strict=True), linestyle="none", **look)
     mean = row.ok[metric].mean

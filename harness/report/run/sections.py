@@ -32,10 +32,9 @@ def summary(model: ReportModel) -> str:
         return f"Speed of grid {code(model.grid)} on {code(model.task)}: {timed_text(model.throughput)}."
     if not model.rows:
         lead = f"No scored run yet of grid {code(model.grid)} on {code(model.task)}"
-    if counts.planned is not None:
-        lead += f"{'' if model.rows else ','} of {some(counts.planned, 'planned cell')}"
+    lead += f"{'' if model.rows else ','} of {some(counts.planned, 'planned cell')}"
     rest = [
-        f"{counts.collapsed:,} of the scored runs collapsed" if counts.collapsed else "",
+        _collapsed(model),
         f"{some(counts.errored, 'cell')} failed" if counts.errored else "",
         f"{some(counts.skipped, 'cell')} skipped" if counts.skipped else "",
         f"{some(counts.missing, 'cell')} not run yet" if counts.missing else "",
@@ -48,6 +47,16 @@ def summary(model: ReportModel) -> str:
     if model.throughput is not None:
         text += f" Speed: {timed_text(model.throughput)}."
     return text
+
+
+def _collapsed(model: ReportModel) -> str:
+    """How many runs collapsed; of how many is said where not all of them are scored runs of as many cells."""
+    collapsed, runs = model.counts.collapsed, sum(row.collapsed.n for row in model.rows)
+    if not collapsed:
+        return ""
+    if runs == model.counts.scored:
+        return f"{collapsed:,} of the scored runs collapsed"
+    return f"{collapsed:,} of {some(runs, 'run')} collapsed or lost their loss"
 
 
 def made_with(model: ReportModel) -> list[str]:

@@ -107,7 +107,7 @@ def prepare(job: dict[str, Any], folder: Path, emit: Emit, clock: Clock) -> Setu
 
 def _scorer() -> Callable[[np.ndarray, np.ndarray], dict[str, float]]:
     # Imports that a fresh interpreter which only measures speed need not wait for.
-    from harness.subject.metrics.paraphrase.paraphrase import Paraphrase
+    from harness.subject.metrics import Paraphrase
 
     metric = Paraphrase(experiment_id=f"cell-{os.getpid()}", keep_in_memory=True)
 

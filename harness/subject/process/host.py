@@ -241,8 +241,8 @@ def warm_up() -> None:
         Trainer,
     )
 
+    from harness.subject import metrics  # noqa: F401
     from harness.subject.data import tasks  # noqa: F401
-    from harness.subject.metrics.paraphrase import paraphrase  # noqa: F401
     from harness.subject.process import ranks  # noqa: F401
 
     with contextlib.suppress(ImportError):  # transformers 5: a quarter of a second of regular expressions, once

@@ -21,6 +21,7 @@ from harness.grid.cell import Cell
 from harness.grid.looks import SeedPlan
 from harness.record.entry import Entry
 from harness.record.model import Provenance, Record, asked_of
+from harness.record.results import Results
 
 Make = Callable[..., Any]
 DATE = "2026-11-22T10:00:00.000Z"
@@ -74,7 +75,7 @@ def record_of(cell: Cell, entry: Entry) -> Record:
 
 
 @dataclasses.dataclass
-class Results:
+class MadeUp:
     """Cells with their entries, and the baseline built from them."""
 
     entry_of: Make
@@ -93,23 +94,27 @@ class Results:
         cell = next(cell for cell in self.cells.values() if cell.cell_id == entry.cell_id)
         return record_of(cell, entry)
 
+    def series(self, entry: Entry, names: Any = None) -> Mapping[str, Any]:
+        raise AssertionError("a baseline needs no series")
+
     def build(self, **options: Any) -> Baseline:
+        plan = options.pop("plan", None)
         values = {"date": DATE, "provenance": PROVENANCE, **options}
-        return build_baseline(GRID, list(self.cells.values()), self.entries, self.record, **values)
+        return build_baseline(GRID, Results(self.entries, self, list(self.cells.values()), plan), **values)
 
 
 @pytest.fixture
-def results(cell_of: Make, entry_of: Make) -> Results:
+def results(cell_of: Make, entry_of: Make) -> MadeUp:
     cells = {
         (precision, seed): cell_of(seed=seed, precision=precision, axes={"precision": precision, "seed": seed})
         for seed in (10, 2)
         for precision in ("fp32", "bf16")
     }
-    return Results(entry_of, cells)
+    return MadeUp(entry_of, cells)
 
 
 @pytest.fixture
-def baseline(results: Results) -> Baseline:
+def baseline(results: MadeUp) -> Baseline:
     results.add(10, 0.81)
     results.add(2, 0.8)
     results.add(2, 0.68, "bf16", status="collapsed")
@@ -121,7 +126,7 @@ def left_out(baseline: Baseline) -> list[tuple[int | None, str, str]]:
     return [(one.seed, one.status, one.why) for one in baseline.left_out]
 
 
-def test_runs_and_what_was_left_out(baseline: Baseline, results: Results) -> None:
+def test_runs_and_what_was_left_out(baseline: Baseline, results: MadeUp) -> None:
     first, second = baseline.configurations
     assert [list(first.runs), list(second.runs)] == [[2, 10], [2]]
     assert (first.runs[10].accuracy, first.runs[10].f1, first.collapsed) == (0.81, 0.9, 0)
@@ -141,14 +146,14 @@ def test_runs_and_what_was_left_out(baseline: Baseline, results: Results) -> Non
     assert len(results.read) == 3
 
 
-def test_missing_runs_are_told(results: Results) -> None:
+def test_missing_runs_are_told(results: MadeUp) -> None:
     results.add(2)
     found = results.build()
     assert left_out(found) == [(10, "missing", "no record")] + [(seed, "missing", "no record") for seed in (10, 2)]
     assert len(found.configurations) == 1
 
 
-def test_nothing_scored_leaves_no_configuration(results: Results) -> None:
+def test_nothing_scored_leaves_no_configuration(results: MadeUp) -> None:
     results.add(2, None, status="skipped", error="Unavailable: fp16")
     results.add(10, float("nan"))
     found = results.build()
@@ -156,13 +161,13 @@ def test_nothing_scored_leaves_no_configuration(results: Results) -> None:
     assert left_out(found)[:2] == [(10, "ok", "no accuracy"), (2, "skipped", "Unavailable: fp16")]
 
 
-def test_a_run_that_lost_its_loss_is_kept_and_counted(results: Results) -> None:
+def test_a_run_that_lost_its_loss_is_kept_and_counted(results: MadeUp) -> None:
     results.add(2, float("nan"), status="nonfinite")
     (one,) = results.build().configurations
     assert (one.runs[2].status, one.runs[2].accuracy, one.collapsed) == ("nonfinite", None, 1)
 
 
-def test_the_latest_final_run_counts(results: Results) -> None:
+def test_the_latest_final_run_counts(results: MadeUp) -> None:
     results.add(2, 0.7)
     results.add(2, 0.75, attempt=2)
     results.add(2, None, status="killed", attempt=3)
@@ -170,7 +175,17 @@ def test_the_latest_final_run_counts(results: Results) -> None:
     assert one.runs[2].accuracy == 0.75
 
 
-def test_the_latest_environment_counts_and_the_older_is_told(results: Results) -> None:
+def test_a_collapse_that_was_tried_again_counts(results: MadeUp, tmp_path: Path) -> None:
+    results.add(2, float("nan"), status="nonfinite")
+    results.add(2, 0.75, attempt=2)
+    found = results.build()
+    (one,) = found.configurations
+    assert (one.runs[2].accuracy, one.lost, one.collapsed, one.counted) == (0.75, {"2": "nonfinite"}, 1, 2)
+    write_baseline(tmp_path / "x.json", found)
+    assert read_baseline(tmp_path / "x.json") == found
+
+
+def test_the_latest_environment_counts_and_the_older_is_told(results: MadeUp) -> None:
     results.add(2, 0.7)
     results.add(10, 0.7)
     results.add(2, 0.75, environment_id="env1", started="2026-11-23T10:00:00.000Z")
@@ -184,13 +199,16 @@ def test_the_latest_environment_counts_and_the_older_is_told(results: Results) -
 
 
 def test_seeds_beyond_the_look_that_was_reached_are_not_missing(cell_of: Make, entry_of: Make) -> None:
-    results = Results(entry_of, {("fp32", seed): cell_of(seed=seed) for seed in range(7)})
+    results = MadeUp(entry_of, {("fp32", seed): cell_of(seed=seed) for seed in range(7)})
     plan = SeedPlan(looks=(3, 5, 7), seeds=tuple(range(7)))
     for seed in range(3):
         results.add(seed)
     assert left_out(results.build(plan=plan)) == []
-    results.add(3)
-    assert left_out(results.build(plan=plan)) == [(4, "missing", "no record")]
+    results.add(3)  # one run of the next look, which nobody has to finish
+    found = results.build(plan=plan)
+    assert (left_out(found), list(found.configurations[0].runs)) == ([], [0, 1, 2, 3])
+    results.entries = results.entries[1:]
+    assert left_out(results.build(plan=plan)) == [(0, "missing", "no record")]
 
 
 def test_the_file_reads_well_in_a_review(baseline: Baseline, tmp_path: Path) -> None:
@@ -209,13 +227,13 @@ def test_the_file_reads_well_in_a_review(baseline: Baseline, tmp_path: Path) -> 
     assert again == baseline
 
 
-def test_one_changed_score_is_one_changed_line(results: Results, baseline: Baseline) -> None:
+def test_one_changed_score_is_one_changed_line(results: MadeUp, baseline: Baseline) -> None:
     results.entries[0] = dataclasses.replace(results.entries[0], metrics={"accuracy": 0.82, "f1": 0.9})
     one, other = (baseline_text(b).splitlines() for b in (baseline, results.build(note="first")))
     assert sum(x != y for x, y in zip(one, other, strict=True)) == 1
 
 
-def test_the_order_of_records_does_not_matter(results: Results, baseline: Baseline) -> None:
+def test_the_order_of_records_does_not_matter(results: MadeUp, baseline: Baseline) -> None:
     text = baseline_text(baseline)
     results.entries.reverse()
     assert baseline_text(results.build(note="first")) == text

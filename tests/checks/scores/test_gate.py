@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from harness.checks.scores.gate import Configuration, Policy, configurations, exit_code, judge_all
+from harness.checks.scores.gate import Configuration, Policy, exit_code, judge_all
 from harness.checks.scores.judgement import Judgement
 from harness.grid.waivers import Waiver
 from harness.references import find
@@ -21,6 +21,7 @@ from tests.checks.made_up_scores import (
     MAJORITY,
     STARTED,
     arms,
+    configurations,
     make_cells,
     make_entry,
     make_record,

@@ -159,8 +159,8 @@ def test_churn_is_set_beside_that_of_seeds_and_of_reruns() -> None:
     )
     kept = {}
     for one, answers in zip(everything, (base, twin, base), strict=True):
-        kept.update({(one.cell_of[seed], one.environment_id): answers[seed] for seed in answers})
-    found = parity(everything, Policy(parity_margin=2.5), lambda cell, environment: kept.get((cell, environment)))
+        kept.update({(one.key, seed): answers[seed] for seed in answers})
+    found = parity(everything, Policy(parity_margin=2.5), lambda one, seed: kept.get((one.key, seed)))
     between = np.mean([np.mean(base[s] != twin[s]) for s in base])
     apart = np.mean([np.mean(base[a] != base[b]) for a in base for b in base if a < b])
     told = next(text for text in found.evidence if "changes" in text)
@@ -188,9 +188,8 @@ def test_identical_answers_on_every_seed_pass_by_identity() -> None:
     assert unknown.outcome == "INCONCLUSIVE"  # equal scores of which nobody knows whether the answers are
     asked = []
 
-    def answers(cell: str, environment: str) -> np.ndarray:
-        asked.append(cell)
-        seed = next(s for one in everything for s, c in one.cell_of.items() if c == cell)
+    def answers(one: Configuration, seed: int) -> np.ndarray:
+        asked.append((one.key, seed))
         return base[seed]
 
     found = parity(everything, None, answers)
@@ -199,14 +198,14 @@ def test_identical_answers_on_every_seed_pass_by_identity() -> None:
     assert any("identical answers" in text for text in found.evidence)
     assert len(asked) == len(set(asked)) == 10  # each read once
     changed = parity(
-        everything, None, lambda cell, environment: answers(cell, environment) ^ (cell == everything[1].cell_ids[0])
+        everything, None, lambda one, seed: answers(one, seed) ^ ((one.key, seed) == (everything[1].key, 1))
     )
     assert changed.outcome == "INCONCLUSIVE"
 
 
 def test_answers_are_not_read_where_nothing_is_paired() -> None:
-    def refuse(cell: str, environment: str) -> None:
-        raise AssertionError(cell)
+    def refuse(one: Configuration, seed: int) -> None:
+        raise AssertionError(one.label)
 
     judge_all(arms({"base": BASE}, {}), [], Policy(), refuse)
 

@@ -6,10 +6,18 @@ from typing import Any
 
 import pytest
 
-from harness.checks.scores.gate import configurations
 from harness.checks.scores.recipe import DECLARABLE, global_batch, other_data, recipe_differences
 from harness.references import find, registry
-from tests.checks.made_up_scores import COURSE, UNCASED, make_cells, make_entry, make_record, measured, published
+from tests.checks.made_up_scores import (
+    COURSE,
+    UNCASED,
+    configurations,
+    make_cells,
+    make_entry,
+    make_record,
+    measured,
+    published,
+)
 
 REFERENCE = find("hf-course-ch3")
 

@@ -38,12 +38,11 @@ def test_hostile_text_changes_nothing_but_text(make_entry: Any, make_record: Any
             make_entry(bad, 4, status="skipped", metrics={}, error=bad, configuration_id="fp32", cell_id="s")
         )
         machine = {bad: bad, "list": [bad], "table": {bad: {bad: bad}}}
-        records = {"a": make_record(entries[0], machine=machine, packages={bad: bad}, arguments={"optim": bad})}
+        record = make_record(entries[0], machine=machine, packages={bad: bad}, arguments={"optim": bad})
+        records = {"fp32": record, "bf16": record}
         grid = GridFacts(bad, bad, file=bad, text=f"{bad}\n```\n# out\n")
         curves = {"fp32": [np.ones(9)], "bf16": [np.ones(9)]}
-        return render(
-            make_report(entries, grid=grid, sample_records=records, curves=curves, title=bad, notes=[bad]), "x"
-        )
+        return render(make_report(entries, grid=grid, records=records, curves=curves, title=bad, notes=[bad]), "x")
 
     good, evil = report("good"), report(EVIL)
     assert outline(evil["x.md"]) == outline(good["x.md"])

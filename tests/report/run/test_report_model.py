@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import re
 from typing import Any
 
 import numpy as np
@@ -77,12 +78,62 @@ def test_the_latest_final_record_counts(make_entry: Any, make_report: Any) -> No
         assert (tries.total, tries.killed, tries.interrupted, tries.replaced, tries.unfinished) == (6, 2, 1, 2, 1)
 
 
+def test_a_collapse_that_was_tried_again_counts_and_a_lost_loss_too(make_entry: Any, make_report: Any) -> None:
+    entries = [
+        make_entry(seed=1, status="nonfinite", metrics={"accuracy": math.nan}, error="NonFiniteLoss: at step 3"),
+        make_entry(seed=1, attempt=2),
+        make_entry(seed=2, status="collapsed", metrics={"accuracy": 0.6, "f1": 0.75}),
+        make_entry(seed=2, attempt=2, status="killed", metrics={}),
+        make_entry(seed=2, attempt=3, metrics={"accuracy": 0.82, "f1": 0.9}),
+        make_entry(seed=3, status="nonfinite", metrics={}, error="NonFiniteLoss: at step 5"),
+        make_entry(seed=3, status="nonfinite", metrics={}, error="NonFiniteLoss: at step 5", attempt=2),
+        make_entry(seed=4, status="oom", metrics={}, error="MemoryError: x"),
+        make_entry(seed=4, attempt=2),
+    ]
+    model = make_report(entries)
+    (row,) = model.rows
+    assert (row.collapsed.k, row.collapsed.n, row.errored) == (3, 6, 0)
+    assert [(score.seed, score.attempt, score.status) for score in row.scores] == [
+        (1, 1, "nonfinite"), (1, 2, "ok"), (2, 1, "collapsed"), (2, 3, "ok"), (3, 2, "nonfinite"), (4, 2, "ok"),
+    ]  # fmt: skip
+    assert (row.ok["accuracy"].n, row.ok["accuracy"].mean) == (3, pytest.approx(80 + 2 / 3))
+    assert (row.all["accuracy"].n, row.all["accuracy"].nonfinite) == (4, 0)
+    counts, tries = model.counts, model.attempts
+    assert (counts.scored, counts.ok, counts.collapsed, counts.errored, counts.missing) == (3, 3, 3, 0, 0)
+    # What is replaced is in no table: seed 3's first attempt, and the one that ran out of memory.
+    assert (tries.total, tries.killed, tries.replaced) == (9, 1, 2)
+    text = render(model, plots=False)["report.md"]
+    assert "3 of 6 runs collapsed or lost their loss" in text
+    assert re.search(r"\| +3 of 6 +\| 11\.8 to 88\.2 % +\| 1 to 3 +\|", text)
+    assert "A run that lost its loss (nonfinite) counts with them" in text
+    assert "tried again and then went well: both attempts count" in text
+
+
+def test_only_lost_losses_are_a_row_too(make_entry: Any, make_report: Any) -> None:
+    model = make_report([make_entry(seed=s, status="nonfinite", metrics={}, error="NonFiniteLoss: x") for s in (1, 2)])
+    (row,) = model.rows
+    assert (row.collapsed.k, row.collapsed.n, row.ok["accuracy"].n) == (2, 2, 0)
+    files = render(model)
+    assert "2 of 2 runs collapsed or lost their loss" in files["report.md"]
+    assert [(group.status, group.seeds) for group in model.failed] == [("nonfinite", (1, 2))]
+
+
+def test_what_is_missing_is_missing_where_it_ran_last(make_entry: Any, make_report: Any) -> None:
+    entries = [make_entry(seed=s, environment_id="old") for s in (1, 2, 3)]
+    later = {"environment_id": "new", "started": "2026-11-23T10:00:00Z"}
+    entries += [make_entry(seed=1, **later), make_entry(seed=2, status="killed", metrics={}, **later)]
+    model = make_report(entries)
+    assert [len(row.scores) for row in model.rows] == [3, 1]
+    assert (model.counts.planned, model.counts.scored, model.counts.missing) == (3, 4, 2)
+    assert model.attempts.unfinished == 1
+
+
 def test_environments_and_contents_are_never_pooled(make_entry: Any, make_report: Any) -> None:
     entries = [make_entry(seed=s, environment_id=e) for s in (1, 2) for e in ("aaaa", "bbbb")]
     entries += [
         make_entry(seed=s, environment_id="bbbb", content_id="dddddddddd", started="2026-12-01") for s in (1, 2)
     ]
-    curve = {entries[0].configuration_id: [np.ones(5)]}
+    curve = {entries[0].configuration_id: [np.full(5, float(number)) for number in range(6)]}
     model = make_report(entries, curves=curve)
     assert [row.label for row in model.rows] == [
         "minilm · environment A",
@@ -90,10 +141,10 @@ def test_environments_and_contents_are_never_pooled(make_entry: Any, make_report
         "minilm · environment B · content dddddddd",
     ]
     assert [len(row.scores) for row in model.rows] == [2, 2, 2]
-    assert not model.curves
-    assert "never pooled" in model.notes[0]
-    one = {(entries[0].configuration_id, "aaaa"): [np.ones(5)]}
-    assert [c.environment_id for c in make_report(entries, curves=one).curves] == ["aaaa"]
+    # The losses of the entries 0 and 2, 1 and 3, 4 and 5.
+    assert [(curve.label, curve.seeds, curve.mean[0]) for curve in model.curves] == [
+        (row.label, 2, mean) for row, mean in zip(model.rows, (1.0, 2.0, 4.5), strict=True)
+    ]
 
 
 def test_labels_name_what_varies_in_the_grids_order(make_entry: Any, make_report: Any) -> None:
@@ -103,20 +154,12 @@ def test_labels_name_what_varies_in_the_grids_order(make_entry: Any, make_report
 
     entries = [entry(c, r, p) for p in ("bf16", "fp32") for r in (2e-5, 1e-5) for c in ("b", "a")]
     labels = [row.label for row in make_report(entries).rows]
-    assert labels[:3] == [
-        "a · learning_rate=1e-05 · fp32",
-        "a · learning_rate=1e-05 · bf16",
-        "a · learning_rate=2e-05 · fp32",
-    ]
-    planned = {e.cell_id: "" for e in entries}
-    labels = [row.label for row in make_report(entries, grid=GridFacts("g", "t", planned=planned)).rows]
     assert labels[:2] == ["b · learning_rate=2e-05 · bf16", "a · learning_rate=2e-05 · bf16"]
 
 
-def test_cells_that_left_the_grid_are_left_out_and_said(make_entry: Any, make_report: Any) -> None:
-    kept, gone = make_entry(seed=1), make_entry(seed=2)
-    grid = GridFacts("g", "t", planned={kept.cell_id: "", "never run": ""})
-    model = make_report([kept, gone], grid=grid)
+def test_cells_that_left_the_grid_are_left_out_and_said(make_entry: Any, make_cell: Any, make_report: Any) -> None:
+    kept, gone, never = (make_entry(seed=seed) for seed in (1, 2, 3))
+    model = make_report([kept, gone], cells=[make_cell(kept), make_cell(never)])
     assert (model.counts.scored, model.counts.foreign, model.counts.missing) == (1, 1, 1)
     assert "1 record of cells that the grid no longer has left out." in render(model, plots=False)["report.md"]
 
@@ -178,7 +221,7 @@ def test_data_read_from_a_folder_are_named_by_what_they_are(
     for name, split in (("train", MRPC.train), ("validation", MRPC.validation)):
         data[name] = split.model_dump() | ({} if known else {"sha256": "ab" * 32})
     records = {entry.configuration_id: make_record(entry, data=data)}
-    model = make_report([entry], grid=GridFacts("demo", task), sample_records=records)
+    model = make_report([entry], records=records, grid=GridFacts("demo", task))
     assert (model.title, model.task, model.data[0][0]) == (f"demo: {task_shown}", task_shown, shown)
     assert model.data[0][1].startswith(f"train 3,668 pairs, 2,474 positive, sha256 {data['train']['sha256'][:12]}; ")
 

@@ -8,7 +8,8 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from harness.cli.app import run_command
 from harness.errors import NothingMeasured
 from harness.grid.cell import Cell
 from harness.grid.grid import Grid, load_grid
-from harness.record.model import Record, asked_of
+from harness.record.entry import Entry
+from harness.record.model import Measured, Record, asked_of
+from harness.record.results import Results
 from harness.record.store import Store
 from harness.report import GridFacts, ReportModel, build_report, render
 from harness.report.run.plots import figures
@@ -139,8 +142,27 @@ def part(grid: Grid, found: list[Record]) -> ThroughputPart:
 
 
 def report(grid: Grid, found: list[Record]) -> ReportModel:
-    facts = GridFacts("speed", grid.task, planned={}, timing=timing_plan(grid, grid.timing_cells()))
-    return build_report(facts, [], command="harness report speed.toml", generated_by="harness 0.1.0", timings=found)
+    facts = GridFacts("speed", grid.task, timing=timing_plan(grid, grid.timing_cells()))
+    results = results_of(grid.timing_cells(), found)
+    return build_report(facts, results, command="harness report speed.toml", generated_by="harness 0.1.0")
+
+
+@dataclass
+class MadeUp:
+    """The records behind entries, by their paths."""
+
+    records: Mapping[str, Record]
+
+    def record(self, entry: Entry) -> Record:
+        return self.records[entry.path]
+
+    def series(self, entry: Entry, names: Collection[str] | None = None) -> Mapping[str, Any]:
+        return {}
+
+
+def results_of(cells: Sequence[Cell], found: Sequence[Record]) -> Results:
+    behind = {str(number): one for number, one in enumerate(found)}
+    return Results([one.entry(path) for path, one in behind.items()], MadeUp(behind), cells)
 
 
 def test_a_row_is_what_its_processes_say(grid: Grid) -> None:
@@ -382,14 +404,16 @@ def test_statistics_are_pytest_benchmarks_own(n: int) -> None:
     assert ours["data"] == values
 
 
-def test_beside_scores(grid: Grid, make_entry: Any, make_record: Any) -> None:
+def test_beside_scores(grid: Grid, make_cell: Any, make_entry: Any, make_record: Any) -> None:
     entry = make_entry()
-    facts = GridFacts("demo", "glue/mrpc", planned={entry.cell_id: "x"}, timing=timing_plan(grid, grid.timing_cells()))
+    score = make_record(entry).model_copy(
+        update={"measured": Measured(metrics=dict(entry.metrics), seconds=dict(entry.seconds))}
+    )
+    facts = GridFacts("demo", "glue/mrpc", timing=timing_plan(grid, grid.timing_cells()))
     texts = {}
     for name, found in (("some", records(grid)), ("none", [])):
-        model = build_report(
-            facts, [entry], command="c", generated_by="h", sample_records={"x": make_record(entry)}, timings=found
-        )
+        results = results_of([make_cell(entry), *grid.timing_cells()], [score, *found])
+        model = build_report(facts, results, command="c", generated_by="h")
         texts[name] = render(model, plots=False)["report.md"]
     headings = [line for line in texts["some"].splitlines() if line.startswith("## ")]
     assert headings.index("## Results") < headings.index("## Times") < headings.index("## Throughput")

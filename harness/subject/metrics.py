@@ -1,7 +1,7 @@
 """Accuracy and F1 as GLUE defines them for MRPC, with the confusion counts they come from.
 
-Ships with the package because the hub's `glue` metric needs a network; where a hub can be reached a test
-compares the two.
+In the form that `evaluate.load(FILE)` takes. It ships with the package because the hub's `glue` metric needs a network;
+where a hub can be reached a test compares the two.
 """
 
 from __future__ import annotations

@@ -1,13 +1,17 @@
-"""Filing: who may run a cell, and a record for every attempt at it, whatever happened to the attempt."""
+"""An attempt at a cell: who may make it, what it is while it runs, and the record of it, whatever happened."""
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from harness.disk import CellLock
 from harness.errors import StoreError
+from harness.execution.devices import Energy
 from harness.execution.outcome import (
     Identity,
     death,
@@ -17,11 +21,11 @@ from harness.execution.outcome import (
     oom_kill_count,
 )
 from harness.execution.plan import Plan, PlannedCell
-from harness.execution.running import Running, RunningCell, laggards, tidy
-from harness.protocol import NONFINITE, OK
+from harness.protocol import BEACON, JOB, NONFINITE, OK, RANK_FILES, RESULT, TRAINER
 from harness.record.entry import Entry
-from harness.record.model import FINAL, Provenance
+from harness.record.model import Provenance, Status
 from harness.record.provenance import now
+from harness.record.results import Results
 from harness.record.store import Attempt, Store
 
 HostMode = Literal["fork", "spawn"]
@@ -124,17 +128,88 @@ class Filing:
             message = "the harness was killed while this attempt ran"
             self._store.write(failed_record(cell, owner, attempt, now(), "killed", message), attempt)
             tidy(attempt.folder)
-        wanted = (cell.cell_id, identity.environment_id, identity.content_id)
-        finals = [
-            entry
-            for entry in self._store.adopt(cell.cell_id)
-            if (entry.cell_id, entry.environment_id, entry.content_id) == wanted and entry.status in FINAL
-        ]
+        results = Results(self._store.adopt(cell.cell_id))
+        final = results.history(cell, identity.environment_id, identity.content_id).final
         known = self._made | ({planned.entry.path} if planned.entry else set())
-        return finals[-1] if finals and finals[-1].path not in known else None
+        return final if final is not None and final.path not in known else None
 
     def _identity(self, planned: PlannedCell) -> Identity:
         label = planned.cell.environment
         environment = self._plan.environments[label].environment_id
         content = None if planned.state == "skip" else self._plan.materials[label].content_id(planned.cell)
         return Identity(self._store.grid, environment, content, self._provenance)
+
+
+@dataclass
+class RunningCell:
+    """What only a cell's job has: its place in the plan, its attempt and lock, its devices by UUID."""
+
+    planned: PlannedCell
+    attempt: Attempt
+    lock: CellLock
+    devices: list[str]
+    busy: list[str]
+    throttled: set[str] = field(default_factory=set)  # why its devices were slowed down while it ran
+    stepped: bool = False
+    energy: Energy = field(default_factory=Energy)
+
+
+@dataclass
+class Running:
+    """A job in a child. `started` is the record's time, `start` the monotonic clock's, in seconds.
+
+    `start` counts from the sending until the host has begun the job, then from there: a host's own imports are
+    no part of a cell's time.
+    """
+
+    job_id: str
+    environment: str
+    spawned: bool  # by a host that starts interpreters
+    folder: Path
+    started: str
+    start: float
+    cell: RunningCell | None = None
+    preparation: str = ""  # its key, where it is one
+    begun: bool = False
+    verdict: tuple[Status, str] | None = None  # why we killed it, where we did
+    oom_kills: int = field(default=0)  # the kernel's count when it began
+
+    @property
+    def host(self) -> tuple[str, bool]:
+        """Which host has it: its environment's that forks, or the one that starts interpreters."""
+        return self.environment, self.spawned
+
+    @property
+    def slots(self) -> int:
+        """Slots that it takes: one a rank."""
+        return self.cell.planned.cell.devices if self.cell else 1
+
+
+def laggards(folder: Path, ranks: int) -> str:
+    """Say which rank of an attempt is behind the others, as far as their beacons tell; "" for a single rank.
+
+    Ranks wait for each other in every step: the one that has come least far is the one that hangs.
+    """
+    if ranks == 1:
+        return ""
+    counts, words = [], []
+    for rank in range(ranks):
+        try:
+            count, _, text = (folder / BEACON.format(rank)).read_text(encoding="ascii").strip().partition(" ")
+            counts.append(int(count))
+            words.append(text)
+        except (OSError, ValueError):
+            counts.append(0)
+            words.append("not begun")
+    if len(set(counts)) == 1:
+        return f"all {ranks} ranks: {words[0]}"
+    behind, ahead = counts.index(min(counts)), counts.index(max(counts))
+    return f"rank {behind} hangs: {words[behind]}, while rank {ahead} is {words[ahead]}"
+
+
+def tidy(folder: Path) -> None:
+    """Leave the record, the series and the log of an attempt; the rest was scaffolding."""
+    with contextlib.suppress(OSError):  # what stays is in nobody's way
+        for path in (folder / RESULT, folder / JOB, *folder.glob("*.tmp"), *folder.glob(RANK_FILES)):
+            path.unlink(missing_ok=True)
+    shutil.rmtree(folder / TRAINER, ignore_errors=True)

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness.arguments import table
 
 from harness.errors import SpecError
+from harness.grid.arguments import table
 from harness.subject.arguments import (
     build,
     differing_from_defaults,

@@ -1,0 +1,180 @@
+"""Jobs: what a child is asked to do, as the JSON that travels to it; preparations, and which cannot be had."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from harness.errors import MaterialError
+from harness.execution import cache
+from harness.execution.attempt import Running
+from harness.execution.environment import Environment
+from harness.execution.inputs import Materials, files_sha256
+from harness.execution.outcome import death
+from harness.execution.plan import Plan
+from harness.grid.arguments import with_overlay
+from harness.grid.cell import Cell
+from harness.ids import short_hash
+from harness.protocol import CELL, CHECKPOINT_FILES, DATA_FACTS, OK, PREPARE, SPLIT_FILES
+from harness.record.store import Attempt
+
+PREPARE_THREADS = 1
+TIMED: Final[Mapping[str, Any]] = {
+    "max_steps": 10**6,  # more than any window: the stopwatch ends the run
+    "eval_strategy": "no",
+    "save_strategy": "no",
+    "load_best_model_at_end": False,
+}
+"""What a timing cell does not do, whatever its recipe says: nothing but training steps is in its window."""
+PREPARATION_VERSION = 1
+"""Raise it when `harness.subject.data.tasks` tokenizes otherwise: what lies in the cache is then made again."""
+
+
+def preparation_key(cell: Cell, environment: Environment, materials: Materials) -> str:
+    """Cells with the same key share one tokenized task: same checkpoint, data and packages."""
+    return short_hash([PREPARATION_VERSION, environment.environment_id, materials.content_id(cell)])
+
+
+def preparation_job(key: str, cell: Cell, materials: Materials, folder: Path) -> dict[str, Any]:
+    """The job that fetches a cell's checkpoint and tokenizes its task into the cache."""
+    checkpoint, task = materials.checkpoint(cell), materials.task(cell)
+    return {
+        "kind": PREPARE,
+        "id": f"prepare-{key}",
+        "key": key,
+        "folder": str(folder),
+        "cache": str(cache.cache_folder()),
+        "threads": PREPARE_THREADS,
+        "variables": {"CUDA_VISIBLE_DEVICES": ""},
+        "checkpoint": {
+            "source": cell.checkpoint.source,
+            "path": str(checkpoint.path) if checkpoint.path else None,
+            "revision": checkpoint.revision or cell.checkpoint.revision,
+        },
+        "task": {
+            "name": cell.task,
+            "path": str(task.path) if task.path else None,
+            "revision": task.revision,
+        },
+    }
+
+
+def cell_job(
+    cell: Cell,
+    attempt: Attempt,
+    environment: Environment,
+    materials: Materials,
+    prepared: Mapping[str, Any],
+    devices: list[str],
+    session: str,
+    place: int,
+) -> dict[str, Any]:
+    """The job that trains one cell.
+
+    Parameters
+    ----------
+    prepared
+        The preparation's result: `checkpoint` and `dataset` folders, `data` facts.
+    devices
+        UUIDs of the devices that the child may see; empty on a CPU.
+    session, place
+        Of a timing cell: the run that it is part of, and the how manieth timing cell of that run it is.
+    """
+    checkpoint, task = materials.checkpoint(cell), materials.task(cell)
+    arguments, _ = with_overlay(cell.recipe)
+    job: dict[str, Any] = {
+        "kind": CELL,
+        "id": f"{cell.cell_id}-{environment.environment_id}-{attempt.number}",
+        "folder": str(attempt.folder.resolve()),
+        "threads": cell.threads,
+        "variables": {"CUDA_VISIBLE_DEVICES": ",".join(devices)},
+        "accelerator": environment.accelerator,
+        "cell": cell.asked(),
+        "arguments": arguments,
+        "checkpoint": {
+            "path": prepared["checkpoint"],
+            "sha256": prepared["checkpoint_sha256"],
+            "revision": checkpoint.revision,
+            "config": dict(cell.checkpoint.config),
+            "random": cell.checkpoint.random,
+        },
+        "dataset": prepared["dataset"],
+        "data": {"source": cell.task, "revision": task.revision, **prepared["data"]},
+    }
+    if cell.timing is not None:
+        # All replicates train the same batches: one of them counts the model's work for all.
+        job["arguments"] = {**arguments, **TIMED}
+        job["timing"] = {**cell.timing, "session": session, "place": place, "counts": cell.repeat == 1}
+    return job
+
+
+DEATHS_ALLOWED: Final = 2
+"""Preparations of one pair that may die without a word before its cells are given up."""
+
+
+class Preparations:
+    """The state of each pair, by key: `ready` holds a preparation's result, `problems` why there will be none."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.ready: dict[str, Mapping[str, Any]] = {}
+        self.problems: dict[str, str] = {}
+        self._plan = plan
+        self._keys: dict[tuple[str, str, str | None, str], str] = {}
+        self._deaths: Counter[str] = Counter()
+
+    def key(self, cell: Cell) -> str:
+        """The key of a cell's pair; a hash a pair, however often it is asked for."""
+        pair = (cell.environment, cell.checkpoint.source, cell.checkpoint.revision, cell.task)
+        if pair not in self._keys:
+            label = cell.environment
+            key = preparation_key(cell, self._plan.environments[label], self._plan.materials[label])
+            self._keys[pair] = key
+            found = earlier(key, self._plan.materials[label].checkpoint(cell).path)
+            if found is not None:
+                self.ready[key] = found
+        return self._keys[pair]
+
+    def job(self, key: str, cell: Cell, folder: Path) -> dict[str, Any]:
+        """The job that prepares a cell's pair; it works in `folder`."""
+        return preparation_job(key, cell, self._plan.materials[cell.environment], folder)
+
+    def finish(self, running: Running, status: int, result: Mapping[str, Any] | None) -> None:
+        """Take in how a preparation ended. One that was killed from outside is done again, within limits."""
+        key = running.preparation
+        if result is not None and result["status"] == OK:
+            digest = files_sha256(Path(result["checkpoint"]), CHECKPOINT_FILES)
+            self.ready[key] = {**result, "checkpoint_sha256": digest}
+            cache.remember(f"prepared-{key}", self.ready[key])
+        elif result is not None:
+            kind, message = result["failure"]["type"], result["failure"]["message"]
+            self.problems[key] = message if kind == MaterialError.__name__ else f"{kind}: {message}"
+        elif running.verdict is not None:
+            self.problems[key] = f"its preparation took too long: {running.verdict[1]}"
+        else:
+            self._deaths[key] += 1
+            if self._deaths[key] >= DEATHS_ALLOWED:
+                self.problems[key] = f"its preparation died {self._deaths[key]} times: {death(status, 0)[1]}"
+
+
+def earlier(key: str, checkpoint: Path | None) -> Mapping[str, Any] | None:
+    """What an earlier run prepared under a key, where all of it is still there; `checkpoint` where that is known.
+
+    It saves a process a run, with `--host spawn` and for timing cells one that imports torch first.
+    """
+    found = cache.remembered(f"prepared-{key}")
+    try:
+        folder, dataset = Path(found["checkpoint"]), Path(found["dataset"])
+        there = (
+            checkpoint in (None, folder)
+            and (folder / "config.json").is_file()
+            and (dataset / DATA_FACTS).is_file()
+            and all(any((dataset / split).glob("*.arrow")) for split in SPLIT_FILES)
+            and files_sha256(folder, CHECKPOINT_FILES) == found["checkpoint_sha256"]
+            and json.loads((dataset / DATA_FACTS).read_text(encoding="utf-8")) == found["data"]
+        )
+    except (OSError, ValueError, LookupError, TypeError, MaterialError):
+        return None
+    return found if there else None

@@ -1,0 +1,247 @@
+"""A configuration: the runs that differ in nothing but the seed, in one environment on one content."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Final
+
+from harness.grid.cell import Cell, configuration_label
+from harness.grid.looks import due
+from harness.record.attempts import LOST, CellHistory, PlaceHistory, newest
+from harness.record.entry import Entry
+from harness.record.model import Asked, Data, Record, asked_of
+from harness.stats.collapse import SUSPECT_ACCURACY
+
+GOOD: Final = frozenset({"ok", "suspect"})
+"""Runs whose scores are judged."""
+
+MRPC: Final = (408, 279)
+"""Examples and positives of MRPC's validation split."""
+
+Key = tuple[str, str, str | None]
+"""(configuration_id, environment_id, content_id)."""
+
+
+@dataclass(frozen=True)
+class SeedScore:
+    """One run's place in a configuration: scores are fractions, None where the run has none.
+
+    `status` is the run's: ok, suspect, collapsed, nonfinite, or the error that it ended with.
+    """
+
+    seed: int
+    status: str
+    accuracy: float | None = None
+    f1: float | None = None
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """One configuration in one environment with one content (checkpoint and data).
+
+    Attributes
+    ----------
+    planned
+        Every seed of the plan, in its order.
+    histories
+        What was tried at each planned seed here.
+    versions
+        Packages of the environment, where a record is at hand.
+    data, arguments
+        What a record saw of the data, and the arguments as they were resolved; None and empty without a record.
+    looks
+        The planned looks: numbers of runs at which it may be judged; empty where every planned seed is due.
+    current
+        Whether no later run of this configuration was made in another environment or with other content. Only then
+        are seeds without an entry missing.
+    """
+
+    label: str
+    configuration_id: str
+    environment_id: str
+    content_id: str | None
+    asked: Asked
+    axes: Mapping[str, Any]
+    planned: tuple[int, ...]
+    histories: Mapping[int, CellHistory]
+    versions: Mapping[str, str] = field(default_factory=dict)
+    data: Data | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    looks: tuple[int, ...] = ()
+    current: bool = True
+
+    @property
+    def key(self) -> Key:
+        """What tells it from every other."""
+        return self.configuration_id, self.environment_id, self.content_id
+
+    @cached_property
+    def entries(self) -> tuple[Entry, ...]:
+        """The attempt that counts of each seed that has one, in the plan's order."""
+        return tuple(self.entry_of.values())
+
+    @cached_property
+    def entry_of(self) -> Mapping[int, Entry]:
+        """The attempt that counts, by seed."""
+        return {seed: final for seed in self.planned if (final := self.histories[seed].final) is not None}
+
+    @cached_property
+    def cell_of(self) -> Mapping[int, str]:
+        """The cell of each seed that has an attempt that counts."""
+        return {seed: entry.cell_id for seed, entry in self.entry_of.items()}
+
+    @cached_property
+    def cell_ids(self) -> tuple[str, ...]:
+        """The cells behind `scores`."""
+        return tuple(self.cell_of.values())
+
+    @cached_property
+    def due(self) -> Sequence[int]:
+        """The seeds that must have a run: all, or those of the last look that has ended, else of the first."""
+        return due(self.planned, self.looks, self.entry_of)
+
+    @cached_property
+    def lost(self) -> tuple[Entry, ...]:
+        """Attempts that collapsed or lost their loss, and were tried again with success: they count."""
+        every = (self.histories[seed].lost(self._is_lost) for seed in self.planned)
+        return tuple(entry for entry in every if entry is not None)
+
+    @cached_property
+    def unfinished(self) -> Mapping[int, str]:
+        """Planned seeds without an attempt that counts -> why: "missing", or the status of the last attempt."""
+        last = {seed: self.histories[seed].standing for seed in self.planned if seed not in self.entry_of}
+        return {seed: "missing" if entry is None else entry.status for seed, entry in last.items()}
+
+    @cached_property
+    def skipped(self) -> str | None:
+        """Why nothing of it can run here, where that is the last word of every cell: then nothing is missing."""
+        if self.entry_of or any(status != "skipped" for status in self.unfinished.values()):
+            return None
+        first = self.histories[self.planned[0]].standing
+        return (first.error if first else None) or "no reason recorded"
+
+    @cached_property
+    def scores(self) -> tuple[SeedScore, ...]:
+        """The run that counts of each seed, in the plan's order."""
+        return tuple(self._score(entry) for entry in self.entries)
+
+    @cached_property
+    def every(self) -> tuple[SeedScore, ...]:
+        """`scores`, and after them the `lost` attempts."""
+        return (*self.scores, *(self._score(entry) for entry in self.lost))
+
+    @cached_property
+    def ended(self) -> tuple[SeedScore, ...]:
+        """Runs that say something of the recipe: scored, collapsed or nonfinite; in the plan's order."""
+        return tuple(score for score in self.scores if score.status in GOOD | LOST)
+
+    @cached_property
+    def errored(self) -> tuple[SeedScore, ...]:
+        """Runs that ended without saying anything of the recipe: failed, oom, timeout, no score."""
+        return tuple(score for score in self.scores if score.status not in GOOD | LOST)
+
+    @property
+    def counts(self) -> tuple[int, int] | None:
+        """Examples and positives of the validation split, where they are known."""
+        if self.data is not None:
+            return self.data.validation.examples, self.data.validation.positives
+        return MRPC if self.asked.task == "glue/mrpc" else None
+
+    @property
+    def plain_label(self) -> str:
+        """The cells' label without the seed: what a plan calls the configuration, wherever it is measured."""
+        return configuration_label(self.asked.checkpoint.name, self.asked.axes)
+
+    def _is_lost(self, entry: Entry) -> bool:
+        return self._score(entry).status in LOST
+
+    def _score(self, entry: Entry) -> SeedScore:
+        accuracy, f1 = (_finite(entry.metrics.get(name)) for name in ("accuracy", "f1"))
+        return SeedScore(entry.seed, self._status(entry.status, accuracy, f1), accuracy, f1)
+
+    def _status(self, recorded: str, accuracy: float | None, f1: float | None) -> str:
+        if recorded != "ok":
+            return recorded
+        if accuracy is None:
+            return "no score"
+        counts = self.counts
+        majority = max(counts[1], counts[0] - counts[1]) / counts[0] if counts and counts[0] else None
+        if (majority is not None and accuracy <= majority + 1e-9) or _answers_one_class(accuracy, f1):
+            return "collapsed"
+        # The limit of suspicion is MRPC's: elsewhere 0.72 may be a good score.
+        return "suspect" if counts == MRPC and accuracy < SUSPECT_ACCURACY else "ok"
+
+
+def configurations(
+    members: Iterable[Sequence[Cell]],
+    places_of: Callable[[str], Sequence[PlaceHistory]],
+    records: Mapping[Key, Record],
+    looks: tuple[int, ...] = (),
+) -> list[Configuration]:
+    """Return the configurations of a plan in its order; `members` are the cells of each.
+
+    One that was measured in several environments, or with several contents, is several: scores of different software
+    or data are never pooled. One that nothing was measured of is there too, without entries.
+    """
+    found = [one for cells in members for one in _of_one(cells, places_of(cells[0].configuration_id), records, looks)]
+    return _told_apart(found)
+
+
+def _of_one(
+    cells: Sequence[Cell], found: Sequence[PlaceHistory], records: Mapping[Key, Record], looks: tuple[int, ...]
+) -> Iterable[Configuration]:
+    asked = asked_of(cells[0])
+    current = newest(found)
+    for place in found or [PlaceHistory("", None, {})]:
+        record = records.get((cells[0].configuration_id, place.environment_id, place.content_id))
+        observed = record.observed if record is not None else None
+        yield Configuration(
+            label=configuration_label(asked.checkpoint.name, asked.axes),
+            configuration_id=cells[0].configuration_id,
+            environment_id=place.environment_id,
+            content_id=place.content_id,
+            asked=asked,
+            axes={name: value for name, value in asked.axes.items() if name != "seed"},
+            planned=tuple(cell.seed for cell in cells),
+            histories={cell.seed: place.cell(cell.cell_id) for cell in cells},
+            versions=dict(observed.packages) if observed else {},
+            data=observed.data if observed else None,
+            arguments=dict(observed.arguments) if observed else {},
+            looks=looks,
+            current=place is current or current is None,
+        )
+
+
+def _told_apart(found: list[Configuration]) -> list[Configuration]:
+    """Give configurations of one label what tells them apart: environment, content, or the id itself."""
+    tellers: tuple[tuple[str, Callable[[Configuration], str]], ...] = (
+        ("environment", lambda one: one.environment_id[:8] or "none"),
+        ("content", lambda one: (one.content_id or "unknown")[:8]),
+        ("configuration", lambda one: one.configuration_id[:8]),
+    )
+    for name, of in tellers:
+        taken: dict[str, set[str]] = {}
+        for one in found:
+            taken.setdefault(one.label, set()).add(of(one))
+        found = [
+            replace(one, label=f"{one.label} · {name} {of(one)}") if len(taken[one.label]) > 1 else one for one in found
+        ]
+    return found
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _answers_one_class(accuracy: float, f1: float | None) -> bool:
+    """Say whether scores alone prove that no answer of one class was right: then accuracy is at most the majority's.
+
+    Without a true positive F1 is 0. Without a true negative accuracy is TP/n and F1 2 TP/(n + TP), so that
+    F1 = 2 a / (1 + a); with one it is never so, unless every answer is right.
+    """
+    if f1 is None or accuracy >= 1:
+        return False
+    return f1 == 0 or abs(f1 - 2 * accuracy / (1 + accuracy)) <= 1e-9

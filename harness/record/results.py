@@ -1,0 +1,233 @@
+"""Results: what a store's entries come to. The one place that says which attempt counts; every reader asks it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from harness.grid.cell import Cell
+from harness.grid.looks import SeedPlan, due
+from harness.record.attempts import CellHistory, PlaceHistory, newest, places
+from harness.record.configuration import Configuration, Key, configurations
+from harness.record.configuration import SeedScore as SeedScore
+from harness.record.entry import Entry
+from harness.record.model import FINAL, SCORED, Record
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from harness.grid.grid import Grid
+    from harness.record.run import Run
+    from harness.record.store import Store
+
+NOTHING: Final = CellHistory(())
+
+
+class Reader(Protocol):
+    """What lies behind an entry: `harness.record.store.Store`, or made-up results."""
+
+    def record(self, entry: Entry) -> Record:
+        """The record; raises StoreError where it cannot be read."""
+
+    def series(self, entry: Entry, names: Collection[str] | None = None) -> Mapping[str, npt.NDArray[Any]]:
+        """The arrays that the run left, all or those named."""
+
+
+class Results:
+    """Attempts and what they come to. Pure given entries; records and series are read where they are asked for.
+
+    With `cells` (a plan, or a part of it) only their attempts count, and the others are `foreign`. `plan` are the
+    grid's planned looks. Without a `reader` there are no records, and figures are those of the index.
+    """
+
+    def __init__(
+        self,
+        entries: Sequence[Entry],
+        reader: Reader | None = None,
+        cells: Sequence[Cell] | None = None,
+        plan: SeedPlan | None = None,
+    ) -> None:
+        self.every, self.cells, self.plan = entries, cells or (), plan
+        self._reader, self._planned = reader, None if cells is None else {cell.cell_id for cell in cells}
+        self._places: dict[str, list[PlaceHistory]] = {}
+        self._read: dict[str, Record] = {}
+
+    @classmethod
+    def of(cls, grid: Grid, store: Store, cells: Sequence[Cell]) -> Results:
+        """What a store has of these cells of a grid; records of cells that the grid has no more are foreign."""
+        aside = {cell.cell_id for cell in grid.every_cell()} - {cell.cell_id for cell in cells}
+        entries = [entry for entry in store.entries() if entry.cell_id not in aside]
+        return cls(entries, store, cells, grid.seed_plan)
+
+    # Attempts.
+
+    @cached_property
+    def entries(self) -> Sequence[Entry]:
+        """The attempts at the cells in question, timing cells among them."""
+        return self.every if self._planned is None else [e for e in self.every if e.cell_id in self._planned]
+
+    @cached_property
+    def trained(self) -> frozenset[str]:
+        """The ids of the plan's cells that train to their end."""
+        return frozenset(cell.cell_id for cell in self.cells if not cell.timed)
+
+    @property
+    def foreign(self) -> int:
+        """How many records are of other cells."""
+        return len(self.every) - len(self.entries)
+
+    @cached_property
+    def _by_configuration(self) -> Mapping[str, list[Entry]]:
+        found: dict[str, list[Entry]] = {}
+        for entry in self.entries:
+            found.setdefault(entry.configuration_id, []).append(entry)
+        return found
+
+    def places(self, configuration_id: str) -> Sequence[PlaceHistory]:
+        """Where a configuration was tried, and on what, in the order of first starts."""
+        if configuration_id not in self._places:
+            self._places[configuration_id] = places(self._by_configuration.get(configuration_id, ()))
+        return self._places[configuration_id]
+
+    def history(self, cell: Cell, environment_id: str, content_id: str | None) -> CellHistory:
+        """What was tried at a cell in one environment on one content."""
+        for place in self.places(cell.configuration_id):
+            if place.environment_id == environment_id and place.content_id == content_id:
+                return place.cell(cell.cell_id)
+        return NOTHING
+
+    def standing(self, cell: Cell, environment_id: str) -> Entry | None:
+        """The attempt that counts of a cell in an environment, on the newest content there; else the last attempt."""
+        here = [place for place in self.places(cell.configuration_id) if place.environment_id == environment_id]
+        place = newest(here)
+        return None if place is None else place.cell(cell.cell_id).standing
+
+    def errors(self) -> Iterator[Entry]:
+        """Attempts with an error that stand, by cell and environment, and those lost that were tried again."""
+        for configuration_id in self._by_configuration:
+            found = self.places(configuration_id)
+            for environment_id in dict.fromkeys(place.environment_id for place in found):
+                place = newest(one for one in found if one.environment_id == environment_id)
+                assert place is not None
+                for cell_id in place.tries:
+                    history = place.cell(cell_id)
+                    shown = (history.lost(), history.standing)
+                    yield from (entry for entry in shown if entry is not None and entry.error)
+
+    # What is due.
+
+    @cached_property
+    def _members(self) -> Mapping[str, list[Cell]]:
+        """The cells that train to their end, by configuration."""
+        found: dict[str, list[Cell]] = {}
+        for cell in self.cells:
+            if not cell.timed:
+                found.setdefault(cell.configuration_id, []).append(cell)
+        return found
+
+    def due(self, decided: Collection[str]) -> list[Cell]:
+        """The cells to be run, in running order: all, or those of the look that each configuration is at.
+
+        `decided` are the ids of configurations that need no further look. Cells that ended are among them; one that
+        cannot run here holds up no look.
+        """
+        wanted: set[str] = set()
+        for configuration_id, cells in self._members.items():
+            ended = {cell.seed for cell in cells if self._ended(cell)}
+            looks = self.plan.looks if self.plan else ()
+            seeds = set(due([cell.seed for cell in cells], looks, ended, configuration_id in decided))
+            wanted.update(cell.cell_id for cell in cells if cell.seed in seeds)
+        return [cell for cell in self.cells if cell.cell_id in wanted]
+
+    @property
+    def expected(self) -> list[Cell]:
+        """The cells of which a reader may expect a run: those due, and what ended beyond them."""
+        wanted: dict[str, set[int]] = {}
+        for one in self.configurations:
+            wanted.setdefault(one.configuration_id, set()).update(one.entry_of, one.due if one.current else ())
+        return [cell for cell in self.cells if not cell.timed and cell.seed in wanted[cell.configuration_id]]
+
+    def _ended(self, cell: Cell) -> bool:
+        place = newest(self.places(cell.configuration_id))
+        entry = place.cell(cell.cell_id).standing if place is not None else None
+        return entry is not None and (entry.status in FINAL or entry.status == "skipped")
+
+    # Configurations, and what lies behind them.
+
+    @cached_property
+    def configurations(self) -> Sequence[Configuration]:
+        """The configurations of the plan, timing cells aside, in its order."""
+        looks = self.plan.looks if self.plan else ()
+        return configurations(self._members.values(), self.places, self.records, looks)
+
+    @cached_property
+    def records(self) -> Mapping[Key, Record]:
+        """One record a configuration: the newest with a score, else the newest that ended, else the newest of all."""
+        if self._reader is None:
+            return {}
+        return {
+            (configuration_id, place.environment_id, place.content_id): self.record(_sample(place))
+            for configuration_id in self._members
+            for place in self.places(configuration_id)
+        }
+
+    def record(self, entry: Entry) -> Record:
+        """The record behind an entry, read once."""
+        assert self._reader is not None
+        if entry.path not in self._read:
+            self._read[entry.path] = self._reader.record(entry)
+        return self._read[entry.path]
+
+    def runs(self, environments: Mapping[str, str]) -> dict[str, Run]:
+        """The run that stands of each cell, by cell id, with all its series; a failed or skipped one is a run too.
+
+        `environments` are the ids of today's environments by label.
+        """
+        from harness.record.run import Run  # numpy is slow to import, and an index needs none
+
+        assert self._reader is not None
+        found = {cell.cell_id: self.standing(cell, environments[cell.environment]) for cell in self.cells}
+        return {
+            cell_id: Run(self.record(entry), self._reader.series(entry))
+            for cell_id, entry in found.items()
+            if entry is not None
+        }
+
+    def predicted(self, configuration: Configuration, seed: int) -> npt.NDArray[Any] | None:
+        """The class predicted for each validation example, shape (examples,); None where it was not kept."""
+        logits = self._series(configuration.entry_of[seed], "logits")
+        return None if logits is None else logits.argmax(axis=-1)
+
+    def losses(self, configuration: Configuration) -> list[npt.NDArray[Any]]:
+        """The loss of every optimizer step, an array for each run with a score that left one."""
+        every = (self._series(entry, "loss") for entry in configuration.entries if entry.status in SCORED)
+        return [loss for loss in every if loss is not None]
+
+    def _series(self, entry: Entry, name: str) -> npt.NDArray[Any] | None:
+        return None if self._reader is None else self._reader.series(entry, (name,)).get(name)
+
+    @cached_property
+    def timings(self) -> Sequence[Record]:
+        """Every record of a timing cell, whatever became of it: readers of speed count older sessions too."""
+        if self._reader is None:
+            return []
+        if self._planned is not None:
+            timed = {cell.cell_id for cell in self.cells if cell.timed}
+            return [self.record(entry) for entry in self.entries if entry.cell_id in timed]
+        # An entry does not say that it is a timing cell's, but only such and failed ones have no score.
+        every = [self.record(entry) for entry in self.entries if not entry.metrics]
+        return [record for record in every if record.asked.timing]
+
+    def untimed(self, rated: Collection[str]) -> list[Record]:
+        """The last attempt at each timed configuration that is not among those `rated`."""
+        last: dict[str, Record] = {}
+        for record in sorted(self.timings, key=lambda one: one.started):
+            if record.configuration_id not in rated:
+                last[record.configuration_id] = record
+        return list(last.values())
+
+
+def _sample(place: PlaceHistory) -> Entry:
+    every = [entry for part in (place.older, place.tries) for attempts in part.values() for entry in attempts]
+    return max(every, key=lambda e: ((e.status in FINAL) + (e.status in SCORED), e.started, e.path))
