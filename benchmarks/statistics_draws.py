@@ -5,14 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from harness.stats.decision import Decision, Estimate, Rule, decide
-from harness.stats.stability import Stability, stability
-from harness.stats.variance import Sample, Sd, moderated, own, pooled, sample
+from harness.stats.variance import Sample, Sd, moderated, own, sample
 
 Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -78,8 +76,16 @@ def ours(values: Sequence[float], history: Sequence[Sequence[float]] | None = No
     if history is None:
         return sample(values)
     if guard:
-        return sample(values, moderated(own(values) if len(values) > 1 else None, pooled(history)))
-    return sample(values, unguarded(own(values), pooled(history)))
+        return sample(values, moderated(own(values) if len(values) > 1 else None, learned(history)))
+    return sample(values, unguarded(own(values), learned(history)))
+
+
+def learned(history: Sequence[Sequence[float]]) -> Sd:
+    """The sd that cells of one recipe have in common, of `HISTORY`'s numbers of runs and cells."""
+    cells = np.asarray(history)
+    return Sd(
+        math.sqrt(float(cells.var(axis=1, ddof=1).mean())), cells.shape[0] * (cells.shape[1] - 1), "pooled", len(cells)
+    )
 
 
 def unguarded(mine: Sd, history: Sd) -> Sd:
@@ -125,12 +131,6 @@ def verdicts(
             for draw, values in enumerate(runs.tolist())
         )
     )
-
-
-@lru_cache(maxsize=4096)
-def collapses(k: int, n: int, p0: float, alpha: float = 0.05) -> Stability:
-    """`stability`, whose binomial test takes as long as forty decisions: once for each k, n, p0 and alpha."""
-    return stability(k, n, p0, alpha)
 
 
 def believed(value: float, df: float) -> Sd:

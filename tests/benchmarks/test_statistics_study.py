@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks import statistics_arms, statistics_scores, statistics_special
-from benchmarks.statistics_draws import Size, collapses, ours, unguarded
-from benchmarks.statistics_families import LOOKS, MAIN, OWN, percent
-from benchmarks.statistics_gate import NAIVE, Variant, published, study
+from benchmarks.statistics_draws import Size, learned, ours, unguarded
+from benchmarks.statistics_families import MAIN, percent
+from benchmarks.statistics_gate import LOOKS, NAIVE, Variant, study
+from benchmarks.statistics_grid import Shape, draw, measured, published, references
 from benchmarks.statistics_rows import Row, mean_row, rate_row, rows_table
 from benchmarks.statistics_study import COMMAND
+from harness.checks.scores.gate import Policy, judge_all
 from harness.report.index import read_line
-from harness.stats.variance import Sd, moderated, own, pooled
+from harness.stats.variance import Sd, moderated, own
 
 REPORT = Path(__file__).resolve().parents[2] / "reports" / "statistics-validation.md"
-FEW = Size(arrays=4_000, decisions=300, slow=60, gates=40)
+FEW = Size(arrays=4_000, decisions=300, slow=60, gates=20)
 
 
 def by_key(rows: list[Row]) -> dict[tuple[str, str, str], Row]:
@@ -57,33 +62,74 @@ def test_without_the_guard_the_sd_is_limma_s() -> None:
     assert moderated(wild, history).df == 2
     assert unguarded(wild, history).df == 18
     cells = [[84.0, 85.0, 86.0], [85.0, 85.5, 86.5]]
-    assert ours([84.0, 85.0, 87.0], cells).sd == moderated(mine, pooled(cells))
+    value = math.sqrt((own(cells[0]).value ** 2 + own(cells[1]).value ** 2) / 2)
+    assert learned(cells) == Sd(pytest.approx(value), 4, "pooled", 2)
+    assert ours([84.0, 85.0, 87.0], cells).sd == moderated(mine, learned(cells))
+
+
+# What the gate is asked.
+
+
+def test_made_up_runs_are_confusion_counts() -> None:
+    runs = draw(np.random.default_rng(1), np.random.default_rng(2).standard_normal((50, 20)), 1.2)
+    errors = 408 - runs.correct
+    tp = runs.f1 * errors / (2 * (1 - runs.f1))
+    assert np.abs(tp - np.rint(tp)).max() < 1e-6, "accuracy and F1 are of one table"
+    assert (tp <= 279).all()
+    assert (279 - tp <= errors).all()
+    assert np.corrcoef(runs.points.ravel(), runs.f1.ravel())[0, 1] > 0.95, "as in the published runs"
+    low = runs.shifted(3, -4.0)
+    assert (low.correct[3] - runs.correct[3] == -16).all()
+    assert (np.delete(low.correct, 3, axis=0) == np.delete(runs.correct, 3, axis=0)).all()
+    assert (low.luck == runs.luck).all()
+
+
+def test_a_made_up_grid_is_judged_like_any_other() -> None:
+    shape = Shape()
+    assert str(shape) == "6 checkpoints × 2 precisions × 2 numbers of devices"
+    rng = np.random.default_rng(3)
+    runs = draw(rng, rng.standard_normal((24, 5)), 1.05)
+    runs.lost[7, 2] = True
+    found = measured(shape, runs, [5] * 23 + [3])
+    assert len(found) == shape.size == 24
+    assert [score.status for score in found[7].scores] == ["ok", "ok", "collapsed", "ok", "ok"]
+    assert [score.accuracy for score in found[0].scores] == [count / 408 for count in runs.correct[0]]
+    assert set(found[23].unfinished.values()) == {"missing"}
+    theirs = references(draw(rng, rng.standard_normal((6, 25)), 1.05), "sample of 25")
+    judgements = judge_all(found, theirs, MAIN.policy)
+    kinds = Counter((one.check, one.metric) for one in judgements)
+    assert kinds == {
+        ("quality", "accuracy"): 24, ("quality", "f1"): 24, ("parity", "accuracy"): 24, ("stability", "collapses"): 24,
+        ("stability", "cells"): 1,
+    }  # fmt: skip
+    assert not any(one.recipe_differences for one in judgements), "its own reference fits each configuration"
+    assert MAIN.policy.looks is None
+    assert MAIN.policy == replace(Policy(margin=2.5), harmless=frozenset({"precision", "devices"}))
 
 
 def test_the_gate_keeps_quiet_and_finds_the_loss() -> None:
     assert len(published()) == 25
-    assert MAIN.margin == 2.5
     gate = study(MAIN, FEW.gates, 0)
-    assert percent(gate.false_alarm) == 0
-    assert percent(gate.caught) >= 95
+    assert percent(gate.false_alarm) <= 10
+    assert percent(gate.caught) >= 85
     assert percent(gate.passed_lost) == 0
+    assert percent(gate.passed_clean) > 90
     assert percent(gate.naive_alarm[NAIVE[0]]) > 40
     assert percent(gate.naive_alarm[NAIVE[2]]) > 95
-    assert percent(study(OWN, FEW.gates, 0).caught) < percent(gate.caught), "the pooled sd is what finds it"
 
 
 def test_looks_take_seeds_only_where_undecided() -> None:
-    gate = study(Variant("looks", looks=LOOKS, delta=1.5), 10, 1)
-    assert all(5 <= taken < 10 for taken in gate.seeds)
-    assert not gate.uncorrected, "what one look at .05 says is not compared with looks"
-    again = study(Variant("looks", looks=LOOKS, delta=1.5), 10, 1)
+    variant = Variant("looks", Shape(4, 1, 1), looks=LOOKS, margin=1.5)
+    gate = study(variant, 10, 1)
+    assert all(5 <= taken <= 10 for taken in gate.seeds)
+    assert min(gate.seeds) < 10
+    again = study(variant, 10, 1)
     assert (again.false_alarm, again.seeds) == (gate.false_alarm, gate.seeds), "seeded"
 
 
 def test_collapses_enter_the_gate() -> None:
-    gate = study(Variant("collapse", collapse=0.2), 20, 2)
-    assert percent(gate.false_alarm) > 40, "one run in five collapses, one in fifty is declared"
-    assert collapses(3, 5, 0.02).outcome == "FAIL"
+    gate = study(Variant("collapse", collapse=0.3), 10, 2)
+    assert percent(gate.false_alarm) > 40, "three runs in ten collapse, one in fifty is declared"
 
 
 def test_scores_are_those_of_the_table() -> None:
@@ -105,7 +151,7 @@ def test_scores_are_those_of_the_table() -> None:
     )
     assert guarded < plain - 3
     lost = by_key(chapters["Collapsed runs"])
-    assert lost["q 0.5, p0 0.02: two-part gate", "10", "FAIL"].found > 95
+    assert lost["q 0.5, p0 0.02: the gate", "10", "FAIL"].found > 90
     assert lost["q 0.5, p0 0.02: ref inside mean +-2 sd", "10", "PASS"].found > 95, "what the naive rule lets through"
 
 
@@ -130,7 +176,7 @@ def test_the_published_report_is_whole() -> None:
     assert line.command == COMMAND
     assert line.sentence is not None
     assert line.sentence.startswith("Over 24 clean configurations the gate holds its 5 %"), "what must hold does not"
-    found = re.search(r"it finds a loss of 4 points in (\d+\.\d) % with 5 seeds and pooled sd", line.sentence)
+    found = re.search(r"it finds a loss of 4 points in (\d+\.\d) % with 5 seeds at the defaults", line.sentence)
     assert found is not None
     assert float(found.group(1)) >= 90
     assert text.count("| yes ") > 200
