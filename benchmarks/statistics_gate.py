@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
+from harness.judging import decided
 
 from benchmarks.statistics_draws import ONE, Flags, generator
 from benchmarks.statistics_grid import (
@@ -23,7 +24,6 @@ from benchmarks.statistics_grid import (
 )
 from harness.checks.scores.gate import Policy, exit_code, judge_all
 from harness.checks.scores.judgement import Judgement
-from harness.judging import decided
 from harness.references import Reference
 from harness.stats.family import holm
 from harness.stats.margin import automatic

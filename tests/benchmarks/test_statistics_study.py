@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from harness.report.index import read_line
 
 from benchmarks import statistics_arms, statistics_scores, statistics_special
 from benchmarks.statistics_draws import Size, learned, ours, unguarded
@@ -19,7 +20,6 @@ from benchmarks.statistics_grid import Shape, draw, measured, published, referen
 from benchmarks.statistics_rows import Row, mean_row, rate_row, rows_table
 from benchmarks.statistics_study import COMMAND
 from harness.checks.scores.gate import Policy, judge_all
-from harness.report.index import read_line
 from harness.stats.variance import Sd, moderated, own
 
 REPORT = Path(__file__).resolve().parents[2] / "reports" / "statistics-validation.md"
