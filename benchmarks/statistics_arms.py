@@ -11,7 +11,7 @@ import numpy.typing as npt
 from benchmarks.statistics_draws import EXAMPLES, TRUTH, Array, Size, generator, history_of, ours, scores
 from benchmarks.statistics_rows import Row, mean_row, rate_row
 from benchmarks.statistics_scores import to_mean
-from benchmarks.turns import take_turns
+from harness.grid.turns import take_turns
 from harness.stats.decision import Outcome, Rule, decide
 from harness.stats.mcnemar import mcnemar
 from harness.stats.paired import paired, sign_flip
@@ -173,7 +173,7 @@ def _session_steps(rng: np.random.Generator, draws: int, design: str, loss: int)
     processes = rng.standard_normal((draws, 10)) * 0.015
     drift = np.linspace(0, 1, 10) * (rng.standard_normal((draws, 1)) * 0.03)
     rates = (processes + drift)[:, :, None] + _steps(rng, draws, 10)
-    order = np.array(list("AAAAABBBBB" if design == "A..AB..B" else take_turns("AB", 5)))
+    order = np.array(list("AAAAABBBBB" if design == "A..AB..B" else [way for _, way in take_turns("AB", 5)]))
     swapped = rng.random((draws, 1, 1)) < 0.5 if design == "ABBA" else np.zeros((draws, 1, 1), dtype=bool)
     first, second = rates[:, order == "A"], rates[:, order == "B"]
     a, b = np.where(swapped, second, first), np.where(swapped, first, second)

@@ -14,8 +14,8 @@ import pytest
 from scipy import stats
 
 from benchmarks.process import measure
-from benchmarks.turns import take_turns
 from harness.execution.inputs import package_checkpoint
+from harness.grid.turns import take_turns
 
 PROGRAM = Path(__file__).with_name("paired_training.py")
 PROCESSES = 3
@@ -49,7 +49,7 @@ def collect(checkpoint: Path, steps: int, blocks: int, folder: Path, variables: 
     pairs: list[tuple[np.ndarray, np.ndarray]] = []
 
     def process() -> None:
-        ways = take_turns(ARMS, 2 * blocks)
+        ways = [way for _, way in take_turns(ARMS, 2 * blocks)]
         command = [sys.executable, str(PROGRAM), str(checkpoint), str(steps), "fp32", *ways]
         pairs.extend(pairs_of(json.loads(measure(command, folder, variables).output.splitlines()[-1])["runs"]))
 

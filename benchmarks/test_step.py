@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from benchmarks.process import measure
-from benchmarks.turns import take_turns
 from harness.execution.inputs import package_checkpoint
+from harness.grid.turns import take_turns
 
 PROGRAM = Path(__file__).with_name("paired_training.py")
 PAIRS = 5
@@ -31,7 +31,7 @@ def compare(
     """Train five pairs of runs, in one process or in one process each, and tell of every precision."""
 
     def told(name: str, checkpoint: Path, precisions: str, steps: int, skipped: int, processes: int) -> None:
-        ways = take_turns(ARMS, PAIRS)
+        ways = [way for _, way in take_turns(ARMS, PAIRS)]
         each = len(ways) // processes
         parts: list[dict] = []
 

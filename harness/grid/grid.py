@@ -32,6 +32,7 @@ from harness.grid.tables import (
     Throughput,
     Variable,
 )
+from harness.grid.turns import take_turns
 from harness.grid.waivers import Waiver, waiver_problems
 from harness.text import dotted, listed, show
 from harness.validation import explain
@@ -99,15 +100,8 @@ class Grid(Table):
         for cell in self._cells:
             first.setdefault(cell.configuration_id, cell)
         plan = {"warmup_steps": asked.warmup_steps, "measured_steps": asked.measured_steps}
-        rounds = [
-            [replace(cell, repeat=number, timing=plan) for cell in first.values()]
-            for number in range(1, asked.processes + 1)
-        ]
-        return [
-            cell
-            for number, cells in enumerate(rounds, start=backwards)
-            for cell in (reversed(cells) if number % 2 else cells)
-        ]
+        turns = take_turns(first.values(), asked.processes, backwards)
+        return [replace(cell, repeat=number, timing=plan) for number, cell in turns]
 
     def every_cell(self, backwards: bool = False) -> list[Cell]:
         """Return the cells that train to their end, then the timing cells in the order of :meth:`timing_cells`."""
