@@ -6,7 +6,7 @@ import contextlib
 import errno
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,23 @@ def write_durably(path: Path, text: str) -> None:
     """:func:`write_whole`, and flush the folder: what was written is there after a power cut, too."""
     write_whole(path, text)
     flush_folder(path.parent)
+
+
+def write_files(files: Mapping[str, str], folder: Path) -> list[Path]:
+    """Write a report's files side by side, each whole or not at all; returns their paths, Markdown first.
+
+    Raises
+    ------
+    StoreError
+        Where one cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            write_durably(folder / name, text)
+    except OSError as error:
+        raise StoreError(f"{folder}: cannot write the report: {error.strerror or error}") from error
+    return sorted((folder / name for name in files), key=lambda path: (path.suffix != ".md", path.name))
 
 
 def flush_folder(folder: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.checks.verdict import Fact, Verdict, exit_code
 from harness.cli.ci import add_step_summary, annotate
-from harness.cli.read.report import write_report
+from harness.disk import write_files
 from harness.grid.waivers import Use
 from harness.report.verdicts.forest import forest_svg
 from harness.report.verdicts.github import workflow_commands
@@ -50,11 +50,11 @@ def hand_out(
     code = exit_code(heeded, inconclusive=head.inconclusive) if code is None else code
     print(verdicts_json(head, verdicts, code).rstrip("\n") if as_json else verdicts_text(head, verdicts))
     if junit is not None:
-        write_report({junit.name: verdicts_junit(head, heeded)}, junit.parent)
+        write_files({junit.name: verdicts_junit(head, heeded)}, junit.parent)
     if out is not None:
         picture, svg = f"{out.stem}-forest.svg", forest_svg(verdicts)
         files = {out.name: document(head, verdicts, forest_file=picture if svg else None)}
-        write_report({**files, picture: svg} if svg else files, out.parent)
+        write_files({**files, picture: svg} if svg else files, out.parent)
     add_step_summary(lambda: step_summary(head, verdicts))
     annotate(lambda: workflow_commands(head, heeded))
     return code

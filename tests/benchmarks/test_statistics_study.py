@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from harness.report.index import read_line
 
 from benchmarks import statistics_arms, statistics_scores, statistics_special
 from benchmarks.statistics_draws import Size, learned, ours, unguarded
@@ -21,6 +20,7 @@ from benchmarks.statistics_rows import Row, mean_row, rate_row, rows_table
 from benchmarks.statistics_study import COMMAND
 from harness.checks.scores.gate import Policy, judge_all
 from harness.stats.variance import Sd, moderated, own
+from reports.index import read_line
 
 REPORT = Path(__file__).resolve().parents[2] / "reports" / "statistics-validation.md"
 FEW = Size(arrays=4_000, decisions=300, slow=60, gates=20)

@@ -14,7 +14,7 @@ from harness.cli.console import one_line
 from harness.cli.measure.run import run_session
 from harness.cli.options import RESULTS, AllowBusy, Json, Junit, ResultsFolder, Select, Slots
 from harness.cli.outputs import hand_out
-from harness.cli.read.report import write_report
+from harness.disk import write_files
 from harness.execution.session import Session
 from harness.grid.select import select as select_cells
 from harness.pipelines.verify import grid_to_verify, verify_cells
@@ -82,6 +82,6 @@ def verify(
         text = verification_report(
             found.checklist, found.verdicts, found.runs, head.command, f"finetune-harness {__version__}"
         )
-        written = write_report({out.name: text, f"{out.stem}.json": verdicts_json(head, found.verdicts)}, out.parent)
+        written = write_files({out.name: text, f"{out.stem}.json": verdicts_json(head, found.verdicts)}, out.parent)
         print(f"report: {one_line(str(written[0]))}", file=sys.stderr if as_json else sys.stdout)
     raise typer.Exit(hand_out(head, found.verdicts, as_json=as_json, junit=junit))

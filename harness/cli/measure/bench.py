@@ -26,8 +26,8 @@ from harness.cli.options import (
     Slots,
     TimeAgain,
 )
-from harness.cli.read.report import report_files, write_report
-from harness.errors import HarnessError, NothingMeasured, RequirementError, SpecError
+from harness.disk import write_files
+from harness.errors import HarnessError, RequirementError, SpecError
 from harness.execution.environment import CURRENT, probe_environment
 from harness.execution.progress import Summary
 from harness.execution.require import unusable_device
@@ -37,6 +37,7 @@ from harness.grid.grid import load_grid
 from harness.grid.select import select as select_cells
 from harness.record.provenance import command_line, today
 from harness.record.results import Results
+from harness.report.files import report_files
 from harness.report.verdicts.text import verdicts_text
 from harness.report.verdicts.words import Head
 
@@ -128,11 +129,12 @@ def _suites(results: Path, seconds_left: float | None) -> list[int]:
 
 
 def _report(session: Session, select: Sequence[str]) -> None:
-    try:
-        files = report_files(session.grid, session.store, list(select), "report", command_line())
-    except NothingMeasured:
+    grid, store = session.grid, session.store
+    results = Results.of(grid, store, select_cells(grid.every_cell(), list(select)))
+    if not results.entries:
         return  # the run has said so, and its exit code says it again
-    print(f"report: {write_report(files, session.store.folder)[0]}", flush=True)
+    files = report_files(grid, results, today(), command=command_line())
+    print(f"report: {write_files(files, store.folder)[0]}", flush=True)
 
 
 def _verdicts(session: Session, select: Sequence[str]) -> list[int]:

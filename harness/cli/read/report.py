@@ -9,20 +9,15 @@ from typing import Annotated
 
 import typer
 
-from harness import __version__
-from harness.checks.scores.judge import judge_grid
-from harness.cli.options import RESULTS, GridFile, Json, ResultsFolder, Select
-from harness.disk import write_durably
-from harness.errors import NothingMeasured, StoreError
-from harness.grid.grid import Grid, load_grid
+from harness.cli.options import RESULTS, Json, ResultsFolder, Select
+from harness.disk import write_files
+from harness.errors import NothingMeasured, SpecError
+from harness.grid.grid import load_grid
 from harness.grid.select import select as select_cells
 from harness.record.provenance import command_line, today
 from harness.record.results import Results
 from harness.record.store import Store
-from harness.report.run.build import build_report
-from harness.report.run.model import GridFacts
-from harness.report.run.render import render
-from harness.report.speed.build import timing_plan
+from harness.report.files import files_again, report_files
 
 Out = Annotated[
     Path | None,
@@ -31,7 +26,7 @@ Out = Annotated[
 
 
 def report(
-    grid: GridFile,
+    grid: Annotated[Path | None, typer.Argument(help="The grid: a TOML file.", show_default=False)] = None,
     select: Select = [],  # noqa: B006 - typer wants a list; it is never changed
     results: ResultsFolder = RESULTS,
     out: Out = None,
@@ -42,65 +37,39 @@ def report(
     note: Annotated[
         list[str], typer.Option("--note", help="A sentence for the reader; may be given again.", show_default=False)
     ] = [],  # noqa: B006 - typer wants a list; it is never changed
+    again: Annotated[
+        Path | None,
+        typer.Option("--from", help="A report's JSON file: render it again, beside it.", show_default=False),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Write the Markdown report of a grid's results, with plots (SVG) and the same as JSON beside it.
 
     Example: harness report benchmarks/quickstart.toml -o reports/quickstart.md
     """
-    found = load_grid(grid)
-    store = Store(results, found.name)
-    stem = "report" if out is None else out.stem
-    made_by = command or f"{_run_command(grid, results, select)} && {command_line()}"
-    files = report_files(found, store, select, stem, made_by, title, note)
+    if (grid is None) == (again is None):
+        raise SpecError("report: allowed a grid, or --from with a report's JSON file")
+    if again is not None:
+        place = again if out is None else out
+        stem, folder = place.stem, place.parent
+        files = files_again(again, stem)
+    else:
+        assert grid is not None
+        found = load_grid(grid)
+        store = Store(results, found.name)
+        stem, folder = ("report", store.folder) if out is None else (out.stem, out.parent)
+        known = Results.of(found, store, select_cells(found.every_cell(), select))
+        if not known.entries:
+            raise NothingMeasured(f"{store.folder}: no record of {grid} yet; run it first: harness run {grid}")
+        made_by = command or f"{_run_command(grid, results, select)} && {command_line()}"
+        files = report_files(found, known, today(), command=made_by, stem=stem, title=title, notes=note)
     if as_json:
         print(files[f"{stem}.json"])
         return
-    written = write_report(files, store.folder if out is None else out.parent)
-    print(f"wrote {', '.join(str(path) for path in written)}")
+    print(f"wrote {', '.join(str(path) for path in write_files(files, folder))}")
 
 
 def _run_command(grid: Path, results: Path, select: Sequence[str]) -> str:
     words = ["harness", "run", str(grid)]
     words += ["--results", str(results)] if results != RESULTS else []
     return shlex.join([*words, *(word for one in select for word in ("--select", one))])
-
-
-def report_files(
-    grid: Grid,
-    store: Store,
-    selection: list[str],
-    stem: str,
-    command: str,
-    title: str | None = None,
-    notes: Sequence[str] = (),
-) -> dict[str, str]:
-    """Render a grid's results; raises NothingMeasured (exit 5) where there is not one record."""
-    cells = select_cells(grid.every_cell(), selection)
-    results = Results.of(grid, store, cells)
-    if not results.entries:
-        raise NothingMeasured(f"{store.folder}: no record of {grid.path} yet; run it first: harness run {grid.path}")
-    facts = GridFacts(
-        name=grid.name,
-        task=grid.task,
-        file=str(grid.path),
-        text=grid.path.read_text(encoding="utf-8"),
-        timing=timing_plan(grid, [cell for cell in cells if cell.timed]),
-    )
-    generator = f"finetune-harness {__version__}"
-    model = build_report(facts, results, command=command, generated_by=generator, title=title, notes=notes)
-    verdicts = []
-    if results.trained and (grid.quality is not None or grid.reference):
-        verdicts = judge_grid(grid, results, today())
-    return render(model, stem, verdicts=verdicts)
-
-
-def write_report(files: dict[str, str], folder: Path) -> list[Path]:
-    """Write the files of a report, each whole or not at all; the Markdown first in the list."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
-            write_durably(folder / name, text)
-    except OSError as error:
-        raise StoreError(f"{folder}: cannot write the report: {error.strerror or error}") from error
-    return sorted((folder / name for name in files), key=lambda path: (path.suffix != ".md", path.name))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Final
 
 from harness.checks.verdict import Verdict
 from harness.report.format.as_json import as_json, plain
@@ -12,6 +13,8 @@ from harness.report.run.model import SCHEMA, ReportModel
 from harness.report.verdicts.json import verdicts_json
 from harness.report.verdicts.markdown import verdicts_markdown
 from harness.report.verdicts.words import Head
+
+KIND: Final = "harness-report"
 
 
 def render(
@@ -50,7 +53,7 @@ def render(
 
 def to_json(model: ReportModel) -> str:
     """Return the model as JSON text, complete: what the Markdown leaves out for length is here."""
-    data = {"schema": SCHEMA, "kind": "harness-report", **plain(model)}
+    data = {"schema": SCHEMA, "kind": KIND, **plain(model)}
     if model.throughput is None:
         del data["throughput"]  # a grid that times nothing has no such part
     return as_json(data)

@@ -1,0 +1,97 @@
+"""A report as files, `{file name: text}`: of a grid's results, or again from its own JSON."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import TypeAdapter, ValidationError
+
+from harness import __version__
+from harness.checks.scores.judge import judge_grid
+from harness.errors import SpecError
+from harness.grid.grid import Grid
+from harness.record.results import Results
+from harness.report.run.build import build_report
+from harness.report.run.model import SCHEMA, GridFacts, ReportModel
+from harness.report.run.render import KIND, render
+from harness.report.speed.build import timing_plan
+from harness.report.verdicts.json import verdicts_from_json
+from harness.text import show
+
+SUFFIX: Final = ".json"
+
+
+def report_files(
+    grid: Grid,
+    results: Results,
+    today: datetime.date,
+    *,
+    command: str,
+    stem: str = "report",
+    title: str | None = None,
+    notes: Sequence[str] = (),
+) -> dict[str, str]:
+    """Render what a grid's cells came to, judged where the grid asks for it; `command` makes the report again."""
+    facts = GridFacts(
+        name=grid.name,
+        task=grid.task,
+        file=str(grid.path),
+        text=grid.path.read_text(encoding="utf-8"),
+        timing=timing_plan(grid, [cell for cell in results.cells if cell.timed]),
+    )
+    generator = f"finetune-harness {__version__}"
+    model = build_report(facts, results, command=command, generated_by=generator, title=title, notes=notes)
+    judged = results.trained and (grid.quality is not None or grid.reference)
+    return render(model, stem, verdicts=judge_grid(grid, results, today) if judged else ())
+
+
+def files_again(path: Path, stem: str) -> dict[str, str]:
+    """Render the report whose JSON this is, with the verdicts whose JSON lies beside it.
+
+    Raises
+    ------
+    SpecError
+        Naming the file, the field, what was got and what is allowed.
+    """
+    if path.suffix != SUFFIX:
+        raise SpecError(f"--from: got {show(str(path))}; allowed a report's JSON file")
+    model = _read_model(path)
+    beside = path.with_name(f"{path.stem}-verdicts{SUFFIX}")
+    verdicts = verdicts_from_json(_text(beside), str(beside))[1] if beside.is_file() else ()
+    return render(model, stem, verdicts=verdicts)
+
+
+def _read_model(path: Path) -> ReportModel:
+    try:
+        data = json.loads(_text(path))
+    except ValueError as error:
+        raise SpecError(f"{path}: is no JSON: {error}") from error
+    found = {key: data.get(key) for key in ("schema", "kind")} if isinstance(data, Mapping) else data
+    if found != {"schema": SCHEMA, "kind": KIND}:
+        raise SpecError(
+            f"{path}: schema, kind: got {show(found)}; allowed {SCHEMA} and {KIND}, as `report` writes them"
+        )
+    fields: dict[str, Any] = {key: value for key, value in data.items() if key not in found}
+    try:
+        return _reader().validate_python(fields)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise SpecError(f"{path}: {place}: got {show(first['input'])}; allowed: {first['msg']}") from error
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise SpecError(f"{path}: cannot be read: {error}") from error
+
+
+@functools.cache
+def _reader() -> TypeAdapter[ReportModel]:
+    return TypeAdapter(ReportModel)

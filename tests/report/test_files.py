@@ -1,0 +1,50 @@
+"""A report rendered again from its own JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.checks.verdict import Fact, Side, Verdict
+from harness.errors import SpecError
+from harness.report import render
+from harness.report.files import files_again
+
+PUBLISHED = Path(__file__).parents[2] / "reports"
+
+
+def test_a_report_is_made_again_from_its_json_to_the_byte(demo: Any, tmp_path: Path) -> None:
+    verdicts = [Verdict("stability", "PASS", Side("minilm"), Fact.of("cells.skipped", why="no GPU"), item="cells")]
+    files = render(demo, "demo", verdicts=verdicts)
+    for name in ("demo.json", "demo-verdicts.json"):
+        (tmp_path / name).write_text(files[name], encoding="utf-8")
+    assert files_again(tmp_path / "demo.json", "demo") == files
+
+
+def test_a_published_report_renders_as_it_stands() -> None:
+    files = files_again(PUBLISHED / "throughput-cpu.json", "throughput-cpu")
+    assert files["throughput-cpu.md"] == (PUBLISHED / "throughput-cpu.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"schema": 9}, r"schema, kind: got \{.*9.*allowed 1 and harness-report"),
+        ({"kind": "harness-check"}, "schema, kind: got"),
+        ({"rows": 3}, "rows: got 3; allowed: Input should be a valid tuple"),
+        ({"counts": {"planned": "many"}}, r"counts\.planned: got \"many\""),
+    ],
+)
+def test_what_is_no_report_is_said(demo: Any, tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps({**json.loads(render(demo, "x", plots=False)["x.json"]), **change}), encoding="utf-8")
+    with pytest.raises(SpecError, match=message):
+        files_again(path, "x")
+    path.write_text("{", encoding="utf-8")
+    with pytest.raises(SpecError, match="is no JSON"):
+        files_again(path, "x")
+    with pytest.raises(SpecError, match="--from: got"):
+        files_again(tmp_path / "x.md", "x")
