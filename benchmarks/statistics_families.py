@@ -23,8 +23,8 @@ WIDE = 2.04
 ALONE = Shape(24, 1, 1)
 PAIRS = Shape(12, 2, 1)
 
-MAIN = Variant("6 × 2 × 2", weight=4)
-MAIN_LOOKS = Variant("6 × 2 × 2, looks at 5, 7, 10 seeds", looks=LOOKS, weight=2)
+MAIN = Variant("6 × 2 × 2", weight=6)
+MAIN_LOOKS = Variant("6 × 2 × 2, looks at 5, 7, 10 seeds", looks=LOOKS, weight=3)
 SINGLE = Variant("6 × 2 × 2, against a single run", against="single run")
 SPREAD_OUT = Variant("6 × 2 × 2, seed sd 1.5", sd=1.5)
 
@@ -35,7 +35,6 @@ CLEAN = (
     Variant("6 × 2 × 2, margin from each drawn sample", margin=None),
     Variant("6 × 2 × 2, same seeds correlated .3", rho=0.3),
     Variant("6 × 2 × 2, same seeds correlated .6", rho=0.6),
-    Variant("6 × 2 × 2, same seeds correlated .6, looks at 5, 7, 10 seeds", rho=0.6, looks=LOOKS),
     Variant("6 × 2 × 2, our runs drawn from the 25 published ones", real=True),
     Variant("3 × 4 × 2", Shape(3, 4, 2)),
     Variant("2 × 4 × 3, same seeds correlated .4", Shape(2, 4, 3), rho=0.4),
@@ -46,7 +45,6 @@ CLEAN = (
     SPREAD_OUT,
     Variant("6 × 2 × 2, seed sd 1.5, looks at 5, 7, 10 seeds", sd=1.5, looks=LOOKS),
     Variant("6 × 2 × 2, margin 1.5", margin=1.5),
-    Variant("6 × 2 × 2, margin 1.5, looks at 5, 7, 10 seeds", margin=1.5, looks=LOOKS),
     Variant("6 × 2 × 2, against a mean ± sd of 5", against="mean ± sd of 5"),
     SINGLE,
     Variant("6 × 2 × 2, against a single run, looks at 5, 7, 10 seeds", against="single run", looks=LOOKS),
@@ -55,11 +53,11 @@ CLEAN = (
 """Grids without any fault."""
 
 STRESS = (
-    Variant("6 × 2 × 2, seed sd 2.04: the margin is 2.5 standard errors", sd=WIDE, weight=3),
-    Variant("6 × 2 × 2, seed sd 2.04, same seeds correlated .4", sd=WIDE, rho=0.4, weight=2),
-    Variant("24 alone, seed sd 2.04", ALONE, sd=WIDE, weight=2),
-    Variant("12 × 2, twins at their worst: no correlation, no collapse", PAIRS, collapse=0.0, weight=3),
-    Variant("6 × 2 × 2, 6 of the 24 have twice the sd", wild=6, weight=2),
+    Variant("6 × 2 × 2, seed sd 2.04: the margin is 2.5 standard errors", sd=WIDE, weight=4),
+    Variant("6 × 2 × 2, seed sd 2.04, same seeds correlated .4", sd=WIDE, rho=0.4, weight=3),
+    Variant("24 alone, seed sd 2.04", ALONE, sd=WIDE, weight=3),
+    Variant("12 × 2, twins at their worst: no correlation, no collapse", PAIRS, collapse=0.0, weight=4),
+    Variant("6 × 2 × 2, 6 of the 24 have twice the sd", wild=6, weight=3),
 )
 """Grids on which most false alarms are to be expected, or an assumption does not hold."""
 
@@ -88,9 +86,17 @@ class Families:
         return max((*self.clean, *self.stress), key=lambda tally: percent(tally.false_alarm))
 
     @property
+    def alarms(self) -> tuple[int, int]:
+        """False alarms over all grids, and gates."""
+        tallies = (*self.clean, *self.stress)
+        return sum(sum(tally.false_alarm) for tally in tallies), sum(len(tally.false_alarm) for tally in tallies)
+
+    @property
     def holds_level(self) -> bool:
-        """Whether no grid without a fault fails more often than in 5 %."""
-        return percent(self.worst.false_alarm) <= MOST
+        """Whether false alarms are at most 5 % over all grids, and beyond doubt above it in none (Clopper-Pearson)."""
+        tallies = (*self.clean, *self.stress)
+        below = all(100 * rate(sum(t.false_alarm), len(t.false_alarm)).low <= MOST for t in tallies)
+        return below and 100 * rate(*self.alarms).high <= MOST
 
     @property
     def has_power(self) -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 
 import numpy as np
 from harness.judging import decided
@@ -23,6 +23,7 @@ from benchmarks.statistics_grid import (
     spread_of_published,
 )
 from harness.checks.scores.gate import Policy, exit_code, judge_all
+from harness.checks.scores.judge import decided
 from harness.checks.scores.judgement import Judgement
 from harness.references import Reference
 from harness.stats.family import holm
@@ -90,7 +91,8 @@ def study(variant: Variant, gates: int, number: int) -> Tally:
     rng = generator(9, number)
     tally, shape = Tally(variant), variant.shape
     blank = draw(rng, np.zeros((shape.size, SEEDS)), 0.0)
-    names = [(one.configuration_id, one.label) for one in measured(shape, blank, [0] * shape.size)]
+    plan = measured(shape, blank, [0] * shape.size).configurations
+    names = [(one.configuration_id, one.label) for one in plan]
     for _ in range(gates):
         runs, theirs = _draw(rng, variant)
         lost = int(rng.integers(shape.size))
@@ -109,17 +111,16 @@ def study(variant: Variant, gates: int, number: int) -> Tally:
 
 def judged(variant: Variant, runs: Runs, refs: list[Reference]) -> tuple[list[Judgement], list[int]]:
     """The judgements, and the seeds that each configuration took: with looks only the undecided take more."""
-    looks = variant.looks or (SEEDS,)
-    taken = [looks[0]] * variant.shape.size
-    configurations = measured(variant.shape, runs, taken)
-    found = judge_all(configurations, refs, variant.policy)
-    for look, following in pairwise(looks):
-        settled = decided(found)
-        undecided = [one.configuration_id not in settled for one in configurations]
-        taken = [following if more and n == look else n for more, n in zip(undecided, taken, strict=True)]
-        configurations = measured(variant.shape, runs, taken)
-        found = judge_all(configurations, refs, variant.policy)
-    return found, taken
+    looks, size, seeds = variant.looks or (), variant.shape.size, runs.correct.shape[1]
+    taken = [looks[0] if looks else seeds] * size
+    while True:
+        results = measured(variant.shape, runs, taken, looks)
+        found = judge_all(results.configurations, refs, variant.policy)
+        due = Counter(cell.configuration_id for cell in results.due(decided(found)))
+        following = [due[one.configuration_id] for one in results.configurations]
+        if following == taken:
+            return found, taken
+        taken = following
 
 
 def _draw(rng: np.random.Generator, variant: Variant) -> tuple[Runs, Runs]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal
@@ -12,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.statistics_draws import EXAMPLES, ONE, TRUTH, Array, Flags
-from harness.checks.scores.gate import Configuration, configurations
 from harness.grid.cell import Cell, Checkpoint
+from harness.grid.looks import SeedPlan
 from harness.record.entry import Entry
+from harness.record.results import Results
 from harness.references import Published, Reference, find, registry
 from harness.references.model import Statistic
 
@@ -161,8 +163,8 @@ def _entry(cell: Cell) -> Entry:
     )  # fmt: skip
 
 
-def measured(shape: Shape, runs: Runs, taken: list[int]) -> list[Configuration]:
-    """The configurations of a grid whose first `taken` seeds have been run, one number a configuration."""
+def measured(shape: Shape, runs: Runs, taken: Sequence[int], looks: tuple[int, ...] = ()) -> Results:
+    """What a grid has left after the first `taken` seeds of each configuration."""
     seeds = runs.correct.shape[1]
     cells, blank = _plan(shape, seeds)
     accuracy, f1 = (runs.correct / EXAMPLES).ravel().tolist(), runs.f1.ravel().tolist()
@@ -174,7 +176,7 @@ def measured(shape: Shape, runs: Runs, taken: list[int]) -> list[Configuration]:
         for number, few in enumerate(taken)
         for place in range(number * seeds, number * seeds + few)
     ]
-    return configurations(cells, entries, {})
+    return Results(entries, cells=cells, plan=SeedPlan(looks, tuple(range(1, seeds + 1))) if looks else None)
 
 
 def references(runs: Runs, against: Against) -> list[Reference]:

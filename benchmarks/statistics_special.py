@@ -183,7 +183,8 @@ def _gate(size: Size, x: Array, lost: Flags, runs: Array, p0: float) -> list[str
         theirs = Runs(
             np.rint(runs[draw : draw + 1] / ONE).astype(np.int64), np.zeros((1, 5)), np.zeros((1, 5), dtype=bool)
         )
-        found = judge_all(measured(alone, ours, [x.shape[1]]), references(theirs, "mean ± sd of 5"), policy)
+        results, refs = measured(alone, ours, [x.shape[1]]), references(theirs, "mean ± sd of 5")
+        found = judge_all(results.configurations, refs, policy)
         outcomes = {each.outcome for each in found if each.metric != "f1"}
         said.append("FAIL" if "FAIL" in outcomes else "PASS" if outcomes == {"PASS"} else "INCONCLUSIVE")
     return said

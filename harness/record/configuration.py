@@ -13,13 +13,10 @@ from harness.grid.looks import due
 from harness.record.attempts import LOST, CellHistory, PlaceHistory, newest
 from harness.record.entry import Entry
 from harness.record.model import Asked, Data, Record, asked_of
-from harness.stats.collapse import SUSPECT_ACCURACY
+from harness.stats.collapse import MRPC, run_status
 
 GOOD: Final = frozenset({"ok", "suspect"})
 """Runs whose scores are judged."""
-
-MRPC: Final = (408, 279)
-"""Examples and positives of MRPC's validation split."""
 
 Key = tuple[str, str, str | None]
 """(configuration_id, environment_id, content_id)."""
@@ -167,12 +164,7 @@ class Configuration:
             return recorded
         if accuracy is None:
             return "no score"
-        counts = self.counts
-        majority = max(counts[1], counts[0] - counts[1]) / counts[0] if counts and counts[0] else None
-        if (majority is not None and accuracy <= majority + 1e-9) or _answers_one_class(accuracy, f1):
-            return "collapsed"
-        # The limit of suspicion is MRPC's: elsewhere 0.72 may be a good score.
-        return "suspect" if counts == MRPC and accuracy < SUSPECT_ACCURACY else "ok"
+        return run_status(accuracy, f1, self.counts)
 
 
 def configurations(
@@ -234,14 +226,3 @@ def _told_apart(found: list[Configuration]) -> list[Configuration]:
 
 def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
-
-
-def _answers_one_class(accuracy: float, f1: float | None) -> bool:
-    """Say whether scores alone prove that no answer of one class was right: then accuracy is at most the majority's.
-
-    Without a true positive F1 is 0. Without a true negative accuracy is TP/n and F1 2 TP/(n + TP), so that
-    F1 = 2 a / (1 + a); with one it is never so, unless every answer is right.
-    """
-    if f1 is None or accuracy >= 1:
-        return False
-    return f1 == 0 or abs(f1 - 2 * accuracy / (1 + accuracy)) <= 1e-9

@@ -10,7 +10,7 @@ SUSPECT_ACCURACY: Final = 0.72
 """On MRPC, whose validation split is 68 % positive: little above the majority class."""
 
 MRPC: Final = (408, 279)
-"""Examples of its validation split, and positive ones."""
+"""Examples and positives of its validation split."""
 
 _ROUNDING: Final = 1e-9
 

@@ -63,7 +63,8 @@ def test_without_the_guard_the_sd_is_limma_s() -> None:
     assert unguarded(wild, history).df == 18
     cells = [[84.0, 85.0, 86.0], [85.0, 85.5, 86.5]]
     value = math.sqrt((own(cells[0]).value ** 2 + own(cells[1]).value ** 2) / 2)
-    assert learned(cells) == Sd(pytest.approx(value), 4, "pooled", 2)
+    assert learned(cells).value == pytest.approx(value)
+    assert (learned(cells).df, learned(cells).cells) == (4, 2)
     assert ours([84.0, 85.0, 87.0], cells).sd == moderated(mine, learned(cells))
 
 
@@ -90,7 +91,7 @@ def test_a_made_up_grid_is_judged_like_any_other() -> None:
     rng = np.random.default_rng(3)
     runs = draw(rng, rng.standard_normal((24, 5)), 1.05)
     runs.lost[7, 2] = True
-    found = measured(shape, runs, [5] * 23 + [3])
+    found = measured(shape, runs, [5] * 23 + [3]).configurations
     assert len(found) == shape.size == 24
     assert [score.status for score in found[7].scores] == ["ok", "ok", "collapsed", "ok", "ok"]
     assert [score.accuracy for score in found[0].scores] == [count / 408 for count in runs.correct[0]]

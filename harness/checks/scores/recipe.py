@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from harness.grid.arguments import default_of, table
-from harness.record.configuration import MRPC, Configuration
+from harness.record.configuration import Configuration
 from harness.references import Reference
 from harness.references.recipe import settings, today
+from harness.stats.collapse import MRPC
 from harness.text import show
 
 UNSTATED: Final = "unstated"
