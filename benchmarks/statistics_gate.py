@@ -7,7 +7,6 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from harness.judging import decided
 
 from benchmarks.statistics_draws import ONE, Flags, generator
 from benchmarks.statistics_grid import (

@@ -1,62 +1,19 @@
-"""The plots of a report as SVG: readable on white and on dark pages, equal bytes for equal models.
-
-matplotlib is imported when the first plot is drawn. Text becomes outlines, so what fits here fits in any browser;
-nothing from outside is read as a formula; no date, no random id.
-"""
+"""The plots of a report: every run's scores, and the losses of training."""
 
 from __future__ import annotations
 
-import io
 import math
-import re
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from harness.record.attempts import LOST
-from harness.report.format.plot_labels import plot_labels
+from harness.report.format.svg import BLUE, FAINT, INK, ORANGE, figure, plot_labels, style, svg
 from harness.report.run.captions import drawn_curves, drawn_rows
 from harness.report.run.model import METRIC_NAMES, METRICS, Curve, ReportModel, Row
+from harness.report.speed.plots import throughput_figures
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-INK: Final = "#7a7a7a"
-"""Text and axes: the grey with equal contrast, over 4.2, on white and on #0d1117."""
-
-FAINT: Final = "#80808066"
-BLUE: Final = "#2a7fbf"
-ORANGE: Final = "#d55e00"
-"""The two hues that people with any colour blindness tell apart; every mark differs in shape as well."""
-
-_STYLE: Final[dict[str, Any]] = {
-    "font.family": ["DejaVu Sans"],
-    "font.size": 9.0,
-    "text.color": INK,
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "axes.titlecolor": INK,
-    "axes.facecolor": "none",
-    "figure.facecolor": "none",
-    "savefig.facecolor": "none",
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "grid.color": FAINT,
-    "grid.linewidth": 0.6,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.unicode_minus": True,
-    "text.parse_math": False,
-    "axes.formatter.use_mathtext": False,
-    "svg.fonttype": "path",
-    "svg.hashsalt": "finetune-harness",
-    "path.simplify": True,
-}
-
-_PATH: Final = re.compile(r'(?<= d=")[^"]*')
-_LONG_NUMBER: Final = re.compile(r"-?\d+\.\d{3,}")
 
 
 def to_svgs(model: ReportModel) -> dict[str, str]:
@@ -74,44 +31,8 @@ def figures(model: ReportModel) -> dict[str, Figure]:
         if curves:
             drawn["loss"] = _losses(curves)
         if model.throughput is not None:
-            from harness.report.speed.plots import throughput_figures  # which draws with what is here
-
             drawn |= throughput_figures(model.throughput)
     return drawn
-
-
-@contextmanager
-def style() -> Iterator[None]:
-    """How every plot looks, whatever the user's own settings; in force within the block."""
-    import matplotlib
-
-    with matplotlib.rc_context(), warnings.catch_warnings():
-        matplotlib.rcdefaults()  # a user's matplotlibrc must not change a published file
-        matplotlib.rcParams.update(_STYLE)
-        warnings.filterwarnings("ignore", message="Glyph .* missing")
-        yield
-
-
-def svg(page: Figure) -> str:
-    """The figure as SVG text, the same bytes for the same figure."""
-    buffer = io.StringIO()
-    with style():
-        page.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    # A hundredth of a point is finer than any screen: half the size, and no machine's last bit in the file.
-    text = _PATH.sub(lambda path: _LONG_NUMBER.sub(_shortened, path.group()), buffer.getvalue())
-    # Trailing spaces in published files annoy every editor and linter.
-    return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
-
-
-def _shortened(number: re.Match[str]) -> str:
-    return f"{float(number.group()):.2f}".rstrip("0").rstrip(".")
-
-
-def figure(width: float, height: float) -> Figure:
-    """An empty figure of this size in inches."""
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")
 
 
 def _scores(rows: tuple[Row, ...]) -> Figure:

@@ -8,8 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.report.format.numbers import amount
-from harness.report.format.plot_labels import plot_labels
-from harness.report.run.plots import BLUE, INK, ORANGE, figure
+from harness.report.format.svg import BLUE, INK, ORANGE, figure, plot_labels
 from harness.report.speed.captions import MOST_RATIOS, drawable_ratios, drawn_bars, ratio_limit
 from harness.report.speed.model import STAGES, Contrast, ThroughputPart, TimedRow
 

@@ -11,8 +11,7 @@ from xml.sax.saxutils import escape
 from harness.checks.verdict import Verdict
 from harness.report.format.escape import clean
 from harness.report.format.numbers import bounds, signed
-from harness.report.format.plot_labels import plot_labels
-from harness.report.run.plots import BLUE, INK, ORANGE, figure, style, svg
+from harness.report.format.svg import BLUE, INK, ORANGE, figure, plot_labels, style, svg
 from harness.report.verdicts.words import counts_text, decision_of, digits, metric_name, ordered, subject, word
 from harness.stats.decision import Decision
 

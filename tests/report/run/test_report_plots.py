@@ -10,8 +10,8 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from harness.report.format.plot_labels import plot_labels
-from harness.report.run.plots import BLUE, INK, ORANGE, figures, to_svgs
+from harness.report.format.svg import BLUE, INK, ORANGE, plot_labels
+from harness.report.run.plots import figures, to_svgs
 
 
 def luminance(colour: str) -> float:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from harness.checks.verdict import Verdict
-from harness.report.run.plots import BLUE, INK, ORANGE
+from harness.report.format.svg import BLUE, INK, ORANGE
 from harness.report.verdicts.forest import MOST_ROWS, drawn, forest_caption, forest_figure, forest_svg
 from tests.report.verdicts.made_up import cases, decided, decision, named, plain, quality, said
 
