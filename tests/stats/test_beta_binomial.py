@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.stats.beta_binomial import count_below
+from harness.stats.order_statistic import count_below
 
 places = st.integers(1, 12).flatmap(lambda k: st.tuples(st.integers(1, k), st.just(k)))
 

@@ -12,7 +12,7 @@ import pytest
 
 from harness.references.tables import SPLITS, Printed, Table, fitting
 from harness.stats.decision import Rule, decide
-from harness.stats.f1 import standard_error
+from harness.stats.descriptive import f1_standard_error
 from harness.stats.family import holm
 from harness.stats.mcnemar import mcnemar
 from harness.stats.order_statistic import expected, pivot_cdf
@@ -45,7 +45,7 @@ def confusion(i: Numbers) -> Numbers:
 
 def f1_delta_se(i: Numbers) -> Numbers:
     tp, errors, n = i["TP"], i["FP_plus_FN"], i["n"]
-    return {"se_f1": standard_error(1 - errors / n, 2 * tp / (2 * tp + errors), n) / 100}
+    return {"se_f1": f1_standard_error(1 - errors / n, 2 * tp / (2 * tp + errors), n) / 100}
 
 
 def single_ref(i: Numbers) -> Numbers:

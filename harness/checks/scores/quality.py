@@ -20,9 +20,9 @@ from harness.record.attempts import LOST
 from harness.record.configuration import GOOD, Configuration
 from harness.references import Reference, comparable
 from harness.references.model import Metric
-from harness.stats.beta_binomial import Below, count_below
 from harness.stats.decision import Decision, Rule, withheld
-from harness.stats.f1 import standard_error
+from harness.stats.descriptive import f1_standard_error
+from harness.stats.order_statistic import Below, count_below
 from harness.stats.sequential import smoke_floor
 from harness.stats.variance import LEAST, Pool, Sd, gained, sample
 
@@ -154,7 +154,7 @@ class QualityQuestion:
         counts, both = self.configuration.counts, [run for run in runs if run.status in GOOD and run.f1 is not None]
         if self.target.metric != "f1" or counts is None or not both:
             return []
-        errors = [standard_error(run.accuracy or 0.0, run.f1 or 0.0, counts[0]) for run in both]
+        errors = [f1_standard_error(run.accuracy or 0.0, run.f1 or 0.0, counts[0]) for run in both]
         error = math.fsum(errors) / len(errors)
         return [f"on other examples a run's F1 has a standard error of {error:.2f} points; here all share {counts[0]}"]
 
