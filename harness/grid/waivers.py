@@ -14,7 +14,7 @@ from harness.grid.cell import Cell
 from harness.text import is_plain_text, listed, show, suggestion
 
 Check = Literal["quality", "parity", "stability", "baseline"]
-"""What can be waived: the checks of scores (`harness.checks.scores.judgement.Check`)."""
+"""What can be waived: the checks of scores."""
 
 CHECKS: Final[tuple[str, ...]] = get_args(Check)
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -62,7 +62,7 @@ class Waiver(BaseModel):
         `plain_label` is the configuration's label without environment and content, where these had to be added: a
         waiver of that covers it in all of them.
         """
-        names = (judgement.configuration, judgement.configuration_id, plain_label)
+        names = (judgement.subject.label, judgement.subject.configuration_id, plain_label)
         return self.check == judgement.check and self.configuration in names
 
     @property
@@ -76,17 +76,24 @@ class Waiver(BaseModel):
         return f"the waiver by {self.author} ({self.reason}) expired on {self.expires.isoformat()}: void"
 
 
+class Subject(Protocol):
+    """Whom a verdict is about (`harness.checks.verdict.Side`)."""
+
+    @property
+    def label(self) -> str: ...  # noqa: D102
+    @property
+    def configuration_id(self) -> str: ...  # noqa: D102
+
+
 class Judged(Protocol):
-    """What a waiver looks at in a judgement (`harness.checks.scores.judgement.Judgement`)."""
+    """What a waiver looks at in a verdict (`harness.checks.verdict.Verdict`)."""
 
     @property
     def check(self) -> str: ...  # noqa: D102
     @property
     def outcome(self) -> str: ...  # noqa: D102
     @property
-    def configuration(self) -> str: ...  # noqa: D102
-    @property
-    def configuration_id(self) -> str: ...  # noqa: D102
+    def subject(self) -> Subject: ...  # noqa: D102
 
 
 def applies(waivers: Iterable[Waiver], judgement: Judged, today: datetime.date) -> Waiver | None:

@@ -25,6 +25,7 @@ from harness.report.verdicts.words import (
     check_name,
     counts_text,
     decision_of,
+    evidence,
     family,
     found,
     full_stop,
@@ -112,7 +113,7 @@ def facts(verdict: Verdict, *, runs: bool = True) -> list[str]:
     if failed:
         lines += _runs(v) if runs else []
         lines += [full_stop(clean(text, LIMIT)) for text in [outlook(v)] if text]
-    return [*lines, *about(v), *(f"Evidence: {clean(say(fact), LIMIT)}" for fact in v.notes)]
+    return [*lines, *about(v), *(f"Evidence: {clean(text, LIMIT)}" for text in evidence(v))]
 
 
 def about(verdict: Verdict) -> list[str]:

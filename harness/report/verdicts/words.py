@@ -231,6 +231,13 @@ def found(verdict: Verdict) -> list[tuple[str, Cause | None]]:
     return [(finding_text(finding), _cause(finding)) for finding in made] or [(say(verdict.reason), None)]
 
 
+def evidence(verdict: Verdict) -> list[str]:
+    """What was seen beside the scores: where two results part and what that usually means, then the notes."""
+    causes = [(finding_text(finding), _cause(finding)) for finding in verdict.findings]
+    parted = [f"{text}; {cause[0]} means: {cause[1]}" if cause else text for text, cause in causes]
+    return [*parted, *(say(note) for note in verdict.notes)]
+
+
 def holm(verdict: Verdict) -> str:
     """`after Holm's correction p = 0.0002`; empty where it is no part of a family."""
     if verdict.adjusted_p is None:
