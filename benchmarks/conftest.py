@@ -15,7 +15,7 @@ import pytest
 from benchmarks import checkpoint
 from benchmarks.process import measure
 from benchmarks.synthetic_store import Template
-from harness.execution.suites import END, OUT_OF_TIME
+from harness.pipelines.suites import END, OUT_OF_TIME
 from harness.record.store import Store
 from harness.stats.throughput import compare_pairs
 

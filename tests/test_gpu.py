@@ -26,12 +26,13 @@ accelerator = "cuda"
 
 def test_every_precision_runs_on_the_device(tmp_path: Path) -> None:
     from harness.cli.measure.run import run_session
+    from harness.execution.run import RunOptions
     from harness.execution.session import open_session
 
     grid = tmp_path / "gpu.toml"
     grid.write_text(GRID)
     session = open_session(grid, tmp_path / "results")
-    summary = run_session(session, host="fork", max_hours=None, retries=0, allow_busy=True)
+    summary = run_session(session, RunOptions(allow_busy=True))
     assert summary.exit_code == 0
     store = Store(tmp_path / "results", "gpu")
     records = [store.record(entry) for entry in store.entries()]
@@ -56,6 +57,7 @@ def test_every_precision_runs_on_the_device(tmp_path: Path) -> None:
 
 def test_one_cell_twice_is_one_result(tmp_path: Path) -> None:
     from harness.cli.measure.run import run_session
+    from harness.execution.run import RunOptions
     from harness.execution.session import open_session
 
     grid = tmp_path / "gpu.toml"
@@ -63,7 +65,7 @@ def test_one_cell_twice_is_one_result(tmp_path: Path) -> None:
     hashes = []
     for place in ("a", "b"):
         session = open_session(grid, tmp_path / place, selection=["precision=fp32", "seed=42"])
-        assert run_session(session, host="fork", max_hours=None, retries=0, allow_busy=True).exit_code == 0
+        assert run_session(session, RunOptions(allow_busy=True)).exit_code == 0
         (record,) = [session.store.record(entry) for entry in session.store.entries()]
         assert record.observed is not None
         assert record.observed.weights is not None
@@ -85,12 +87,13 @@ only = true
 
 def test_timing_on_the_device(tmp_path: Path) -> None:
     from harness.cli.measure.run import run_session
+    from harness.execution.run import RunOptions
     from harness.execution.session import open_session
 
     grid = tmp_path / "gpu.toml"
     grid.write_text(TIMED)
     session = open_session(grid, tmp_path / "results", selection=["precision=fp32,fp16"])
-    assert run_session(session, host="fork", max_hours=None, retries=0, allow_busy=True).exit_code == 0
+    assert run_session(session, RunOptions(allow_busy=True)).exit_code == 0
     records = [session.store.record(entry) for entry in session.store.entries()]
     assert len(records) == 4
     for record in records:

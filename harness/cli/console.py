@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.execution.plan import Plan
-from harness.execution.progress import Summary
+from harness.execution.progress import Reporter, Summary
 from harness.grid.cell import Cell
 from harness.protocol import EVALUATED, PREDICTING, STEP, TRAINING
 from harness.record.entry import Entry
@@ -50,7 +50,7 @@ def one_line(text: str) -> str:
 def outcome_text(entry: Entry) -> str:
     """One finished cell in a few words."""
     if entry.error:
-        return one_line(f"{entry.status} ({entry.error.partition(': ')[2] or entry.error})")
+        return one_line(f"{entry.status} ({entry.message})")
     scores = [
         f"{name} {entry.metrics[key]:.4f}"
         for key, name in (("accuracy", "accuracy"), ("f1", "F1"))
@@ -60,7 +60,7 @@ def outcome_text(entry: Entry) -> str:
     return ", ".join(filter(None, [entry.status, *scores, rate, duration(entry.seconds.get("total"))]))
 
 
-class PlainReporter:
+class PlainReporter(Reporter):
     """One line an event, and now and then a line of progress: for logs, where nothing can be redrawn."""
 
     def __init__(self, to: TextIO | None = None) -> None:
@@ -95,12 +95,6 @@ class PlainReporter:
         self._finished.add(cell.cell_id)
         self._say(f"done   [{len(self._finished)}/{self._total}] {cell.label}: {outcome_text(entry)}")
 
-    def run_finished(self, summary: Summary) -> None:
-        return
-
-    def close(self) -> None:
-        """Nothing is held."""
-
     def _say(self, text: str) -> None:
         self._last = time.monotonic()
         try:
@@ -109,7 +103,7 @@ class PlainReporter:
             mute_output()  # nobody listens any more; the run is worth finishing all the same
 
 
-class LiveReporter:
+class LiveReporter(Reporter):
     """A table of the running cells, redrawn in place, above it the finished ones as they come."""
 
     def __init__(self, console: Console) -> None:
@@ -194,7 +188,7 @@ def _left(row: Mapping[str, Any], now: float) -> float:
     return float((now - at) / done * (row["steps"] - row["step"])) if done > 0 else 0.0
 
 
-def reporter(to: TextIO | None = None) -> PlainReporter | LiveReporter:
+def reporter(to: TextIO | None = None) -> Reporter:
     """The reporter that fits where the output goes: standard output, or plain lines to another stream."""
     if to is not None and to is not sys.stdout:
         return PlainReporter(to)

@@ -13,9 +13,10 @@ from pydantic import ConfigDict, Field, ValidationError
 from harness.disk import explained, write_durably
 from harness.errors import StoreError
 from harness.execution.environment import Environment
-from harness.execution.plan import Packing, default_packing
+from harness.execution.plan import Packing, default_packing, threads_each
 from harness.execution.require import device_count
 from harness.grid.cell import Cell
+from harness.grid.grid import Grid
 from harness.protocol import MOST_OTHERS
 from harness.record.base import Number, Part
 
@@ -99,7 +100,7 @@ class Measurement(Part):
         """What cells that ask for the same and have as many threads did differently, a sentence a number at once."""
         first: dict[int, Row] = {}
         return [
-            f"{row.at_once} at a time, {row.threads} thread{'s' * (row.threads > 1)} each: {name} is "
+            f"{row.at_once} at a time, {threads_each(row.threads)}: {name} is "
             f"{_short(row.hashes[name])}, with {first[row.threads].at_once} at a time {_short(expected)}"
             for row in self.rows
             for name, expected in first.setdefault(row.threads, row).hashes.items()
@@ -110,6 +111,18 @@ class Measurement(Part):
         """Whether the other is of the same thing, so that the newer of the two counts."""
         names = ("machine", "task", "checkpoint", "precision", "devices", "threads", "batch_size")
         return all(getattr(self, name) == getattr(other, name) for name in names)
+
+    def packing(self, capacity: int) -> Packing:
+        """What a plan takes from it; `capacity` is what the cores hold."""
+        busy = f", others on {self.others_cores:.1f} cores" if self.busy else ""
+        return Packing(
+            slots=self.best.at_once * self.devices,
+            source="measured",
+            why=f": measured {self.date[:10]} with {self.label}{busy}, {self.relative(self.best):.2f} x one at a time",
+            capacity=capacity,
+            speeds={row.at_once * self.devices: self.relative(row) for row in self.asked},
+            start_s=self.start_s,
+        )
 
     def fits(self, cells: Sequence[Cell], environment: Environment) -> bool:
         """Whether it is of this machine, and of a checkpoint, threads and devices that some of the cells have."""
@@ -179,44 +192,32 @@ def limit(environment: Environment, cell: Cell) -> int:
     return environment.cores // (cell.threads * cell.devices) + 1
 
 
-def choose(
-    cells: Sequence[Cell],
-    environments: Mapping[str, Environment],
-    results: Path,
-    grid: Path,
-    asked: int | None = None,
-    by: Literal["--slots", "grid"] = "--slots",
+def most_at_once(cells: Sequence[Cell], environment: Environment) -> int:
+    """The most cells at once that are worth a try among these."""
+    return max((limit(environment, cell) for cell in cells if not cell.timed), default=1)
+
+
+def choose_packing(
+    cells: Sequence[Cell], environments: Mapping[str, Environment], results: Path, grid: Grid, slots: int | None = None
 ) -> Packing:
-    """How many ranks at once: as `asked`, else as the newest measurement that fits says, else what the cores hold."""
-    machine, environment = default_packing(cells, environments), next(iter(environments.values()))
+    """How many ranks at once: `slots` as the user says, else as the grid does, else what the machine was found to hold.
+
+    That is the newest measurement in the folder `results` that fits, else what the cores hold.
+    """
+    packing, environment = default_packing(cells, environments), next(iter(environments.values()))
     trouble, found = "", None
     try:
-        found = next((one for one in reversed(measurements(results)) if one.fits(cells, environment)), None)
+        found = next((each for each in reversed(measurements(results)) if each.fits(cells, environment)), None)
     except StoreError as error:  # it only makes runs faster
         trouble = f"; {error}"
-    if found is None:
-        hint = f" (not measured: `harness pack {grid}` does{trouble})"
-        packing = replace(machine, why=machine.why + hint * (limit_of(cells, environment) > 1))
-    else:
-        best = found.best
-        busy = f", others on {found.others_cores:.1f} cores" if found.busy else ""
-        why = f": measured {found.date[:10]} with {found.label}{busy}, {found.relative(best):.2f} x one at a time"
-        speeds = {row.at_once * found.devices: found.relative(row) for row in found.asked}
-        packing = replace(
-            machine,
-            slots=best.at_once * found.devices,
-            source="measured",
-            why=why,
-            speeds=speeds,
-            start_s=found.start_s,
-        )
-    if asked is None:
-        return packing
-    said = f", as {'[execution] slots' if by == 'grid' else by} says"
+    if found is not None:
+        packing = found.packing(packing.capacity)
+    elif most_at_once(cells, environment) > 1:
+        packing = replace(packing, why=f"{packing.why} (not measured: `harness pack {grid.path}` does{trouble})")
     known = f" (measured {found.date[:10]}: {packing.slots} are fastest)" if found else ""
-    return replace(packing, slots=asked, source=by, why=said + known)
-
-
-def limit_of(cells: Sequence[Cell], environment: Environment) -> int:
-    """The most cells at once among these."""
-    return max((limit(environment, cell) for cell in cells if not cell.timed), default=1)
+    if slots is not None:
+        return replace(packing, slots=slots, source="--slots", why=f", as --slots says{known}")
+    if grid.execution.slots == "auto":
+        return packing
+    why = f", as [execution] slots says{known}"
+    return replace(packing, slots=grid.execution.slots, source="grid", why=why)

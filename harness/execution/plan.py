@@ -185,8 +185,13 @@ def default_packing(cells: Sequence[Cell], environments: Mapping[str, Environmen
         slots, why = device_count(environment), ", one a device"
     else:
         slots = max(1, environment.cores // threads)
-        why = f", {threads} thread{'s' * (threads > 1)} each on {environment.cores} cores"
+        why = f", {threads_each(threads)} on {environment.cores} cores"
     return Packing(slots, "machine", why, capacity=slots, start_s=HOST_START_S)
+
+
+def threads_each(threads: int) -> str:
+    """So many threads, in words: `1 thread each`."""
+    return f"{threads} {'thread' if threads == 1 else 'threads'} each"
 
 
 class _History:

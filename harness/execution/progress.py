@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from harness.execution.plan import Plan
 from harness.grid.cell import Cell
@@ -13,8 +13,8 @@ from harness.record.entry import Entry
 from harness.record.model import ERRORED, SCORED
 
 
-class Reporter(Protocol):
-    """Hears what happens, in order. None of it may raise."""
+class Reporter:
+    """Hears what happens, in order; by itself it says nothing of it. None of it may raise."""
 
     def run_started(self, plan: Plan) -> None:
         """The plan that is about to run."""
@@ -36,6 +36,9 @@ class Reporter(Protocol):
 
     def run_finished(self, summary: Summary) -> None:
         """The run is over."""
+
+    def close(self) -> None:
+        """Nothing more will be told, after an error neither."""
 
 
 @dataclass

@@ -8,7 +8,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,20 +16,19 @@ from typing import Any, Final
 from harness.disk import CellLock
 from harness.errors import RunFailed, StoreError
 from harness.execution.attempt import Filing, HostMode, Running, RunningCell
-from harness.execution.device_pool import DevicePool
-from harness.execution.devices import ThrottleWatch, nvidia_devices
+from harness.execution.devices import DevicePool, ThrottleWatch, nvidia_devices
 from harness.execution.host import HostDied, Hosts, Key
 from harness.execution.interrupts import Interrupts
 from harness.execution.job import Preparations, cell_job
 from harness.execution.outcome import oom_kill_count, read_result
-from harness.execution.plan import Plan, PlannedCell
+from harness.execution.plan import PlannedCell
 from harness.execution.progress import Reporter, Summary
+from harness.execution.session import Session
 from harness.grid.cell import Cell
 from harness.protocol import EXITED, STARTED, STEP, WINDOW
 from harness.record.entry import Entry
 from harness.record.model import ERRORED, SCORED, Status
 from harness.record.provenance import now, provenance
-from harness.record.store import Store
 
 TICK_S: Final = 0.2
 HOST_DEATHS_ALLOWED: Final = 3
@@ -40,29 +39,47 @@ INTERRUPT_GRACE_S: Final = 10.0
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How to run. Times in seconds; `retries` counts further attempts at an errored cell within this run."""
+    """What the user wishes of a run. `retries` counts further attempts at an errored cell within it.
+
+    After the `deadline`, by the monotonic clock in seconds, no further cell begins.
+    """
 
     host: HostMode = "fork"
-    timeout_s: float = 4 * 3600.0
-    first_step_timeout_s: float = 600.0
-    max_s: float | None = None
+    deadline: float | None = None
     retries: int = 0
     allow_busy: bool = False
 
+    @property
+    def seconds_left(self) -> float | None:
+        """Until the deadline; None where there is none."""
+        return None if self.deadline is None else self.deadline - time.monotonic()
+
 
 class Runner:
-    """Runs the plan's cells that are to do; one instance a run, used from the main thread."""
+    """Runs a session's cells that are to do; one instance a run, used from the main thread.
 
-    def __init__(self, store: Store, plan: Plan, folder: Path, options: RunOptions, reporter: Reporter) -> None:
-        self._store, self._plan, self._options, self._reporter = store, plan, options, reporter
-        self._filing = Filing(store, plan, provenance(folder))
+    `admits` says whether a cell on so many devices may start while so many slots are taken; the plan, where not given.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        options: RunOptions,
+        reporter: Reporter,
+        admits: Callable[[int, int], bool] | None = None,
+    ) -> None:
+        plan = session.plan
+        self._store, self._plan, self._options, self._reporter = session.store, plan, options, reporter
+        self._limits = session.grid.execution
+        self._admits = admits or plan.fits
+        self._filing = Filing(session.store, plan, provenance(session.grid.path.parent))
         self._preparations = Preparations(plan)
         self._devices = DevicePool(options.allow_busy)
         self._throttle = ThrottleWatch()
         self._waiting: list[PlannedCell] = plan.of("to do")
         self._elsewhere: list[PlannedCell] = []  # another harness has them
         self._running: dict[str, Running] = {}
-        self._hosts = Hosts(plan.environments, store.folder / "hosts")
+        self._hosts = Hosts(plan.environments, session.store.folder / "hosts")
         self._session, self._timed = secrets.token_hex(6), 0
         self._host_deaths = 0
         self._tries: dict[str, int] = {}
@@ -128,7 +145,7 @@ class Runner:
         """Whether a cell may start beside what runs; a timing cell is alone, before and after."""
         if any(running.cell and running.cell.planned.cell.timed for running in self._running.values()):
             return False
-        return self._plan.fits(self._plan.slots if cell.timed else cell.devices, taken)
+        return self._admits(self._plan.slots if cell.timed else cell.devices, taken)
 
     def _try_start(self, planned: PlannedCell, key: str) -> bool:
         """Start a cell, or what must come before it; False where it stays in the queue."""
@@ -140,8 +157,10 @@ class Runner:
                 self._start_preparation(planned, key)
             return False
         environment = self._plan.environments[planned.cell.environment]
-        held = [uuid for running in self._running.values() if running.cell for uuid in running.cell.devices]
-        devices = self._devices.free(environment, planned.cell.devices, held, waits=bool(self._running))
+        devices: list[str] | None = []
+        if environment.accelerator == "cuda":
+            held = [uuid for running in self._running.values() if running.cell for uuid in running.cell.devices]
+            devices = self._devices.free(planned.cell.devices, held, waits=bool(self._running))
         if devices is None:
             return False
         taken = self._filing.take(planned)
@@ -258,7 +277,8 @@ class Runner:
     # The clock, interrupts, and the end.
 
     def _check_clock(self) -> None:
-        instant, options = time.monotonic(), self._options
+        instant = time.monotonic()
+        limit_s, first_step_s = 60 * self._limits.timeout_minutes, 60 * self._limits.first_step_timeout_minutes
         self._throttle.sample((r.cell.devices, r.cell.throttled) for r in self._running.values() if r.cell)
         for running in list(self._running.values()):
             spent = instant - running.start
@@ -269,11 +289,10 @@ class Runner:
                 if spent > HOST_START_S and host is not None:
                     host.destroy()  # its death is heard like any other
                 continue
-            if spent > options.timeout_s:
-                self._kill(running, "timeout", f"still running after {options.timeout_s:g} s", signal.SIGKILL)
-            elif running.cell and not running.cell.stepped and spent > options.first_step_timeout_s:
-                message = f"no training step within {options.first_step_timeout_s:g} s"
-                self._kill(running, "timeout", message, signal.SIGKILL)
+            if spent > limit_s:
+                self._kill(running, "timeout", f"still running after {limit_s:g} s", signal.SIGKILL)
+            elif running.cell and not running.cell.stepped and spent > first_step_s:
+                self._kill(running, "timeout", f"no training step within {first_step_s:g} s", signal.SIGKILL)
         if self._interrupts.count and self._interrupted_at is None:
             self._interrupted_at = instant
             for running in list(self._running.values()):
@@ -300,8 +319,8 @@ class Runner:
                 host.kill(running.job_id, number)
 
     def _stopping(self) -> bool:
-        spent = time.monotonic() - self._start
-        self.summary.budget_spent = self._options.max_s is not None and spent > self._options.max_s
+        left = self._options.seconds_left
+        self.summary.budget_spent = left is not None and left < 0
         return self._interrupts.count > 0 or self.summary.budget_spent
 
     def _close(self) -> None:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import RequirementError
 from harness.execution.environment import CURRENT, Environment, probe_environment
 from harness.execution.inputs import Materials
-from harness.execution.packing import choose
-from harness.execution.plan import Packing, Plan, make_plan
+from harness.execution.packing import choose_packing
+from harness.execution.plan import Plan, make_plan
 from harness.execution.require import Requirement, read_requirement, unusable_device
-from harness.execution.run import RunOptions
 from harness.grid.cell import Cell
 from harness.grid.grid import Grid, load_grid
 from harness.grid.select import select
@@ -28,13 +27,22 @@ REQUIRE_VARIABLE = "HARNESS_REQUIRE"
 
 @dataclass(frozen=True)
 class Session:
-    """A grid on this machine: `cells` are the selected ones, `results` what its store has of them."""
+    """A grid on this machine: `cells` are the selected ones, `results` what its store has of them.
+
+    `selection` and `slots` are what the user asked for.
+    """
 
     grid: Grid
     cells: Sequence[Cell]
     store: Store
     results: Results
     plan: Plan
+    selection: Sequence[str] = ()
+    slots: int | None = None
+
+    def reopened(self) -> Session:
+        """The same once more, by what its store has now: the cells of the next look."""
+        return open_session(self.grid.path, self.store.folder.parent, selection=self.selection, slots=self.slots)
 
 
 def open_session(
@@ -63,7 +71,8 @@ def open_session(
     if grid.seed_plan is not None:
         cells = [*_due(grid, cells, store), *(cell for cell in cells if cell.timed)]
     again = ERRORED if retry_errored else ()
-    return session_of(grid, cells, store, slots=slots, again=again, time_again=time_again)
+    session = session_of(grid, cells, store, slots=slots, again=again, time_again=time_again)
+    return replace(session, selection=tuple(selection))
 
 
 def session_of(
@@ -92,20 +101,11 @@ def session_of(
         found.find(cell for cell in cells if cell.environment == label)
     settled = {entry.cell_id for entry in entries}
     entries = store.reconcile(entries, [cell.cell_id for cell in cells if cell.cell_id not in settled])
-    packing = _packing(grid, cells, environments, store, slots) if environments else None
-    results = Results(entries, store, cells)
+    results, packing = Results(entries, store, cells), None
+    if environments:
+        packing = choose_packing(cells, environments, store.folder.parent, grid, slots)
     plan = make_plan(cells, results, environments, materials, packing, again, time_again)
-    return Session(grid, cells, store, results, plan)
-
-
-def _packing(
-    grid: Grid, cells: Sequence[Cell], environments: Mapping[str, Environment], store: Store, slots: int | None
-) -> Packing:
-    """`--slots` before the grid's own number, that before what was measured; what was measured is beside the grids."""
-    place = (cells, environments, store.folder.parent, grid.path)
-    if slots is None and grid.execution.slots != "auto":
-        return choose(*place, grid.execution.slots, "grid")
-    return choose(*place, slots)
+    return Session(grid, cells, store, results, plan, slots=slots)
 
 
 def _due(grid: Grid, cells: Sequence[Cell], store: Store) -> list[Cell]:
@@ -134,19 +134,6 @@ def check_requirements(session: Session) -> None:
         problems += [f"environment {label}: {reason}" for reason in dict.fromkeys(reasons)]
     if problems:
         raise RequirementError("\n".join(problems))
-
-
-def run_options(session: Session, *, host: str, max_hours: float | None, retries: int, allow_busy: bool) -> RunOptions:
-    """The grid's limits and the command's wishes together."""
-    execution = session.grid.execution
-    return RunOptions(
-        host="spawn" if host == "spawn" else "fork",
-        timeout_s=execution.timeout_minutes * 60,
-        first_step_timeout_s=execution.first_step_timeout_minutes * 60,
-        max_s=None if max_hours is None else max_hours * 3600,
-        retries=retries,
-        allow_busy=allow_busy,
-    )
 
 
 def _environment(grid: Grid, label: str) -> Environment:

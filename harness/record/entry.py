@@ -38,6 +38,12 @@ class Entry:
     steps: int | None
     error: str | None
 
+    @property
+    def message(self) -> str:
+        """What went wrong, without the failure's type: `error` is `TYPE: MESSAGE`, and no type has a colon."""
+        kind, _, message = (self.error or "").partition(": ")
+        return message or kind
+
     def to_line(self) -> str:
         """One line of JSON; NaN and infinities as strings, as in records."""
         data = asdict(self)

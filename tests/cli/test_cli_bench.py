@@ -11,6 +11,8 @@ import pytest
 from harness.cli.measure import bench as bench_module
 from harness.errors import RequirementError, RunFailed
 from harness.execution.progress import Summary
+from harness.pipelines import bench as pipeline
+from harness.pipelines import suites as suites_module
 
 Make = Callable[..., Any]
 GRIDS = Path(__file__).resolve().parents[1] / "data" / "grids"
@@ -25,7 +27,7 @@ def project(tmp_path: Path, here: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     for name in ("mrpc", "quickstart"):
         (tmp_path / "benchmarks" / f"{name}.toml").write_text(SKIPPED_ONLY.replace("nothing", name))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(bench_module, "run_looks", lambda session, *_, **__: (session, session_summary))
+    monkeypatch.setattr(pipeline, "run_looks", lambda session, *_, **__: (session, session_summary))
     session_summary = Summary()
     session_summary.statuses["ok"] = 1
     return tmp_path
@@ -65,7 +67,7 @@ def test_a_default_grid_that_is_not_there(
     [([0], 0), ([0, 3], 3), ([3, 5], 5), ([5, 4, 0], 4), ([4, 1], 1), ([1, 2], 2), ([2, 130], 130), ([0, 0], 0)],
 )
 def test_exit_codes_of_several_grids_are_merged(codes: list[int], code: int) -> None:
-    assert bench_module.worst(codes) == bench_module.worst(codes[::-1]) == code
+    assert pipeline.worst(codes) == pipeline.worst(codes[::-1]) == code
 
 
 def test_one_grid_that_cannot_run_does_not_stop_the_others(
@@ -82,7 +84,7 @@ def test_one_grid_that_cannot_run_does_not_stop_the_others(
         found.statuses["skipped"] = 1
         return session, found
 
-    monkeypatch.setattr(bench_module, "run_looks", run)
+    monkeypatch.setattr(pipeline, "run_looks", run)
     code, _, err = harness("bench", "benchmarks/mrpc.toml", "benchmarks/quickstart.toml")
     assert (code, ran) == (4, ["mrpc", "quickstart"])
     assert "error: benchmarks/mrpc.toml: requires CUDA: none" in err
@@ -94,7 +96,7 @@ def test_every_grid_is_read_before_the_first_one_runs(
     harness: Make, fake_machine: Make, environment_of: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake_machine(environment_of())
-    monkeypatch.setattr(bench_module, "run_looks", lambda *_, **__: pytest.fail("ran"))
+    monkeypatch.setattr(pipeline, "run_looks", lambda *_, **__: pytest.fail("ran"))
     Path("bad.toml").write_text(BAD)
     assert harness("bench", "benchmarks/quickstart.toml", "bad.toml")[0] == 2
     code, _, err = harness("bench", "benchmarks/quickstart.toml", "benchmarks/quickstart.toml")
@@ -166,7 +168,7 @@ def test_an_interrupted_grid_leaves_the_suites_out(
 ) -> None:
     stopped = Summary()
     stopped.interrupted = True
-    monkeypatch.setattr(bench_module, "run_looks", lambda session, *_, **__: (session, stopped))
+    monkeypatch.setattr(pipeline, "run_looks", lambda session, *_, **__: (session, stopped))
     assert harness("bench")[0] == 130
     assert suites["asked"] == []
 
@@ -181,7 +183,7 @@ def test_a_folder_without_suites_says_so_in_one_line(harness: Make, fake_machine
 def test_without_pytest_benchmark_the_suites_are_skipped_with_the_reason(
     harness: Make, suites: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bench_module, "missing_packages", lambda: ["pytest-benchmark"])
+    monkeypatch.setattr(suites_module, "find_spec", lambda module: None if module == "pytest_benchmark" else object())
     code, out, _ = harness("bench")
     assert (code, suites["asked"]) == (0, [])
     assert "suites: SKIP: not installed: pytest-benchmark; pip install pytest-benchmark" in out

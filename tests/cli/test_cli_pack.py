@@ -12,6 +12,7 @@ import pytest
 from harness.cli.measure import pack as pack_module
 from harness.cli.measure.pack import packing_text
 from harness.execution.packing import Measurement, Row, measurements
+from harness.pipelines import pack as pipeline
 
 Make = Callable[..., Any]
 SAME = {"loss_sha256": ["a" * 64], "final_sha256": ["b" * 64]}
@@ -99,7 +100,7 @@ def pretended(here: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Measurem
 
     def install(found: Measurement) -> None:
         monkeypatch.setattr(pack_module, "measure", lambda *_, **__: found)
-        monkeypatch.setattr(pack_module, "limit", lambda *_: 3)
+        monkeypatch.setattr(pipeline, "limit", lambda *_: 3)
 
     return install
 

@@ -1,3 +1,5 @@
+"""Devices: which are visible, busy, handed out, slow; busy ones are waited for before they stop a run."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
@@ -8,12 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.errors import RunFailed
+from harness.execution import devices
 from harness.execution.devices import (
     BUSY_MEMORY_MIB,
     BUSY_UTILISATION,
     Device,
+    DevicePool,
     nvidia_devices,
     nvidia_driver,
+    throttle_reasons,
     visible,
 )
 
@@ -190,3 +196,55 @@ def test_a_sliced_board_is_its_slices(nvml: FakeNvml, monkeypatch: pytest.Monkey
     nvml.boards = [{"uuid": "GPU-1", "name": "H100", "total": 81559, "slices": []}]
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
     assert [device.uuid for device in nvidia_devices()] == ["GPU-1"]
+
+
+# Handing out.
+
+IDLE = Device("GPU-a", "H200", 1000, 0, 0)
+BUSY = Device("GPU-b", "H200", 1000, 900_000, 0)
+
+
+@pytest.fixture
+def pool_devices(monkeypatch: pytest.MonkeyPatch) -> list[Device]:
+    found = [IDLE, BUSY]
+    monkeypatch.setattr(devices, "nvidia_devices", lambda: list(found))
+    return found
+
+
+@pytest.mark.usefixtures("pool_devices")
+def test_idle_devices_are_handed_out_and_taken_ones_are_not() -> None:
+    pool = DevicePool(allow_busy=False)
+    assert pool.free(1, [], waits=False) == ["GPU-a"]
+    assert pool.free(1, ["GPU-a"], waits=True) is None
+    assert pool.free(2, [], waits=True) is None
+    assert DevicePool(allow_busy=True).free(2, [], waits=False) == ["GPU-a", "GPU-b"]
+
+
+def test_busy_devices_are_waited_for_and_then_named(pool_devices: list[Device]) -> None:
+    patient = DevicePool(allow_busy=False, patience_s=3600)
+    assert patient.free(1, ["GPU-a"], waits=False) is None
+    pool_devices[1] = replace(BUSY, used_mib=0)
+    assert patient.free(1, ["GPU-a"], waits=False) == ["GPU-b"]
+    pool_devices[1] = BUSY
+    hasty = DevicePool(allow_busy=False, patience_s=0)
+    with pytest.raises(RunFailed, match=r"GPU-b.*900000 MiB in use.*--allow-busy"):
+        hasty.free(1, ["GPU-a"], waits=False)
+
+
+class ThrottledDriver:
+    class NVMLError(Exception):
+        pass
+
+    def nvmlDeviceGetHandleByUUID(self, uuid: str) -> str:
+        return uuid
+
+    def nvmlDeviceGetCurrentClocksThrottleReasons(self, handle: str) -> int:
+        if handle == "GPU-lost":
+            raise self.NVMLError
+        return {"GPU-idle": 0x1, "GPU-hot": 0x40 | 0x4}[handle]
+
+
+def test_throttle_reasons_are_named_and_idling_is_none() -> None:
+    assert throttle_reasons(ThrottledDriver(), "GPU-hot") == ["software power cap", "hardware thermal slowdown"]
+    assert throttle_reasons(ThrottledDriver(), "GPU-idle") == []
+    assert throttle_reasons(ThrottledDriver(), "GPU-lost") == []

@@ -19,6 +19,7 @@ from harness.cli.measure.run import run_session
 from harness.cli.options import AllowBusy, Inconclusive, Json, Junit
 from harness.cli.outputs import hand_out
 from harness.errors import SpecError
+from harness.execution.run import RunOptions
 from harness.execution.session import session_of
 from harness.grid.cell import Cell
 from harness.grid.grid import Grid, load_grid
@@ -131,6 +132,6 @@ def _time_again(grid: Grid, b: SideName, allow_busy: bool, cells: Sequence[Cell]
     labels = (cell.configuration_label for cell in grid.timing_cells() if cell.configuration_id in wanted)
     print(f"timing again before it alarms: {one_line(listed(dict.fromkeys(labels)))}", file=sys.stderr)
     session = session_of(grid, cells, b.store, time_again=True)
-    ran = run_session(session, allow_busy=allow_busy, command=command_line(), to=sys.stderr)
+    ran = run_session(session, RunOptions(allow_busy=allow_busy), command=command_line(), to=sys.stderr)
     if ran.interrupted:
         raise typer.Exit(ran.exit_code)

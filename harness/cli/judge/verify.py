@@ -15,6 +15,7 @@ from harness.cli.measure.run import run_session
 from harness.cli.options import RESULTS, AllowBusy, Json, Junit, ResultsFolder, Select, Slots
 from harness.cli.outputs import hand_out
 from harness.disk import write_files
+from harness.execution.run import RunOptions
 from harness.execution.session import Session
 from harness.grid.select import select as select_cells
 from harness.pipelines.verify import grid_to_verify, verify_cells
@@ -70,7 +71,7 @@ def verify(
 
     def run(session: Session) -> None:
         command, to = f"{command_line()} --reuse", sys.stderr if as_json else sys.stdout
-        if run_session(session, allow_busy=allow_busy, command=command, to=to).interrupted:
+        if run_session(session, RunOptions(allow_busy=allow_busy), command=command, to=to).interrupted:
             raise typer.Exit(130)
 
     cells = select_cells(chosen.cells(), select)

@@ -10,11 +10,10 @@ import typer
 from tabulate import tabulate
 
 from harness.cli.options import RESULTS, AllowBusy, GridFile, Json, ResultsFolder, Select
-from harness.errors import NothingMeasured, SpecError
-from harness.execution.packing import Measurement, keep, limit, measurements
-from harness.execution.packing_rounds import Bench, measure
-from harness.execution.session import Session, check_requirements, open_session, run_options
-from harness.grid.cell import Cell
+from harness.execution.packing import Measurement, keep, measurements
+from harness.execution.run import RunOptions
+from harness.execution.session import check_requirements, open_session
+from harness.pipelines.pack import cell_to_measure, measure
 
 
 def pack(
@@ -43,15 +42,16 @@ def pack(
     measurements(results)  # what cannot be added to is said before the minutes, not after
     session = open_session(grid, results, selection=select)
     check_requirements(session)
-    cell = _cell(session)
-    environment = session.plan.environments[cell.environment]
-    if limit(environment, cell) == 1:
-        raise SpecError(f"{grid}: {cell.label} takes all of this machine; allowed cells of which several run at once")
     to = sys.stderr if as_json else sys.stdout
-    options = run_options(session, host="fork", max_hours=None, retries=0, allow_busy=allow_busy)
-    materials = session.plan.materials[cell.environment]
-    bench = Bench(environment, materials, options, grid.parent, lambda text: print(text, file=to, flush=True))
-    found = measure(cell, bench, steps=steps, most=most, repeats=rounds)
+    found = measure(
+        session,
+        cell_to_measure(session),
+        RunOptions(allow_busy=allow_busy),
+        lambda text: print(text, file=to, flush=True),
+        steps=steps,
+        most=most,
+        repeats=rounds,
+    )
     differences = found.differences()
     spoilt = found.busy and not allow_busy
     kept = None if differences or spoilt else keep(found, results)
@@ -60,18 +60,6 @@ def pack(
         raise typer.Exit(1 if found.repeatable else 3)
     if spoilt:
         raise typer.Exit(3)
-
-
-def _cell(session: Session) -> Cell:
-    """The cell to measure with: the first to do, else the first that is done."""
-    cells = [planned for planned in session.plan.cells if not planned.cell.timed]
-    if not cells:
-        raise SpecError(f"{session.grid.path}: throughput.only: got true; allowed false: timing cells run alone")
-    for state in ("to do", "done"):
-        for planned in cells:
-            if planned.state == state:
-                return planned.cell
-    raise NothingMeasured(f"{session.grid.path}: no cell can run here: {cells[0].reason}")
 
 
 def packing_text(found: Measurement, kept: Path | None) -> str:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TextIO
+from functools import partial
+from typing import Final, TextIO
 
 import typer
 
@@ -25,8 +24,11 @@ from harness.cli.options import (
 )
 from harness.errors import SpecError
 from harness.execution.progress import Summary
-from harness.execution.run import Runner
-from harness.execution.session import Session, check_requirements, open_session, run_options
+from harness.execution.run import Runner, RunOptions
+from harness.execution.session import Session, check_requirements, open_session
+from harness.pipelines.looks import run_looks
+
+OPTIONS: Final = RunOptions()
 
 
 def run(
@@ -45,63 +47,35 @@ def run(
 
     Example: harness run benchmarks/quickstart.toml --select seed=1
     """
+    options = run_options(host, max_hours, retries, allow_busy)
     session = open_session(
         grid, results, selection=select, slots=slots, retry_errored=retry_errored, time_again=time_again
     )
-    _, summary = run_looks(
-        session, results, select, host=host, slots=slots, max_hours=max_hours, retries=retries, allow_busy=allow_busy
-    )
+    _, summary = run_looks(session, partial(run_session, options=options), say)
     raise typer.Exit(summary.exit_code)
 
 
-def run_looks(
-    session: Session,
-    results: Path,
-    select: Sequence[str],
-    *,
-    host: str,
-    slots: int | None,
-    max_hours: float | None,
-    retries: int,
-    allow_busy: bool,
-) -> tuple[Session, Summary]:
-    """Run a session; where its grid plans looks, go on look by look until every configuration is decided.
+def run_options(host: str, max_hours: float | None, retries: int, allow_busy: bool) -> RunOptions:
+    """What the options of a command that runs come to, their time beginning now. Raises SpecError for another host."""
+    if host not in ("fork", "spawn"):
+        raise SpecError(f"--host: got {host!r}; allowed: fork, spawn")
+    deadline = None if max_hours is None else time.monotonic() + max_hours * 3600
+    return RunOptions("spawn" if host == "spawn" else "fork", deadline, retries, allow_busy)
 
-    Returns the last session that ran and what it did. Out of time, with cells left, or interrupted it stops there.
-    """
-    end = None if max_hours is None else time.monotonic() + max_hours * 3600
-    left = max_hours
-    while True:
-        summary = run_session(session, host=host, max_hours=left, retries=retries, allow_busy=allow_busy)
-        if session.grid.seed_plan is None or summary.interrupted or summary.missing or summary.blocked:
-            return session, summary
-        following = open_session(session.grid.path, results, selection=select, slots=slots)
-        due = len(following.plan.of("to do"))
-        if not due:
-            return session, summary
-        left = None if end is None else max(0.0, end - time.monotonic()) / 3600
-        print(f"next look: {due} more cells, of configurations that are not decided yet", flush=True)
-        session = following
+
+def say(text: str) -> None:
+    """Print now: what comes next takes long."""
+    print(text, flush=True)
 
 
 def run_session(
-    session: Session,
-    *,
-    host: str = "fork",
-    max_hours: float | None = None,
-    retries: int = 0,
-    allow_busy: bool = False,
-    command: str | None = None,
-    to: TextIO | None = None,
+    session: Session, options: RunOptions = OPTIONS, *, command: str | None = None, to: TextIO | None = None
 ) -> Summary:
     """Check the requirements, run, and say what happened; `command` is what goes on with what is still to do."""
-    if host not in ("fork", "spawn"):
-        raise SpecError(f"--host: got {host!r}; allowed: fork, spawn")
     check_requirements(session)
-    options = run_options(session, host=host, max_hours=max_hours, retries=retries, allow_busy=allow_busy)
     told = reporter(to)
     try:
-        summary = Runner(session.store, session.plan, session.grid.path.parent, options, told).run()
+        summary = Runner(session, options, told).run()
     finally:
         told.close()
     print(summary_text(summary, command or f"harness run {session.grid.path}"), file=to)

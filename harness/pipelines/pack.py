@@ -1,21 +1,21 @@
-"""The rounds of a packing's measurement: short copies of one cell, so many at a time, there and back again."""
+"""What `harness pack` does: short copies of one cell, so many at a time, round by round, there and back again."""
 
 from __future__ import annotations
 
 import os
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from harness.errors import RunFailed
-from harness.execution.environment import Environment
-from harness.execution.inputs import Materials
+from harness.errors import NothingMeasured, RunFailed, SpecError
 from harness.execution.packing import Measurement, Row, limit, machine_of
-from harness.execution.plan import Plan, PlannedCell
+from harness.execution.plan import Plan, PlannedCell, threads_each
+from harness.execution.progress import Reporter
 from harness.execution.run import Runner, RunOptions
+from harness.execution.session import Session
 from harness.grid.arguments import default_of
 from harness.grid.cell import Cell
 from harness.protocol import processor_seconds
@@ -60,26 +60,26 @@ def schedule(pairs: Sequence[tuple[int, int]], repeats: int) -> list[Round]:
     The same number of cells in each, but where more than 3 run at once: then two of them after another.
     """
     passes = [pairs if number % 2 == 0 else pairs[::-1] for number in range(repeats)]
-    return [Round(n, threads, n * max(2, -(-6 // n))) for one in passes for n, threads in one]
+    return [Round(n, threads, n * max(2, -(-6 // n))) for each in passes for n, threads in each]
 
 
 @dataclass
-class Rounds:
-    """Hears of a run's cells and says when the next may start: round after round, each with its own number at once."""
+class Rounds(Reporter):
+    """Says when a run's next cell may start, and times round after round, each with its own number at once."""
 
     rounds: Sequence[Round]
-    told: Callable[[str], None]
+    say: Callable[[str], None]
     current: int = 0
     started: int = 0
     began: float = 0.0
     began_first: float = 0.0
 
-    def admits(self, taken: int, devices: int) -> bool:
+    def admits(self, devices: int, taken: int) -> bool:
         """Whether one more cell of the current round may start beside those that have taken so many slots."""
         if self.current == len(self.rounds):
             return False
-        one = self.rounds[self.current]
-        return self.started < one.cells and taken < one.at_once * devices
+        now_running = self.rounds[self.current]
+        return self.started < now_running.cells and taken < now_running.at_once * devices
 
     def cell_started(self, cell: Cell, attempt: int) -> None:
         """The round's clock starts with its first cell."""
@@ -90,83 +90,46 @@ class Rounds:
 
     def cell_finished(self, cell: Cell, entry: Entry) -> None:
         """The round's clock stops with its last cell, and the next round begins."""
-        one = self.rounds[self.current]
-        one.entries.append(entry)
-        if len(one.entries) < one.cells:
+        ending = self.rounds[self.current]
+        ending.entries.append(entry)
+        if len(ending.entries) < ending.cells:
             return
-        one.seconds = time.monotonic() - self.began
+        ending.seconds = time.monotonic() - self.began
         if self.current:
-            self.told(
-                f"round {self.current} of {len(self.rounds) - 1}: {one.at_once} at a time, {one.threads} "
-                f"thread{'s' * (one.threads > 1)} each: {one.cells} cells in {one.seconds:.1f} s"
+            self.say(
+                f"round {self.current} of {len(self.rounds) - 1}: {ending.at_once} at a time, "
+                f"{threads_each(ending.threads)}: {ending.cells} cells in {ending.seconds:.1f} s"
             )
         self.current, self.started = self.current + 1, 0
 
-    def run_started(self, plan: Plan) -> None:
-        """Nothing is said."""
-
     def preparing(self, what: str) -> None:
         """It may take a while."""
-        self.told(f"preparing {what}")
+        self.say(f"preparing {what}")
 
     def note(self, text: str) -> None:
         """It is passed on."""
-        self.told(text)
-
-    def cell_event(self, cell: Cell, event: Mapping[str, Any]) -> None:
-        """Nothing is said."""
-
-    def run_finished(self, summary: Any) -> None:
-        """Nothing is said."""
+        self.say(text)
 
 
-@dataclass(frozen=True)
-class _RoundsPlan(Plan):
-    """A plan whose cells start as their rounds say, on a host that stays warm from the first to the last."""
+def cell_to_measure(session: Session) -> Cell:
+    """The cell to measure with: the first to do, else the first that is done.
 
-    rounds: Rounds = field(default_factory=lambda: Rounds([], print))
-
-    def fits(self, devices: int, taken: int) -> bool:
-        return self.rounds.admits(taken, devices)
-
-
-@dataclass(frozen=True)
-class Bench:
-    """Where and how cells are run for a measurement; `folder` is the grid's."""
-
-    environment: Environment
-    materials: Materials
-    options: RunOptions
-    folder: Path
-    told: Callable[[str], None]
-
-    def run(self, cell: Cell, rounds: Sequence[Round], store: Store) -> float:
-        """Run short copies of a cell round by round; returns the seconds until the first of them could begin.
-
-        Raises
-        ------
-        RunFailed
-            Where a cell errored: what it did instead of training is not worth timing.
-        KeyboardInterrupt
-            Where the user ended it.
-        """
-        cells = [replace(cell, threads=one.threads) for one in rounds for _ in range(one.cells)]
-        planned = [PlannedCell(replace(c, repeat=n), "to do") for n, c in enumerate(cells, start=1)]
-        slots = max(one.at_once for one in rounds) * cell.devices
-        heard, label = Rounds(rounds, self.told), cell.environment
-        plan = _RoundsPlan(planned, {label: self.environment}, {label: self.materials}, slots, rounds=heard)
-        began = time.monotonic()
-        summary = Runner(store, plan, self.folder, self.options, heard).run()
-        if summary.interrupted:
-            raise KeyboardInterrupt
-        for reason in summary.blocked:
-            raise RunFailed(f"{cell.label}: {reason}")
-        for one in rounds:
-            for entry in one.entries:
-                if entry.status not in SCORED:
-                    raise RunFailed(f"{cell.label}, {one.at_once} at a time: {entry.error} (--most tries fewer)")
-        first = rounds[0].entries[0].seconds["total"]
-        return heard.began_first - began + rounds[0].seconds - first
+    Raises
+    ------
+    SpecError, NothingMeasured
+        Where the grid only times, where a cell takes all of the machine, where none can run here.
+    """
+    path, planned = session.grid.path, [each for each in session.plan.cells if not each.cell.timed]
+    if not planned:
+        raise SpecError(f"{path}: throughput.only: got true; allowed false: timing cells run alone")
+    able = [each.cell for state in ("to do", "done") for each in planned if each.state == state]
+    if not able:
+        raise NothingMeasured(f"{path}: no cell can run here: {planned[0].reason}")
+    if limit(session.plan.environments[able[0].environment], able[0]) == 1:
+        raise SpecError(
+            f"{path}: {able[0].label} takes all of this machine; allowed cells of which several run at once"
+        )
+    return able[0]
 
 
 def short_cell(cell: Cell, steps: int) -> Cell:
@@ -175,13 +138,72 @@ def short_cell(cell: Cell, steps: int) -> Cell:
     return replace(cell, recipe=recipe, head_seeding="seeded", resume_at=0, repeat=1, timing=None)
 
 
-def measure(cell: Cell, bench: Bench, *, steps: int | None, most: int | None, repeats: int) -> Measurement:
+@dataclass(frozen=True)
+class PackTrial:
+    """Runs short copies of a cell of a session, in stores of their own."""
+
+    session: Session
+    cell: Cell
+    options: RunOptions
+    say: Callable[[str], None]
+
+    def run(self, steps: int, rounds: Sequence[Round], store: Store) -> float:
+        """Run copies of so many steps round by round; returns the seconds until the first of them could begin.
+
+        Raises
+        ------
+        RunFailed
+            Where a cell errored: what it did instead of training is not worth timing.
+        KeyboardInterrupt
+            Where the user ended it.
+        """
+        cell, plan = short_cell(self.cell, steps), self.session.plan
+        copies = [replace(cell, threads=each.threads) for each in rounds for _ in range(each.cells)]
+        planned = [PlannedCell(replace(copy, repeat=n), "to do") for n, copy in enumerate(copies, start=1)]
+        slots = max(each.at_once for each in rounds) * cell.devices
+        # One plan, so that the host stays warm from the first round to the last.
+        plan = Plan(planned, plan.environments, plan.materials, slots)
+        session, timed = replace(self.session, store=store, plan=plan), Rounds(rounds, self.say)
+        began = time.monotonic()
+        summary = Runner(session, self.options, timed, timed.admits).run()
+        if summary.interrupted:
+            raise KeyboardInterrupt
+        for reason in summary.blocked:
+            raise RunFailed(f"{cell.label}: {reason}")
+        for each in rounds:
+            for entry in each.entries:
+                if entry.status not in SCORED:
+                    raise RunFailed(f"{cell.label}, {each.at_once} at a time: {entry.error} (--most tries fewer)")
+        first = rounds[0].entries[0].seconds["total"]
+        return timed.began_first - began + rounds[0].seconds - first
+
+    def steps(self, cells: int, store: Store) -> int:
+        """Optimizer steps that take a few seconds, found by one cell more; `cells` are to follow."""
+        first = Round(1, self.cell.threads, 1)
+        self.run(TRIAL_STEPS, [first], store)
+        seconds = first.entries[0].seconds
+        steps = max(5, min(500, round(TRAIN_S / (seconds["train"] / TRIAL_STEPS))))
+        each = seconds["total"] + (steps / TRIAL_STEPS - 1) * seconds["train"]
+        self.say(f"{cells} cells of {steps} steps, each some {each:.0f} s where it is alone")
+        return steps
+
+
+def measure(
+    session: Session,
+    cell: Cell,
+    options: RunOptions,
+    say: Callable[[str], None],
+    *,
+    steps: int | None,
+    most: int | None,
+    repeats: int,
+) -> Measurement:
     """Measure how many cells at once give the most cells an hour, with short copies of one cell.
 
     Parameters
     ----------
     steps
-        Optimizer steps of each; None: as many as take a few seconds, found by one cell more.
+        Optimizer steps of each; None: as many as take a few seconds.
     most
         The most cells at once that are tried, where fewer than the machine can take.
     repeats
@@ -190,29 +212,21 @@ def measure(cell: Cell, bench: Bench, *, steps: int | None, most: int | None, re
     Raises
     ------
     RunFailed, KeyboardInterrupt
-        As :meth:`Bench.run`.
+        As :meth:`PackTrial.run`.
     """
-    environment = bench.environment
+    environment = session.plan.environments[cell.environment]
     cores = environment.cores if environment.accelerator == "cpu" and cell.devices == 1 else None
     top = limit(environment, cell)
     pairs = arms(min(most or top, top), cell.threads, cores)
     rounds = [Round(1, cell.threads, 1), *schedule(pairs, repeats)]
     with tempfile.TemporaryDirectory(prefix="finetune-harness-") as scratch:
+        trial, store = PackTrial(session, cell, options, say), Store(Path(scratch), "packing")
         if steps is None:
-            trial = Round(1, cell.threads, 1)
-            bench.run(short_cell(cell, TRIAL_STEPS), [trial], Store(Path(scratch), "trial"))
-            seconds = trial.entries[0].seconds
-            steps = max(5, min(500, round(TRAIN_S / (seconds["train"] / TRIAL_STEPS))))
-            each = seconds["total"] + (steps / TRIAL_STEPS - 1) * seconds["train"]
-            count = sum(one.cells for one in rounds)
-            bench.told(f"{count} cells of {steps} steps, each some {each:.0f} s where it is alone")
-        store = Store(Path(scratch), "packing")
-        short = short_cell(cell, steps)
+            steps = trial.steps(sum(each.cells for each in rounds), Store(Path(scratch), "trial"))
         before = _clocks()
-        start_s = bench.run(short, rounds, store)
+        start_s = trial.run(steps, rounds, store)
         others = _others(before, _clocks())
-        rows = [_row([one for one in rounds[1:] if (one.at_once, one.threads) == pair], store) for pair in pairs]
-    batch = short.recipe.get(BATCH, default_of(BATCH))
+        rows = [_row([each for each in rounds[1:] if (each.at_once, each.threads) == pair], store) for pair in pairs]
     return Measurement(
         machine=machine_of(environment),
         label=cell.configuration_label,
@@ -221,7 +235,7 @@ def measure(cell: Cell, bench: Bench, *, steps: int | None, most: int | None, re
         precision=cell.precision,
         devices=cell.devices,
         threads=cell.threads,
-        batch_size=batch,
+        batch_size=cell.recipe.get(BATCH, default_of(BATCH)),
         steps=steps,
         date=now(),
         others_cores=others,
@@ -250,8 +264,8 @@ def _others(before: tuple[float, float, float | None], after: tuple[float, float
 
 def _row(rounds: Sequence[Round], store: Store) -> Row:
     found: dict[str, set[str]] = {name: set() for name in HASHES}
-    for one in rounds:
-        for entry in one.entries:
+    for each in rounds:
+        for entry in each.entries:
             observed = store.record(entry).observed
             fingerprint = observed.fingerprint if observed else None
             for name, digests in found.items():
@@ -260,6 +274,6 @@ def _row(rounds: Sequence[Round], store: Store) -> Row:
         at_once=rounds[0].at_once,
         threads=rounds[0].threads,
         cells=rounds[0].cells,
-        seconds=[round(one.seconds, 3) for one in rounds],
+        seconds=[round(each.seconds, 3) for each in rounds],
         hashes={name: sorted(digests) for name, digests in found.items()},
     )

@@ -53,9 +53,12 @@ def find_suites(project: Path) -> list[Path]:
     return sorted((project / FOLDER).glob(PATTERN))
 
 
-def missing_packages() -> list[str]:
-    """What the suites need and this interpreter does not have."""
-    return [package for module, package in NEEDED.items() if find_spec(module) is None]
+def left_out(project: Path) -> str | None:
+    """Why the suites of a project are not run here; None where they can be."""
+    if not find_suites(project):
+        return f"no {FOLDER}/{PATTERN} here: none is run"
+    missing = [package for module, package in NEEDED.items() if find_spec(module) is None]
+    return f"SKIP: not installed: {', '.join(missing)}; pip install {' '.join(missing)}" if missing else None
 
 
 def command(results: Path) -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.execution import suites
+from harness.pipelines import suites
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSES = """
@@ -101,10 +101,12 @@ def test_the_projects_own_suites_honour_it() -> None:
     assert "out of time before test_ten_times_as_many_records" in done.stdout
 
 
-def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert suites.missing_packages() == []
+def test_missing_packages_are_named(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert suites.left_out(project) == "no benchmarks/test_*.py here: none is run"
+    write(project, "")
+    assert suites.left_out(project) is None
     monkeypatch.setattr(suites, "find_spec", lambda module: None if module == "pytest_benchmark" else object())
-    assert suites.missing_packages() == ["pytest-benchmark"]
+    assert suites.left_out(project) == "SKIP: not installed: pytest-benchmark; pip install pytest-benchmark"
 
 
 WAITS = """
@@ -120,7 +122,7 @@ def test_waits():
 RUN = """
 import sys
 from pathlib import Path
-from harness.execution.suites import run_suites
+from harness.pipelines.suites import run_suites
 sys.exit(run_suites(Path(), Path("results")))
 """
 

@@ -1,0 +1,127 @@
+"""What `harness bench` does: run grids one after the other, report and judge each; what stops one stops no other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from harness.checks.scores.judge import judge_grid
+from harness.checks.verdict import Verdict, exit_code
+from harness.errors import HarnessError, RequirementError, SpecError
+from harness.execution.environment import Environment
+from harness.execution.progress import Summary
+from harness.execution.require import unusable_device
+from harness.execution.session import Session
+from harness.grid.grid import load_grid
+from harness.grid.select import select
+from harness.pipelines.doctor import grid_problems
+from harness.pipelines.looks import run_looks
+from harness.record.provenance import today
+from harness.record.results import Results
+
+DEFAULT_GRIDS: Final = {"cuda": Path("benchmarks/mrpc.toml"), "cpu": Path("benchmarks/quickstart.toml")}
+EXIT_ORDER: Final = (130, 2, 1, 4, 5, 3, 0)
+
+
+@dataclass(frozen=True)
+class GridOutcome:
+    """What became of a grid: its run, where its report is, its verdicts where it asks for some; or what stopped it."""
+
+    grid: Path
+    summary: Summary | None = None
+    report: Path | None = None
+    verdicts: Sequence[Verdict] | None = None
+    error: HarnessError | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """That of the error, else the worst of the run's and the verdicts'."""
+        codes = [self.error.exit_code] if self.error else []
+        codes += [self.summary.exit_code] if self.summary else []
+        codes += [] if self.verdicts is None else [exit_code(self.verdicts)]
+        return worst(codes)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """How grids are benched: opened, run (a look of them at a time), their report written; `say` tells what is next."""
+
+    opened: Callable[[Path], Session]
+    run: Callable[[Session], Summary]
+    report: Callable[[Session], Path | None]
+    say: Callable[[str], None]
+
+    def grids(self, paths: Sequence[Path]) -> Iterator[GridOutcome]:
+        """Bench grids, one after the other, until the user interrupts.
+
+        Raises
+        ------
+        SpecError
+            For a wish that no grid can meet; any other error is the outcome of its grid: a night is worth running.
+        """
+        for path in paths:
+            try:
+                outcome = self.grid(path)
+            except SpecError:
+                raise
+            except HarnessError as error:
+                outcome = GridOutcome(path, error=error)
+            yield outcome
+            if outcome.summary is not None and outcome.summary.interrupted:
+                return
+
+    def grid(self, path: Path) -> GridOutcome:
+        """Run one grid, report and judge it. Raises HarnessError, for unmet requirements with what is in the way."""
+        session = self.opened(path)
+        try:
+            session, summary = run_looks(session, self.run, self.say)
+        except RequirementError as error:
+            raise RequirementError(f"{error}\n\n{grid_problems(session)}") from error
+        return GridOutcome(path, summary, self.report(session), verdicts_of(session))
+
+
+def verdicts_of(session: Session) -> Sequence[Verdict] | None:
+    """Judge a grid that asks for it and has something to judge; else None."""
+    grid = session.grid
+    results = Results.of(grid, session.store, select(grid.cells(), session.selection))
+    if (grid.quality is None and not grid.reference) or not results.entries:
+        return None
+    return judge_grid(grid, results, today())
+
+
+def worst(codes: Sequence[int]) -> int:
+    """The exit code that stands for several: the first in the README's order."""
+    return min(codes, key=EXIT_ORDER.index)
+
+
+def check_together(grids: Sequence[Path]) -> None:
+    """Read every grid before the first one runs for hours; two of one name would share their results.
+
+    Raises
+    ------
+    SpecError
+        For the first grid that cannot be meant, or a name used twice.
+    """
+    seen: dict[str, Path] = {}
+    for path in grids:
+        name = load_grid(path).name
+        if name in seen:
+            raise SpecError(f"{path}: name: got {name!r}, which {seen[name]} has too; allowed a name of its own")
+        seen[name] = path
+
+
+def default_grid(environment: Environment) -> Path:
+    """The grid for this machine.
+
+    Raises
+    ------
+    RequirementError
+        For a GPU that torch cannot use: never a quiet fall back.
+    """
+    problem = unusable_device(environment)
+    if problem:
+        hint = "(name a grid to run it on the CPU all the same, with CUDA_VISIBLE_DEVICES= set)"
+        raise RequirementError(f"{problem}\n{hint}")
+    return DEFAULT_GRIDS[environment.accelerator]

@@ -1,0 +1,79 @@
+"""What `harness doctor` knows: what a machine is, and what stands between it and a grid."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any, Final
+
+from harness.errors import RequirementError
+from harness.execution.environment import Environment
+from harness.execution.require import device_count, no_cuda_reason, read_requirement, unusable_device
+from harness.execution.session import REQUIRE_VARIABLE, Session, check_requirements
+from harness.protocol import SUBJECT
+
+NEEDED_GIB: Final = 2.0
+
+
+def machine_facts(environment: Environment, results: Path) -> dict[str, Any]:
+    """What the machine is and has; `problems` are those that no grid could live with."""
+    torch = environment.torch
+    cuda = environment.accelerator == "cuda"
+    existing = next(folder for folder in [results.absolute(), *results.absolute().parents] if folder.exists())
+    free = shutil.disk_usage(existing).free / 2**30
+    problems = [problem] if (problem := unusable_device(environment)) else []
+    problems += read_requirement(os.environ.get(REQUIRE_VARIABLE, "")).unmet(environment)
+    if free < NEEDED_GIB:
+        problems.append(f"{free:.1f} GiB free for results at {existing} (wants {NEEDED_GIB:g})")
+    if not os.access(existing, os.W_OK):
+        problems.append(f"{existing} cannot be written; choose another place with --results")
+    return {
+        "python": environment.facts["python"],
+        "packages": {name: environment.packages.get(name) for name in SUBJECT},
+        "machine": environment.facts.get("machine"),
+        "accelerator": environment.accelerator if cuda else f"none: {no_cuda_reason(environment)}",
+        "devices": [
+            {"uuid": d.uuid, "name": d.name, "memory_mib": d.memory_mib, "busy": d.busy} for d in environment.devices
+        ],
+        "device_count": device_count(environment),
+        "precisions": {
+            "fp32": True,
+            "tf32": cuda and all(d["capability"][0] >= 8 for d in torch.get("devices", [])),
+            "fp16": cuda,
+            "bf16": bool(torch.get("cuda_bf16") if cuda else torch.get("cpu_bf16")),
+        },
+        "disk_free_gib": round(free, 1),
+        "environment_id": environment.environment_id,
+        "problems": problems,
+    }
+
+
+def grid_facts(session: Session) -> dict[str, Any]:
+    """What stands between a grid and this machine."""
+    problems = []
+    try:
+        check_requirements(session)
+    except RequirementError as error:
+        problems += str(error).splitlines()
+    blocked = {planned.reason or "" for planned in session.plan.of("blocked")}
+    return {
+        "file": str(session.grid.path),
+        "materials": {
+            name: place for found in session.plan.materials.values() for name, place in found.found().items()
+        },
+        "can_run": len(session.plan.of("to do")) + len(session.plan.of("done")),
+        "skipped": dict(Counter(planned.reason or "" for planned in session.plan.of("skip"))),
+        "problems": [*problems, *sorted(blocked)],
+    }
+
+
+def grid_problems(session: Session) -> str:
+    """What the doctor says of one grid."""
+    facts = grid_facts(session)
+    lines = [f"{facts['file']}: {facts['can_run']} of {len(session.cells)} cells can run here"]
+    lines += [f"  {name}: {place}" for name, place in facts["materials"].items()]
+    lines += [f"  skipped, {count} cells: {reason}" for reason, count in facts["skipped"].items()]
+    lines += [f"  problem: {problem}" for problem in facts["problems"]]
+    return "\n".join(lines)
