@@ -16,7 +16,7 @@ STEP: Final = 0.25
 """About one example of 408."""
 
 
-def automatic(sd: float | None, metric: str = "accuracy", default: Mapping[str, float] = DEFAULT) -> float:
+def automatic(sd: float | None, metric: str = "accuracy") -> float:
     """The margin that a reference's own spread suggests: 2.4 sd to the nearest 0.25 points, at least 0.25.
 
     Without a spread (None) the default of the metric: accuracy 2.5, F1 1.75.
@@ -27,9 +27,9 @@ def automatic(sd: float | None, metric: str = "accuracy", default: Mapping[str, 
         Where the sd is negative or not finite, or the metric has no default.
     """
     if sd is None:
-        if metric not in default:
-            raise ValueError(f"metric: {metric!r} has no default margin (allowed: {', '.join(sorted(default))})")
-        return default[metric]
+        if metric not in DEFAULT:
+            raise ValueError(f"metric: {metric!r} has no default margin (allowed: {', '.join(sorted(DEFAULT))})")
+        return DEFAULT[metric]
     if not (math.isfinite(sd) and sd >= 0):
         raise ValueError(f"sd: {sd} (allowed: 0 or more)")
     return max(STEP, STEP * math.floor(2.4 * sd / STEP + 0.5))

@@ -14,7 +14,6 @@ CALIBRATED: Final[Mapping[tuple[int, ...], float]] = {
 """The nominal alpha of every look that keeps the whole at .05, by simulation with own degrees of freedom."""
 
 WHOLE: Final = 0.05
-CAP: Final = 10
 
 
 def nominal_alpha(looks: tuple[int, ...], family: int = 1, alpha: float = WHOLE) -> float:
