@@ -219,14 +219,6 @@ class Results:
         every = [self.record(entry) for entry in self.entries if not entry.metrics]
         return [record for record in every if record.asked.timing]
 
-    def untimed(self, rated: Collection[str]) -> list[Record]:
-        """The last attempt at each timed configuration that is not among those `rated`."""
-        last: dict[str, Record] = {}
-        for record in sorted(self.timings, key=lambda one: one.started):
-            if record.configuration_id not in rated:
-                last[record.configuration_id] = record
-        return list(last.values())
-
 
 def _sample(place: PlaceHistory) -> Entry:
     every = [entry for part in (place.older, place.tries) for attempts in part.values() for entry in attempts]

@@ -122,7 +122,7 @@ class _Labels:
         namer: Namer,
         known: Sequence[Environment],
     ) -> None:
-        self._places, self._namer = places, namer
+        self._places = places
         self._planned = {one.configuration_id: number for number, one in reversed([*enumerate(configurations)])}
         self._base = {key: namer.label(axes) for key, axes in places.items()}
         self._environments = {one.environment_id: (number, one.name) for number, one in enumerate(known)}
