@@ -236,8 +236,8 @@ class Pair:
         same_place = self.old.environment_id == self.new.environment_id and not self.environment_changes()
         if same_place and departures(self.couples):
             yield Fact.of("environment.same")
-        if estimate := self.estimate("f1"):
-            low, high = (None if self.identical else decide(estimate, Rule(PARITY)).ci90) or (None, None)
+        if not self.identical and (estimate := self.estimate("f1")):
+            low, high = decide(estimate, Rule(PARITY)).ci90 or (None, None)
             yield Fact.of("f1.difference", difference=estimate.difference, low=low, high=high)
         if not self.by_seed:
             yield Fact.of("seeds.unpaired")

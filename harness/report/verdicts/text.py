@@ -31,6 +31,7 @@ from harness.report.verdicts.words import (
     full_stop,
     grouped,
     head_lines,
+    identity,
     level_text,
     metric_name,
     ordered,
@@ -109,7 +110,7 @@ def facts(verdict: Verdict, *, runs: bool = True) -> list[str]:
     failed, why, label = v.outcome != "PASS", reason(v), d.label if d else ""
     lines = [sentence(v), why] if failed and d else []
     lines += ["" if label in why and failed else label, remainder(v), level_text(v)]
-    lines = [full_stop(clean(line, LIMIT)) for line in lines if line]
+    lines = [full_stop(clean(line, LIMIT)) for line in [identity(v), *lines] if line]
     if failed:
         lines += _runs(v) if runs else []
         lines += [full_stop(clean(text, LIMIT)) for text in [outlook(v)] if text]

@@ -52,6 +52,7 @@ _NOUNS: Final[Mapping[Kind, str]] = {
 _PLAIN: Final = "speed.interval"
 """The reason of a speed that passes by its interval alone, which its row shows."""
 
+_IDENTICAL: Final = frozenset({"runs.identical", "runs.identical_at"})
 _SEPARATOR: Final = " · "
 """What stands between the parts of a configuration's label (`grid.cell.configuration_label`)."""
 
@@ -197,6 +198,14 @@ def sentence(verdict: Verdict) -> str:
 def reason(verdict: Verdict) -> str:
     """What the reason says beyond the sentence."""
     return "" if decision_of(verdict) is None else say(verdict.reason)
+
+
+def identity(verdict: Verdict) -> str:
+    """`equal bit for bit at all 5 seeds`: what makes a PASS whatever its numbers; else empty."""
+    because = verdict.reason.values.get("because")
+    if verdict.outcome != "PASS" or decision_of(verdict) is None or not isinstance(because, Fact):
+        return ""
+    return say(because) if because.code in _IDENTICAL else ""
 
 
 def outlook(verdict: Verdict) -> str:
