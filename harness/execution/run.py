@@ -89,7 +89,7 @@ class Runner:
     def run(self) -> Summary:
         """Run to the end, an interrupt or the budget; every attempt has its record when this returns."""
         self._reporter.run_started(self._plan)
-        with self._interrupts:
+        with self._interrupts.heard():
             try:
                 for planned in self._plan.of("skip"):
                     self._filing.skip(planned)

@@ -94,7 +94,7 @@ def run_suites(project: Path, results: Path, seconds_left: float | None = None) 
         results.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"{results}: cannot make the folder: {error.strerror or error}") from error
-    with Interrupts() as interrupts:
+    with Interrupts().heard() as interrupts:
         try:
             process = subprocess.Popen(
                 command(results), cwd=project, env=variables, stdin=subprocess.DEVNULL, process_group=0
