@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.execution.plan import Plan
-from harness.execution.progress import Reporter, Summary
+from harness.execution.progress import Reporter
 from harness.grid.cell import Cell
 from harness.protocol import EVALUATED, PREDICTING, STEP, TRAINING
 from harness.record.entry import Entry
@@ -147,9 +147,6 @@ class LiveReporter(Reporter):
         line = Text(f"{cell.label}: ")
         line.append(outcome_text(entry), style=STYLES.get(entry.status, "red"))
         self._console.print(line)
-
-    def run_finished(self, summary: Summary) -> None:
-        self.close()
 
     def close(self) -> None:
         """Give the terminal back, cursor and all; needed after an error too."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from harness.disk import CellLock
 from harness.errors import StoreError
-from harness.execution.devices import Energy
+from harness.execution.devices import HeldDevices
 from harness.execution.outcome import (
-    Identity,
+    Heading,
     death,
     disk_trouble,
     failed_record,
@@ -27,8 +27,6 @@ from harness.record.model import Provenance, Status
 from harness.record.provenance import now
 from harness.record.results import Results
 from harness.record.store import Attempt, Store
-
-HostMode = Literal["fork", "spawn"]
 
 
 class Filing:
@@ -61,7 +59,7 @@ class Filing:
 
     def begin(self, planned: PlannedCell) -> Attempt:
         """Open the next attempt; the caller holds the cell's lock."""
-        return self._store.begin(planned.cell.cell_id, self._identity(planned).environment_id)
+        return self._store.begin(planned.cell.cell_id, self._ids(planned)[0])
 
     def finish(self, running: Running, cell: RunningCell, status: int, result: Mapping[str, Any] | None) -> Entry:
         """File how an attempt ended and give its lock back; `status` as from `os.waitstatus_to_exitcode`.
@@ -71,25 +69,24 @@ class Filing:
         StoreError
             Where the record cannot be written, or the child could not write its results.
         """
-        planned, attempt = cell.planned, cell.attempt
-        filed = (planned.cell, self._identity(planned), attempt, running.started)
+        attempt = cell.attempt
+        heading = self._heading(cell.planned, attempt, running.started)
         trouble = disk_trouble(status, result)
         # A verdict may have crossed a result on its way: what was finished by then counts.
         came_first = result is not None and (running.verdict is None or result["status"] in (OK, NONFINITE))
         try:
             if trouble is not None:
-                record = failed_record(*filed, "killed", trouble)
+                record = failed_record(heading, "killed", trouble)
             elif result is not None and came_first and "died" in result:
                 gone = result["died"]
                 death_of_rank, words = death(gone["status"], oom_kill_count() - running.oom_kills)
-                record = failed_record(*filed, death_of_rank, f"rank {gone['rank']}: {words}")
+                record = failed_record(heading, death_of_rank, f"rank {gone['rank']}: {words}")
             elif result is not None and came_first:
-                host: HostMode = "spawn" if running.spawned else "fork"
-                record = finished_record(*filed, result, host, cell.busy, cell.throttled, cell.energy.joules)
+                record = finished_record(heading, result, "spawn" if running.spawned else "fork", cell.devices)
             else:
                 ended, words = running.verdict or death(status, oom_kill_count() - running.oom_kills)
-                behind = laggards(attempt.folder, planned.cell.devices) if ended == "timeout" else ""
-                record = failed_record(*filed, ended, f"{words}; {behind}" if behind else words)
+                behind = laggards(attempt.folder, cell.planned.cell.devices) if ended == "timeout" else ""
+                record = failed_record(heading, ended, f"{words}; {behind}" if behind else words)
             entry = self._store.write(record, attempt)
         finally:
             cell.lock.release()
@@ -101,57 +98,57 @@ class Filing:
 
     def skip(self, planned: PlannedCell) -> None:
         """A skipped cell leaves a record with its reason; the same reason twice leaves one."""
-        identity, reason = self._identity(planned), planned.reason or ""
-        lock = self._store.lock(planned.cell.cell_id)
+        cell, reason = planned.cell, planned.reason or ""
+        environment_id, _ = self._ids(planned)
+        lock = self._store.lock(cell.cell_id)
         if lock is None:
             return
         try:
-            here = [e for e in self._store.adopt(planned.cell.cell_id) if e.environment_id == identity.environment_id]
+            here = [entry for entry in self._store.adopt(cell.cell_id) if entry.environment_id == environment_id]
             if here and here[-1].status == "skipped":
                 failure = self._store.record(here[-1]).failure
                 if failure is not None and failure.message == reason:
                     return
             attempt = self.begin(planned)
-            self._store.write(failed_record(planned.cell, identity, attempt, now(), "skipped", reason), attempt)
+            self._store.write(failed_record(self._heading(planned, attempt, now()), "skipped", reason), attempt)
         finally:
             lock.release()
 
     def _settled(self, planned: PlannedCell) -> Entry | None:
         """A final record that neither the plan nor this run knows of; files the attempts that have no record."""
-        cell, identity = planned.cell, self._identity(planned)
+        cell = planned.cell
         for attempt in self._store.unfinished(cell.cell_id):
-            # An attempt of another environment is of other contents too, for all that is known.
-            here = attempt.folder.parent.name
-            owner = identity
-            if here != identity.environment_id:
-                owner = replace(identity, environment_id=here, content_id=None)
+            heading, here = self._heading(planned, attempt, now()), attempt.folder.parent.name
+            if here != heading.environment_id:
+                # An attempt of another environment is of other contents too, for all that is known.
+                heading = replace(heading, environment_id=here, content_id=None)
             message = "the harness was killed while this attempt ran"
-            self._store.write(failed_record(cell, owner, attempt, now(), "killed", message), attempt)
+            self._store.write(failed_record(heading, "killed", message), attempt)
             tidy(attempt.folder)
         results = Results(self._store.adopt(cell.cell_id))
-        final = results.history(cell, identity.environment_id, identity.content_id).final
+        final = results.history(cell, *self._ids(planned)).final
         known = self._made | ({planned.entry.path} if planned.entry else set())
         return final if final is not None and final.path not in known else None
 
-    def _identity(self, planned: PlannedCell) -> Identity:
+    def _ids(self, planned: PlannedCell) -> tuple[str, str | None]:
+        """Those of a cell's environment and of its content; a skipped cell's content may be unknown."""
         label = planned.cell.environment
-        environment = self._plan.environments[label].environment_id
         content = None if planned.state == "skip" else self._plan.materials[label].content_id(planned.cell)
-        return Identity(self._store.grid, environment, content, self._provenance)
+        return self._plan.environments[label].environment_id, content
+
+    def _heading(self, planned: PlannedCell, attempt: Attempt, started: str) -> Heading:
+        return Heading(planned.cell, self._store.grid, *self._ids(planned), self._provenance, attempt, started)
 
 
 @dataclass
 class RunningCell:
-    """What only a cell's job has: its place in the plan, its attempt and lock, its devices by UUID."""
+    """What only a cell's job has: its place in the plan, its attempt and lock, its devices."""
 
     planned: PlannedCell
     attempt: Attempt
     lock: CellLock
-    devices: list[str]
-    busy: list[str]
-    throttled: set[str] = field(default_factory=set)  # why its devices were slowed down while it ran
+    devices: HeldDevices
     stepped: bool = False
-    energy: Energy = field(default_factory=Energy)
 
 
 @dataclass
@@ -172,7 +169,7 @@ class Running:
     preparation: str = ""  # its key, where it is one
     begun: bool = False
     verdict: tuple[Status, str] | None = None  # why we killed it, where we did
-    oom_kills: int = field(default=0)  # the kernel's count when it began
+    oom_kills: int = 0  # the kernel's count when it began
 
     @property
     def host(self) -> tuple[str, bool]:

@@ -6,8 +6,8 @@ import contextlib
 import os
 import re
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from harness.errors import RunFailed
@@ -128,50 +128,8 @@ def _device(driver: Any, handle: Any) -> Device:
     )
 
 
-PATIENCE_S: Final = 60.0
-"""How long busy devices are waited for: the driver shows a process that has just ended for some seconds more."""
-
-
-class DevicePool:
-    """Hands out devices by UUID; what is taken is told to it, what others use it sees for itself."""
-
-    def __init__(self, allow_busy: bool, patience_s: float = PATIENCE_S) -> None:
-        self._allow_busy, self._patience_s = allow_busy, patience_s
-        self._busy_since: float | None = None
-
-    def free(self, count: int, taken: Collection[str], waits: bool) -> list[str] | None:
-        """UUIDs of `count` free devices, None while they are taken.
-
-        Parameters
-        ----------
-        taken
-            UUIDs that this run's own cells hold.
-        waits
-            Whether something of this run is still under way, so that asking again can help.
-
-        Raises
-        ------
-        RunFailed
-            Where others keep the devices busy for longer than the patience, and nothing of this run is left to
-            wait for.
-        """
-        free = [device for device in nvidia_devices() if device.uuid not in taken]
-        idle = free if self._allow_busy else [device for device in free if device.busy is None]
-        if len(idle) >= count:
-            self._busy_since = None
-            return [device.uuid for device in idle[:count]]
-        if waits:
-            self._busy_since = None
-            return None
-        instant = time.monotonic()
-        self._busy_since = self._busy_since or instant
-        if instant - self._busy_since < self._patience_s:
-            return None
-        busy = "; ".join(str(device.busy) for device in free if device.busy)
-        raise RunFailed(f"no idle device for the next cell: {busy or 'none left'} (--allow-busy runs all the same)")
-
-
 INTERVAL_S: Final = 5.0
+"""How often, at most, the driver is asked why devices are slow."""
 REASONS: Final[Mapping[int, str]] = {
     0x4: "software power cap",
     0x8: "hardware slowdown",
@@ -182,25 +140,87 @@ REASONS: Final[Mapping[int, str]] = {
 """NVML's `nvmlClocksEventReason*` bits that mean "slower than asked for"; idling and set clocks do not."""
 
 
-class ThrottleWatch:
-    """Remembers, for each device by UUID, the reasons seen so far; asks the driver at most every few seconds."""
+@dataclass
+class HeldDevices:
+    """Devices that a cell holds, by UUID, and what the driver says of them meanwhile; on a CPU there are none.
 
-    def __init__(self) -> None:
-        self._last = 0.0
+    `busy`: what else used them when they were lent; `throttled`: why they were slowed down since; `joules`: what they
+    took in the timed window, None where they do not count it.
+    """
 
-    def sample(self, running: Iterable[tuple[list[str], set[str]]]) -> None:
-        """For each (device UUIDs, reasons) add to the reasons what holds now."""
+    uuids: list[str] = field(default_factory=list)
+    busy: list[str] = field(default_factory=list)
+    throttled: set[str] = field(default_factory=set)
+    joules: float | None = None
+    _joules_at_opening: float | None = None
+
+    def at_edge(self, edge: str) -> None:
+        """The window "opens" or "closes" now."""
+        now = _joules(self.uuids)
+        if edge == "opens":
+            self._joules_at_opening = now
+        elif now is not None and self._joules_at_opening is not None:
+            self.joules = now - self._joules_at_opening
+
+
+PATIENCE_S: Final = 60.0
+"""How long busy devices are waited for: the driver shows a process that has just ended for some seconds more."""
+
+
+class DevicePool:
+    """Lends devices and watches those that are held; what others use it sees for itself."""
+
+    def __init__(self, allow_busy: bool, patience_s: float = PATIENCE_S) -> None:
+        self._allow_busy, self._patience_s = allow_busy, patience_s
+        self._busy_since: float | None = None
+        self._watched = 0.0
+
+    def lend(self, count: int, held: Iterable[HeldDevices], waits: bool) -> HeldDevices | None:
+        """Devices that are free, None while they are taken.
+
+        Parameters
+        ----------
+        held
+            What this run's own cells hold.
+        waits
+            Whether something of this run is still under way, so that asking again can help.
+
+        Raises
+        ------
+        RunFailed
+            Where others keep the devices busy for longer than the patience, and nothing of this run is left to
+            wait for.
+        """
+        taken = {uuid for devices in held for uuid in devices.uuids}
+        free = [device for device in nvidia_devices() if device.uuid not in taken]
+        idle = free if self._allow_busy else [device for device in free if device.busy is None]
+        if len(idle) >= count:
+            self._busy_since = None
+            lent = idle[:count]
+            return HeldDevices([device.uuid for device in lent], [device.busy for device in lent if device.busy])
+        if waits:
+            self._busy_since = None
+            return None
         instant = time.monotonic()
-        watched = [(uuids, reasons) for uuids, reasons in running if uuids]
-        if not watched or instant - self._last < INTERVAL_S:
+        self._busy_since = self._busy_since or instant
+        if instant - self._busy_since < self._patience_s:
+            return None
+        busy = "; ".join(str(device.busy) for device in free if device.busy)
+        raise RunFailed(f"no idle device for the next cell: {busy or 'none left'} (--allow-busy runs all the same)")
+
+    def watch(self, held: Iterable[HeldDevices]) -> None:
+        """Note why devices are slow now; the driver is asked every few seconds at most."""
+        instant = time.monotonic()
+        watched = [devices for devices in held if devices.uuids]
+        if not watched or instant - self._watched < INTERVAL_S:
             return
-        self._last = instant
+        self._watched = instant
         with nvml() as driver:
-            if driver is None:
-                return
-            for uuids, reasons in watched:
-                for uuid in uuids:
-                    reasons.update(throttle_reasons(driver, uuid))
+            if driver is not None:
+                for devices in watched:
+                    devices.throttled.update(
+                        reason for uuid in devices.uuids for reason in throttle_reasons(driver, uuid)
+                    )
 
 
 def throttle_reasons(driver: Any, uuid: str) -> list[str]:
@@ -211,29 +231,14 @@ def throttle_reasons(driver: Any, uuid: str) -> list[str]:
     return []
 
 
-class Energy:
-    """One window: told of its edges, it knows the joules between them; None without a device that counts them."""
-
-    def __init__(self) -> None:
-        self._opened: float | None = None
-        self.joules: float | None = None
-
-    def edge(self, edge: str, devices: Sequence[str]) -> None:
-        """The window "opens" or "closes" now, on devices given by UUID."""
-        now = _total(devices)
-        if edge == "opens":
-            self._opened = now
-        elif now is not None and self._opened is not None:
-            self.joules = now - self._opened
-
-
-def _total(devices: Sequence[str]) -> float | None:
-    if not devices:
+def _joules(uuids: Sequence[str]) -> float | None:
+    """What devices have taken since the driver was loaded, together."""
+    if not uuids:
         return None
     with nvml() as driver:
         if driver is None:
             return None
         with contextlib.suppress(driver.NVMLError):  # older than Volta: not counted
-            handles = [driver.nvmlDeviceGetHandleByUUID(uuid) for uuid in devices]
+            handles = [driver.nvmlDeviceGetHandleByUUID(uuid) for uuid in uuids]
             return float(sum(driver.nvmlDeviceGetTotalEnergyConsumption(handle) for handle in handles)) / 1e3
     return None

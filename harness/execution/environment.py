@@ -83,9 +83,8 @@ def probe_environment(label: str, python: str | None = None) -> Environment:
     if not Path(python).is_file():
         raise RequirementError(f"environment {label}: no interpreter at {python}")
     devices = nvidia_devices()
-    key = short_hash(
-        [python, _packages_stamp(python), _machine_stamp(), nvidia_driver(), [d.uuid for d in devices], _visible()]
-    )
+    stamps = [_packages_stamp(python), _machine_stamp(), nvidia_driver(), [device.uuid for device in devices]]
+    key = short_hash([python, *stamps, os.environ.get("CUDA_VISIBLE_DEVICES")])
     facts = cache.remembered(f"probe-{key}")
     if not isinstance(facts, dict):
         facts = _ask(label, python)
@@ -172,7 +171,3 @@ def _machine_stamp() -> list[str]:
     described = sorted({line for line in cpu if line.lower().startswith(said)})
     programs = [(HARNESS / name).read_text(encoding="utf-8") for name in PROBE]
     return [platform.release(), platform.machine(), str(os.cpu_count()), *described, short_hash(programs)]
-
-
-def _visible() -> str | None:
-    return os.environ.get("CUDA_VISIBLE_DEVICES")

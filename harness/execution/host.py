@@ -11,13 +11,16 @@ import socket
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from harness.errors import RunFailed
 from harness.execution.environment import START, Environment
 from harness.protocol import KILL, READY, RUN
 
 Event = Mapping[str, Any]
+
+LEAVING_S: Final = 10.0
+"""How long a host that was hung up on may take to end its children and leave."""
 
 
 class HostProcess:
@@ -101,7 +104,7 @@ class HostProcess:
         if not self._ready:
             self._process.kill()
         try:
-            self._process.wait(timeout=10)
+            self._process.wait(timeout=LEAVING_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

@@ -34,6 +34,8 @@ from harness.protocol import (
 
 TASK_FILES: Final = tuple(SPLIT_FILES.values())
 PACKAGE_PREFIX: Final = "pypi:"
+Key = tuple[str, str, str | None]
+"""A material's kind ("model", "dataset"), name and revision."""
 
 
 @dataclass(frozen=True)
@@ -63,23 +65,19 @@ class Materials:
         self._folder = folder
         self._environment = environment
         self._task_folder = task_folder
-        self._found: dict[tuple[str, str, str | None], Material | MaterialError] = {}
+        self._found: dict[Key, Material | MaterialError] = {}
 
     def find(self, cells: Iterable[Cell]) -> None:
         """Find what `cells` need, hub names in one go; failures show at :meth:`checkpoint` and :meth:`task`."""
-        wanted: dict[tuple[str, str, str | None], None] = {}
-        for cell in cells:
-            wanted[("model", cell.checkpoint.source, cell.checkpoint.revision)] = None
-            wanted[("dataset", cell.task, None)] = None
         hub = []
-        for key in wanted:
+        for key in dict.fromkeys(key for cell in cells for key in (_checkpoint_key(cell), _task_key(cell))):
             if key in self._found:
                 continue
+            local: Material | MaterialError | None
             try:
                 local = self._local_task(key[1]) if key[0] == "dataset" else self._local_checkpoint(key[1])
             except MaterialError as error:
-                self._found[key] = error
-                continue
+                local = error
             if local is None:
                 hub.append(key)
             else:
@@ -89,11 +87,11 @@ class Materials:
 
     def checkpoint(self, cell: Cell) -> Material:
         """The cell's checkpoint; raises MaterialError where it cannot be had."""
-        return self._get(("model", cell.checkpoint.source, cell.checkpoint.revision))
+        return self._get(_checkpoint_key(cell))
 
     def task(self, cell: Cell) -> Material:
         """The cell's data; raises MaterialError where they cannot be had."""
-        return self._get(("dataset", cell.task, None))
+        return self._get(_task_key(cell))
 
     def content_id(self, cell: Cell) -> str:
         """Hash of the contents of the cell's checkpoint and data."""
@@ -115,7 +113,7 @@ class Materials:
             return str(error)
         return None
 
-    def _get(self, key: tuple[str, str, str | None]) -> Material:
+    def _get(self, key: Key) -> Material:
         found = self._found[key]
         if isinstance(found, MaterialError):
             raise found
@@ -156,9 +154,7 @@ class Materials:
             raise MaterialError(f"task {task!r}: {place} has no {missing[0]}; allowed: {allowed}")
         return Material(files_sha256(folder, TASK_FILES), path=folder.resolve())
 
-    def _ask_hub(
-        self, keys: list[tuple[str, str, str | None]]
-    ) -> dict[tuple[str, str, str | None], Material | MaterialError]:
+    def _ask_hub(self, keys: list[Key]) -> dict[Key, Material | MaterialError]:
         items = [
             {"kind": kind, "id": HUB_TASKS[name][0] if kind == "dataset" else name, "revision": revision}
             for kind, name, revision in keys
@@ -178,7 +174,7 @@ class Materials:
             reason = said[-1] if said else str(error)
             failed = f"the hub client of {self._environment.python} could not be run: {reason}"
             answers = [{"error": failed}] * len(items)
-        found: dict[tuple[str, str, str | None], Material | MaterialError] = {}
+        found: dict[Key, Material | MaterialError] = {}
         for key, item, answer in zip(keys, items, answers, strict=True):
             if "error" in answer:
                 hint = f"; or let {self._task_folder} name a folder with {' and '.join(TASK_FILES)}"
@@ -188,6 +184,14 @@ class Materials:
             else:
                 found[key] = Material(f"{item['id']}@{answer['sha']}", revision=answer["sha"])
         return found
+
+
+def _checkpoint_key(cell: Cell) -> Key:
+    return "model", cell.checkpoint.source, cell.checkpoint.revision
+
+
+def _task_key(cell: Cell) -> Key:
+    return "dataset", cell.task, None
 
 
 def package_checkpoint(distribution: str) -> Path:

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
-from types import FrameType, TracebackType
-from typing import Any, Final
-
-SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+from collections.abc import Iterator
+from types import FrameType
 
 
 class Interrupts:
-    """Within `with`, `count` is how often the user has asked for the end; for the main thread."""
+    """`count` is how often the user has asked for the end, while they are heard; for the main thread."""
 
     def __init__(self) -> None:
         self.count = 0
-        self._before: dict[signal.Signals, Any] = {}
 
-    def __enter__(self) -> Interrupts:
-        self._before = {number: signal.signal(number, self._heard) for number in SIGNALS}
-        return self
+    @contextlib.contextmanager
+    def heard(self) -> Iterator[Interrupts]:
+        """Within `with`, signals do no more than count."""
+        before = {number: signal.signal(number, self._count) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield self
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _heard(self, number: int, frame: FrameType | None) -> None:
+    def _count(self, number: int, frame: FrameType | None) -> None:
         self.count += 1

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from harness.errors import MaterialError
+from harness.errors import MaterialError, StoreError
 from harness.execution import cache
 from harness.execution.attempt import Running
 from harness.execution.environment import Environment
@@ -31,35 +33,6 @@ TIMED: Final[Mapping[str, Any]] = {
 """What a timing cell does not do, whatever its recipe says: nothing but training steps is in its window."""
 PREPARATION_VERSION = 1
 """Raise it when `harness.subject.data.tasks` tokenizes otherwise: what lies in the cache is then made again."""
-
-
-def preparation_key(cell: Cell, environment: Environment, materials: Materials) -> str:
-    """Cells with the same key share one tokenized task: same checkpoint, data and packages."""
-    return short_hash([PREPARATION_VERSION, environment.environment_id, materials.content_id(cell)])
-
-
-def preparation_job(key: str, cell: Cell, materials: Materials, folder: Path) -> dict[str, Any]:
-    """The job that fetches a cell's checkpoint and tokenizes its task into the cache."""
-    checkpoint, task = materials.checkpoint(cell), materials.task(cell)
-    return {
-        "kind": PREPARE,
-        "id": f"prepare-{key}",
-        "key": key,
-        "folder": str(folder),
-        "cache": str(cache.cache_folder()),
-        "threads": PREPARE_THREADS,
-        "variables": {"CUDA_VISIBLE_DEVICES": ""},
-        "checkpoint": {
-            "source": cell.checkpoint.source,
-            "path": str(checkpoint.path) if checkpoint.path else None,
-            "revision": checkpoint.revision or cell.checkpoint.revision,
-        },
-        "task": {
-            "name": cell.task,
-            "path": str(task.path) if task.path else None,
-            "revision": task.revision,
-        },
-    }
 
 
 def cell_job(
@@ -116,7 +89,10 @@ DEATHS_ALLOWED: Final = 2
 
 
 class Preparations:
-    """The state of each pair, by key: `ready` holds a preparation's result, `problems` why there will be none."""
+    """The state of each pair, by key: `ready` holds a preparation's result, `problems` why there will be none.
+
+    Cells with the same key share one tokenized task: same checkpoint, data and packages.
+    """
 
     def __init__(self, plan: Plan) -> None:
         self.ready: dict[str, Mapping[str, Any]] = {}
@@ -124,22 +100,60 @@ class Preparations:
         self._plan = plan
         self._keys: dict[tuple[str, str, str | None, str], str] = {}
         self._deaths: Counter[str] = Counter()
+        self._scratch: Path | None = None
 
     def key(self, cell: Cell) -> str:
         """The key of a cell's pair; a hash a pair, however often it is asked for."""
         pair = (cell.environment, cell.checkpoint.source, cell.checkpoint.revision, cell.task)
         if pair not in self._keys:
-            label = cell.environment
-            key = preparation_key(cell, self._plan.environments[label], self._plan.materials[label])
+            environment = self._plan.environments[cell.environment]
+            materials = self._plan.materials[cell.environment]
+            key = short_hash([PREPARATION_VERSION, environment.environment_id, materials.content_id(cell)])
             self._keys[pair] = key
-            found = earlier(key, self._plan.materials[label].checkpoint(cell).path)
+            found = earlier(key, materials.checkpoint(cell).path)
             if found is not None:
                 self.ready[key] = found
         return self._keys[pair]
 
-    def job(self, key: str, cell: Cell, folder: Path) -> dict[str, Any]:
-        """The job that prepares a cell's pair; it works in `folder`."""
-        return preparation_job(key, cell, self._plan.materials[cell.environment], folder)
+    def job(self, key: str, cell: Cell) -> dict[str, Any]:
+        """The job that fetches a cell's checkpoint and tokenizes its task into the cache.
+
+        Raises
+        ------
+        StoreError
+            Where no temporary folder for it can be made.
+        """
+        try:
+            self._scratch = self._scratch or Path(tempfile.mkdtemp(prefix="finetune-harness-"))
+            folder = Path(tempfile.mkdtemp(prefix="prepare-", dir=self._scratch))
+        except OSError as error:
+            raise StoreError(f"{tempfile.gettempdir()}: no temporary folder can be made: {error}") from error
+        materials = self._plan.materials[cell.environment]
+        checkpoint, task = materials.checkpoint(cell), materials.task(cell)
+        return {
+            "kind": PREPARE,
+            "id": f"prepare-{key}",
+            "key": key,
+            "folder": str(folder),
+            "cache": str(cache.cache_folder()),
+            "threads": PREPARE_THREADS,
+            "variables": {"CUDA_VISIBLE_DEVICES": ""},
+            "checkpoint": {
+                "source": cell.checkpoint.source,
+                "path": str(checkpoint.path) if checkpoint.path else None,
+                "revision": checkpoint.revision or cell.checkpoint.revision,
+            },
+            "task": {
+                "name": cell.task,
+                "path": str(task.path) if task.path else None,
+                "revision": task.revision,
+            },
+        }
+
+    def close(self) -> None:
+        """Remove the temporary folders."""
+        if self._scratch is not None:
+            shutil.rmtree(self._scratch, ignore_errors=True)
 
     def finish(self, running: Running, status: int, result: Mapping[str, Any] | None) -> None:
         """Take in how a preparation ended. One that was killed from outside is done again, within limits."""

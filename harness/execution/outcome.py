@@ -7,13 +7,14 @@ import hashlib
 import json
 import os
 import signal
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from pydantic import ValidationError
 
+from harness.execution.devices import HeldDevices
 from harness.grid.cell import Cell
 from harness.protocol import CANNOT_WRITE, OK, RESULT
 from harness.record.model import SERIES, Failure, Measured, Observed, Provenance, Record, Status, asked_of
@@ -22,40 +23,54 @@ from harness.record.store import LOG, Attempt
 from harness.stats.collapse import is_collapsed
 
 DETAILS_CHARACTERS: Final = 4000
+NO_DEVICES: Final = HeldDevices()
+HostMode = Literal["fork", "spawn"]
 
 
 @dataclass(frozen=True)
-class Identity:
-    """The ids under which a cell's record is filed."""
+class Heading:
+    """What the record of an attempt begins with, whatever its end."""
 
+    cell: Cell
     grid: str
     environment_id: str
     content_id: str | None
     provenance: Provenance
+    attempt: Attempt
+    started: str
+
+    def record(self, status: Status, **parts: Any) -> Record:
+        """The record of the attempt, which ends now."""
+        return Record(
+            grid=self.grid,
+            cell_id=self.cell.cell_id,
+            configuration_id=self.cell.configuration_id,
+            environment_id=self.environment_id,
+            content_id=self.content_id,
+            attempt=self.attempt.number,
+            asked=asked_of(self.cell),
+            provenance=self.provenance,
+            status=status,
+            started=self.started,
+            finished=now(),
+            **parts,
+        )
 
 
 def finished_record(
-    cell: Cell,
-    identity: Identity,
-    attempt: Attempt,
-    started: str,
-    result: Mapping[str, Any],
-    host: Literal["fork", "spawn"],
-    busy: list[str],
-    throttled: Collection[str] = (),
-    joules: float | None = None,
+    heading: Heading, result: Mapping[str, Any], host: HostMode, devices: HeldDevices = NO_DEVICES
 ) -> Record:
     """The record of an attempt whose child wrote its `result.json`.
 
-    `busy`, `throttled` and `joules` are what the parent saw of its devices: the driver's words, not the child's.
+    Of its devices the parent adds what the driver said.
     """
     observed = measured = failure = None
     status: Status = result["status"]
     try:
         if result.get("observed"):
-            observed = Observed(**result["observed"], host=host, device_busy=busy)
+            observed = Observed(**result["observed"], host=host, device_busy=devices.busy)
         if result.get("measured"):
-            measured = Measured(**_with_driver(result["measured"], busy, sorted(throttled), joules))
+            measured = Measured(**_with_driver(result["measured"], devices))
         if result.get("failure"):
             failure = Failure(**result["failure"])
     except ValidationError as error:
@@ -69,13 +84,10 @@ def finished_record(
         counts = measured.confusion
         if is_collapsed(counts.tp, counts.fp, counts.fn, counts.tn):
             status = "collapsed"
-    series = attempt.folder / SERIES
+    series = heading.attempt.folder / SERIES
     digest = hashlib.sha256(series.read_bytes()).hexdigest() if series.is_file() else None
-    return Record(
-        **_filed(cell, identity, attempt),
-        status=status,
-        started=started,
-        finished=now(),
+    return heading.record(
+        status,
         observed=observed,
         measured=measured,
         failure=failure,
@@ -84,30 +96,21 @@ def finished_record(
     )
 
 
-def _with_driver(
-    measured: Mapping[str, Any], busy: Sequence[str], throttled: Sequence[str], joules: float | None
-) -> dict[str, Any]:
+def _with_driver(measured: Mapping[str, Any], devices: HeldDevices) -> dict[str, Any]:
     """What was measured with what the driver said: a device that was slowed down, or not alone, was not quiet."""
-    found = {**measured, "throttle_reasons": list(throttled)}
-    timing = found.get("timing")
+    throttled = sorted(devices.throttled)
+    found, timing = {**measured, "throttle_reasons": throttled}, measured.get("timing")
     if timing is not None:
-        reasons = [*timing["noise"]["reasons"], *(f"the device was slowed down: {why}" for why in throttled), *busy]
-        found["timing"] = {**timing, "energy_joules": joules, "noise": {**timing["noise"], "reasons": reasons}}
+        slow = [f"the device was slowed down: {why}" for why in throttled]
+        noise = {**timing["noise"], "reasons": [*timing["noise"]["reasons"], *slow, *devices.busy]}
+        found["timing"] = {**timing, "energy_joules": devices.joules, "noise": noise}
     return found
 
 
-def failed_record(
-    cell: Cell, identity: Identity, attempt: Attempt, started: str, status: Status, message: str
-) -> Record:
+def failed_record(heading: Heading, status: Status, message: str) -> Record:
     """The record of an attempt that left no result: killed, timed out, interrupted, skipped, or out of memory."""
-    details = log_tail(attempt.folder / LOG) if status not in ("skipped", "interrupted") else ""
-    return Record(
-        **_filed(cell, identity, attempt),
-        status=status,
-        started=started,
-        finished=now(),
-        failure=Failure(type=status, message=message, details=details),
-    )
+    details = log_tail(heading.attempt.folder / LOG) if status not in ("skipped", "interrupted") else ""
+    return heading.record(status, failure=Failure(type=status, message=message, details=details))
 
 
 def read_result(folder: Path) -> Mapping[str, Any] | None:
@@ -174,16 +177,3 @@ def log_tail(path: Path) -> str:
             return file.read().decode("utf-8", errors="replace")[-DETAILS_CHARACTERS:]
     except OSError:
         return ""
-
-
-def _filed(cell: Cell, identity: Identity, attempt: Attempt) -> dict[str, Any]:
-    return {
-        "grid": identity.grid,
-        "cell_id": cell.cell_id,
-        "configuration_id": cell.configuration_id,
-        "environment_id": identity.environment_id,
-        "content_id": identity.content_id,
-        "attempt": attempt.number,
-        "asked": asked_of(cell),
-        "provenance": identity.provenance,
-    }

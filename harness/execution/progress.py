@@ -34,11 +34,8 @@ class Reporter:
     def cell_finished(self, cell: Cell, entry: Entry) -> None:
         """A cell's record is on the disk."""
 
-    def run_finished(self, summary: Summary) -> None:
-        """The run is over."""
-
     def close(self) -> None:
-        """Nothing more will be told, after an error neither."""
+        """The run is over, after an error too."""
 
 
 @dataclass
@@ -53,11 +50,22 @@ class Summary:
     statuses: Counter[str] = field(default_factory=Counter)
     scored_before: int = 0
     errored_before: int = 0
-    blocked: dict[str, int] = field(default_factory=dict)
+    blocked: Counter[str] = field(default_factory=Counter)
     missing: int = 0
     budget_spent: bool = False
     interrupted: bool = False
     seconds: float = 0.0
+
+    @classmethod
+    def of(cls, plan: Plan) -> Summary:
+        """What there is to say before a run of this plan."""
+        done = [planned.entry.status for planned in plan.of("done") if planned.entry]
+        return cls(
+            done_before=len(plan.of("done")),
+            scored_before=sum(status in SCORED for status in done),
+            errored_before=sum(status in ERRORED for status in done),
+            blocked=Counter(planned.reason or "unknown" for planned in plan.of("blocked")),
+        )
 
     @property
     def exit_code(self) -> int:

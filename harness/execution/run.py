@@ -6,21 +6,20 @@ import contextlib
 import secrets
 import shutil
 import signal
-import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from harness.disk import CellLock
-from harness.errors import RunFailed, StoreError
-from harness.execution.attempt import Filing, HostMode, Running, RunningCell
-from harness.execution.devices import DevicePool, ThrottleWatch, nvidia_devices
+from harness.errors import RunFailed
+from harness.execution.attempt import Filing, Running, RunningCell
+from harness.execution.devices import DevicePool, HeldDevices
 from harness.execution.host import HostDied, Hosts, Key
 from harness.execution.interrupts import Interrupts
 from harness.execution.job import Preparations, cell_job
-from harness.execution.outcome import oom_kill_count, read_result
+from harness.execution.outcome import HostMode, oom_kill_count, read_result
 from harness.execution.plan import PlannedCell
 from harness.execution.progress import Reporter, Summary
 from harness.execution.session import Session
@@ -75,7 +74,6 @@ class Runner:
         self._filing = Filing(session.store, plan, provenance(session.grid.path.parent))
         self._preparations = Preparations(plan)
         self._devices = DevicePool(options.allow_busy)
-        self._throttle = ThrottleWatch()
         self._waiting: list[PlannedCell] = plan.of("to do")
         self._elsewhere: list[PlannedCell] = []  # another harness has them
         self._running: dict[str, Running] = {}
@@ -83,23 +81,15 @@ class Runner:
         self._session, self._timed = secrets.token_hex(6), 0
         self._host_deaths = 0
         self._tries: dict[str, int] = {}
-        self._scratch: Path | None = None
         self._interrupts = Interrupts()
         self._interrupted_at: float | None = None
         self._start = time.monotonic()
-        done = [planned.entry.status for planned in plan.of("done") if planned.entry]
-        self.summary = Summary(
-            done_before=len(plan.of("done")),
-            scored_before=sum(status in SCORED for status in done),
-            errored_before=sum(status in ERRORED for status in done),
-        )
-        for planned in plan.of("blocked"):
-            self._block(planned.reason or "unknown")
+        self.summary = Summary.of(plan)
 
     def run(self) -> Summary:
         """Run to the end, an interrupt or the budget; every attempt has its record when this returns."""
         self._reporter.run_started(self._plan)
-        with self._interrupts:
+        with self._interrupts.heard():
             try:
                 for planned in self._plan.of("skip"):
                     self._filing.skip(planned)
@@ -117,7 +107,6 @@ class Runner:
         self.summary.seconds = time.monotonic() - self._start
         for path, problem in self._store.unreadable.items():
             self._reporter.note(f"{path}: its record is unreadable and counts for nothing: {problem}")
-        self._reporter.run_finished(self.summary)
         return self.summary
 
     # Starting.
@@ -150,17 +139,16 @@ class Runner:
     def _try_start(self, planned: PlannedCell, key: str) -> bool:
         """Start a cell, or what must come before it; False where it stays in the queue."""
         if key in self._preparations.problems:
-            self._block(self._preparations.problems[key])
+            self.summary.blocked[self._preparations.problems[key]] += 1
             return True
         if key not in self._preparations.ready:
             if all(running.preparation != key for running in self._running.values()):
-                self._start_preparation(planned, key)
+                self._start_preparation(planned.cell, key)
             return False
         environment = self._plan.environments[planned.cell.environment]
-        devices: list[str] | None = []
+        devices: HeldDevices | None = HeldDevices()
         if environment.accelerator == "cuda":
-            held = [uuid for running in self._running.values() if running.cell for uuid in running.cell.devices]
-            devices = self._devices.free(planned.cell.devices, held, waits=bool(self._running))
+            devices = self._devices.lend(planned.cell.devices, self._held(), waits=bool(self._running))
         if devices is None:
             return False
         taken = self._filing.take(planned)
@@ -172,55 +160,49 @@ class Runner:
             self._start_cell(planned, taken, key, devices)
         return True
 
+    def _held(self) -> list[HeldDevices]:
+        return [running.cell.devices for running in self._running.values() if running.cell]
+
     def _note_done_elsewhere(self, planned: PlannedCell, entry: Entry) -> None:
         self.summary.done_elsewhere += 1
         self.summary.scored_before += entry.status in SCORED
         self.summary.errored_before += entry.status in ERRORED
         self._reporter.cell_finished(planned.cell, entry)
 
-    def _start_preparation(self, planned: PlannedCell, key: str) -> None:
-        cell = planned.cell
+    def _start_preparation(self, cell: Cell, key: str) -> None:
         self._reporter.preparing(f"{cell.checkpoint.name} on {cell.task}")
-        try:
-            self._scratch = self._scratch or Path(tempfile.mkdtemp(prefix="finetune-harness-"))
-            folder = Path(tempfile.mkdtemp(prefix="prepare-", dir=self._scratch))
-        except OSError as error:
-            raise StoreError(f"{tempfile.gettempdir()}: no temporary folder can be made: {error}") from error
-        job = self._preparations.job(key, cell, folder)
-        spawned = self._spawned(cell)
-        self._send(Running(job["id"], cell.environment, spawned, folder, now(), time.monotonic(), preparation=key), job)
+        job = self._preparations.job(key, cell)
+        self._send(replace(self._job_of(cell, job), preparation=key), job)
 
-    def _start_cell(self, planned: PlannedCell, lock: CellLock, key: str, devices: list[str]) -> None:
+    def _start_cell(self, planned: PlannedCell, lock: CellLock, key: str, devices: HeldDevices) -> None:
         cell = planned.cell
         environment, materials = self._plan.environments[cell.environment], self._plan.materials[cell.environment]
         attempt = self._filing.begin(planned)
         self._timed += cell.timed
         place = (self._session, self._timed)
-        job = cell_job(cell, attempt, environment, materials, self._preparations.ready[key], devices, *place)
-        busy = [d.busy for d in nvidia_devices() if d.uuid in devices and d.busy] if devices else []
+        job = cell_job(cell, attempt, environment, materials, self._preparations.ready[key], devices.uuids, *place)
         self._reporter.cell_started(cell, attempt.number)
-        running = Running(job["id"], cell.environment, self._spawned(cell), attempt.folder, now(), time.monotonic())
-        running.cell = RunningCell(planned, attempt, lock, devices, busy)
-        running.oom_kills = oom_kill_count()
-        self._send(running, job, lock.descriptor)
+        running = RunningCell(planned, attempt, lock, devices)
+        self._send(replace(self._job_of(cell, job), cell=running, oom_kills=oom_kill_count()), job, lock.descriptor)
 
     def _send(self, running: Running, job: Mapping[str, Any], lock: int | None = None) -> None:
         self._running[running.job_id] = running
         try:
             self._hosts.started(running.host).run(job, lock)
         except HostDied:
-            self._bury(running.host)
+            self._lose_host(running.host)
 
-    def _spawned(self, cell: Cell) -> bool:
-        """Whether a cell gets a fresh interpreter: each timing replicate does."""
-        return cell.timed or self._options.host == "spawn"
+    def _job_of(self, cell: Cell, job: Mapping[str, Any]) -> Running:
+        """A cell's job, begun now; each timing replicate gets a fresh interpreter."""
+        spawned = cell.timed or self._options.host == "spawn"
+        return Running(job["id"], cell.environment, spawned, Path(job["folder"]), now(), time.monotonic())
 
     # Hearing.
 
     def _listen(self) -> None:
         for key, events in self._hosts.heard(TICK_S):
             if events is None:
-                self._bury(key)
+                self._lose_host(key)
                 continue
             for event in events:
                 self._hear(event)
@@ -237,11 +219,11 @@ class Runner:
         elif running.cell is not None:
             running.cell.stepped = running.cell.stepped or event["event"] == STEP
             if event["event"] == WINDOW:
-                running.cell.energy.edge(event["edge"], running.cell.devices)
+                running.cell.devices.at_edge(event["edge"])
                 return
             self._reporter.cell_event(running.cell.planned.cell, event)
 
-    def _bury(self, key: Key) -> None:
+    def _lose_host(self, key: Key) -> None:
         """A host has died: its children with it. What they finished counts; the rest was killed."""
         words, label = self._hosts.remove_dead(key), key[0]
         self._host_deaths += 1
@@ -279,7 +261,7 @@ class Runner:
     def _check_clock(self) -> None:
         instant = time.monotonic()
         limit_s, first_step_s = 60 * self._limits.timeout_minutes, 60 * self._limits.first_step_timeout_minutes
-        self._throttle.sample((r.cell.devices, r.cell.throttled) for r in self._running.values() if r.cell)
+        self._devices.watch(self._held())
         for running in list(self._running.values()):
             spent = instant - running.start
             if running.verdict is not None:
@@ -329,8 +311,4 @@ class Runner:
         for running in self._running.values():
             if running.cell is not None:
                 running.cell.lock.release()
-        if self._scratch is not None:
-            shutil.rmtree(self._scratch, ignore_errors=True)
-
-    def _block(self, reason: str) -> None:
-        self.summary.blocked[reason] = self.summary.blocked.get(reason, 0) + 1
+        self._preparations.close()

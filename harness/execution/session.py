@@ -117,6 +117,13 @@ def _due(grid: Grid, cells: Sequence[Cell], store: Store) -> list[Cell]:
 
 def check_requirements(session: Session) -> None:
     """Raise RequirementError (exit 4) where the machine lacks what the grid or `HARNESS_REQUIRE` insists on."""
+    problems = unmet_requirements(session)
+    if problems:
+        raise RequirementError("\n".join(problems))
+
+
+def unmet_requirements(session: Session) -> list[str]:
+    """What the machine lacks of what the grid or `HARNESS_REQUIRE` insists on, a line each."""
     asked = session.grid.require
     wanted = [
         Requirement(asked.accelerator, asked.devices or 0, asked.memory_gib or 0.0),
@@ -132,8 +139,7 @@ def check_requirements(session: Session) -> None:
         if unusable:
             reasons.append(unusable)
         problems += [f"environment {label}: {reason}" for reason in dict.fromkeys(reasons)]
-    if problems:
-        raise RequirementError("\n".join(problems))
+    return problems
 
 
 def _environment(grid: Grid, label: str) -> Environment:

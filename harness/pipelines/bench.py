@@ -37,11 +37,9 @@ class GridOutcome:
 
     @property
     def exit_code(self) -> int:
-        """That of the error, else the worst of the run's and the verdicts'."""
-        codes = [self.error.exit_code] if self.error else []
-        codes += [self.summary.exit_code] if self.summary else []
-        codes += [] if self.verdicts is None else [exit_code(self.verdicts)]
-        return worst(codes)
+        """The worst of the error's, the run's and the verdicts'."""
+        codes = [found.exit_code for found in (self.error, self.summary) if found is not None]
+        return worst(codes if self.verdicts is None else [*codes, exit_code(self.verdicts)])
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
-from harness.errors import RequirementError
 from harness.execution.environment import Environment
 from harness.execution.require import device_count, no_cuda_reason, read_requirement, unusable_device
-from harness.execution.session import REQUIRE_VARIABLE, Session, check_requirements
+from harness.execution.session import REQUIRE_VARIABLE, Session, unmet_requirements
 from harness.protocol import SUBJECT
 
 NEEDED_GIB: Final = 2.0
@@ -52,11 +51,6 @@ def machine_facts(environment: Environment, results: Path) -> dict[str, Any]:
 
 def grid_facts(session: Session) -> dict[str, Any]:
     """What stands between a grid and this machine."""
-    problems = []
-    try:
-        check_requirements(session)
-    except RequirementError as error:
-        problems += str(error).splitlines()
     blocked = {planned.reason or "" for planned in session.plan.of("blocked")}
     return {
         "file": str(session.grid.path),
@@ -65,7 +59,7 @@ def grid_facts(session: Session) -> dict[str, Any]:
         },
         "can_run": len(session.plan.of("to do")) + len(session.plan.of("done")),
         "skipped": dict(Counter(planned.reason or "" for planned in session.plan.of("skip"))),
-        "problems": [*problems, *sorted(blocked)],
+        "problems": [*unmet_requirements(session), *sorted(blocked)],
     }
 
 

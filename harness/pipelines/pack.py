@@ -33,11 +33,13 @@ HASHES: Final = ("loss_sha256", "final_sha256")
 
 @dataclass
 class Round:
-    """`cells` cells of so many threads, `at_once` at a time; `seconds` from the first start to the last end."""
+    """`cells` cells of so many threads, `at_once` at a time; `seconds` from when the first `began` to the last end."""
 
     at_once: int
     threads: int
     cells: int
+    started: int = 0
+    began: float = 0.0
     seconds: float = 0.0
     entries: list[Entry] = field(default_factory=list)
 
@@ -69,38 +71,38 @@ class Rounds(Reporter):
 
     rounds: Sequence[Round]
     say: Callable[[str], None]
-    current: int = 0
-    started: int = 0
-    began: float = 0.0
-    began_first: float = 0.0
+
+    @property
+    def current(self) -> Round | None:
+        """The first round that has not ended."""
+        return next((each for each in self.rounds if len(each.entries) < each.cells), None)
 
     def admits(self, devices: int, taken: int) -> bool:
         """Whether one more cell of the current round may start beside those that have taken so many slots."""
-        if self.current == len(self.rounds):
-            return False
-        now_running = self.rounds[self.current]
-        return self.started < now_running.cells and taken < now_running.at_once * devices
+        current = self.current
+        return current is not None and current.started < current.cells and taken < current.at_once * devices
 
     def cell_started(self, cell: Cell, attempt: int) -> None:
         """The round's clock starts with its first cell."""
-        if not self.started:
-            self.began = time.monotonic()
-            self.began_first = self.began_first or self.began
-        self.started += 1
+        current = self.current
+        assert current is not None
+        current.began = current.began if current.started else time.monotonic()
+        current.started += 1
 
     def cell_finished(self, cell: Cell, entry: Entry) -> None:
         """The round's clock stops with its last cell, and the next round begins."""
-        ending = self.rounds[self.current]
-        ending.entries.append(entry)
-        if len(ending.entries) < ending.cells:
+        current = self.current
+        assert current is not None
+        current.entries.append(entry)
+        if len(current.entries) < current.cells:
             return
-        ending.seconds = time.monotonic() - self.began
-        if self.current:
+        current.seconds = time.monotonic() - current.began
+        ended = sum(len(each.entries) == each.cells for each in self.rounds)
+        if ended > 1:  # the first one only warms up
             self.say(
-                f"round {self.current} of {len(self.rounds) - 1}: {ending.at_once} at a time, "
-                f"{threads_each(ending.threads)}: {ending.cells} cells in {ending.seconds:.1f} s"
+                f"round {ended - 1} of {len(self.rounds) - 1}: {current.at_once} at a time, "
+                f"{threads_each(current.threads)}: {current.cells} cells in {current.seconds:.1f} s"
             )
-        self.current, self.started = self.current + 1, 0
 
     def preparing(self, what: str) -> None:
         """It may take a while."""
@@ -174,8 +176,8 @@ class PackTrial:
             for entry in each.entries:
                 if entry.status not in SCORED:
                     raise RunFailed(f"{cell.label}, {each.at_once} at a time: {entry.error} (--most tries fewer)")
-        first = rounds[0].entries[0].seconds["total"]
-        return timed.began_first - began + rounds[0].seconds - first
+        first = rounds[0]
+        return first.began - began + first.seconds - first.entries[0].seconds["total"]
 
     def steps(self, cells: int, store: Store) -> int:
         """Optimizer steps that take a few seconds, found by one cell more; `cells` are to follow."""

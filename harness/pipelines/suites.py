@@ -34,15 +34,10 @@ END: Final = "HARNESS_SUITES_END"
 OUT_OF_TIME: Final = 75
 """With what a suites' pytest leaves then; a number that pytest itself does not use."""
 
-PASSED, FAILED, ERRORED, NONE_RAN, TOO_LATE, INTERRUPTED = 0, 1, 4, 5, 3, 130
-EXIT_CODES: Final[Mapping[int, int]] = {
-    0: PASSED,
-    1: FAILED,
-    2: ERRORED,  # pytest's own word is "interrupted", which it also says of a file that cannot be imported
-    5: NONE_RAN,
-    OUT_OF_TIME: TOO_LATE,
-}
-"""pytest's exit code -> ours. Others (an internal error, an option it does not know, a signal): ERRORED."""
+ERRORED, TOO_LATE, INTERRUPTED = 4, 3, 130
+EXIT_CODES: Final[Mapping[int, int]] = {0: 0, 1: 1, 5: 5, OUT_OF_TIME: TOO_LATE}
+"""pytest's exit code -> ours. Others are ERRORED: an internal error, a signal, and 2, its "interrupted", which it also
+says of a file that cannot be imported."""
 
 GRACE_S: Final = 20.0
 """How long an interrupted pytest, with what it measures, may take to leave in order."""
@@ -94,7 +89,7 @@ def run_suites(project: Path, results: Path, seconds_left: float | None = None) 
         results.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"{results}: cannot make the folder: {error.strerror or error}") from error
-    with Interrupts() as interrupts:
+    with Interrupts().heard() as interrupts:
         try:
             process = subprocess.Popen(
                 command(results), cwd=project, env=variables, stdin=subprocess.DEVNULL, process_group=0

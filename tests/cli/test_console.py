@@ -10,7 +10,6 @@ from rich.console import Console
 from harness.cli import console as module
 from harness.cli.console import LiveReporter, PlainReporter, duration, one_line, outcome_text, reporter
 from harness.execution.plan import Plan, PlannedCell
-from harness.execution.progress import Summary
 
 Make = Callable[..., Any]
 
@@ -75,7 +74,6 @@ def test_plain_lines(
     told.cell_finished(cells[1], entry_of(cells[1], "failed", error="E: no"))
     told.cell_finished(cells[1], entry_of(cells[1], "failed", error="E: no"))  # a retry is the same cell
     told.note("a note")
-    told.run_finished(Summary())
     told.close()
     assert capsys.readouterr().out.splitlines() == [
         "3 cells to do, 0 done, 0 skipped, 2 at a time, expected time 2 min 0 s",
@@ -153,7 +151,7 @@ def test_the_live_table_shows_how_far_each_cell_is(
         told.note("a host died")
         told.cell_event(cells[1], {"event": "step", "step": 1, "steps": 40})  # of a cell that is not running
     finally:
-        told.run_finished(Summary())
+        told.close()
     written = terminal.file.getvalue()  # type: ignore[attr-defined]
     assert "embedded/tiny-bert · fp32 · seed 1: ok, accuracy 0.8000" in written
     assert "a host died" in written

@@ -24,7 +24,8 @@ from harness.record.store import Store
 REPOSITORY = Path(__file__).resolve().parents[2]
 FAULTS = Path(__file__).resolve().parent / "faults"
 MARK = "HARNESS_TEST_MARK"
-TIMEOUT_S = 240
+TIMEOUT_S = 540
+"""Against hangs alone, below pytest's own limit: on a busy machine a run takes many times its usual seconds."""
 UNLIKE = ("step_seconds", "data_seconds")
 """Series that are times."""
 
@@ -68,6 +69,16 @@ class House:
         )
         self.started.append(process)
         return process
+
+    def end_of(self, process: Any) -> str:
+        """The output of a started harness, once it has ended."""
+        output, _ = process.communicate(timeout=TIMEOUT_S)
+        return str(output)
+
+    def planted(self, word: str = "planted") -> int:
+        """How many attempts' logs have the word: so many cells have come to their fault."""
+        logs = self.results.glob("g/cells/??/*/*/*/log.txt")
+        return sum(word in path.read_text(errors="replace") for path in logs)
 
     def run(
         self,
@@ -118,7 +129,7 @@ class House:
         hosts = self.hosts()
         return sorted(pid for pid in self.processes() if parent_of(pid) in hosts)
 
-    def wait_for(self, condition: Callable[[], Any], seconds: float = 60.0, every: float = 0.02) -> Any:
+    def wait_for(self, condition: Callable[[], Any], seconds: float = 240.0, every: float = 0.02) -> Any:
         end = time.monotonic() + seconds
         while True:
             value = condition()

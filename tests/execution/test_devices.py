@@ -17,6 +17,7 @@ from harness.execution.devices import (
     BUSY_UTILISATION,
     Device,
     DevicePool,
+    HeldDevices,
     nvidia_devices,
     nvidia_driver,
     throttle_reasons,
@@ -214,21 +215,21 @@ def pool_devices(monkeypatch: pytest.MonkeyPatch) -> list[Device]:
 @pytest.mark.usefixtures("pool_devices")
 def test_idle_devices_are_handed_out_and_taken_ones_are_not() -> None:
     pool = DevicePool(allow_busy=False)
-    assert pool.free(1, [], waits=False) == ["GPU-a"]
-    assert pool.free(1, ["GPU-a"], waits=True) is None
-    assert pool.free(2, [], waits=True) is None
-    assert DevicePool(allow_busy=True).free(2, [], waits=False) == ["GPU-a", "GPU-b"]
+    assert pool.lend(1, [], waits=False) == HeldDevices(["GPU-a"])
+    assert pool.lend(1, [HeldDevices(["GPU-a"])], waits=True) is None
+    assert pool.lend(2, [], waits=True) is None
+    assert DevicePool(allow_busy=True).lend(2, [], waits=False) == HeldDevices(["GPU-a", "GPU-b"], [str(BUSY.busy)])
 
 
 def test_busy_devices_are_waited_for_and_then_named(pool_devices: list[Device]) -> None:
     patient = DevicePool(allow_busy=False, patience_s=3600)
-    assert patient.free(1, ["GPU-a"], waits=False) is None
+    assert patient.lend(1, [HeldDevices(["GPU-a"])], waits=False) is None
     pool_devices[1] = replace(BUSY, used_mib=0)
-    assert patient.free(1, ["GPU-a"], waits=False) == ["GPU-b"]
+    assert patient.lend(1, [HeldDevices(["GPU-a"])], waits=False) == HeldDevices(["GPU-b"])
     pool_devices[1] = BUSY
     hasty = DevicePool(allow_busy=False, patience_s=0)
     with pytest.raises(RunFailed, match=r"GPU-b.*900000 MiB in use.*--allow-busy"):
-        hasty.free(1, ["GPU-a"], waits=False)
+        hasty.lend(1, [HeldDevices(["GPU-a"])], waits=False)
 
 
 class ThrottledDriver:

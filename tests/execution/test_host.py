@@ -82,7 +82,7 @@ def warm_up(*arguments: str) -> dict[str, Any]:
         env=variables,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=540,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -115,7 +115,7 @@ def test_the_watch_on_tensor_operations_sees_them() -> None:
 def test_a_host_at_work_has_one_thread_no_device_and_no_lock(house: Any) -> None:
     house.grid([1])
     harness = house.start(faults={1: "late-hang"})
-    house.wait_for(lambda: any("planted" in p.read_text(errors="replace") for p in house.results.rglob("log.txt")))
+    house.wait_for(house.planted)
     (host,) = house.hosts()
     tasks = [(task / "comm").read_text(encoding="utf-8").strip() for task in Path(f"/proc/{host}/task").iterdir()]
     assert own_threads(tasks) == 1

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from harness.execution.devices import HeldDevices
 from harness.execution.outcome import (
     DETAILS_CHARACTERS,
-    Identity,
+    Heading,
     death,
     disk_trouble,
     failed_record,
@@ -26,7 +27,6 @@ from harness.subject.process import child, isolation
 from harness.subject.process.failure import outcome_of
 
 Make = Callable[..., Any]
-IDENTITY = Identity("g", "env0", "content0", Provenance(harness="0.1.0"))
 REAL = json.loads((Path(__file__).parents[1] / "data" / "records" / "v1" / "ok.json").read_text(encoding="utf-8"))
 
 
@@ -37,9 +37,15 @@ def result_of(status: str = "ok", **changes: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def file_it(tmp_path: Path, cell_of: Make) -> Callable[..., Record]:
-    def make(result: dict[str, Any], busy: list[str] = []) -> Record:  # noqa: B006
-        return finished_record(cell_of(), IDENTITY, Attempt(tmp_path, 3), "2026", result, "fork", busy)
+def heading(tmp_path: Path, cell_of: Make) -> Heading:
+    provenance = Provenance(harness="0.1.0")
+    return Heading(cell_of(), "g", "env0", "content0", provenance, Attempt(tmp_path, 3), "2026")
+
+
+@pytest.fixture
+def file_it(heading: Heading) -> Callable[..., Record]:
+    def make(result: dict[str, Any], *busy: str) -> Record:
+        return finished_record(heading, result, "fork", HeldDevices(busy=list(busy)))
 
     return make
 
@@ -50,7 +56,7 @@ def confusion(tp: int, fp: int, fn: int, tn: int) -> dict[str, Any]:
 
 def test_a_finished_cell(file_it: Make, tmp_path: Path, cell_of: Make) -> None:
     (tmp_path / "series.npz").write_bytes(b"arrays")
-    record = file_it(result_of(), ["a GPU is used by process 7"])
+    record = file_it(result_of(), "a GPU is used by process 7")
     assert (record.status, record.attempt, record.started) == ("ok", 3, "2026")
     assert (record.cell_id, record.environment_id, record.content_id) == (cell_of().cell_id, "env0", "content0")
     assert record.observed.host == "fork"
@@ -101,15 +107,14 @@ def test_a_result_of_another_form_is_a_failure_that_names_the_field(file_it: Mak
     assert (record.observed, record.measured) == (None, None)
 
 
-def test_what_left_no_result_keeps_the_end_of_its_log(tmp_path: Path, cell_of: Make) -> None:
+def test_what_left_no_result_keeps_the_end_of_its_log(tmp_path: Path, heading: Heading) -> None:
     (tmp_path / "log.txt").write_text("x" * 50_000 + "the end", encoding="utf-8")
-    attempt = Attempt(tmp_path, 1)
-    killed = failed_record(cell_of(), IDENTITY, attempt, "2026", "killed", "killed by SIGKILL")
+    killed = failed_record(heading, "killed", "killed by SIGKILL")
     assert killed.failure is not None
     assert killed.failure.details.endswith("the end")
     assert len(killed.failure.details) == DETAILS_CHARACTERS
     for status in ("skipped", "interrupted"):
-        record = failed_record(cell_of(), IDENTITY, attempt, "2026", status, "why")  # type: ignore[arg-type]
+        record = failed_record(heading, status, "why")  # type: ignore[arg-type]
         assert record.failure is not None
         assert (record.failure.type, record.failure.message, record.failure.details) == (status, "why", "")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from typing import Any
 
 import numpy as np
@@ -142,10 +141,8 @@ def test_a_rank_that_hangs_is_named_and_nothing_stays(
 ) -> None:
     more = f"{TWO}\n[execution]\nfirst_step_timeout_minutes = {limits[0]}\ntimeout_minutes = {limits[1]}"
     house.grid([1], more=more)
-    start = time.monotonic()
-    code, output = house.run(faults={1: f"rank1-{fault}"})
+    code, output = house.run(faults={1: f"rank1-{fault}"}, timeout=240)
     assert code == 4, output
-    assert time.monotonic() - start < 60
     record = only(house)
     assert record.status == "timeout"
     assert record.failure.message.startswith(words)
@@ -157,12 +154,12 @@ def test_a_rank_that_hangs_is_named_and_nothing_stays(
 def test_no_rank_outlives_an_interrupt_or_its_harness(house: Any, end: int) -> None:
     house.grid([1], more=TWO)
     harness = house.start(faults={1: "late-hang"})
-    house.wait_for(lambda: any("planted" in p.read_text() for p in house.results.glob("g/cells/??/*/*/*/log.txt")))
+    house.wait_for(house.planted)
     assert len(house.processes()) == 5, "harness, host, child and two ranks"
     harness.send_signal(end)
-    harness.communicate(timeout=20)
+    house.end_of(harness)
     house.wait_until_empty(5)
-    house.wait_for(lambda: house.locked() == [], 5)  # a dying thread may hold a descriptor for an instant more
+    house.wait_for(lambda: house.locked() == [])  # a dying thread may hold a descriptor for an instant more
     if end == signal.SIGINT:
         assert harness.returncode == 130
         assert only(house).status == "interrupted"

@@ -10,13 +10,11 @@ from typing import Any
 
 import pytest
 
+from harness.execution.host import LEAVING_S
 from harness.execution.progress import Summary
+from harness.execution.run import INTERRUPT_GRACE_S
 
 SCORED = {"ok", "collapsed"}
-
-
-def hanging(house: Any) -> int:
-    return sum("planted" in path.read_text(errors="replace") for path in house.results.glob("g/cells/??/*/*/*/log.txt"))
 
 
 @pytest.mark.parametrize(
@@ -32,13 +30,15 @@ def hanging(house: Any) -> int:
 def test_interrupts_end_the_cells_and_a_resume_completes_them(house: Any, signals: list[int], fault: str) -> None:
     house.grid([1, 2, 3])
     harness = house.start("--slots", "2", faults=dict.fromkeys((1, 2, 3), fault))
-    house.wait_for(lambda: hanging(house) == 2)
-    for number in signals:
-        harness.send_signal(number)
-        time.sleep(0.5)
+    house.wait_for(lambda: house.planted() == 2)
     start = time.monotonic()
-    output, _ = harness.communicate(timeout=30)
-    assert time.monotonic() - start < 5
+    harness.send_signal(signals[0])
+    for number in signals[1:]:
+        house.wait_for(lambda: house.planted("deaf") == 2)  # two signals at once are one
+        start = time.monotonic()
+        harness.send_signal(number)
+    output = house.end_of(harness)
+    assert time.monotonic() - start < INTERRUPT_GRACE_S, "ended by the grace's end, not by the signals"
     assert harness.returncode == 130, output
     assert house.processes() == {}
     assert house.locked() == []
@@ -54,13 +54,13 @@ def test_interrupts_end_the_cells_and_a_resume_completes_them(house: Any, signal
 def test_an_interrupt_while_the_host_starts_ends_at_once(house: Any) -> None:
     house.grid([1])
     harness = house.start()
-    house.wait_for(house.hosts)
-    time.sleep(0.3)
-    harness.send_signal(signal.SIGINT)
+    (host,) = house.wait_for(house.hosts)
+    os.kill(host, signal.SIGSTOP)  # it will never have started
     start = time.monotonic()
-    output, _ = harness.communicate(timeout=30)
+    harness.send_signal(signal.SIGINT)
+    output = house.end_of(harness)
     assert harness.returncode == 130, output
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < LEAVING_S, "the host was waited for"
     assert house.processes() == {}
     assert house.records() == []
     assert "1 cells still to do (interrupted)" in output
@@ -116,7 +116,7 @@ def test_a_preparation_that_is_killed_is_made_again(house: Any) -> None:
     harness = house.start()
     house.wait_for(house.children)
     os.kill(house.children()[0], signal.SIGKILL)
-    output, _ = harness.communicate(timeout=240)
+    output = house.end_of(harness)
     assert harness.returncode == 0, output
     assert output.count("preparing ") == 2
     assert [record.attempt for record in house.records()] == [1]

@@ -167,7 +167,7 @@ def test_fifty_kills_lose_and_change_nothing(house: Any, new_house: Callable[...
 def test_two_harnesses_share_a_store(house: Any) -> None:
     house.grid(range(1, 9))
     processes = [house.start(), house.start()]
-    outputs = [process.communicate(timeout=240)[0] for process in processes]
+    outputs = [house.end_of(process) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], outputs
     records = house.records()
     assert sorted(record.asked.seed for record in records) == list(range(1, 9)), outputs
@@ -185,15 +185,14 @@ def test_a_killed_harness_takes_everything_with_it_within_two_seconds(house: Any
     # One cell hangs within training, the other has left a helper behind that hangs too.
     house.grid([1, 2])
     harness = house.start(faults={1: "late-hang", 2: "helper"})
-    logs = lambda: [p.read_text(errors="replace") for p in house.results.glob("g/cells/??/*/*/*/log.txt")]  # noqa: E731
-    house.wait_for(lambda: sum("planted" in text for text in logs()) == 2)
+    house.wait_for(lambda: house.planted() == 2)
     assert len(house.hosts()) == 1
     assert len(house.children()) == 2
     assert len(house.processes()) == 5, "harness, host, two children, one helper"
     harness.kill()
     harness.wait()
     house.wait_until_empty(2)
-    house.wait_for(lambda: not house.locked(), 1)  # a process's files close just after it has lost its memory
+    house.wait_for(lambda: not house.locked())  # a process's files close just after it has lost its memory
     assert house.records() == []
     code, output = house.run()
     assert code == 0, output
@@ -213,7 +212,7 @@ def test_data_loader_workers_die_with_their_harness(house: Any) -> None:
     harness.kill()
     harness.wait()
     house.wait_until_empty(2)
-    house.wait_for(lambda: not house.locked(), 1)  # a process's files close just after it has lost its memory
+    house.wait_for(lambda: not house.locked())  # a process's files close just after it has lost its memory
 
 
 @pytest.mark.parametrize("spawn", [False, True], ids=["fork", "spawn"])
@@ -221,10 +220,10 @@ def test_a_killed_host_costs_its_running_cells_and_no_more(house: Any, spawn: bo
     house.grid([1, 2, 3])
     arguments = ["--slots", "1", *(["--host", "spawn"] if spawn else [])]
     harness = house.start(*arguments, faults={1: ["late-hang", [1]]})
-    house.wait_for(lambda: any("planted" in p.read_text(errors="replace") for p in house.results.rglob("log.txt")))
+    house.wait_for(house.planted)
     (host,) = house.hosts()
     os.kill(host, signal.SIGKILL)
-    output, _ = harness.communicate(timeout=240)
+    output = house.end_of(harness)
     assert harness.returncode == 4, output
     assert "a new one takes over" in output
     assert "1 cells still to do" in output

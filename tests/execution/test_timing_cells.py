@@ -36,7 +36,7 @@ processes = 2
 
 def ran(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "harness", "run", "timed.toml", "--results", "results", *options]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=150)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=540)
 
 
 @pytest.fixture(scope="module")

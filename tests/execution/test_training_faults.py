@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.timeout(1500)  # against hangs: minutes on a busy machine
 CLEAN = (90, 91)
 FAULTS: dict[str, tuple[str, str]] = {
     # fault -> (check, item) that must find it
@@ -38,7 +39,8 @@ def verdicts(lasting_house: Any, tmp_path_factory: pytest.TempPathFactory) -> di
     house.grid([*plain, *CLEAN], max_steps=8, more=include, recipe="per_device_train_batch_size = 32")
     out = tmp_path_factory.mktemp("verdicts") / "found.md"
     arguments = ["--all-seeds", "--only", "repeat", "--only", "engine", "-o", str(out)]
-    code, output = house.run(*arguments, faults={seed: fault for fault, seed in SEEDS.items()}, command="verify")
+    faults = {seed: fault for fault, seed in SEEDS.items()}
+    code, output = house.run(*arguments, faults=faults, command="verify", timeout=1400)
     assert code == 1, output
     found: dict[int, list[dict[str, Any]]] = {}
     for verdict in json.loads(out.with_suffix(".json").read_text(encoding="utf-8")):

@@ -72,14 +72,13 @@ def play(rounds: Rounds, seconds: float, clock: Any, cell: Cell, devices: int = 
     """Run every cell for so many seconds; returns how many ran at once after each start."""
     running: list[float] = []
     seen = []
-    while rounds.current < len(rounds.rounds):
+    while rounds.current:
         while rounds.admits(devices, len(running) * devices):
             rounds.cell_started(cell, 1)
             running.append(clock.now + seconds)
             seen.append(len(running))
         clock.now = running.pop(0)
-        entry: Any = SimpleNamespace()
-        rounds.cell_finished(cell, entry)
+        rounds.cell_finished(cell, SimpleNamespace())  # type: ignore[arg-type]
     assert running == []
     assert not rounds.admits(devices, 0)
     return seen

@@ -12,9 +12,8 @@ from tabulate import tabulate
 
 from harness.cli.console import duration
 from harness.cli.options import RESULTS, GridFile, Json, ResultsFolder, RetryErrored, Select, Slots
-from harness.errors import RequirementError
 from harness.execution.plan import PlannedCell
-from harness.execution.session import Session, check_requirements, open_session
+from harness.execution.session import Session, open_session, unmet_requirements
 
 MOST_ROWS = 60
 
@@ -87,10 +86,9 @@ def plan_text(session: Session, most_rows: int | None) -> str:
     reasons = Counter((planned.state, planned.reason) for planned in plan.cells if planned.reason)
     if reasons:
         lines += ["", *(f"{state}, {number} cells: {reason}" for (state, reason), number in reasons.items())]
-    try:
-        check_requirements(session)
-    except RequirementError as error:
-        lines += ["", *(f"`harness run` would end with exit 4: {line}" for line in str(error).splitlines())]
+    unmet = unmet_requirements(session)
+    if unmet:
+        lines += ["", *(f"`harness run` would end with exit 4: {line}" for line in unmet)]
     counts: Counter[str] = Counter(planned.state for planned in plan.cells)
     total = ", ".join(f"{counts[s]} {w}" for s, w in (("to do", "to do"), ("done", "done"), ("skip", "skipped")))
     total += f", {counts['blocked']} blocked" if counts["blocked"] else ""

@@ -23,7 +23,7 @@ def _hang(job, folder, emit):
 
 
 def _deaf(job, folder, emit):
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: print("planted: asked to end, and deaf", flush=True))
     _hang(job, folder, emit)
 
 
