@@ -14,7 +14,7 @@ from harness.grid.cell import Cell
 from harness.text import is_plain_text, listed, show, suggestion
 
 Check = Literal["quality", "parity", "stability", "baseline"]
-"""What can be waived: the checks of scores (`harness.checks.scores.judgement.Check`)."""
+"""What can be waived: the checks of scores."""
 
 CHECKS: Final[tuple[str, ...]] = get_args(Check)
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -56,44 +56,41 @@ class Waiver(BaseModel):
         """Whether its day has passed."""
         return today > self.expires
 
-    def covers(self, judgement: Judged, plain_label: str | None = None) -> bool:
-        """Whether it names this judgement's check and configuration.
+    def covers(self, judged: Judged, plain_label: str | None = None) -> bool:
+        """Whether it names this verdict's check and configuration.
 
         `plain_label` is the configuration's label without environment and content, where these had to be added: a
         waiver of that covers it in all of them.
         """
-        names = (judgement.configuration, judgement.configuration_id, plain_label)
-        return self.check == judgement.check and self.configuration in names
+        names = (judged.subject.label, judged.subject.configuration_id, plain_label)
+        return self.check == judged.check and self.configuration in names
+
+
+class Subject(Protocol):
+    """Whom a verdict is about (`harness.checks.verdict.Side`)."""
 
     @property
-    def text(self) -> str:
-        """For people: who lets it pass, until when, and why."""
-        return f"waived by {self.author} until {self.expires.isoformat()}: {self.reason}"
-
+    def label(self) -> str: ...  # noqa: D102
     @property
-    def void_text(self) -> str:
-        """For people, after its day."""
-        return f"the waiver by {self.author} ({self.reason}) expired on {self.expires.isoformat()}: void"
+    def configuration_id(self) -> str: ...  # noqa: D102
 
 
 class Judged(Protocol):
-    """What a waiver looks at in a judgement (`harness.checks.scores.judgement.Judgement`)."""
+    """What a waiver looks at in a verdict (`harness.checks.verdict.Verdict`)."""
 
     @property
     def check(self) -> str: ...  # noqa: D102
     @property
     def outcome(self) -> str: ...  # noqa: D102
     @property
-    def configuration(self) -> str: ...  # noqa: D102
-    @property
-    def configuration_id(self) -> str: ...  # noqa: D102
+    def subject(self) -> Subject: ...  # noqa: D102
 
 
-def applies(waivers: Iterable[Waiver], judgement: Judged, today: datetime.date) -> Waiver | None:
-    """The first waiver in force that covers this judgement; None also where the judgement is no FAIL."""
-    if judgement.outcome != "FAIL":
+def applies(waivers: Iterable[Waiver], judged: Judged, today: datetime.date) -> Waiver | None:
+    """The first waiver in force that covers this verdict; None also where the verdict is no FAIL."""
+    if judged.outcome != "FAIL":
         return None
-    return next((one for one in waivers if not one.void(today) and one.covers(judgement)), None)
+    return next((one for one in waivers if not one.void(today) and one.covers(judged)), None)
 
 
 @dataclass(frozen=True)
@@ -104,22 +101,10 @@ class Use:
     state: Literal["used", "unused", "void"]
     failures: int
 
-    @property
-    def text(self) -> str:
-        """For people: one line, also of a waiver that does nothing, so that none is forgotten."""
-        w, n = self.waiver, self.failures
-        place = f"{w.configuration}, {w.check}"
-        said = f"{n} failure{'' if n == 1 else 's'}"
-        if self.state == "used":
-            return f"{place}: {said} {w.text}"
-        if self.state == "void":
-            return f"{place}: void since {w.expires.isoformat()}, {said} no longer waived (by {w.author}: {w.reason})"
-        return f"{place}: not needed, nothing fails; {w.text}"
 
-
-def ledger(waivers: Sequence[Waiver], judgements: Iterable[Judged], today: datetime.date) -> tuple[Use, ...]:
+def ledger(waivers: Sequence[Waiver], verdicts: Iterable[Judged], today: datetime.date) -> tuple[Use, ...]:
     """Count every waiver's failures, in the grid's order; a failure counts for the first waiver that covers it."""
-    failed = [one for one in judgements if one.outcome == "FAIL"]
+    failed = [one for one in verdicts if one.outcome == "FAIL"]
     covering = [applies(waivers, one, today) for one in failed]
     found = []
     for waiver in waivers:
