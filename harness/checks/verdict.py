@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Literal
 
+from harness.fact import Fact as Fact
 from harness.record.configuration import SeedScore
 from harness.stats.decision import Decision
 from harness.stats.throughput import Speed
@@ -19,23 +20,6 @@ Inconclusive = Literal["fail", "pass"]
 
 ORDER: Final[tuple[Outcome, ...]] = ("FAIL", "ERROR", "INCONCLUSIVE", "SKIP", "PASS")
 """The worst first: how verdicts are listed."""
-
-
-@dataclass(frozen=True)
-class Fact:
-    """Something that was found: a code ("steps.wrong") and its values. Its sentence is `report.verdicts.phrases`'.
-
-    Values are what JSON holds (text, numbers, booleans, None, sequences and tables of them) and further facts. A text
-    among them is a name or an identifier, or quotes another program's error; it is never a sentence of ours.
-    """
-
-    code: str
-    values: Mapping[str, Any] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, code: str, **values: Any) -> Fact:
-        """`Fact.of("steps.wrong", counted=3, due=4)`."""
-        return cls(code, values)
 
 
 @dataclass(frozen=True)

@@ -88,13 +88,13 @@ class Decision:
     interval), at these levels whatever `alpha`; `ci_pass` has the level 1 - 2 alpha: inside (-delta, delta) it is a
     PASS. `se_eq` goes with `ci90`, `ci_pass` and `p_tost`, `se_diff` with `ci95` and `p_diff`; `se_diff` is None where
     these follow from no t law, but from that of a median or a best of k. `barred` says that no number could have
-    changed an INCONCLUSIVE: too few runs, no spread. `label` qualifies the verdict. `largest_p`: see the function of
-    that name.
+    changed an INCONCLUSIVE: fewer than `n_min` runs, no spread. `best_of`: the target's provenance is unknown, and it
+    was taken for the best of so many runs (1: a single run). `largest_p`: see the function of that name.
     """
 
     outcome: Outcome
-    why: str
     n: int
+    n_min: int
     difference: float
     ci90: Interval | None = None
     ci95: Interval | None = None
@@ -107,10 +107,15 @@ class Decision:
     df: float | None = None
     sd: Sd | None = None
     barred: bool = False
-    label: str = ""
+    best_of: int | None = None
     se_diff: float | None = None
     se_eq: float | None = None
     largest_p: float = 0.0
+
+    @property
+    def identical(self) -> bool:
+        """Whether it rests on runs that are equal bit for bit, and on no spread."""
+        return self.ci90 == (0.0, 0.0)
 
     @property
     def p_block(self) -> float | None:
@@ -137,28 +142,25 @@ def decide(estimate: Estimate, rule: Rule) -> Decision:
     same = e.identical and e.difference == 0
     numbers = _SAME if same else _numbers(e, rule)
     found = functools.partial(
-        Decision, n=e.n, difference=e.difference, delta=rule.delta, alpha=rule.alpha, direction=rule.direction,
-        df=e.df, sd=e.sd, **numbers,
+        Decision, n=e.n, n_min=n_min, difference=e.difference, delta=rule.delta, alpha=rule.alpha,
+        direction=rule.direction, df=e.df, sd=e.sd, **numbers,
     )  # fmt: skip
-    if e.n < n_min:
-        return found(outcome="INCONCLUSIVE", barred=True, why=f"{e.n} of at least {n_min} runs")
+    if e.n < n_min or not (same or (numbers and e.varied)):
+        return found(outcome="INCONCLUSIVE", barred=True)
     if same:
-        return found(outcome="PASS", why="equal bit for bit at every seed")
-    if not numbers or not e.varied:
-        why = "no estimate of the spread" if e.sd is None else "sd = 0: all runs are equal"
-        return found(outcome="INCONCLUSIVE", barred=True, why=why)
+        return found(outcome="PASS")
     outcome: Outcome = "INCONCLUSIVE"
     if numbers["p_tost"] < rule.alpha:
         outcome = "PASS"
     elif numbers["p_diff"] < rule.alpha and _beyond(e.difference, rule.direction) > rule.delta:
         outcome = "FAIL"
-    return found(outcome=outcome, why=_said(e.difference, numbers["ci90"], rule.delta))
+    return found(outcome=outcome)
 
 
-def undecided(rule: Rule, why: str = "") -> Decision:
+def undecided(rule: Rule) -> Decision:
     """A decision without any number: INCONCLUSIVE, and no part of a family."""
     return Decision(
-        outcome="INCONCLUSIVE", why=why, n=0, difference=0.0, delta=rule.delta, alpha=rule.alpha,
+        outcome="INCONCLUSIVE", n=0, n_min=rule.n_min or LEAST, difference=0.0, delta=rule.delta, alpha=rule.alpha,
         direction=rule.direction, barred=True,
     )  # fmt: skip
 
@@ -180,13 +182,14 @@ def largest_p(estimate: Estimate, rule: Rule) -> float:
     return (1 if rule.direction == "lower" else 2) * tail(math.sqrt(e.df / excess), e.df) if excess > 0 else 0.0
 
 
-def withheld(decision: Decision, why: str) -> Decision:
-    """The decision without its PASS (section 1.2): INCONCLUSIVE for the reason given; another outcome stays."""
-    return decision if decision.outcome != "PASS" else replace(decision, outcome="INCONCLUSIVE", why=why)
+def withheld(decision: Decision) -> Decision:
+    """The decision without its PASS (section 1.2): INCONCLUSIVE; another outcome stays."""
+    return decision if decision.outcome != "PASS" else replace(decision, outcome="INCONCLUSIVE")
 
 
 _SAME: Final[Mapping[str, Any]] = {
-    "ci90": (0.0, 0.0), "ci95": (0.0, 0.0), "ci_pass": (0.0, 0.0), "p_diff": 1.0, "p_tost": 0.0
+    "ci90": (0.0, 0.0), "ci95": (0.0, 0.0), "ci_pass": (0.0, 0.0), "p_diff": 1.0, "p_tost": 0.0, "se_diff": 0.0,
+    "se_eq": 0.0,
 }  # fmt: skip
 
 
@@ -222,8 +225,3 @@ def _p_diff(e: Estimate, direction: Direction, t: float, df: float) -> float:
 def _interval(d: float, se: float, df: float, each_side: float) -> Interval:
     half = -quantile(each_side, df) * se
     return d - half, d + half
-
-
-def _said(difference: float, ci90: Interval, delta: float) -> str:
-    low, high = ci90
-    return f"difference {difference:+.2f} points, 90 % CI [{low:+.2f}, {high:+.2f}], margin {delta:.2f}"

@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 import numpy as np
 
+from harness.fact import Fact
 from harness.stats.decision import Decision, Estimate, Rule, decide
 from harness.stats.order_statistic import even_median_draws, expected, pivot_cdf, pivot_quantile
 from harness.stats.variance import Sample, own, satterthwaite
@@ -64,7 +65,8 @@ def published_mean(ours: Sample, mean: float, m: int, sd: float | None = None, m
         common = math.sqrt((s.df * s.value**2 + (m - 1) * sd**2) / df)
         se = common * math.sqrt(1 / ours.n + 1 / m)
         # The source stays ours: their sd is no history that would lower the least number of runs.
-        note = f"{s.note}; with the reference's sd" if s.note else "with the reference's sd"
+        note = Fact.of("spread.reference")
+        note = Fact.of("spread.notes", notes=(s.note, note)) if s.note else note
         return Estimate(ours.n, difference, se, se, df, replace(s, value=common, df=df, note=note))
     a, b = s.value**2 / ours.n, sd**2 / m
     se = math.sqrt(a + b)
@@ -113,8 +115,7 @@ def unknown(ours: Sample, value: float, rule: Rule) -> Decision:
     severity = {"PASS": 0, "INCONCLUSIVE": 1, "FAIL": 2}
     decisions = [decide(single(ours, value), rule), decide(best_of(ours, value, LUCKY), rule)]
     mildest = min(decisions, key=lambda d: (severity[d.outcome], -(d.p_diff if d.p_diff is not None else 1.0)))
-    taken_as = "a single run" if mildest is decisions[0] else f"the best of {LUCKY}"
-    return replace(mildest, label=f"provenance unknown, taken as {taken_as}")
+    return replace(mildest, best_of=1 if mildest is decisions[0] else LUCKY)
 
 
 def _order(ours: Sample, value: float, j: int, k: int) -> Estimate:

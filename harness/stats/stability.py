@@ -33,7 +33,6 @@ class Stability:
     withhold: bool
     least_k: int | None
     outcome: Outcome
-    why: str
 
 
 @functools.lru_cache(maxsize=4096)  # a binomial test takes as long as forty decisions
@@ -56,10 +55,8 @@ def stability(k: int, n: int, p0: float = STABLE, alpha: float = 0.05) -> Stabil
     withhold = k > max(1, math.floor(p0 * n + 1e-9))
     least = next((some for some in range(1, n + 1) if _at_least(some, n, p0) < alpha), None)
     found = rate(k, n)
-    interval = f"95 % CI [{100 * found.low:.0f} %, {100 * found.high:.0f} %]"
-    why = f"{k} of {n} runs collapsed, {interval}, declared {100 * p0:g} %"
     outcome: Outcome = "FAIL" if p < alpha else "INCONCLUSIVE" if withhold else "PASS"
-    return Stability(k, n, p0, found, p, withhold, least, outcome, why)
+    return Stability(k, n, p0, found, p, withhold, least, outcome)
 
 
 @dataclass(frozen=True)

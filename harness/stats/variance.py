@@ -11,6 +11,7 @@ from typing import Final, Literal
 import numpy as np
 import scipy
 
+from harness.fact import Fact
 from harness.stats.descriptive import describe
 
 Source = Literal["own", "pooled", "moderated"]
@@ -22,7 +23,6 @@ GUARD: Final = 0.90
 LEVENE: Final = 0.01
 SHARED: Final = 0.3
 ROUNDING: Final = 1e-10
-SHARED_NOTE: Final = "seeds shared by cells count once"
 LEAST: Final = 5
 LEAST_WITH_HISTORY: Final = 3
 
@@ -31,14 +31,14 @@ LEAST_WITH_HISTORY: Final = 3
 class Sd:
     """A standard deviation (ddof 1, points), its degrees of freedom, and where it comes from.
 
-    `cells` counts the cells that it was estimated in; `note` says in words what the reader must know of it.
+    `cells` counts the cells that it was estimated in; `note` is what the reader must know of it.
     """
 
     value: float
     df: float
     source: Source = "own"
     cells: int = 1
-    note: str = ""
+    note: Fact | None = None
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.value) and self.value >= 0):
@@ -131,13 +131,14 @@ def moderated(mine: Sd | None, history: Sd) -> Sd:
         Without own sd, where history cannot serve either.
     """
     d0 = min(MOST_HISTORY, history.df)
-    useless = "history of a single cell" if history.cells < 2 else "history without spread" if not history.value else ""
+    useless = history.cells < 2 or not history.value
     if mine is None:
         if useless:
-            raise ValueError(f"history: {useless} (allowed: at least 2 cells that vary)")
-        return Sd(history.value, d0, "moderated", history.cells, "history alone")
+            got = f"{history.cells} cells with sd {history.value:g}"
+            raise ValueError(f"history: {got} (allowed: at least 2 cells that vary)")
+        return Sd(history.value, d0, "moderated", history.cells, Fact.of("spread.history_alone"))
     if useless:
-        return replace(mine, note=f"{useless}, not used")
+        return replace(mine, note=Fact.of("spread.unusable", cells=history.cells))
     if mine.value**2 > history.value**2 * _guard(mine.df, d0):
         return replace(mine, note=_larger(mine, history))
     df = d0 + mine.df
@@ -174,14 +175,13 @@ class Pool:
         if others < 2:
             return alone
         if self._p is not None and self._p < LEVENE:
-            note = f"not pooled: configurations of this recipe differ in sd (Levene p = {self._p:.4f})"
-            return replace(alone, note=note) if alone else None
+            return replace(alone, note=Fact.of("spread.differs", p=self._p)) if alone else None
         df = self._df - (alone.df if alone else 0)
         squares = max(0.0, self._squares - (alone.value**2 * alone.df if alone else 0.0))
         past = Sd(math.sqrt(squares / df), df, "pooled", others)
         if self.correlation is None or self.correlation <= SHARED:
             return moderated(alone, past) if alone or past.value else None
-        note = f"{SHARED_NOTE} (correlation {self.correlation:.2f})"
+        note = Fact.of("spread.shared_seeds", correlation=self.correlation)
         if alone is None:
             return moderated(None, replace(past, df=float(self._distinct), note=note)) if past.value else None
         if alone.value**2 > past.value**2 * _guard(alone.df, past.df):
@@ -257,5 +257,5 @@ def _guard(df: float, d0: float) -> float:
     return float(scipy.special.fdtri(df, d0, GUARD))
 
 
-def _larger(mine: Sd, history: Sd) -> str:
-    return f"sd larger than history ({mine.value:.2f}, history {history.value:.2f})"
+def _larger(mine: Sd, history: Sd) -> Fact:
+    return Fact.of("spread.larger", sd=mine.value, history=history.value)

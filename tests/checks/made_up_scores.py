@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from harness.checks.scores.gate import Configuration
+from harness.checks.verdict import Fact, Verdict
 from harness.grid.cell import Cell, Checkpoint
 from harness.record.entry import Entry
 from harness.record.model import Record, asked_of
 from harness.record.results import Results
 from harness.references import Published, Reference
+from harness.stats.decision import Decision
 
 UNCASED = "google-bert/bert-base-uncased"
 COURSE: dict[str, Any] = {"learning_rate": 5e-5, "per_device_train_batch_size": 8, "num_train_epochs": 3.0}
@@ -156,3 +158,23 @@ def published(value: float | None = None, statistic: str = "single", n: int | No
 def of(correct: Sequence[int]) -> list[float]:
     """Points of these numbers of correct answers out of 408."""
     return [100 * count / 408 for count in correct]
+
+
+def numbers(verdict: Verdict) -> Decision:
+    """The decision on a difference of scores, which must be there."""
+    assert isinstance(verdict.numbers, Decision)
+    return verdict.numbers
+
+
+def values(facts: Iterable[Fact], code: str) -> Mapping[str, Any]:
+    """The values of the only fact with this code."""
+    (found,) = (fact.values for fact in facts if fact.code == code)
+    return found
+
+
+def part(verdict: Verdict, name: str) -> Fact:
+    """A part of the reason of a verdict that has numbers: "because", "withheld", "after"."""
+    assert verdict.reason.code == "judged"
+    found = verdict.reason.values[name]
+    assert isinstance(found, Fact)
+    return found

@@ -25,15 +25,14 @@ SOUND = {
     "expires": "2026-12-31",
 }
 
-
-WHOM = Side("minilm · bf16", "0123456789abcdef0123")
+SUBJECT = Side("minilm · bf16", "0123456789abcdef0123")
 
 
 @dataclass(frozen=True)
 class Judged:
     check: str = "quality"
     outcome: str = "FAIL"
-    subject: Side = WHOM
+    subject: Side = SUBJECT
 
 
 def waiver(**changes: Any) -> Waiver:

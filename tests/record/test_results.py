@@ -186,11 +186,10 @@ class Materials:
 
 
 def check_of(results: Results, derived: Derived) -> None:
-    judgements = judge_grid(GRID, results, TODAY)
+    verdicts = judge_grid(GRID, results, TODAY)
     rates = Counter(
-        (one.configuration_id, one.environment_id, one.collapsed, one.judged)
-        for one in judgements
-        if one.metric == "collapses"
+        (one.configuration_id, one.environment_id, one.collapsed, one.ended)
+        for one in (verdict.subject for verdict in verdicts if verdict.item == "collapses")
     )
     assert rates == Counter((*p[:2], *derived.rate(p)) for p in derived.of if derived.rate(p)[1])
     for configuration_id, cells in _members().items():
@@ -198,14 +197,16 @@ def check_of(results: Results, derived: Derived) -> None:
         stands = [None if place is None else derived.standing(place, cell) for cell in cells]
         told = [
             one
-            for one in judgements
-            if one.metric == "cells" and (one.configuration_id, one.environment_id) == (configuration_id, _at(place))
+            for one in verdicts
+            if one.item == "cells"
+            and (one.subject.configuration_id, one.subject.environment_id) == (configuration_id, _at(place))
         ]
         open_to = sum(one is None or one.status not in SCORED | LOST for one in stands)
         if all(one is not None and one.status == "skipped" for one in stands):
             assert [one.outcome for one in told] == ["SKIP"] or len(told) > 1
         elif open_to:
-            assert f"{open_to} of 3 cells have no score" in "\n".join(one.why for one in told if one.outcome == "ERROR")
+            errors = [one.reason.values for one in told if one.outcome == "ERROR"]
+            assert (open_to, 3) in [(len(values["cells"]), values["planned"]) for values in errors]
         else:
             assert not [one for one in told if one.outcome == "ERROR"]
 

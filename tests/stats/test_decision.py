@@ -93,7 +93,6 @@ def test_not_significant_is_no_pass() -> None:
     assert found.p_diff is not None
     assert found.p_diff > 0.3
     assert not found.barred
-    assert "margin 2.50" in found.why
 
 
 def test_significant_within_the_margin_is_no_failure() -> None:
@@ -112,7 +111,7 @@ def test_few_runs_decide_nothing(sd: Sd, n: int, barred: bool) -> None:
     found = decide(Estimate(n, -20.0, 0.1, 0.1, sd.df, sd), Rule(2.5))
     assert (found.barred, found.outcome) == (barred, "INCONCLUSIVE" if barred else "FAIL")
     if barred:
-        assert f"{n} of at least" in found.why
+        assert n < found.n_min
         assert found.p_diff is not None, "the numbers are shown all the same"
     assert decide(Estimate(n, -20.0, 0.1, 0.1, sd.df, sd), Rule(2.5, n_min=n)).outcome == "FAIL"
 
@@ -120,11 +119,10 @@ def test_few_runs_decide_nothing(sd: Sd, n: int, barred: bool) -> None:
 def test_no_spread_decides_nothing() -> None:
     equal = decide(single(sample([85.0] * 5), 85.0), Rule(2.5))
     assert (equal.outcome, equal.barred, equal.p_diff) == ("INCONCLUSIVE", True, None)
-    assert "sd = 0" in equal.why
     # History does not excuse it: runs that are all equal may be the same run.
     history = Sd(1.0, 16, "moderated", 4)
-    assert "sd = 0" in decide(single(sample([85.0] * 5, history), 85.0), Rule(2.5)).why
-    assert "no estimate" in decide(single(Sample(5, 85.0, None), 85.0), Rule(2.5)).why
+    assert decide(single(sample([85.0] * 5, history), 85.0), Rule(2.5)).barred
+    assert decide(single(Sample(5, 85.0, None), 85.0), Rule(2.5)).barred
 
 
 def test_equal_bits_are_the_exception() -> None:
@@ -167,16 +165,16 @@ def test_what_cannot_fail_has_no_part_in_a_family() -> None:
     assert (barred.p_block, barred.p_limit) == (None, 0.0)
     equal = decide(Estimate(5, 0.0, 0.0, 0.0, 4, Sd(0.0, 4), varied=False, identical=True), Rule(1.5))
     assert (equal.outcome, equal.p_block, equal.p_limit) == ("PASS", None, 0.0)
-    assert undecided(Rule(2.5), "nothing").p_limit == 0.0
+    assert undecided(Rule(2.5)).p_limit == 0.0
     pivot = Estimate(5, -0.1, 0.5, 0.5, 4, Sd(1.0, 4), low_tail=0.4)
     assert largest_p(pivot, Rule(2.5)) == 1.0, "a pivot's law is none of t"
 
 
 def test_a_withheld_pass() -> None:
     passed = decide(of_mean([85.0, 85.1, 84.9, 85.2, 84.8], 85.0), Rule(2.5))
-    assert withheld(passed, "2 of 7 collapsed").outcome == "INCONCLUSIVE"
+    assert withheld(passed).outcome == "INCONCLUSIVE"
     failed = decide(of_mean([75.0, 75.1, 74.9, 75.2, 74.8], 85.0), Rule(2.5))
-    assert withheld(failed, "2 of 7 collapsed") is failed
+    assert withheld(failed) is failed
 
 
 @pytest.mark.parametrize(

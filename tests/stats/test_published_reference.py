@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import t as student
 from scipy.stats import ttest_ind, ttest_ind_from_stats
 
+from harness.fact import Fact
 from harness.stats.decision import Rule, decide
 from harness.stats.order_statistic import pivot_quantile
 from harness.stats.reference import (
@@ -75,7 +76,7 @@ def test_their_spread_is_no_history_of_ours() -> None:
     assert found.barred
     assert found.df == 2 + 19
     assert found.sd is not None
-    assert "reference's sd" in found.sd.note
+    assert found.sd.note == Fact.of("spread.reference")
 
 
 def test_a_mean_without_sd_keeps_its_level() -> None:
@@ -166,12 +167,12 @@ def test_unknown_provenance_takes_the_milder() -> None:
     ours = sample([86.0, 86.2, 85.9, 86.1, 85.8])
     # A number far above: as single a FAIL, but the best of five may lie there a little more easily.
     near = unknown(ours, 85.9, RULE)
-    assert (near.outcome, near.label) == ("PASS", "provenance unknown, taken as a single run")
+    assert (near.outcome, near.best_of) == ("PASS", 1)
     far = unknown(ours, 95.0, RULE)
     assert far.outcome == "FAIL"
     both = [decide(each, RULE).p_diff or 0.0 for each in (single(ours, 95.0), best_of(ours, 95.0, 5))]
     assert far.p_diff == max(both)
-    assert far.label == "provenance unknown, taken as the best of 5"
+    assert far.best_of == 5
     loose = sample([83.0, 87.0, 85.0, 86.0, 84.0])
     order = {"PASS": 0, "INCONCLUSIVE": 1, "FAIL": 2}
     for value in (80.0, 84.0, 86.0, 88.0, 91.0, 93.0):

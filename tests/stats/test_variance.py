@@ -10,6 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.stats import f, levene, t
 
+from harness.fact import Fact
 from harness.stats.variance import GUARD, Pool, Sd, gained, homogeneity, moderated, own, sample, satterthwaite
 
 scores = st.integers(280, 380).map(lambda correct: 100 * correct / 408)
@@ -59,7 +60,7 @@ def test_a_pool_is_the_residual_variance_of_a_one_way_layout(groups: list[list[f
     p = homogeneity(groups)
     if p is not None and p < 0.01:
         assert (found.value, found.df, found.source) == (mine.value, mine.df, "own")
-        assert found.note.startswith("not pooled: configurations of this recipe differ in sd (Levene")
+        assert found.note == Fact.of("spread.differs", p=p)
         return
     residual = math.sqrt(float(residuals @ residuals) / df)
     expected = moderated(mine, Sd(residual if residual > 1e-9 else 0.0, df, "pooled", len(others)))
@@ -88,7 +89,7 @@ def test_seeds_shared_by_correlated_cells_count_once() -> None:
     assert found is not None
     assert (found.df, found.source, found.cells) == (2, "pooled", 3)
     assert found.value == pytest.approx(math.sqrt(sum(own(each).value ** 2 for each in (a, b, c)) / 3))
-    assert "seeds shared by cells count once" in found.note
+    assert found.note == Fact.of("spread.shared_seeds", correlation=together.correlation)
     assert gained(found, 3) == 0
     # Other seeds, or the same without a correlation: they count fully.
     apart = Pool([by_seed(each, 10 * number) for number, each in enumerate((a, b, c))])
@@ -134,7 +135,7 @@ def test_moderated(values: list[float], s0: float, df0: int) -> None:
     found = moderated(mine, Sd(s0, df0, "pooled", 3))
     if mine.value**2 / s0**2 > f.ppf(0.90, mine.df, d0):
         assert (found.value, found.df, found.least_runs) == (mine.value, mine.df, 5)
-        assert found.note.startswith("sd larger than history")
+        assert found.note == Fact.of("spread.larger", sd=mine.value, history=s0)
     else:
         assert found.df == d0 + mine.df
         assert found.value**2 == pytest.approx((d0 * s0**2 + mine.df * mine.value**2) / (d0 + mine.df))
@@ -154,9 +155,10 @@ def test_moderated_is_the_posterior_mean_of_precision() -> None:
 
 def test_what_is_no_history() -> None:
     mine = Sd(1.0, 4)
-    assert "single cell" in moderated(mine, Sd(1.0, 9)).note
-    assert "without spread" in moderated(mine, Sd(0.0, 9, "pooled", 2)).note
-    assert moderated(None, Sd(1.3, 40, "pooled", 5)) == Sd(1.3, 16, "moderated", 5, "history alone")
+    assert moderated(mine, Sd(1.0, 9)).note == Fact.of("spread.unusable", cells=1)
+    assert moderated(mine, Sd(0.0, 9, "pooled", 2)).note == Fact.of("spread.unusable", cells=2)
+    alone = Fact.of("spread.history_alone")
+    assert moderated(None, Sd(1.3, 40, "pooled", 5)) == Sd(1.3, 16, "moderated", 5, alone)
     with pytest.raises(ValueError, match="allowed"):
         moderated(None, Sd(1.3, 9))
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from harness.checks.scores.pairing import Pair
+from harness.fact import Fact
 from harness.record.configuration import Configuration, Key
 from harness.stats.mcnemar import discordant, mcnemar, overdispersion
 
@@ -46,68 +46,52 @@ class Predictions:
         return self._read[key]
 
 
-@dataclass(frozen=True)
-class Churn:
-    """Changed answers a pair of runs, as a share of the examples, and over how many pairs."""
-
-    share: float
-    pairs: int
-    examples: int
-
-    def __str__(self) -> str:
-        return f"{self.share * self.examples:.0f} of {self.examples} ({100 * self.share:.1f} %)"
-
-
-def churn_of(pairs: Iterable[tuple[Array, Array]]) -> Churn | None:
-    """Return the mean churn over pairs of runs; None without any pair that answers the same examples."""
+def changes(pairs: Iterable[tuple[Array, Array]]) -> Fact | None:
+    """The changed answers of a pair of runs, the mean over pairs; None without any that answers the same examples."""
     shares, examples = [], 0
     for a, b in pairs:
         if a.shape == b.shape and a.size:
             shares.append(float(np.mean(a != b)))
             examples = int(a.size)
-    return Churn(sum(shares) / len(shares), len(shares), examples) if shares else None
+    return Fact.of("changes", share=sum(shares) / len(shares), examples=examples) if shares else None
 
 
-def churn_evidence(
+def churn(
     pair: Pair, seeds: Sequence[int], predictions: Predictions, rerun: Configuration | None = None
-) -> tuple[str, ...]:
-    """Say what the difference changes beside what another seed, and a second run, change; McNemar by seed; phi."""
+) -> tuple[Fact, ...]:
+    """What the difference changes beside what another seed, and a second run, change; McNemar by seed; phi."""
     base, twin = predictions.of(pair.base, seeds), predictions.of(pair.twin, seeds)
     common = [seed for seed in seeds if seed in base and seed in twin]
-    between = churn_of((base[seed], twin[seed]) for seed in common)
+    between = changes((base[seed], twin[seed]) for seed in common)
     if between is None:
         return ()
-    name = pair.name(pair.base)
-    told = [f"{pair.name(pair.twin)} changes {between} answers of {name} at the same seed"]
-    seeds_apart = churn_of((base[a], base[b]) for a, b in _couples(list(base)))
-    if seeds_apart is not None:
-        told.append(f"another seed of {name} changes {seeds_apart}")
-    if rerun is not None:
-        again = predictions.of(rerun, seeds)
-        repeated = churn_of((base[seed], again[seed]) for seed in base if seed in again)
-        if repeated is not None:
-            told.append(f"a second run of {name} changes {repeated}")
-    return (", ".join(told), *_mcnemar_evidence(pair, common, base, twin))
+    again = predictions.of(rerun, seeds) if rerun is not None else {}
+    found = Fact.of(
+        "churn",
+        twin=pair.name(pair.twin),
+        base=pair.name(pair.base),
+        between=between,
+        seeds=changes((base[a], base[b]) for a, b in _couples(list(base))),
+        rerun=changes((base[seed], again[seed]) for seed in base if seed in again),
+    )
+    return (found, *_mcnemar(pair, common, base, twin))
 
 
-def _mcnemar_evidence(
-    pair: Pair, seeds: Sequence[int], base: Mapping[int, Array], twin: Mapping[int, Array]
-) -> Iterable[str]:
+def _mcnemar(pair: Pair, seeds: Sequence[int], base: Mapping[int, Array], twin: Mapping[int, Array]) -> Iterable[Fact]:
     tables = []
     first, second = _accuracies(pair.base), _accuracies(pair.twin)
     for seed in seeds:
         flips = discordant(base[seed], twin[seed], first.get(seed), second.get(seed))
         if flips is not None:
-            tables.append((seed, mcnemar(*flips, int(base[seed].size))))
+            test = mcnemar(*flips, int(base[seed].size))
+            tables.append((seed, test.b, test.c, test.p))
     if not tables:
         return
-    each = ", ".join(f"seed {seed}: {t.b} lost, {t.c} won, p = {t.p:.3f}" for seed, t in tables[:10])
-    yield f"exact McNemar ({each}{' ...' if len(tables) > 10 else ''}): two fitted models, no gate"
+    yield Fact.of("mcnemar", tables=tuple(tables))
     couples = (discordant(base[a], base[b], first.get(a), first.get(b)) for a, b in _couples(list(base)))
     phi = overdispersion(flips for flips in couples if flips is not None)
     if phi is not None:
-        reading = "flips come together, and McNemar's p is too small" if phi > 1.5 else "about as independent flips"
-        yield f"phi = {phi:.2f} between seeds of {pair.name(pair.base)}: {reading}"
+        yield Fact.of("phi", phi=phi, base=pair.name(pair.base))
 
 
 def _accuracies(one: Configuration) -> dict[int, float]:

@@ -1,28 +1,31 @@
-"""The gate: every judgement on scores, the family's word on each FAIL, waivers, and the exit code."""
+"""The gate: every verdict on scores, the family's word on each FAIL, and waivers."""
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Final
 
 from harness.checks.scores.churn import Answers as Answers
 from harness.checks.scores.churn import Predictions
 from harness.checks.scores.hypothesis import Answer, Family, Question
-from harness.checks.scores.judgement import Judgement
 from harness.checks.scores.pairing import find_pairs, find_repeats
 from harness.checks.scores.parity import ParityQuestion
 from harness.checks.scores.policy import Policy as Policy
 from harness.checks.scores.quality import questions
+from harness.checks.scores.reasons import judged_after
 from harness.checks.scores.stability import StabilityQuestion, unmeasured
+from harness.checks.verdict import Verdict
+from harness.fact import Fact
+from harness.grid.waivers import Waiver
 from harness.record.configuration import Configuration as Configuration
 from harness.references import Reference
+from harness.stats.decision import Decision
 from harness.stats.family import PART, apply_holm
 from harness.stats.sequential import next_look, nominal_alpha
 
-REPORTED: Final = frozenset({"f1"})
-"""Metrics that are judged and shown, and that no gate goes by."""
+FAMILIES: Final[tuple[Family, ...]] = ("scores", "collapses")
 
 
 def judge_all(
@@ -32,12 +35,12 @@ def judge_all(
     answers: Answers | None = None,
     *,
     today: datetime.date | None = None,
-) -> list[Judgement]:
+) -> list[Verdict]:
     """Judge everything: errors and skips, stability, quality against each fitting reference, parity of twins.
 
     `answers` gives predicted classes, and is asked only for pairs. `today` decides which waivers still hold.
-    A judgement of metric "f1" is reported only: `exit_code` does not heed it. The order of `configurations` is that
-    of the judgements and has no other effect.
+    A verdict on "f1" is reported only: it does not gate. The order of `configurations` is that of the verdicts and has
+    no other effect.
 
     Raises
     ------
@@ -46,7 +49,7 @@ def judge_all(
     """
     if policy.waivers and today is None:
         raise ValueError("today: None (allowed: a date, where the policy has waivers)")
-    found = [judgement for one in configurations if (judgement := unmeasured(one, policy.looks)) is not None]
+    found = [verdict for one in configurations if (verdict := unmeasured(one, policy.looks)) is not None]
     quality, refused = questions(configurations, references, policy)
     predictions, reruns = Predictions(answers), find_repeats(configurations)
     asked: list[Question] = [StabilityQuestion(one, policy) for one in configurations if one.ended or one.lost]
@@ -58,43 +61,22 @@ def judge_all(
     place = {
         (one.configuration_id, one.environment_id): number for number, one in reversed([*enumerate(configurations)])
     }
-    found.sort(key=lambda each: place[each.configuration_id, each.environment_id])
+    found.sort(key=lambda each: place[each.subject.configuration_id, each.subject.environment_id])
+    if today is None or not policy.waivers:
+        return found
     labels = {one.configuration_id: one.plain_label for one in configurations}
-    return [waived(each, policy, today, labels.get(each.configuration_id)) for each in found]
-
-
-def exit_code(judgements: Iterable[Judgement], *, inconclusive: Literal["fail", "pass"] = "fail") -> int:
-    """The exit code of DESIGN section 5.
-
-    1 a FAIL that no waiver covers; 4 a cell errored or is missing; 5 nothing was measured, or nothing that gates; 3
-    something INCONCLUSIVE, unless `inconclusive` is "pass"; else 0.
-    """
-    heeded = [each for each in judgements if each.metric not in REPORTED]
-    outcomes = [each.outcome for each in heeded if each.waiver is None]
-    if "FAIL" in outcomes:
-        return 1
-    if "ERROR" in outcomes and any(each.seeds for each in heeded):
-        return 4
-    # Not one run ended, well or badly: nothing was measured, rather than something missing.
-    if all(each.outcome in ("SKIP", "ERROR") for each in heeded):
-        return 5
-    return 3 if "INCONCLUSIVE" in outcomes and inconclusive == "fail" else 0
-
-
-FAMILIES: Final[tuple[Family, ...]] = ("scores", "collapses")
+    return [waived(one, policy.waivers, today, labels.get(one.subject.configuration_id)) for one in found]
 
 
 @dataclass(eq=False)
 class _Case:
-    """A question with its latest answer; `final` once a look has decided it."""
+    """A question with its latest answer, whose verdict is that of its family."""
 
     question: Question
     answer: Answer | None = None
-    judgement: Judgement | None = None
-    final: bool = False
 
 
-def settled(asked: Sequence[Question], policy: Policy) -> list[Judgement]:
+def settled(asked: Sequence[Question], policy: Policy) -> list[Verdict]:
     """Answer all questions, look by look, and let a FAIL stand where Holm over its family does.
 
     Scores (quality and parity) and collapses are two families, each with half of alpha; a comparison of scores counts
@@ -113,40 +95,51 @@ def settled(asked: Sequence[Question], policy: Policy) -> list[Judgement]:
     compared = sum(case.question.gates and case.question.lasting for case in cases)
     level = nominal_alpha(looks, max(1, compared), policy.alpha)
     for look in looks:
-        due = [case for case in cases if not case.final and case.question.runs >= look]
+        due = [case for case in cases if not (case.answer and case.answer.final) and case.question.runs >= look]
         for case in due:
             case.answer = case.question.ask(look, level)
         _apply_holm(cases, due, level)
         for case in due:
-            outcome = case.judgement.outcome if case.judgement else None
-            case.final = outcome == "FAIL" or (outcome == "PASS" and case.question.lasting)
+            assert case.answer is not None
+            outcome = case.answer.verdict.outcome
+            decided = outcome == "FAIL" or (outcome == "PASS" and case.question.lasting)
+            case.answer = replace(case.answer, final=decided)
     for case in cases:
         if case.answer is None:
-            case.answer = case.question.ask(None, level)
-            case.judgement = _too_early(case.answer.judgement, case.question.runs, looks)
+            answer = case.question.ask(None, level)
+            early = Fact.of("look.early", runs=case.question.runs, first=looks[0])
+            case.answer = replace(answer, verdict=_undecided(answer.verdict, early, barred=True))
     return [_finished(case, looks) for case in cases]
 
 
 def waived(
-    judgement: Judgement, policy: Policy, today: datetime.date | None, plain_label: str | None = None
-) -> Judgement:
+    verdict: Verdict, waivers: Sequence[Waiver], today: datetime.date, plain_label: str | None = None
+) -> Verdict:
     """Cover a FAIL by the first waiver that holds; one that has expired is void, and said.
 
     `plain_label` is the configuration's label without environment and content, where these had to be added.
     """
-    if judgement.outcome != "FAIL" or today is None:
-        return judgement
-    covering = [waiver for waiver in policy.waivers if waiver.covers(judgement, plain_label)]
+    if verdict.outcome != "FAIL":
+        return verdict
+    covering = [waiver for waiver in waivers if waiver.covers(verdict, plain_label)]
     holding = next((waiver for waiver in covering if not waiver.void(today)), None)
     void = covering if holding is None else covering[: covering.index(holding)]
-    evidence = (*judgement.evidence, *(waiver.void_text for waiver in void))
-    return replace(judgement, waiver=holding.text if holding else None, evidence=evidence)
+    notes = (*verdict.notes, *(waiver_fact(waiver, expired=True) for waiver in void))
+    return replace(verdict, waiver=waiver_fact(holding) if holding else None, notes=notes)
+
+
+def waiver_fact(waiver: Waiver, *, expired: bool = False) -> Fact:
+    """Who lets it pass, until when, and why."""
+    return Fact.of(
+        "waiver.expired" if expired else "waiver",
+        author=waiver.author,
+        expires=waiver.expires.isoformat(),
+        reason=waiver.reason,
+    )
 
 
 def _apply_holm(cases: Sequence[_Case], due: Sequence[_Case], level: float) -> None:
     """Judge the cases due: a FAIL stands where its p, after Holm over its family, is below the level."""
-    for case in due:
-        case.judgement = case.answer.judgement if case.answer else None
     asked = set(due)
     for family in FAMILIES:
         members = [case for case in cases if case.question.family == family and case.question.gates and case.answer]
@@ -154,40 +147,38 @@ def _apply_holm(cases: Sequence[_Case], due: Sequence[_Case], level: float) -> N
         limits = [answer.p_limit for answer in answers]
         adjusted = apply_holm([answer.p for answer in answers], limits, PART)
         for case, answer, p in zip(members, answers, adjusted, strict=True):
-            if case in asked:
+            if case in asked and p is not None:
                 size = sum(limit >= (answer.p or 0.0) for limit in limits)
-                case.judgement = _after_holm(answer.judgement, p, size, level)
+                case.answer = replace(answer, verdict=_after_holm(answer.verdict, p, size, level))
 
 
-def _after_holm(judgement: Judgement, p: float | None, size: int, level: float) -> Judgement:
-    """The judgement with its adjusted p; `size` counts the hypotheses that could have failed at its own."""
-    if judgement.outcome == "FAIL" and (p is None or p >= level):
-        said = f"{judgement.why}; p = {p:.4f} after Holm over {size}" if p is not None else judgement.why
-        decision = replace(judgement.decision, outcome="INCONCLUSIVE") if judgement.decision else None
-        judgement = replace(judgement, outcome="INCONCLUSIVE", why=said, decision=decision)
-    return replace(judgement, adjusted_p=p)
+def _after_holm(verdict: Verdict, p: float, size: int, level: float) -> Verdict:
+    """The verdict with its adjusted p; `size` counts the hypotheses that could have failed at its own."""
+    if verdict.outcome == "FAIL" and p >= level:
+        verdict = _undecided(verdict, Fact.of("holm.blocked", p=p, family=size))
+    return replace(verdict, adjusted_p=p, family=size)
 
 
-def _too_early(judgement: Judgement, runs: int, looks: tuple[int, ...]) -> Judgement:
-    """Decide nothing before the first planned look."""
-    told = f"{judgement.why}; {runs} runs are before the first planned look at {looks[0]}"
-    decision = replace(judgement.decision, outcome="INCONCLUSIVE", barred=True) if judgement.decision else None
-    return replace(judgement, outcome="INCONCLUSIVE", why=told, decision=decision)
+def _undecided(verdict: Verdict, after: Fact, *, barred: bool = False) -> Verdict:
+    """The verdict without its PASS or FAIL; `barred` where no number could have changed that."""
+    numbers = verdict.numbers
+    if isinstance(numbers, Decision):
+        numbers = replace(numbers, outcome="INCONCLUSIVE", barred=barred or numbers.barred)
+    return replace(verdict, outcome="INCONCLUSIVE", reason=judged_after(verdict.reason, after), numbers=numbers)
 
 
-def _finished(case: _Case, looks: tuple[int, ...] | None) -> Judgement:
-    assert case.answer is not None
-    assert case.judgement is not None
-    first = case.answer.first
-    judgement = case.question.finish(case.judgement, first)
-    if first is not None and looks is not None and case.question.runs > first:
-        more = case.question.runs - first
-        following = next_look(case.question.runs, looks)
-        if case.final:
-            told = f"decided at the planned look of {first} runs; {more} later ones do not change it"
-        elif following is None:
-            told = f"judged at the last planned look of {first} runs; {more} later ones are not counted"
-        else:
-            told = f"judged at the planned look of {first} runs; {more} wait for the look at {following}"
-        judgement = replace(judgement, evidence=(*judgement.evidence, told))
-    return judgement
+def _finished(case: _Case, looks: tuple[int, ...] | None) -> Verdict:
+    answer, runs = case.answer, case.question.runs
+    assert answer is not None
+    verdict = case.question.finish(answer.verdict, answer.first)
+    if answer.first is None or looks is None or runs <= answer.first:
+        return verdict
+    look, later = answer.first, runs - answer.first
+    following = next_look(runs, looks)
+    if answer.final:
+        note = Fact.of("look.decided", look=look, later=later)
+    elif following is None:
+        note = Fact.of("look.last", look=look, later=later)
+    else:
+        note = Fact.of("look.waiting", look=look, later=later, following=following)
+    return replace(verdict, notes=(*verdict.notes, note))

@@ -1,11 +1,11 @@
-"""A question that the gate asks of scores: asked at a look, answered with a judgement and the p it could block with."""
+"""A question that the gate asks of scores: asked at a look, answered with a verdict and the p it could block with."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from harness.checks.scores.judgement import Judgement
+from harness.checks.verdict import Verdict
 
 Family = Literal["scores", "collapses"]
 """What is corrected together: each family has its part of alpha (`stats.family.PART`)."""
@@ -16,13 +16,14 @@ class Answer:
     """What the first `first` runs say (None: all of them).
 
     `p` is the one that a FAIL would rest on; None where it does not fail, whatever the others say. Above `p_limit` it
-    could not have failed: 0 where no number could have made it FAIL.
+    could not have failed: 0 where no number could have made it FAIL. `final` once a look has decided it.
     """
 
-    judgement: Judgement
-    p: float | None
-    p_limit: float
+    verdict: Verdict
     first: int | None
+    p: float | None = None
+    p_limit: float = 0.0
+    final: bool = False
 
 
 class Question(Protocol):
@@ -47,5 +48,5 @@ class Question(Protocol):
     def ask(self, first: int | None, alpha: float) -> Answer:
         """Judge the first runs at a level."""
 
-    def finish(self, judgement: Judgement, first: int | None) -> Judgement:
-        """Add what does not decide: outlook and evidence."""
+    def finish(self, verdict: Verdict, first: int | None) -> Verdict:
+        """Add what does not decide: what more runs would bring, and notes."""

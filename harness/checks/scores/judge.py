@@ -6,9 +6,9 @@ import datetime
 from collections.abc import Iterable
 
 from harness.checks.scores.gate import Policy, judge_all
-from harness.checks.scores.judgement import Judgement
 from harness.checks.scores.recipe import DECLARABLE
 from harness.checks.scores.target import written_references
+from harness.checks.verdict import Verdict
 from harness.errors import SpecError
 from harness.grid.grid import Grid
 from harness.grid.tables import Quality
@@ -16,7 +16,7 @@ from harness.record.results import Results
 from harness.text import listed, show, suggestion
 
 
-def judge_grid(grid: Grid, results: Results, today: datetime.date) -> list[Judgement]:
+def judge_grid(grid: Grid, results: Results, today: datetime.date) -> list[Verdict]:
     """Judge results: quality against the grid's references, stability, parity of twins.
 
     Raises
@@ -51,11 +51,11 @@ def policy_of(grid: Grid) -> Policy:
     )
 
 
-def decided(judgements: Iterable[Judgement]) -> frozenset[str]:
+def decided(verdicts: Iterable[Verdict]) -> frozenset[str]:
     """The configurations of which nothing that gates is left open: no further seed is due for them."""
     every: dict[str, bool] = {}
-    for one in judgements:
-        if one.metric != "f1":
-            settled = one.outcome in ("PASS", "FAIL")
-            every[one.configuration_id] = every.get(one.configuration_id, True) and settled
+    for one in verdicts:
+        if one.gates:
+            name, settled = one.subject.configuration_id, one.outcome in ("PASS", "FAIL")
+            every[name] = every.get(name, True) and settled
     return frozenset(name for name, settled in every.items() if settled)

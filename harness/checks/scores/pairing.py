@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final, Literal
 
 from packaging.version import InvalidVersion, Version
 
 from harness.checks.scores.recipe import global_batch
-from harness.grid.cell import ENGINES
+from harness.grid.cell import ENGINES, Cell
 from harness.ids import canonical_json
 from harness.record.configuration import Configuration, Key
 
@@ -45,10 +45,10 @@ class Pair:
 def recipe_key(one: Configuration) -> str:
     """What configurations share that may be pooled for their spread: data, checkpoint, and recipe by global batch."""
     asked = one.asked
-    checkpoint = asked.checkpoint.model_dump(exclude={"name"})
-    recipe = {name: value for name, value in asked.recipe.items() if name != _BATCH}
-    shared = [asked.task, one.content_id, checkpoint, recipe, global_batch(one), asked.recipe_defaults, asked.dropout]
-    return canonical_json(shared)
+    shared = {name: getattr(asked, name) for name in _SHARED}
+    shared["checkpoint"] = asked.checkpoint.model_dump(exclude={"name"})
+    shared["recipe"] = {name: value for name, value in asked.recipe.items() if name != _BATCH}
+    return canonical_json([one.content_id, global_batch(one), shared])
 
 
 def is_control(one: Configuration) -> bool:
@@ -69,8 +69,7 @@ def find_pairs(configurations: Sequence[Configuration]) -> list[Pair]:
         groups: dict[tuple[Any, ...], list[Configuration]] = {}
         for one in measured:
             others = tuple(_value(one, name) for name in _RANKS if name != dimension)
-            key = (keys[id(one)], one.asked.head_seeding, one.asked.threads, *others)
-            groups.setdefault(key, []).append(one)
+            groups.setdefault((keys[id(one)], *others), []).append(one)
         for group in groups.values():
             by_value: dict[Any, Configuration] = {}
             for one in sorted(group, key=rank):
@@ -93,7 +92,7 @@ def find_repeats(configurations: Sequence[Configuration]) -> Mapping[Key, Config
 
 def _without_repeat(one: Configuration) -> str:
     dimensions = [_value(one, name) for name in _RANKS]
-    return canonical_json([recipe_key(one), one.asked.head_seeding, one.asked.threads, dimensions])
+    return canonical_json([recipe_key(one), dimensions])
 
 
 def _value(one: Configuration, dimension: Dimension) -> Any:
@@ -126,3 +125,8 @@ _RANKS: Final[Mapping[Dimension, Callable[[Configuration], Any]]] = {
     "accepts_loss_kwargs": lambda one: one.asked.accepts_loss_kwargs is False,
     "environment": _environment,
 }
+
+_SHARED: Final = tuple(
+    option.name for option in fields(Cell) if option.name not in (*_RANKS, "seed", "repeat", "resume_at", "axes")
+)
+"""Options of a cell that twins share: all but what a pair may differ in, and what makes a control."""

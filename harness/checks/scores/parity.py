@@ -5,28 +5,31 @@ from __future__ import annotations
 import functools
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
-from harness.checks.scores.churn import Predictions, churn_evidence
+from harness.checks.scores.churn import Predictions, churn
 from harness.checks.scores.hypothesis import Answer, Family
-from harness.checks.scores.judgement import Judgement, SeedScore
 from harness.checks.scores.pairing import Pair
 from harness.checks.scores.policy import Policy
+from harness.checks.scores.reasons import because, judged, side
 from harness.checks.scores.seeds_needed import median_seconds, outlook
 from harness.checks.scores.stability import too_many
+from harness.checks.verdict import Verdict
+from harness.fact import Fact
 from harness.record.attempts import LOST
-from harness.record.configuration import GOOD, Configuration
-from harness.stats.decision import Rule, decide, withheld
+from harness.record.configuration import GOOD, Configuration, SeedScore
+from harness.stats.decision import Decision, Rule, decide, withheld
 from harness.stats.paired import Permutation, paired, sign_flip
 from harness.stats.power import Design
 from harness.stats.stability import compare_rates
 from harness.stats.variance import LEAST
 
-PAIRED: Design = Design("paired", rho=0.5)
+PAIRED: Final = Design("paired", rho=0.5)
 """Planned with the sd of the differences itself: a correlation of one half makes their factor sqrt(1/n)."""
 
-FLIPPED: int = 12
+FLIPPED: Final = 12
 """Pairs whose signs are flipped one by one; with more the test can reject, and costs more than it tells."""
 
 
@@ -52,33 +55,27 @@ class ParityQuestion:
         """Paired t and TOST on the seeds where both runs are ok; no PASS where too many of either arm collapsed."""
         couples = self._couples[:first]
         good = _good(couples)
-        lost = [sum(couple[arm].status in LOST for couple in couples) for arm in (0, 1)]
-        blank = replace(self._blank, collapsed=lost[1], judged=len(couples))
-        names = [self.pair.name(self.pair.twin), self.pair.name(self.pair.base)]
+        base, twin = (self.pair.name(one) for one in (self.pair.base, self.pair.twin))
         if not good:
-            why = f"no seed at which both {names[0]} and {names[1]} have an ok run"
-            return Answer(replace(blank, why=why), None, 0.0, first)
-        a, b = ([100 * run.accuracy for run in arm if run.accuracy is not None] for arm in zip(*good, strict=True))
+            return Answer(self._verdict(couples, Fact.of("scores.no_pair", twin=twin, base=base)), first)
+        a, b = _points(good)
         same = a == b and self.predictions.identical(self.pair.base, self.pair.twin, [run.seed for run, _ in good])
         rule = Rule(self.policy.parity_margin, alpha, self.policy.direction, LEAST)
         decision = decide(paired(a, b, identical=same), rule)
-        for arm in (0, 1):
-            too = too_many(lost[arm], lost[arm] + len(good), self.policy.p0, alpha)
-            if too:
-                decision = withheld(decision, f"{decision.why}; PASS withheld: {names[1 - arm]}: {too}")
-        means = [math.fsum(arm) / len(arm) for arm in (b, a)]
-        told = f"accuracy of {names[0]} {means[0]:.2f}, of {names[1]} {means[1]:.2f} over {len(good)} seeds"
-        judgement = replace(
-            blank, outcome=decision.outcome, why=f"{told}: {decision.why}", decision=decision, mean=means[0],
-            target=means[1],
-        )  # fmt: skip
-        return Answer(judgement, decision.p_block, decision.p_limit, first)
+        why, too = because(decision), None
+        for name, lost in zip((base, twin), _lost(couples), strict=True):
+            if decision.outcome == "PASS" and (found := too_many(lost, lost + len(good), self.policy.p0, alpha)):
+                decision, too = withheld(decision), Fact.of("withheld.side", side=name, collapses=found)
+        means = math.fsum(a) / len(a), math.fsum(b) / len(b)
+        scores = Fact.of("scores.pair", twin=twin, twin_mean=means[1], base=base, base_mean=means[0], seeds=len(good))
+        verdict = self._verdict(couples, judged(scores, why, too), means, decision)
+        return Answer(verdict, first, decision.p_block, decision.p_limit)
 
-    def finish(self, judgement: Judgement, first: int | None) -> Judgement:
-        """Add outlook and evidence."""
-        couples, decision = self._couples[:first], judgement.decision
-        if decision is None:
-            return replace(judgement, evidence=tuple(self._left_out(couples)))
+    def finish(self, verdict: Verdict, first: int | None) -> Verdict:
+        """Add what more runs would bring, and notes."""
+        couples, decision = self._couples[:first], verdict.numbers
+        if not isinstance(decision, Decision):
+            return replace(verdict, notes=tuple(self._left_out(couples)))
         good = _good(couples)
         seconds = [median_seconds(one.entries) for one in (self.pair.base, self.pair.twin)]
         ahead = outlook(
@@ -88,21 +85,17 @@ class ParityQuestion:
             against=self.pair.name(self.pair.base),
             looks=self.policy.looks,
             run_seconds=sum(s for s in seconds if s is not None) if any(seconds) else None,
-            where=" in both",
+            both=True,
         )
-        evidence = [
+        notes = [
             *_differences(good),
             *self._left_out(couples),
-            *churn_evidence(self.pair, [run.seed for run, _ in good], self.predictions, self.rerun),
+            *churn(self.pair, [run.seed for run, _ in good], self.predictions, self.rerun),
         ]
-        if decision.ci90 == (0.0, 0.0):
-            evidence.append("identical answers: see the fidelity of the runs, whether what should differ did differ")
+        if decision.identical:
+            notes.append(Fact.of("pairs.identical"))
         return replace(
-            judgement,
-            detectable=ahead.detectable,
-            more_seeds=ahead.more_seeds,
-            outlook=ahead.text,
-            evidence=tuple(evidence),
+            verdict, detectable=ahead.detectable, more_seeds=ahead.more_seeds, todo=ahead.todo, notes=tuple(notes)
         )
 
     @functools.cached_property
@@ -111,64 +104,72 @@ class ParityQuestion:
         theirs: Mapping[int, SeedScore] = {run.seed: run for run in self.pair.twin.ended}
         return tuple((run, theirs[run.seed]) for run in self.pair.base.ended if run.seed in theirs)
 
-    @functools.cached_property
-    def _blank(self) -> Judgement:
-        base, twin = self.pair.base, self.pair.twin
-        return Judgement(
+    def _verdict(
+        self,
+        couples: Sequence[tuple[SeedScore, SeedScore]],
+        reason: Fact,
+        means: tuple[float | None, float | None] = (None, None),
+        decision: Decision | None = None,
+    ) -> Verdict:
+        base, twin = (
+            side(one, mean=mean, collapsed=lost, ended=len(couples))
+            for one, mean, lost in zip((self.pair.base, self.pair.twin), means, _lost(couples), strict=True)
+        )
+        return Verdict(
             check="parity",
-            outcome="INCONCLUSIVE",
-            configuration=twin.label,
-            configuration_id=twin.configuration_id,
-            environment_id=twin.environment_id,
-            against=base.label,
-            metric="accuracy",
-            why="",
-            seeds=twin.every,
-            others=base.every,
-            margin_from=f"{self.policy.parity_margin:g} points between configurations",
-            cell_ids=(*twin.cell_ids, *base.cell_ids),
+            outcome=decision.outcome if decision else "INCONCLUSIVE",
+            subject=twin,
+            reason=reason,
+            against=base,
+            item="accuracy",
+            numbers=decision,
+            margin_from=Fact.of("margin.parity", points=self.policy.parity_margin),
         )
 
-    def _left_out(self, couples: Sequence[tuple[SeedScore, SeedScore]]) -> list[str]:
+    def _left_out(self, couples: Sequence[tuple[SeedScore, SeedScore]]) -> Iterator[Fact]:
         """Name what is not in the comparison: collapses, and seeds that one side has not."""
-        told = []
-        lost = [sum(couple[arm].status in LOST for couple in couples) for arm in (0, 1)]
-        if any(lost):
-            rates = compare_rates(lost[0], len(couples), lost[1], len(couples))
-            limit = "" if rates.can_reject() else ", which so few runs cannot reject"
-            names = [self.pair.name(one) for one in (self.pair.base, self.pair.twin)]
-            told.append(
-                f"collapsed and left out: {lost[0]} of {len(couples)} with {names[0]}, {lost[1]} with {names[1]} "
-                f"(Fisher p = {rates.p:.3f}{limit})"
+        base, twin = (self.pair.name(one) for one in (self.pair.base, self.pair.twin))
+        k1, k2 = _lost(couples)
+        if k1 or k2:
+            n = len(couples)
+            rates = compare_rates(k1, n, k2, n)
+            yield Fact.of(
+                "pairs.collapsed", base=base, twin=twin, k1=k1, k2=k2, n=n, p=rates.p, can_reject=rates.can_reject()
             )
         paired_seeds = {run.seed for run, _ in self._couples}
         for one in (self.pair.base, self.pair.twin):
-            alone = [str(run.seed) for run in one.ended if run.seed not in paired_seeds]
+            alone = tuple(run.seed for run in one.ended if run.seed not in paired_seeds)
             if alone:
-                shown = ", ".join(alone[:10]) + (" ..." if len(alone) > 10 else "")
-                told.append(f"without a partner, left out: seed {shown} of {self.pair.name(one)}")
-        return told
+                yield Fact.of("pairs.left_out", side=self.pair.name(one), seeds=alone)
+
+
+def _lost(couples: Sequence[tuple[SeedScore, SeedScore]]) -> tuple[int, int]:
+    """Collapsed runs of the base and of the twin."""
+    base, twin = (sum(couple[arm].status in LOST for couple in couples) for arm in (0, 1))
+    return base, twin
+
+
+def _points(good: Sequence[tuple[SeedScore, SeedScore]]) -> tuple[list[float], list[float]]:
+    a, b = ([100 * run.accuracy for run in arm if run.accuracy is not None] for arm in zip(*good, strict=True))
+    return a, b
 
 
 def _good(couples: Sequence[tuple[SeedScore, SeedScore]]) -> list[tuple[SeedScore, SeedScore]]:
     return [couple for couple in couples if all(run.status in GOOD for run in couple)]
 
 
-def _differences(good: Sequence[tuple[SeedScore, SeedScore]]) -> list[str]:
+def _differences(good: Sequence[tuple[SeedScore, SeedScore]]) -> Iterator[Fact]:
     """Correlation of the arms, the sign-flip test, and the difference in F1."""
-    a, b = ([100 * run.accuracy for run in arm if run.accuracy is not None] for arm in zip(*good, strict=True))
-    told = []
+    a, b = _points(good)
     if len(a) > 2 and min(a) < max(a) and min(b) < max(b):
-        told.append(f"scores of the same seed correlate by {statistics.correlation(a, b):.2f}")
-    d = [y - x for x, y in zip(a, b, strict=True)]
-    if len(d) <= FLIPPED:
-        found = _sign_flip(tuple(sorted(d)))
-        limit = "" if found.can_reject() else f"; {len(d)} pairs cannot reject, the least p is {found.least_p:.3f}"
-        told.append(f"sign-flip p = {found.p:.3f}{limit}")
+        yield Fact.of("pairs.correlation", correlation=statistics.correlation(a, b))
+    if len(a) <= FLIPPED:
+        found = _sign_flip(tuple(sorted(y - x for x, y in zip(a, b, strict=True))))
+        least = None if found.can_reject() else found.least_p
+        yield Fact.of("pairs.sign_flip", p=found.p, pairs=len(a), least_p=least)
     f1 = [100 * (y.f1 - x.f1) for x, y in good if x.f1 is not None and y.f1 is not None]
     if f1:
-        told.append(f"F1 differs by {math.fsum(f1) / len(f1):+.2f} points on average (reported only)")
-    return told
+        yield Fact.of("pairs.f1", difference=math.fsum(f1) / len(f1))
 
 
 @functools.lru_cache(maxsize=4096)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass, field
+from typing import Final
 
 from harness.grid.waivers import Waiver
 from harness.stats.decision import Direction
 from harness.stats.margin import PARITY
 from harness.stats.sequential import WHOLE
 from harness.stats.stability import STABLE
+
+REPORTED: Final = frozenset({"f1"})
+"""Metrics that are judged and shown, and that no gate goes by."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class Policy:
     p0
         The rate of collapses that the recipe is allowed.
     harmless
-        Fields in which run and reference may differ (`recipe_difference.DECLARABLE`).
+        Fields in which run and reference may differ (`recipe.DECLARABLE`).
     """
 
     margin: float | None = None

@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 from harness.checks.scores.hypothesis import Answer, Family
-from harness.checks.scores.judgement import Judgement, SeedScore
 from harness.checks.scores.pairing import is_control, recipe_key
-from harness.checks.scores.policy import Policy
+from harness.checks.scores.policy import REPORTED, Policy
+from harness.checks.scores.reasons import because, judged, side
 from harness.checks.scores.recipe import RecipeDifferences, other_data, recipe_differences, same_checkpoint
 from harness.checks.scores.seeds_needed import median_seconds, outlook
-from harness.checks.scores.stability import all_runs, too_many
+from harness.checks.scores.stability import every_run, too_many
 from harness.checks.scores.target import METRICS, Target, contradicting, margin_of, read_target, spread_alarm
+from harness.checks.verdict import Side, Verdict
+from harness.fact import Fact
 from harness.record.attempts import LOST
-from harness.record.configuration import GOOD, Configuration
+from harness.record.configuration import GOOD, Configuration, SeedScore
 from harness.references import Reference, comparable
 from harness.references.model import Metric
 from harness.stats.decision import Decision, Rule, withheld
 from harness.stats.descriptive import f1_standard_error
 from harness.stats.order_statistic import Below, count_below
 from harness.stats.sequential import smoke_floor
-from harness.stats.variance import LEAST, Pool, Sd, gained, sample
+from harness.stats.variance import LEAST, Pool, Sample, Sd, gained, sample
 
 
 class SharedSpread:
@@ -75,121 +78,123 @@ class QualityQuestion:
     @property
     def gates(self) -> bool:
         """Accuracy gates; F1, which correlates with it, is reported."""
-        return self.target.metric == "accuracy"
+        return self.target.metric not in REPORTED
 
     @cached_property
-    def margin(self) -> tuple[float, str]:
+    def margin(self) -> tuple[float, Fact]:
         """Points, before rounding widens them, and where they come from."""
         return margin_of(self.reference, self.target, self.policy.margin)
 
     def ask(self, first: int | None, alpha: float) -> Answer:
         """Gate part 2: the rule of section 2 on the ok runs; no PASS where too many collapsed."""
-        runs, metric = self.configuration.ended[:first], self.target.metric
+        one, metric, blocking = self.configuration, self.target.metric, self.differences.blocking
+        runs = one.ended[:first]
         scores = list(points(runs, metric).values())
-        lost = sum(run.status in LOST for run in (*runs, *self.configuration.every[len(self.configuration.scores) :]))
-        blank = self._blank(runs, lost)
+        lost = sum(run.status in LOST for run in (*runs, *one.every[len(one.scores) :]))
+        values: dict[str, Any] = {
+            "subject": side(one, collapsed=lost, ended=len(runs) + len(one.lost)),
+            "against": Side(self.reference.id, mean=self.target.value),
+        }
         if not scores:
-            return Answer(replace(blank, why=f"none of {len(runs)} runs has a score to judge"), None, 0.0, first)
-        sd = self.spread.sd(self.configuration, metric, first)
+            return Answer(self._verdict(None, reason=Fact.of("scores.none", runs=len(runs)), **values), first)
+        sd = self.spread.sd(one, metric, first)
         ours = sample(scores, sd)
         # History that brought no degrees of freedom earns no smaller sample.
         n_min = None if gained(sd, ours.n) > 0 else LEAST
-        rule = Rule(self.margin[0], alpha, self.policy.direction, n_min)
-        decision = self.target.decide(ours, rule)
-        too = too_many(lost, lost + len(scores), self.policy.p0, alpha)
+        decision = self.target.decide(ours, Rule(self.margin[0], alpha, self.policy.direction, n_min))
+        too = too_many(lost, lost + len(scores), self.policy.p0, alpha) if decision.outcome == "PASS" else None
+        reason = judged(self._scores(ours, decision), because(decision), too, blocking)
         if too:
-            decision = withheld(decision, f"{decision.why}; PASS withheld: {too}")
-        label = f" ({decision.label})" if decision.label else ""
-        told = f"{metric} {ours.mean:.2f} over {ours.n} runs against {self.target.text}{label}: {decision.why}"
-        if self.differences.blocking:
-            differs = "; ".join(self.differences.blocking)
-            decision = replace(decision, outcome="INCONCLUSIVE", barred=True, why=f"recipes differ: {differs}")
-            told = f"recipes differ ({differs}); {told}"
-        judgement = replace(
-            blank, outcome=decision.outcome, why=told, decision=decision, mean=ours.mean, margin_from=self._margin_words
-        )
-        return Answer(judgement, decision.p_block, decision.p_limit, first)
+            decision = withheld(decision)
+        if blocking:
+            decision = replace(decision, outcome="INCONCLUSIVE", barred=True)
+        values["subject"] = replace(values["subject"], mean=ours.mean)
+        verdict = self._verdict(decision, reason=reason, margin_from=self.margin[1], **values)
+        return Answer(verdict, first, decision.p_block, decision.p_limit)
 
-    def finish(self, judgement: Judgement, first: int | None) -> Judgement:
-        """Add outlook and evidence."""
-        runs, decision = self.configuration.ended[:first], judgement.decision
-        evidence = [*self._sd_words(decision), all_runs(runs, self.target.metric)]
-        alarm = spread_alarm(self.reference, self.target)
-        evidence += [alarm] if alarm else []
-        if decision is None:
-            return replace(judgement, evidence=(*evidence, *contradicting(self.reference, self.target.metric)))
-        scores = list(points(runs, self.target.metric).values())
-        if self.target.place is not None:
-            evidence.append(_cross_check(scores, self.target, self.target.place))
-        if decision.barred and decision.n < LEAST and judgement.mean is not None and decision.sd is not None:
-            floor = smoke_floor(self.target.value, decision.sd.value, self.margin[0])
-            if judgement.mean < floor:
-                evidence.append(f"below {floor:.2f}: too low for luck, though {decision.n} runs are no verdict")
-        if decision.outcome == "PASS" and self.target.statistic == "single":
-            evidence.append(_meaning(decision))
-        evidence += [*self._sampling_error(runs), *self.differences.notes]
-        evidence += contradicting(self.reference, self.target.metric)
+    def finish(self, verdict: Verdict, first: int | None) -> Verdict:
+        """Add what more runs would bring, and notes."""
+        decision = verdict.numbers
+        if not isinstance(decision, Decision):
+            return replace(verdict, notes=tuple(self._notes(None, first)))
+        notes = tuple(self._notes(decision, first))
         if self.differences.blocking:
-            found = "More runs bring no verdict while recipes differ: run the reference's, or declare them harmless."
-            return replace(judgement, outlook=found, evidence=tuple(evidence))
-        sd = self.spread.sd(self.configuration, self.target.metric, first)
+            return replace(verdict, todo=(Fact.of("recipe.more_runs"),), notes=notes)
+        history = gained(self.spread.sd(self.configuration, self.target.metric, first), decision.n)
         ahead = outlook(
             decision,
-            self.target.design(gained(sd, decision.n)),
-            Rule(decision.delta, decision.alpha, decision.direction, None if gained(sd, decision.n) > 0 else LEAST),
-            against="a single run" if self.target.statistic == "single" else self.target.text,
+            self.target.design(history),
+            Rule(decision.delta, decision.alpha, decision.direction, None if history > 0 else LEAST),
+            against=Fact.of("run.single") if self.target.statistic == "single" else self.target.fact,
             looks=self.policy.looks,
             run_seconds=median_seconds(self.configuration.entries),
         )
-        return replace(
-            judgement,
-            detectable=ahead.detectable,
-            more_seeds=ahead.more_seeds,
-            outlook=ahead.text,
-            evidence=tuple(evidence),
-        )
+        return replace(verdict, detectable=ahead.detectable, more_seeds=ahead.more_seeds, todo=ahead.todo, notes=notes)
 
-    def _sampling_error(self, runs: Sequence[SeedScore]) -> list[str]:
-        """What other examples would do to a run's F1; no part of the verdict, whose runs share their examples."""
-        counts, both = self.configuration.counts, [run for run in runs if run.status in GOOD and run.f1 is not None]
-        if self.target.metric != "f1" or counts is None or not both:
-            return []
-        errors = [f1_standard_error(run.accuracy or 0.0, run.f1 or 0.0, counts[0]) for run in both]
-        error = math.fsum(errors) / len(errors)
-        return [f"on other examples a run's F1 has a standard error of {error:.2f} points; here all share {counts[0]}"]
-
-    @property
-    def _margin_words(self) -> str:
-        half = self.target.half_ulp
-        return self.margin[1] + (f", and {half:g} for the rounding of the published value" if half else "")
-
-    def _blank(self, runs: Sequence[SeedScore], lost: int) -> Judgement:
-        return replace(
-            _about(self.configuration, self.reference, self.target.metric),
-            target=self.target.value,
-            collapsed=lost,
-            judged=len(runs) + len(self.configuration.lost),
+    def _verdict(self, decision: Decision | None, **values: Any) -> Verdict:
+        return Verdict(
+            check="quality",
+            outcome=decision.outcome if decision else "INCONCLUSIVE",
+            item=self.target.metric,
+            numbers=decision,
             recipe_differences=self.differences.blocking,
             harmless=self.differences.harmless,
+            gates=self.gates,
+            **values,
         )
 
-    def _sd_words(self, decision: Decision | None) -> list[str]:
+    def _scores(self, ours: Sample, decision: Decision) -> Fact:
+        label = Fact.of("provenance.unknown", best_of=decision.best_of) if decision.best_of else None
+        return Fact.of(
+            "scores.reference",
+            metric=self.target.metric,
+            mean=ours.mean,
+            runs=ours.n,
+            target=self.target.fact,
+            label=label,
+        )
+
+    def _notes(self, decision: Decision | None, first: int | None) -> Iterator[Fact]:
+        """What does not decide: spread, all runs, a cross-check without any law, what is odd about the reference."""
+        runs, target = self.configuration.ended[:first], self.target
         sd = decision.sd if decision is not None else None
         if sd is None:
-            return ["no sd: a single run says nothing of it"]
-        source = {
-            "own": "of these runs",
-            "pooled": f"pooled over {sd.cells} configurations of the recipe",
-            "moderated": f"of these runs, moderated by {sd.cells} other configurations of the recipe",
-        }[sd.source]
-        return [
-            f"sd {sd.value:.2f} points, {sd.df:g} degrees of freedom, {source}" + (f"; {sd.note}" if sd.note else "")
-        ]
+            yield Fact.of("sd.none")
+        else:
+            yield Fact.of("sd", value=sd.value, df=sd.df, source=sd.source, cells=sd.cells, note=sd.note)
+        yield every_run(runs, target.metric)
+        alarm = spread_alarm(self.reference, target)
+        if alarm:
+            yield alarm
+        if decision is not None:
+            yield from self._cross_checks(decision, list(points(runs, target.metric).values()))
+            yield from self._sampling_error(runs)
+            yield from self.differences.notes
+        yield from contradicting(self.reference, target.metric)
+
+    def _cross_checks(self, decision: Decision, scores: Sequence[float]) -> Iterator[Fact]:
+        if self.target.place is not None:
+            yield _runs_below(scores, self.target, self.target.place)
+        if decision.barred and decision.n < LEAST and decision.sd is not None:
+            floor = smoke_floor(self.target.value, decision.sd.value, self.margin[0])
+            if math.fsum(scores) / len(scores) < floor:
+                yield Fact.of("runs.too_low", floor=floor, runs=decision.n)
+        if decision.outcome == "PASS" and self.target.statistic == "single":
+            # What a PASS against a single run states, and no more (section 2).
+            ordinary = decision.p_diff is not None and decision.p_diff >= decision.alpha
+            yield Fact.of("pass.single", margin=decision.delta, ordinary=ordinary)
+
+    def _sampling_error(self, runs: Sequence[SeedScore]) -> Iterator[Fact]:
+        """What other examples would do to a run's F1; no part of the verdict, whose runs share their examples."""
+        counts, both = self.configuration.counts, [run for run in runs if run.status in GOOD and run.f1 is not None]
+        if self.target.metric == "f1" and counts is not None and both:
+            errors = [f1_standard_error(run.accuracy or 0.0, run.f1 or 0.0, counts[0]) for run in both]
+            yield Fact.of("f1.standard_error", points=math.fsum(errors) / len(errors), examples=counts[0])
 
 
 def questions(
     configurations: Sequence[Configuration], references: Sequence[Reference], policy: Policy
-) -> tuple[list[QualityQuestion], list[Judgement]]:
+) -> tuple[list[QualityQuestion], list[Verdict]]:
     """Hold each configuration against each fitting reference; what cannot be compared is judged at once.
 
     Fitting are the references of its task and checkpoint. A configuration that none of them fits is held against all
@@ -198,21 +203,21 @@ def questions(
     spread = SharedSpread(configurations)
     reasons = {id(reference): comparable(reference) for reference in references}
     asked: list[QualityQuestion] = []
-    refused: list[Judgement] = []
+    refused: list[Verdict] = []
     for one in configurations:
         if not one.ended:
             continue
         for reference in _fitting(one, references, policy):
-            reason = reasons[id(reference)]
+            reason: Fact | str | None = reasons[id(reference)]
             data = other_data(one, reference)
             if reason is None and data is not None and "task" not in policy.harmless:
                 reason = data
             differences = recipe_differences(one, reference, policy.harmless)
             targets = [target for metric in METRICS if (target := read_target(reference, metric)) is not None]
             if reason is None and not any(target.metric == "accuracy" for target in targets):
-                refused.append(_refused(one, reference, differences, "no accuracy is published; F1 is reported only"))
+                refused.append(_refused(one, reference, differences, Fact.of("reference.no_accuracy")))
             if reason is not None:
-                refused.append(_refused(one, reference, differences, f"not to be compared: {reason}"))
+                refused.append(_refused(one, reference, differences, Fact.of("reference.refused", why=reason)))
                 continue
             asked += [QualityQuestion(one, reference, target, policy, spread, differences) for target in targets]
     return asked, refused
@@ -233,46 +238,28 @@ def _fitting(one: Configuration, references: Sequence[Reference], policy: Policy
     return fitting or references
 
 
-def _about(one: Configuration, reference: Reference, metric: str) -> Judgement:
-    return Judgement(
+def _refused(one: Configuration, reference: Reference, differences: RecipeDifferences, reason: Fact) -> Verdict:
+    return Verdict(
         check="quality",
         outcome="INCONCLUSIVE",
-        configuration=one.label,
-        configuration_id=one.configuration_id,
-        environment_id=one.environment_id,
-        against=reference.id,
-        metric=metric,
-        why="",
-        seeds=one.every,
-        cell_ids=one.cell_ids,
-    )
-
-
-def _refused(one: Configuration, reference: Reference, differences: RecipeDifferences, why: str) -> Judgement:
-    return replace(
-        _about(one, reference, "accuracy"),
-        why=why,
-        outlook="No number of seeds gives a verdict against this reference.",
+        subject=side(one),
+        reason=reason,
+        against=Side(reference.id),
+        item="accuracy",
+        notes=tuple(fact for metric in METRICS for fact in contradicting(reference, metric)),
+        todo=(Fact.of("reference.no_seeds"),),
         recipe_differences=differences.blocking,
         harmless=differences.harmless,
-        evidence=tuple(text for metric in METRICS for text in contradicting(reference, metric)),
     )
 
 
-def _meaning(decision: Decision) -> str:
-    """What a PASS against a single run states, and no more (section 2)."""
-    draw = ", and the number is an ordinary draw of this pipeline"
-    said = f"against a single run a PASS says: the mean is within {decision.delta:.2f} points of the number"
-    return said + (draw if decision.p_diff is not None and decision.p_diff >= decision.alpha else "")
-
-
-def _cross_check(scores: Sequence[float], target: Target, place: tuple[int, int]) -> str:
+def _runs_below(scores: Sequence[float], target: Target, place: tuple[int, int]) -> Fact:
     apart = target.half_ulp + 1e-9  # what rounding hides is a tie
     smaller = sum(score < target.value - apart for score in scores)
     ties = sum(abs(score - target.value) <= apart for score in scores)
     found = _below(smaller, ties, len(scores), *place)
-    limit = "" if found.can_reject() else f"; {found.n} runs cannot reject, the least p is {found.least_p:.2f}"
-    return f"{found.below:g} of {found.n} runs lie below the reference (free of any law: p = {found.p:.3f}{limit})"
+    least = None if found.can_reject() else found.least_p
+    return Fact.of("runs.below", below=found.below, n=found.n, p=found.p, least_p=least)
 
 
 @functools.lru_cache(maxsize=4096)

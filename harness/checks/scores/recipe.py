@@ -1,4 +1,4 @@
-"""What a run and a reference do not share: each difference a sentence, and which of them stand in a verdict's way."""
+"""What a run and a reference do not share: each difference a fact, and which of them stand in a verdict's way."""
 
 from __future__ import annotations
 
@@ -7,21 +7,25 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from harness.fact import Fact
 from harness.grid.arguments import default_of, table
+from harness.grid.cell import LATER
 from harness.record.configuration import Configuration
 from harness.references import Reference
 from harness.references.recipe import settings, today
 from harness.stats.collapse import MRPC
-from harness.text import show
 
 UNSTATED: Final = "unstated"
 """The checkpoint of a reference that a grid writes out without one: whichever is judged."""
 
 FIELDS: Final = (
     "checkpoint", "config", "task", "num_train_epochs", "max_steps", "global_batch_size", "learning_rate",
-    "lr_scheduler_type", "warmup_steps", "weight_decay", "precision", "devices", "engine", "dropout",
+    "lr_scheduler_type", "warmup_steps", "weight_decay", "precision", "devices", "engine",
 )  # fmt: skip
 """What is compared of checkpoint, data and recipe, by the names under which a difference is declared harmless."""
+
+OPTIONS: Final = tuple(name for name in LATER if name not in ("accepts_loss_kwargs", "resume_at", "repeat"))
+"""Options of a cell that no reference has, and that change what is trained; the others are noted, or change nothing."""
 
 TRAINING: Final = (
     "optim", "optim_args", "optim_target_modules", "adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm",
@@ -30,7 +34,7 @@ TRAINING: Final = (
 )  # fmt: skip
 """Arguments that change the result; a reference that is silent on them has their defaults."""
 
-DECLARABLE: Final = (*FIELDS, *TRAINING)
+DECLARABLE: Final = (*FIELDS, *OPTIONS, *TRAINING)
 """Every name that a policy's `harmless` may have."""
 
 _STATED: Final = ("learning_rate", "lr_scheduler_type", "weight_decay")
@@ -39,19 +43,19 @@ _PLAIN: Final = frozenset({"fp32", "tf32"})
 
 @dataclass(frozen=True)
 class Difference:
-    """`field` is the name to declare it harmless by, `text` the sentence."""
+    """`field` is the name to declare it harmless by."""
 
     field: str
-    text: str
+    fact: Fact
 
 
 @dataclass(frozen=True)
 class RecipeDifferences:
     """`blocking` stand in the way of a verdict, `harmless` were declared so; `notes` are worth saying and no more."""
 
-    blocking: tuple[str, ...]
-    harmless: tuple[str, ...]
-    notes: tuple[str, ...]
+    blocking: tuple[Fact, ...]
+    harmless: tuple[Fact, ...]
+    notes: tuple[Fact, ...]
 
 
 def recipe_differences(
@@ -60,21 +64,20 @@ def recipe_differences(
     """Compare a configuration with what is known of a reference; what is not known of it is no difference."""
     found = list(_differences(configuration, reference))
     return RecipeDifferences(
-        tuple(each.text for each in found if each.field not in harmless),
-        tuple(each.text for each in found if each.field in harmless),
+        tuple(each.fact for each in found if each.field not in harmless),
+        tuple(each.fact for each in found if each.field in harmless),
         tuple(_notes(configuration, reference)),
     )
 
 
-def other_data(configuration: Configuration, reference: Reference) -> str | None:
+def other_data(configuration: Configuration, reference: Reference) -> Fact | None:
     """Return why the examples cannot be the reference's; None where they are the same, as far as counts tell."""
     task, counts = configuration.asked.task, configuration.counts
     if reference.task == "glue/mrpc" and counts is not None:
         if counts == MRPC:
             return None
-        of = f"{counts[1]} positive of {counts[0]} validation examples"
-        return f"task: run {task} ({of}), reference glue/mrpc ({MRPC[1]} of {MRPC[0]})"
-    return None if task == reference.task else f"task: run {task}, reference {reference.task}"
+        return Fact.of("recipe.task", run=task, reference=reference.task, counts=counts, known=MRPC)
+    return None if task == reference.task else Fact.of("recipe.task", run=task, reference=reference.task)
 
 
 def same_checkpoint(configuration: Configuration, reference: Reference) -> bool:
@@ -106,38 +109,41 @@ def _differences(run: Configuration, reference: Reference) -> Iterator[Differenc
     if data is not None:
         yield Difference("task", data)
     if not same_checkpoint(run, reference):
-        yield _told("checkpoint", asked.checkpoint.source, reference.checkpoint)
+        yield _differs("checkpoint", asked.checkpoint.source, reference.checkpoint)
     if asked.checkpoint.config:
-        changed = ", ".join(f"{name} = {show(value)}" for name, value in asked.checkpoint.config.items())
-        yield Difference("config", f"config: run with {changed}, reference with the checkpoint's own")
+        yield Difference("config", Fact.of("recipe.checkpoint_config", config=asked.checkpoint.config))
     yield from _length(run, reference)
     batch = global_batch(run)
     if known.get("global_batch_size", batch) != batch:
-        yield _told("global_batch_size", batch, known["global_batch_size"])
+        yield _differs("global_batch_size", batch, known["global_batch_size"])
     for name in _STATED:
         if name in known and not _equal(resolved(run, name), known[name]):
-            yield _told(name, resolved(run, name), known[name])
+            yield _differs(name, resolved(run, name), known[name])
     if "warmup_steps" in known:
         ours, theirs = resolved(run, "warmup_steps") or 0, known["warmup_steps"]
         if not _same_warmup(ours, theirs, _steps(run)):
-            yield _told("warmup_steps", ours, theirs)
+            yield _differs("warmup_steps", ours, theirs)
     for name in TRAINING:
         theirs = reference.recipe.get(name, default_of(name))
         # Only what a recipe asks for is compared with a silent reference: defaults are each version's own.
         ours = resolved(run, name) if name in reference.recipe else asked.recipe.get(name, theirs)
         if not _equal(ours, theirs) and not _one_optimizer(name, ours, theirs):
-            yield _told(name, ours, theirs)
+            yield _differs(name, ours, theirs)
     if reference.precision not in (None, asked.precision) and not (
         not reference.precision_stated and {reference.precision, asked.precision} <= _PLAIN
     ):
-        yield _told("precision", asked.precision, reference.precision)
+        yield _differs("precision", asked.precision, reference.precision)
     if reference.devices not in (None, asked.devices):
-        yield _told("devices", asked.devices, reference.devices)
+        yield _differs("devices", asked.devices, reference.devices)
     engine = reference.setup.get("engine")
     if engine not in (None, asked.engine):
-        yield _told("engine", asked.engine, engine)
-    if asked.dropout is False:
-        yield Difference("dropout", "dropout: run without, reference with the checkpoint's own")
+        yield _differs("engine", asked.engine, engine)
+    for name in OPTIONS:
+        value = getattr(asked, name)
+        if name == "dropout" and value is False:
+            yield Difference(name, Fact.of("recipe.dropout"))
+        elif value != LATER[name]:
+            yield _differs(name, value, LATER[name])
 
 
 def _length(run: Configuration, reference: Reference) -> Iterator[Difference]:
@@ -146,48 +152,43 @@ def _length(run: Configuration, reference: Reference) -> Iterator[Difference]:
     if most > 0:
         steps = reference.setup.get("steps")
         if most != steps:
-            theirs = f"{steps} steps" if steps else f"{reference.recipe.get('num_train_epochs', 'all its')} epochs"
-            yield Difference("max_steps", f"max_steps: run {most} steps, reference {theirs}")
+            theirs = reference.recipe.get("num_train_epochs")
+            yield Difference("max_steps", Fact.of("recipe.max_steps", run=most, steps=steps, epochs=theirs))
         return
     epochs = reference.recipe.get("num_train_epochs")
     if epochs is not None and not _equal(resolved(run, "num_train_epochs"), epochs):
-        yield _told("num_train_epochs", resolved(run, "num_train_epochs"), epochs)
+        yield _differs("num_train_epochs", resolved(run, "num_train_epochs"), epochs)
 
 
-def _notes(run: Configuration, reference: Reference) -> Iterator[str]:
+def _notes(run: Configuration, reference: Reference) -> Iterator[Fact]:
     asked = run.asked
     if asked.task != reference.task and other_data(run, reference) is None:
-        yield f"data read from {asked.task}: as many examples and positives as {reference.task}"
+        yield Fact.of("recipe.same_data", task=asked.task, reference=reference.task)
     if reference.checkpoint == UNSTATED:
-        yield "the reference does not say its checkpoint"
+        yield Fact.of("recipe.no_checkpoint")
     if asked.head_seeding == "seeded" and reference.recipe:
-        yield "the head is seeded here; a model built before the seed is set, as in the course, has a random one"
+        yield Fact.of("recipe.head")
     if asked.accepts_loss_kwargs is False:
-        yield "accepts_loss_kwargs = false: the training loop scales the loss, not the model"
+        yield Fact.of("recipe.loss_kwargs")
     if asked.resume_at:
-        yield f"stopped and resumed at step {asked.resume_at}"
+        yield Fact.of("recipe.resumed", step=asked.resume_at)
     if not reference.precision_stated and reference.precision is not None:
-        yield f"the reference does not state its precision ({reference.precision} is taken)"
-    silent = [
-        name for name in ("num_train_epochs", "global_batch_size", "learning_rate") if name not in settings(reference)
-    ]
+        yield Fact.of("recipe.precision_unstated", precision=reference.precision)
+    known = settings(reference)
+    silent = tuple(name for name in ("num_train_epochs", "global_batch_size", "learning_rate") if name not in known)
     if silent:
-        yield f"not known of the reference: {', '.join(silent)}"
+        yield Fact.of("recipe.unknown", fields=silent)
     for name in ("max_length", "padding"):
         if name in reference.setup:
-            yield f"the reference has {name} = {show(reference.setup[name])}"
+            yield Fact.of("recipe.reference_has", field=name, value=reference.setup[name])
     theirs = {name: version for name, version in reference.versions.items() if name in run.versions}
-    other = [f"{name} {run.versions[name]} here, {v} there" for name, v in theirs.items() if run.versions[name] != v]
+    other = tuple((name, run.versions[name], v) for name, v in theirs.items() if run.versions[name] != v)
     if other:
-        yield f"versions: {'; '.join(other)}"
+        yield Fact.of("recipe.versions", versions=other)
 
 
-def _told(name: str, ours: Any, theirs: Any) -> Difference:
-    return Difference(name, f"{name}: run {_plain(ours)}, reference {_plain(theirs)}")
-
-
-def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else show(value)
+def _differs(name: str, ours: Any, theirs: Any) -> Difference:
+    return Difference(name, Fact.of("recipe.differs", field=name, run=ours, reference=theirs))
 
 
 def _equal(ours: Any, theirs: Any) -> bool:

@@ -1,4 +1,4 @@
-"""What more runs would bring, in words: the smallest difference these find, and how many more give a verdict."""
+"""What more runs would bring: the smallest difference these find, and how many more give a verdict."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from harness.fact import Fact
 from harness.record.entry import Entry
 from harness.stats.decision import Decision, Rule
-from harness.stats.power import POWER, Design, detectable, limit_of_detection, more_seeds, planning_sd
+from harness.stats.power import Design, detectable, limit_of_detection, more_seeds, planning_sd
 from harness.stats.sequential import next_look
 from harness.stats.t import quantile
 
@@ -24,11 +25,11 @@ MOST_DF: Final = 200.0
 
 @dataclass(frozen=True)
 class Outlook:
-    """`detectable` in points, `more_seeds` and `text` as in `Judgement`."""
+    """`detectable` in points, `more_seeds` and `todo` as in `Verdict`."""
 
     detectable: float | None
     more_seeds: int | None
-    text: str
+    todo: tuple[Fact, ...]
 
 
 @dataclass(frozen=True)
@@ -51,59 +52,49 @@ def outlook(
     design: Design,
     rule: Rule,
     *,
-    against: str,
+    against: Fact | str,
     looks: tuple[int, ...] | None = None,
     run_seconds: float | None = None,
-    where: str = "",
+    both: bool = False,
 ) -> Outlook:
     """Say what the runs of a decision can find, and where it is undecided how many more would decide it.
 
     `design` says what is compared, `rule` with which margin and level. Planned with the upper 80 % bound of the sd,
-    rounded up to 0.05 points, and for a true difference of 0. `against` names the other side ("a single run");
-    `run_seconds` is what a run takes; `where` says where seeds are added (" in both").
+    rounded up to 0.05 points, and for a true difference of 0. `against` is the other side; `run_seconds` is what a run
+    takes; `both` says that seeds are added on both sides.
     """
     found = detectable_here(decision)
-    chance = f"{100 * POWER:.0f} %"
-    parts = []
-    if found is not None:
-        parts.append(f"These runs find a true difference of {found:.1f} points with a power of {chance}")
+    todo = [Fact.of("seeds.detectable", points=found)] if found is not None else []
     if decision.outcome != "INCONCLUSIVE":
-        return Outlook(found, None, _joined(parts))
+        return Outlook(found, None, tuple(todo))
     following = next_look(decision.n, looks) if looks else None
     if decision.sd is None or not decision.sd.value:
         # Nothing to plan with: the least number of runs is all that can be said.
         least = following or (rule.n_min or 5)
         more = max(0, least - decision.n) or None
         if more:
-            parts.append(f"{_seeds(more, where)} would be the least that can be judged")
+            todo.append(Fact.of("seeds.least", more=more, both=both))
         elif decision.sd is not None:
-            parts.append("runs that are all equal are no sample: look for what makes them so")
-        return Outlook(found, more, _joined(parts))
+            todo.append(Fact.of("seeds.equal"))
+        return Outlook(found, more, tuple(todo))
     if decision.p_tost is not None and decision.p_tost < decision.alpha and not decision.barred:
-        parts.append("the scores of the ok runs alone would pass: fewer collapses are what it takes")
-        return Outlook(found, None, _joined(parts))
+        todo.append(Fact.of("seeds.collapses"))
+        return Outlook(found, None, tuple(todo))
     sd = GRAIN * math.ceil(planning_sd(decision.sd) / GRAIN - 1e-9)
     more = _more(design, decision.n, sd, rule)
     if more is None:
-        parts.append(
-            f"no number of seeds gives an {chance} chance of a verdict within {rule.delta:.2f} points of {against} "
-            f"(planned with sd {sd:.2f})"
-        )
+        todo.append(Fact.of("seeds.none", margin=rule.delta, against=against, sd=sd))
     else:
-        gives = "gives" if more == 1 else "give"
-        took = f" (about {_minutes(more * run_seconds)} of runs)" if run_seconds else ""
-        parts.append(
-            f"{_seeds(more, where)}{took} {gives} an {chance} chance of a verdict if the true difference is 0 "
-            f"(planned with sd {sd:.2f})"
-        )
+        seconds = more * run_seconds if run_seconds else None
+        todo.append(Fact.of("seeds.more", more=more, sd=sd, both=both, seconds=seconds))
     if following is not None:
-        parts.append(f"the next planned look is at {following} seeds")
+        todo.append(Fact.of("seeds.next_look", look=following))
     elif looks:
-        parts.append("no planned look is left: open a ticket")
+        todo.append(Fact.of("seeds.no_look"))
     floor = limit_of_detection(design, decision.sd.value, alpha=_two_sided(decision))
     if floor:
-        parts.append(f"no number of seeds can show a shift below {floor:.1f} points against {against}")
-    return Outlook(found, more, _joined(parts))
+        todo.append(Fact.of("seeds.floor", points=floor, against=against))
+    return Outlook(found, more, tuple(todo))
 
 
 def detectable_here(decision: Decision) -> float | None:
@@ -136,18 +127,3 @@ def _more(design: Design, n: int, sd: float, rule: Rule) -> int | None:
 def _two_sided(decision: Decision) -> float:
     """The level of a two-sided test that is as strict on its lower side."""
     return min(0.5, 2 * decision.alpha) if decision.direction == "lower" else decision.alpha
-
-
-def _seeds(more: int, where: str) -> str:
-    return f"{more} more seed{'' if more == 1 else 's'}{where}"
-
-
-def _minutes(seconds: float) -> str:
-    minutes = seconds / 60
-    if minutes < 1:
-        return f"{seconds:.0f} s"
-    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
-
-
-def _joined(parts: Sequence[str]) -> str:
-    return f"{'; '.join(parts)}." if parts else ""

@@ -9,6 +9,7 @@ from typing import Final
 
 from harness.checks.scores.recipe import UNSTATED
 from harness.errors import SpecError
+from harness.fact import Fact
 from harness.grid.grid import Grid
 from harness.grid.tables import Reference as Written
 from harness.references import Published, Reference, Registry, contradictions, find, registry
@@ -56,16 +57,12 @@ class Target:
     half_ulp: float = 0.0
     provenance_known: bool = True
 
-    @property
-    def text(self) -> str:
-        """The value and its statistic in words: "85.78 (a single run)"."""
-        spread = f" ± {self.sd:.2f}" if self.sd is not None else ""
-        if not self.provenance_known:
-            return f"{self.value:.2f} (of unknown provenance)"
-        if self.statistic == "single":
-            return f"{self.value:.2f} (a single run)"
-        kind = "mean" if self.statistic == "sample" else self.statistic
-        return f"{self.value:.2f}{spread} ({kind} of {self.n} runs)"
+    @functools.cached_property
+    def fact(self) -> Fact:
+        """The value and its statistic."""
+        return Fact.of(
+            "target", value=self.value, statistic=self.statistic, n=self.n, sd=self.sd, known=self.provenance_known
+        )
 
     @property
     def place(self) -> tuple[int, int] | None:
@@ -142,27 +139,32 @@ def read_target(reference: Reference, metric: Metric) -> Target | None:
     )
 
 
-def margin_of(reference: Reference, target: Target, declared: float | None = None) -> tuple[float, str]:
-    """Return the margin in points before rounding widens it, and in words where it comes from.
+def margin_of(reference: Reference, target: Target, declared: float | None = None) -> tuple[float, Fact]:
+    """Return the margin in points before rounding widens it, and where it comes from, with what rounding adds.
 
     `declared` None: 2.4 sd of the reference, to 0.25 points; of a value without spread the sd of the largest sample
     of its recipe; else the metric's default.
     """
+    points, origin = _margin_of(reference, target, declared)
+    half = target.half_ulp
+    return points, Fact.of("margin.rounded", margin=origin, half_ulp=half) if half else origin
+
+
+def _margin_of(reference: Reference, target: Target, declared: float | None) -> tuple[float, Fact]:
     if declared is not None:
-        return declared, f"{declared:g} points, as declared"
+        return declared, Fact.of("margin.declared", points=declared)
     default = margin.automatic(None, target.metric)
     sd, n, whose = _spread(reference, target)
     if sd is None:
-        return default, f"{default:g} points, the default: no spread is published of this recipe"
+        return default, Fact.of("margin.default", points=default)
     found = margin.automatic(sd, target.metric)
-    said = f"2.4 x sd {sd:.2f} points of {n} runs ({whose})"
     if n < FEW and found > default:
-        return default, f"{default:g} points, the default: fewer than {FEW} runs make it no wider ({said})"
-    return found, f"{found:g} points = {said}"
+        return default, Fact.of("margin.few", points=default, least=FEW, sd=sd, runs=n, whose=whose)
+    return found, Fact.of("margin.spread", points=found, sd=sd, runs=n, whose=whose)
 
 
-def contradicting(reference: Reference, metric: Metric) -> tuple[str, ...]:
-    """Return what the registry has against a reference, a sentence for each contradiction."""
+def contradicting(reference: Reference, metric: Metric) -> tuple[Fact, ...]:
+    """Return what the registry has against a reference, a fact for each contradiction."""
     return _contradicting().get((reference.id, metric), ())
 
 
@@ -236,18 +238,19 @@ def _sd(values: tuple[float, ...]) -> float:
     return own(values).value
 
 
-def spread_alarm(reference: Reference, target: Target) -> str | None:
+def spread_alarm(reference: Reference, target: Target) -> Fact | None:
     """Return a warning where a spread is so wide that failed runs are likely among those it was taken of."""
     sd, n, whose = _spread(reference, target)
     if sd is None or sd <= WIDE:
         return None
-    return f"an sd of {sd:.2f} points over {n} runs ({whose}) suggests failed runs among them: declare a margin"
+    return Fact.of("reference.wide", sd=sd, runs=n, whose=whose)
 
 
 @functools.cache
-def _contradicting(known: Registry | None = None) -> dict[tuple[str, Metric], tuple[str, ...]]:
-    found: dict[tuple[str, Metric], tuple[str, ...]] = {}
+def _contradicting(known: Registry | None = None) -> dict[tuple[str, Metric], tuple[Fact, ...]]:
+    found: dict[tuple[str, Metric], tuple[Fact, ...]] = {}
     for each in contradictions(known):
+        fact = Fact.of("reference.contradicted", text=each.text)
         for name in (each.first, each.second):
-            found[name, each.metric] = (*found.get((name, each.metric), ()), f"contradiction: {each.text}")
+            found[name, each.metric] = (*found.get((name, each.metric), ()), fact)
     return found

@@ -29,6 +29,7 @@ from harness.report.verdicts.words import (
     head_lines,
     metric_name,
     ordered,
+    sd_note,
     subject,
     what,
     word,
@@ -206,9 +207,8 @@ def _numbered(notes: Sequence[tuple[str, int]]) -> list[str]:
 def _numbers(verdicts: Sequence[Verdict], note: Notes[str]) -> str:
     rows = []
     for number, v in enumerate(verdicts, start=1):
-        row, d = score_figures(v), decision_of(v)
-        assert d is not None
-        source = note(row["source"], d.sd.note if d.sd else "")
+        row = score_figures(v)
+        source = note(row["source"], sd_note(v))
         margin = note(row["margin"], say(v.margin_from) if v.margin_from else "")
         before = [row[key] for key in ("n", "collapsed", "mean", "target", "sd", "df")]
         after = [row[key] for key in ("se", "ci95", "p_diff", "p_tost", "holm", "alpha")]

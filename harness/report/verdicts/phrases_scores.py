@@ -93,18 +93,18 @@ def _single_pass(margin: float, ordinary: bool) -> str:
     return f"against a single run a PASS says: the mean is within {margin:.2f} points of the number{draw}"
 
 
-def _scores(metric: str, mean: float, runs: int, target: str, label: str = "") -> str:
+def _scores(metric: str, mean: float, runs: int, target: str, label: str | None = None) -> str:
     return f"{metric} {mean:.2f} over {runs} runs against {target}{f' ({label})' if label else ''}"
 
 
-def _run_or_best(best_of: int | None) -> str:
-    return "a single run" if best_of is None else f"the best of {best_of}"
+def _provenance(best_of: int) -> str:
+    return f"provenance unknown, taken as {'a single run' if best_of == 1 else f'the best of {best_of}'}"
 
 
 QUALITY: Final[Phrases] = {
-    "scores.reference": _scores,  # target: fact "target"; label: fact "provenance.unknown", or none
+    "scores.reference": _scores,  # target: fact "target"; label: fact "provenance.unknown", or None
     "target": _target,
-    "provenance.unknown": lambda best_of=None: f"provenance unknown, taken as {_run_or_best(best_of)}",
+    "provenance.unknown": _provenance,
     "run.single": "a single run",
     "scores.none": "none of {runs} runs has a score to judge",
     "reference.refused": "not to be compared: {why}",
@@ -127,6 +127,8 @@ QUALITY: Final[Phrases] = {
     "runs.below": _below,
     "runs.too_low": "below {floor:.2f}: too low for luck, though {runs} runs are no verdict",
     "pass.single": _single_pass,
+    "f1.standard_error": "on other examples a run's F1 has a standard error of {points:.2f} points; here all share "
+    "{examples}",
 }
 
 

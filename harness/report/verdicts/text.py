@@ -36,8 +36,10 @@ from harness.report.verdicts.words import (
     metric_name,
     ordered,
     outlook,
+    provenance,
     reason,
     remainder,
+    sd_note,
     sentence,
     subject,
     told,
@@ -107,7 +109,7 @@ def facts(verdict: Verdict, *, runs: bool = True) -> list[str]:
     `runs` False leaves out the scores by seed, where a table shows them.
     """
     v, d = verdict, decision_of(verdict)
-    failed, why, label = v.outcome != "PASS", reason(v), d.label if d else ""
+    failed, why, label = v.outcome != "PASS", reason(v), provenance(v)
     lines = [sentence(v), why] if failed and d else []
     lines += ["" if label in why and failed else label, remainder(v), level_text(v)]
     lines = [full_stop(clean(line, LIMIT)) for line in [identity(v), *lines] if line]
@@ -243,7 +245,7 @@ def _score_row(v: Verdict, note: Notes[str]) -> list[str]:
         f"{clean(v.subject.label)}\nagainst {clean(v.against.label if v.against else '')}",
         f"{row['n']}\n{row['collapsed']}",
         f"{row['mean']}\n{row['target']}\n{row['difference']}",
-        f"{row['sd']}\n{row['df']}\n{note(row['source'], d.sd.note if d.sd else '')}",
+        f"{row['sd']}\n{row['df']}\n{note(row['source'], sd_note(v))}",
         f"{row['ci90']}\n{row['ci95']}\n{row['se']}",
         f"{row['p_diff']}\n{row['p_tost']}\n{row['holm']}\n{row['alpha']}",
         f"{note(row['margin'], say(v.margin_from) if v.margin_from else '')}\n{row['detectable']}\n{row['more']}",

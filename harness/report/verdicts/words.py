@@ -270,6 +270,18 @@ def level_text(verdict: Verdict) -> str:
     return f"at alpha {d.alpha:g} a PASS goes by the {level} interval, {bounds(d.ci_pass, digits(d))}"
 
 
+def provenance(verdict: Verdict) -> str:
+    """As what a target of unknown provenance was taken; empty where it is known."""
+    d = decision_of(verdict)
+    return say(Fact.of("provenance.unknown", best_of=d.best_of)) if d and d.best_of else ""
+
+
+def sd_note(verdict: Verdict) -> str:
+    """What the reader of the sd must know."""
+    d = decision_of(verdict)
+    return say(d.sd.note) if d and d.sd and d.sd.note else ""
+
+
 def remainder(verdict: Verdict) -> str:
     """Why the difference is not mean - target, where it is not (a median or best of k; seeds not shared)."""
     d, target = decision_of(verdict), verdict.against.mean if verdict.against else None

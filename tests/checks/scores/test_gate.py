@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from harness.checks.scores.gate import Configuration, Policy, exit_code, judge_all
-from harness.checks.scores.judgement import Judgement
+from harness.checks.scores.gate import Configuration, Policy, judge_all
+from harness.checks.verdict import Fact, Verdict, exit_code
 from harness.grid.waivers import Waiver
 from harness.references import find
 from tests.checks.made_up_scores import (
@@ -26,8 +26,11 @@ from tests.checks.made_up_scores import (
     make_entry,
     make_record,
     measured,
+    numbers,
     of,
+    part,
     published,
+    values,
 )
 
 COURSE_RECIPE = {"learning_rate": 5e-5, "per_device_train_batch_size": 8, "num_train_epochs": 3.0}
@@ -38,8 +41,8 @@ SAMPLE = published(statistic="sample", values=SCORES * 2)
 TODAY = datetime.date(2026, 11, 22)
 
 
-def only(found: list[Judgement], check: str, metric: str = "accuracy") -> Judgement:
-    (one,) = (each for each in found if each.check == check and each.metric == metric)
+def only(found: list[Verdict], check: str, item: str = "accuracy") -> Verdict:
+    (one,) = (each for each in found if each.check == check and each.item == item)
     return one
 
 
@@ -104,8 +107,8 @@ def test_the_latest_final_attempt_counts_and_an_earlier_collapse_is_not_forgotte
     assert [score.status for score in one.scores] == ["ok"] * 5
     assert [score.status for score in one.every[5:]] == ["nonfinite"]
     found = only(judge_all([one], [], Policy()), "stability", "collapses")
-    assert (found.collapsed, found.judged) == (1, 6)
-    assert "tried again after a collapse, which counts: seed 1" in found.evidence
+    assert (found.subject.collapsed, found.subject.ended) == (1, 6)
+    assert values(found.notes, "collapses.retried") == {"seeds": (1,)}
 
 
 def test_a_cell_that_failed_twice_counts_once() -> None:
@@ -144,9 +147,11 @@ def test_older_versions_are_the_base_of_an_environment_pair() -> None:
         records[cells[0].configuration_id, environment] = make_record(cells[0], own[0], transformers=version)
         entries += own
     found = only(judge_all(configurations(cells, entries, records), [], Policy()), "parity")
-    assert found.environment_id == "aa"
-    assert "accuracy of transformers 5.23.0" in found.why
-    assert "of transformers 4.45.2" in found.why
+    assert found.subject.environment_id == "aa"
+    assert found.against is not None
+    assert found.against.environment_id == "bb"
+    compared = part(found, "scores").values
+    assert (compared["twin"], compared["base"]) == ("transformers 5.23.0", "transformers 4.45.2")
 
 
 # Errors and exit codes.
@@ -164,7 +169,7 @@ def test_cells_that_failed_or_are_missing_are_an_error() -> None:
     found = judge_all([measured([*SCORES, "timeout", None])], [COURSE], Policy(margin=2.5))
     error = only(found, "stability", "cells")
     assert error.outcome == "ERROR"
-    assert error.why == "2 of 7 cells have no score: seed 6 timeout, seed 7 missing"
+    assert error.reason == Fact.of("cells.absent", cells=((6, "timeout"), (7, "missing")), planned=7)
     assert only(found, "quality").outcome == "PASS"
     assert exit_code(found) == 4
     assert exit_code(judge_all([measured(["oom"] * 3)], [COURSE], Policy())) == 4
@@ -184,7 +189,8 @@ def test_what_cannot_run_here_is_skipped_with_its_reason() -> None:
     cells = make_cells(range(1, 4), precision="fp16")
     entries = [make_entry(cell, None, status="skipped", error="Skipped: no CUDA device") for cell in cells]
     found = judge_all(configurations(cells, entries, {}), [COURSE], Policy())
-    assert [(each.outcome, each.why) for each in found] == [("SKIP", "not run: Skipped: no CUDA device")]
+    skipped = Fact.of("cells.skipped", why="Skipped: no CUDA device")
+    assert [(each.outcome, each.reason) for each in found] == [("SKIP", skipped)]
     assert exit_code(found) == 5
 
 
@@ -206,7 +212,8 @@ def test_f1_is_judged_and_reported_and_does_not_gate() -> None:
     f1 = only(found, "quality", "f1")
     assert f1.outcome == "FAIL"
     assert f1.adjusted_p is None
-    assert exit_code([each for each in found if each.against != "f1" or each.metric == "f1"]) == 0
+    assert not f1.gates
+    assert exit_code([each for each in found if each.against is None or each.against.label != "f1" or each is f1]) == 0
     assert exit_code([f1]) == 5
 
 
@@ -218,15 +225,19 @@ def test_too_many_collapses_fail_with_the_exact_binomial() -> None:
     one = only(found, "stability", "collapses")
     p = stats.binomtest(3, 8, 0.02, alternative="greater").pvalue
     assert one.outcome == "FAIL"
-    assert f"p = {p:.4f}" in one.why
+    assert one.reason.values["p"] == pytest.approx(p)
     assert one.adjusted_p == pytest.approx(2 * p), "collapses have half of alpha"
-    assert set(one.evidence) >= {"collapsed: 2 of 8", "nonfinite: 1 of 8"}
+    assert one.notes[:2] == (
+        Fact.of("collapses.kind", kind="collapsed", count=2, runs=8),
+        Fact.of("collapses.kind", kind="nonfinite", count=1, runs=8),
+    )
     assert exit_code(found) == 1
 
 
 def test_two_runs_without_a_collapse_say_nothing() -> None:
     one = only(judge_all([measured(SCORES[:2])], [], Policy()), "stability", "collapses")
-    assert one.outcome == "INCONCLUSIVE"
+    assert (one.outcome, one.reason.code) == ("INCONCLUSIVE", "collapses.few")
+    assert one.todo == (Fact.of("collapses.would_fail", least=1, n=2, alpha=0.05),)
 
 
 def test_a_declared_rate_allows_as_many() -> None:
@@ -245,16 +256,16 @@ def test_scores_and_collapses_are_two_families_with_half_of_alpha_each() -> None
         {"a": SCORES, "b": LOW[::-1], "c": SCORES[::-1]}, {"b": {"precision": "bf16"}, "c": {"precision": "fp16"}}
     )
     found = judge_all(everything, [SAMPLE], Policy(margin=2.5))
-    scores = [each.decision for each in found if each.metric == "accuracy" and each.decision is not None]
+    scores = [numbers(each) for each in found if each.item == "accuracy" and each.numbers is not None]
     assert len(scores) == 5  # three qualities, two parities
     # The second path: each counts by the chance that it has to fail, of those that would fail the smallest first.
     running, left = 0.0, list(scores)
     for one in sorted((one for one in scores if one.p_block is not None), key=lambda one: one.p_block or 0.0):
         running = max(running, 2 * sum(min(one.p_block or 0.0, each.p_limit) for each in left))
         left.remove(one)
-        (judgement,) = (each for each in found if each.decision is one)
-        assert judgement.adjusted_p == pytest.approx(running)
-        assert judgement.outcome == "FAIL"
+        (verdict,) = (each for each in found if each.numbers is one)
+        assert verdict.adjusted_p == pytest.approx(running)
+        assert verdict.outcome == "FAIL"
     assert [each.adjusted_p for each in found if each.check == "stability"] == [1.0] * 3
     collapsing = arms({"a": [*SCORES, "nonfinite", "nonfinite"], "b": SCORES}, {"b": {"precision": "bf16"}})
     collapses = [each for each in judge_all(collapsing, [SAMPLE], Policy(margin=2.5)) if each.check == "stability"]
@@ -266,20 +277,21 @@ def test_a_fail_that_the_family_does_not_bear_out_is_inconclusive() -> None:
     weak, wide = of([338, 340, 333, 345, 337]), of([335, 365, 350, 340, 360])
     alone = only(judge_all([measured(weak)], [SAMPLE], Policy(margin=2.5)), "quality")
     assert alone.outcome == "FAIL"
-    assert alone.decision is not None
-    assert alone.decision.p_diff is not None
+    p = numbers(alone).p_diff
+    assert p is not None
 
-    def first(others: list[float]) -> Judgement:
+    def first(others: list[float]) -> Verdict:
         everything = arms({"a": weak}, {})
         for number in range(40):
             everything += arms({"": others}, {"": {"recipe": {**COURSE_RECIPE, "data_seed": number}}})
         return next(each for each in judge_all(everything, [SAMPLE], Policy(margin=2.5)) if each.check == "quality")
 
-    assert first(SCORES).adjusted_p == pytest.approx(2 * alone.decision.p_diff), "none of the others could have failed"
+    assert first(SCORES).adjusted_p == pytest.approx(2 * p), "none of the others could have failed"
     among = first(wide)
-    assert among.adjusted_p == pytest.approx(min(1.0, 2 * 41 * alone.decision.p_diff))
-    assert among.outcome == "INCONCLUSIVE"
-    assert "after Holm over 41" in among.why
+    assert among.adjusted_p == pytest.approx(min(1.0, 2 * 41 * p))
+    assert (among.outcome, numbers(among).outcome) == ("INCONCLUSIVE", "INCONCLUSIVE")
+    assert part(among, "after") == Fact.of("holm.blocked", p=among.adjusted_p, family=41)
+    assert among.family == 41
 
 
 def test_the_family_keeps_false_alarms_at_alpha() -> None:
@@ -304,27 +316,25 @@ LOOKS = (5, 7, 10)
 def test_nothing_is_decided_before_the_first_look() -> None:
     found = only(judge_all([measured([*LOW[:4], None])], [SAMPLE], Policy(margin=2.5, looks=LOOKS)), "quality")
     assert found.outcome == "INCONCLUSIVE"
-    assert "4 runs are before the first planned look at 5" in found.why
+    assert part(found, "after") == Fact.of("look.early", runs=4, first=5)
     assert found.adjusted_p is None
 
 
 def test_one_comparison_takes_the_calibrated_level_and_a_family_bonferroni() -> None:
     one = only(judge_all([measured(SCORES)], [COURSE], Policy(margin=2.5, looks=LOOKS)), "quality")
-    assert one.decision is not None
-    assert one.decision.alpha == 0.0226
+    assert numbers(one).alpha == 0.0226
     two = judge_all(arms({"a": SCORES, "b": SCORES[::-1]}, {"b": {"precision": "bf16"}}), [COURSE], Policy(looks=LOOKS))
     for each in two:
-        assert each.decision is None or each.decision.alpha == pytest.approx(0.05 / 3)
+        assert each.numbers is None or numbers(each).alpha == pytest.approx(0.05 / 3)
 
 
 def test_a_run_between_looks_waits() -> None:
     policy = Policy(margin=2.5, looks=LOOKS)
     undecided = of([330, 352, 346, 362, 350])
     found = only(judge_all([measured([*undecided, 85.0])], [COURSE], policy), "quality")
-    assert found.decision is not None
-    assert found.decision.n == 5
-    assert "judged at the planned look of 5 runs; 1 wait for the look at 7" in found.evidence
-    assert "the next planned look is at 7 seeds" in found.outlook
+    assert numbers(found).n == 5
+    assert found.notes[-1] == Fact.of("look.waiting", look=5, later=1, following=7)
+    assert values(found.todo, "seeds.next_look") == {"look": 7}
 
 
 def test_what_a_look_decided_stays_decided() -> None:
@@ -334,14 +344,16 @@ def test_what_a_look_decided_stays_decided() -> None:
     assert at_five.outcome == "PASS"
     later = only(judge_all([measured([*tight, *of([320, 321])])], [COURSE], policy), "quality")
     assert later.outcome == "PASS"
-    assert later.decision == at_five.decision
-    assert "decided at the planned look of 5 runs; 2 later ones do not change it" in later.evidence
+    assert later.numbers == at_five.numbers
+    assert later.notes[-1] == Fact.of("look.decided", look=5, later=2)
+    last = only(judge_all([measured([*of([330, 352, 346, 362, 350]), 85.0])], [COURSE], Policy(looks=(5,))), "quality")
+    assert last.notes[-1] == Fact.of("look.last", look=5, later=1)
 
 
 def test_collapses_after_a_look_still_count_at_the_next() -> None:
     policy = Policy(margin=2.5, looks=LOOKS)
     scores: list[Any] = [*of([349, 350, 351, 350, 349]), 100 * MAJORITY, 100 * MAJORITY, "nonfinite", "nonfinite", 85.0]
-    assert only(judge_all([measured(scores[:7])], [COURSE], policy), "stability", "collapses").collapsed == 2
+    assert only(judge_all([measured(scores[:7])], [COURSE], policy), "stability", "collapses").subject.collapsed == 2
     found = only(judge_all([measured(scores)], [COURSE], policy), "stability", "collapses")
     assert found.outcome == "FAIL"
 
@@ -372,7 +384,7 @@ def test_a_waived_fail_is_shown_and_does_not_fail() -> None:
     found = judge_all([measured(LOW)], [SAMPLE], policy, today=TODAY)
     one = only(found, "quality")
     assert one.outcome == "FAIL"
-    assert one.waiver == "waived by Ann until 2026-11-22: issue 12"
+    assert one.waiver == Fact.of("waiver", author="Ann", expires="2026-11-22", reason="issue 12")
     assert exit_code(found) == 0
 
 
@@ -381,7 +393,7 @@ def test_an_expired_waiver_is_void_and_says_so() -> None:
     found = judge_all([measured(LOW)], [SAMPLE], policy, today=TODAY + datetime.timedelta(days=1))
     one = only(found, "quality")
     assert one.waiver is None
-    assert "the waiver by Ann (issue 12) expired on 2026-11-22: void" in one.evidence
+    assert one.notes[-1] == Fact.of("waiver.expired", author="Ann", expires="2026-11-22", reason="issue 12")
     assert exit_code(found) == 1
 
 
@@ -433,10 +445,10 @@ statuses = st.one_of(
 @given(st.lists(statuses, min_size=1, max_size=9), st.lists(statuses, min_size=1, max_size=9), st.randoms())
 def test_the_order_of_entries_does_not_matter(a: list[Any], b: list[Any], shuffle: random.Random) -> None:
     cells, entries = [], []
-    for values, precision in ((a, "fp32"), (b, "bf16")):
-        own = make_cells(range(1, len(values) + 1), precision=precision)
+    for scores, precision in ((a, "fp32"), (b, "bf16")):
+        own = make_cells(range(1, len(scores) + 1), precision=precision)
         cells += own
-        for cell, value in zip(own, values, strict=True):
+        for cell, value in zip(own, scores, strict=True):
             word = isinstance(value, str)
             entries.append(make_entry(cell, None if word else value, status=value if word else "ok"))
             entries.append(make_entry(cell, 80.0, status="killed", attempt=2, path=f"cells/{cell.cell_id}/002"))
@@ -447,7 +459,6 @@ def test_the_order_of_entries_does_not_matter(a: list[Any], b: list[Any], shuffl
     assert here == there
     assert exit_code(here) in (0, 1, 3, 4)
     for each in here:
-        assert each.why
         assert each.outcome in ("PASS", "FAIL", "INCONCLUSIVE", "ERROR")
 
 
@@ -456,9 +467,8 @@ def test_the_order_of_entries_does_not_matter(a: list[Any], b: list[Any], shuffl
 def test_looks_never_pass_what_has_too_few_runs(correct: list[int]) -> None:
     found = judge_all([measured(of(correct))], [COURSE], Policy(margin=2.5, looks=(3, 6)))
     one = only(found, "quality")
-    assert one.decision is not None
-    assert one.decision.n in (3, 6)
-    assert one.decision.n == 6 or one.outcome == "INCONCLUSIVE"
+    assert numbers(one).n in (3, 6)
+    assert numbers(one).n == 6 or one.outcome == "INCONCLUSIVE"
 
 
 # Size.

@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from harness.checks.scores.gate import Configuration, Policy, judge_all
-from harness.checks.scores.judgement import Judgement
 from harness.checks.scores.pairing import find_pairs
+from harness.checks.verdict import Fact, Verdict
 from harness.stats.mcnemar import overdispersion
-from tests.checks.made_up_scores import MAJORITY, arms, of
+from tests.checks.made_up_scores import MAJORITY, arms, numbers, of, part, values
 
 BASE = of([349, 352, 346, 355, 350, 347])
 TWIN = of([350, 350, 347, 354, 351, 345])
 BF16: Mapping[str, Mapping[str, object]] = {"twin": {"precision": "bf16"}}
 
 
-def parity(configurations: list[Configuration], policy: Policy | None = None, answers: object = None) -> Judgement:
+def parity(configurations: list[Configuration], policy: Policy | None = None, answers: object = None) -> Verdict:
     found = judge_all(configurations, [], policy or Policy(), answers)  # type: ignore[arg-type]
     (one,) = (each for each in found if each.check == "parity")
     return one
@@ -34,16 +34,16 @@ def test_twins_are_compared_by_the_paired_t_and_tost() -> None:
     d = np.array(TWIN) - np.array(BASE)
     lower = stats.ttest_1samp(d, -1.5, alternative="greater").pvalue
     upper = stats.ttest_1samp(d, 1.5, alternative="less").pvalue
-    assert found.decision is not None
-    assert found.decision.p_diff == pytest.approx(expected.pvalue)
-    assert found.decision.p_tost == pytest.approx(max(lower, upper))
+    assert numbers(found).p_diff == pytest.approx(expected.pvalue)
+    assert numbers(found).p_tost == pytest.approx(max(lower, upper))
     interval = stats.ttest_1samp(d, 0).confidence_interval(0.9)
-    assert found.decision.ci90 == pytest.approx((interval.low, interval.high))
+    assert numbers(found).ci90 == pytest.approx((interval.low, interval.high))
     assert found.outcome == "PASS"
-    assert (found.mean, found.target) == (pytest.approx(np.mean(TWIN)), pytest.approx(np.mean(BASE)))
-    assert found.configuration.endswith("bf16")
-    correlation = np.corrcoef(BASE, TWIN)[0, 1]
-    assert f"scores of the same seed correlate by {correlation:.2f}" in found.evidence
+    assert found.against is not None
+    assert (found.subject.mean, found.against.mean) == (pytest.approx(np.mean(TWIN)), pytest.approx(np.mean(BASE)))
+    assert found.subject.label.endswith("bf16")
+    correlation = values(found.notes, "pairs.correlation")["correlation"]
+    assert correlation == pytest.approx(np.corrcoef(BASE, TWIN)[0, 1])
 
 
 def test_a_shift_of_three_points_fails_and_five_pairs_cannot_flip_signs() -> None:
@@ -55,19 +55,20 @@ def test_a_shift_of_three_points_fails_and_five_pairs_cannot_flip_signs() -> Non
     exact = stats.permutation_test(
         (np.array(low) - np.array(BASE[:5]),), np.mean, permutation_type="samples", n_resamples=np.inf
     )
-    assert f"sign-flip p = {exact.pvalue:.3f}; 5 pairs cannot reject, the least p is 0.062" in found.evidence
+    flipped = values(found.notes, "pairs.sign_flip")
+    assert flipped == {"p": pytest.approx(exact.pvalue), "pairs": 5, "least_p": 0.0625}
 
 
 def test_too_few_seeds_keep_the_margin_and_say_how_many_more() -> None:
     found = parity(arms({"base": BASE[:3], "twin": TWIN[:3]}, BF16))
     assert found.outcome == "INCONCLUSIVE"
-    assert "3 of at least 5 runs" in found.why
-    assert found.decision is not None
-    assert found.decision.delta == 1.5
+    assert part(found, "because") == Fact.of("runs.few", n=3, least=5)
+    assert numbers(found).delta == 1.5
     assert found.more_seeds is not None
-    assert f"{found.more_seeds} more seeds in both (about" in found.outlook
+    ahead = values(found.todo, "seeds.more")
+    assert (ahead["more"], ahead["both"], ahead["seconds"]) == (found.more_seeds, True, 240 * found.more_seeds)
     # 80 % chance of a PASS at the planned sd with that many seeds, by simulation, and not with one fewer.
-    planned = float(found.outlook.partition("planned with sd ")[2].partition(")")[0])
+    planned = ahead["sd"]
     n = 3 + found.more_seeds
     rng = np.random.default_rng(1)
     powers = []
@@ -83,28 +84,30 @@ def test_only_seeds_with_an_ok_run_in_both_are_paired_and_the_others_named() -> 
     base = [*BASE, 100 * MAJORITY, 85.0]
     twin = [*TWIN, 86.0, "timeout"]
     found = parity(arms({"base": base, "twin": twin}, BF16))
-    assert found.decision is not None
-    assert found.decision.n == 6
-    expected = stats.fisher_exact([[1, 6], [0, 7]]).pvalue
-    assert (
-        f"collapsed and left out: 1 of 7 with fp32, 0 with bf16 (Fisher p = {expected:.3f}, which so few runs cannot "
-        "reject)"
-    ) not in found.evidence  # seven against seven could reject
-    assert f"collapsed and left out: 1 of 7 with fp32, 0 with bf16 (Fisher p = {expected:.3f})" in found.evidence
-    assert "without a partner, left out: seed 8 of fp32" in found.evidence
+    assert numbers(found).n == 6
+    collapsed = values(found.notes, "pairs.collapsed")
+    assert (collapsed["base"], collapsed["twin"]) == ("fp32", "bf16")
+    assert (collapsed["k1"], collapsed["k2"], collapsed["n"]) == (1, 0, 7)
+    assert collapsed["p"] == pytest.approx(stats.fisher_exact([[1, 6], [0, 7]]).pvalue)
+    assert collapsed["can_reject"], "seven against seven could"
+    assert values(found.notes, "pairs.left_out") == {"side": "fp32", "seeds": (8,)}
 
 
 def test_collapses_of_one_arm_withhold_the_pass() -> None:
     found = parity(arms({"base": [*BASE, 86.0, 85.0], "twin": [*TWIN, 100 * MAJORITY, "nonfinite"]}, BF16))
     assert found.outcome == "INCONCLUSIVE"
-    assert "PASS withheld: bf16: 2 of 8 runs collapsed" in found.why
+    withheld = part(found, "withheld").values
+    assert withheld["side"] == "bf16"
+    assert (withheld["collapses"].values["k"], withheld["collapses"].values["n"]) == (2, 8)
+    assert (found.subject.collapsed, found.subject.ended) == (2, 8)
 
 
 def test_no_common_seed_is_no_verdict() -> None:
     everything = arms({"base": BASE}, {}, range(1, 7)) + arms({"": TWIN}, {"": {"precision": "bf16"}}, range(11, 17))
     found = parity(everything)
     assert found.outcome == "INCONCLUSIVE"
-    assert "no seed at which both bf16 and fp32 have an ok run" in found.why
+    assert found.reason == Fact.of("scores.no_pair", twin="bf16", base="fp32")
+    assert found.numbers is None
 
 
 def test_pairs_differ_in_exactly_one_thing_and_the_plain_one_is_the_base() -> None:
@@ -163,22 +166,18 @@ def test_churn_is_set_beside_that_of_seeds_and_of_reruns() -> None:
     found = parity(everything, Policy(parity_margin=2.5), lambda one, seed: kept.get((one.key, seed)))
     between = np.mean([np.mean(base[s] != twin[s]) for s in base])
     apart = np.mean([np.mean(base[a] != base[b]) for a in base for b in base if a < b])
-    told = next(text for text in found.evidence if "changes" in text)
-    assert told == (
-        f"bf16 changes {408 * between:.0f} of 408 ({100 * between:.1f} %) answers of fp32 at the same seed, "
-        f"another seed of fp32 changes {408 * apart:.0f} of 408 ({100 * apart:.1f} %), "
-        "a second run of fp32 changes 0 of 408 (0.0 %)"
-    )
+    churn = values(found.notes, "churn")
+    assert (churn["twin"], churn["base"]) == ("bf16", "fp32")
+    for name, share in (("between", between), ("seeds", apart), ("rerun", 0.0)):
+        assert churn[name].values == {"share": pytest.approx(share), "examples": 408}
     tables = {s: (int(np.sum((base[s] == labels) & (twin[s] != labels))),
                   int(np.sum((base[s] != labels) & (twin[s] == labels)))) for s in base}  # fmt: skip
-    line = next(text for text in found.evidence if "McNemar" in text)
-    for s, (b, c) in tables.items():
-        p = stats.binomtest(b, b + c, 0.5).pvalue
-        assert f"seed {s}: {b} lost, {c} won, p = {p:.3f}" in line
+    expected = [(s, b, c, pytest.approx(stats.binomtest(b, b + c, 0.5).pvalue)) for s, (b, c) in tables.items()]
+    assert list(values(found.notes, "mcnemar")["tables"]) == expected
     right = {s: base[s] == labels for s in base}
     couples = [(a, b) for a in base for b in base if a < b]
     phi = overdispersion((int(np.sum(right[a] & ~right[b])), int(np.sum(~right[a] & right[b]))) for a, b in couples)
-    assert any(text.startswith(f"phi = {phi:.2f} between seeds of fp32") for text in found.evidence)
+    assert values(found.notes, "phi") == {"phi": pytest.approx(phi), "base": "fp32"}
 
 
 def test_identical_answers_on_every_seed_pass_by_identity() -> None:
@@ -194,8 +193,8 @@ def test_identical_answers_on_every_seed_pass_by_identity() -> None:
 
     found = parity(everything, None, answers)
     assert found.outcome == "PASS"
-    assert "equal bit for bit at every seed" in found.why
-    assert any("identical answers" in text for text in found.evidence)
+    assert part(found, "because").code == "runs.identical"
+    assert found.notes[-1].code == "pairs.identical"
     assert len(asked) == len(set(asked)) == 10  # each read once
     changed = parity(
         everything, None, lambda one, seed: answers(one, seed) ^ ((one.key, seed) == (everything[1].key, 1))
@@ -223,17 +222,16 @@ def test_a_constant_added_to_both_arms_changes_no_verdict(base: list[int], data:
         for by in (0, shift)
     ]
     assert found[0].outcome == found[1].outcome
-    assert found[0].decision is not None
-    assert found[1].decision is not None
-    assert found[0].decision.difference == pytest.approx(found[1].decision.difference, abs=1e-9)
+    assert numbers(found[0]).difference == pytest.approx(numbers(found[1]).difference, abs=1e-9)
 
 
 @settings(deadline=None, max_examples=50)
 @given(correct, st.data())
-def test_seeds_in_another_order_give_the_same_judgement(base: list[int], data: st.DataObject) -> None:
+def test_seeds_in_another_order_give_the_same_verdict(base: list[int], data: st.DataObject) -> None:
     twin = data.draw(st.lists(st.integers(300, 370), min_size=len(base), max_size=len(base)))
     order = data.draw(st.permutations(range(len(base))))
     here = parity(arms({"base": of(base), "twin": of(twin)}, BF16))
     shuffled = {"base": of([base[i] for i in order]), "twin": of([twin[i] for i in order])}
     there = parity(arms(shuffled, BF16))
-    assert (here.outcome, here.why, here.more_seeds) == (there.outcome, there.why, there.more_seeds)
+    assert (here.outcome, here.more_seeds) == (there.outcome, there.more_seeds)
+    assert numbers(here).difference == pytest.approx(numbers(there).difference, abs=1e-9)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,102 +11,70 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from harness.checks.scores.gate import Policy, judge_all
-from harness.checks.scores.judgement import Judgement
 from harness.checks.scores.target import written_references
+from harness.checks.verdict import Fact, Verdict
 from harness.grid.grid import grid_from_text
 from harness.references import Reference, find
-from tests.checks.made_up_scores import MAJORITY, UNCASED, arms, measured, of, published
+from harness.stats.decision import Estimate, Rule, decide
+from harness.stats.reference import best_of, median_of, published_mean, published_sample, single
+from harness.stats.variance import sample
+from tests.checks.made_up_scores import MAJORITY, UNCASED, arms, measured, numbers, of, part, published, values
 
 SCORES = of([349, 352, 346, 355, 350])
 
 
 def quality(
     configuration: object, reference: Reference, policy: Policy | None = None, metric: str = "accuracy"
-) -> Judgement:
+) -> Verdict:
     configurations = configuration if isinstance(configuration, list) else [configuration]
     found = judge_all(configurations, [reference], policy or Policy(margin=2.5))
     first = configurations[0]
     (one,) = (
         each for each in found
-        if each.check == "quality" and each.metric == metric and each.configuration_id == first.configuration_id
+        if each.check == "quality" and each.item == metric
+        and each.subject.configuration_id == first.configuration_id
     )  # fmt: skip
     return one
 
 
-def test_a_single_run_is_compared_as_crawford_and_howell_do() -> None:
-    found = quality(measured(SCORES), published(85.78431372549019))
-    n, mean, s = 5, np.mean(SCORES), np.std(SCORES, ddof=1)
-    d = mean - 85.78431372549019
-    assert found.mean == pytest.approx(mean)
-    assert found.decision is not None
-    assert found.decision.difference == pytest.approx(d)
-    assert found.decision.p_diff == pytest.approx(2 * stats.t.sf(abs(d) / (s * math.sqrt(1 + 1 / n)), n - 1))
-    lower = stats.ttest_1samp(np.array(SCORES) - 85.78431372549019, -2.5, alternative="greater").pvalue
-    upper = stats.ttest_1samp(np.array(SCORES) - 85.78431372549019, 2.5, alternative="less").pvalue
-    assert found.decision.p_tost == pytest.approx(max(lower, upper))
-    assert found.outcome == "PASS"
+OURS = sample(SCORES)
+THEIRS = of([343, 351, 347, 352, 349, 346])
+VALUE = 100 * 350 / 408
+
+
+@pytest.mark.parametrize(
+    ("reference", "estimate"),
+    [
+        (published(VALUE), single(OURS, VALUE)),
+        (published(VALUE, "mean", 5, sd=0.9), published_mean(OURS, VALUE, 5, 0.9)),
+        (published(VALUE, "mean", 5, sd=4.0), published_mean(OURS, VALUE, 5, 4.0)),
+        (published(VALUE, "mean", 5), published_mean(OURS, VALUE, 5)),
+        (published(statistic="sample", values=THEIRS), published_sample(OURS, THEIRS)),
+        (published(VALUE, "best", 5), best_of(OURS, VALUE, 5)),
+        (published(VALUE, "median", 5), median_of(OURS, VALUE, 5)),
+    ],
+    ids=["single", "pooled", "welch", "bare mean", "sample", "best", "median"],
+)
+def test_each_statistic_is_compared_by_its_own_law(reference: Reference, estimate: Estimate) -> None:
+    found, expected = numbers(quality(measured(SCORES), reference)), decide(estimate, Rule(2.5))
+    assert (found.outcome, found.df) == (expected.outcome, expected.df)
+    for name in ("difference", "p_diff", "p_tost"):
+        assert getattr(found, name) == pytest.approx(getattr(expected, name), rel=1e-9)
+
+
+def test_a_pass_against_a_single_run_says_what_it_means() -> None:
+    found = quality(measured(SCORES), published(VALUE))
+    assert found.against is not None
+    assert (found.outcome, found.against.mean) == ("PASS", pytest.approx(VALUE))
     assert found.adjusted_p is None, "a difference within the margin has no FAIL to bear out"
-    assert "of these runs" in found.evidence[0]
-    assert (
-        "against a single run a PASS says: the mean is within 2.50 points of the number, and the number is an ordinary "
-        "draw of this pipeline"
-    ) in found.evidence
-
-
-def test_a_mean_with_an_sd_is_pooled_where_the_sds_agree() -> None:
-    reference = published(100 * 1750 / (5 * 408), "mean", 5, sd=0.9)
-    found = quality(measured(SCORES), reference)
-    expected = stats.ttest_ind_from_stats(np.mean(SCORES), np.std(SCORES, ddof=1), 5, 100 * 350 / 408, 0.9, 5)
-    assert found.decision is not None
-    assert found.decision.p_diff == pytest.approx(expected.pvalue)
-    assert found.decision.df == 8
-
-
-def test_a_mean_with_another_sd_is_compared_by_welch() -> None:
-    reference = published(100 * 1750 / (5 * 408), "mean", 5, sd=4.0)
-    found = quality(measured(SCORES), reference)
-    expected = stats.ttest_ind_from_stats(
-        np.mean(SCORES), np.std(SCORES, ddof=1), 5, 100 * 350 / 408, 4.0, 5, equal_var=False
-    )
-    assert found.decision is not None
-    assert found.decision.p_diff == pytest.approx(expected.pvalue)
-
-
-def test_a_mean_without_an_sd_takes_ours() -> None:
-    found = quality(measured(SCORES), published(100 * 1735 / (5 * 408), "mean", 5))
-    d, se = np.mean(SCORES) - 100 * 347 / 408, np.std(SCORES, ddof=1) * math.sqrt(1 / 5 + 1 / 5)
-    assert found.decision is not None
-    assert found.decision.p_diff == pytest.approx(2 * stats.t.sf(abs(d) / se, 4))
-
-
-def test_a_published_sample_is_compared_by_welch_and_never_pooled() -> None:
-    theirs = of([343, 351, 347, 352, 349, 346])
-    found = quality(measured(SCORES), published(statistic="sample", values=theirs))
-    expected = stats.ttest_ind(SCORES, theirs, equal_var=False)
-    assert found.decision is not None
-    assert found.decision.p_diff == pytest.approx(expected.pvalue)
-    assert found.target == pytest.approx(np.mean(theirs))
-
-
-def pivot(c: float, n: int, df: int, j: int, k: int) -> float:
-    """P(T <= c) by drawing the runs themselves: no quadrature, no order statistic's law."""
-    rng = np.random.default_rng(11)
-    draws = 400_000
-    reference = np.sort(rng.standard_normal((draws, k)), axis=1)[:, j - 1]
-    ours = rng.standard_normal((draws, n))
-    assert df == n - 1
-    return float(np.mean((reference - ours.mean(axis=1)) / ours.std(axis=1, ddof=1) <= c))
-
-
-@pytest.mark.parametrize(("statistic", "j", "value"), [("best", 5, 359), ("median", 3, 345)])
-def test_an_order_statistic_is_compared_by_the_pivot(statistic: str, j: int, value: int) -> None:
-    found = quality(measured(SCORES), published(100 * value / 408, statistic, 5))
-    mean, s = np.mean(SCORES), np.std(SCORES, ddof=1)
-    f = pivot((100 * value / 408 - mean) / s, 5, 4, j, 5)
-    assert found.decision is not None
-    assert found.decision.p_diff == pytest.approx(2 * min(f, 1 - f), abs=4e-3)
-    luck = {5: 1.162964, 3: 0.0}[j]
-    assert found.decision.difference == pytest.approx(mean + luck * s - 100 * value / 408, abs=1e-5)
+    spread = values(found.notes, "sd")
+    assert (spread["value"], spread["df"], spread["source"]) == (pytest.approx(np.std(SCORES, ddof=1)), 4, "own")
+    assert values(found.notes, "pass.single") == {"margin": 2.5, "ordinary": True}
+    assert found.reason.values["because"] is None
+    scores = part(found, "scores").values
+    assert (scores["metric"], scores["mean"], scores["runs"]) == ("accuracy", pytest.approx(np.mean(SCORES)), 5)
+    target = scores["target"].values
+    assert (target["value"], target["statistic"], target["known"]) == (pytest.approx(VALUE), "single", True)
 
 
 def test_a_number_of_unknown_provenance_gets_the_milder_verdict() -> None:
@@ -115,66 +82,65 @@ def test_a_number_of_unknown_provenance_gets_the_milder_verdict() -> None:
     found = quality(measured(SCORES), reference)
     as_a_run = quality(measured(SCORES), published(100 * 362 / 408))
     as_the_best = quality(measured(SCORES), published(100 * 362 / 408, "best", 5))
-    assert "provenance unknown, taken as the best of 5" in found.why
-    assert found.decision is not None
-    assert as_a_run.decision is not None
-    assert as_the_best.decision is not None
-    assert as_a_run.decision.p_diff < found.decision.p_diff == pytest.approx(as_the_best.decision.p_diff)
+    assert part(found, "scores").values["label"] == Fact.of("provenance.unknown", best_of=5)
+    assert not part(found, "scores").values["target"].values["known"]
+    p = [numbers(each).p_diff or 0.0 for each in (as_a_run, found, as_the_best)]
+    assert p[0] < p[1] == pytest.approx(p[2])
 
 
 def test_the_margin_comes_from_the_sample_of_the_recipe() -> None:
     found = quality(measured(SCORES), find("hf-course-ch3"), Policy())
-    values = [100 * v for v in find("replication-course-uncased").metrics["accuracy"].every]
-    sd = np.std(values, ddof=1)
-    assert found.decision is not None
-    assert found.decision.delta == 0.25 * round(2.4 * sd / 0.25) == 2.5
-    assert found.margin_from == f"2.5 points = 2.4 x sd {sd:.2f} points of 25 runs (replication-course-uncased)"
+    sd = np.std([100 * v for v in find("replication-course-uncased").metrics["accuracy"].every], ddof=1)
+    assert numbers(found).delta == 0.25 * round(2.4 * sd / 0.25) == 2.5
+    origin = {"points": 2.5, "sd": pytest.approx(sd), "runs": 25, "whose": "replication-course-uncased"}
+    assert found.margin_from == Fact("margin.spread", origin)
     assert found.recipe_differences == ()
 
 
 def test_the_margin_of_a_value_without_spread_is_the_default_and_f1_has_its_own() -> None:
     reference = published(85.78431372549019)
-    found = judge_all([measured(SCORES)], [reference], Policy())
-    (one,) = (each for each in found if each.check == "quality")
-    assert one.decision is not None
-    assert one.decision.delta == 2.5
-    assert "default" in one.margin_from
+    one = quality(measured(SCORES), reference, Policy())
+    assert numbers(one).delta == 2.5
+    assert one.margin_from == Fact.of("margin.default", points=2.5)
     f1 = quality(measured(SCORES), published(90.0, metric="f1", decimals=2), Policy(), metric="f1")
-    assert f1.decision is not None
-    assert f1.decision.delta == pytest.approx(1.75 + 0.5)  # two decimals of a fraction: half a point hidden
+    assert numbers(f1).delta == pytest.approx(1.75 + 0.5)  # two decimals of a fraction: half a point hidden
 
 
 def test_a_rounded_value_widens_the_margin_by_half_a_unit() -> None:
     found = quality(measured(SCORES), published(85.8, decimals=3))
-    assert found.decision is not None
-    assert found.decision.delta == pytest.approx(2.55)
-    assert "0.05 for the rounding" in found.margin_from
+    assert numbers(found).delta == pytest.approx(2.55)
+    declared = Fact.of("margin.declared", points=2.5)
+    assert found.margin_from == Fact("margin.rounded", {"margin": declared, "half_ulp": pytest.approx(0.05)})
 
 
 def test_a_spread_of_few_runs_makes_the_margin_no_wider() -> None:
     theirs = of([343, 359, 351])
     found = quality(measured(SCORES), published(statistic="sample", values=theirs), Policy())
-    assert found.decision is not None
-    assert found.decision.delta == 2.5
-    assert "fewer than 5 runs" in found.margin_from
+    assert numbers(found).delta == 2.5
+    sd = pytest.approx(np.std(theirs, ddof=1))
+    assert found.margin_from == Fact(
+        "margin.few", {"points": 2.5, "least": 5, "sd": sd, "runs": 3, "whose": "published"}
+    )
 
 
 def test_a_real_loss_fails_and_says_its_numbers() -> None:
     low = of([325, 328, 322, 331, 326])
     found = quality(measured(low), published(statistic="sample", values=SCORES * 2))
     assert found.outcome == "FAIL"
-    assert f"{np.mean(low):.2f}" in found.why
-    assert f"{np.mean(low) - np.mean(SCORES):+.2f}" in found.why
-    assert found.adjusted_p == pytest.approx(min(1.0, 2 * found.decision.p_diff))  # type: ignore[union-attr]
+    assert found.subject.mean == pytest.approx(np.mean(low))
+    assert numbers(found).difference == pytest.approx(np.mean(low) - np.mean(SCORES))
+    assert found.adjusted_p == pytest.approx(min(1.0, 2 * (numbers(found).p_diff or 0.0)))
 
 
 def test_four_runs_are_too_few_without_history_and_the_outlook_says_so() -> None:
     found = quality(measured(SCORES[:4]), published(85.78431372549019))
     assert found.outcome == "INCONCLUSIVE"
-    assert "4 of at least 5 runs" in found.why
+    assert part(found, "because") == Fact.of("runs.few", n=4, least=5)
     assert found.more_seeds is not None
     assert found.more_seeds >= 1
-    assert f"{found.more_seeds} more seed" in found.outlook
+    ahead = values(found.todo, "seeds.more")
+    assert (ahead["more"], ahead["seconds"]) == (found.more_seeds, 120 * found.more_seeds)
+    assert values(found.todo, "seeds.floor")["against"] == Fact.of("run.single")
 
 
 def test_history_steadies_the_sd_and_lets_three_runs_be_judged() -> None:
@@ -193,13 +159,12 @@ def test_history_steadies_the_sd_and_lets_three_runs_be_judged() -> None:
     past = [scores[f"h{number}"] for number in range(4)]
     s0 = math.sqrt(sum(np.var(cell, ddof=1) * 5 for cell in past) / 20)
     own = np.std(SCORES[:3], ddof=1)
-    assert found.decision is not None
-    assert found.decision.sd is not None
-    assert found.decision.sd.source == "moderated"
-    assert found.decision.sd.value == pytest.approx(math.sqrt((16 * s0**2 + 2 * own**2) / 18))
-    assert found.decision.sd.df == 18
-    assert not found.decision.barred
-    assert "moderated by 4 other configurations" in found.evidence[0]
+    sd = numbers(found).sd
+    assert sd is not None
+    assert (sd.source, sd.cells, sd.df) == ("moderated", 4, 18)
+    assert sd.value == pytest.approx(math.sqrt((16 * s0**2 + 2 * own**2) / 18))
+    assert not numbers(found).barred
+    assert values(found.notes, "sd")["source"] == "moderated"
 
 
 def _batch(each: int) -> dict[str, object]:
@@ -214,58 +179,60 @@ def test_an_sd_far_above_history_is_used_alone() -> None:
         tame = list(85.5 + 1.0 * rng.standard_normal(5))
         everything += arms({"": tame}, {"": {"precision": precision}}, range(50 * (number + 1), 50 * (number + 1) + 5))
     found = quality(everything, published(85.78431372549019))
-    assert found.decision is not None
-    assert found.decision.sd is not None
-    assert found.decision.sd.source == "own"
-    assert "larger than history" in found.decision.sd.note or "differ in sd" in found.decision.sd.note
+    sd = numbers(found).sd
+    assert sd is not None
+    assert sd.source == "own"
+    assert sd.note is not None
+    assert sd.note.code in ("spread.larger", "spread.differs")
+    assert values(found.notes, "sd")["note"] == sd.note
 
 
 def test_twins_that_share_their_luck_bring_no_degrees_of_freedom() -> None:
     shifted = {"a": SCORES, "b": [s + 0.3 for s in SCORES], "c": [s - 0.2 for s in SCORES]}
     everything = arms(shifted, {"b": {"precision": "bf16"}, "c": {"precision": "fp16"}})
     found = quality(everything, published(85.78431372549019))
-    assert found.decision is not None
-    assert found.decision.sd is not None
-    assert found.decision.sd.df == 4
-    assert "count once (correlation 1.00)" in found.decision.sd.note
+    sd = numbers(found).sd
+    assert sd is not None
+    assert sd.df == 4
+    assert sd.note == Fact("spread.shared_seeds", {"correlation": pytest.approx(1.0)})
     fewer = {name: scores[:4] for name, scores in shifted.items()}
     few = quality(arms(fewer, {"b": {"precision": "bf16"}, "c": {"precision": "fp16"}}), published(85.78431372549019))
-    assert "4 of at least 5 runs" in few.why
+    assert part(few, "because") == Fact.of("runs.few", n=4, least=5)
 
 
 def test_collapsed_runs_are_counted_and_withhold_the_pass() -> None:
     one = measured([*SCORES, 100 * MAJORITY, 100 * MAJORITY])
     found = quality(one, published(85.78431372549019))
-    assert [score.status for score in found.seeds] == ["ok"] * 5 + ["collapsed"] * 2
-    assert (found.collapsed, found.judged) == (2, 7)
+    assert [score.status for score in found.subject.runs] == ["ok"] * 5 + ["collapsed"] * 2
+    assert (found.subject.collapsed, found.subject.ended) == (2, 7)
     assert found.outcome == "INCONCLUSIVE"
-    assert "PASS withheld: 2 of 7 runs collapsed" in found.why
-    assert "the scores of the ok runs alone would pass" in found.outlook
-    assert found.mean == pytest.approx(np.mean(SCORES))
+    withheld = part(found, "withheld").values
+    assert (withheld["k"], withheld["n"], withheld["p0"], withheld["p"]) == (2, 7, 0.02, None)
+    assert Fact.of("seeds.collapses") in found.todo
+    assert found.subject.mean == pytest.approx(np.mean(SCORES))
     everything = [*SCORES, 100 * MAJORITY, 100 * MAJORITY]
-    assert (
-        f"all 7 runs with a score: mean {np.mean(everything):.2f}, median {np.median(everything):.2f}" in found.evidence
-    )
+    every = values(found.notes, "runs.every")
+    assert every == {"n": 7, "mean": pytest.approx(np.mean(everything)), "median": pytest.approx(np.median(everything))}
 
 
 def test_one_collapse_of_many_does_not_withhold() -> None:
     found = quality(measured([*SCORES, 100 * MAJORITY]), published(85.78431372549019))
     assert found.outcome == "PASS"
-    assert found.collapsed == 1
+    assert found.subject.collapsed == 1
 
 
 def test_runs_that_are_all_equal_are_no_sample() -> None:
     found = quality(measured([85.0] * 5), published(85.78431372549019))
     assert found.outcome == "INCONCLUSIVE"
-    assert "all runs are equal" in found.why
+    assert part(found, "because").code == "runs.equal"
     assert found.adjusted_p is None
 
 
 def test_no_ok_run_is_no_verdict() -> None:
     found = quality(measured([100 * MAJORITY] * 5), published(85.78431372549019))
     assert found.outcome == "INCONCLUSIVE"
-    assert found.decision is None
-    assert "none of 5 runs has a score to judge" in found.why
+    assert found.numbers is None
+    assert found.reason == Fact.of("scores.none", runs=5)
 
 
 def test_a_recipe_difference_withholds_the_verdict_until_it_is_declared_harmless() -> None:
@@ -273,12 +240,14 @@ def test_a_recipe_difference_withholds_the_verdict_until_it_is_declared_harmless
     reference = published(85.78431372549019, precision="fp32")
     found = quality(one, reference)
     assert found.outcome == "INCONCLUSIVE"
-    assert found.recipe_differences == ("precision: run bf16, reference fp32",)
+    precision = Fact.of("recipe.differs", field="precision", run="bf16", reference="fp32")
+    assert found.recipe_differences == found.reason.values["differs"] == (precision,)
+    assert found.todo == (Fact.of("recipe.more_runs"),)
     assert found.adjusted_p is None
-    assert found.decision is not None  # the numbers are shown, the verdict is not given
+    assert numbers(found).p_tost is not None  # the numbers are shown, the verdict is not given
     declared = quality(one, reference, Policy(margin=2.5, harmless=frozenset({"precision"})))
     assert declared.outcome == "PASS"
-    assert declared.harmless == ("precision: run bf16, reference fp32",)
+    assert declared.harmless == (precision,)
 
 
 @pytest.mark.parametrize(
@@ -288,46 +257,55 @@ def test_a_recipe_difference_withholds_the_verdict_until_it_is_declared_harmless
         ({"unusable": "the author withdrew it"}, "withdrew"),
         ({"decimals": 4}, "unattainable"),
         ({"statistic": "mean", "n": None}, "number of runs"),
-        ({"task": "glue/rte"}, "task: run glue/mrpc"),
+        ({"task": "glue/rte"}, "glue/rte"),
     ],
 )
 def test_what_cannot_be_compared_has_no_numbers(changes: dict[str, object], said: str) -> None:
     value = 85.9 if changes.get("decimals") else 85.78431372549019
     found = quality(measured(SCORES), published(value, **{"statistic": "single", "n": 1, **changes}))  # type: ignore[arg-type]
     assert found.outcome == "INCONCLUSIVE"
-    assert found.decision is None
-    assert found.target is None
-    assert said in found.why
+    assert found.numbers is None
+    assert found.against is not None
+    assert found.against.mean is None
+    assert found.reason.code == "reference.refused"
+    assert said in str(found.reason.values["why"])
+    assert found.todo == (Fact.of("reference.no_seeds"),)
 
 
 def test_other_examples_are_not_compared() -> None:
     one = measured(SCORES, task="embedded/paraphrase")
     found = quality(one, published(85.78431372549019))
-    assert found.decision is None
-    assert "task: run embedded/paraphrase, reference glue/mrpc" in found.why
+    assert found.numbers is None
+    task = Fact.of("recipe.task", run="embedded/paraphrase", reference="glue/mrpc")
+    assert found.reason == Fact.of("reference.refused", why=task)
 
 
 def test_a_reference_without_accuracy_gates_nothing_and_says_so() -> None:
     found = judge_all([measured(SCORES)], [published(90.0, metric="f1", decimals=2)], Policy())
-    (gating,) = (each for each in found if each.check == "quality" and each.metric == "accuracy")
-    assert gating.outcome == "INCONCLUSIVE"
-    assert "no accuracy is published" in gating.why
+    (gating,) = (each for each in found if each.check == "quality" and each.gates)
+    assert (gating.item, gating.outcome) == ("accuracy", "INCONCLUSIVE")
+    assert gating.reason == Fact.of("reference.no_accuracy")
+    f1 = values(next(each for each in found if each.item == "f1").notes, "f1.standard_error")
+    assert f1["examples"] == 408
 
 
 def test_only_fitting_references_are_held_against_a_configuration() -> None:
     cased = published(85.78431372549019, id="cased", checkpoint="google-bert/bert-base-cased")
     uncased = published(85.78431372549019, id="uncased")
     found = judge_all([measured(SCORES)], [cased, uncased], Policy(margin=2.5))
-    assert [each.against for each in found if each.check == "quality"] == ["uncased"]
+    assert [each.against and each.against.label for each in found if each.check == "quality"] == ["uncased"]
     alone = judge_all([measured(SCORES)], [cased], Policy(margin=2.5))
     (one,) = (each for each in alone if each.check == "quality")
     assert one.outcome == "INCONCLUSIVE"
-    assert one.recipe_differences == (f"checkpoint: run {UNCASED}, reference google-bert/bert-base-cased",)
+    other = Fact.of("recipe.differs", field="checkpoint", run=UNCASED, reference="google-bert/bert-base-cased")
+    assert one.recipe_differences == (other,)
 
 
 def test_contradicting_references_are_shown() -> None:
     found = quality(measured(SCORES), find("card-dzrex"), Policy(margin=2.5))
-    assert any(text.startswith("contradiction: card-dzrex") for text in found.evidence)
+    assert any(
+        fact.code == "reference.contradicted" and fact.values["text"].startswith("card-dzrex") for fact in found.notes
+    )
 
 
 def test_a_reference_written_out_in_a_grid_is_read_as_it_stands() -> None:
@@ -353,9 +331,9 @@ id = "hf-course-ch3"
     ours, course = written_references(grid_from_text(text.encode(), Path("x.toml")))
     assert course is find("hf-course-ch3")
     found = quality(measured(SCORES), ours, Policy())
-    assert found.decision is not None
-    assert found.target == pytest.approx(85.8)
-    assert found.decision.delta == pytest.approx(0.25 * round(2.4 * 1.1 / 0.25) + 0.05)
+    assert found.against is not None
+    assert found.against.mean == pytest.approx(85.8)
+    assert numbers(found).delta == pytest.approx(0.25 * round(2.4 * 1.1 / 0.25) + 0.05)
 
 
 scores_of_five = st.lists(st.integers(300, 380), min_size=5, max_size=8)
@@ -389,14 +367,14 @@ def test_false_alarms_stay_below_alpha() -> None:
     assert fails <= 15  # 5 %; the rule's margin makes it 2 %
 
 
-def test_numbers_can_be_worked_out_again_from_the_judgement() -> None:
+def test_numbers_can_be_worked_out_again_from_the_verdict() -> None:
     found = quality(measured(SCORES), published(85.78431372549019))
-    ok = [100 * run.accuracy for run in found.seeds if run.status == "ok" and run.accuracy is not None]
-    d = found.decision
-    assert d is not None
+    ok = [100 * run.accuracy for run in found.subject.runs if run.status == "ok" and run.accuracy is not None]
+    d = numbers(found)
     assert d.sd is not None
-    assert found.mean == pytest.approx(sum(ok) / len(ok))
-    assert d.difference == pytest.approx(found.mean - found.target)
+    assert found.against is not None
+    assert found.subject.mean == pytest.approx(sum(ok) / len(ok))
+    assert d.difference == pytest.approx((found.subject.mean or 0.0) - (found.against.mean or 0.0))
     assert d.ci90 is not None
     half = stats.t.ppf(0.95, d.df) * d.sd.value / math.sqrt(d.n)
     assert d.ci90 == pytest.approx((d.difference - half, d.difference + half))
@@ -405,4 +383,3 @@ def test_numbers_can_be_worked_out_again_from_the_judgement() -> None:
     crit = stats.t.ppf(0.975, d.df)
     power = stats.nct.sf(crit, d.df, found.detectable / se) + stats.nct.cdf(-crit, d.df, found.detectable / se)
     assert power == pytest.approx(0.8, abs=1e-4)
-    assert replace(found) == found

@@ -1,4 +1,4 @@
-"""What run and reference do not share: each a sentence, none of them missed, none invented."""
+"""What run and reference do not share: each a fact, none of them missed, none invented."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from harness.checks.scores.recipe import DECLARABLE, global_batch, other_data, recipe_differences
+from harness.checks.verdict import Fact
 from harness.references import find, registry
 from tests.checks.made_up_scores import (
     COURSE,
@@ -22,7 +23,15 @@ from tests.checks.made_up_scores import (
 REFERENCE = find("hf-course-ch3")
 
 
-def blocking(**asked: Any) -> tuple[str, ...]:
+def differs(field: str, run: Any, reference: Any) -> Fact:
+    return Fact.of("recipe.differs", field=field, run=run, reference=reference)
+
+
+def codes(facts: tuple[Fact, ...]) -> list[str]:
+    return [fact.code for fact in facts]
+
+
+def blocking(**asked: Any) -> tuple[Fact, ...]:
     recipe = {**COURSE, **asked.pop("recipe", {})}
     return recipe_differences(measured([85.0], recipe=recipe, **asked), REFERENCE).blocking
 
@@ -30,8 +39,7 @@ def blocking(**asked: Any) -> tuple[str, ...]:
 def test_the_courses_recipe_has_no_difference() -> None:
     found = recipe_differences(measured([85.0]), REFERENCE)
     assert found.blocking == ()
-    assert any("head is seeded" in note for note in found.notes)
-    assert any("does not state its precision" in note for note in found.notes)
+    assert codes(found.notes)[:2] == ["recipe.head", "recipe.precision_unstated"]
 
 
 def test_defaults_are_no_difference() -> None:
@@ -39,29 +47,26 @@ def test_defaults_are_no_difference() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("asked", "fact"),
     [
-        ({"recipe": {"learning_rate": 2e-5}}, "learning_rate: run 2e-05, reference 5e-05"),
-        ({"recipe": {"num_train_epochs": 4.0}}, "num_train_epochs: run 4, reference 3"),
-        ({"recipe": {"max_steps": 100}}, "max_steps: run 100 steps, reference 1377 steps"),
-        ({"recipe": {"per_device_train_batch_size": 16}}, "global_batch_size: run 16, reference 8"),
-        ({"recipe": {"gradient_accumulation_steps": 2}}, "global_batch_size: run 16, reference 8"),
-        ({"recipe": {"lr_scheduler_type": "cosine"}}, "lr_scheduler_type: run cosine, reference linear"),
-        ({"recipe": {"weight_decay": 0.01}}, "weight_decay: run 0.01, reference 0"),
-        ({"recipe": {"warmup_steps": 0.1}}, "warmup_steps: run 0.1, reference 0"),
-        ({"recipe": {"label_smoothing_factor": 0.1}}, "label_smoothing_factor: run 0.1, reference 0"),
-        ({"recipe": {"optim": "adafactor"}}, "optim: run adafactor, reference adamw_torch_fused"),
-        ({"precision": "fp16"}, "precision: run fp16, reference fp32"),
-        ({"dropout": False}, "dropout: run without, reference with the checkpoint's own"),
-        (
-            {"source": "google-bert/bert-base-cased"},
-            f"checkpoint: run google-bert/bert-base-cased, reference {UNCASED}",
-        ),
-        ({"task": "embedded/paraphrase"}, "task: run embedded/paraphrase, reference glue/mrpc"),
+        ({"recipe": {"learning_rate": 2e-5}}, differs("learning_rate", 2e-5, 5e-5)),
+        ({"recipe": {"num_train_epochs": 4.0}}, differs("num_train_epochs", 4.0, 3)),
+        ({"recipe": {"max_steps": 100}}, Fact.of("recipe.max_steps", run=100, steps=1377, epochs=3)),
+        ({"recipe": {"per_device_train_batch_size": 16}}, differs("global_batch_size", 16, 8)),
+        ({"recipe": {"gradient_accumulation_steps": 2}}, differs("global_batch_size", 16, 8)),
+        ({"recipe": {"lr_scheduler_type": "cosine"}}, differs("lr_scheduler_type", "cosine", "linear")),
+        ({"recipe": {"weight_decay": 0.01}}, differs("weight_decay", 0.01, 0.0)),
+        ({"recipe": {"warmup_steps": 0.1}}, differs("warmup_steps", 0.1, 0)),
+        ({"recipe": {"label_smoothing_factor": 0.1}}, differs("label_smoothing_factor", 0.1, 0.0)),
+        ({"recipe": {"optim": "adafactor"}}, differs("optim", "adafactor", "adamw_torch_fused")),
+        ({"precision": "fp16"}, differs("precision", "fp16", "fp32")),
+        ({"dropout": False}, Fact.of("recipe.dropout")),
+        ({"source": "google-bert/bert-base-cased"}, differs("checkpoint", "google-bert/bert-base-cased", UNCASED)),
+        ({"task": "embedded/paraphrase"}, Fact.of("recipe.task", run="embedded/paraphrase", reference="glue/mrpc")),
     ],
 )
-def test_each_difference_is_a_sentence(asked: dict[str, Any], said: str) -> None:
-    assert blocking(**asked) == (said,)
+def test_each_difference_is_a_fact(asked: dict[str, Any], fact: Fact) -> None:
+    assert blocking(**asked) == (fact,)
 
 
 @pytest.mark.parametrize(
@@ -88,8 +93,8 @@ def test_devices_differ_only_where_both_are_known() -> None:
     assert global_batch(one) == 8
     assert recipe_differences(one, REFERENCE).blocking == ()
     sample = find("replication-course-uncased")
-    assert recipe_differences(one, sample).blocking == ("devices: run 2, reference 1",)
-    assert recipe_differences(one, sample, {"devices"}).harmless == ("devices: run 2, reference 1",)
+    assert recipe_differences(one, sample).blocking == (differs("devices", 2, 1),)
+    assert recipe_differences(one, sample, {"devices"}).harmless == (differs("devices", 2, 1),)
 
 
 def test_a_warm_up_ratio_is_compared_in_steps() -> None:
@@ -97,7 +102,7 @@ def test_a_warm_up_ratio_is_compared_in_steps() -> None:
     entry_steps = measured([85.0], recipe={**COURSE, "warmup_steps": 0.1})  # ceil(0.1 x 1377) = 138
     assert recipe_differences(entry_steps, reference).blocking == ()
     other = measured([85.0], recipe={**COURSE, "warmup_steps": 0.2})
-    assert recipe_differences(other, reference).blocking == ("warmup_steps: run 0.2, reference 138",)
+    assert recipe_differences(other, reference).blocking == (differs("warmup_steps", 0.2, 138),)
 
 
 def test_what_was_resolved_counts_where_nothing_was_asked_for() -> None:
@@ -109,7 +114,7 @@ def test_what_was_resolved_counts_where_nothing_was_asked_for() -> None:
         update={"observed": record.observed.model_copy(update={"arguments": {"learning_rate": 3e-5}})}
     )
     (one,) = configurations(cells, [entry], {(entry.configuration_id, entry.environment_id): record})
-    assert recipe_differences(one, REFERENCE).blocking == ("learning_rate: run 3e-05, reference 5e-05",)
+    assert recipe_differences(one, REFERENCE).blocking == (differs("learning_rate", 3e-5, 5e-5),)
 
 
 def test_data_from_a_folder_is_the_same_where_the_counts_are() -> None:
@@ -119,15 +124,17 @@ def test_data_from_a_folder_is_the_same_where_the_counts_are() -> None:
     (same,) = configurations(cells, [entry], {key: make_record(cells[0], entry)})
     (other,) = configurations(cells, [entry], {key: make_record(cells[0], entry, (400, 270))})
     assert other_data(same, REFERENCE) is None
-    assert any("as many examples and positives" in note for note in recipe_differences(same, REFERENCE).notes)
-    said = "task: run ../mrpc (270 positive of 400 validation examples), reference glue/mrpc (279 of 408)"
-    assert other_data(other, REFERENCE) == said
+    noted = Fact.of("recipe.same_data", task="../mrpc", reference="glue/mrpc")
+    assert noted in recipe_differences(same, REFERENCE).notes
+    task = Fact.of("recipe.task", run="../mrpc", reference="glue/mrpc", counts=(400, 270), known=(408, 279))
+    assert other_data(other, REFERENCE) == task
 
 
 def test_what_is_not_known_of_a_reference_is_said_and_blocks_nothing() -> None:
     found = recipe_differences(measured([85.0]), published(85.78431372549019))
     assert found.blocking == ()
-    assert "not known of the reference: num_train_epochs, global_batch_size, learning_rate" in found.notes
+    silent = Fact.of("recipe.unknown", fields=("num_train_epochs", "global_batch_size", "learning_rate"))
+    assert silent in found.notes
 
 
 def test_every_difference_can_be_declared_harmless_under_its_name() -> None:

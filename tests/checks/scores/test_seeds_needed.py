@@ -1,4 +1,4 @@
-"""Words on power; the numbers in them by simulation and by scipy's noncentral t."""
+"""What more runs would bring; the numbers by simulation and by scipy's noncentral t."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from scipy import stats
 
 from harness.checks.scores.seeds_needed import detectable_here, outlook
 from harness.checks.scores.target import OfBareMean, OfOrder
+from harness.checks.verdict import Fact
 from harness.stats.decision import Estimate, Rule, decide
 from harness.stats.order_statistic import expected
 from harness.stats.power import Design
 from harness.stats.reference import published_mean, single
 from harness.stats.variance import sample
+from tests.checks.made_up_scores import values
 
 RUNS = [84.0, 85.5, 86.2, 84.7, 86.9]
 RULE = Rule(2.5)
@@ -46,8 +48,10 @@ def test_an_undecided_comparison_says_how_many_more_and_what_no_number_shows() -
     found = outlook(decision, Design("single"), RULE, against="a single run", run_seconds=120)
     assert decision.sd is not None
     planned = 0.05 * math.ceil(decision.sd.value * math.sqrt(4 / stats.chi2.ppf(0.2, 4)) / 0.05)
-    assert f"planned with sd {planned:.2f}" in found.text
     assert found.more_seeds is not None
+    assert values(found.todo, "seeds.more") == {
+        "more": found.more_seeds, "sd": pytest.approx(planned), "both": False, "seconds": 120 * found.more_seeds
+    }  # fmt: skip
     rng = np.random.default_rng(0)
     powers = {}
     for n in (5 + found.more_seeds, 5 + found.more_seeds - 1):
@@ -56,47 +60,42 @@ def test_an_undecided_comparison_says_how_many_more_and_what_no_number_shows() -
         powers[n] = np.mean(np.abs(runs.mean(axis=1)) + half < 2.5)
     assert powers[5 + found.more_seeds] > 0.79
     assert powers[5 + found.more_seeds - 1] < 0.81
-    assert f"(about {2 * found.more_seeds} min of runs)" in found.text
     floor = (stats.norm.ppf(0.975) + stats.norm.ppf(0.8)) * decision.sd.value
-    assert f"no number of seeds can show a shift below {floor:.1f} points against a single run" in found.text
+    assert values(found.todo, "seeds.floor") == {"points": pytest.approx(floor), "against": "a single run"}
 
 
 def test_a_margin_that_the_reference_drowns_has_no_number_of_seeds() -> None:
     decision = decide(published_mean(sample(RUNS), 85.0, 2, 1.3), Rule(0.5))
     found = outlook(decision, Design("mean", m=2), Rule(0.5), against="the mean of 2 runs")
     assert found.more_seeds is None
-    assert "no number of seeds gives an 80 % chance of a verdict within 0.50 points" in found.text
+    nothing = values(found.todo, "seeds.none")
+    assert (nothing["margin"], nothing["against"]) == (0.5, "the mean of 2 runs")
 
 
 def test_a_decided_comparison_needs_no_more() -> None:
     decision = decide(single(sample([85.0, 85.2, 84.9, 85.1, 85.3]), 85.0), RULE)
     found = outlook(decision, Design("single"), RULE, against="a single run")
     assert (decision.outcome, found.more_seeds) == ("PASS", None)
-    assert found.text == f"These runs find a true difference of {found.detectable:.1f} points with a power of 80 %."
+    assert found.todo == (Fact.of("seeds.detectable", points=found.detectable),)
 
 
 def test_without_a_spread_only_the_least_number_can_be_named() -> None:
     one = decide(Estimate(1, 0.3, None, None, None, None), RULE)
-    assert outlook(one, Design("single"), RULE, against="a single run").text == (
-        "4 more seeds would be the least that can be judged."
-    )
+    least = Fact.of("seeds.least", more=4, both=False)
+    assert outlook(one, Design("single"), RULE, against="a single run").todo == (least,)
     equal = decide(single(sample([85.0] * 5), 85.0), RULE)
-    assert "all equal are no sample" in outlook(equal, Design("single"), RULE, against="a single run").text
+    assert outlook(equal, Design("single"), RULE, against="a single run").todo == (Fact.of("seeds.equal"),)
 
 
 def test_planned_looks_are_named() -> None:
     decision = decide(single(sample(RUNS), 87.5), RULE)
     looks = (5, 7, 10)
-    assert (
-        "the next planned look is at 7 seeds"
-        in outlook(decision, Design("single"), RULE, against="a single run", looks=looks).text
-    )
+    found = outlook(decision, Design("single"), RULE, against="a single run", looks=looks)
+    assert values(found.todo, "seeds.next_look") == {"look": 7}
     last = decide(single(sample(RUNS * 2), 87.9), RULE)
     assert last.outcome == "INCONCLUSIVE"
-    assert (
-        "no planned look is left: open a ticket"
-        in outlook(last, Design("single"), RULE, against="a single run", looks=looks).text
-    )
+    found = outlook(last, Design("single"), RULE, against="a single run", looks=looks)
+    assert Fact.of("seeds.no_look") in found.todo
 
 
 def test_designs_of_bare_means_and_order_statistics() -> None:

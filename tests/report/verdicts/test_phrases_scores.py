@@ -72,7 +72,11 @@ CASES = [
     (MEAN, "86.00 ± 1.00 (mean of 10 runs)"),
     (of("target", value=86.0, statistic="best", n=5), "86.00 (best of 5 runs)"),
     (of("target", value=86.0, statistic="single", n=1, known=False), "86.00 (of unknown provenance)"),
-    (of("provenance.unknown"), "provenance unknown, taken as a single run"),
+    (of("provenance.unknown", best_of=1), "provenance unknown, taken as a single run"),
+    (
+        of("f1.standard_error", points=1.2, examples=408),
+        "on other examples a run's F1 has a standard error of 1.20 points; here all share 408",
+    ),
     (
         of("scores.reference", metric="f1", mean=90.0, runs=3, target=MEAN, label=of("provenance.unknown", best_of=5)),
         "f1 90.00 over 3 runs against 86.00 ± 1.00 (mean of 10 runs) (provenance unknown, taken as the best of 5)",

@@ -215,7 +215,7 @@ class TestText:
         assert markdown_of() == "## Verdicts\n\nNo judgement.\n"
 
     def test_source_notes_are_shared(self) -> None:
-        noted = decided(numbers=replace(decision(decided()), sd=Sd(1.0, 4, note="a note")))
+        noted = decided(numbers=replace(decision(decided()), sd=Sd(1.0, 4, note=said("a note"))))
         text = text_of(noted, noted)
         assert text.count("] a note") == 1
         assert text.count("own [1]") == 2
