@@ -21,10 +21,11 @@ from benchmarks.statistics_grid import (
     references,
     spread_of_published,
 )
-from harness.checks.scores.gate import Policy, exit_code, judge_all
+from harness.checks.scores.gate import Policy, judge_all
 from harness.checks.scores.judge import decided
-from harness.checks.scores.judgement import Judgement
+from harness.checks.verdict import Verdict, exit_code
 from harness.references import Reference
+from harness.stats.decision import Decision
 from harness.stats.family import holm
 from harness.stats.margin import automatic
 
@@ -108,8 +109,8 @@ def study(variant: Variant, gates: int, number: int) -> Tally:
     return tally
 
 
-def judged(variant: Variant, runs: Runs, refs: list[Reference]) -> tuple[list[Judgement], list[int]]:
-    """The judgements, and the seeds that each configuration took: with looks only the undecided take more."""
+def judged(variant: Variant, runs: Runs, refs: list[Reference]) -> tuple[list[Verdict], list[int]]:
+    """The verdicts, and the seeds that each configuration took: with looks only the undecided take more."""
     looks, size, seeds = variant.looks or (), variant.shape.size, runs.correct.shape[1]
     taken = [looks[0] if looks else seeds] * size
     while True:
@@ -138,14 +139,15 @@ def _draw(rng: np.random.Generator, variant: Variant) -> tuple[Runs, Runs]:
     return runs, theirs
 
 
-def _quality(found: list[Judgement]) -> list[Judgement]:
-    return [one for one in found if one.check == "quality" and one.metric == "accuracy"]
+def _quality(found: list[Verdict]) -> list[Verdict]:
+    return [one for one in found if one.check == "quality" and one.item == "accuracy"]
 
 
-def _count_clean(tally: Tally, quality: list[Judgement]) -> None:
+def _count_clean(tally: Tally, quality: list[Verdict]) -> None:
     """How many pass, and what the same clean comparisons would say without this gate's families."""
     tally.passed_clean += [one.outcome == "PASS" for one in quality if not one.recipe_differences]
-    decisions = [one.decision for one in quality if one.decision is not None and one.decision.p_diff is not None]
+    decisions = [one.numbers for one in quality if isinstance(one.numbers, Decision)]
+    decisions = [decision for decision in decisions if decision.p_diff is not None]
     chances = [one.p_diff for one in decisions if one.p_diff is not None]
     beyond = [one.p_block is not None for one in decisions]
     tally.significant.append(min(chances, default=1.0) < ALPHA)
@@ -153,11 +155,15 @@ def _count_clean(tally: Tally, quality: list[Judgement]) -> None:
     tally.plain_holm.append(any(far and p < ALPHA for far, p in zip(beyond, holm(chances), strict=True)))
 
 
-def _count_lost(tally: Tally, found: list[Judgement], configuration_id: str, label: str) -> None:
+def _count_lost(tally: Tally, found: list[Verdict], configuration_id: str, label: str) -> None:
     """What the gate says of the configuration that lost, and of the others."""
-    mine = [one for one in found if one.configuration_id == configuration_id or one.against == label]
+    mine = [
+        one
+        for one in found
+        if one.subject.configuration_id == configuration_id or (one.against and one.against.label == label)
+    ]
     outcomes = {one.outcome for one in _quality(mine)}
-    tally.caught.append(any(one.outcome == "FAIL" for one in mine if one.metric != "f1"))
+    tally.caught.append(any(one.outcome == "FAIL" for one in mine if one.gates))
     tally.by_reference.append("FAIL" in outcomes)
     tally.passed_lost.append("PASS" in outcomes)
 
