@@ -26,7 +26,7 @@ from harness.grid.grid import load_grid
 from harness.record.model import Record
 from harness.record.store import Store
 from harness.report.format.table import table
-from harness.report.verdicts.phrases import say
+from harness.report.phrases.say import say
 from harness.stats.throughput import PAIRS, compare_pairs, detectable_slowdown
 
 COMMAND = "python -m benchmarks.throughput_study --out reports/throughput-aa.md"

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, ValidationError
 
-from harness.checks.scores.baseline_file import laid_out, no_constant, no_key_twice
+from harness.checks.scores.baseline.file import laid_out, no_constant, no_key_twice
 from harness.checks.speed.process import Process, oldest_first
 from harness.errors import SpecError
 from harness.grid.file import raise_problems

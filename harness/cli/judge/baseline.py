@@ -9,11 +9,11 @@ from typing import Annotated
 
 import typer
 
-from harness.checks.scores.baseline import compare as compare_sides
-from harness.checks.scores.baseline_build import build_baseline
-from harness.checks.scores.baseline_file import SUFFIX, read_baseline, write_baseline
-from harness.checks.scores.baseline_model import Baseline, GridName
-from harness.checks.scores.baseline_pair import BaselineSide
+from harness.checks.scores.baseline.build import build_baseline
+from harness.checks.scores.baseline.compare import compare as compare_sides
+from harness.checks.scores.baseline.file import SUFFIX, read_baseline, write_baseline
+from harness.checks.scores.baseline.model import Baseline, GridName
+from harness.checks.scores.baseline.pair import BaselineSide
 from harness.cli.ci import policy_of
 from harness.cli.options import RESULTS, GridFile, Inconclusive, Json, Junit, Out, ResultsFolder, Select
 from harness.cli.outputs import hand_out, waiver_facts

@@ -7,8 +7,8 @@ from typing import Final
 
 from harness.checks.verdict import Finding, Verdict
 from harness.report.format.escape import clean
-from harness.report.verdicts.causes import cause_text
-from harness.report.verdicts.phrases import say
+from harness.report.phrases.causes import cause_text
+from harness.report.phrases.say import say
 
 LIMIT: Final = 600
 

@@ -8,7 +8,7 @@ from typing import Final, Literal
 from harness.checks.verdict import Finding, Verdict
 from harness.report.format.escape import clean
 from harness.report.format.junit_xml import Case, junit_xml
-from harness.report.verdicts.phrases import say
+from harness.report.phrases.say import say
 from harness.report.verdicts.text import facts
 from harness.report.verdicts.words import Head, family, is_red, metric_name, subject, told
 from harness.stats.decision import Decision

@@ -10,9 +10,9 @@ from harness.checks.verdict import Verdict
 from harness.report.format.escape import fenced, image, inline
 from harness.report.format.numbers import bounds, points, signed, trimmed
 from harness.report.format.table import table
+from harness.report.phrases.say import say
 from harness.report.verdicts.figures import by_seed, difference, more, score_figures, score_text, speed_figures
 from harness.report.verdicts.forest import forest_caption
-from harness.report.verdicts.phrases import say
 from harness.report.verdicts.text import Notes, alike, behind, others, to_do, unseen
 from harness.report.verdicts.words import (
     HOW,

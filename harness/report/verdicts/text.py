@@ -13,9 +13,9 @@ from harness.checks.verdict import Verdict
 from harness.report.format.escape import clean
 from harness.report.format.labels import listed
 from harness.report.format.numbers import NONE, points, signed
+from harness.report.phrases.say import say
 from harness.report.verdicts.diff import difference_sections
 from harness.report.verdicts.figures import by_seed, difference, score_figures, score_of, score_text, speed_figures
-from harness.report.verdicts.phrases import say
 from harness.report.verdicts.words import (
     HOW,
     LIMIT,

@@ -12,8 +12,8 @@ from typing import Final, Literal
 from harness.checks.verdict import Check, Fact, Finding, Inconclusive, Verdict, worst_first
 from harness.report.format.escape import clean
 from harness.report.format.numbers import bounds, chance, signed, trimmed
-from harness.report.verdicts.causes import cause_text, finding_text
-from harness.report.verdicts.phrases import say
+from harness.report.phrases.causes import cause_text, finding_text
+from harness.report.phrases.say import say
 from harness.stats.decision import Decision
 
 Kind = Literal["check", "verify", "compare", "diff", "baseline"]

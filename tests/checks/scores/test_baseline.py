@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from harness.checks.scores.baseline import Comparison, compare
-from harness.checks.scores.baseline_model import Baseline
-from harness.checks.scores.baseline_pair import BaselineSide
+from harness.checks.scores.baseline.compare import Comparison, compare
+from harness.checks.scores.baseline.model import Baseline
+from harness.checks.scores.baseline.pair import BaselineSide
 from harness.checks.verdict import Fact, Finding, Verdict
 from harness.grid.waivers import Waiver
-from harness.report.verdicts.causes import CAUSES
-from harness.report.verdicts.phrases import say
+from harness.report.phrases.causes import CAUSES
+from harness.report.phrases.say import say
 from harness.report.verdicts.text import verdicts_text
 from harness.report.verdicts.words import Head
 from harness.stats.decision import Decision

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.checks.scores.baseline_build import build_baseline
-from harness.checks.scores.baseline_file import baseline_text, parse_baseline, read_baseline, write_baseline
-from harness.checks.scores.baseline_model import Baseline, EnvironmentFacts, GridName
-from harness.checks.scores.baseline_pair import environment_changes
+from harness.checks.scores.baseline.build import build_baseline
+from harness.checks.scores.baseline.file import baseline_text, parse_baseline, read_baseline, write_baseline
+from harness.checks.scores.baseline.model import Baseline, EnvironmentFacts, GridName
+from harness.checks.scores.baseline.pair import environment_changes
 from harness.checks.verdict import Fact
 from harness.errors import SpecError, StoreError
 from harness.grid.cell import Cell

@@ -13,7 +13,7 @@ from harness.checks.verify.diff import Comparison, Difference, compare, differen
 from harness.checks.verify.fields import DONE, LAYERS, ROOTS
 from harness.checks.verify.series import EXACT, Tolerance, tolerance_between
 from harness.record.run import Run
-from harness.report.verdicts.causes import CAUSES
+from harness.report.phrases.causes import CAUSES
 
 MakeRun = Callable[..., Run]
 Planted = Callable[..., Run]

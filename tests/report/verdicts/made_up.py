@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from harness.checks.verdict import Fact, Outcome, Side, Verdict
 from harness.record.results import SeedScore
-from harness.report.verdicts.phrases import PHRASES
+from harness.report.phrases.say import PHRASES
 from harness.report.verdicts.words import Head
 from harness.stats.decision import Decision, Estimate, Rule, decide
 from harness.stats.paired import paired

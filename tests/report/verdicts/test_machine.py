@@ -19,11 +19,11 @@ from harness.checks.verdict import Fact, Finding, Verdict
 from harness.errors import SpecError
 from harness.record.results import SeedScore
 from harness.report.format.as_json import plain as plain_data
+from harness.report.phrases.say import PHRASES
 from harness.report.verdicts.github import workflow_command, workflow_commands
 from harness.report.verdicts.json import SCHEMA, verdicts_from_json, verdicts_json
 from harness.report.verdicts.junit import verdicts_junit
 from harness.report.verdicts.markdown import verdicts_markdown
-from harness.report.verdicts.phrases import PHRASES
 from harness.report.verdicts.text import verdicts_text
 from harness.stats.decision import Decision
 from harness.stats.throughput import compare_pairs

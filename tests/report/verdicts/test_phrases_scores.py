@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from harness.checks.verdict import Fact
-from harness.report.verdicts.phrases import PHRASES, say
-from harness.report.verdicts.phrases_scores import SCORES
-from harness.report.verdicts.phrases_speed import SPEED
-from harness.report.verdicts.phrases_verify import VERIFY
+from harness.report.phrases.say import PHRASES, say
+from harness.report.phrases.scores import SCORES
+from harness.report.phrases.speed import SPEED
+from harness.report.phrases.verify import VERIFY
 
 of = Fact.of
 TARGET = of("target", value=85.78, statistic="single", n=1)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from harness.checks.verdict import Fact
-from harness.report.verdicts.phrases import say
-from harness.report.verdicts.phrases_speed import SPEED
+from harness.report.phrases.say import say
+from harness.report.phrases.speed import SPEED
 from tests.report.verdicts.phrase_cases import made_facts, problems
 
 of = Fact.of

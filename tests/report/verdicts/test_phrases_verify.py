@@ -7,9 +7,9 @@ import pytest
 
 from harness.checks.verdict import Fact, Finding
 from harness.checks.verify.upstream import BACKWARD_SCALE, LOSS_SCALE
-from harness.report.verdicts.causes import CAUSES, cause_text, finding_text
-from harness.report.verdicts.phrases import say
-from harness.report.verdicts.phrases_verify import VERIFY
+from harness.report.phrases.causes import CAUSES, cause_text, finding_text
+from harness.report.phrases.say import say
+from harness.report.phrases.verify import VERIFY
 from tests.report.verdicts.phrase_cases import HARNESS, MadeFact, made_facts, problems
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 
 from harness.checks import verdict
 from harness.checks.changes import changes
-from harness.checks.scores.baseline_model import OLDER, Configuration
-from harness.checks.scores.baseline_pair import ITEM, BaselineSide, Corrected, Pair, runs_absent
+from harness.checks.scores.baseline.model import OLDER, Configuration
+from harness.checks.scores.baseline.pair import ITEM, BaselineSide, Corrected, Pair, runs_absent
 from harness.checks.verdict import Fact, Inconclusive, Outcome, Side, Verdict
 from harness.grid.waivers import Waiver, applies
 from harness.stats.decision import Rule

@@ -9,7 +9,7 @@ from typing import Any, Final, NoReturn
 
 from pydantic import ValidationError
 
-from harness.checks.scores.baseline_model import SCHEMA, Baseline
+from harness.checks.scores.baseline.model import SCHEMA, Baseline
 from harness.disk import explained, write_durably
 from harness.errors import SpecError
 from harness.grid.file import name_of, raise_problems, read_bytes

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from harness.checks.scores.baseline_model import (
+from harness.checks.scores.baseline.model import (
     DIGITS,
     MISSING,
     OLDER,

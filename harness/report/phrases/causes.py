@@ -7,7 +7,7 @@ from typing import Final
 
 from harness.checks.verdict import Finding
 from harness.checks.verify.upstream import BACKWARD_SCALE, LOSS_SCALE
-from harness.report.verdicts.phrases import say
+from harness.report.phrases.say import say
 
 CAUSES: Final[Mapping[str, str]] = {
     "asked": "the two runs were not asked for the same",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from harness.report.verdicts.phrases_recipe import BASELINE, RECIPE, many
+from harness.report.phrases.recipe import BASELINE, RECIPE, many
 
 SHOWN: Final = 10
 

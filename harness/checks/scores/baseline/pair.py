@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Final
 
 from harness.checks.changes import changes, same_hardware
-from harness.checks.scores.baseline_model import Baseline, Configuration, EnvironmentFacts, LeftOut, SeedRun
+from harness.checks.scores.baseline.model import Baseline, Configuration, EnvironmentFacts, LeftOut, SeedRun
 from harness.checks.verdict import Fact, Finding, Side, Verdict
 from harness.checks.verify.fields import HASHES
 from harness.record.configuration import SeedScore

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from harness.checks.verdict import Fact
-from harness.report.verdicts.phrases_scores import SCORES
-from harness.report.verdicts.phrases_speed import SPEED
-from harness.report.verdicts.phrases_verify import VERIFY
+from harness.report.phrases.scores import SCORES
+from harness.report.phrases.speed import SPEED
+from harness.report.phrases.verify import VERIFY
 
 Phrase = str | Callable[..., str]
 """A template for `str.format` over a fact's values, or a function of them by name."""

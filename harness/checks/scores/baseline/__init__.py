@@ -1,0 +1,1 @@
+"""The accepted baseline: what it holds, and what has changed since."""

@@ -1,0 +1,1 @@
+"""Codes in words: the one place where facts become sentences."""
