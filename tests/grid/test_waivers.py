@@ -25,14 +25,15 @@ SOUND = {
     "expires": "2026-12-31",
 }
 
-SUBJECT = Side("minilm · bf16", "0123456789abcdef0123")
+
+WHOM = Side("minilm · bf16", "0123456789abcdef0123")
 
 
 @dataclass(frozen=True)
 class Judged:
     check: str = "quality"
     outcome: str = "FAIL"
-    subject: Side = SUBJECT
+    subject: Side = WHOM
 
 
 def waiver(**changes: Any) -> Waiver:
