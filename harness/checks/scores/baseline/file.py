@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from harness.checks.scores.baseline.model import SCHEMA, Baseline
 from harness.disk import explained, write_durably
 from harness.errors import SpecError
-from harness.grid.file import name_of, raise_problems, read_bytes
+from harness.grid.file import decoded, name_of, raise_problems, read_bytes
 from harness.text import show
 from harness.validation import explain
 
@@ -80,7 +80,7 @@ def read_baseline(path: Path) -> Baseline:
 
 def parse_baseline(content: bytes, file: str) -> Baseline:
     """Check a baseline given as the bytes of its file; raises like `read_baseline`."""
-    data = _decoded(content, file)
+    data = _parsed(content, file)
     if not isinstance(data, dict):
         raise SpecError(f"{file}: got {show(data)}; allowed {WANTED}")
     if "schema" not in data:
@@ -97,13 +97,8 @@ def parse_baseline(content: bytes, file: str) -> Baseline:
     return baseline
 
 
-def _decoded(content: bytes, file: str) -> Any:
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        got = content[error.start : error.start + 1].hex()
-        raise SpecError(f"{file}: line {line}: got byte 0x{got}; allowed UTF-8 text") from error
+def _parsed(content: bytes, file: str) -> Any:
+    text = decoded(content, file)
     try:
         return json.loads(text, parse_constant=no_constant, object_pairs_hook=no_key_twice)
     except json.JSONDecodeError as error:
