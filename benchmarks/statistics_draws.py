@@ -37,7 +37,7 @@ class Size:
     arrays: int = 40_000
     decisions: int = 5_000
     slow: int = 1_500
-    gates: int = 150
+    gates: int = 80
 
     def scaled(self, factor: float) -> Size:
         """Fewer draws of everything, at least 20."""

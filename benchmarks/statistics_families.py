@@ -23,7 +23,7 @@ WIDE = 2.04
 ALONE = Shape(24, 1, 1)
 PAIRS = Shape(12, 2, 1)
 
-MAIN = Variant("6 × 2 × 2", weight=6)
+MAIN = Variant("6 × 2 × 2", weight=8)
 MAIN_LOOKS = Variant("6 × 2 × 2, looks at 5, 7, 10 seeds", looks=LOOKS, weight=3)
 SINGLE = Variant("6 × 2 × 2, against a single run", against="single run")
 SPREAD_OUT = Variant("6 × 2 × 2, seed sd 1.5", sd=1.5)

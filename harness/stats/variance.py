@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 import math
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-import numpy as np
 import scipy
 
 from harness.fact import Fact
@@ -102,18 +102,21 @@ def homogeneity(cells: Sequence[Sequence[float]]) -> float | None:
     None where it cannot be tested: fewer than two cells of three values (two values always lie equally far from
     their median).
     """
-    testable = [np.asarray(_finite(cell)) for cell in cells if len(cell) > 2]
+    testable = [_finite(cell) for cell in cells if len(cell) > 2]
     if len(testable) < 2:
         return None
     # By hand and not scipy.stats.levene: equal distances within every cell are 0/0 there.
-    distances = [np.abs(cell - np.median(cell)) for cell in testable]
-    within = math.fsum(float(((d - d.mean()) ** 2).sum()) for d in distances)
-    everything = np.concatenate(distances)
-    between = math.fsum(len(d) * float(d.mean() - everything.mean()) ** 2 for d in distances)
+    medians = [statistics.median(cell) for cell in testable]
+    distances = [[abs(value - m) for value in cell] for cell, m in zip(testable, medians, strict=True)]
+    means = [math.fsum(each) / len(each) for each in distances]
+    count = sum(map(len, distances))
+    whole = math.fsum(len(each) * mean for each, mean in zip(distances, means, strict=True)) / count
+    within = math.fsum((d - mean) ** 2 for each, mean in zip(distances, means, strict=True) for d in each)
+    between = math.fsum(len(each) * (mean - whole) ** 2 for each, mean in zip(distances, means, strict=True))
     total = within + between
-    if total <= 1e-18 * max(1.0, float(np.max(np.abs(np.concatenate(testable)))) ** 2):
+    if total <= 1e-18 * max(1.0, *(abs(value) for cell in testable for value in cell)) ** 2:
         return 1.0
-    first, second = len(testable) - 1, len(everything) - len(testable)
+    first, second = len(testable) - 1, count - len(testable)
     # P(F > W), W = (between / first) / (within / second), as an incomplete beta function: no division by within = 0.
     return float(scipy.special.betainc(second / 2, first / 2, within / total))
 
