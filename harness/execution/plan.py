@@ -166,7 +166,7 @@ def make_plan(
         if content_id is None:
             planned.append(PlannedCell(cell, "blocked", reason=found.problem(cell)))
             continue
-        entry = results.history(cell, environment.environment_id, content_id).final
+        entry = results.counting.get((cell.cell_id, environment.environment_id, content_id))
         if entry is not None and entry.status not in again and not (cell.timed and time_again):
             planned.append(PlannedCell(cell, "done", entry=entry))
         else:

@@ -28,7 +28,7 @@ class CellHistory:
     @property
     def final(self) -> Entry | None:
         """The attempt that counts: the last one that ended."""
-        return next((entry for entry in reversed(self.attempts) if entry.status in FINAL), None)
+        return last_final(self.attempts)
 
     @property
     def standing(self) -> Entry | None:
@@ -46,23 +46,41 @@ class CellHistory:
         return next((entry for entry in reversed(final[:-1]) if learned_nothing(entry)), None)
 
 
+def last_final(attempts: Sequence[Entry]) -> Entry | None:
+    """The last of a cell's attempts that ended."""
+    for entry in reversed(attempts):
+        if entry.status in FINAL:
+            return entry
+    return None
+
+
 class PlaceHistory:
-    """What was tried at the cells of one configuration in one environment on one content (checkpoint and data).
+    """What was tried at the cells of one configuration in one environment on one content (checkpoint and data)."""
 
-    `first` and `begun` are when its first and its newest attempt began, each with the attempt's path.
-    """
-
-    __slots__ = ("begun", "content_id", "environment_id", "first", "older", "tries")
+    __slots__ = ("content_id", "environment_id", "older", "tries")
 
     def __init__(self, environment_id: str, content_id: str | None, tries: Mapping[str, Sequence[Entry]]) -> None:
         self.environment_id, self.content_id, self.tries = environment_id, content_id, tries
         self.older: Mapping[str, Sequence[Entry]] = {}
-        starts = [(entry.started, entry.path) for attempts in tries.values() for entry in attempts]
-        self.first, self.begun = min(starts, default=("", "")), max(starts, default=("", ""))
         newest = max((measurement(entry) for attempts in tries.values() for entry in attempts), default=1)
         if newest > 1:
             self.older = {cell: [e for e in attempts if measurement(e) < newest] for cell, attempts in tries.items()}
             self.tries = {cell: [e for e in attempts if measurement(e) == newest] for cell, attempts in tries.items()}
+
+    @property
+    def every(self) -> list[Entry]:
+        """The attempts of all measurements."""
+        return [entry for part in (self.older, self.tries) for attempts in part.values() for entry in attempts]
+
+    @property
+    def begun(self) -> tuple[str, str, str]:
+        """When its newest attempt began; no two places have the same."""
+        return max((entry.started, entry.path, self.environment_id) for entry in self.every)
+
+    @property
+    def first(self) -> tuple[str, str, str]:
+        """When its first attempt began."""
+        return min((entry.started, entry.path, self.environment_id) for entry in self.every)
 
     def cell(self, cell_id: str) -> CellHistory:
         """What was tried at one cell."""
@@ -70,12 +88,16 @@ class PlaceHistory:
 
     def ended(self) -> int:
         """How many attempts ended, of all measurements, whether or not they count."""
-        return sum(e.status in FINAL for part in (self.older, self.tries) for own in part.values() for e in own)
+        return sum(entry.status in FINAL for entry in self.every)
 
 
 def measurement(entry: Entry) -> int:
     """Which measurement of its configuration an attempt belongs to; an entry that does not say so, to the first."""
     return getattr(entry, "measurement", 1)
+
+
+Tries = dict[str, list[Entry]]
+"""The attempts at each cell."""
 
 
 def places(entries: Iterable[Entry]) -> list[PlaceHistory]:
@@ -85,27 +107,40 @@ def places(entries: Iterable[Entry]) -> list[PlaceHistory]:
     to the latest content that its cell is known to have had in that environment; where its cell has none, to the only
     one that the configuration has there. The order of `entries` does not matter.
     """
-    tries: dict[tuple[str, str], list[Entry]] = {}
+    found: dict[tuple[str, str | None], Tries] = {}
     for entry in entries:
-        tries.setdefault((entry.cell_id, entry.environment_id), []).append(entry)
-    found: dict[tuple[str, str | None], dict[str, list[Entry]]] = {}
-    for (cell_id, environment_id), attempts in tries.items():
-        attempts.sort(key=_age)
-        known = next((entry.content_id for entry in reversed(attempts) if entry.content_id is not None), None)
-        for entry in attempts:
-            place = found.setdefault((environment_id, entry.content_id or known), {})
-            place.setdefault(cell_id, []).append(entry)
+        tries = found.setdefault((entry.environment_id, entry.content_id), {})
+        tries.setdefault(entry.cell_id, []).append(entry)
     for environment_id in [environment for environment, content in found if content is None]:
-        contents = [content for environment, content in found if environment == environment_id and content is not None]
-        if len(contents) == 1:
-            found[environment_id, contents[0]].update(found.pop((environment_id, None)))
-    every = [PlaceHistory(environment, content, own) for (environment, content), own in found.items()]
-    return sorted(every, key=lambda one: (one.first, one.environment_id))
+        known = {content: tries for (at, content), tries in found.items() if at == environment_id and content}
+        left = _without_content(found.pop((environment_id, None)), list(known.values()))
+        if len(known) == 1:
+            next(iter(known.values())).update(left)
+        elif left:
+            found[environment_id, None] = left
+    for tries in found.values():
+        for attempts in tries.values():
+            if len(attempts) > 1:
+                attempts.sort(key=_age)
+    every = [PlaceHistory(environment, content, tries) for (environment, content), tries in found.items()]
+    return every if len(every) < 2 else sorted(every, key=lambda place: place.first)
 
 
-def newest(found: Iterable[PlaceHistory]) -> PlaceHistory | None:
+def _without_content(unknown: Tries, known: Sequence[Tries]) -> Tries:
+    """Give attempts without content to the content of their cell; returns what is left."""
+    left: Tries = {}
+    for cell_id, attempts in unknown.items():
+        own = [tries[cell_id] for tries in known if cell_id in tries]
+        if own:
+            max(own, key=lambda tries: max(map(_age, tries))).extend(attempts)
+        else:
+            left[cell_id] = attempts
+    return left
+
+
+def newest(found: Sequence[PlaceHistory]) -> PlaceHistory | None:
     """The place at which an attempt began last; None of none."""
-    return max(found, key=lambda one: (one.begun, one.environment_id), default=None)
+    return max(found, key=lambda place: place.begun) if len(found) > 1 else next(iter(found), None)
 
 
 def _age(entry: Entry) -> tuple[int, str, str]:

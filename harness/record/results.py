@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.grid.cell import Cell
 from harness.grid.looks import SeedPlan, due
-from harness.record.attempts import CellHistory, PlaceHistory, newest, places
+from harness.record.attempts import PlaceHistory, last_final, newest, places
 from harness.record.configuration import Configuration, Key, configurations
 from harness.record.configuration import SeedScore as SeedScore
 from harness.record.entry import Entry
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from harness.grid.grid import Grid
     from harness.record.run import Run
     from harness.record.store import Store
-
-NOTHING: Final = CellHistory(())
 
 
 class Reader(Protocol):
@@ -90,12 +88,16 @@ class Results:
             self._places[configuration_id] = places(self._by_configuration.get(configuration_id, ()))
         return self._places[configuration_id]
 
-    def history(self, cell: Cell, environment_id: str, content_id: str | None) -> CellHistory:
-        """What was tried at a cell in one environment on one content."""
-        for place in self.places(cell.configuration_id):
-            if place.environment_id == environment_id and place.content_id == content_id:
-                return place.cell(cell.cell_id)
-        return NOTHING
+    @cached_property
+    def counting(self) -> Mapping[tuple[str, str, str | None], Entry]:
+        """The attempt that counts, by cell, environment and content ids."""
+        return {
+            (cell_id, place.environment_id, place.content_id): final
+            for entries in self._by_configuration.values()
+            for place in places(entries)  # not kept: a plan of 100,000 cells would have the garbage collector busy
+            for cell_id, attempts in place.tries.items()
+            if (final := last_final(attempts)) is not None
+        }
 
     def standing(self, cell: Cell, environment_id: str) -> Entry | None:
         """The attempt that counts of a cell in an environment, on the newest content there; else the last attempt."""
@@ -108,7 +110,7 @@ class Results:
         for configuration_id in self._by_configuration:
             found = self.places(configuration_id)
             for environment_id in dict.fromkeys(place.environment_id for place in found):
-                place = newest(one for one in found if one.environment_id == environment_id)
+                place = newest([one for one in found if one.environment_id == environment_id])
                 assert place is not None
                 for cell_id in place.tries:
                     history = place.cell(cell_id)
@@ -221,5 +223,4 @@ class Results:
 
 
 def _sample(place: PlaceHistory) -> Entry:
-    every = [entry for part in (place.older, place.tries) for attempts in part.values() for entry in attempts]
-    return max(every, key=lambda e: ((e.status in FINAL) + (e.status in SCORED), e.started, e.path))
+    return max(place.every, key=lambda e: ((e.status in FINAL) + (e.status in SCORED), e.started, e.path))
