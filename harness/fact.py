@@ -1,4 +1,4 @@
-"""A fact: something that was found, as a code and its values; `report.verdicts.phrases` has its sentence."""
+"""A fact: something that was found, as a code and its values; `report.phrases` has its sentence."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Fact:
-    """Something that was found: a code ("steps.wrong") and its values. Its sentence is `report.verdicts.phrases`'.
+    """Something that was found: a code ("steps.wrong") and its values. Its sentence is `report.phrases`'.
 
     Values are what JSON holds (text, numbers, booleans, None, sequences and tables of them) and further facts. A text
     among them is a name or an identifier, or quotes another program's error; it is never a sentence of ours.

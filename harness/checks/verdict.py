@@ -28,7 +28,7 @@ class Finding:
 
     `item` names it ("gradient norm"). `step` is the optimizer step (from 0) where a difference first shows, `ratio`
     found over expected where that says something, `cause` the code of what such a difference usually means
-    (`report.verdicts.causes`), `upstream` a known issue, as OWNER/REPOSITORY#NUMBER.
+    (`report.phrases.causes`), `upstream` a known issue, as OWNER/REPOSITORY#NUMBER.
     """
 
     item: str

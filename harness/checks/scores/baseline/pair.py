@@ -26,7 +26,7 @@ SCORES: Final = "scores"
 
 FACTS: Final = ("optimizer", "attention", "precision")
 CAUSES: Final[Mapping[str, str]] = {SCORES: "evaluation"}
-"""The cause of what differs (`report.verdicts.causes`), where its code is not the name itself."""
+"""The cause of what differs (`report.phrases.causes`), where its code is not the name itself."""
 
 Couple = tuple[SeedRun, SeedRun]
 """A's and B's run of a seed."""
