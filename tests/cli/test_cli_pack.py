@@ -63,11 +63,11 @@ def test_a_real_measurement(tour: Any, tmp_path: Path) -> None:
     assert [(row.at_once, row.threads) for row in found.rows][:2] == [(1, 1), (2, 1)]
     assert [row.cells for row in found.rows][:2] == [6, 6]
     assert all(len(digests) == 1 for row in found.rows for digests in row.hashes.values())
-    assert all(0 < seconds < 240 for row in found.rows for seconds in row.seconds)
+    assert all(0 < seconds < 600 for row in found.rows for seconds in row.seconds)
     assert found.rows[0].hashes == found.rows[1].hashes
     assert {row.threads for row in found.rows} >= ({1, cores} if cores > 1 else {1})
     assert (found.steps, found.batch_size, found.differences()) == (2, 8, [])
-    assert 0 < found.start_s < 120
+    assert 0 < found.start_s < 600
     assert list((tmp_path / "kept").iterdir()) == [tmp_path / "kept" / "packing.json"]  # no cell of it is a result
 
     plan = tour.harness("plan", "tour.toml", *cells, *results)
