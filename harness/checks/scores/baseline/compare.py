@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from harness.checks import verdict
 from harness.checks.changes import changes
 from harness.checks.scores.baseline.model import OLDER, Configuration
-from harness.checks.scores.baseline.pair import ITEM, BaselineSide, Corrected, Pair, runs_absent
+from harness.checks.scores.baseline.pair import ITEM, BaselinePair, BaselineSide, Corrected, runs_absent
 from harness.checks.verdict import Fact, Inconclusive, Outcome, Side, Verdict
 from harness.grid.waivers import Waiver, applies
 from harness.stats.decision import Rule
@@ -55,7 +55,7 @@ def compare(
     identity, whatever their number: nothing that could change a score has changed.
     """
     old, new = ({one.configuration_id: one for one in side.results.configurations} for side in (a, b))
-    pairs = [Pair(a, b, one, new[key], Rule(margin, alpha)) for key, one in old.items() if key in new]
+    pairs = [BaselinePair(a, b, one, new[key], Rule(margin, alpha)) for key, one in old.items() if key in new]
     judged = {one.subject.configuration_id: one for one in _after_holm(pairs)}
     labels = {one.label: one for one in new.values()}
     found = [judged.get(key) or _missing(one, a, b, labels.get(one.label)) for key, one in old.items()]
@@ -66,7 +66,7 @@ def compare(
     return Comparison(tuple(_waived(one, waivers, today) for one in found), tuple(facts), unrelated)
 
 
-def _after_holm(pairs: Sequence[Pair]) -> Iterator[Verdict]:
+def _after_holm(pairs: Sequence[BaselinePair]) -> Iterator[Verdict]:
     """Scores and collapses are two families, as in the gate; what cannot be compared belongs to none."""
     decisions = [pair.decision for pair in pairs]
     p = [decision.p_block if decision else None for decision in decisions]
@@ -121,7 +121,7 @@ def _nowhere(a: BaselineSide, b: BaselineSide) -> Iterator[Verdict]:
             yield Verdict("baseline", "SKIP", Side(planned[one], one), reason, Side(a.name), ITEM)
 
 
-def _environments(pairs: Iterable[Pair]) -> Iterator[Fact]:
+def _environments(pairs: Iterable[BaselinePair]) -> Iterator[Fact]:
     """Each change of environment once, with the configurations that share it."""
     found: list[tuple[tuple[Fact, ...], list[str]]] = []
     for pair in pairs:

@@ -25,6 +25,7 @@ SCORES: Final = "scores"
 """What differs where scores do and no hash does: the evaluation."""
 
 FACTS: Final = ("optimizer", "attention", "precision")
+
 CAUSES: Final[Mapping[str, str]] = {SCORES: "evaluation"}
 """The cause of what differs (`report.phrases.causes`), where its code is not the name itself."""
 
@@ -38,10 +39,6 @@ class BaselineSide:
 
     name: str
     results: Baseline
-
-    def environment(self, configuration: Configuration) -> EnvironmentFacts:
-        """Where a configuration was run."""
-        return self.results.environments[configuration.environment_id]
 
     def seeds(self, configuration: Configuration) -> set[int]:
         """What was planned of it and was due: the seeds with a run, and those left out."""
@@ -73,7 +70,7 @@ class Corrected:
 
 
 @dataclass(frozen=True)
-class Pair:
+class BaselinePair:
     """One configuration on both sides, and the rule that its difference is judged by."""
 
     a: BaselineSide
@@ -110,7 +107,8 @@ class Pair:
 
     def environment_changes(self) -> tuple[Fact, ...]:
         """What is another environment, another machine said at the end."""
-        return environment_changes(self.a.environment(self.old), self.b.environment(self.new))
+        before, after = self.a.results.environments, self.b.results.environments
+        return environment_changes(before[self.old.environment_id], after[self.new.environment_id])
 
     def scores(self, metric: str = ITEM) -> tuple[list[float], list[float]]:
         """Points of ok runs, A's and B's: the same seeds in both where they are paired."""
@@ -204,15 +202,15 @@ class Pair:
 
     def _with_outlook(self, verdict: Verdict) -> Verdict:
         """With the smallest difference that these runs would show, and the seeds still needed for a verdict."""
-        estimate = self.estimate() if self.comparable else None
-        if estimate is None or estimate.sd is None or not estimate.sd.value or estimate.n < 2:
+        decision, alpha = self.decision, self.rule.alpha
+        if decision is None or decision.sd is None or not decision.sd.value or decision.n < 2:
             return verdict
         # The sd is that of differences: paired by rho = 1/2, whose factor is 1.
         design = Design("paired", rho=0.5) if self.by_seed else Design("arms")
-        found = replace(verdict, detectable=detectable(design, estimate.n, estimate.sd.value, alpha=self.rule.alpha))
+        found = replace(verdict, detectable=detectable(design, decision.n, decision.sd.value, alpha=alpha))
         if verdict.outcome != "INCONCLUSIVE":
             return found
-        more = more_seeds(design, estimate.n, planning_sd(estimate.sd), self.rule)
+        more = more_seeds(design, decision.n, planning_sd(decision.sd), self.rule)
         return replace(found, more_seeds=more, todo=(Fact.of("seeds.each_side", more=more, most=MOST),))
 
     def _with_missing(self, verdict: Verdict) -> Verdict:
