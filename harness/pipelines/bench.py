@@ -9,6 +9,7 @@ from typing import Final
 
 from harness.checks.scores.judge import judge_grid
 from harness.checks.verdict import Verdict, exit_code
+from harness.disk import write_files
 from harness.errors import HarnessError, RequirementError, SpecError
 from harness.execution.environment import Environment
 from harness.execution.progress import Summary
@@ -20,6 +21,7 @@ from harness.pipelines.doctor import grid_problems
 from harness.pipelines.looks import run_looks
 from harness.record.provenance import today
 from harness.record.results import Results
+from harness.report.files import report_files
 
 DEFAULT_GRIDS: Final = {"cuda": Path("benchmarks/mrpc.toml"), "cpu": Path("benchmarks/quickstart.toml")}
 EXIT_ORDER: Final = (130, 2, 1, 4, 5, 3, 0)
@@ -44,11 +46,11 @@ class GridOutcome:
 
 @dataclass(frozen=True)
 class Bench:
-    """How grids are benched: opened, run (a look of them at a time), their report written; `say` tells what is next."""
+    """How grids are benched: opened, run (a look of them at a time), by which `command`; `say` tells what is next."""
 
     opened: Callable[[Path], Session]
     run: Callable[[Session], Summary]
-    report: Callable[[Session], Path | None]
+    command: str
     say: Callable[[str], None]
 
     def grids(self, paths: Sequence[Path]) -> Iterator[GridOutcome]:
@@ -77,7 +79,16 @@ class Bench:
             session, summary = run_looks(session, self.run, self.say)
         except RequirementError as error:
             raise RequirementError(f"{error}\n\n{grid_problems(session)}") from error
-        return GridOutcome(path, summary, self.report(session), verdicts_of(session))
+        return GridOutcome(path, summary, write_report(session, self.command), verdicts_of(session))
+
+
+def write_report(session: Session, command: str) -> Path | None:
+    """Write the report of what a session's cells came to beside them; None where there is no record of them."""
+    grid, store = session.grid, session.store
+    results = Results.of(grid, store, select(grid.every_cell(), session.selection))
+    if not results.entries:
+        return None  # the run has said so, and its exit code says it again
+    return write_files(report_files(grid, results, today(), command=command), store.folder)[0]
 
 
 def verdicts_of(session: Session) -> Sequence[Verdict] | None:

@@ -22,16 +22,12 @@ from harness.cli.options import (
     Slots,
     TimeAgain,
 )
-from harness.disk import write_files
 from harness.errors import HarnessError, SpecError
 from harness.execution.environment import CURRENT, probe_environment
-from harness.execution.session import Session, open_session
-from harness.grid.select import select as select_cells
+from harness.execution.session import open_session
 from harness.pipelines.bench import Bench, check_together, default_grid, worst
 from harness.pipelines.suites import INTERRUPTED, TOO_LATE, left_out, run_suites
-from harness.record.provenance import command_line, today
-from harness.record.results import Results
-from harness.report.files import report_files
+from harness.record.provenance import command_line
 from harness.report.verdicts.text import verdicts_text
 from harness.report.verdicts.words import Head
 
@@ -81,7 +77,7 @@ def bench(
         time_again=time_again,
     )
     codes = []
-    for outcome in Bench(opened, partial(run_session, options=options), _report, say).grids(chosen):
+    for outcome in Bench(opened, partial(run_session, options=options), command_line(), say).grids(chosen):
         if outcome.error is not None:
             print(f"error: {outcome.grid}: {outcome.error}", file=sys.stderr)
         if outcome.report is not None:
@@ -101,14 +97,6 @@ def _default_grid() -> Path:
     if not chosen.is_file():
         raise SpecError(f"{chosen}: not found; run this in the project's folder, or name a grid: harness bench FILE")
     return chosen
-
-
-def _report(session: Session) -> Path | None:
-    results = Results.of(session.grid, session.store, select_cells(session.grid.every_cell(), session.selection))
-    if not results.entries:
-        return None  # the run has said so, and its exit code says it again
-    files = report_files(session.grid, results, today(), command=command_line())
-    return write_files(files, session.store.folder)[0]
 
 
 def _suites(results: Path, seconds_left: float | None) -> list[int]:
