@@ -129,7 +129,7 @@ class Verdict:
     @property
     def measured(self) -> bool:
         """Whether a run stands behind it, well ended or not."""
-        return bool(self.subject.cell_ids or (self.against and self.against.cell_ids))
+        return bool(self.subject.runs or self.subject.cell_ids or (self.against and self.against.cell_ids))
 
     def is_red(self, inconclusive: Inconclusive = "fail") -> bool:
         """Whether it alone keeps the exit code from 0."""

@@ -50,6 +50,22 @@ def read_bytes(path: Path, wanted: str, most: int) -> bytes:
         raise SpecError(f"{file}: cannot be read: {error}") from error
 
 
+def decoded(content: bytes, file: str) -> str:
+    """The text of a file, whose name in error texts is `file`.
+
+    Raises
+    ------
+    SpecError
+        Naming the line of what is no UTF-8.
+    """
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        got = content[error.start : error.start + 1].hex()
+        raise SpecError(f"{file}: line {line}: got byte 0x{got}; allowed UTF-8 text") from error
+
+
 def name_of(path: Path) -> str:
     """Return a path as error texts show it: as it is where it is printable, else quoted."""
     return str(path) if str(path).isprintable() else show(str(path), limit=300)
@@ -63,12 +79,7 @@ def parse_toml(content: bytes, file: str) -> dict[str, Any]:
     SpecError
         Naming the line, and the column where TOML's parser knows it.
     """
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        got = content[error.start : error.start + 1].hex()
-        raise SpecError(f"{file}: line {line}: got byte 0x{got}; allowed UTF-8 text") from error
+    text = decoded(content, file)
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -99,11 +100,12 @@ def test_compared_with_itself_it_passes_by_identity(harness: Make, saved: Path) 
         assert (code, err) == (0, "")
         lines = out.splitlines()
         assert lines[0].startswith(f"A: {saved}, 20")
-        assert lines[0].endswith("(first of all)")
-        at = lines.index("PASS          embedded/tiny-bert · fp32 · optim=adamw_torch")
-        assert lines[at + 1] == "  equal bit for bit at the only seed"
+        assert "(first of all) B: " in " ".join(out.split())
+        told = [line.strip() for line in lines]
+        at = told.index("PASS          baseline: Equal bit for bit at the only seed.")
+        assert told[at + 1].startswith("embedded/tiny-bert · fp32 · optim=adamw_torch against")
         assert lines[-1] == "4 configurations: 3 SKIP, 1 PASS"
-        assert "Environment" not in out
+        assert "environment" not in out
 
 
 def test_a_grid_alone_is_compared_with_its_own_baseline(harness: Make, here: Path) -> None:
@@ -127,7 +129,7 @@ def test_a_planted_score_is_found(harness: Make, saved: Path) -> None:
 
     code, out, _ = harness("baseline", "compare", str(changed(saved, plant)))
     assert code == 3
-    assert "first difference: scores at seed 42; usually means: the evaluation" in out
+    assert "first difference: scores at seed 42; usually means: another metric" in " ".join(out.split())
     assert harness("baseline", "compare", str(changed(saved, plant)), "--inconclusive", "pass")[0] == 0
 
 
@@ -140,13 +142,36 @@ def test_planted_weights_and_packages_are_found(harness: Make, saved: Path) -> N
     code, out, _ = harness("baseline", "compare", str(changed(saved, plant)), "--json")
     assert code == 3
     data = json.loads(out)
-    assert data["exit_code"] == 3
-    (departures,) = data["departures"].values()
-    assert [(one["layer"], one["seeds"]) for one in departures] == [("initial weights", [42])]
-    (change,) = data["environments"][0]["changes"]
-    assert change.startswith("transformers 4.0.0 -> ")
-    (judged,) = [one for one in data["judgements"] if one["outcome"] != "SKIP"]
-    assert (judged["check"], judged["outcome"], judged["seeds"][0]["seed"]) == ("baseline", "INCONCLUSIVE", 42)
+    assert (data["kind"], data["exit_code"]) == ("harness-baseline", 3)
+    (environment,) = data["head"]["facts"]
+    (change,) = environment["values"]["changes"]
+    assert (environment["code"], change["code"]) == ("environment.changed", "changed")
+    assert (change["values"]["field"], change["values"]["a"]) == ("transformers", "4.0.0")
+    (one,) = [one for one in data["verdicts"] if one["outcome"] != "SKIP"]
+    assert (one["check"], one["outcome"], one["subject"]["runs"][0]["seed"]) == ("baseline", "INCONCLUSIVE", 42)
+    (finding,) = one["findings"]
+    assert (finding["item"], finding["cause"], finding["fact"]["values"]["seeds"]) == (
+        "initial weights",
+        "initial weights",
+        [42],
+    )
+
+
+def test_every_form_for_a_ci(harness: Make, saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def plant(data: dict[str, Any]) -> None:
+        first(data)["seeds"]["42"]["accuracy"] += 0.05
+
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    junit, out = tmp_path / "j.xml", tmp_path / "out.md"
+    path = changed(saved, plant)
+    code, _, err = harness("baseline", "compare", str(path), "--junit", str(junit), "-o", str(out))
+    assert code == 3
+    assert "::error title=INCONCLUSIVE baseline::" in err
+    names = [case.attrib["name"] for case in ET.parse(junit).getroot().iter("testcase")]
+    assert f"embedded/tiny-bert · fp32 · optim=adamw_torch against {path}" in names
+    assert out.read_text(encoding="utf-8") == (tmp_path / "summary.md").read_text(encoding="utf-8")
+    assert "first difference: scores at seed 42" in out.read_text(encoding="utf-8")
 
 
 def test_missing_and_new_configurations(harness: Make, saved: Path) -> None:
@@ -156,10 +181,10 @@ def test_missing_and_new_configurations(harness: Make, saved: Path) -> None:
     more = changed(saved, rename)
     code, out, _ = harness("baseline", "compare", str(more))
     assert code == 4
-    assert "ERROR         extra\n  missing: tour.toml (results/tour) has no such configuration" in out
+    assert "ERROR         baseline: Missing: tour.toml (results/tour) has no such configuration." in out
     code, out, _ = harness("baseline", "compare", str(saved), str(more))
     assert code == 0
-    assert f"SKIP          extra\n  new: {saved} has no run of it" in out
+    assert f"SKIP baseline: New: {saved} has no run of it." in " ".join(out.split())
 
     def other(data: dict[str, Any]) -> None:
         first(data)["configuration_id"] = "other"
@@ -253,9 +278,8 @@ def test_a_loss_fails_with_its_configuration_alone(harness: Make, many: Path) ->
     code, out, _ = harness("baseline", "compare", str(changed(many, better)))
     assert code == 1
     lines = out.splitlines()
-    at = lines.index("FAIL          embedded/tiny-bert · fp32")
-    assert lines[at + 1].startswith("  difference -8.0")
-    assert "PASS          embedded/tiny-bert · bf16" in lines
+    at = next(n for n, line in enumerate(lines) if line.startswith("FAIL baseline: embedded/tiny-bert · fp32 against"))
+    assert any(line.strip().startswith("8.0") and " points below " in line for line in lines[at + 1 : at + 4])
     assert lines[-1] == "2 configurations: 1 FAIL, 1 PASS"
     assert harness("baseline", "compare", str(changed(many, better)), "--margin", "9")[0] == 0
 
@@ -265,8 +289,10 @@ def test_a_waiver_of_the_grid_is_shown_and_void_after_its_day(harness: Make, man
     Path("many.toml").write_text(MANY + WAIVER.format("2999-12-31"), encoding="utf-8")
     code, out, _ = harness("baseline", "compare", str(path))
     assert code == 0
-    assert "FAIL (waived) embedded/tiny-bert · fp32" in out
-    assert "embedded/tiny-bert · fp32, baseline: 1 failure waived by Ada until 2999-12-31: known" in out
+    lines = out.splitlines()
+    assert "FAIL (waived) baseline: embedded/tiny-bert · fp32 against" in " ".join(out.split())
+    assert "    Waived: waived by Ada until 2999-12-31: known" in lines
+    assert "  - embedded/tiny-bert · fp32, baseline: 1 failure waived by Ada until 2999-12-31: known" in lines
     Path("many.toml").write_text(MANY + WAIVER.format("2020-12-31"), encoding="utf-8")
     code, out, _ = harness("baseline", "compare", str(path))
     assert code == 1

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.baselines.build import build_baseline
-from harness.baselines.model import GridName
+from harness.checks.scores.baseline_build import build_baseline
+from harness.checks.scores.baseline_model import GridName
 from harness.checks.scores.judge import judge_grid
 from harness.execution.environment import Environment
 from harness.execution.plan import make_plan

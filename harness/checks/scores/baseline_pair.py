@@ -1,4 +1,4 @@
-"""One configuration on both sides of a comparison: scores paired by seed, collapses, departures, what is missing."""
+"""One configuration in two results: scores paired by seed, collapses, where runs part first, what is missing."""
 
 from __future__ import annotations
 
@@ -8,55 +8,88 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
-from harness.baselines.model import Baseline, Configuration, EnvironmentFacts, LeftOut
-from harness.baselines.words import environment_changes
-from harness.checks.scores.departures import Pairs, departures, identical, unknown
-from harness.checks.scores.judgement import Judgement, SeedScore
-from harness.stats.decision import Decision, Estimate, Rule, decide, undecided, withheld
+from harness.checks.changes import changes, same_hardware
+from harness.checks.scores.baseline_model import Baseline, Configuration, EnvironmentFacts, LeftOut, SeedRun
+from harness.checks.verdict import Fact, Finding, Side, Verdict
+from harness.checks.verify.fields import HASHES
+from harness.record.configuration import SeedScore
+from harness.stats.decision import Decision, Estimate, Outcome, Rule, decide
 from harness.stats.margin import PARITY
 from harness.stats.paired import independent, paired
 from harness.stats.power import MOST, Design, detectable, more_seeds, planning_sd
 from harness.stats.stability import compare_rates
-from harness.stats.variance import sample
-from harness.text import listed
+from harness.stats.variance import LEAST, sample
 
-GATE: Final = "accuracy"
-POINTS: Final = 100.0
-SHOWN: Final = 3
-ENVIRONMENT: Final = "environment: "
-"""How the evidence of another environment begins."""
+ITEM: Final = "accuracy"
+SCORES: Final = "scores"
+"""What differs where scores do and no hash does: the evaluation."""
 
-NOWHERE: Final = EnvironmentFacts(python="unknown", packages={}, machine={})
+FACTS: Final = ("optimizer", "attention", "precision")
+CAUSES: Final[Mapping[str, str]] = {SCORES: "evaluation"}
+"""The cause of what differs (`report.verdicts.causes`), where its code is not the name itself."""
+
+Couple = tuple[SeedRun, SeedRun]
+"""A's and B's run of a seed."""
 
 
 @dataclass(frozen=True)
-class Side:
+class BaselineSide:
     """One of the two results: `name` is what the user called it."""
 
     name: str
     results: Baseline
 
-    def facts(self, configuration: Configuration) -> EnvironmentFacts:
+    def environment(self, configuration: Configuration) -> EnvironmentFacts:
         """Where a configuration was run."""
-        return self.results.environments.get(configuration.environment_id, NOWHERE)
+        return self.results.environments[configuration.environment_id]
+
+    def seeds(self, configuration: Configuration) -> set[int]:
+        """What was planned of it and was due: the seeds with a run, and those left out."""
+        absent = self.results.absent(configuration.configuration_id)
+        return {*configuration.runs, *(seed for seed in absent if seed is not None)}
+
+    def side(self, configuration: Configuration, label: str = "", mean: float | None = None) -> Side:
+        """A configuration as a verdict's side: its runs, then the seeds that were left out."""
+        absent = self.results.absent(configuration.configuration_id)
+        runs = [SeedScore(seed, run.status, run.accuracy, run.f1) for seed, run in configuration.runs.items()]
+        return Side(
+            label or configuration.label,
+            configuration.configuration_id,
+            configuration.environment_id,
+            configuration.content_id,
+            runs=(*runs, *(SeedScore(seed, one.status) for seed, one in absent.items() if seed is not None)),
+            mean=mean,
+            collapsed=configuration.collapsed,
+            ended=configuration.counted,
+        )
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """A p after Holm over `family` hypotheses that could have failed at it; None where it is none of them."""
+
+    p: float | None = None
+    family: int = 0
 
 
 @dataclass(frozen=True)
 class Pair:
-    """One configuration on both sides."""
+    """One configuration on both sides, and the rule that its difference is judged by."""
 
-    a: Side
-    b: Side
+    a: BaselineSide
+    b: BaselineSide
     old: Configuration
     new: Configuration
-
-    @property
-    def absent(self) -> Mapping[int | None, LeftOut]:
-        """What B left out, by seed."""
-        return self.b.results.absent(self.new.configuration_id)
+    rule: Rule
 
     @cached_property
-    def pairs(self) -> Pairs:
+    def comparable(self) -> bool:
+        """Whether both were run on the same checkpoint and data, as far as that is known."""
+        contents = self.old.content_id, self.new.content_id
+        return None in contents or contents[0] == contents[1]
+
+    @cached_property
+    def couples(self) -> Mapping[int, Couple]:
         """A's and B's run of every seed that both have."""
         old, new = self.old.runs, self.new.runs
         return {seed: (old[seed], new[seed]) for seed in old if seed in new}
@@ -64,36 +97,35 @@ class Pair:
     @cached_property
     def by_seed(self) -> bool:
         """Whether seeds are paired: by what was planned, so with the runs that were left out."""
-        plans = [
-            {*side.runs, *(seed for seed in where.results.absent(side.configuration_id) if seed is not None)}
-            for side, where in ((self.old, self.a), (self.new, self.b))
-        ]
-        return 2 * len(plans[0] & plans[1]) >= min(map(len, plans))
+        old, new = self.a.seeds(self.old), self.b.seeds(self.new)
+        return 2 * len(old & new) >= min(len(old), len(new))
 
     @cached_property
     def identical(self) -> bool:
         """Whether every run that both have is known to be equal bit for bit."""
-        return bool(self.pairs) and all(identical(*pair) for pair in self.pairs.values())
+        return bool(self.couples) and all(
+            x.final_sha256 is not None and y.final_sha256 is not None and first_difference(x, y) is None
+            for x, y in self.couples.values()
+        )
 
-    def changes(self) -> list[str]:
-        """What is another environment, in words."""
-        return environment_changes(self.a.facts(self.old), self.b.facts(self.new))
+    def environment_changes(self) -> tuple[Fact, ...]:
+        """What is another environment, another machine said at the end."""
+        return environment_changes(self.a.environment(self.old), self.b.environment(self.new))
 
-    def scores(self, metric: str = GATE) -> tuple[list[float], list[float]]:
+    def scores(self, metric: str = ITEM) -> tuple[list[float], list[float]]:
         """Points of ok runs, A's and B's: the same seeds in both where they are paired."""
+        kept = [{seed for seed, run in one.runs.items() if run.status == "ok"} for one in (self.old, self.new)]
         if self.by_seed:
-            kept = [pair for pair in self.pairs.values() if all(run.status == "ok" for run in pair)]
-            sides = [[getattr(pair[side], metric) for pair in kept] for side in (0, 1)]
-        else:
-            sides = [
-                [getattr(run, metric) for run in side.runs.values() if run.status == "ok"]
-                for side in (self.old, self.new)
-            ]
-        if any(score is None for side in sides for score in side):
+            kept = [kept[0] & kept[1]] * 2
+        sides = [
+            [getattr(run, metric) for seed, run in one.runs.items() if seed in seeds]
+            for one, seeds in zip((self.old, self.new), kept, strict=True)
+        ]
+        if any(value is None for side in sides for value in side):
             return [], []
-        return [POINTS * score for score in sides[0]], [POINTS * score for score in sides[1]]
+        return [100 * value for value in sides[0]], [100 * value for value in sides[1]]
 
-    def estimate(self, metric: str = GATE) -> Estimate | None:
+    def estimate(self, metric: str = ITEM) -> Estimate | None:
         """B - A in points; None where a side has no ok run."""
         before, after = self.scores(metric)
         if not before or not after:
@@ -102,153 +134,175 @@ class Pair:
             return paired(before, after, identical=self.identical)
         return independent(sample(before), sample(after))
 
-    def judgement(self, rule: Rule) -> Judgement:
-        """The judgement before Holm, and before missing seeds count."""
-        before, after = self.scores()
-        draft = Judgement(
-            check="baseline",
-            outcome="INCONCLUSIVE",
-            configuration=self.new.label,
-            configuration_id=self.new.configuration_id,
-            environment_id=self.new.environment_id,
-            against=self.a.name,
-            metric=GATE,
-            why="",
-            mean=math.fsum(after) / len(after) if after else None,
-            target=math.fsum(before) / len(before) if before else None,
-            seeds=seed_scores(self.b, self.new),
-            others=seed_scores(self.a, self.old),
-            margin_from=f"{rule.delta:g} points, the margin of this comparison",
-            collapsed=self.new.collapsed,
-            judged=self.new.counted,
-            evidence=tuple(self._evidence()),
-        )
-        contents = self.old.content_id, self.new.content_id
-        if None not in contents and contents[0] != contents[1]:
-            why = f"another checkpoint or other data ({contents[0]} -> {contents[1]}): scores cannot be compared"
-            return replace(draft, why=why)
-        decision = self._decision(self.estimate(), rule)
-        return replace(draft, decision=decision, outcome=decision.outcome, why=decision.why)
+    @cached_property
+    def decision(self) -> Decision | None:
+        """The decision before Holm and before collapses count; None where there are no scores to compare."""
+        estimate = self.estimate() if self.comparable else None
+        decision = decide(estimate, self.rule) if estimate else None
+        if decision and self.identical:
+            return replace(decision, outcome="PASS", p_diff=1.0, p_tost=0.0, barred=False)
+        return decision
 
-    def _decision(self, estimate: Estimate | None, rule: Rule) -> Decision:
-        if estimate is None:
-            said = "no seed has an ok run on both sides" if self.by_seed else "one side has no ok run"
-            said += f"; {self._collapsed_text}" if self.old.collapsed + self.new.collapsed else ""
-            decision = undecided(rule, said)
-        else:
-            decision = decide(estimate, rule)
-        if self.identical:
-            seeds, n = len(self.old.seeds), len(self.pairs)
-            which = "the only seed" if n == seeds == 1 else f"all {n} seeds" if n == seeds else f"{n} of {seeds} seeds"
-            why = f"equal bit for bit at {which}"
-            return replace(decision, outcome="PASS", why=why, p_diff=1.0, p_tost=0.0, barred=False)
-        k1, n1, k2, n2 = self._collapses
-        # The baseline's runs are what a declared rate is to a configuration (statistics.md, section 1.2).
-        return withheld(decision, self._collapsed_text) if k2 > max(1, k1 * n2 // n1) else decision
-
-    @property
-    def _collapses(self) -> tuple[int, int, int, int]:
-        """Collapsed runs and runs: A's, then B's."""
-        return self.old.collapsed, self.old.counted, self.new.collapsed, self.new.counted
-
-    @property
-    def _collapsed_text(self) -> str:
-        k1, n1, k2, n2 = self._collapses
-        return f"{k2} of {n2} runs collapsed, {k1} of {n1} before"
-
-    @property
+    @cached_property
     def collapse_p(self) -> float | None:
         """The one-sided p that B collapses no more often than A; None where none collapsed, or all runs are equal."""
-        k1, _, k2, _ = self._collapses
-        return None if self.identical or not k1 + k2 else compare_rates(*self._collapses).p_more
+        old, new = self.old, self.new
+        if not self.comparable or self.identical or not old.collapsed + new.collapsed:
+            return None
+        return compare_rates(old.collapsed, old.counted, new.collapsed, new.counted).p_more
 
-    def after_holm(self, draft: Judgement, scores: float | None, collapses: float | None, alpha: float) -> Judgement:
-        """The draft where its FAIL, by its scores or by collapses, stands after Holm over all configurations."""
-        decision = draft.decision
-        assert decision is not None
-        if collapses is not None and collapses < alpha:
-            why = f"{self._collapsed_text} (p = {self.collapse_p:.4f})"
-            decision = replace(decision, outcome="FAIL", why=why)
-        elif decision.outcome == "FAIL" and (scores is None or scores >= alpha):
-            said = f"{decision.why}; p = {scores:.4f} after Holm" if scores is not None else decision.why
-            decision = replace(decision, outcome="INCONCLUSIVE", why=said)
-        p = min((p for p in (scores, collapses) if p is not None), default=None)
-        return replace(draft, outcome=decision.outcome, why=decision.why, decision=decision, adjusted_p=p)
+    def verdict(self, scores: Corrected, collapses: Corrected) -> Verdict:
+        """The verdict, a FAIL by scores or by collapses where it stands after Holm over all configurations.
 
-    def with_outlook(self, draft: Judgement, rule: Rule) -> Judgement:
+        Where B lacks a score of A's it is an ERROR; a FAIL stays one.
+        """
+        alpha, (outcome, reason) = self.rule.alpha, self._draft
+        if collapses.p is not None and collapses.p < alpha:
+            outcome, reason = "FAIL", judged(because=self._collapses("collapses.risen", p=self.collapse_p))
+        elif outcome == "FAIL" and (scores.p is None or scores.p >= alpha):
+            outcome, reason = "INCONCLUSIVE", judged(after=Fact.of("holm.blocked", p=scores.p, family=scores.family))
+        known = [one for one in (scores, collapses) if one.p is not None]
+        blocking = min(known, key=lambda one: one.p or 0.0, default=Corrected())
+        before, after = (math.fsum(side) / len(side) if side else None for side in self.scores())
+        verdict = Verdict(
+            "baseline",
+            outcome,
+            self.b.side(self.new, mean=after),
+            reason,
+            against=self.a.side(self.old, self.a.name, mean=before),
+            item=ITEM,
+            numbers=self.decision and replace(self.decision, outcome=outcome),
+            findings=departures(self.couples),
+            notes=tuple(self._notes()),
+            adjusted_p=blocking.p,
+            family=blocking.family or None,
+            margin_from=Fact.of("margin.baseline", points=self.rule.delta),
+        )
+        return self._with_missing(self._with_outlook(verdict))
+
+    @cached_property
+    def _draft(self) -> tuple[Outcome, Fact]:
+        """The outcome before Holm, and why."""
+        old, new, decision = self.old, self.new, self.decision
+        if not self.comparable:
+            return "INCONCLUSIVE", Fact.of("content.changed", before=old.content_id, after=new.content_id)
+        if self.identical:
+            same = Fact.of("runs.identical_at", seeds=len(self.couples), planned=len(old.seeds))
+            return "PASS", judged(because=same)
+        if decision is None:
+            collapses = self._collapses("collapses.before") if old.collapsed + new.collapsed else None
+            none = Fact.of("scores.no_seed") if self.by_seed else Fact.of("scores.no_side")
+            return "INCONCLUSIVE", judged(scores=none, because=collapses)
+        # The baseline's runs are what a declared rate is to a configuration (statistics.md, section 1.2).
+        if decision.outcome == "PASS" and new.collapsed > max(1, old.collapsed * new.counted // old.counted):
+            return "INCONCLUSIVE", judged(withheld=self._collapses("collapses.before"))
+        return decision.outcome, judged(because=_barred(decision) if decision.barred else None)
+
+    def _collapses(self, code: str, **values: float | None) -> Fact:
+        old, new = self.old, self.new
+        return Fact.of(code, k1=old.collapsed, n1=old.counted, k2=new.collapsed, n2=new.counted, **values)
+
+    def _with_outlook(self, verdict: Verdict) -> Verdict:
         """With the smallest difference that these runs would show, and the seeds still needed for a verdict."""
-        estimate = self.estimate() if draft.decision is not None else None
+        estimate = self.estimate() if self.comparable else None
         if estimate is None or estimate.sd is None or not estimate.sd.value or estimate.n < 2:
-            return draft
+            return verdict
         # The sd is that of differences: paired by rho = 1/2, whose factor is 1.
         design = Design("paired", rho=0.5) if self.by_seed else Design("arms")
-        found = replace(draft, detectable=detectable(design, estimate.n, estimate.sd.value, alpha=rule.alpha))
-        if draft.outcome != "INCONCLUSIVE":
+        found = replace(verdict, detectable=detectable(design, estimate.n, estimate.sd.value, alpha=self.rule.alpha))
+        if verdict.outcome != "INCONCLUSIVE":
             return found
-        more = more_seeds(design, estimate.n, planning_sd(estimate.sd), rule)
-        said = (
-            f"{more} more seed{'' if more == 1 else 's'} on each side give an 80 % chance of a verdict"
-            if more is not None
-            else f"not even {MOST} seeds give an 80 % chance of a verdict"
-        )
-        return replace(found, more_seeds=more, outlook=f"{said} if the true difference is 0")
+        more = more_seeds(design, estimate.n, planning_sd(estimate.sd), self.rule)
+        return replace(found, more_seeds=more, todo=(Fact.of("seeds.each_side", more=more, most=MOST),))
 
-    def with_missing(self, judgement: Judgement) -> Judgement:
-        """An ERROR where B lacks a score of A's; a FAIL stays one."""
-        lost = [self.absent[seed] for seed in self.old.runs if seed in self.absent]
+    def _with_missing(self, verdict: Verdict) -> Verdict:
+        absent = self.b.results.absent(self.new.configuration_id)
+        lost = [absent[seed] for seed in self.old.runs if seed in absent]
         if not lost:
-            return judgement
-        why = f"{len(lost)} of {len(self.old.seeds)} seeds without a score ({reasons(lost)})"
-        if judgement.outcome == "FAIL" or all(one.status == "skipped" for one in lost):
-            return replace(judgement, evidence=(*judgement.evidence, why))
-        return replace(judgement, outcome="ERROR", why=f"{why}; the others: {judgement.outcome}, {judgement.why}")
+            return verdict
+        missing = Fact.of("seeds.absent", count=len(lost), planned=len(self.old.seeds), runs=runs_absent(lost))
+        if verdict.outcome == "FAIL" or all(one.status == "skipped" for one in lost):
+            return replace(verdict, notes=(*verdict.notes, missing))
+        why = Fact.of("baseline.missing_seeds", missing=missing, outcome=verdict.outcome, others=verdict.reason)
+        return replace(verdict, outcome="ERROR", reason=why)
 
-    def _evidence(self) -> Iterator[str]:
+    def _notes(self) -> Iterator[Fact]:
         old, new = self.old.runs, self.new.runs
-        for seed, (x, y) in self.pairs.items():
+        for seed, (x, y) in self.couples.items():
             if x.status != y.status:
-                yield f"seed {seed}: {x.status} -> {y.status}"
-        found = departures(self.pairs)
-        yield from (one.text for one in found)
-        if unseen := unknown(self.pairs):
-            yield f"fingerprints: not available at seeds {listed(unseen)}"
-        changes = self.changes()
-        if changes:
-            yield f"{ENVIRONMENT}{'; '.join(changes)}"
-        elif found and self.old.environment_id == self.new.environment_id:
-            yield "same environment and machine: `harness verify --only repeat` tells whether runs repeat here"
-        estimate = self.estimate("f1")
-        if estimate is not None:
-            ci90 = decide(estimate, Rule(PARITY)).ci90
-            interval = f", 90 % CI [{ci90[0]:+.2f}, {ci90[1]:+.2f}]" if ci90 and not self.identical else ""
-            yield f"F1: difference {estimate.difference:+.2f} points{interval}; reported, not judged"
+                yield Fact.of("status.changed", seed=seed, before=x.status, after=y.status)
+        if unseen := [seed for seed, couple in self.couples.items() if not _hashes(*couple)]:
+            yield Fact.of("fingerprints.unknown", seeds=tuple(unseen))
+        same_place = self.old.environment_id == self.new.environment_id and not self.environment_changes()
+        if same_place and departures(self.couples):
+            yield Fact.of("environment.same")
+        if not self.identical and (estimate := self.estimate("f1")):
+            low, high = decide(estimate, Rule(PARITY)).ci90 or (None, None)
+            yield Fact.of("f1.difference", difference=estimate.difference, low=low, high=high)
         if not self.by_seed:
-            yield "other seeds on each side: Welch's test, not paired"
+            yield Fact.of("seeds.unpaired")
         for name, side in (("A", self.old), ("B", self.new)):
             if side.lost:
-                yield f"tried again after a collapse, which counts: seeds {listed(list(side.lost))} of {name}"
-        if unplanned := [seed for seed in old if seed not in new and seed not in self.absent]:
-            yield f"not run again: seeds {listed(unplanned)}"
+                yield Fact.of("collapses.retried", seeds=tuple(map(int, side.lost)), side=name)
+        if unplanned := [seed for seed in old if seed not in new and seed not in self.b.seeds(self.new)]:
+            yield Fact.of("seeds.not_again", seeds=tuple(unplanned))
         if extra := [seed for seed in new if seed not in old]:
-            yield f"not in the baseline: seeds {listed(extra)}"
+            yield Fact.of("seeds.new", seeds=tuple(extra))
 
 
-def seed_scores(side: Side, configuration: Configuration) -> tuple[SeedScore, ...]:
-    """A side's runs of a configuration, then the seeds that it left out."""
-    absent = side.results.absent(configuration.configuration_id)
-    runs: list[SeedScore] = [
-        SeedScore(seed, run.status, run.accuracy, run.f1) for seed, run in configuration.runs.items()
-    ]
-    return (*runs, *(SeedScore(seed, one.status) for seed, one in absent.items() if seed is not None))
+def judged(scores: Fact | None = None, **values: Fact | None) -> Fact:
+    """The reason of a verdict with numbers: on what scores, and of what it is no PASS or FAIL."""
+    return Fact.of("judged", scores=scores, **{name: value for name, value in values.items() if value is not None})
 
 
-def reasons(left_out: Iterable[LeftOut]) -> str:
-    """Why runs are not there: the first few, the rest counted."""
-    said = [
-        f"{f'seed {one.seed}: ' if one.seed is not None else ''}{one.status}, {one.why}"
-        if one.status != "missing"
-        else f"seed {one.seed}: {one.why}"
-        for one in left_out
-    ]
-    more = len(said) - SHOWN
-    return "; ".join(said[:SHOWN]) + (f"; and {more} more" if more > 0 else "")
+def environment_changes(a: EnvironmentFacts, b: EnvironmentFacts) -> tuple[Fact, ...]:
+    """What changed from a to b: Python, package by package, the machine's facts; another machine said at the end."""
+    found = changes({"Python": a.python}, {"Python": b.python})
+    found += changes(a.packages, b.packages) + changes(a.machine, b.machine)
+    return found if same_hardware(a.machine, b.machine) else (*found, Fact.of("environment.machine"))
+
+
+def runs_absent(left_out: Iterable[LeftOut]) -> Fact:
+    """Why runs are not there."""
+    runs = (Fact.of("run.absent", seed=one.seed, status=one.status, why=one.why) for one in left_out)
+    return Fact.of("runs.absent", runs=tuple(runs))
+
+
+def departures(couples: Mapping[int, Couple]) -> tuple[Finding, ...]:
+    """Facts that differ, then the first field that does, each with its seeds, causes before consequences.
+
+    Nothing is held against any of it.
+    """
+    facts: dict[tuple[str, str, str], list[int]] = {}
+    firsts: dict[str, list[int]] = {name: [] for name in (*(name for _, name in HASHES.values()), SCORES)}
+    for seed, couple in couples.items():
+        for name in FACTS:
+            a, b = (getattr(run, name) for run in couple)
+            if a != b and None not in (a, b):
+                facts.setdefault((name, a, b), []).append(seed)
+        if first := first_difference(*couple):
+            firsts[first].append(seed)
+    found = [(name, Fact.of("departure", item=name, seeds=tuple(at), a=a, b=b)) for (name, a, b), at in facts.items()]
+    found += [(name, Fact.of("departure", item=name, seeds=tuple(at))) for name, at in firsts.items() if at]
+    return tuple(Finding(name, "SKIP", fact, cause=CAUSES.get(name, name)) for name, fact in found)
+
+
+def first_difference(a: SeedRun, b: SeedRun) -> str | None:
+    """The first field that is known of both runs and differs; None where none does."""
+    for name, (x, y) in _hashes(a, b).items():
+        # A hash may be kept with more digits by one side.
+        if not (x.startswith(y) or y.startswith(x)):
+            return name
+    return SCORES if (a.status, a.accuracy, a.f1) != (b.status, b.accuracy, b.f1) else None
+
+
+def _hashes(a: SeedRun, b: SeedRun) -> dict[str, tuple[str, str]]:
+    """The hashes that are known of both runs, by the name of their field."""
+    known = ((name, getattr(a, field), getattr(b, field)) for field, (_, name) in HASHES.items())
+    return {name: (x, y) for name, x, y in known if x is not None and y is not None}
+
+
+def _barred(decision: Decision) -> Fact:
+    if decision.n < LEAST:
+        return Fact.of("runs.few", n=decision.n, least=LEAST)
+    return Fact.of("spread.unknown") if decision.sd is None else Fact.of("runs.equal")

@@ -6,13 +6,13 @@ import json
 from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
-from harness.baselines.file import no_constant, no_key_twice
-from harness.baselines.model import Text
+from harness.checks.scores.baseline_file import laid_out, no_constant, no_key_twice
 from harness.checks.speed.process import Process, oldest_first
 from harness.errors import SpecError
 from harness.grid.file import raise_problems
+from harness.grid.tables import Table, Text
 from harness.ids import canonical_json
 from harness.text import show
 from harness.validation import explain
@@ -20,16 +20,16 @@ from harness.validation import explain
 SCHEMA: Final = 1
 WANTED: Final = "a speed baseline as `harness compare --save FILE RESULTS` writes it"
 MAX_BYTES: Final = 64 * 2**20
+ONE_LINE: Final = (
+    ("machines",), ("configurations", "*", "axes"), ("configurations", "*", "asked"),
+    ("configurations", "*", "processes", "*"),
+)  # fmt: skip
 
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Peak = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=False)
-
-
-class SavedProcess(_Table):
+class SavedProcess(Table):
     """The fields of a `Process` that are its own; `machine` is a name among the file's machines."""
 
     session: Text
@@ -42,7 +42,7 @@ class SavedProcess(_Table):
     process_mib: Peak | None = None
 
 
-class SavedConfiguration(_Table):
+class SavedConfiguration(Table):
     """The fields of a `Process` that those of one configuration share, and the processes, oldest first."""
 
     label: Text
@@ -56,7 +56,7 @@ class SavedConfiguration(_Table):
     processes: list[SavedProcess] = Field(min_length=1)
 
 
-class SpeedBaseline(_Table):
+class SpeedBaseline(Table):
     """Timing sessions of a grid. `machines` names each machine once: key -> facts, as canonical JSON."""
 
     schema_: Annotated[int, Field(alias="schema", ge=1, le=SCHEMA)] = SCHEMA
@@ -91,7 +91,7 @@ def _saved(group: Sequence[Process], machines: dict[str, str]) -> SavedConfigura
     return SavedConfiguration(**_fields(SavedConfiguration, group[-1]), processes=[SavedProcess(**row) for row in rows])
 
 
-def _fields(table: type[_Table], process: Process) -> dict[str, Any]:
+def _fields(table: type[Table], process: Process) -> dict[str, Any]:
     return {name: getattr(process, name) for name in table.model_fields if name != "processes"}
 
 
@@ -109,15 +109,7 @@ def processes_of_baseline(baseline: SpeedBaseline) -> list[Process]:
 
 def speed_baseline_text(baseline: SpeedBaseline) -> str:
     """The file's text: a line a field, a line a process."""
-    data = baseline.model_dump(mode="json", by_alias=True)
-    configurations = data.pop("configurations")
-    lines = [f" {_line(key)}: {_line(value)}," for key, value in data.items()]
-    blocks = []
-    for each in configurations:
-        processes = ",\n".join(f"    {_line(process)}" for process in each.pop("processes"))
-        fields = "\n".join(f"   {_line(key)}: {_line(value)}," for key, value in each.items())
-        blocks.append(f'  {{\n{fields}\n   "processes": [\n{processes}\n   ]\n  }}')
-    return "\n".join(["{", *lines, ' "configurations": [', ",\n".join(blocks), " ]", "}"]) + "\n"
+    return laid_out(baseline.model_dump(mode="json", by_alias=True), ONE_LINE) + "\n"
 
 
 def parse_speed_baseline(content: bytes, file: str) -> SpeedBaseline:
@@ -167,7 +159,3 @@ def _problems(baseline: SpeedBaseline, file: str) -> list[str]:
                 )
             seen.add(key)
     return problems
-
-
-def _line(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)

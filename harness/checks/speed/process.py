@@ -7,10 +7,11 @@ import math
 import re
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from harness.checks.changes import changes
 from harness.checks.verdict import Fact
 from harness.grid.cell import Cell, configuration_label
 from harness.ids import canonical_json
@@ -202,26 +203,6 @@ def machine_changes(a: str, b: str) -> tuple[Fact, ...]:
 def hardware_changes(a: Process, b: Process) -> tuple[Fact, ...]:
     """What differs in hardware; within a session more may: accelerators in sight, the build of CUDA."""
     return changes(_hardware(a), _hardware(b))
-
-
-def changes(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[Fact, ...]:
-    """What differs between two tables, by dotted field; what a table has not is None."""
-    old, new = dict(_flat(a)), dict(_flat(b))
-    values = {name: (old.get(name), new.get(name)) for name in dict.fromkeys([*old, *new])}
-    # 1, 1.0 and True are equal in Python and not in a recipe.
-    return tuple(
-        Fact.of("speed.changed", field=name, a=x, b=y)
-        for name, (x, y) in values.items()
-        if x != y or isinstance(x, bool) != isinstance(y, bool)
-    )
-
-
-def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in table.items():
-        if isinstance(value, dict) and value:
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
 
 
 def newest_pairs(a: Iterable[Process], b: Iterable[Process]) -> list[tuple[Process, Process]]:

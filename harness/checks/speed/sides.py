@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from harness.checks.changes import changes
 from harness.checks.speed.compare import ITEM, PROCESSES, by_speed, finding, side_of, with_memory
-from harness.checks.speed.process import Process, changes, oldest_first, place_of, processes_of
+from harness.checks.speed.process import Process, oldest_first, place_of, processes_of
 from harness.checks.verdict import Fact, Side, Verdict
 from harness.errors import SpecError
 from harness.grid.cell import configuration_label

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal, get_args
 
 from harness.checks.verdict import Fact
@@ -16,6 +16,15 @@ DONE: Final[tuple[Layer, ...]] = ("exact", "trajectory", "outcome")
 """What a run did, rather than what it was asked and where it ran."""
 
 Key = tuple[Layer, str]
+
+HASHES: Final[Mapping[str, Key]] = {
+    "init_sha256": ("exact", "initial weights"),
+    "data_order_sha256": ("exact", "data order"),
+    "loss_sha256": ("trajectory", "first losses"),
+    "trajectory_sha256": ("trajectory", "trajectory"),
+    "final_sha256": ("outcome", "final weights"),
+}
+"""What a run did, as it is kept where its series are not: the field behind each hash, in the order of the layers."""
 
 ROOTS: Final = ("data", "checkpoint", "initial weights", "data order")
 """Fields of the first order: where one differs, all that is computed from it differs too."""

@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from harness.checks.changes import same_hardware
 from harness.checks.verdict import Fact
 from harness.record.run import Run
 
@@ -98,7 +99,7 @@ def same_place(a: Run, b: Run) -> bool:
     first, second = a.record.observed, b.record.observed
     if first is None or second is None:
         return False
-    return all(first.machine.get(key) == second.machine.get(key) for key in ("cpu", "architecture", "accelerators"))
+    return same_hardware(first.machine, second.machine)
 
 
 def unequal(a: Array, b: Array, relative: float, floor: Array | float = 0.0) -> npt.NDArray[np.bool_]:

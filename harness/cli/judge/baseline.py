@@ -9,12 +9,11 @@ from typing import Annotated
 
 import typer
 
-from harness.baselines.build import build_baseline
-from harness.baselines.file import SUFFIX, read_baseline, write_baseline
-from harness.baselines.model import Baseline, GridName
-from harness.checks.scores.against_baseline import compare as compare_sides
-from harness.checks.scores.against_baseline import exit_code
-from harness.checks.scores.baseline_pair import Side
+from harness.checks.scores.baseline import compare as compare_sides
+from harness.checks.scores.baseline_build import build_baseline
+from harness.checks.scores.baseline_file import SUFFIX, read_baseline, write_baseline
+from harness.checks.scores.baseline_model import Baseline, GridName
+from harness.checks.scores.baseline_pair import BaselineSide
 from harness.cli.ci import policy_of
 from harness.cli.options import RESULTS, GridFile, Inconclusive, Json, Junit, Out, ResultsFolder, Select
 from harness.cli.outputs import hand_out, waiver_facts
@@ -100,13 +99,13 @@ def compare(
     old, new = (made_text(side.name, side.results) for side in (first.side, second.side))
     waivers = waiver_facts(ledger(second.waivers, found.verdicts, day))
     head = Head("baseline", "harness baseline compare", command_line(), old, new, policy, found.facts, waivers)
-    code = exit_code(found, inconclusive=policy)
+    code = found.exit_code(policy)
     raise typer.Exit(hand_out(head, found.verdicts, as_json=as_json, junit=junit, out=out, code=code))
 
 
 @dataclass(frozen=True)
 class _Opened:
-    side: Side
+    side: BaselineSide
     waivers: Sequence[Waiver] = ()
 
 
@@ -128,9 +127,9 @@ def _sides(a: Path, b: Path | None, results: Path) -> tuple[_Opened, _Opened]:
 
 def _open(path: Path, results: Path, select: Sequence[str] = (), selected_by: Path | None = None) -> _Opened:
     if path.suffix == SUFFIX:
-        return _Opened(Side(str(path), read_baseline(path)))
+        return _Opened(BaselineSide(str(path), read_baseline(path)))
     name, found, waivers = _results(path, results, select, selected_by=selected_by)
-    return _Opened(Side(f"{path} ({results / name})", found), waivers)
+    return _Opened(BaselineSide(f"{path} ({results / name})", found), waivers)
 
 
 def _results(

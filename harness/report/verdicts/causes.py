@@ -41,6 +41,10 @@ CAUSES: Final[Mapping[str, str]] = {
     "python": "another Python",
     "micro_loss": "the model's own loss: weights, batch, dropout, attention kernel or precision",
     "loss": "scaling of the loss by the training loop: accumulation, ranks or the count of items in the batch",
+    "first losses": "the model's own loss (weights, batch, dropout, attention kernel or precision), or its scaling by "
+    "the training loop (accumulation, ranks or the count of items in the batch)",
+    "trajectory": "the gradient (scaling of the loss, its sum over micro-batches or ranks), the schedule, or losses "
+    "after the first 20 steps",
     "logged_loss": "the training loop scales the loss wrongly, and with it the gradient",
     "evaluation_loss": "evaluation averages or scales the loss wrongly",
     "grad_norm": "the gradient: scaling of the loss before the backward pass, its sum over micro-batches or ranks",
@@ -49,6 +53,7 @@ CAUSES: Final[Mapping[str, str]] = {
     "logits": "the trained models answer differently",
     "eval_batch": "evaluation depends on its batch size: padding that is not masked, or a last batch that is dropped",
     "scores": "the trained models score differently",
+    "evaluation": "another metric, other validation examples, another way to predict; or an edited file",
     "padding": "accelerate fills the last batch up, so that each rank has its share",
     LOSS_SCALE: "the model's forward takes any keyword, so the Trainer believes that it divides its loss by the number "
     "of items in the batch, and divides nothing itself; `accepts_loss_kwargs = false` makes the Trainer scale it "

@@ -64,7 +64,6 @@ RECIPE: Final[Phrases] = {
     "recipe.unknown": lambda fields: f"not known of the reference: {', '.join(fields)}",
     "recipe.reference_has": lambda field, value: f"the reference has {field} = {show(value)}",
     "recipe.versions": _versions,  # versions: (package, here, there)
-    "asked.changed": "{field} {before} -> {after}",
 }
 
 
@@ -78,14 +77,23 @@ def _absent_run(seed: int | None, status: str, why: str) -> str:
     return f"{place}{why}" if status == "missing" else f"{place}{status}, {why}"
 
 
-def _missing(missing: str, outcome: str = "", others: str = "") -> str:
-    return f"{missing}; the others: {outcome}, {others}" if outcome else missing
+def _missing(missing: str, outcome: str, others: str) -> str:
+    return f"{missing}; the others: {outcome}{f', {others}' if others else ''}"
 
 
-def _departure(layer: str, seeds: Sequence[int], change: str = "", cause: str = "") -> str:
-    at = f"at seed{'' if len(seeds) == 1 else 's'} {listed(seeds, 12)}"
-    what = f"{layer} {change}" if change else f"first difference: {layer}"
-    return f"{what} {at}{f'; usually means: {cause}' if cause else ''}"
+def _departure(item: str, seeds: Sequence[int], a: str = "", b: str = "") -> str:
+    what = f"{item} {a} -> {b}" if a else f"first difference: {item}"
+    return f"{what} at seed{'' if len(seeds) == 1 else 's'} {listed(seeds, 12)}"
+
+
+def _changed(field: str, a: Any, b: Any) -> str:
+    return f"{field} {_value(a)} -> {_value(b)}"
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "(none)"
+    return value if isinstance(value, str) and value else show(list(value) if isinstance(value, tuple) else value)
 
 
 def _f1(difference: float, low: float | None = None, high: float | None = None) -> str:
@@ -93,9 +101,8 @@ def _f1(difference: float, low: float | None = None, high: float | None = None) 
     return f"F1: difference {difference:+.2f} points{interval}; reported, not judged"
 
 
-def _environment(changes: Sequence[str], configurations: Sequence[str] = ()) -> str:
-    whom = f", A -> B, for {_in_all(configurations, 4)}" if configurations else ""
-    return f"environment{whom}: {'; '.join(changes)}"
+def _environment(changes: Sequence[str], configurations: Sequence[str]) -> str:
+    return f"environment, A -> B, for {_in_all(configurations, 4)}: {'; '.join(changes)}"
 
 
 def _waiver_use(use: str, failures: int, waiver: Mapping[str, str]) -> str:
@@ -110,6 +117,7 @@ def _waiver_use(use: str, failures: int, waiver: Mapping[str, str]) -> str:
 
 
 BASELINE: Final[Phrases] = {
+    "changed": _changed,  # None: it is not there
     "margin.baseline": "{points:g} points, the margin of this comparison",
     "scores.no_seed": "no seed has an ok run on both sides",
     "scores.no_side": "one side has no ok run",
@@ -129,10 +137,9 @@ BASELINE: Final[Phrases] = {
     "baseline.nowhere": lambda a, b: f"no run on either side: {a or 'not planned'} / {b or 'not planned'}",
     "baseline.unrelated": "A and B have no configuration in common: nothing can be compared",
     "status.changed": "seed {seed}: {before} -> {after}",
-    "departure": _departure,  # cause: a fact, or empty
+    "departure": _departure,
     "fingerprints.unknown": lambda seeds: f"fingerprints: not available at seeds {listed(seeds)}",
     "environment.changed": _environment,
-    "environment.change": "{field} {before} -> {after}",
     "environment.machine": "another machine: scores are compared, speed would not be",
     "environment.same": "same environment and machine: `harness verify --only repeat` tells whether runs repeat here",
     "f1.difference": _f1,

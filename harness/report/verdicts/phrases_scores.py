@@ -151,12 +151,17 @@ def _would_fail(least: int | None, n: int, alpha: float) -> str:
     return f"{needed} at the {alpha:.4g} level"
 
 
+def _retried(seeds: Sequence[int], side: str = "") -> str:
+    of = f" of {side}" if side else ""
+    return f"tried again after a collapse, which counts: seed {', '.join(map(str, seeds))}{of}"
+
+
 STABILITY: Final[Phrases] = {
     "collapses": _collapses,
     "collapses.few": "{collapses}: fewer than {least} runs",
     "collapses.would_fail": _would_fail,
     "collapses.kind": "{kind}: {count} of {runs}",
-    "collapses.retried": lambda seeds: f"tried again after a collapse, which counts: seed {', '.join(map(str, seeds))}",
+    "collapses.retried": _retried,
     "cells.absent": _cells,  # cells: (seed, status)
     "cells.skipped": "not run: {why}",
     "cells.error": "{error}",

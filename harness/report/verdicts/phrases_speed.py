@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
-from harness.text import listed, show
+from harness.text import listed
 
 NOISE_SHOWN: Final = 3
 """Kinds of disturbance that a sentence names; the JSON has all."""
@@ -69,19 +69,12 @@ def _memory_grew(memory: str, most: float, outcome: str, why: str) -> str:
     return f"{memory}, more than {100 * most:g} %; speed: {outcome}, {why}"
 
 
-def _plain(value: Any) -> str:
-    if value is None:
-        return "(none)"
-    return value if isinstance(value, str) else show(list(value) if isinstance(value, tuple) else value)
-
-
 SPEED: Final[Mapping[str, str | Callable[..., str]]] = {
     "speed.margin": lambda margin: f"margin {100 * margin:g} %, one-sided: only slower can fail",
     # What was compared.
     "speed.pairs": _counted("pair"),
     "speed.sessions": _counted("session"),
     "speed.noise": "{count} × {example}",
-    "speed.changed": lambda field, a, b: f"{field} {_plain(a)} -> {_plain(b)}",
     "speed.end": lambda status, message: f"{status}: {message}" if message else status,
     # Reasons.
     "speed.interval": _interval,

@@ -25,11 +25,13 @@ from harness.report.verdicts.words import (
     check_name,
     counts_text,
     decision_of,
+    evidence,
     family,
     found,
     full_stop,
     grouped,
     head_lines,
+    identity,
     level_text,
     metric_name,
     ordered,
@@ -109,11 +111,11 @@ def facts(verdict: Verdict, *, runs: bool = True) -> list[str]:
     failed, why, label = v.outcome != "PASS", reason(v), provenance(v)
     lines = [sentence(v), why] if failed and d else []
     lines += ["" if label in why and failed else label, remainder(v), level_text(v)]
-    lines = [full_stop(clean(line, LIMIT)) for line in lines if line]
+    lines = [full_stop(clean(line, LIMIT)) for line in [identity(v), *lines] if line]
     if failed:
         lines += _runs(v) if runs else []
         lines += [full_stop(clean(text, LIMIT)) for text in [outlook(v)] if text]
-    return [*lines, *about(v), *(f"Evidence: {clean(say(fact), LIMIT)}" for fact in v.notes)]
+    return [*lines, *about(v), *(f"Evidence: {clean(text, LIMIT)}" for text in evidence(v))]
 
 
 def about(verdict: Verdict) -> list[str]:

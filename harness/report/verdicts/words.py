@@ -52,6 +52,7 @@ _NOUNS: Final[Mapping[Kind, str]] = {
 _PLAIN: Final = "speed.interval"
 """The reason of a speed that passes by its interval alone, which its row shows."""
 
+_IDENTICAL: Final = frozenset({"runs.identical", "runs.identical_at"})
 _SEPARATOR: Final = " · "
 """What stands between the parts of a configuration's label (`grid.cell.configuration_label`)."""
 
@@ -199,6 +200,14 @@ def reason(verdict: Verdict) -> str:
     return "" if decision_of(verdict) is None else say(verdict.reason)
 
 
+def identity(verdict: Verdict) -> str:
+    """`equal bit for bit at all 5 seeds`: what makes a PASS whatever its numbers; else empty."""
+    because = verdict.reason.values.get("because")
+    if verdict.outcome != "PASS" or decision_of(verdict) is None or not isinstance(because, Fact):
+        return ""
+    return say(because) if because.code in _IDENTICAL else ""
+
+
 def outlook(verdict: Verdict) -> str:
     """`4 more seeds give an 80 % chance of a verdict`; empty where there is a verdict."""
     if verdict.todo:
@@ -229,6 +238,13 @@ def found(verdict: Verdict) -> list[tuple[str, Cause | None]]:
     """(what was found, its cause) of each finding that made the outcome; the reason alone where no finding did."""
     made = [finding for finding in verdict.findings if finding.outcome == verdict.outcome != "PASS"]
     return [(finding_text(finding), _cause(finding)) for finding in made] or [(say(verdict.reason), None)]
+
+
+def evidence(verdict: Verdict) -> list[str]:
+    """What was seen beside the scores: where two results part and what that usually means, then the notes."""
+    causes = [(finding_text(finding), _cause(finding)) for finding in verdict.findings]
+    parted = [f"{text}; {cause[0]} means: {cause[1]}" if cause else text for text, cause in causes]
+    return [*parted, *(say(note) for note in verdict.notes)]
 
 
 def holm(verdict: Verdict) -> str:

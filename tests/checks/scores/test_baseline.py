@@ -1,405 +1,471 @@
-"""Baselines: built from records, written in a fixed order, read with errors that name file, field and value."""
+"""Results against a baseline: identity, real losses, collapses, departures, what is missing, new or elsewhere."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
-from collections.abc import Callable, Mapping
-from pathlib import Path
+import datetime
+import hashlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
-from harness.baselines.build import build_baseline
-from harness.baselines.file import baseline_text, parse_baseline, read_baseline, write_baseline
-from harness.baselines.model import Baseline, EnvironmentFacts, GridName
-from harness.baselines.words import OTHER_MACHINE, asked_changes, environment_changes
-from harness.errors import SpecError, StoreError
-from harness.grid.cell import Cell
-from harness.grid.looks import SeedPlan
-from harness.record.entry import Entry
-from harness.record.model import Provenance, Record, asked_of
-from harness.record.results import Results
+from harness.checks.scores.baseline import Comparison, compare
+from harness.checks.scores.baseline_model import Baseline
+from harness.checks.scores.baseline_pair import BaselineSide
+from harness.checks.verdict import Fact, Finding, Verdict
+from harness.grid.waivers import Waiver
+from harness.report.verdicts.causes import CAUSES
+from harness.report.verdicts.phrases import say
+from harness.report.verdicts.text import verdicts_text
+from harness.report.verdicts.words import Head
+from harness.stats.decision import Decision
 
-Make = Callable[..., Any]
-DATE = "2026-11-22T10:00:00.000Z"
-GRID = GridName(name="demo", file="demo.toml", task="embedded/paraphrase")
-PROVENANCE = Provenance(harness="0.1.0", git_sha="0123456789abcdef", git_dirty=False, command="harness baseline save x")
-FINAL_HASH = "fe" * 32
+TODAY = datetime.date(2026, 11, 22)
+SCORES = (0.80, 0.81, 0.79, 0.805, 0.815)
+LAYERS = ("init_sha256", "data_order_sha256", "loss_sha256", "trajectory_sha256", "final_sha256")
+Run = dict[str, Any]
 
 
-def record_of(cell: Cell, entry: Entry) -> Record:
-    """A record with the entry's status and scores; its hashes tell the seed."""
-    seed = f"{cell.seed % 256:02x}" * 32
-    asked = asked_of(cell)
-    split = {"examples": 8, "positives": 4, "sha256": "ab" * 32}
-    fingerprint = {
-        "engine": "trainer", "world_size": 1, "parallel_mode": "not_parallel", "init_sha256": "1a" * 32,
-        "data_order_sha256": seed, "loss_sha256": seed, "trajectory_sha256": seed, "optimizer_steps": 4,
-        "optimizer": "AdamW", "attention": "sdpa", "precision": {"name": "fp32", "share": 1.0, "flops": {}},
-    }  # fmt: skip
-    observed = {
+def sha(*parts: Any) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:20]
+
+
+def run(seed: int, accuracy: float | None, version: str = "old", since: str = "loss_sha256", **changes: Any) -> Run:
+    """A run that is not "old" parts from it at the layer `since`."""
+    at = LAYERS.index(since)
+    hashes = {name: sha(name, seed, version if number >= at else "old") for number, name in enumerate(LAYERS)}
+    scores = {"accuracy": accuracy, "f1": None if accuracy is None else min(1.0, accuracy + 0.05)}
+    facts = {"optimizer": "AdamW", "attention": "sdpa", "precision": "fp32"}
+    return {"status": "ok", **scores, **hashes, **facts, **changes}
+
+
+def runs(accuracies: Sequence[float | None], version: str = "old", first: int = 1, **changes: Any) -> dict[int, Run]:
+    """Seeds 1, 2, ...; a score of 2/3 or less is a collapse, None a run that lost its loss."""
+    found = {}
+    for seed, accuracy in enumerate(accuracies, first):
+        status = "nonfinite" if accuracy is None else "collapsed" if accuracy <= 2 / 3 else "ok"
+        found[seed] = run(seed, accuracy, version, status=status, **changes)
+    return found
+
+
+def side(
+    name: str,
+    configurations: Mapping[str, Mapping[int, Run]],
+    left_out: Sequence[tuple[str, int | None, str]] = (),
+    environment: Mapping[str, Any] | None = None,
+    **changes: Any,
+) -> BaselineSide:
+    facts = {
         "python": "3.11.7",
-        "packages": {"transformers": "5.22.0", "accelerate": "1.15.0"},
-        "machine": {"memory_gib": 15.6, "cpu": "a CPU"},
-        "threads": 1,
-        "determinism": {},
-        "host": "fork",
-        "data": {"source": "x", "train": split, "validation": split},
-        "weights": {
-            "checkpoint_sha256": "cd" * 32,
-            "parameters": 10,
-            "newly_initialised": [],
-            "unused": [],
-            "init_sha256": "1a" * 32,
-            "final_sha256": FINAL_HASH,
-        },
-        "fingerprint": fingerprint,
+        "packages": {"transformers": "5.22.0", "torch": "2.13.0"},
+        "machine": {"cpu": "A", "cores": 2},
+        **(environment or {}),
     }
-    return Record.model_validate(
-        {
-            "grid": "demo",
-            **{name: getattr(entry, name) for name in ("cell_id", "configuration_id", "environment_id", "content_id")},
-            "attempt": entry.attempt,
-            "status": entry.status,
-            "started": entry.started,
-            "finished": entry.started,
-            "asked": asked.model_dump(),
-            "observed": observed,
-            "measured": {"metrics": dict(entry.metrics)},
-            "provenance": {"harness": "0.1.0"},
-        }
+    data = {
+        "schema": 1,
+        "harness": "0.1.0",
+        "date": "2026-11-22T10:00:00.000Z",
+        "command": "x",
+        "grid": {"name": "demo", "file": "demo.toml", "task": "x"},
+        "environments": {"env": facts},
+        "configurations": [
+            {
+                "label": label,
+                "configuration_id": f"id-{label}",
+                "environment_id": "env",
+                "content_id": "content",
+                "asked": {"threads": 1},
+                "collapsed": sum(one["status"] != "ok" for one in found.values()),
+                "seeds": {str(seed): one for seed, one in found.items()},
+                **changes,
+            }
+            for label, found in configurations.items()
+        ],
+        "left_out": [
+            {
+                "configuration": label,
+                "configuration_id": f"id-{label}",
+                "seed": seed,
+                "status": status,
+                "why": "because",
+            }
+            for label, seed, status in left_out
+        ],
+    }
+    return BaselineSide(name, Baseline.model_validate(data))
+
+
+def against(a: BaselineSide, b: BaselineSide, **options: Any) -> Comparison:
+    return compare(a, b, today=TODAY, **options)
+
+
+def only(comparison: Comparison) -> Verdict:
+    (verdict,) = comparison.verdicts
+    return verdict
+
+
+def numbers(verdict: Verdict) -> Decision:
+    assert isinstance(verdict.numbers, Decision)
+    return verdict.numbers
+
+
+def judged(verdict: Verdict) -> dict[str, Fact]:
+    """What a reason is made of."""
+    assert verdict.reason.code == "judged"
+    return {name: value for name, value in verdict.reason.values.items() if value}
+
+
+OLD = side("base.json", {"x": runs(SCORES)})
+
+
+SAME = Fact.of("runs.identical_at", seeds=5, planned=5)
+
+
+def test_equal_bits_are_a_pass_whatever_their_number() -> None:
+    verdict = only(against(OLD, OLD))
+    assert (verdict.outcome, judged(verdict)) == ("PASS", {"because": SAME})
+    assert verdict.against is not None
+    assert (verdict.check, verdict.item, verdict.against.label) == ("baseline", "accuracy", "base.json")
+    assert verdict.subject.mean == verdict.against.mean == pytest.approx(80.4)
+    single = side("one", {"x": runs([0.6])})
+    comparison = against(single, single)
+    verdict = only(comparison)
+    assert (verdict.outcome, verdict.numbers) == ("PASS", None)
+    assert judged(verdict) == {"because": Fact.of("runs.identical_at", seeds=1, planned=1)}
+    assert (comparison.exit_code(), verdict.findings) == (0, ())
+
+
+def test_equal_scores_of_other_weights_are_no_identity() -> None:
+    verdict = only(against(OLD, side("new", {"x": runs(SCORES, "new")})))
+    assert (verdict.outcome, judged(verdict)) == ("INCONCLUSIVE", {"because": Fact.of("runs.equal")})
+
+
+def test_few_runs_are_undecided_and_say_so() -> None:
+    verdict = only(against(side("a", {"x": runs(SCORES[:3])}), side("b", {"x": runs([0.8, 0.8, 0.8], "new")})))
+    assert (verdict.outcome, judged(verdict)) == ("INCONCLUSIVE", {"because": Fact.of("runs.few", n=3, least=5)})
+
+
+def test_unknown_final_weights_are_no_identity() -> None:
+    blank = side("b", {"x": {s: {**r, "final_sha256": None} for s, r in runs(SCORES).items()}})
+    assert only(against(blank, blank)).outcome == "INCONCLUSIVE"
+
+
+def test_a_loss_at_every_seed_fails_with_the_numbers_of_a_paired_test() -> None:
+    new = [0.765, 0.77, 0.76, 0.762, 0.78]
+    comparison = against(OLD, side("new", {"x": runs(new, "new")}))
+    verdict = only(comparison)
+    assert (verdict.outcome, judged(verdict)) == ("FAIL", {})
+    expected = stats.ttest_rel([100 * x for x in new], [100 * x for x in SCORES])
+    decision = numbers(verdict)
+    assert decision.p_diff == pytest.approx(expected.pvalue)
+    assert verdict.adjusted_p == pytest.approx(2 * expected.pvalue), "scores have half of alpha"
+    assert verdict.family == 1
+    assert decision.difference == pytest.approx(-3.66)
+    assert (decision.n, decision.delta) == (5, 1.5)
+    assert verdict.margin_from == Fact.of("margin.baseline", points=1.5)
+    assert verdict.detectable == pytest.approx(0.78, abs=0.1)
+    assert comparison.exit_code() == 1
+
+
+def test_small_differences_pass_and_the_margin_decides() -> None:
+    near = side("new", {"x": runs([0.802, 0.808, 0.792, 0.803, 0.816], "new")})
+    assert only(against(OLD, near)).outcome == "PASS"
+    comparison = against(OLD, near, margin=0.1)
+    verdict = only(comparison)
+    assert verdict.outcome == "INCONCLUSIVE"
+    assert verdict.more_seeds is not None
+    assert verdict.todo == (Fact.of("seeds.each_side", more=verdict.more_seeds, most=1000),)
+    assert (comparison.exit_code(), comparison.exit_code("pass")) == (3, 0)
+
+
+def test_one_changed_seed_is_undecided_and_named() -> None:
+    changed = runs(SCORES)
+    changed[3] = {**changed[3], "accuracy": 0.70}
+    verdict = only(against(OLD, side("new", {"x": changed})))
+    assert verdict.outcome == "INCONCLUSIVE"
+    assert verdict.findings == (departure("scores", (3,), cause="evaluation"),)
+
+
+def departure(item: str, seeds: tuple[int, ...], cause: str = "", **values: str) -> Finding:
+    return Finding(item, "SKIP", Fact.of("departure", item=item, seeds=seeds, **values), cause=cause or item)
+
+
+def test_holm_over_the_configurations() -> None:
+    """A loss that fails alone and not among twenty that could fail as well; those that could not do not count."""
+    before, after = (0.80, 0.81, 0.79, 0.805, 0.815), (0.765, 0.80, 0.77, 0.795, 0.795)
+    wide, still = (0.83, 0.78, 0.82, 0.775, 0.815), (0.8, 0.809, 0.791, 0.805, 0.815)
+    names = [f"x{number}" for number in range(20)]
+
+    def first(others: tuple[float, ...]) -> Verdict:
+        new = {name: runs(after if name == "x0" else others, "new") for name in names}
+        return against(side("a", {name: runs(before) for name in names}), side("b", new)).verdicts[0]
+
+    alone = only(against(side("a", {"x": runs(before)}), side("b", {"x": runs(after, "new")})))
+    p = numbers(alone).p_diff
+    assert p is not None
+    assert (alone.outcome, alone.adjusted_p) == ("FAIL", pytest.approx(2 * p))
+    assert first(still).outcome == first(before).outcome == "FAIL"
+    among = first(wide)
+    assert among.outcome == numbers(among).outcome == "INCONCLUSIVE"
+    assert among.adjusted_p == pytest.approx(2 * 20 * p)
+    assert judged(among) == {"after": Fact.of("holm.blocked", p=among.adjusted_p, family=20)}
+    assert among.more_seeds is not None
+
+
+def test_other_seeds_are_compared_by_welch() -> None:
+    new = (0.76, 0.77, 0.75, 0.765, 0.77)
+    verdict = only(against(OLD, side("new", {"x": runs(new, "new", first=11)})))
+    assert verdict.outcome == "FAIL"
+    expected = stats.ttest_ind([100 * x for x in new], [100 * x for x in SCORES], equal_var=False)
+    assert numbers(verdict).p_diff == pytest.approx(expected.pvalue)
+    assert Fact.of("seeds.unpaired") in verdict.notes
+    assert Fact.of("seeds.not_again", seeds=(1, 2, 3, 4, 5)) in verdict.notes
+
+
+def test_some_shared_seeds_are_paired_by_plan() -> None:
+    new = runs(SCORES, "new")
+    del new[1], new[2]
+    new |= runs((0.5, 0.5), "new", first=8)
+    verdict = only(against(OLD, side("new", {"x": new})))
+    assert numbers(verdict).n == 3
+    assert Fact.of("seeds.new", seeds=(8, 9)) in verdict.notes
+
+
+def test_collapses_that_are_too_many_fail_also_without_any_score() -> None:
+    comparison = against(OLD, side("new", {"x": runs([0.66] * 5, "new")}))
+    verdict = only(comparison)
+    assert (verdict.outcome, verdict.numbers) == ("FAIL", None)
+    p = stats.fisher_exact([[0, 5], [5, 0]], "less").pvalue
+    risen = judged(verdict)["because"]
+    assert risen == Fact.of("collapses.risen", k1=0, n1=5, k2=5, n2=5, p=pytest.approx(p))
+    assert (verdict.adjusted_p, verdict.family) == (pytest.approx(2 * p), 1)
+    assert (verdict.subject.collapsed, verdict.subject.ended) == (5, 5)
+    assert Fact.of("status.changed", seed=1, before="ok", after="collapsed") in verdict.notes
+
+
+def test_without_any_score_few_collapses_are_undecided() -> None:
+    verdict = only(against(side("a", {"x": runs([0.8])}), side("b", {"x": runs([0.6], "new")})))
+    before = Fact.of("collapses.before", k1=0, n1=1, k2=1, n2=1)
+    assert judged(verdict) == {"scores": Fact.of("scores.no_seed"), "because": before}
+    assert (verdict.outcome, verdict.numbers) == ("INCONCLUSIVE", None)
+
+
+def test_two_new_collapses_withhold_a_pass_and_one_does_not() -> None:
+    scores = [0.80, 0.81, 0.79, 0.805, 0.815, 0.80, 0.81, 0.79]
+    moved = [0.801, 0.811, 0.791, 0.804, 0.816, 0.802, 0.66, 0.66]
+    base = side("a", {"x": runs(scores)})
+    verdict = only(against(base, side("b", {"x": runs(moved, "new")})))
+    withheld = Fact.of("collapses.before", k1=0, n1=8, k2=2, n2=8)
+    assert (verdict.outcome, judged(verdict)) == ("INCONCLUSIVE", {"withheld": withheld})
+    assert only(against(base, side("b", {"x": runs([*moved[:7], 0.791], "new")}))).outcome == "PASS"
+    # The baseline collapsed as often: that is how this recipe is.
+    often = side("a", {"x": runs([*scores[:6], 0.66, 0.66])})
+    assert only(against(often, side("b", {"x": runs(moved, "new")}))).outcome == "PASS"
+
+
+def test_a_lost_loss_counts_as_a_collapse() -> None:
+    verdict = only(against(OLD, side("b", {"x": runs([None] * 5, "new")})))
+    assert (verdict.outcome, verdict.subject.collapsed) == ("FAIL", 5)
+    assert verdict.subject.runs[0].status == "nonfinite"
+
+
+def test_a_collapse_that_was_tried_again_counts_and_is_told() -> None:
+    retried = side("b", {"x": runs(SCORES)}, collapsed=1, lost={"2": "collapsed"})
+    verdict = only(against(OLD, retried))
+    assert (verdict.subject.collapsed, verdict.subject.ended) == (1, 6)
+    assert Fact.of("collapses.retried", seeds=(2,), side="B") in verdict.notes
+
+
+@pytest.mark.parametrize(
+    ("since", "item"),
+    [
+        ("init_sha256", "initial weights"),
+        ("data_order_sha256", "data order"),
+        ("loss_sha256", "first losses"),
+        ("trajectory_sha256", "trajectory"),
+        ("final_sha256", "final weights"),
+    ],
+)
+def test_the_first_field_that_differs_is_named_with_its_cause(since: str, item: str) -> None:
+    verdict = only(against(OLD, side("b", {"x": runs(SCORES, "new", since=since)})))
+    assert verdict.findings == (departure(item, (1, 2, 3, 4, 5)),)
+    assert item in CAUSES
+    assert Fact.of("environment.same") in verdict.notes
+
+
+def test_fields_may_differ_by_seed_and_facts_come_first() -> None:
+    new = runs(SCORES)
+    new[2] = run(2, 0.8, "new", "init_sha256")
+    new[4] = run(4, 0.8, "new", "trajectory_sha256", optimizer="Adafactor")
+    assert only(against(OLD, side("b", {"x": new}))).findings == (
+        departure("optimizer", (4,), a="AdamW", b="Adafactor"),
+        departure("initial weights", (2,)),
+        departure("trajectory", (4,)),
     )
 
 
-@dataclasses.dataclass
-class MadeUp:
-    """Cells with their entries, and the baseline built from them."""
-
-    entry_of: Make
-    cells: dict[tuple[str, int], Cell]
-    entries: list[Entry] = dataclasses.field(default_factory=list)
-    read: list[Entry] = dataclasses.field(default_factory=list)
-
-    def add(self, seed: int, accuracy: float | None = 0.8, precision: str = "fp32", **changes: Any) -> None:
-        cell = self.cells[precision, seed]
-        metrics = {} if accuracy is None else {"accuracy": accuracy, "f1": 0.9}
-        path = f"{cell.cell_id}/{len(self.entries)}"
-        self.entries.append(self.entry_of(cell, **{"metrics": metrics, "path": path, **changes}))
-
-    def record(self, entry: Entry) -> Record:
-        self.read.append(entry)
-        cell = next(cell for cell in self.cells.values() if cell.cell_id == entry.cell_id)
-        return record_of(cell, entry)
-
-    def series(self, entry: Entry, names: Any = None) -> Mapping[str, Any]:
-        raise AssertionError("a baseline needs no series")
-
-    def build(self, **options: Any) -> Baseline:
-        plan = options.pop("plan", None)
-        values = {"date": DATE, "provenance": PROVENANCE, **options}
-        return build_baseline(GRID, Results(self.entries, self, list(self.cells.values()), plan), **values)
+def test_what_is_not_known_is_no_difference_and_said() -> None:
+    blank = {seed: {**one, **dict.fromkeys(LAYERS)} for seed, one in runs(SCORES).items()}
+    verdict = only(against(OLD, side("b", {"x": blank})))
+    assert verdict.findings == ()
+    assert Fact.of("fingerprints.unknown", seeds=(1, 2, 3, 4, 5)) in verdict.notes
 
 
-@pytest.fixture
-def results(cell_of: Make, entry_of: Make) -> MadeUp:
-    cells = {
-        (precision, seed): cell_of(seed=seed, precision=precision, axes={"precision": precision, "seed": seed})
-        for seed in (10, 2)
-        for precision in ("fp32", "bf16")
-    }
-    return MadeUp(entry_of, cells)
+def test_f1_is_reported_beside() -> None:
+    assert only(against(OLD, OLD)).notes == ()
+    new = [0.802, 0.808, 0.792, 0.803, 0.816]
+    (told,) = (one for one in only(against(OLD, side("b", {"x": runs(new, "new")}))).notes if one.code[:2] == "f1")
+    d = [100 * (b - a) for a, b in zip(SCORES, new, strict=True)]
+    half = stats.t.ppf(0.95, 4) * np.std(d, ddof=1) / 5**0.5
+    assert told.values == pytest.approx({"difference": np.mean(d), "low": np.mean(d) - half, "high": np.mean(d) + half})
 
 
-@pytest.fixture
-def baseline(results: MadeUp) -> Baseline:
-    results.add(10, 0.81)
-    results.add(2, 0.8)
-    results.add(2, 0.68, "bf16", status="collapsed")
-    results.add(10, None, "bf16", status="failed", error="ValueError: no\nway")
-    return results.build(note="first")
+def test_a_hash_with_more_digits_is_the_same_hash() -> None:
+    long = {seed: {**one, "init_sha256": one["init_sha256"] + "ab" * 22} for seed, one in runs(SCORES).items()}
+    assert only(against(OLD, side("b", {"x": long}))).outcome == "PASS"
 
 
-def left_out(baseline: Baseline) -> list[tuple[int | None, str, str]]:
-    return [(one.seed, one.status, one.why) for one in baseline.left_out]
+def test_another_environment_is_told_once_and_scores_are_compared() -> None:
+    newer = {"packages": {"transformers": "5.23.0", "torch": "2.13.0"}, "machine": {"cpu": "B", "cores": 2}}
+    both = {"x": runs(SCORES), "z": runs(SCORES)}
+    comparison = against(side("a", both), side("b", {**both, "y": runs(SCORES)}, environment=newer))
+    (fact,) = comparison.facts
+    assert (fact.code, fact.values["configurations"]) == ("environment.changed", ("x", "z"))
+    assert fact.values["changes"] == (
+        Fact.of("changed", field="transformers", a="5.22.0", b="5.23.0"),
+        Fact.of("changed", field="cpu", a="A", b="B"),
+        Fact.of("environment.machine"),
+    )
+    assert comparison.verdicts[0].outcome == "PASS"
 
 
-def test_runs_and_what_was_left_out(baseline: Baseline, results: MadeUp) -> None:
-    first, second = baseline.configurations
-    assert [list(first.runs), list(second.runs)] == [[2, 10], [2]]
-    assert (first.runs[10].accuracy, first.runs[10].f1, first.collapsed) == (0.81, 0.9, 0)
-    assert (second.runs[2].status, second.runs[2].accuracy, second.collapsed) == ("collapsed", 0.68, 1)
-    assert first.runs[2].data_order_sha256 == "02" * 10
-    assert first.runs[2].final_sha256 == FINAL_HASH[:20]
-    assert (first.runs[2].optimizer, first.runs[2].attention, first.runs[2].precision) == ("AdamW", "sdpa", "fp32")
-    assert first.asked == {
-        "task": "embedded/paraphrase",
-        "checkpoint": {"name": "embedded/tiny-bert", "source": "embedded/tiny-bert"},
-        "precision": "fp32", "devices": 1, "environment": "current", "engine": "trainer", "head_seeding": "seeded",
-        "threads": 1, "recipe": {"max_steps": 4},
-    }  # fmt: skip
-    assert left_out(baseline) == [(10, "failed", "ValueError: no way")]
-    assert baseline.environments["env0"].packages["transformers"] == "5.22.0"
-    # One record a kept run, and not one for those left out.
-    assert len(results.read) == 3
+def test_other_contents_are_not_compared() -> None:
+    comparison = against(OLD, side("b", {"x": runs(SCORES)}, content_id="other"))
+    verdict = only(comparison)
+    assert (verdict.outcome, verdict.numbers, verdict.adjusted_p) == ("INCONCLUSIVE", None, None)
+    assert verdict.reason == Fact.of("content.changed", before="content", after="other")
+    assert comparison.exit_code() == 3
 
 
-def test_missing_runs_are_told(results: MadeUp) -> None:
-    results.add(2)
-    found = results.build()
-    assert left_out(found) == [(10, "missing", "no record")] + [(seed, "missing", "no record") for seed in (10, 2)]
-    assert len(found.configurations) == 1
+def absent(*runs: tuple[int | None, str]) -> Fact:
+    facts = (Fact.of("run.absent", seed=seed, status=status, why="because") for seed, status in runs)
+    return Fact.of("runs.absent", runs=tuple(facts))
 
 
-def test_nothing_scored_leaves_no_configuration(results: MadeUp) -> None:
-    results.add(2, None, status="skipped", error="Unavailable: fp16")
-    results.add(10, float("nan"))
-    found = results.build()
-    assert found.configurations == []
-    assert left_out(found)[:2] == [(10, "ok", "no accuracy"), (2, "skipped", "Unavailable: fp16")]
+def test_a_seed_without_a_score_is_an_error_and_the_others_are_still_judged() -> None:
+    new = runs(SCORES)
+    del new[2]
+    comparison = against(OLD, side("b", {"x": new}, [("x", 2, "failed")]))
+    verdict = only(comparison)
+    assert verdict.outcome == "ERROR"
+    same = Fact.of("judged", scores=None, because=Fact.of("runs.identical_at", seeds=4, planned=5))
+    missing = Fact.of("seeds.absent", count=1, planned=5, runs=absent((2, "failed")))
+    assert verdict.reason == Fact.of("baseline.missing_seeds", missing=missing, outcome="PASS", others=same)
+    assert [one.status for one in verdict.subject.runs] == ["ok"] * 4 + ["failed"]
+    assert comparison.exit_code() == 4
 
 
-def test_a_run_that_lost_its_loss_is_kept_and_counted(results: MadeUp) -> None:
-    results.add(2, float("nan"), status="nonfinite")
-    (one,) = results.build().configurations
-    assert (one.runs[2].status, one.runs[2].accuracy, one.collapsed) == ("nonfinite", None, 1)
+def test_a_failure_stays_one_beside_missing_seeds() -> None:
+    base = side("a", {"x": runs([*SCORES, 0.8])})
+    new = runs([x - 0.04 + 0.001 * n for n, x in enumerate(SCORES)], "new")
+    comparison = against(base, side("b", {"x": new}, [("x", 6, "oom")]))
+    assert only(comparison).outcome == "FAIL"
+    assert Fact.of("seeds.absent", count=1, planned=6, runs=absent((6, "oom"))) in only(comparison).notes
+    assert comparison.exit_code() == 1
 
 
-def test_the_latest_final_run_counts(results: MadeUp) -> None:
-    results.add(2, 0.7)
-    results.add(2, 0.75, attempt=2)
-    results.add(2, None, status="killed", attempt=3)
-    (one,) = results.build().configurations
-    assert one.runs[2].accuracy == 0.75
-
-
-def test_a_collapse_that_was_tried_again_counts(results: MadeUp, tmp_path: Path) -> None:
-    results.add(2, float("nan"), status="nonfinite")
-    results.add(2, 0.75, attempt=2)
-    found = results.build()
-    (one,) = found.configurations
-    assert (one.runs[2].accuracy, one.lost, one.collapsed, one.counted) == (0.75, {"2": "nonfinite"}, 1, 2)
-    write_baseline(tmp_path / "x.json", found)
-    assert read_baseline(tmp_path / "x.json") == found
-
-
-def test_the_latest_environment_counts_and_the_older_is_told(results: MadeUp) -> None:
-    results.add(2, 0.7)
-    results.add(10, 0.7)
-    results.add(2, 0.75, environment_id="env1", started="2026-11-23T10:00:00.000Z")
-    found = results.build()
-    (one,) = found.configurations
-    assert (one.environment_id, list(one.runs)) == ("env1", [2])
-    assert left_out(found)[:2] == [
-        (10, "missing", "no record"),
-        (None, "older", "2 earlier runs in environment env0 on content content0"),
-    ]
-
-
-def test_seeds_beyond_the_look_that_was_reached_are_not_missing(cell_of: Make, entry_of: Make) -> None:
-    results = MadeUp(entry_of, {("fp32", seed): cell_of(seed=seed) for seed in range(7)})
-    plan = SeedPlan(looks=(3, 5, 7), seeds=tuple(range(7)))
-    for seed in range(3):
-        results.add(seed)
-    assert left_out(results.build(plan=plan)) == []
-    results.add(3)  # one run of the next look, which nobody has to finish
-    found = results.build(plan=plan)
-    assert (left_out(found), list(found.configurations[0].runs)) == ([], [0, 1, 2, 3])
-    results.entries = results.entries[1:]
-    assert left_out(results.build(plan=plan)) == [(0, "missing", "no record")]
-
-
-def test_the_file_reads_well_in_a_review(baseline: Baseline, tmp_path: Path) -> None:
-    text = baseline_text(baseline)
-    lines = text.splitlines()
-    # A line a seed, seeds as numbers and not as text; a line a package, sorted.
-    at = [n for n, line in enumerate(lines) if line.lstrip().startswith(('"2": {', '"10": {'))]
-    assert [lines[n].split()[0] for n in at] == ['"2":', '"10":', '"2":']
-    packages = next(n for n, line in enumerate(lines) if '"packages"' in line)
-    assert [line.split()[0] for line in lines[packages + 1 : packages + 3]] == ['"accelerate":', '"transformers":']
-    assert [line for line in lines if "ValueError" in line] == [lines[-3]]
-    assert lines[1] == ' "schema": 1,'
-    write_baseline(tmp_path / "deep" / "x.json", baseline)
-    again = read_baseline(tmp_path / "deep" / "x.json")
-    assert baseline_text(again) == text
-    assert again == baseline
-
-
-def test_one_changed_score_is_one_changed_line(results: MadeUp, baseline: Baseline) -> None:
-    results.entries[0] = dataclasses.replace(results.entries[0], metrics={"accuracy": 0.82, "f1": 0.9})
-    one, other = (baseline_text(b).splitlines() for b in (baseline, results.build(note="first")))
-    assert sum(x != y for x, y in zip(one, other, strict=True)) == 1
-
-
-def test_the_order_of_records_does_not_matter(results: MadeUp, baseline: Baseline) -> None:
-    text = baseline_text(baseline)
-    results.entries.reverse()
-    assert baseline_text(results.build(note="first")) == text
-
-
-def test_a_file_is_not_replaced_unasked(baseline: Baseline, tmp_path: Path) -> None:
-    path = tmp_path / "x.json"
-    path.write_text("mine")
-    with pytest.raises(SpecError, match=r"x\.json: there is such a file already; allowed another --out, or --force"):
-        write_baseline(path, baseline)
-    assert path.read_text() == "mine"
-    write_baseline(path, baseline, replace=True)
-    assert read_baseline(path) == baseline
-    with pytest.raises(SpecError, match=r"ends in \.json"):
-        write_baseline(tmp_path / "x.toml", baseline)
-    (tmp_path / "folder.json").mkdir()
-    with pytest.raises(SpecError, match="got the folder"):
-        write_baseline(tmp_path / "folder.json", baseline)
-    with pytest.raises(StoreError, match="cannot write it"):
-        write_baseline(path / "below" / "y.json", baseline)
-
-
-def broken(baseline: Baseline, change: Callable[[dict[str, Any]], Any]) -> str:
-    data = json.loads(baseline_text(baseline))
-    change(data)
-    with pytest.raises(SpecError) as caught:
-        parse_baseline(json.dumps(data).encode(), "b.json")
-    return str(caught.value)
-
-
-def seed_2(data: Mapping[str, Any]) -> dict[str, Any]:
-    run = data["configurations"][0]["seeds"]["2"]
-    assert isinstance(run, dict)
-    return run
-
-
-SEED_2 = "configurations[0].seeds.2"
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        (lambda d: d.update(schema=2), "schema: got 2, of a newer harness; allowed 1 to 1"),
-        (lambda d: d.update(schema="1"), 'schema: got "1"; allowed an integer'),
-        (lambda d: d.update(schema=0), "schema: got 0; allowed a value >= 1"),
-        (lambda d: d.pop("schema"), "schema: missing; allowed a baseline as"),
-        (lambda d: d.pop("grid"), "grid: missing; it is required"),
-        (lambda d: d.update(notes="x"), 'notes: got "x"; not a key here; allowed schema, harness, date, '),
-        (lambda d: seed_2(d).update(accuracy=85.78), f"{SEED_2}.accuracy: got 85.78; allowed a fraction from 0 to 1"),
-        (lambda d: seed_2(d).update(accuracy="0.8"), f'{SEED_2}.accuracy: got "0.8"; allowed a number'),
-        (lambda d: seed_2(d).update(accuracy=None), f"{SEED_2}.accuracy: got None; allowed a fraction"),
-        (lambda d: seed_2(d).update(status="nonfinite"), f"{SEED_2}.accuracy: got 0.8; allowed null with status"),
-        (lambda d: seed_2(d).update(status="fine"), f'{SEED_2}.status: got "fine"; allowed ok, collapsed, nonfinite'),
-        (lambda d: seed_2(d).update(init_sha256="XY"), f'{SEED_2}.init_sha256: got "XY"; allowed 16 to 64 hexadecimal'),
-        (lambda d: seed_2(d).update(acuracy=1), f"{SEED_2}.acuracy: got 1; not a key here; allowed status, accuracy"),
-        (lambda d: d["configurations"][0].update(collapsed=1), "configurations[0].collapsed: got 1; allowed 0, as the"),
-        (lambda d: d["configurations"][0].update(seeds={}), "configurations[0].seeds: got {}; allowed at least 1"),
-        (lambda d: d["configurations"][0]["seeds"].update(x={}), "configurations[0].seeds.x"),
+def test_missing_new_skipped_and_nowhere() -> None:
+    base = side("a", {name: runs(SCORES) for name in ("x", "gone", "ill", "fp16")}, [("never", 1, "failed")])
+    new = side(
+        "b",
+        {"x": runs(SCORES), "fresh": runs(SCORES)},
+        [("ill", 1, "failed"), ("ill", 2, "missing"), ("fp16", 1, "skipped"), ("never", 1, "failed")],
+    )
+    comparison = against(base, new)
+    never = absent((1, "failed"))
+    assert [(one.subject.label, one.outcome, one.reason) for one in comparison.verdicts] == [
+        ("x", "PASS", Fact.of("judged", scores=None, because=SAME)),
+        ("gone", "ERROR", Fact.of("baseline.missing", side="b")),
         (
-            lambda d: d["configurations"][0].update(environment_id="?"),
-            'configurations[0].environment_id: got "?"; allowed "env0"',
+            "ill",
+            "ERROR",
+            Fact.of("baseline.missing_scores", side="b", runs=absent((1, "failed"), (2, "missing"))),
         ),
-        (
-            lambda d: d["configurations"].append(d["configurations"][0]),
-            "configurations[2].configuration_id: got ",
-        ),
-        (lambda d: d["left_out"][0].update(status="gone"), 'left_out[0].status: got "gone"; allowed ok, collapsed, '),
-        (lambda d: d.update(configurations={}), "configurations: got {}; allowed a list"),
-        (lambda d: d.update(environments=[]), "environments: got []; allowed a table"),
-    ],
-)
-def test_a_broken_field_is_named(baseline: Baseline, change: Callable[[dict[str, Any]], Any], said: str) -> None:
-    assert broken(baseline, change).startswith(f"b.json: {said}")
-
-
-def test_every_problem_is_a_line(baseline: Baseline) -> None:
-    def change(data: dict[str, Any]) -> None:
-        seed_2(data).update(accuracy=2, status="fine")
-        del data["date"]
-
-    assert len(broken(baseline, change).splitlines()) == 3
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        (b"", "line 1, column 1: got the end; allowed JSON"),
-        (b'{"schema": 1,\n<<<<<<< ours\n', 'line 2, column 1: got "<<<<<<< ours'),
-        (b"\n\xff", "line 2: got byte 0xff; allowed UTF-8 text"),
-        (b"[]", "got []; allowed a baseline as"),
-        (b"3", "got 3; allowed a baseline as"),
-        (b'{"schema": 1, "note": NaN}', "got NaN; allowed finite numbers"),
-        (b'{"schema": 1, "schema": 1}', 'got the key "schema" twice in one table; allowed once'),
-        (b'{"schema": ' + b"9" * 5000 + b"}", "got a number of thousands of digits"),
-        (b"[" * 200_000, "nested too deeply"),
-    ],
-)
-def test_what_is_no_baseline_at_all(content: bytes, said: str) -> None:
-    with pytest.raises(SpecError) as caught:
-        parse_baseline(content, "b.json")
-    assert str(caught.value).startswith(f"b.json: {said}")
-
-
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [("none.json", "no such file; allowed a baseline"), ("", "is a folder"), ("a\0b", "no such file|cannot be read")],
-)
-def test_a_path_that_is_no_file(tmp_path: Path, name: str, said: str) -> None:
-    with pytest.raises(SpecError, match=said):
-        read_baseline(tmp_path / name)
-
-
-JUNK = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=6,
-)
-FIELDS = ["schema", "grid", "environments", "configurations", "left_out", "note", "date"]
-
-
-@given(st.sampled_from(FIELDS), JUNK)
-def test_junk_is_refused_or_read_never_a_traceback(field: str, junk: Any) -> None:
-    whole = {
-        "schema": 1, "harness": "0.1.0", "date": DATE, "command": "x", "environments": {}, "configurations": [],
-        "grid": {"name": "x", "file": "x.toml", "task": "x"},
-    }  # fmt: skip
-    try:
-        found = parse_baseline(json.dumps({**whole, field: junk}).encode(), "b.json")
-    except SpecError as error:
-        said = str(error)
-    else:
-        said = "b.json: "
-        assert baseline_text(parse_baseline(baseline_text(found).encode(), "c.json")) == baseline_text(found)
-    assert all(line.startswith("b.json: ") for line in said.splitlines())
-
-
-def facts(**changes: Any) -> EnvironmentFacts:
-    values = {
-        "python": "3.11.7",
-        "packages": {"torch": "2.13.0", "transformers": "5.22.0"},
-        "machine": {"cpu": "A", "memory_gib": 15.6},
-        **changes,
-    }
-    return EnvironmentFacts.model_validate(values)
-
-
-def test_an_environment_is_compared_package_by_package() -> None:
-    assert environment_changes(facts(), facts()) == []
-    newer = facts(python="3.12.1", packages={"torch": "2.13.0", "transformers": "5.23.0", "datasets": "5.2.0"})
-    assert environment_changes(facts(), newer) == [
-        "Python 3.11.7 -> 3.12.1",
-        "transformers 5.22.0 -> 5.23.0",
-        "datasets (none) -> 5.2.0",
+        ("fp16", "SKIP", Fact.of("baseline.missing_scores", side="b", runs=absent((1, "skipped")))),
+        ("fresh", "SKIP", Fact.of("baseline.new", side="a")),
+        ("never", "SKIP", Fact.of("baseline.nowhere", a=never, b=never)),
     ]
-    assert environment_changes(facts(), facts(machine={"cpu": "A", "memory_gib": 15.5})) == ["memory_gib 15.6 -> 15.5"]
-    assert environment_changes(facts(), facts(machine={"cpu": "B", "memory_gib": 15.6})) == [
-        "cpu A -> B",
-        OTHER_MACHINE,
-    ]
+    assert comparison.exit_code() == 4
 
 
-def test_what_was_asked_otherwise_has_dotted_fields() -> None:
-    a = {"threads": 1, "recipe": {"max_steps": 4, "bf16": 1, "optim": "a"}}
-    b = {"threads": 1, "recipe": {"max_steps": 8, "bf16": True, "optim": "a", "seed": 0}}
-    assert asked_changes(a, b) == [
-        "recipe.max_steps 4 -> 8",
-        "recipe.bf16 1 -> true",
-        "recipe.seed (none) -> 0",
-    ]
+def test_a_changed_recipe_is_missing_and_says_what_changed() -> None:
+    base = side("a", {"x": runs(SCORES), "y": runs(SCORES)})
+    data = side("b", {"x": runs(SCORES), "y": runs(SCORES)}).results.model_dump(by_alias=True)
+    data["configurations"][1].update(configuration_id="another", asked={"threads": 2})
+    comparison = against(base, BaselineSide("b", Baseline.model_validate(data)))
+    change = Fact.of("changed", field="threads", a=1, b=2)
+    assert comparison.verdicts[1].reason == Fact.of("baseline.missing_other", side="b", changes=(change,))
+    assert comparison.verdicts[1].recipe_differences == (change,)
+    assert not comparison.unrelated
+
+
+def test_nothing_in_common_is_exit_5() -> None:
+    comparison = against(OLD, side("b", {"z": runs(SCORES)}))
+    assert comparison.unrelated
+    assert comparison.facts == (Fact.of("baseline.unrelated"),)
+    assert comparison.exit_code() == 5
+    for status, outcome in (("skipped", "SKIP"), ("failed", "ERROR")):
+        nothing_ran = against(OLD, side("b", {}, [("x", 1, status)]))
+        assert [one.outcome for one in nothing_ran.verdicts] == [outcome]
+        assert nothing_ran.exit_code() == 5
+
+
+def waiver(expires: str) -> Waiver:
+    whom = {"configuration": "x", "check": "baseline", "reason": "known", "author": "Ada"}
+    return Waiver.model_validate({**whom, "expires": expires})
+
+
+def test_a_waived_failure_is_shown_and_does_not_fail() -> None:
+    new = side("b", {"x": runs([0.66] * 5, "new")})
+    comparison = against(OLD, new, waivers=[waiver("2026-11-22")])
+    assert only(comparison).outcome == "FAIL"
+    assert only(comparison).waiver == Fact.of("waiver", author="Ada", expires="2026-11-22", reason="known")
+    assert comparison.exit_code() == 0
+    late = against(OLD, new, waivers=[waiver("2026-11-21")])
+    assert (only(late).waiver, late.exit_code()) == (None, 1)
+
+
+def test_without_any_difference_a_comparison_seldom_fails() -> None:
+    """A/A: three configurations of five seeds, one run in ten collapses; at most 5 % by Holm and the margin."""
+    rng = np.random.default_rng(7)
+
+    def arm(version: str) -> dict[str, dict[int, Run]]:
+        scores = np.where(rng.random((3, 5)) < 0.1, 0.66, rng.normal(0.80, 0.012, (3, 5)).clip(0.7, 0.9))
+        return {f"x{number}": runs([float(one) for one in row], version) for number, row in enumerate(scores)}
+
+    codes = [against(side("a", arm("old")), side("b", arm("new"))).exit_code() for _ in range(150)]
+    assert codes.count(1) <= 0.05 * len(codes)
+    assert set(codes) <= {0, 1, 3}
+
+
+ACCURACIES = st.lists(st.none() | st.integers(100, 408).map(lambda n: n / 408), min_size=1, max_size=8)
+
+
+@settings(max_examples=200, deadline=None)
+@given(ACCURACIES, ACCURACIES, st.sampled_from([1, 3, 20]), st.sampled_from(LAYERS))
+def test_any_two_results_give_one_outcome_and_a_reason(
+    before: list[float | None], after: list[float | None], first: int, since: str
+) -> None:
+    a, b = side("a", {"x": runs(before)}), side("b", {"x": runs(after, "new", first, since=since)})
+    comparison = against(a, b)
+    verdict = only(comparison)
+    assert verdict.outcome in ("PASS", "FAIL", "INCONCLUSIVE")
+    assert comparison.exit_code() in (0, 1, 3)
+    assert all(say(fact)[:1] for fact in (*verdict.notes, *(one.fact for one in verdict.findings)))
+    assert verdicts_text(Head("baseline", "harness baseline compare", a="a", b="b"), comparison.verdicts)
+    assert verdict.outcome != "PASS" or numbers(verdict).n >= 5
+    assert verdict.numbers is not None or judged(verdict)

@@ -37,11 +37,11 @@ def test_pairs_share_session_and_repeat_and_are_the_newest() -> None:
 
 def test_what_makes_another_machine() -> None:
     assert machine_key({**MACHINE, "memory_gib": 15.8, "system": "Linux 6.2"}, 1) == HERE
-    assert machine_changes(HERE, machine_key(MACHINE, 2)) == (Fact.of("speed.changed", field="threads", a=1, b=2),)
+    assert machine_changes(HERE, machine_key(MACHINE, 2)) == (Fact.of("changed", field="threads", a=1, b=2),)
     gpu = {**MACHINE, "accelerators": ["H100"], "cuda": "12.8"}
     assert machine_changes(HERE, machine_key(gpu, 1)) == (
-        Fact.of("speed.changed", field="accelerators", a=None, b=["H100"]),
-        Fact.of("speed.changed", field="cuda", a=None, b="12.8"),
+        Fact.of("changed", field="accelerators", a=None, b=["H100"]),
+        Fact.of("changed", field="cuda", a=None, b="12.8"),
     )
 
 

@@ -60,7 +60,7 @@ def test_other_settings_are_no_counterpart() -> None:
     assert compare_sides(a, same, 0.05)[0].reason.code == "speed.no_spread"  # compared
     other = side("B", arm("new", EVEN, asked={**asked, "recipe": {"max_steps": 8}}))
     (found,) = compare_sides(a, other, 0.05)
-    change = Fact.of("speed.changed", field="recipe.max_steps", a=4, b=8)
+    change = Fact.of("changed", field="recipe.max_steps", a=4, b=8)
     assert (found.outcome, exit_code([found])) == ("ERROR", 4)
     assert found.reason == Fact.of("speed.asks_otherwise", side="B", changes=(change,))
 

@@ -172,7 +172,6 @@ CASES = [
         of("recipe.versions", versions=(("torch", "2.13.0", "2.12.0"), ("transformers", "5.23.0", "4.45.2"))),
         "versions: torch 2.13.0 here, 2.12.0 there; transformers 5.23.0 here, 4.45.2 there",
     ),
-    (of("asked.changed", field="recipe.max_steps", before=4, after=8), "recipe.max_steps 4 -> 8"),
     (COLLAPSES, "2 of 5 runs collapsed, 95 % CI [5 %, 85 %], declared 5 %"),
     (
         of("collapses", k=0, n=2, low=0.0, high=0.84, p0=0.05, p=1.0),
@@ -186,6 +185,7 @@ CASES = [
     (of("collapses.would_fail", least=None, n=1, alpha=0.05), "not even 1 of 1 would fail at the 0.05 level"),
     (of("collapses.kind", kind="nonfinite", count=1, runs=5), "nonfinite: 1 of 5"),
     (of("collapses.retried", seeds=(1, 2)), "tried again after a collapse, which counts: seed 1, 2"),
+    (of("collapses.retried", seeds=(1,), side="B"), "tried again after a collapse, which counts: seed 1 of B"),
     (
         of("cells.absent", cells=((1, "failed"), (4, "timeout")), planned=5),
         "2 of 5 cells have no score: seed 1 failed, seed 4 timeout",
@@ -294,9 +294,13 @@ CASES = [
         of("baseline.missing_seeds", missing=SEEDS, outcome="PASS", others=of("runs.identical")),
         f"{say(SEEDS)}; the others: PASS, equal bit for bit at every seed",
     ),
+    (
+        of("baseline.missing_seeds", missing=SEEDS, outcome="FAIL", others=of("judged", scores=None)),
+        f"{say(SEEDS)}; the others: FAIL",
+    ),
     (of("baseline.missing_scores", side="b", runs=ABSENT), f"without a score in b: {say(ABSENT)}"),
     (
-        of("baseline.missing_other", side="b", changes=(of("asked.changed", field="dropout", before=1, after=0),)),
+        of("baseline.missing_other", side="b", changes=(of("changed", field="dropout", a=1, b=0),)),
         "missing: what b calls so asks for something else: dropout 1 -> 0",
     ),
     (of("baseline.missing", side="b"), "missing: b has no such configuration"),
@@ -305,22 +309,19 @@ CASES = [
     (of("baseline.nowhere", a=ABSENT, b=None), f"no run on either side: {say(ABSENT)} / not planned"),
     (of("baseline.unrelated"), "A and B have no configuration in common: nothing can be compared"),
     (of("status.changed", seed=4, before="ok", after="collapsed"), "seed 4: ok -> collapsed"),
-    (
-        of("departure", layer="scores", seeds=(1, 42), cause="the evaluation"),
-        "first difference: scores at seeds 1, 42; usually means: the evaluation",
-    ),
-    (of("departure", layer="attention", seeds=(1,), change="sdpa -> eager"), "attention sdpa -> eager at seed 1"),
+    (of("departure", item="scores", seeds=(1, 42)), "first difference: scores at seeds 1, 42"),
+    (of("departure", item="attention", seeds=(1,), a="sdpa", b="eager"), "attention sdpa -> eager at seed 1"),
     (of("fingerprints.unknown", seeds=(1, 2)), "fingerprints: not available at seeds 1, 2"),
     (
         of(
             "environment.changed",
-            changes=(of("environment.change", field="torch", before="2.12.0", after="2.13.0"),),
+            changes=(of("changed", field="torch", a="2.12.0", b="2.13.0"),),
             configurations=("m · fp32",),
         ),
         "environment, A -> B, for m · fp32: torch 2.12.0 -> 2.13.0",
     ),
-    (of("environment.changed", changes=("x",)), "environment: x"),
-    (of("environment.change", field="torch", before="1", after="2"), "torch 1 -> 2"),
+    (of("changed", field="recipe.bf16", a=1, b=True), "recipe.bf16 1 -> true"),
+    (of("changed", field="accelerators", a=("T4",), b=None), "accelerators ['T4'] -> (none)"),
     (of("environment.machine"), "another machine: scores are compared, speed would not be"),
     (
         of("environment.same"),

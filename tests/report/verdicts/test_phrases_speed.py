@@ -26,8 +26,6 @@ def test_every_fact_has_a_phrase_that_takes_its_values_and_every_phrase_a_fact()
     [
         (of("speed.pairs", counted=5, left_out=0, total=5, noise=()), "5 pairs"),
         (of("speed.sessions", counted=1, left_out=0, total=5, noise=()), "1 session"),
-        (of("speed.changed", field="gpu", a=("T4",), b=None), "gpu ['T4'] -> (none)"),
-        (of("speed.changed", field="cuda", a="12.8", b=13), "cuda 12.8 -> 13"),
         (
             of("speed.lost", side="B", end=of("speed.end", status="oom", message="out of memory")),
             "not timed in B: oom: out of memory",

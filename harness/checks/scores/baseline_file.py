@@ -9,10 +9,10 @@ from typing import Any, Final, NoReturn
 
 from pydantic import ValidationError
 
-from harness.baselines.model import SCHEMA, Baseline
+from harness.checks.scores.baseline_model import SCHEMA, Baseline
 from harness.disk import explained, write_durably
 from harness.errors import SpecError
-from harness.grid.file import name_of, raise_problems, read_bytes
+from harness.grid.file import decoded, name_of, raise_problems, read_bytes
 from harness.text import show
 from harness.validation import explain
 
@@ -20,7 +20,10 @@ SUFFIX: Final = ".json"
 MAX_BYTES: Final = 64 * 2**20
 WANTED: Final = "a baseline as `harness baseline save` writes it"
 
-_ONE_LINE: Final = (
+Place = tuple[str, ...]
+"""Where a value stands in a file: keys from the outside in, `*` for any key or number."""
+
+_ONE_LINE: Final[tuple[Place, ...]] = (
     ("grid", "select"),
     ("environments", "*", "machine", "*"),
     ("configurations", "*", "asked", "*"),
@@ -28,7 +31,6 @@ _ONE_LINE: Final = (
     ("configurations", "*", "lost"),
     ("left_out", "*"),
 )
-"""Places whose value stands on one line, whatever it holds; `*` is any key or number."""
 
 
 def baseline_text(baseline: Baseline) -> str:
@@ -40,7 +42,7 @@ def baseline_text(baseline: Baseline) -> str:
     data["environments"] = dict(sorted(data["environments"].items()))
     for configuration in data["configurations"]:
         configuration["seeds"] = dict(sorted(configuration["seeds"].items(), key=lambda pair: int(pair[0])))
-    return _laid_out(data, ()) + "\n"
+    return laid_out(data, _ONE_LINE) + "\n"
 
 
 def write_baseline(path: Path, baseline: Baseline, replace: bool = False) -> None:
@@ -78,7 +80,7 @@ def read_baseline(path: Path) -> Baseline:
 
 def parse_baseline(content: bytes, file: str) -> Baseline:
     """Check a baseline given as the bytes of its file; raises like `read_baseline`."""
-    data = _decoded(content, file)
+    data = _parsed(content, file)
     if not isinstance(data, dict):
         raise SpecError(f"{file}: got {show(data)}; allowed {WANTED}")
     if "schema" not in data:
@@ -95,13 +97,8 @@ def parse_baseline(content: bytes, file: str) -> Baseline:
     return baseline
 
 
-def _decoded(content: bytes, file: str) -> Any:
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        got = content[error.start : error.start + 1].hex()
-        raise SpecError(f"{file}: line {line}: got byte 0x{got}; allowed UTF-8 text") from error
+def _parsed(content: bytes, file: str) -> Any:
+    text = decoded(content, file)
     try:
         return json.loads(text, parse_constant=no_constant, object_pairs_hook=no_key_twice)
     except json.JSONDecodeError as error:
@@ -131,19 +128,21 @@ def no_key_twice(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _laid_out(value: Any, place: tuple[str, ...]) -> str:
-    if not isinstance(value, (dict, list)) or not value or any(_fits(place, one) for one in _ONE_LINE):
-        return json.dumps(value, ensure_ascii=False)
+def laid_out(data: Any, one_line: Sequence[Place], place: Place = ()) -> str:
+    """JSON indented by one blank a level; what stands at a place of `one_line` keeps to one line, whatever it holds."""
+    if not isinstance(data, (dict, list)) or not data or any(_fits(place, pattern) for pattern in one_line):
+        return json.dumps(data, ensure_ascii=False, allow_nan=False)
     indent, close = " " * (len(place) + 1), " " * len(place)
-    if isinstance(value, dict):
-        body = [
-            f"{indent}{json.dumps(key, ensure_ascii=False)}: {_laid_out(item, (*place, key))}"
-            for key, item in value.items()
+    if isinstance(data, dict):
+        rows = [
+            f"{json.dumps(key, ensure_ascii=False)}: {laid_out(item, one_line, (*place, key))}"
+            for key, item in data.items()
         ]
-        return "{\n" + ",\n".join(body) + f"\n{close}}}"
-    body = [f"{indent}{_laid_out(item, (*place, '*'))}" for item in value]
-    return "[\n" + ",\n".join(body) + f"\n{close}]"
+    else:
+        rows = [laid_out(item, one_line, (*place, "*")) for item in data]
+    first, last = "{}" if isinstance(data, dict) else "[]"
+    return f"{first}\n{indent}" + f",\n{indent}".join(rows) + f"\n{close}{last}"
 
 
-def _fits(place: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
+def _fits(place: Place, pattern: Place) -> bool:
     return len(place) == len(pattern) and all(b in ("*", a) for a, b in zip(place, pattern, strict=True))

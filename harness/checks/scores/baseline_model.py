@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from harness.grid.looks import MAX_SEED
+from harness.grid.tables import Table, Text
 from harness.record.attempts import LOST
 from harness.record.model import STATUSES
-from harness.text import is_plain_text, listed, show
+from harness.text import listed, show
 
 SCHEMA: Final = 1
 DIGITS: Final = 20
@@ -25,12 +26,6 @@ REASONS: Final[tuple[str, ...]] = (*STATUSES, MISSING, OLDER)
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{16,64}")
 _SEED: Final = re.compile(r"0|[1-9]\d{0,9}")
-
-
-def _text(value: str) -> str:
-    if not is_plain_text(value):
-        raise ValueError(f"got {show(value)}; allowed 1 to 300 printable characters")
-    return value
 
 
 def _digest(value: str) -> str:
@@ -57,16 +52,11 @@ def _reason(value: str) -> str:
     return value
 
 
-Text = Annotated[str, AfterValidator(_text)]
 Digest = Annotated[str, AfterValidator(_digest)]
 Score = Annotated[float, Field(allow_inf_nan=False), AfterValidator(_score)]
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=False)
-
-
-class SeedRun(_Table):
+class SeedRun(Table):
     """One run: its status, its scores (fractions), and what it did, in hashes cut to `DIGITS` digits.
 
     None is "not available". The hashes are those of `harness.record.fingerprint.Fingerprint`; `precision` is the
@@ -93,7 +83,7 @@ class SeedRun(_Table):
         return self
 
 
-class Configuration(_Table):
+class Configuration(Table):
     """The runs of one configuration in one environment, by seed. `asked` is what all of them were asked for.
 
     `lost` has the seeds of which an earlier attempt learned nothing, and how: it counts, though a later one went well.
@@ -128,7 +118,7 @@ class Configuration(_Table):
         return {int(seed): self.seeds[seed] for seed in sorted(self.seeds, key=int)}
 
 
-class EnvironmentFacts(_Table):
+class EnvironmentFacts(Table):
     """Where runs were made: Python, the subject's packages by name, facts of the machine."""
 
     python: str
@@ -136,7 +126,7 @@ class EnvironmentFacts(_Table):
     machine: dict[str, Any]
 
 
-class LeftOut(_Table):
+class LeftOut(Table):
     """A run that is not in the baseline, and why; without a seed it is about the configuration as a whole."""
 
     configuration: Text
@@ -146,7 +136,7 @@ class LeftOut(_Table):
     why: str
 
 
-class GridName(_Table):
+class GridName(Table):
     """The grid whose results these are: `file` as the command named it, `select` where only a part was meant."""
 
     name: Text
@@ -155,7 +145,7 @@ class GridName(_Table):
     select: list[str] = Field(default_factory=list)
 
 
-class Baseline(_Table):
+class Baseline(Table):
     """A grid's results at one time. The same form holds results that are only about to be compared.
 
     `date` is UTC; `git_sha` the commit that the grid's folder was at, None outside a repository.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from harness.baselines.model import (
+from harness.checks.scores.baseline_model import (
     DIGITS,
     MISSING,
     OLDER,
@@ -27,6 +27,9 @@ from harness.record.results import Results, SeedScore
 LONGEST: Final = 300
 """Characters of an error text that a baseline keeps."""
 
+Absent = tuple[int | None, str, str]
+"""(seed, status, why) of a run that is left out."""
+
 
 def build_baseline(grid: GridName, results: Results, *, date: str, provenance: Provenance, note: str = "") -> Baseline:
     """Gather the results of a plan; the records of the runs that are kept are read.
@@ -40,31 +43,14 @@ def build_baseline(grid: GridName, results: Results, *, date: str, provenance: P
     for one in results.configurations:
         if not one.current:
             continue
-        label, identity = one.plain_label, one.configuration_id
         problems = [*_problems(one), *_older(results, one)]
-        left_out += [LeftOut(configuration=label, configuration_id=identity, **each) for each in problems]
-        kept = {score.seed: score for score in one.scores if _is_kept(score)}
-        if not kept:
-            continue
-        records = {seed: results.record(one.entry_of[seed]) for seed in sorted(kept)}
-        runs = {str(seed): _run(record, kept[seed]) for seed, record in records.items()}
-        first = next(iter(records.values()))
-        environments.setdefault(one.environment_id, _facts(first.observed))
-        lost = {str(score.seed): score.status for score in one.every[len(one.scores) :]}
-        configurations.append(
-            Configuration.model_validate(
-                {
-                    "label": label,
-                    "configuration_id": identity,
-                    "environment_id": one.environment_id,
-                    "content_id": one.content_id,
-                    "asked": asked_briefly(first.asked),
-                    "collapsed": sum(run.status in LOST for run in runs.values()) + len(lost),
-                    "seeds": runs,
-                    "lost": lost,
-                }
-            )
-        )
+        whose = {"configuration": one.plain_label, "configuration_id": one.configuration_id}
+        left_out += [LeftOut(**whose, seed=seed, status=status, why=why) for seed, status, why in problems]
+        kept = sorted((score for score in one.scores if _is_kept(score)), key=lambda score: score.seed)
+        if kept:
+            records = [results.record(one.entry_of[score.seed]) for score in kept]
+            environments.setdefault(one.environment_id, _facts(records[0].observed))
+            configurations.append(_configuration(one, kept, records))
     return Baseline(
         harness=provenance.harness,
         date=date,
@@ -76,6 +62,23 @@ def build_baseline(grid: GridName, results: Results, *, date: str, provenance: P
         environments=environments,
         configurations=configurations,
         left_out=left_out,
+    )
+
+
+def _configuration(one: Measured, kept: Sequence[SeedScore], records: Sequence[Record]) -> Configuration:
+    runs = {str(score.seed): _run(record, score) for score, record in zip(kept, records, strict=True)}
+    lost = {str(score.seed): score.status for score in one.every[len(one.scores) :]}
+    return Configuration.model_validate(
+        {
+            "label": one.plain_label,
+            "configuration_id": one.configuration_id,
+            "environment_id": one.environment_id,
+            "content_id": one.content_id,
+            "asked": asked_briefly(records[0].asked),
+            "collapsed": sum(run.status in LOST for run in runs.values()) + len(lost),
+            "seeds": runs,
+            "lost": lost,
+        }
     )
 
 
@@ -94,7 +97,7 @@ def _is_kept(score: SeedScore) -> bool:
     return score.status == "nonfinite" or (score.status in GOOD | LOST and score.accuracy is not None)
 
 
-def _problems(one: Measured) -> Iterator[dict[str, Any]]:
+def _problems(one: Measured) -> Iterator[Absent]:
     """The seeds that are due, or ended, and have no run to keep; and why."""
     kept = {score.seed for score in one.scores if _is_kept(score)}
     for seed in one.planned:
@@ -102,19 +105,19 @@ def _problems(one: Measured) -> Iterator[dict[str, Any]]:
             continue
         entry = one.histories[seed].standing
         if entry is None:
-            yield {"seed": seed, "status": MISSING, "why": "no record"}
+            yield seed, MISSING, "no record"
         else:
             why = entry.error or ("no accuracy" if entry.status in SCORED else "no error text")
-            yield {"seed": seed, "status": entry.status, "why": _brief(why)}
+            yield seed, entry.status, _brief(why)
 
 
-def _older(results: Results, one: Measured) -> Iterator[dict[str, Any]]:
+def _older(results: Results, one: Measured) -> Iterator[Absent]:
     """Runs of the configuration in other environments, or on other content."""
     for place in results.places(one.configuration_id):
         count = place.ended()
         if count and (place.environment_id, place.content_id) != (one.environment_id, one.content_id):
             where = f"in environment {place.environment_id} on content {place.content_id or 'unknown'}"
-            yield {"seed": None, "status": OLDER, "why": f"{count} earlier run{'' if count == 1 else 's'} {where}"}
+            yield None, OLDER, f"{count} earlier run{'' if count == 1 else 's'} {where}"
 
 
 def _run(record: Record, score: SeedScore) -> SeedRun:

@@ -1,1 +1,0 @@
-"""Baselines: a grid's results as one reviewed file in the user's repository, to compare later results with."""
