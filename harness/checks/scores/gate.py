@@ -14,7 +14,7 @@ from harness.checks.scores.pairing import find_pairs, find_repeats
 from harness.checks.scores.parity import ParityQuestion
 from harness.checks.scores.policy import Policy as Policy
 from harness.checks.scores.quality import questions
-from harness.checks.scores.reasons import judged_after
+from harness.checks.scores.reasons import judged_after, waiver_fact
 from harness.checks.scores.stability import StabilityQuestion, unmeasured
 from harness.checks.verdict import Verdict
 from harness.fact import Fact
@@ -126,16 +126,6 @@ def waived(
     void = covering if holding is None else covering[: covering.index(holding)]
     notes = (*verdict.notes, *(waiver_fact(waiver, expired=True) for waiver in void))
     return replace(verdict, waiver=waiver_fact(holding) if holding else None, notes=notes)
-
-
-def waiver_fact(waiver: Waiver, *, expired: bool = False) -> Fact:
-    """Who lets it pass, until when, and why."""
-    return Fact.of(
-        "waiver.expired" if expired else "waiver",
-        author=waiver.author,
-        expires=waiver.expires.isoformat(),
-        reason=waiver.reason,
-    )
 
 
 def _apply_holm(cases: Sequence[_Case], due: Sequence[_Case], level: float) -> None:
