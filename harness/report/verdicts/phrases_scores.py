@@ -43,7 +43,6 @@ def _after_holm(p: float | None, family: int) -> str:
 
 DECISION: Final[Phrases] = {
     "judged": _judged,  # scores, because, withheld, after (facts), differs (facts): the reason of what has numbers
-    "score.difference": "difference {difference:+.2f} points, 90 % CI [{low:+.2f}, {high:+.2f}], margin {margin:.2f}",
     "runs.few": "{n} of at least {least} runs",
     "runs.equal": "sd = 0: all runs are equal",
     "runs.identical": "equal bit for bit at every seed",

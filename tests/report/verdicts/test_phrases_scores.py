@@ -34,10 +34,6 @@ CASES = [
         "recipes differ (precision: run bf16, reference fp32); accuracy 81.57 over 5 runs against 85.78 (a single run)"
         "; PASS withheld: 2 of 5 runs collapsed, 95 % CI [5 %, 85 %], declared 5 %; p = 0.0600 after Holm over 8",
     ),
-    (
-        of("score.difference", difference=-3.0, low=-3.5, high=-2.5, margin=1.5),
-        "difference -3.00 points, 90 % CI [-3.50, -2.50], margin 1.50",
-    ),
     (FEW, "3 of at least 5 runs"),
     (of("runs.equal"), "sd = 0: all runs are equal"),
     (of("runs.identical"), "equal bit for bit at every seed"),
