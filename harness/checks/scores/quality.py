@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 from harness.checks.scores.hypothesis import Answer, Family
 from harness.checks.scores.pairing import is_control, recipe_key
@@ -91,12 +90,9 @@ class QualityQuestion:
         runs = one.ended[:first]
         scores = list(points(runs, metric).values())
         lost = sum(run.status in LOST for run in (*runs, *one.every[len(one.scores) :]))
-        values: dict[str, Any] = {
-            "subject": side(one, collapsed=lost, ended=len(runs) + len(one.lost)),
-            "against": Side(self.reference.id, mean=self.target.value),
-        }
+        blank = self._blank(side(one, collapsed=lost, ended=len(runs) + len(one.lost)), len(runs))
         if not scores:
-            return Answer(self._verdict(None, reason=Fact.of("scores.none", runs=len(runs)), **values), first)
+            return Answer(blank, first)
         sd = self.spread.sd(one, metric, first)
         ours = sample(scores, sd)
         # History that brought no degrees of freedom earns no smaller sample.
@@ -108,8 +104,10 @@ class QualityQuestion:
             decision = withheld(decision)
         if blocking:
             decision = replace(decision, outcome="INCONCLUSIVE", barred=True)
-        values["subject"] = replace(values["subject"], mean=ours.mean)
-        verdict = self._verdict(decision, reason=reason, margin_from=self.margin[1], **values)
+        verdict = replace(
+            blank, outcome=decision.outcome, subject=replace(blank.subject, mean=ours.mean), reason=reason,
+            numbers=decision, margin_from=self.margin[1],
+        )  # fmt: skip
         return Answer(verdict, first, decision.p_block, decision.p_limit)
 
     def finish(self, verdict: Verdict, first: int | None) -> Verdict:
@@ -131,16 +129,17 @@ class QualityQuestion:
         )
         return replace(verdict, detectable=ahead.detectable, more_seeds=ahead.more_seeds, todo=ahead.todo, notes=notes)
 
-    def _verdict(self, decision: Decision | None, **values: Any) -> Verdict:
+    def _blank(self, subject: Side, runs: int) -> Verdict:
         return Verdict(
             check="quality",
-            outcome=decision.outcome if decision else "INCONCLUSIVE",
+            outcome="INCONCLUSIVE",
+            subject=subject,
+            reason=Fact.of("scores.none", runs=runs),
+            against=Side(self.reference.id, mean=self.target.value),
             item=self.target.metric,
-            numbers=decision,
             recipe_differences=self.differences.blocking,
             harmless=self.differences.harmless,
             gates=self.gates,
-            **values,
         )
 
     def _scores(self, ours: Sample, decision: Decision) -> Fact:
