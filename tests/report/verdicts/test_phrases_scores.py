@@ -9,6 +9,7 @@ from harness.report.phrases.say import PHRASES, say
 from harness.report.phrases.scores import SCORES
 from harness.report.phrases.speed import SPEED
 from harness.report.phrases.verify import VERIFY
+from tests.report.verdicts.phrase_cases import made_facts, problems
 
 of = Fact.of
 TARGET = of("target", value=85.78, statistic="single", n=1)
@@ -346,6 +347,11 @@ CASES = [
 @pytest.mark.parametrize(("fact", "sentence"), CASES, ids=[fact.code for fact, _ in CASES])
 def test_sentence(fact: Fact, sentence: str) -> None:
     assert say(fact) == sentence
+
+
+def test_facts_and_phrases_fit() -> None:
+    made = [fact for folder in ("checks", "stats", "cli") for fact in made_facts(folder)]
+    assert problems([fact for fact in made if fact.code not in {**VERIFY, **SPEED}], SCORES) == []
 
 
 def test_every_code_is_here_and_is_one_tables_own() -> None:

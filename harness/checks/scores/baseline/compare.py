@@ -14,6 +14,7 @@ from harness.checks import verdict
 from harness.checks.changes import changes
 from harness.checks.scores.baseline.model import OLDER, Configuration
 from harness.checks.scores.baseline.pair import ITEM, BaselinePair, BaselineSide, Corrected, runs_absent
+from harness.checks.scores.reasons import waiver_fact
 from harness.checks.verdict import Fact, Inconclusive, Outcome, Side, Verdict
 from harness.grid.waivers import Waiver, applies
 from harness.stats.decision import Rule
@@ -81,10 +82,7 @@ def _after_holm(pairs: Sequence[BaselinePair]) -> Iterator[Verdict]:
 
 def _waived(one: Verdict, waivers: Sequence[Waiver], today: datetime.date) -> Verdict:
     waiver = applies(waivers, one, today)
-    if waiver is None:
-        return one
-    expires = waiver.expires.isoformat()
-    return replace(one, waiver=Fact.of("waiver", author=waiver.author, expires=expires, reason=waiver.reason))
+    return replace(one, waiver=waiver_fact(waiver)) if waiver else one
 
 
 def _missing(old: Configuration, a: BaselineSide, b: BaselineSide, alike: Configuration | None) -> Verdict:
@@ -105,8 +103,8 @@ def _missing(old: Configuration, a: BaselineSide, b: BaselineSide, alike: Config
 def _new(new: Configuration, a: BaselineSide, b: BaselineSide) -> Verdict:
     """A configuration that A has no run of: listed, not judged."""
     absent = a.results.absent(new.configuration_id).values()
-    runs = {"runs": runs_absent(absent)} if absent else {}
-    return Verdict("baseline", "SKIP", b.side(new), Fact.of("baseline.new", side=a.name, **runs), Side(a.name), ITEM)
+    reason = Fact.of("baseline.new", side=a.name, runs=runs_absent(absent) if absent else None)
+    return Verdict("baseline", "SKIP", b.side(new), reason, Side(a.name), ITEM)
 
 
 def _nowhere(a: BaselineSide, b: BaselineSide) -> Iterator[Verdict]:

@@ -107,15 +107,20 @@ def _parsed(content: bytes, file: str) -> Any:
         raise SpecError(f"{where}: got {got}; allowed JSON ({error.msg})") from error
     except RecursionError as error:
         raise SpecError(f"{file}: nested too deeply; allowed {WANTED}") from error
+    except RefusedError as error:
+        raise SpecError(f"{file}: {error}") from error
     except ValueError as error:
-        # int() refuses more than 4300 digits; the hooks above say the rest themselves.
-        said = str(error) if str(error).startswith("got ") else "got a number of thousands of digits; allowed 64 bits"
-        raise SpecError(f"{file}: {said}") from error
+        # int() refuses more than 4300 digits.
+        raise SpecError(f"{file}: got a number of thousands of digits; allowed 64 bits") from error
+
+
+class RefusedError(ValueError):
+    """JSON that a parser would take and that we do not; its text says what was got and what is allowed."""
 
 
 def no_constant(name: str) -> NoReturn:
     """Refuse NaN and infinities, which JSON does not have; for `json.loads`, as the next one."""
-    raise ValueError(f"got {name}; allowed finite numbers")
+    raise RefusedError(f"got {name}; allowed finite numbers")
 
 
 def no_key_twice(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
@@ -123,7 +128,7 @@ def no_key_twice(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise ValueError(f"got the key {show(key)} twice in one table; allowed once")
+            raise RefusedError(f"got the key {show(key)} twice in one table; allowed once")
         found[key] = value
     return found
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from harness.checks.changes import changes, same_hardware
 from harness.checks.scores.baseline.model import Baseline, Configuration, EnvironmentFacts, LeftOut, SeedRun
+from harness.checks.scores.reasons import because, judged
 from harness.checks.verdict import Fact, Finding, Side, Verdict
 from harness.checks.verify.fields import HASHES
 from harness.record.configuration import SeedScore
@@ -18,7 +19,7 @@ from harness.stats.margin import PARITY
 from harness.stats.paired import independent, paired
 from harness.stats.power import MOST, Design, detectable, more_seeds, planning_sd
 from harness.stats.stability import compare_rates
-from harness.stats.variance import LEAST, sample
+from harness.stats.variance import sample
 
 ITEM: Final = "accuracy"
 SCORES: Final = "scores"
@@ -156,7 +157,7 @@ class BaselinePair:
         """
         alpha, (outcome, reason) = self.rule.alpha, self._draft
         if collapses.p is not None and collapses.p < alpha:
-            outcome, reason = "FAIL", judged(because=self._collapses("collapses.risen", p=self.collapse_p))
+            outcome, reason = "FAIL", judged(because=self._risen)
         elif outcome == "FAIL" and (scores.p is None or scores.p >= alpha):
             outcome, reason = "INCONCLUSIVE", judged(after=Fact.of("holm.blocked", p=scores.p, family=scores.family))
         known = [one for one in (scores, collapses) if one.p is not None]
@@ -188,17 +189,23 @@ class BaselinePair:
             same = Fact.of("runs.identical_at", seeds=len(self.couples), planned=len(old.seeds))
             return "PASS", judged(because=same)
         if decision is None:
-            collapses = self._collapses("collapses.before") if old.collapsed + new.collapsed else None
+            collapses = self._before if old.collapsed + new.collapsed else None
             none = Fact.of("scores.no_seed") if self.by_seed else Fact.of("scores.no_side")
             return "INCONCLUSIVE", judged(scores=none, because=collapses)
         # The baseline's runs are what a declared rate is to a configuration (statistics.md, section 1.2).
         if decision.outcome == "PASS" and new.collapsed > max(1, old.collapsed * new.counted // old.counted):
-            return "INCONCLUSIVE", judged(withheld=self._collapses("collapses.before"))
-        return decision.outcome, judged(because=_barred(decision) if decision.barred else None)
+            return "INCONCLUSIVE", judged(withheld=self._before)
+        return decision.outcome, judged(because=because(decision))
 
-    def _collapses(self, code: str, **values: float | None) -> Fact:
+    @property
+    def _before(self) -> Fact:
         old, new = self.old, self.new
-        return Fact.of(code, k1=old.collapsed, n1=old.counted, k2=new.collapsed, n2=new.counted, **values)
+        return Fact.of("collapses.before", k1=old.collapsed, n1=old.counted, k2=new.collapsed, n2=new.counted)
+
+    @property
+    def _risen(self) -> Fact:
+        k1, n1, k2, n2 = self._before.values.values()
+        return Fact.of("collapses.risen", k1=k1, n1=n1, k2=k2, n2=n2, p=self.collapse_p)
 
     def _with_outlook(self, verdict: Verdict) -> Verdict:
         """With the smallest difference that these runs would show, and the seeds still needed for a verdict."""
@@ -248,11 +255,6 @@ class BaselinePair:
             yield Fact.of("seeds.new", seeds=tuple(extra))
 
 
-def judged(scores: Fact | None = None, **values: Fact | None) -> Fact:
-    """The reason of a verdict with numbers: on what scores, and of what it is no PASS or FAIL."""
-    return Fact.of("judged", scores=scores, **{name: value for name, value in values.items() if value is not None})
-
-
 def environment_changes(a: EnvironmentFacts, b: EnvironmentFacts) -> tuple[Fact, ...]:
     """What changed from a to b: Python, package by package, the machine's facts; another machine said at the end."""
     found = changes({"Python": a.python}, {"Python": b.python})
@@ -298,9 +300,3 @@ def _hashes(a: SeedRun, b: SeedRun) -> dict[str, tuple[str, str]]:
     """The hashes that are known of both runs, by the name of their field."""
     known = ((name, getattr(a, field), getattr(b, field)) for field, (_, name) in HASHES.items())
     return {name: (x, y) for name, x, y in known if x is not None and y is not None}
-
-
-def _barred(decision: Decision) -> Fact:
-    if decision.n < LEAST:
-        return Fact.of("runs.few", n=decision.n, least=LEAST)
-    return Fact.of("spread.unknown") if decision.sd is None else Fact.of("runs.equal")
