@@ -16,7 +16,7 @@ from scipy import stats
 from harness.checks.scores.baseline.compare import Comparison, compare
 from harness.checks.scores.baseline.model import Baseline
 from harness.checks.scores.baseline.pair import BaselineSide
-from harness.checks.scores.reasons import judged
+from harness.checks.scores.reasons import judged as judged_by
 from harness.checks.verdict import Fact, Finding, Verdict
 from harness.grid.waivers import Waiver
 from harness.report.phrases.causes import CAUSES
@@ -363,7 +363,7 @@ def test_a_seed_without_a_score_is_an_error_and_the_others_are_still_judged() ->
     comparison = against(OLD, side("b", {"x": new}, [("x", 2, "failed")]))
     verdict = only(comparison)
     assert verdict.outcome == "ERROR"
-    same = judged(None, Fact.of("runs.identical_at", seeds=4, planned=5))
+    same = judged_by(None, Fact.of("runs.identical_at", seeds=4, planned=5))
     missing = Fact.of("seeds.absent", count=1, planned=5, runs=absent((2, "failed")))
     assert verdict.reason == Fact.of("baseline.missing_seeds", missing=missing, outcome="PASS", others=same)
     assert [one.status for one in verdict.subject.runs] == ["ok"] * 4 + ["failed"]
@@ -389,7 +389,7 @@ def test_missing_new_skipped_and_nowhere() -> None:
     comparison = against(base, new)
     never = absent((1, "failed"))
     assert [(one.subject.label, one.outcome, one.reason) for one in comparison.verdicts] == [
-        ("x", "PASS", judged(None, SAME)),
+        ("x", "PASS", judged_by(None, SAME)),
         ("gone", "ERROR", Fact.of("baseline.missing", side="b")),
         (
             "ill",
