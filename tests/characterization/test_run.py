@@ -145,8 +145,9 @@ def test_a_verification(place: Place, ran: Done) -> None:
     done = place.harness("verify", "--only", "repeat", "--only", "accumulation", "--steps", "2", *select, "-o", "v.md")
     found = payload("verify", Done(0, (place.folder / "v.json").read_text(encoding="utf-8"), ""))
     verdicts = {
-        f"{one['check']}: {one['subject']}: {one['outcome']}": [
-            _masked(one["summary"]),
+        f"{one['check']} {one['item']}: {one['subject']['label']} / {(one['against'] or {}).get('label')}": [
+            one["outcome"],
+            one["reason"]["code"],
             " · ".join(sorted(f"{finding['item']} {finding['outcome']}" for finding in one["findings"])),
         ]
         for one in found

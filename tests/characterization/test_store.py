@@ -133,17 +133,14 @@ def test_diff(harness: Harness, results: Path) -> None:
         a, b = runs[key[:3]], runs[key[3:]]
         for options in ((), ("--exact",)):
             done = harness("diff", a, b, *options, "--json")
-            found = plain(payload("diff", done))
-            answers[f"{name}{' '.join(('', *options))}"] = [done.code, {k: _brief(v) for k, v in found.items()}]
+            (found,) = plain(payload("diff", done))
+            findings = [f"{one['item']}: {one['outcome']}, {one['fact']['code']}" for one in found["findings"]]
+            judged = [found["outcome"], found["reason"]["code"], [one["code"] for one in found["not_available"]]]
+            answers[f"{name}{' '.join(('', *options))}"] = [done.code, *judged, findings]
         done = harness("diff", a, b)
         told += [f"=== {name}: exit {done.code}", *words(done.out.replace(a, "A").replace(b, "B"))]
     same("diff", {"keys": kinds(found), "found": answers}, depth=3)
     same_text("diff", told)
-
-
-def _brief(value: Any) -> Any:
-    """A list of differences as their texts."""
-    return [one["text"] if isinstance(one, dict) else one for one in value] if isinstance(value, list) else value
 
 
 def test_a_packing_that_was_kept(harness: Harness) -> None:

@@ -397,7 +397,7 @@ def test_missing_new_skipped_and_nowhere() -> None:
             Fact.of("baseline.missing_scores", side="b", runs=absent((1, "failed"), (2, "missing"))),
         ),
         ("fp16", "SKIP", Fact.of("baseline.missing_scores", side="b", runs=absent((1, "skipped")))),
-        ("fresh", "SKIP", Fact.of("baseline.new", side="a")),
+        ("fresh", "SKIP", Fact.of("baseline.new", side="a", runs=None)),
         ("never", "SKIP", Fact.of("baseline.nowhere", a=never, b=never)),
     ]
     assert comparison.exit_code() == 4
