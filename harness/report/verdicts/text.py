@@ -90,7 +90,7 @@ def verdicts_text(head: Head, verdicts: Sequence[Verdict]) -> str:
     every = ordered(verdicts)
     causes = Notes[Cause]()
     blocks = [
-        _lines(head_lines(head)),
+        "\n".join(head_lines(head)),  # with the user's own paths in them: no line breaks there
         *_tables(every),
         "\n".join(_without_scores(every)),
         *_behind(every, causes),
