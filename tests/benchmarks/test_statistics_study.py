@@ -97,13 +97,13 @@ def test_a_made_up_grid_is_judged_like_any_other() -> None:
     assert [score.accuracy for score in found[0].scores] == [count / 408 for count in runs.correct[0]]
     assert set(found[23].unfinished.values()) == {"missing"}
     theirs = references(draw(rng, rng.standard_normal((6, 25)), 1.05), "sample of 25")
-    judgements = judge_all(found, theirs, MAIN.policy)
-    kinds = Counter((one.check, one.metric) for one in judgements)
+    verdicts = judge_all(found, theirs, MAIN.policy)
+    kinds = Counter((one.check, one.item) for one in verdicts)
     assert kinds == {
         ("quality", "accuracy"): 24, ("quality", "f1"): 24, ("parity", "accuracy"): 24, ("stability", "collapses"): 24,
         ("stability", "cells"): 1,
     }  # fmt: skip
-    assert not any(one.recipe_differences for one in judgements), "its own reference fits each configuration"
+    assert not any(one.recipe_differences for one in verdicts), "its own reference fits each configuration"
     assert MAIN.policy.looks is None
     assert MAIN.policy == replace(Policy(margin=2.5), harmless=frozenset({"precision", "devices"}))
 

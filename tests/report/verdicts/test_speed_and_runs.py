@@ -207,12 +207,12 @@ class TestRuns:
         ]
         head = Head("diff", "harness diff", a="m · seed 1 (old)", b="m · seed 2 (new)")
         one = run("m · seed 2", "FAIL", *found, check="diff", against=Side("m · seed 1"), reason=said("they differ"))
-        lines = [line.partition(" (item")[0] for line in verdicts_text(head, [one]).splitlines()]
+        lines = verdicts_text(head, [one]).splitlines()
         assert lines == [
             "A: m · seed 1 (old)", "B: m · seed 2 (new)", "",
-            "Asked for otherwise:", "  difference", "",
-            "First difference: difference", "  usually means: another seed", "",
-            "The trajectory, step by step:", "  (warning) difference", "",
+            "Asked for otherwise:", "  seed: 1 against 2", "",
+            "First difference: initial weights: 1 against 2", "  usually means: another seed", "",
+            "The trajectory, step by step:", "  (warning) loss: 1 against 2", "",
             "Follows from it: logits", "",
             "They differ.",
         ]  # fmt: skip
