@@ -97,16 +97,17 @@ def load_model(
             raise MaterialError(
                 f"checkpoint {folder}: config.{field} = {value!r} did not reach the model (it has {here!r})"
             )
-    new, unused = sorted(info["missing_keys"]), sorted(info["unexpected_keys"])
-    saved = [] if random else _not_as_saved(model, folder, new)
-    return model, {"newly_initialised": new, "unused": unused, "not_as_saved": saved}
+    state, prefix = model.state_dict(), f"{model.base_model_prefix}."
+    # transformers 4 leaves the prefix out of what a file of the bare model lacks.
+    new = sorted(name if name in state else prefix + name for name in info["missing_keys"])
+    saved = [] if random else _not_as_saved(state, prefix, folder, new)
+    return model, {"newly_initialised": new, "unused": sorted(info["unexpected_keys"]), "not_as_saved": saved}
 
 
-def _not_as_saved(model: Any, folder: str, new: list[str]) -> list[str] | None:
+def _not_as_saved(state: dict[str, Any], prefix: str, folder: str, new: list[str]) -> list[str] | None:
     import torch
     from safetensors import safe_open
 
-    state, prefix = model.state_dict(), f"{model.base_model_prefix}."
     waiting, differing = set(state) - set(new), []
     for file in sorted(Path(folder).glob("*.safetensors")):
         with safe_open(str(file), framework="pt") as saved:

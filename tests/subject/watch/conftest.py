@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -59,6 +60,7 @@ def train(tmp_path: Path) -> Callable[..., SimpleNamespace]:
     def run(
         watched: bool = True, asked: str = "fp32", dropout: float = 0.2, dataset: Any = None, **recipe: Any
     ) -> SimpleNamespace:
+        os.environ.pop("ACCELERATE_MIXED_PRECISION", None)  # left by transformers 4.45; a cell has its own process
         transformers.set_seed(5)
         requested = {
             "output_dir": str(tmp_path), "per_device_train_batch_size": BATCH, "per_device_eval_batch_size": BATCH,

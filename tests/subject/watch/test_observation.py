@@ -13,10 +13,16 @@ transformers = pytest.importorskip("transformers")
 from harness.subject.watch import observation  # noqa: E402
 
 EXAMPLES, BATCH = 22, 4
+VERSION = tuple(map(int, transformers.__version__.split(".")[:2]))
 
 
 def logged(trainer: Any, name: str) -> np.ndarray[Any, Any]:
     return np.array([entry[name] for entry in trainer.state.log_history if name in entry and "grad_norm" in entry])
+
+
+def as_logged(losses: np.ndarray[Any, Any]) -> list[float]:
+    """A float32's own digits; transformers 4 logs four decimals of them."""
+    return [round(loss, 4) if VERSION < (5,) else loss for loss in losses.astype(np.float64).tolist()]
 
 
 @pytest.mark.parametrize("accumulation", [1, 2, 3])
@@ -28,17 +34,22 @@ def test_the_series_are_what_the_trainer_logs(train: Any, accumulation: int) -> 
     assert steps == 2 * -(-6 // accumulation)
     for name in ("loss", "grad_norm", "learning_rate", "step_seconds", "data_seconds"):
         assert series[name].shape == (steps,)
-    np.testing.assert_array_equal(series["loss"].astype(np.float64), logged(run.trainer, "loss"))
+    assert as_logged(series["loss"]) == logged(run.trainer, "loss").tolist()
     np.testing.assert_array_equal(series["grad_norm"].astype(np.float64), logged(run.trainer, "grad_norm"))
-    np.testing.assert_array_equal(series["learning_rate"], logged(run.trainer, "learning_rate"))
+    rates = logged(run.trainer, "learning_rate")
+    if VERSION < (5,):  # it logs the rate of the step after
+        np.testing.assert_array_equal(series["learning_rate"][1:], rates[:-1])
+    else:
+        np.testing.assert_array_equal(series["learning_rate"], rates)
 
 
+@pytest.mark.skipif(VERSION < (4, 46), reason="transformers before 4.46 let a step span two epochs")
 def test_a_short_last_step_of_an_epoch(train: Any) -> None:
     run = train(gradient_accumulation_steps=4)
     series = run.series.series()
     assert len(series["loss"]) == run.trainer.state.global_step == 4
     assert run.series._micro_batches == [4, 2, 4, 2]
-    np.testing.assert_array_equal(series["loss"].astype(np.float64), logged(run.trainer, "loss"))
+    assert as_logged(series["loss"]) == logged(run.trainer, "loss").tolist()
 
 
 def test_samples_are_counted(train: Any) -> None:
