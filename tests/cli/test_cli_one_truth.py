@@ -95,9 +95,17 @@ def harness(grid: Grid, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> Any:
     return run
 
 
-def judgements(harness: Any) -> list[Mapping[str, Any]]:
-    found: list[Mapping[str, Any]] = json.loads(harness("check", "truth.toml", "--json"))["judgements"]
+def verdicts(harness: Any) -> list[Mapping[str, Any]]:
+    found: list[Mapping[str, Any]] = json.loads(harness("check", "truth.toml", "--json"))["verdicts"]
     return found
+
+
+def changed(verdict: Mapping[str, Any]) -> float:
+    """The share of answers that the twin changes."""
+    (share,) = [
+        note["values"]["between"]["values"]["share"] for note in verdict["notes"] if "between" in note["values"]
+    ]
+    return float(share)
 
 
 def test_a_lost_loss_that_was_tried_again_is_counted_everywhere(grid: Grid, harness: Any) -> None:
@@ -105,8 +113,8 @@ def test_a_lost_loss_that_was_tried_again_is_counted_everywhere(grid: Grid, harn
         if cell.precision == "bf16" and cell.seed == 3:
             put(grid, cell, status="nonfinite")
         put(grid, cell, answers_of(MORE_WRONG[cell.seed]))
-    stability = [one for one in judgements(harness) if one["check"] == "stability"]
-    assert [(one["collapsed"], one["judged"]) for one in stability] == [(0, 5), (1, 6)]
+    stability = [one["subject"] for one in verdicts(harness) if one["check"] == "stability"]
+    assert [(side["collapsed"], side["ended"]) for side in stability] == [(0, 5), (1, 6)]
 
     rows = json.loads(harness("report", "truth.toml", "--json"))["rows"]
     assert [(row["collapsed"]["k"], row["collapsed"]["n"]) for row in rows] == [(0, 5), (1, 6)]
@@ -126,11 +134,11 @@ def test_answers_are_those_of_the_content_that_was_scored(grid: Grid, harness: A
         # The checkpoint's folder changed, and with the new content the twins answer all alike.
         put(grid, cell, answers_of(MORE_WRONG[cell.seed]), content_id="bbbbbbbb")
     old, new = sorted(
-        (one for one in judgements(harness) if one["check"] == "parity"), key=lambda one: str(one["configuration"])
+        (one for one in verdicts(harness) if one["check"] == "parity"), key=lambda one: str(one["subject"]["label"])
     )
-    assert ("content aaaaaaaa" in old["configuration"], "content bbbbbbbb" in new["configuration"]) == (True, True)
-    assert any("bf16 changes 12 of 200 (6.0 %) answers of fp32" in text for text in old["evidence"])
-    assert any("bf16 changes 0 of 200 (0.0 %) answers of fp32" in text for text in new["evidence"])
+    labels = old["subject"]["label"], new["subject"]["label"]
+    assert ("content aaaaaaaa" in labels[0], "content bbbbbbbb" in labels[1]) == (True, True)
+    assert (changed(old), changed(new)) == (12 / 200, 0.0)
     # Equal scores with other answers are no proof that the two are the same.
-    assert "equal bit for bit" not in old["why"]
-    assert "equal bit for bit" in new["why"]
+    assert old["reason"]["values"]["because"]["code"] == "runs.equal"
+    assert new["reason"]["values"]["because"]["code"] == "runs.identical"

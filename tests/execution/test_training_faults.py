@@ -43,7 +43,7 @@ def verdicts(lasting_house: Any, tmp_path_factory: pytest.TempPathFactory) -> di
     code, output = house.run(*arguments, faults=faults, command="verify", timeout=1400)
     assert code == 1, output
     found: dict[int, list[dict[str, Any]]] = {}
-    for verdict in json.loads(out.with_suffix(".json").read_text(encoding="utf-8")):
+    for verdict in json.loads(out.with_suffix(".json").read_text(encoding="utf-8"))["verdicts"]:
         sides = [verdict[side] for side in ("subject", "against") if verdict[side]]
         (seed,) = {int(side["label"].rpartition("seed ")[2]) for side in sides}
         found.setdefault(seed, []).append(verdict)

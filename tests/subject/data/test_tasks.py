@@ -17,7 +17,6 @@ from harness.record.store import Store
 from harness.subject.data import checkpoints, corpus, tasks
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-MRPC = REPOSITORY.parent / "shared" / "data" / "mrpc"
 HEADER = "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String"
 TASK_SHA, MODEL_SHA = "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c", "86b5e0934494bd15c9632b12f734a8a67f723594"
 
