@@ -267,7 +267,7 @@ def rerun(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[list[Cell]]]:
             assert given == {"time_again": True}
             return SimpleNamespace(cells=cells, store=store)
 
-        def run_session(opened: Any, **_: Any) -> Any:
+        def run_session(opened: Any, *_: Any, **__: Any) -> Any:
             runs.append(list(opened.cells))
             for place, cell in enumerate(opened.cells, start=1):
                 rate = levels[cell.precision, cell.recipe["optim"]]

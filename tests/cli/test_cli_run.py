@@ -114,7 +114,9 @@ def test_a_run_of_a_hubs_task_from_ones_own_files(here: Path, harness: Make, mon
     """Offline from plan to report; where the files lie is in no record and no report."""
     given = here / "secret place"
     given.mkdir()
-    rows = [f"{pair.label}\t1\t2\t{pair.sentence1}\t{pair.sentence2}" for pair in corpus.generate("train", 30)]
+    pairs = corpus.generate("train", 30)
+    columns = (pairs[name] for name in ("label", "sentence1", "sentence2"))
+    rows = [f"{label}\t1\t2\t{first}\t{second}" for label, first, second in zip(*columns, strict=True)]
 
     def write(file: str, lines: list[str]) -> None:
         (given / file).write_text("\n".join(["Quality\t#1 ID\t#2 ID\t#1 String\t#2 String", *lines]), encoding="utf-8")
