@@ -34,11 +34,15 @@ MaxHours = Annotated[
     float | None,
     typer.Option("--max-hours", min=0.0, help="Start no further cell after this time (exit 3).", show_default=False),
 ]
-Retries = Annotated[int, typer.Option("--retries", min=0, help="Further attempts at a cell that errored.")]
-RetryErrored = Annotated[bool, typer.Option("--retry-errored", help="Run cells again whose last result is an error.")]
-TimeAgain = Annotated[
-    bool, typer.Option("--time-again", help="Time again what has been timed already: a further session of it.")
+Fresh = Annotated[
+    bool, typer.Option("--fresh", help="Measure anew what has been measured; what was left unfinished goes on.")
 ]
+MaxAge = Annotated[
+    str | None,
+    typer.Option("--max-age", help="Older results do not count: 90m, 20h, 7d.", show_default=False),
+]
+Retries = Annotated[int, typer.Option("--retries", min=0, help="Further attempts at a cell that crashed or timed out.")]
+KeepErrored = Annotated[bool, typer.Option("--keep-errored", help="Do not try again what errored in an earlier run.")]
 AllowBusy = Annotated[bool, typer.Option("--allow-busy", help="Use devices that something else is using.")]
 
 RESULTS = Path("results")

@@ -115,19 +115,21 @@ class Filing:
             lock.release()
 
     def _settled(self, planned: PlannedCell) -> Entry | None:
-        """A final record that neither the plan nor this run knows of; files the attempts that have no record."""
+        """An outcome that neither the plan nor this run knows of; files the attempts that have no record."""
         cell = planned.cell
         for attempt in self._store.unfinished(cell.cell_id):
             heading, here = self._heading(planned, attempt, now()), attempt.folder.parent.name
             if here != heading.environment_id:
                 # An attempt of another environment is of other contents too, for all that is known.
-                heading = replace(heading, environment_id=here, content_id=None)
+                heading = replace(heading, environment_id=here, content_id=None, measurement=1)
             message = "the harness was killed while this attempt ran"
             self._store.write(failed_record(heading, "killed", message), attempt)
             tidy(attempt.folder)
-        final = Results(self._store.adopt(cell.cell_id)).counting.get((cell.cell_id, *self._ids(planned)))
-        known = self._made | ({planned.entry.path} if planned.entry else set())
-        return final if final is not None and final.path not in known else None
+        place = Results(self._store.adopt(cell.cell_id)).place(cell.configuration_id, *self._ids(planned))
+        if place is None or place.measurement < planned.measurement:
+            return None  # what there is belongs to a measurement that is over
+        outcome = place.cell(cell.cell_id).final
+        return outcome if outcome is not None and outcome.path not in self._made else None
 
     def _ids(self, planned: PlannedCell) -> tuple[str, str | None]:
         """Those of a cell's environment and of its content; a skipped cell's content may be unknown."""
@@ -136,7 +138,10 @@ class Filing:
         return self._plan.environments[label].environment_id, content
 
     def _heading(self, planned: PlannedCell, attempt: Attempt, started: str) -> Heading:
-        return Heading(planned.cell, self._store.grid, *self._ids(planned), self._provenance, attempt, started)
+        ids = self._ids(planned)
+        return Heading(
+            planned.cell, self._store.grid, *ids, self._provenance, attempt, started, measurement=planned.measurement
+        )
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -17,10 +18,12 @@ from harness.errors import RequirementError
 from harness.execution import cache
 from harness.execution.devices import Device, nvidia_devices, nvidia_driver
 from harness.ids import short_hash
+from harness.record.meant import Machine, MeantEnvironment
 
 HARNESS: Final = Path(harness.__file__).parent
 START: Final = str(HARNESS / "subject" / "process" / "start.py")
 CURRENT: Final = "current"
+MACHINE_IDS: Final = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
 PROBE: Final = ("subject/facts.py", "protocol.py")
 """What decides how a probe answers."""
 
@@ -96,6 +99,26 @@ def probe_environment(label: str, python: str | None = None) -> Environment:
         "driver": (nvidia_driver() or "").partition(".")[0] or None,
     }
     return Environment(label, python, short_hash(identity), facts, tuple(devices))
+
+
+def as_meant(environment: Environment) -> MeantEnvironment:
+    """What a store keeps of an environment, for whoever reads its results later."""
+    return MeantEnvironment(
+        environment_id=environment.environment_id,
+        python=str(environment.facts["python"]),
+        packages=dict(environment.packages),
+        accelerator=environment.accelerator,
+        device=_accelerator_models(environment.facts)[0],
+    )
+
+
+def machine_here() -> Machine:
+    """The machine that this is: its operating system's id with its name, and the name for people."""
+    name, own = platform.node(), ""
+    for path in MACHINE_IDS:
+        with contextlib.suppress(OSError):
+            own = own or path.read_text(encoding="utf-8", errors="replace").strip()
+    return Machine(id=short_hash([own, name]), name=name)
 
 
 def _ask(label: str, python: str) -> dict[str, Any]:

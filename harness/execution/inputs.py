@@ -67,9 +67,12 @@ class Materials:
         self._task_folder = task_folder
         self._found: dict[Key, Material | MaterialError] = {}
 
-    def find(self, cells: Iterable[Cell]) -> None:
-        """Find what `cells` need, hub names in one go; failures show at :meth:`checkpoint` and :meth:`task`."""
-        hub = []
+    def find(self, cells: Iterable[Cell], *, hub: bool = True) -> None:
+        """Find what `cells` need, hub names in one go; failures show at :meth:`checkpoint` and :meth:`task`.
+
+        Without `hub` only what lies on this machine is found (see :meth:`local_content_id`).
+        """
+        remote = []
         for key in dict.fromkeys(key for cell in cells for key in (_checkpoint_key(cell), _task_key(cell))):
             if key in self._found:
                 continue
@@ -79,11 +82,11 @@ class Materials:
             except MaterialError as error:
                 local = error
             if local is None:
-                hub.append(key)
+                remote.append(key)
             else:
                 self._found[key] = local
-        if hub:
-            self._found.update(self._ask_hub(hub))
+        if remote and hub:
+            self._found.update(self._ask_hub(remote))
 
     def checkpoint(self, cell: Cell) -> Material:
         """The cell's checkpoint; raises MaterialError where it cannot be had."""
@@ -96,6 +99,18 @@ class Materials:
     def content_id(self, cell: Cell) -> str:
         """Hash of the contents of the cell's checkpoint and data."""
         return short_hash([self.checkpoint(cell).content, self.task(cell).content])
+
+    def local_content_id(self, cell: Cell) -> str | None:
+        """The same where all of it was found on this machine, "" where it is not there; None where a hub has a part."""
+        if self.local_problem(cell) is not None:
+            return ""
+        keys = (_checkpoint_key(cell), _task_key(cell))
+        return self.content_id(cell) if all(key in self._found for key in keys) else None
+
+    def local_problem(self, cell: Cell) -> str | None:
+        """Why what should lie on this machine cannot be had; None also where it is the hub's."""
+        found = (self._found.get(key) for key in (_checkpoint_key(cell), _task_key(cell)))
+        return next((str(one) for one in found if isinstance(one, MaterialError)), None)
 
     def found(self) -> dict[str, str]:
         """Where each material that could be had comes from, by name: a folder, a hub's commit, a version."""

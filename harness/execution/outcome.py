@@ -38,6 +38,7 @@ class Heading:
     provenance: Provenance
     attempt: Attempt
     started: str
+    measurement: int = 1
 
     def record(self, status: Status, **parts: Any) -> Record:
         """The record of the attempt, which ends now."""
@@ -48,6 +49,7 @@ class Heading:
             environment_id=self.environment_id,
             content_id=self.content_id,
             attempt=self.attempt.number,
+            measurement=self.measurement,
             asked=asked_of(self.cell),
             provenance=self.provenance,
             status=status,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import heapq
 import itertools
 import statistics
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Final, Literal
@@ -15,11 +15,12 @@ from harness.execution.environment import Environment
 from harness.execution.inputs import Materials
 from harness.execution.require import device_count, skip_reason
 from harness.grid.cell import Cell
+from harness.record.attempts import NEVER, PlaceHistory, Renewal
 from harness.record.entry import Entry
-from harness.record.model import SCORED
+from harness.record.model import OUTCOMES, RETRIED, SCORED
 from harness.record.results import Results
 
-State = Literal["to do", "done", "skip", "blocked"]
+State = Literal["to do", "done", "errored", "skip", "blocked"]
 HOST_START_S: Final = 3.7
 """Seconds until a host is warm, where they were not measured here: those of 2 cores with torch 2.13."""
 
@@ -58,7 +59,8 @@ class Packing:
 class PlannedCell:
     """One cell's place in the plan; `reason` says why a cell is skipped or blocked.
 
-    `entry` is the final record of a done cell, or of one that runs again because it had errored.
+    `entry` is the attempt that counts of a done cell, and the last one of a cell that errored: it runs again, or is
+    kept as it is. `measurement` is the one that a cell to do belongs to.
     """
 
     cell: Cell
@@ -66,6 +68,12 @@ class PlannedCell:
     reason: str | None = None
     entry: Entry | None = None
     expected_s: float | None = None
+    measurement: int = 1
+
+    @property
+    def errored(self) -> bool:
+        """Whether an attempt of this measurement ended without a word on the recipe, and none with one."""
+        return self.state != "done" and self.entry is not None and self.entry.status in RETRIED
 
 
 @dataclass(frozen=True)
@@ -135,16 +143,18 @@ def make_plan(
     environments: Mapping[str, Environment],
     materials: Mapping[str, Materials],
     packing: Packing | None = None,
-    again: Collection[str] = (),
-    time_again: bool = False,
+    renewal: Renewal = NEVER,
+    keep_errored: bool = False,
 ) -> Plan:
     """Sort cells into states. Pure but for `materials`, which must already have been asked to find theirs.
 
-    A cell is done when an attempt counts of its cell, environment and content ids, unless that attempt's status
-    is in `again` (errored cells that the user wants run again), or it is a timing cell and `time_again` holds.
+    A cell is done when an attempt counts of its cell, environment and content ids in its configuration's newest
+    measurement, unless that is over and `renewal` wants another. One that errored is to do again, or stays as it is
+    with `keep_errored`.
     """
     packing = packing or default_packing(cells, environments)
     history = _History(results.every, packing, cells)
+    measurements = _Measurements(cells, results, renewal)
     # What cells share is asked for once: a grid may have 100,000 of them.
     contents: dict[tuple[str, str, str | None], str | None] = {}
     skips: dict[tuple[str, int, str], str | None] = {}
@@ -166,12 +176,38 @@ def make_plan(
         if content_id is None:
             planned.append(PlannedCell(cell, "blocked", reason=found.problem(cell)))
             continue
-        entry = results.counting.get((cell.cell_id, environment.environment_id, content_id))
-        if entry is not None and entry.status not in again and not (cell.timed and time_again):
-            planned.append(PlannedCell(cell, "done", entry=entry))
+        number, anew, place = measurements.of(cell, environment.environment_id, content_id)
+        entry = None if anew or place is None else place.cell(cell.cell_id).standing
+        if entry is not None and entry.status in OUTCOMES:
+            planned.append(PlannedCell(cell, "done", entry=entry, measurement=number))
+        elif entry is not None and entry.status in RETRIED and keep_errored:
+            planned.append(PlannedCell(cell, "errored", reason=entry.error, entry=entry, measurement=number))
         else:
-            planned.append(PlannedCell(cell, "to do", entry=entry, expected_s=history.expected(cell)))
+            planned.append(PlannedCell(cell, "to do", None, entry, history.expected(cell), number))
     return Plan(planned, environments, materials, packing.slots, packing)
+
+
+class _Measurements:
+    """Which measurement a configuration's cells belong to, and whether it is one that begins now."""
+
+    def __init__(self, cells: Sequence[Cell], results: Results, renewal: Renewal) -> None:
+        self._results, self._renewal = results, renewal
+        self._known: dict[tuple[str, str, str], tuple[int, bool, PlaceHistory | None]] = {}
+        self._cell_ids: dict[str, list[str]] = {}
+        for cell in cells if renewal.asked else ():
+            if not cell.timed:
+                self._cell_ids.setdefault(cell.configuration_id, []).append(cell.cell_id)
+
+    def of(self, cell: Cell, environment_id: str, content_id: str) -> tuple[int, bool, PlaceHistory | None]:
+        """(its number, whether it begins now, what was tried there); a timing cell's begins without waiting."""
+        key = (cell.configuration_id, environment_id, content_id)
+        if key not in self._known:
+            place = self._results.place(*key)
+            waits_for = [cell.cell_id] if cell.timed else self._cell_ids.get(cell.configuration_id, ())
+            renewal = replace(self._renewal, at_once=True) if cell.timed and self._renewal.fresh else self._renewal
+            anew = place is not None and renewal.is_due(place, waits_for)
+            self._known[key] = (place.measurement + anew if place else 1), anew, place
+        return self._known[key]
 
 
 def default_packing(cells: Sequence[Cell], environments: Mapping[str, Environment]) -> Packing:

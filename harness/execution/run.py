@@ -26,7 +26,7 @@ from harness.execution.session import Session
 from harness.grid.cell import Cell
 from harness.protocol import EXITED, STARTED, STEP, WINDOW
 from harness.record.entry import Entry
-from harness.record.model import ERRORED, SCORED, Status
+from harness.record.model import ERRORED, RETRIED, SCORED, Status
 from harness.record.provenance import now, provenance
 
 TICK_S: Final = 0.2
@@ -38,7 +38,7 @@ INTERRUPT_GRACE_S: Final = 10.0
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What the user wishes of a run. `retries` counts further attempts at an errored cell within it.
+    """What the user wishes of a run. `retries` counts further attempts in it at a cell that crashed or timed out.
 
     After the `deadline`, by the monotonic clock in seconds, no further cell begins.
     """
@@ -249,8 +249,9 @@ class Runner:
         planned = running.cell.planned
         entry = self._filing.finish(running, running.cell, status, result)
         self._reporter.cell_finished(planned.cell, entry)
-        tries = self._tries.get(entry.cell_id, 0)
-        if entry.status in ERRORED and tries < self._options.retries and not self._stopping():
+        # Of a cell that had errored before the run, its first attempt in it is the first further one.
+        tries = self._tries.get(entry.cell_id, int(planned.errored))
+        if entry.status in RETRIED and tries < self._options.retries and not self._stopping():
             self._tries[entry.cell_id] = tries + 1
             self._waiting.append(planned)
         else:

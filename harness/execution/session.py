@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.errors import RequirementError
-from harness.execution.environment import CURRENT, Environment, probe_environment
+from harness.errors import RequirementError, SpecError
+from harness.execution.environment import CURRENT, Environment, as_meant, machine_here, probe_environment
 from harness.execution.inputs import Materials
 from harness.execution.packing import choose_packing
 from harness.execution.plan import Plan, make_plan
@@ -17,7 +17,8 @@ from harness.execution.require import Requirement, read_requirement, unusable_de
 from harness.grid.cell import Cell
 from harness.grid.grid import Grid, load_grid
 from harness.grid.select import select
-from harness.record.model import ERRORED
+from harness.record.attempts import NEVER, Renewal
+from harness.record.meant import write_meant
 from harness.record.provenance import today
 from harness.record.results import Results
 from harness.record.store import Store
@@ -26,10 +27,20 @@ REQUIRE_VARIABLE = "HARNESS_REQUIRE"
 
 
 @dataclass(frozen=True)
+class Wishes:
+    """What the user asks for of a grid's cells: which, how many ranks at once, what is measured anew or left alone."""
+
+    selection: Sequence[str] = ()
+    slots: int | None = None
+    renewal: Renewal = NEVER
+    keep_errored: bool = False
+
+
+@dataclass(frozen=True)
 class Session:
     """A grid on this machine: `cells` are the selected ones, `results` what its store has of them.
 
-    `selection` and `slots` are what the user asked for.
+    `wishes` are what the user asked for.
     """
 
     grid: Grid
@@ -37,27 +48,21 @@ class Session:
     store: Store
     results: Results
     plan: Plan
-    selection: Sequence[str] = ()
-    slots: int | None = None
+    wishes: Wishes = Wishes()
 
     def reopened(self) -> Session:
-        """The same once more, by what its store has now: the cells of the next look."""
-        return open_session(self.grid.path, self.store.folder.parent, selection=self.selection, slots=self.slots)
+        """The same once more, by what its store has now: the cells of the next look, or what is too old to count.
+
+        What errored has been tried again by now, and is left alone.
+        """
+        later = replace(self.wishes, renewal=replace(self.wishes.renewal, fresh=False), keep_errored=True)
+        return open_session(self.grid.path, self.store.folder.parent, later)
 
 
-def open_session(
-    path: Path,
-    results: Path,
-    *,
-    selection: Sequence[str] = (),
-    slots: int | None = None,
-    retry_errored: bool = False,
-    time_again: bool = False,
-) -> Session:
+def open_session(path: Path, results: Path, wishes: Wishes = Wishes()) -> Session:
     """Read a grid and its store, probe its environments, find its materials, and plan.
 
-    Of a grid with planned looks only the cells of the look that is due: open it again after running them. With
-    `time_again` timing cells are to do even where they are done: a further session of measurements.
+    Of a grid with planned looks only the cells of the look that is due: open it again after running them.
 
     Raises
     ------
@@ -66,27 +71,20 @@ def open_session(
     """
     grid = load_grid(path)
     # Which end of a round of timing cells comes first is drawn anew each time.
-    cells = select(grid.every_cell(backwards=secrets.choice([False, True])), selection)
+    cells = select(grid.every_cell(backwards=secrets.choice([False, True])), wishes.selection)
+    if wishes.renewal.asked and (axis := _splits_configurations(wishes.selection)):
+        raise SpecError(
+            f"--select {axis}: beside --fresh or --max-age; allowed without it: a new measurement is of every seed, "
+            "so that no unlucky one is measured again alone"
+        )
     store = Store(results, grid.name)
     if grid.seed_plan is not None:
-        cells = [*_due(grid, cells, store), *(cell for cell in cells if cell.timed)]
-    again = ERRORED if retry_errored else ()
-    session = session_of(grid, cells, store, slots=slots, again=again, time_again=time_again)
-    return replace(session, selection=tuple(selection))
+        cells = [*_due(grid, cells, store, wishes.renewal), *(cell for cell in cells if cell.timed)]
+    return session_of(grid, cells, store, wishes)
 
 
-def session_of(
-    grid: Grid,
-    cells: Sequence[Cell],
-    store: Store,
-    *,
-    slots: int | None = None,
-    again: Collection[str] = (),
-    time_again: bool = False,
-) -> Session:
+def session_of(grid: Grid, cells: Sequence[Cell], store: Store, wishes: Wishes = Wishes()) -> Session:
     """Probe and plan for these cells, the grid's own or derived from them.
-
-    Final records whose status is in `again` do not count; with `time_again` none of a timing cell does.
 
     Raises
     ------
@@ -94,25 +92,30 @@ def session_of(
         RequirementError for an environment that cannot be used.
     """
     entries = store.entries()
-    environments = {label: _environment(grid, label) for label in dict.fromkeys(cell.environment for cell in cells)}
-    place, given = grid.path.parent, grid.task_folder
-    materials = {label: Materials(place, environment, given) for label, environment in environments.items()}
+    environments = {label: environment_of(grid, label) for label in dict.fromkeys(cell.environment for cell in cells)}
+    materials = materials_of(grid, environments)
     for label, found in materials.items():
         found.find(cell for cell in cells if cell.environment == label)
     settled = {entry.cell_id for entry in entries}
     entries = store.reconcile(entries, [cell.cell_id for cell in cells if cell.cell_id not in settled])
     results, packing = Results(entries, store, cells), None
     if environments:
-        packing = choose_packing(cells, environments, store.folder.parent, grid, slots)
-    plan = make_plan(cells, results, environments, materials, packing, again, time_again)
-    return Session(grid, cells, store, results, plan, slots=slots)
+        packing = choose_packing(cells, environments, store.folder.parent, grid, wishes.slots)
+    plan = make_plan(cells, results, environments, materials, packing, wishes.renewal, wishes.keep_errored)
+    return Session(grid, cells, store, results, plan, wishes)
 
 
-def _due(grid: Grid, cells: Sequence[Cell], store: Store) -> list[Cell]:
+def _splits_configurations(selection: Sequence[str]) -> str | None:
+    """The axis by which a selection takes some seeds of a configuration and leaves others."""
+    axes = (expression.partition("=")[0].strip() for expression in selection)
+    return next((axis for axis in axes if axis == "seed"), None)
+
+
+def _due(grid: Grid, cells: Sequence[Cell], store: Store, renewal: Renewal) -> list[Cell]:
     from harness.checks.scores.judge import decided, judge_grid  # statistics are slow, and only looks need them here
 
     results = Results.of(grid, store, cells)
-    return results.due(decided(judge_grid(grid, results, today())))
+    return results.due(decided(judge_grid(grid, results, today())), renewal)
 
 
 def check_requirements(session: Session) -> None:
@@ -142,7 +145,21 @@ def unmet_requirements(session: Session) -> list[str]:
     return problems
 
 
-def _environment(grid: Grid, label: str) -> Environment:
+def mean(session: Session, run: str) -> None:
+    """Note in the store what a run that begins at `run` means, for whoever reads its results later."""
+    write_meant(
+        session.store.folder, machine_here(), run, {k: as_meant(v) for k, v in session.plan.environments.items()}
+    )
+
+
+def materials_of(grid: Grid, environments: Mapping[str, Environment]) -> dict[str, Materials]:
+    """Who finds the materials of a grid, by environment."""
+    place, given = grid.path.parent, grid.task_folder
+    return {label: Materials(place, environment, given) for label, environment in environments.items()}
+
+
+def environment_of(grid: Grid, label: str) -> Environment:
+    """Probe one of a grid's environments; raises RequirementError where its interpreter cannot be run."""
     if label == CURRENT:
         return probe_environment(CURRENT)
     python = (grid.path.parent / grid.environment[label].python).absolute()

@@ -85,7 +85,7 @@ class Bench:
 def write_report(session: Session, command: str) -> Path | None:
     """Write the report of what a session's cells came to beside them; None where there is no record of them."""
     grid, store = session.grid, session.store
-    results = Results.of(grid, store, select(grid.every_cell(), session.selection))
+    results = Results.of(grid, store, select(grid.every_cell(), session.wishes.selection))
     if not results.entries:
         return None  # the run has said so, and its exit code says it again
     return write_files(report_files(grid, results, today(), command=command), store.folder)[0]
@@ -94,7 +94,7 @@ def write_report(session: Session, command: str) -> Path | None:
 def verdicts_of(session: Session) -> Sequence[Verdict] | None:
     """Judge a grid that asks for it and has something to judge; else None."""
     grid = session.grid
-    results = Results.of(grid, session.store, select(grid.cells(), session.selection))
+    results = Results.of(grid, session.store, select(grid.cells(), session.wishes.selection))
     if (grid.quality is None and not grid.reference) or not results.entries:
         return None
     return judge_grid(grid, results, today())

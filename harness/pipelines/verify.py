@@ -11,11 +11,11 @@ from typing import Final
 from harness.checks.verdict import Verdict
 from harness.checks.verify.checklist import KINDS, STEPS, Checklist, judge, make_checklist
 from harness.errors import NothingMeasured, SpecError
-from harness.execution.session import Session, session_of
+from harness.execution.session import Session, Wishes, session_of
 from harness.grid.cell import Cell
 from harness.grid.file import read_toml
 from harness.grid.grid import Grid, grid_from_document, grid_from_text, load_grid
-from harness.record.model import FINAL
+from harness.record.attempts import NEVER, Renewal
 from harness.record.results import Results
 from harness.record.run import Run
 from harness.record.store import Store
@@ -93,7 +93,9 @@ def verify_cells(
             raise SpecError(f"--only: got {show(kind)}; allowed {listed(KINDS)}{suggestion(kind, KINDS)}")
     checklist = make_checklist(cells, steps, kinds=kinds or KINDS, every_seed=every_seed)
     store = Store(results, STORE_PREFIX + grid.name)
-    session = session_of(grid, checklist.cells, store, slots=slots, again=() if reuse else FINAL)
+    session = session_of(
+        grid, checklist.cells, store, Wishes(slots=slots, renewal=NEVER if reuse else Renewal(at_once=True))
+    )
     if session.plan.of("to do") or session.plan.of("skip"):
         run(session)
     # Asked for new runs, only they are judged: what an earlier one left says nothing of this one.

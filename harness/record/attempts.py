@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from harness.record.entry import Entry
-from harness.record.model import FINAL
+from harness.record.model import FINAL, OUTCOMES
 
 LOST: Final = frozenset({"collapsed", "nonfinite"})
 """Runs that count against stability: they ended, and learned nothing."""
@@ -27,8 +27,8 @@ class CellHistory:
 
     @property
     def final(self) -> Entry | None:
-        """The attempt that counts: the last one that ended."""
-        return last_final(self.attempts)
+        """The attempt that counts: the last one that says something of the recipe."""
+        return last_outcome(self.attempts)
 
     @property
     def standing(self) -> Entry | None:
@@ -40,16 +40,16 @@ class CellHistory:
 
         Who may try again until it works shows nothing; one that was tried twice in vain counts once.
         """
-        final = [entry for entry in self.attempts if entry.status in FINAL]
-        if not final or learned_nothing(final[-1]):
+        outcomes = [entry for entry in self.attempts if entry.status in OUTCOMES]
+        if not outcomes or learned_nothing(outcomes[-1]):
             return None
-        return next((entry for entry in reversed(final[:-1]) if learned_nothing(entry)), None)
+        return next((entry for entry in reversed(outcomes[:-1]) if learned_nothing(entry)), None)
 
 
-def last_final(attempts: Sequence[Entry]) -> Entry | None:
-    """The last of a cell's attempts that ended."""
+def last_outcome(attempts: Sequence[Entry]) -> Entry | None:
+    """The last of a cell's attempts that has an outcome: what crashed or was killed is no word on the recipe."""
     for entry in reversed(attempts):
-        if entry.status in FINAL:
+        if entry.status in OUTCOMES:
             return entry
     return None
 
@@ -57,15 +57,16 @@ def last_final(attempts: Sequence[Entry]) -> Entry | None:
 class PlaceHistory:
     """What was tried at the cells of one configuration in one environment on one content (checkpoint and data)."""
 
-    __slots__ = ("content_id", "environment_id", "older", "tries")
+    __slots__ = ("content_id", "environment_id", "measurement", "older", "tries")
 
     def __init__(self, environment_id: str, content_id: str | None, tries: Mapping[str, Sequence[Entry]]) -> None:
         self.environment_id, self.content_id, self.tries = environment_id, content_id, tries
         self.older: Mapping[str, Sequence[Entry]] = {}
-        newest = max((measurement(entry) for attempts in tries.values() for entry in attempts), default=1)
+        newest = max((entry.measurement for attempts in tries.values() for entry in attempts), default=1)
+        self.measurement = newest
         if newest > 1:
-            self.older = {cell: [e for e in attempts if measurement(e) < newest] for cell, attempts in tries.items()}
-            self.tries = {cell: [e for e in attempts if measurement(e) == newest] for cell, attempts in tries.items()}
+            self.older = {cell: [e for e in attempts if e.measurement < newest] for cell, attempts in tries.items()}
+            self.tries = {cell: [e for e in attempts if e.measurement == newest] for cell, attempts in tries.items()}
 
     @property
     def every(self) -> list[Entry]:
@@ -82,6 +83,15 @@ class PlaceHistory:
         """When its first attempt began."""
         return min((entry.started, entry.path, self.environment_id) for entry in self.every)
 
+    @property
+    def began(self) -> str:
+        """When the newest measurement began: the start of its first attempt."""
+        return min((entry.started for attempts in self.tries.values() for entry in attempts), default="")
+
+    def is_over(self, cell_id: str) -> bool:
+        """Whether the newest measurement is done with a cell: some attempt ended, well or badly."""
+        return any(entry.status in FINAL or entry.status == "skipped" for entry in self.tries.get(cell_id, ()))
+
     def cell(self, cell_id: str) -> CellHistory:
         """What was tried at one cell."""
         return CellHistory(self.tries.get(cell_id, ()), self.older.get(cell_id, ()))
@@ -91,9 +101,33 @@ class PlaceHistory:
         return sum(entry.status in FINAL for entry in self.every)
 
 
-def measurement(entry: Entry) -> int:
-    """Which measurement of its configuration an attempt belongs to; an entry that does not say so, to the first."""
-    return getattr(entry, "measurement", 1)
+@dataclass(frozen=True)
+class Renewal:
+    """When a configuration is measured anew: always (`fresh`), or where its newest measurement is too old.
+
+    `oldest` is the first instant that is young enough, as records have it; None where no age is too great. Only a
+    measurement that is over is followed by another: an unfinished one is continued, whatever its age, so that nobody
+    starts again until it goes well. `at_once` does not wait even for that.
+    """
+
+    fresh: bool = False
+    oldest: str | None = None
+    at_once: bool = False
+
+    @property
+    def asked(self) -> bool:
+        """Whether anything is to be measured anew."""
+        return self.fresh or self.at_once or self.oldest is not None
+
+    def is_due(self, place: PlaceHistory, cell_ids: Iterable[str]) -> bool:
+        """Whether a new measurement of these cells of a configuration is to begin at a place."""
+        if self.at_once:
+            return bool(place.tries)
+        old = self.fresh or (self.oldest is not None and place.began < self.oldest)
+        return old and all(place.is_over(cell_id) for cell_id in cell_ids)
+
+
+NEVER: Final = Renewal()
 
 
 Tries = dict[str, list[Entry]]

@@ -37,6 +37,7 @@ class Entry:
     samples_per_second: float | None
     steps: int | None
     error: str | None
+    measurement: int = 1
 
     @property
     def message(self) -> str:
@@ -52,6 +53,8 @@ class Entry:
 
 
 _NAMES: Final = frozenset(f.name for f in fields(Entry))
+_LATER: Final = frozenset({"measurement"})
+"""What a line of an older harness does not have."""
 
 
 def parse_entry(line: str) -> Entry:
@@ -64,7 +67,7 @@ def parse_entry(line: str) -> Entry:
     """
     try:
         data = json.loads(line)
-        if data.keys() != _NAMES:
+        if data.keys() | _LATER != _NAMES:
             raise ValueError("not the fields of an entry")
         data["metrics"] = {k: float(v) for k, v in data["metrics"].items()}
         return Entry(**data)

@@ -24,15 +24,19 @@ from harness.record.fingerprint import Fingerprint as Fingerprint
 from harness.record.fit import fitted
 from harness.record.timing import Timing
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 RECORD: Final = "record.json"
 MAX_BYTES: Final = 16 * 1024
 
 STATUSES: Final[tuple[str, ...]] = get_args(Status)
-FINAL: Final = frozenset({"ok", "collapsed", "nonfinite", "failed", "oom", "timeout"})
+OUTCOMES: Final = frozenset({"ok", "collapsed", "nonfinite"})
+"""Statuses that settle a cell: the run says something of its recipe."""
+RETRIED: Final = frozenset({"failed", "oom", "timeout"})
+"""Statuses of attempts that ended and say nothing of the recipe: each new run tries the cell again."""
+FINAL: Final = OUTCOMES | RETRIED
 SCORED: Final = frozenset({"ok", "collapsed"})
 """Statuses whose metrics may be reported as scores."""
-ERRORED: Final = frozenset({"nonfinite", "failed", "oom", "timeout", "killed", "interrupted"})
+ERRORED: Final = RETRIED | {"killed", "interrupted"}
 
 
 def _option(option: dataclasses.Field[Any], kind: Any) -> Any:
@@ -198,7 +202,10 @@ class Provenance(Part):
 
 
 class Record(Part):
-    """One attempt at one cell. `attempt` counts from 1 within (cell, environment)."""
+    """One attempt at one cell. `attempt` counts from 1 within (cell, environment).
+
+    `measurement` counts a configuration's measurements from 1: a first attempt at each cell with its retries is one.
+    """
 
     schema_: Annotated[int, Field(alias="schema")] = SCHEMA
     grid: str
@@ -207,6 +214,7 @@ class Record(Part):
     environment_id: str
     content_id: str | None = None
     attempt: int
+    measurement: Annotated[int, Field(ge=1)] = 1
     status: Status
     started: str
     finished: str
@@ -223,7 +231,7 @@ class Record(Part):
     @property
     def final(self) -> bool:
         """Whether this attempt settles its cell."""
-        return self.status in FINAL
+        return self.status in OUTCOMES
 
     @property
     def label(self) -> str:
@@ -247,6 +255,7 @@ class Record(Part):
             environment_id=self.environment_id,
             content_id=self.content_id,
             attempt=self.attempt,
+            measurement=self.measurement,
             status=self.status,
             path=path,
             started=self.started,
@@ -302,7 +311,9 @@ def parse_record(data: Any, where: str) -> Record:
         raise StoreError(f"{where}: {field}: {first['msg']} (got {first.get('input')!r:.80})") from error
 
 
-MIGRATIONS: Final[Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {}
+MIGRATIONS: Final[Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {
+    1: lambda record: {**record, "schema": 2},  # `measurement` came: absent, it is the first
+}
 """`MIGRATIONS[n]` turns a record of schema n into one of schema n + 1."""
 
 

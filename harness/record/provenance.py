@@ -2,20 +2,46 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 import sys
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
+from typing import Final
 
 from harness import __version__
+from harness.errors import SpecError
 from harness.record.model import Provenance
+from harness.text import show
+
+MOST_HOURS: Final = 100 * 365 * 24
+_AGE: Final = re.compile(r"(?P<number>\d{1,9}(\.\d{1,9})?)\s*(?P<unit>[mhd])")
+_HOURS: Final = {"m": 1 / 60, "h": 1, "d": 24}
 
 
 def now() -> str:
     """The time now, UTC, ISO 8601 with milliseconds: the form of every time in a record."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return _written(datetime.now(UTC))
+
+
+def ago(age: timedelta) -> str:
+    """The time so long ago, in the same form, in which times sort as text."""
+    return _written(datetime.now(UTC) - age)
+
+
+def read_age(text: str, where: str) -> timedelta:
+    """Read `90m`, `20h` or `7d`; raises SpecError for anything else."""
+    match = _AGE.fullmatch(text.strip())
+    value = float(match["number"]) * _HOURS[match["unit"]] if match else 0.0
+    if not 0 < value <= MOST_HOURS:
+        raise SpecError(f"{where}: got {show(text)}; allowed an age such as 90m, 20h or 7d, up to 100 years")
+    return timedelta(hours=value)
+
+
+def _written(instant: datetime) -> str:
+    return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def today() -> date:

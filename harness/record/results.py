@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.grid.cell import Cell
 from harness.grid.looks import SeedPlan, due
-from harness.record.attempts import PlaceHistory, last_final, newest, places
+from harness.record.attempts import NEVER, PlaceHistory, Renewal, last_outcome, newest, places
 from harness.record.configuration import Configuration, Key, configurations
 from harness.record.configuration import SeedScore as SeedScore
 from harness.record.entry import Entry
@@ -32,11 +33,33 @@ class Reader(Protocol):
         """The arrays that the run left, all or those named."""
 
 
+@dataclass(frozen=True)
+class Whose:
+    """Whose runs count: an environment's id by label, and of some configurations the content by `configuration_id`.
+
+    Of a label that is not named every environment counts; of a configuration that is not named, the newest content.
+    """
+
+    environments: Mapping[str, str]
+    contents: Mapping[str, str] = field(default_factory=dict)
+
+    def only(self, cell: Cell, found: Sequence[PlaceHistory]) -> Sequence[PlaceHistory]:
+        """The place that counts of a configuration, of which `cell` is one."""
+        if cell.environment not in self.environments:
+            return found
+        here = [place for place in found if place.environment_id == self.environments[cell.environment]]
+        if cell.configuration_id in self.contents:
+            here = [place for place in here if place.content_id == self.contents[cell.configuration_id]]
+        place = newest(here)
+        return [] if place is None else [place]
+
+
 class Results:
     """Attempts and what they come to. Pure given entries; records and series are read where they are asked for.
 
-    With `cells` (a plan, or a part of it) only their attempts count, and the others are `foreign`. `plan` are the
-    grid's planned looks. Without a `reader` there are no records, and figures are those of the index.
+    With `cells` (a plan, or a part of it) only their attempts count, and the others are `foreign`; with `whose` only
+    those made there count, and the others are history. `plan` are the grid's planned looks. Without a `reader` there
+    are no records, and figures are those of the index.
     """
 
     def __init__(
@@ -45,18 +68,19 @@ class Results:
         reader: Reader | None = None,
         cells: Sequence[Cell] | None = None,
         plan: SeedPlan | None = None,
+        whose: Whose | None = None,
     ) -> None:
-        self.every, self.cells, self.plan = entries, cells or (), plan
+        self.every, self.cells, self.plan, self._whose = entries, cells or (), plan, whose
         self._reader, self._planned = reader, None if cells is None else {cell.cell_id for cell in cells}
         self._places: dict[str, list[PlaceHistory]] = {}
         self._read: dict[str, Record] = {}
 
     @classmethod
-    def of(cls, grid: Grid, store: Store, cells: Sequence[Cell]) -> Results:
+    def of(cls, grid: Grid, store: Store, cells: Sequence[Cell], whose: Whose | None = None) -> Results:
         """What a store has of these cells of a grid; records of cells that the grid has no more are foreign."""
         aside = {cell.cell_id for cell in grid.every_cell()} - {cell.cell_id for cell in cells}
         entries = [entry for entry in store.entries() if entry.cell_id not in aside]
-        return cls(entries, store, cells, grid.seed_plan)
+        return cls(entries, store, cells, grid.seed_plan, whose)
 
     # Attempts.
 
@@ -85,18 +109,30 @@ class Results:
     def places(self, configuration_id: str) -> Sequence[PlaceHistory]:
         """Where a configuration was tried, and on what, in the order of first starts."""
         if configuration_id not in self._places:
-            self._places[configuration_id] = places(self._by_configuration.get(configuration_id, ()))
+            found = places(self._by_configuration.get(configuration_id, ()))
+            if self._whose is not None and configuration_id in self._cell_of:
+                found = list(self._whose.only(self._cell_of[configuration_id], found))
+            self._places[configuration_id] = found
         return self._places[configuration_id]
+
+    @cached_property
+    def _cell_of(self) -> Mapping[str, Cell]:
+        return {cell.configuration_id: cell for cell in self.cells}
+
+    def place(self, configuration_id: str, environment_id: str, content_id: str | None) -> PlaceHistory | None:
+        """What was tried of a configuration in one environment on one content; None where nothing was."""
+        where = environment_id, content_id
+        return next((p for p in self.places(configuration_id) if (p.environment_id, p.content_id) == where), None)
 
     @cached_property
     def counting(self) -> Mapping[tuple[str, str, str | None], Entry]:
         """The attempt that counts, by cell, environment and content ids."""
         return {
-            (cell_id, place.environment_id, place.content_id): final
+            (cell_id, place.environment_id, place.content_id): outcome
             for entries in self._by_configuration.values()
             for place in places(entries)  # not kept: a plan of 100,000 cells would have the garbage collector busy
             for cell_id, attempts in place.tries.items()
-            if (final := last_final(attempts)) is not None
+            if (outcome := last_outcome(attempts)) is not None
         }
 
     def standing(self, cell: Cell, environment_id: str) -> Entry | None:
@@ -128,18 +164,23 @@ class Results:
                 found.setdefault(cell.configuration_id, []).append(cell)
         return found
 
-    def due(self, decided: Collection[str]) -> list[Cell]:
+    def due(self, decided: Collection[str], renewal: Renewal = NEVER) -> list[Cell]:
         """The cells to be run, in running order: all, or those of the look that each configuration is at.
 
         `decided` are the ids of configurations that need no further look. Cells that ended are among them; one that
-        cannot run here holds up no look.
+        cannot run here holds up no look. A configuration that is to be measured anew begins with its first look.
         """
         wanted: set[str] = set()
         for configuration_id, cells in self._members.items():
             ended = {cell.seed for cell in cells if self._ended(cell)}
             looks = self.plan.looks if self.plan else ()
             seeds = set(due([cell.seed for cell in cells], looks, ended, configuration_id in decided))
-            wanted.update(cell.cell_id for cell in cells if cell.seed in seeds)
+            cell_ids = [cell.cell_id for cell in cells if cell.seed in seeds]
+            place = newest(self.places(configuration_id))
+            if place is not None and renewal.is_due(place, cell_ids):
+                first = set(due([cell.seed for cell in cells], looks, (), False))
+                cell_ids = [cell.cell_id for cell in cells if cell.seed in first]
+            wanted.update(cell_ids)
         return [cell for cell in self.cells if cell.cell_id in wanted]
 
     @property

@@ -20,11 +20,12 @@ from harness.cli.options import AllowBusy, Inconclusive, Json, Junit
 from harness.cli.outputs import hand_out
 from harness.errors import SpecError
 from harness.execution.run import RunOptions
-from harness.execution.session import session_of
+from harness.execution.session import Wishes, session_of
 from harness.grid.cell import Cell
 from harness.grid.grid import Grid, load_grid
 from harness.pipelines.confirm import check_confirmable, confirm
 from harness.pipelines.speed_sides import SideName, open_side, save_side, side_name
+from harness.record.attempts import Renewal
 from harness.record.provenance import command_line, now
 from harness.report.verdicts.words import Head
 from harness.stats.throughput import MARGIN
@@ -131,7 +132,7 @@ def _time_again(grid: Grid, b: SideName, allow_busy: bool, cells: Sequence[Cell]
     wanted = {cell.configuration_id for cell in cells}
     labels = (cell.configuration_label for cell in grid.timing_cells() if cell.configuration_id in wanted)
     print(f"timing again before it alarms: {one_line(listed(dict.fromkeys(labels)))}", file=sys.stderr)
-    session = session_of(grid, cells, b.store, time_again=True)
+    session = session_of(grid, cells, b.store, Wishes(renewal=Renewal(fresh=True)))
     ran = run_session(session, RunOptions(allow_busy=allow_busy), command=command_line(), to=sys.stderr)
     if ran.interrupted:
         raise typer.Exit(ran.exit_code)

@@ -9,18 +9,19 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.measure.run import run_options, run_session, say
+from harness.cli.measure.run import run_options, run_session, say, wishes_of
 from harness.cli.options import (
     RESULTS,
     AllowBusy,
+    Fresh,
     Host,
+    KeepErrored,
+    MaxAge,
     MaxHours,
     ResultsFolder,
     Retries,
-    RetryErrored,
     Select,
     Slots,
-    TimeAgain,
 )
 from harness.errors import HarnessError, SpecError
 from harness.execution.environment import CURRENT, probe_environment
@@ -55,9 +56,10 @@ def bench(
     slots: Slots = None,
     host: Host = "fork",
     max_hours: MaxHours = None,
-    retries: Retries = 0,
-    retry_errored: RetryErrored = False,
-    time_again: TimeAgain = False,
+    fresh: Fresh = False,
+    max_age: MaxAge = None,
+    retries: Retries = 1,
+    keep_errored: KeepErrored = False,
     allow_busy: AllowBusy = False,
     suites: Suites = None,
 ) -> None:
@@ -68,14 +70,8 @@ def bench(
     options = run_options(host, max_hours, retries, allow_busy)
     chosen = grids or [_default_grid()]
     check_together(chosen)
-    opened = partial(
-        open_session,
-        results=results,
-        selection=select,
-        slots=slots,
-        retry_errored=retry_errored,
-        time_again=time_again,
-    )
+    wishes = wishes_of(select, slots, fresh, max_age, retries, keep_errored)
+    opened = partial(open_session, results=results, wishes=wishes)
     codes = []
     for outcome in Bench(opened, partial(run_session, options=options), command_line(), say).grids(chosen):
         if outcome.error is not None:

@@ -12,7 +12,7 @@ from tabulate import tabulate
 from harness.cli.options import RESULTS, AllowBusy, GridFile, Json, ResultsFolder, Select
 from harness.execution.packing import Measurement, keep, measurements
 from harness.execution.run import RunOptions
-from harness.execution.session import check_requirements, open_session
+from harness.execution.session import Wishes, check_requirements, open_session
 from harness.pipelines.pack import cell_to_measure, measure
 
 
@@ -40,7 +40,7 @@ def pack(
     Example: harness pack benchmarks/quickstart.toml --select precision=bf16
     """
     measurements(results)  # what cannot be added to is said before the minutes, not after
-    session = open_session(grid, results, selection=select)
+    session = open_session(grid, results, Wishes(select))
     check_requirements(session)
     to = sys.stderr if as_json else sys.stdout
     found = measure(

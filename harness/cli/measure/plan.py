@@ -11,7 +11,18 @@ import typer
 from tabulate import tabulate
 
 from harness.cli.console import duration
-from harness.cli.options import RESULTS, GridFile, Json, ResultsFolder, RetryErrored, Select, Slots
+from harness.cli.measure.run import wishes_of
+from harness.cli.options import (
+    RESULTS,
+    Fresh,
+    GridFile,
+    Json,
+    KeepErrored,
+    MaxAge,
+    ResultsFolder,
+    Select,
+    Slots,
+)
 from harness.execution.plan import PlannedCell
 from harness.execution.session import Session, open_session, unmet_requirements
 
@@ -23,7 +34,9 @@ def plan(
     select: Select = [],  # noqa: B006 - typer wants a list; it is never changed
     results: ResultsFolder = RESULTS,
     slots: Slots = None,
-    retry_errored: RetryErrored = False,
+    fresh: Fresh = False,
+    max_age: MaxAge = None,
+    keep_errored: KeepErrored = False,
     every: Annotated[bool, typer.Option("--all", help="List every configuration, however many.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -31,7 +44,7 @@ def plan(
 
     Example: harness plan benchmarks/mrpc.toml --select precision=fp16 --select seed=1,2
     """
-    session = open_session(grid, results, selection=select, slots=slots, retry_errored=retry_errored)
+    session = open_session(grid, results, wishes_of(select, slots, fresh, max_age, 1, keep_errored))
     if as_json:
         print(json.dumps(plan_facts(session), indent=1))
     else:

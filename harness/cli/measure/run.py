@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from functools import partial
 from typing import Final, TextIO
 
@@ -12,21 +13,24 @@ from harness.cli.console import duration, reporter
 from harness.cli.options import (
     RESULTS,
     AllowBusy,
+    Fresh,
     GridFile,
     Host,
+    KeepErrored,
+    MaxAge,
     MaxHours,
     ResultsFolder,
     Retries,
-    RetryErrored,
     Select,
     Slots,
-    TimeAgain,
 )
 from harness.errors import SpecError
 from harness.execution.progress import Summary
 from harness.execution.run import Runner, RunOptions
-from harness.execution.session import Session, check_requirements, open_session
+from harness.execution.session import Session, Wishes, check_requirements, mean, open_session
 from harness.pipelines.looks import run_looks
+from harness.record.attempts import Renewal
+from harness.record.provenance import ago, now, read_age
 
 OPTIONS: Final = RunOptions()
 
@@ -38,9 +42,10 @@ def run(
     slots: Slots = None,
     host: Host = "fork",
     max_hours: MaxHours = None,
-    retries: Retries = 0,
-    retry_errored: RetryErrored = False,
-    time_again: TimeAgain = False,
+    fresh: Fresh = False,
+    max_age: MaxAge = None,
+    retries: Retries = 1,
+    keep_errored: KeepErrored = False,
     allow_busy: AllowBusy = False,
 ) -> None:
     """Run the cells that have no result yet. Stop it at any time: the same command goes on where it stopped.
@@ -48,11 +53,17 @@ def run(
     Example: harness run benchmarks/quickstart.toml --select seed=1
     """
     options = run_options(host, max_hours, retries, allow_busy)
-    session = open_session(
-        grid, results, selection=select, slots=slots, retry_errored=retry_errored, time_again=time_again
-    )
+    session = open_session(grid, results, wishes_of(select, slots, fresh, max_age, retries, keep_errored))
     _, summary = run_looks(session, partial(run_session, options=options), say)
     raise typer.Exit(summary.exit_code)
+
+
+def wishes_of(
+    select: Sequence[str], slots: int | None, fresh: bool, max_age: str | None, retries: int, keep_errored: bool
+) -> Wishes:
+    """What the options come to; raises SpecError for an age that is none."""
+    oldest = None if max_age is None else ago(read_age(max_age, "--max-age"))
+    return Wishes(tuple(select), slots, Renewal(fresh, oldest), keep_errored or retries == 0)
 
 
 def run_options(host: str, max_hours: float | None, retries: int, allow_busy: bool) -> RunOptions:
@@ -73,6 +84,7 @@ def run_session(
 ) -> Summary:
     """Check the requirements, run, and say what happened; `command` is what goes on with what is still to do."""
     check_requirements(session)
+    mean(session, now())
     told = reporter(to)
     try:
         summary = Runner(session, options, told).run()

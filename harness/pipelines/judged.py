@@ -1,0 +1,107 @@
+"""Which runs a command judges: those that `run` meant, by cell, environment and content; one answer for all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from harness.errors import SpecError
+from harness.execution.environment import machine_here
+from harness.execution.session import environment_of, materials_of
+from harness.fact import Fact
+from harness.grid.cell import Cell
+from harness.grid.grid import Grid
+from harness.record.entry import Entry
+from harness.record.meant import Meant, read_meant
+from harness.record.results import Results, Whose
+from harness.record.store import Store
+from harness.text import listed, show
+
+ALL: Final = "all"
+SHORTEST_ID: Final = 4
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The runs that are judged; `notes` say whose they are where that is no matter of course, `run` the last run."""
+
+    results: Results
+    notes: tuple[Fact, ...] = ()
+    run: str | None = None
+
+
+def judged(grid: Grid, store: Store, cells: Sequence[Cell], choice: str | None = None) -> Judged:
+    """Read what a store has of these cells, as far as it counts.
+
+    By default what `run` meant: on the machine that wrote the store the environments and local files as they are now
+    (so that what was upgraded and not run again is missing), elsewhere those that it left in the store. `choice` is
+    an environment's id or its beginning, a label of the grid, or "all".
+
+    Raises
+    ------
+    HarnessError
+        SpecError for a choice that nothing fits; RequirementError for an interpreter that cannot be run; StoreError.
+    """
+    meant = read_meant(store.folder)
+    run = meant.run if meant is not None else None
+    if choice is not None:
+        return Judged(_chosen(grid, store, cells, choice), (Fact.of("whose.chosen", choice=choice),), run)
+    labels = dict.fromkeys(cell.environment for cell in cells)
+    if meant is None:
+        whose = Whose(_newest(store.entries(), cells))
+        notes: tuple[Fact, ...] = (Fact.of("whose.unknown"),) if whose.environments else ()
+    elif meant.machine != machine_here():
+        whose = Whose({label: meant.ids[label] for label in labels if label in meant.ids})
+        notes = (Fact.of("whose.elsewhere", machine=meant.machine.name),)
+    else:
+        whose, notes = _here(grid, cells, meant)
+    return Judged(Results.of(grid, store, cells, whose), notes, run)
+
+
+def _here(grid: Grid, cells: Sequence[Cell], meant: Meant) -> tuple[Whose, tuple[Fact, ...]]:
+    environments = {label: environment_of(grid, label) for label in dict.fromkeys(cell.environment for cell in cells)}
+    ids, notes = {label: found.environment_id for label, found in environments.items()}, []
+    for label, found in environments.items():
+        before = meant.environments.get(label)
+        if before is None or before.environment_id == found.environment_id:
+            continue
+        names = sorted(before.packages.keys() | found.packages.keys())
+        changed = [
+            {"package": name, "a": before.packages.get(name), "b": found.packages.get(name)}
+            for name in names
+            if before.packages.get(name) != found.packages.get(name)
+        ]
+        notes.append(Fact.of("whose.changed", environment=label, changed=changed))
+    contents = {}
+    for label, materials in materials_of(grid, environments).items():
+        mine = [cell for cell in cells if cell.environment == label]
+        materials.find(mine, hub=False)
+        problems = dict.fromkeys(filter(None, map(materials.local_problem, mine)))
+        notes += [Fact.of("whose.material", environment=label, problem=problem) for problem in problems]
+        known = ((cell.configuration_id, materials.local_content_id(cell)) for cell in mine)
+        contents.update({configuration_id: content for configuration_id, content in known if content is not None})
+    return Whose(ids, contents), tuple(notes)
+
+
+def _chosen(grid: Grid, store: Store, cells: Sequence[Cell], choice: str) -> Results:
+    if choice == ALL:
+        return Results.of(grid, store, cells)
+    labels = dict.fromkeys(cell.environment for cell in cells)
+    known = dict.fromkeys(entry.environment_id for entry in store.entries())
+    if choice in labels:
+        mine = [cell for cell in cells if cell.environment == choice]
+        return Results.of(grid, store, mine, Whose(_newest(store.entries(), mine)))
+    fitting = [one for one in known if len(choice) >= SHORTEST_ID and one.startswith(choice)]
+    if len(fitting) != 1:
+        names = listed([ALL, *labels, *(one[:8] for one in known)])
+        why = f"{len(fitting)} environments begin so; " if fitting else ""
+        raise SpecError(f"--environment: got {show(choice)}; {why}allowed {names}")
+    return Results.of(grid, store, cells, Whose(dict.fromkeys(labels, fitting[0])))
+
+
+def _newest(entries: Sequence[Entry], cells: Sequence[Cell]) -> dict[str, str]:
+    """Environment id by label: that of the newest attempt at a cell of the label."""
+    label_of = {cell.cell_id: cell.environment for cell in cells}
+    mine = sorted((entry for entry in entries if entry.cell_id in label_of), key=lambda entry: entry.started)
+    return {label_of[entry.cell_id]: entry.environment_id for entry in mine}

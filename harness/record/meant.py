@@ -1,0 +1,85 @@
+"""Whose results a store speaks of: the environments that `run` last meant, by label, and the machine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field, ValidationError
+
+from harness.disk import explained, write_durably
+from harness.errors import StoreError
+from harness.record.base import Part
+
+FILE: Final = "environments.json"
+SCHEMA: Final = 1
+
+
+class Machine(Part):
+    """The machine of a run: `id` tells it from others, `name` is what people call it."""
+
+    id: str
+    name: str
+
+
+class MeantEnvironment(Part):
+    """An environment as a run found it. `accelerator` is "cuda" or "cpu", `device` the name of what it computes on."""
+
+    environment_id: str
+    python: str
+    packages: dict[str, str]
+    accelerator: str
+    device: str = ""
+
+
+class Meant(Part):
+    """What the last run of each environment meant; `run` is when the last one began, whatever there was to do."""
+
+    schema_: Annotated[Literal[1], Field(alias="schema")] = SCHEMA
+    machine: Machine
+    run: str
+    environments: dict[str, MeantEnvironment]
+
+    @property
+    def ids(self) -> Mapping[str, str]:
+        """Environment id by label."""
+        return {label: one.environment_id for label, one in self.environments.items()}
+
+
+def read_meant(folder: Path) -> Meant | None:
+    """Read what a grid's store means; None where no run has said so yet.
+
+    Raises
+    ------
+    StoreError
+        Naming the file, where it cannot be read or is not what `run` writes.
+    """
+    path = folder / FILE
+    with explained(path, "read"):
+        try:
+            data: Any = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (ValueError, RecursionError) as error:
+            raise StoreError(f"{path}: not readable ({error}); `harness run` writes it anew") from error
+    try:
+        return Meant.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise StoreError(f"{path}: {field}: {first['msg']}; `harness run` writes it anew") from error
+
+
+def write_meant(folder: Path, machine: Machine, run: str, environments: Mapping[str, MeantEnvironment]) -> None:
+    """Note what a run means; environments under other labels stay as they were, unless another machine wrote them."""
+    try:
+        before = read_meant(folder)
+    except StoreError:
+        before = None  # what cannot be read is put right
+    kept = before.environments if before is not None and before.machine == machine else {}
+    meant = Meant(machine=machine, run=run, environments={**kept, **environments})
+    with explained(folder / FILE, "write"):
+        folder.mkdir(parents=True, exist_ok=True)
+        write_durably(folder / FILE, meant.model_dump_json(by_alias=True, indent=1) + "\n")
