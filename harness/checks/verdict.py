@@ -17,6 +17,13 @@ Check = Literal[
 ]
 Inconclusive = Literal["fail", "pass"]
 """Whether an INCONCLUSIVE is red: the option `--inconclusive`."""
+Skipped = Literal["fail", "pass"]
+"""Whether what this machine cannot run is red: the option `--skipped`."""
+
+ONE_SIDED: Final = frozenset({"stability"})
+"""Checks of scores that hold a configuration against what was declared, and no other result."""
+COMPARED: Final = frozenset({"quality", "parity", "baseline"})
+"""Checks of scores with two sides: without a difference that was computed nothing was judged."""
 
 ORDER: Final[tuple[Outcome, ...]] = ("FAIL", "ERROR", "INCONCLUSIVE", "SKIP", "PASS")
 """The worst first: how verdicts are listed."""
@@ -127,6 +134,13 @@ class Verdict:
         return self.outcome == "FAIL" and self.waiver is not None
 
     @property
+    def judged(self) -> bool:
+        """Whether something was held against something else and could be decided; cells that are missing are not."""
+        if self.item == "cells" or self.outcome in ("SKIP", "ERROR"):
+            return False
+        return self.outcome in ("PASS", "FAIL") or self.check not in ONE_SIDED | COMPARED or self.numbers is not None
+
+    @property
     def measured(self) -> bool:
         """Whether a run stands behind it, well ended or not."""
         return bool(self.subject.runs or self.subject.cell_ids or (self.against and self.against.cell_ids))
@@ -143,19 +157,27 @@ def worst_first(verdicts: Iterable[Verdict]) -> list[Verdict]:
     return sorted(verdicts, key=lambda one: ORDER.index("SKIP") * 2 - 1 if one.waived else ORDER.index(one.outcome) * 2)
 
 
-def exit_code(verdicts: Iterable[Verdict], *, inconclusive: Inconclusive = "fail") -> int:
+def exit_code(
+    verdicts: Iterable[Verdict],
+    *,
+    inconclusive: Inconclusive = "fail",
+    skipped: Skipped = "pass",
+    alone: bool = False,
+) -> int:
     """The exit code of DESIGN section 5, of whatever gates.
 
-    1 a FAIL that no waiver covers; 4 a cell errored or is missing; 5 nothing was measured, or nothing was judged; 3
-    something INCONCLUSIVE, unless `inconclusive` is "pass"; else 0.
+    1 a FAIL that no waiver covers, and with `skipped` "fail" what this machine could not run; 4 a cell errored or is
+    missing; 5 nothing was measured, or nothing was judged: stability counts as judged only where the grid wants it
+    `alone`; 3 something INCONCLUSIVE, unless `inconclusive` is "pass"; else 0.
     """
     heeded = [one for one in verdicts if one.gates]
     outcomes = {one.outcome for one in heeded if not one.waived}
-    if "FAIL" in outcomes:
+    unable = skipped == "fail" and any(one.outcome == "SKIP" and one.item == "cells" for one in heeded)
+    if "FAIL" in outcomes or unable:
         return 1
     if "ERROR" in outcomes and any(one.measured for one in heeded):
         return 4
     # Not one run ended, well or badly: nothing was measured, rather than something missing.
-    if all(one.outcome in ("SKIP", "ERROR") for one in heeded):
+    if not any(one.judged and (alone or one.check not in ONE_SIDED) for one in heeded):
         return 5
     return 3 if "INCONCLUSIVE" in outcomes and inconclusive == "fail" else 0

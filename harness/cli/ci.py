@@ -6,9 +6,8 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
-from harness.checks.verdict import Inconclusive
 from harness.disk import write_durably
 from harness.errors import SpecError, StoreError
 from harness.text import show
@@ -16,13 +15,13 @@ from harness.text import show
 SUMMARY_VARIABLE: Final = "GITHUB_STEP_SUMMARY"
 
 
-def policy_of(inconclusive: str) -> Inconclusive:
-    """Read `--inconclusive`; SpecError for another word."""
-    if inconclusive == "fail":
+def one_of(word: str, option: str) -> Literal["fail", "pass"]:
+    """Read `--inconclusive` or `--skipped`; SpecError for another word."""
+    if word == "fail":
         return "fail"
-    if inconclusive == "pass":
+    if word == "pass":
         return "pass"
-    raise SpecError(f"--inconclusive: got {show(inconclusive)}; allowed fail, pass")
+    raise SpecError(f"{option}: got {show(word)}; allowed fail, pass")
 
 
 def add_step_summary(text: Callable[[], str]) -> None:

@@ -22,8 +22,19 @@ Junit = Annotated[
 Out = Annotated[
     Path | None, typer.Option("--out", "-o", help="Write the verdicts as Markdown here.", show_default=False)
 ]
-Inconclusive = Annotated[
+InconclusiveIs = Annotated[
     str, typer.Option("--inconclusive", help="What INCONCLUSIVE means for the exit code: fail (3) or pass (0).")
+]
+SkippedIs = Annotated[
+    str, typer.Option("--skipped", help="What this machine cannot run means for the exit code: pass, or fail (1).")
+]
+EnvironmentChoice = Annotated[
+    str | None,
+    typer.Option(
+        "--environment",
+        help="Whose runs: an environment's id or label, or all (default: those that `run` meant).",
+        show_default=False,
+    ),
 ]
 Slots = Annotated[
     int | None,

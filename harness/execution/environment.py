@@ -18,7 +18,7 @@ from harness.errors import RequirementError
 from harness.execution import cache
 from harness.execution.devices import Device, nvidia_devices, nvidia_driver
 from harness.ids import short_hash
-from harness.record.meant import Machine, MeantEnvironment
+from harness.record.meant import Machine
 
 HARNESS: Final = Path(harness.__file__).parent
 START: Final = str(HARNESS / "subject" / "process" / "start.py")
@@ -99,17 +99,6 @@ def probe_environment(label: str, python: str | None = None) -> Environment:
         "driver": (nvidia_driver() or "").partition(".")[0] or None,
     }
     return Environment(label, python, short_hash(identity), facts, tuple(devices))
-
-
-def as_meant(environment: Environment) -> MeantEnvironment:
-    """What a store keeps of an environment, for whoever reads its results later."""
-    return MeantEnvironment(
-        environment_id=environment.environment_id,
-        python=str(environment.facts["python"]),
-        packages=dict(environment.packages),
-        accelerator=environment.accelerator,
-        device=_accelerator_models(environment.facts)[0],
-    )
 
 
 def machine_here() -> Machine:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from harness.errors import SpecError
 from harness.execution.environment import Environment
 from harness.grid.cell import Cell
+from harness.record.meant import MeantEnvironment
+from harness.record.model import Record
 
 _ITEM: Final = re.compile(r"(?P<name>[a-z_]+)\s*(?:(?P<operator>>=|=)\s*(?P<value>[0-9]+))?")
 
@@ -41,6 +43,31 @@ class Requirement:
         return reasons
 
 
+def unmet_by_record(wanted: Iterable[Requirement], record: Record) -> list[str]:
+    """A sentence where the machine that a record was made on is not the one demanded.
+
+    A record knows the devices of its own cell alone: how many there were is the store's to say (`unmet_as_meant`).
+    """
+    if record.observed is None:
+        return []
+    found = "cuda" if record.observed.machine.get("accelerators") else "cpu"
+    asked = dict.fromkeys(one.accelerator for one in wanted if one.accelerator not in (None, found))
+    return [f"requires {accelerator}: measured on {found}" for accelerator in asked]
+
+
+def unmet_as_meant(wanted: Iterable[Requirement], meant: MeantEnvironment) -> list[str]:
+    """A sentence for each part that the machine lacked on which a run meant this environment."""
+    reasons = []
+    for one in wanted:
+        if meant.devices < one.devices:
+            reasons.append(f"requires {one.devices} devices: measured where there were {meant.devices}")
+        if meant.memory_gib < one.memory_gib:
+            reasons.append(
+                f"requires {one.memory_gib:g} GiB on each device: measured where there were {meant.memory_gib:.1f} GiB"
+            )
+    return list(dict.fromkeys(reasons))
+
+
 def read_requirement(text: str) -> Requirement:
     """Read `HARNESS_REQUIRE`, for example `cuda,devices>=2`.
 
@@ -63,6 +90,19 @@ def read_requirement(text: str) -> Requirement:
         else:
             raise SpecError(f"HARNESS_REQUIRE: got {item!r}; allowed: cuda, cpu, devices>=N, separated by commas")
     return Requirement(accelerator, devices)
+
+
+def as_meant(environment: Environment) -> MeantEnvironment:
+    """What a store keeps of an environment, for whoever reads its results later."""
+    cuda = environment.accelerator == "cuda"
+    return MeantEnvironment(
+        environment_id=environment.environment_id,
+        python=str(environment.facts["python"]),
+        packages=dict(environment.packages),
+        accelerator=environment.accelerator,
+        devices=device_count(environment) if cuda else environment.cores,
+        memory_gib=device_memory_gib(environment),
+    )
 
 
 def device_count(environment: Environment) -> int:

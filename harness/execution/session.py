@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import RequirementError, SpecError
-from harness.execution.environment import CURRENT, Environment, as_meant, machine_here, probe_environment
+from harness.execution.environment import CURRENT, Environment, machine_here, probe_environment
 from harness.execution.inputs import Materials
 from harness.execution.packing import choose_packing
 from harness.execution.plan import Plan, make_plan
-from harness.execution.require import Requirement, read_requirement, unusable_device
+from harness.execution.require import Requirement, as_meant, read_requirement, unusable_device
 from harness.grid.cell import Cell
 from harness.grid.grid import Grid, load_grid
 from harness.grid.select import select
@@ -125,13 +125,18 @@ def check_requirements(session: Session) -> None:
         raise RequirementError("\n".join(problems))
 
 
-def unmet_requirements(session: Session) -> list[str]:
-    """What the machine lacks of what the grid or `HARNESS_REQUIRE` insists on, a line each."""
-    asked = session.grid.require
-    wanted = [
+def wanted_of(grid: Grid) -> list[Requirement]:
+    """What the grid and `HARNESS_REQUIRE` insist on; raises SpecError for a word in the variable that is none."""
+    asked = grid.require
+    return [
         Requirement(asked.accelerator, asked.devices or 0, asked.memory_gib or 0.0),
         read_requirement(os.environ.get(REQUIRE_VARIABLE, "")),
     ]
+
+
+def unmet_requirements(session: Session) -> list[str]:
+    """What the machine lacks of what the grid or `HARNESS_REQUIRE` insists on, a line each."""
+    wanted = wanted_of(session.grid)
     problems = []
     for label, environment in session.plan.environments.items():
         if environment.missing:

@@ -111,6 +111,8 @@ class Quality(Table):
 
     `margin` against references; "auto" takes it from the reference's spread. `parity_margin` between two
     configurations. `direction = "lower"` fails losses only. `collapse_rate` is the fraction of runs that may collapse.
+    `gate` names the metrics whose FAIL is red. `references = "none"` gates on less, by intent: without it a grid that
+    compares its scores with nothing judges nothing.
     `harmless` names what run and reference may do differently: a `TrainingArguments` field, or another of the words
     that `harness check` uses for a difference.
     """
@@ -120,6 +122,8 @@ class Quality(Table):
     direction: Literal["both", "lower"] = "both"
     collapse_rate: Annotated[Finite, Field(ge=0, lt=1)] = 0.02
     harmless: list[Text] = Field(default_factory=list)
+    gate: Annotated[list[Literal["accuracy", "f1"]], Field(min_length=1)] = ["accuracy"]
+    references: Literal["none"] | None = None
 
 
 class Throughput(Table):

@@ -28,7 +28,12 @@ class Judged:
 
     results: Results
     notes: tuple[Fact, ...] = ()
-    run: str | None = None
+    meant: Meant | None = None
+
+    @property
+    def run(self) -> str | None:
+        """When the last run began; None where none has said so."""
+        return self.meant.run if self.meant is not None else None
 
 
 def judged(grid: Grid, store: Store, cells: Sequence[Cell], choice: str | None = None) -> Judged:
@@ -44,9 +49,8 @@ def judged(grid: Grid, store: Store, cells: Sequence[Cell], choice: str | None =
         SpecError for a choice that nothing fits; RequirementError for an interpreter that cannot be run; StoreError.
     """
     meant = read_meant(store.folder)
-    run = meant.run if meant is not None else None
     if choice is not None:
-        return Judged(_chosen(grid, store, cells, choice), (Fact.of("whose.chosen", choice=choice),), run)
+        return Judged(_chosen(grid, store, cells, choice), (Fact.of("whose.chosen", choice=choice),), meant)
     labels = dict.fromkeys(cell.environment for cell in cells)
     if meant is None:
         whose = Whose(_newest(store.entries(), cells))
@@ -56,7 +60,7 @@ def judged(grid: Grid, store: Store, cells: Sequence[Cell], choice: str | None =
         notes = (Fact.of("whose.elsewhere", machine=meant.machine.name),)
     else:
         whose, notes = _here(grid, cells, meant)
-    return Judged(Results.of(grid, store, cells, whose), notes, run)
+    return Judged(Results.of(grid, store, cells, whose), notes, meant)
 
 
 def _here(grid: Grid, cells: Sequence[Cell], meant: Meant) -> tuple[Whose, tuple[Fact, ...]]:

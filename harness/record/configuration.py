@@ -95,6 +95,11 @@ class Configuration:
         """The cells behind `scores`."""
         return tuple(self.cell_of.values())
 
+    @property
+    def began(self) -> str:
+        """When its newest measurement began: the start of the first attempt at any of its seeds; "" without one."""
+        return min((entry.started for one in self.histories.values() for entry in one.attempts), default="")
+
     @cached_property
     def due(self) -> Sequence[int]:
         """The seeds that must have a run: all, or those of the last look that has ended, else of the first."""

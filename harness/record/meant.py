@@ -25,13 +25,17 @@ class Machine(Part):
 
 
 class MeantEnvironment(Part):
-    """An environment as a run found it. `accelerator` is "cuda" or "cpu", `device` the name of what it computes on."""
+    """An environment as a run found it. `accelerator` is "cuda" or "cpu"; on a CPU `devices` are cores.
+
+    `memory_gib` is that of the smallest accelerator, or of the machine where there is none.
+    """
 
     environment_id: str
     python: str
     packages: dict[str, str]
     accelerator: str
-    device: str = ""
+    devices: int
+    memory_gib: float
 
 
 class Meant(Part):

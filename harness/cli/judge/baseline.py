@@ -14,8 +14,8 @@ from harness.checks.scores.baseline.compare import compare as compare_sides
 from harness.checks.scores.baseline.file import SUFFIX, read_baseline, write_baseline
 from harness.checks.scores.baseline.model import Baseline, GridName
 from harness.checks.scores.baseline.pair import BaselineSide
-from harness.cli.ci import policy_of
-from harness.cli.options import RESULTS, GridFile, Inconclusive, Json, Junit, Out, ResultsFolder, Select
+from harness.cli.ci import one_of
+from harness.cli.options import RESULTS, GridFile, InconclusiveIs, Json, Junit, Out, ResultsFolder, Select
 from harness.cli.outputs import hand_out, waiver_facts
 from harness.errors import NothingMeasured, SpecError
 from harness.grid.grid import load_grid
@@ -79,7 +79,7 @@ def compare(
     margin: Annotated[
         float, typer.Option("--margin", help="The largest difference that counts as equal, points of accuracy.")
     ] = PARITY,
-    inconclusive: Inconclusive = "fail",
+    inconclusive: InconclusiveIs = "fail",
     junit: Junit = None,
     out: Out = None,
     as_json: Json = False,
@@ -92,7 +92,7 @@ def compare(
     """
     if not 0 < margin <= MOST_POINTS:
         raise SpecError(f"--margin: got {margin}; allowed above 0 to {MOST_POINTS:g} points")
-    policy = policy_of(inconclusive)
+    policy = one_of(inconclusive, "--inconclusive")
     first, second = _sides(a, b, results)
     day = today()
     found = compare_sides(first.side, second.side, margin=margin, waivers=second.waivers, today=day)

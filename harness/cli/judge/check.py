@@ -2,35 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
-from harness.checks.scores.judge import judge_grid
-from harness.cli.ci import policy_of
-from harness.cli.options import RESULTS, GridFile, Inconclusive, Json, Junit, Out, ResultsFolder, Select
+from harness.cli.ci import one_of
+from harness.cli.options import (
+    RESULTS,
+    EnvironmentChoice,
+    GridFile,
+    InconclusiveIs,
+    Json,
+    Junit,
+    MaxAge,
+    Out,
+    ResultsFolder,
+    Select,
+    SkippedIs,
+)
 from harness.cli.outputs import hand_out
-from harness.errors import NothingMeasured, SpecError
+from harness.errors import SpecError
 from harness.grid.grid import load_grid
-from harness.grid.select import select as select_cells
-from harness.record.provenance import command_line, today
-from harness.record.results import Results
+from harness.pipelines.check import SCORES, Judging, check_grid
+from harness.record.provenance import ago, command_line, read_age
 from harness.record.store import Store
 from harness.report.verdicts.issue import issue_text
 from harness.report.verdicts.words import Head
-
-FAIL_ON: Final = ("quality", "parity", "stability")
 
 
 def check(
     grid: GridFile,
     select: Select = [],  # noqa: B006 - typer wants a list; it is never changed
     results: ResultsFolder = RESULTS,
+    environment: EnvironmentChoice = None,
+    max_age: MaxAge = None,
     fail_on: Annotated[
         list[str],
-        typer.Option("--fail-on", help="Only these checks decide the exit code: quality, parity, stability."),
-    ] = [*FAIL_ON],  # noqa: B006
-    inconclusive: Inconclusive = "fail",
+        typer.Option("--fail-on", help=f"Only these checks decide the exit code: {', '.join(SCORES)}."),
+    ] = [*SCORES],  # noqa: B006
+    inconclusive: InconclusiveIs = "fail",
+    skipped: SkippedIs = "pass",
     junit: Junit = None,
     out: Out = None,
     as_json: Json = False,
@@ -39,25 +50,33 @@ def check(
 
     Under GitHub Actions it also writes the step summary and annotations.
 
-    Example: harness check benchmarks/mrpc.toml --junit verdicts.xml
+    Example: harness check benchmarks/mrpc.toml --max-age 20h --junit verdicts.xml
     """
-    policy = policy_of(inconclusive)
     for name in fail_on:
-        if name not in FAIL_ON:
-            raise SpecError(f"--fail-on: got {name!r}; allowed {', '.join(FAIL_ON)}")
-    found = load_grid(grid)
-    store = Store(results, found.name)
-    if found.throughput is not None and found.throughput.only:
-        raise NothingMeasured(
-            f"{grid}: throughput.only = true: it has no scores to judge; `harness compare` judges speed"
-        )
-    known = Results.of(found, store, select_cells(found.cells(), select))
-    if not known.entries:
-        raise NothingMeasured(f"{store.folder}: no record of {grid} yet; run it first: harness run {grid}")
-    verdicts = judge_grid(found, known, today())
-    heeded = [one for one in verdicts if one.check in fail_on or one.outcome in ("ERROR", "SKIP")]
-    head = Head("check", "harness check", command_line(), inconclusive=policy)
-    code = hand_out(head, verdicts, as_json=as_json, junit=junit, out=out, heeded=heeded)
-    if not as_json and (text := issue_text(head, heeded)):
+        if name not in SCORES:
+            raise SpecError(f"--fail-on: got {name!r}; allowed {', '.join(SCORES)}")
+    asked = Judging(
+        tuple(select),
+        environment,
+        None if max_age is None else ago(read_age(max_age, "--max-age")),
+        fail_on,
+        one_of(inconclusive, "--inconclusive"),
+        one_of(skipped, "--skipped"),
+    )
+    spec = load_grid(grid)
+    found = check_grid(spec, Store(results, spec.name), asked)
+    head = Head(
+        "check",
+        "harness check",
+        command_line(),
+        inconclusive=asked.inconclusive,
+        facts=found.notes,
+        part=found.part,
+        freshness=found.freshness,
+    )
+    code = hand_out(
+        head, found.verdicts, as_json=as_json, junit=junit, out=out, heeded=found.heeded, code=found.exit_code
+    )
+    if not as_json and (text := issue_text(head, found.heeded)):
         print(f"\nTo paste into an issue:\n\n{text}")
     raise typer.Exit(code)

@@ -13,10 +13,10 @@ import typer
 from harness import __version__
 from harness.checks.speed.sides import compare_sides
 from harness.checks.verdict import Fact
-from harness.cli.ci import policy_of
+from harness.cli.ci import one_of
 from harness.cli.console import one_line
 from harness.cli.measure.run import run_session
-from harness.cli.options import AllowBusy, Inconclusive, Json, Junit
+from harness.cli.options import AllowBusy, InconclusiveIs, Json, Junit
 from harness.cli.outputs import hand_out
 from harness.errors import SpecError
 from harness.execution.run import RunOptions
@@ -66,7 +66,7 @@ def compare(
         Path | None,
         typer.Option("--save", help="Keep A's sessions in this file, with those it has.", show_default=False),
     ] = None,
-    inconclusive: Inconclusive = "fail",
+    inconclusive: InconclusiveIs = "fail",
     junit: Junit = None,
     summary: Annotated[
         Path | None, typer.Option("--summary", help="Write the comparison as Markdown here.", show_default=False)
@@ -90,7 +90,7 @@ def compare(
         return
     if b is None:
         raise SpecError("B: missing; allowed two results to compare, or --save FILE RESULTS")
-    second, policy = side_name(b), policy_of(inconclusive)
+    second, policy = side_name(b), one_of(inconclusive, "--inconclusive")
     if first.same_as(second):
         raise SpecError(
             f"{second.text}: the same as A; allowed another result, or two arms of one: "

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from harness.checks.verdict import Check, Fact, Finding, Inconclusive, Verdict, worst_first
+from harness.record.freshness import Freshness
 from harness.report.format.escape import clean
 from harness.report.format.numbers import bounds, chance, signed, trimmed
 from harness.report.phrases.causes import cause_text, finding_text
@@ -73,6 +74,10 @@ class Head:
         What holds for all verdicts: a margin, a tolerance, another environment.
     waivers
         What became of the grid's waivers.
+    part
+        What a selection leaves out; None where all of the grid is judged.
+    freshness
+        How many of the runs behind it are new, and how old the others are; None where that is not asked.
     """
 
     kind: Kind
@@ -83,6 +88,8 @@ class Head:
     inconclusive: Inconclusive = "fail"
     facts: tuple[Fact, ...] = ()
     waivers: tuple[Fact, ...] = ()
+    part: Fact | None = None
+    freshness: Freshness | None = None
 
     @property
     def noun(self) -> str:

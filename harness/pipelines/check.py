@@ -1,0 +1,139 @@
+"""What `harness check` does, and `bench` after a run: choose what is judged, judge it, and say what it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from harness.checks.scores.judge import judge_grid
+from harness.checks.verdict import Inconclusive, Side, Skipped, Verdict, exit_code
+from harness.errors import NothingMeasured
+from harness.execution.require import unmet_as_meant, unmet_by_record
+from harness.execution.session import wanted_of
+from harness.fact import Fact
+from harness.grid.cell import Cell
+from harness.grid.grid import Grid
+from harness.grid.select import select
+from harness.pipelines.judged import Judged, judged
+from harness.record.configuration import Configuration
+from harness.record.freshness import Freshness, freshness
+from harness.record.provenance import today
+from harness.record.store import Store
+
+SCORES: Final = ("quality", "parity", "stability", "baseline")
+"""The checks of scores: those that `--fail-on` can name."""
+
+
+@dataclass(frozen=True)
+class Judging:
+    """What the user asks for: which cells, whose, how old at most, and what the exit code heeds.
+
+    `oldest` is the first instant that is young enough, as records have it. `fail_on` names the checks that decide.
+    """
+
+    selection: Sequence[str] = ()
+    environment: str | None = None
+    oldest: str | None = None
+    fail_on: Collection[str] = SCORES
+    inconclusive: Inconclusive = "fail"
+    skipped: Skipped = "pass"
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Verdicts with what they rest on: `notes` hold for all of them; `heeded` decide the exit code."""
+
+    grid: Grid
+    verdicts: Sequence[Verdict]
+    heeded: Sequence[Verdict]
+    freshness: Freshness
+    notes: tuple[Fact, ...]
+    part: Fact | None
+    exit_code: int
+
+
+def check_grid(grid: Grid, store: Store, asked: Judging) -> Checked:
+    """Judge what a store has of a grid.
+
+    Raises
+    ------
+    HarnessError
+        NothingMeasured where there is no record, or only timings; SpecError for the selection or the environment.
+    """
+    if grid.throughput is not None and grid.throughput.only:
+        raise NothingMeasured(
+            f"{grid.path}: throughput.only = true: it has no scores to judge; `harness compare` judges speed"
+        )
+    every = grid.cells()
+    cells = select(every, asked.selection)
+    found = judged(grid, store, every, asked.environment)
+    if not found.results.entries:
+        raise NothingMeasured(f"{store.folder}: no record of {grid.path} yet; run it first: harness run {grid.path}")
+    chosen = {cell.configuration_id for cell in cells}
+    verdicts = [one for one in judge_grid(grid, found.results, today()) if one.subject.configuration_id in chosen]
+    configurations = [one for one in found.results.configurations if one.configuration_id in chosen]
+    verdicts += _unmet(grid, found, configurations)
+    if asked.oldest is not None:
+        verdicts += _too_old(configurations, asked.oldest)
+    split = _split(every, cells)
+    verdicts = [_of_chosen_seeds(one, split) for one in verdicts]
+    heeded = [one for one in verdicts if one.check in asked.fail_on or one.outcome in ("ERROR", "SKIP")]
+    code = exit_code(
+        heeded,
+        inconclusive=asked.inconclusive,
+        skipped=asked.skipped,
+        alone=grid.quality is not None and grid.quality.references == "none",
+    )
+    counting = [entry for one in configurations for entry in one.entries]
+    return Checked(grid, verdicts, heeded, freshness(counting, found.run), found.notes, part_of(every, cells), code)
+
+
+def part_of(every: Sequence[Cell], cells: Sequence[Cell]) -> Fact | None:
+    """What a selection leaves out of a grid; None where it is whole."""
+    if len(cells) == len(every):
+        return None
+    mine = {cell.cell_id for cell in cells}
+    left = [cell for cell in every if cell.cell_id not in mine]
+    whole = {cell.configuration_id for cell in cells}
+    seeds = sorted({cell.seed for cell in left if cell.configuration_id in whole})
+    labels = dict.fromkeys(cell.configuration_label for cell in left if cell.configuration_id not in whole)
+    return Fact.of("part", cells=len(cells), planned=len(every), seeds=seeds, configurations=tuple(labels))
+
+
+def _split(every: Sequence[Cell], cells: Sequence[Cell]) -> frozenset[str]:
+    """The configurations of which some seeds are chosen and others are not."""
+    mine = {cell.cell_id for cell in cells}
+    chosen = {cell.configuration_id for cell in cells}
+    return frozenset(c.configuration_id for c in every if c.cell_id not in mine and c.configuration_id in chosen)
+
+
+def _of_chosen_seeds(verdict: Verdict, split: frozenset[str]) -> Verdict:
+    """No verdict over chosen seeds: whoever chooses them chooses the verdict."""
+    if verdict.subject.configuration_id not in split or verdict.outcome in ("ERROR", "SKIP"):
+        return verdict
+    return replace(verdict, outcome="INCONCLUSIVE", reason=Fact.of("part.seeds"), waiver=None)
+
+
+def _unmet(grid: Grid, found: Judged, configurations: Sequence[Configuration]) -> Iterator[Verdict]:
+    """A demand holds for what is judged as for what runs: a GPU job does not judge records of a CPU."""
+    wanted = wanted_of(grid)
+    meant = found.meant.environments.values() if found.meant is not None else ()
+    by_id = {one.environment_id: unmet_as_meant(wanted, one) for one in meant}
+    for one in configurations:
+        record = found.results.records.get(one.key)
+        problems = unmet_by_record(wanted, record) if record is not None else []
+        problems += by_id.get(one.environment_id, [])
+        if problems and one.entries:
+            yield _error(one, Fact.of("require.unmet", problems=tuple(problems)))
+
+
+def _too_old(configurations: Sequence[Configuration], oldest: str) -> Iterator[Verdict]:
+    for one in configurations:
+        if one.entries and one.began < oldest:
+            yield _error(one, Fact.of("measurement.old", began=one.began, oldest=oldest, runs=len(one.entries)))
+
+
+def _error(one: Configuration, reason: Fact) -> Verdict:
+    side = Side(one.label, one.configuration_id, one.environment_id, one.content_id, one.cell_ids)
+    return Verdict("stability", "ERROR", side, reason, against=Side("the plan"), item="cells")
