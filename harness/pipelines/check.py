@@ -73,9 +73,12 @@ def check_grid(grid: Grid, store: Store, asked: Judging) -> Checked:
     chosen = {cell.configuration_id for cell in cells}
     verdicts = [one for one in judge_grid(grid, found.results, today()) if one.subject.configuration_id in chosen]
     configurations = [one for one in found.results.configurations if one.configuration_id in chosen]
-    verdicts += _unmet(grid, found, configurations)
+    errors = [*_unmet(grid, found, configurations)]
     if asked.oldest is not None:
-        verdicts += _too_old(configurations, asked.oldest)
+        errors += _too_old(configurations, asked.oldest)
+    # What must not be judged gets no verdict beside its error.
+    out = {(one.subject.configuration_id, one.subject.environment_id) for one in errors}
+    verdicts = [*errors, *(one for one in verdicts if not out & set(_sides(one)))]
     split = _split(every, cells)
     verdicts = [_of_chosen_seeds(one, split) for one in verdicts]
     heeded = [one for one in verdicts if one.check in asked.fail_on or one.outcome in ("ERROR", "SKIP")]
@@ -99,6 +102,10 @@ def part_of(every: Sequence[Cell], cells: Sequence[Cell]) -> Fact | None:
     seeds = sorted({cell.seed for cell in left if cell.configuration_id in whole})
     labels = dict.fromkeys(cell.configuration_label for cell in left if cell.configuration_id not in whole)
     return Fact.of("part", cells=len(cells), planned=len(every), seeds=seeds, configurations=tuple(labels))
+
+
+def _sides(verdict: Verdict) -> Iterator[tuple[str, str]]:
+    yield from ((side.configuration_id, side.environment_id) for side in (verdict.subject, verdict.against) if side)
 
 
 def _split(every: Sequence[Cell], cells: Sequence[Cell]) -> frozenset[str]:

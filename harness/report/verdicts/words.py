@@ -14,6 +14,7 @@ from harness.record.freshness import Freshness
 from harness.report.format.escape import clean
 from harness.report.format.numbers import bounds, chance, signed, trimmed
 from harness.report.phrases.causes import cause_text, finding_text
+from harness.report.phrases.head import freshness_text
 from harness.report.phrases.say import say
 from harness.stats.decision import Decision
 
@@ -129,9 +130,11 @@ def counts_text(verdicts: Sequence[Verdict], noun: str = "judgement") -> str:
 
 
 def head_lines(head: Head) -> list[str]:
-    """The sides and what holds for all verdicts, a line each."""
+    """What is left out, how old the runs are, the sides and what holds for all verdicts, a line each."""
     sides = [f"{letter}: {clean(name, LIMIT)}" for letter, name in (("A", head.a), ("B", head.b)) if name]
-    return [*sides, *(clean(say(fact), LIMIT) for fact in head.facts)]
+    part = [say(head.part)] if head.part is not None else []
+    ages = [freshness_text(head.freshness)] if head.freshness is not None else []
+    return [*(clean(text, LIMIT) for text in (*part, *ages)), *sides, *(clean(say(f), LIMIT) for f in head.facts)]
 
 
 def decision_of(verdict: Verdict) -> Decision | None:
