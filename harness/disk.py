@@ -20,6 +20,22 @@ def write_durably(path: Path, text: str) -> None:
     flush_folder(path.parent)
 
 
+def write_output(path: Path, text: str) -> None:
+    """Write where the user said: durably, through a link; what is no regular file (a device, a pipe) is written into.
+
+    Raises OSError; a pipe that nobody reads is one, and is not waited for.
+    """
+    if path.is_symlink():
+        path = path.resolve()
+    if not path.exists() or path.is_file():
+        write_durably(path, text)
+        return
+    descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+    with open(descriptor, "w", encoding="utf-8") as file:
+        os.set_blocking(descriptor, True)
+        file.write(text)
+
+
 def write_files(files: Mapping[str, str], folder: Path) -> list[Path]:
     """Write a report's files side by side, each whole or not at all; returns their paths, Markdown first.
 
@@ -31,9 +47,9 @@ def write_files(files: Mapping[str, str], folder: Path) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
-            write_durably(folder / name, text)
-    except OSError as error:
-        raise StoreError(f"{folder}: cannot write the report: {error.strerror or error}") from error
+            write_output(folder / name, text)
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        raise StoreError(f"{folder}: cannot write the report: {getattr(error, 'strerror', None) or error}") from error
     return sorted((folder / name for name in files), key=lambda path: (path.suffix != ".md", path.name))
 
 

@@ -59,10 +59,14 @@ STAT = Path("/proc/stat")
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write beside the place, flush to the disk, rename into place: a reader finds all of it or nothing."""
-    scratch = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    """Write beside the place, flush to the disk, rename into place: a reader finds all of it or nothing.
+
+    The name beside it cannot be guessed, and is never one that is there: nobody can lay a link in the way.
+    """
+    scratch = path.with_name(f"{path.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
     try:
-        with scratch.open("w", encoding="utf-8") as file:
+        descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o666)
+        with open(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

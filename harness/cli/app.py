@@ -13,7 +13,7 @@ from typing import Any, Final
 import typer
 
 from harness import __version__
-from harness.cli.console import mute_output
+from harness.cli.streams import Muting, open_missing_streams
 from harness.errors import HarnessError
 
 EPILOG = (
@@ -82,15 +82,13 @@ def main() -> None:
     """Run the command line; every way out has one of the documented exit codes."""
     # 100,000 cells and entries make no cycles; by default a fifth of their time goes into looking for some.
     gc.set_threshold(100_000, 20, 100)
-    for stream in (sys.stdout, sys.stderr):
-        # A terminal that knows less than Unicode gets escapes, not a crash in the middle of a run.
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    code = run_command()
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        mute_output()
-    sys.exit(code)
+    open_missing_streams()
+    for name in ("stdout", "stderr"):
+        # A terminal that knows less than Unicode gets escapes, not a crash in the middle of a run; and who leaves
+        # (`| head`), a full disk or a closed terminal end what is printed, never what is done.
+        getattr(sys, name).reconfigure(errors="backslashreplace")
+        setattr(sys, name, Muting(getattr(sys, name)))
+    sys.exit(run_command())
 
 
 def run_command() -> int:
@@ -106,10 +104,6 @@ def run_command() -> int:
     except USAGE_ERRORS as error:
         error.show()
         code = 2
-    except (BrokenPipeError, SystemExit):
-        # The reader (`| head`) has left. typer leaves by SystemExit then, and for nothing else in this mode.
-        mute_output()
-        code = 0
     except Exception as error:  # noqa: BLE001 - the last net: a defect of ours, told as such
         if os.environ.get("HARNESS_DEBUG"):
             traceback.print_exc()

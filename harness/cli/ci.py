@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal
 
-from harness.disk import write_durably
 from harness.errors import SpecError, StoreError
 from harness.text import show
 
@@ -37,8 +36,9 @@ def add_step_summary(text: Callable[[], str]) -> None:
         return
     path = Path(place)
     try:
-        before = path.read_text(encoding="utf-8") if path.exists() else ""
-        write_durably(path, before + text())
+        # Added to, never replaced: it may be a device or a pipe, and earlier steps' text need not be ours.
+        with path.open("a", encoding="utf-8") as file:
+            file.write(text())
     except OSError as error:
         raise StoreError(f"{path}: cannot write the step summary: {error.strerror or error}") from error
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Mapping
@@ -35,11 +34,6 @@ def duration(seconds: float | None) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
-def mute_output() -> None:
-    """Drop whatever is printed from here on: the reader of standard output (`| head`, a closed pager) has left."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def one_line(text: str) -> str:
@@ -97,10 +91,7 @@ class PlainReporter(Reporter):
 
     def _say(self, text: str) -> None:
         self._last = time.monotonic()
-        try:
-            print(text, file=self._to, flush=True)
-        except BrokenPipeError:
-            mute_output()  # nobody listens any more; the run is worth finishing all the same
+        print(text, file=self._to, flush=True)
 
 
 class LiveReporter(Reporter):

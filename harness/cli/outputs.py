@@ -1,21 +1,34 @@
-"""What a command that judges hands out: text or JSON, JUnit, Markdown, and what GitHub Actions shows."""
+"""What a command hands out: text or JSON, JUnit, Markdown, and what GitHub Actions shows; in every outcome."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
-from harness.checks.verdict import Fact, Verdict, exit_code
+import typer
+
+from harness.checks.verdict import Fact
 from harness.cli.ci import add_step_summary, annotate
 from harness.disk import write_files
+from harness.errors import HarnessError, StoreError
 from harness.grid.waivers import Use
-from harness.report.verdicts.forest import forest_svg
-from harness.report.verdicts.github import workflow_commands
+from harness.report.verdicts.github import workflow_command, workflow_commands
 from harness.report.verdicts.json import verdicts_json
-from harness.report.verdicts.junit import verdicts_junit
-from harness.report.verdicts.markdown import document, step_summary
+from harness.report.verdicts.sections import (
+    Section,
+    sections_comment,
+    sections_junit,
+    sections_markdown,
+    sections_summary,
+)
 from harness.report.verdicts.text import verdicts_text
-from harness.report.verdicts.words import Head
+from harness.report.verdicts.words import Head, Kind
+
+UNFINISHED = "the command has not come to its end"
 
 
 def waiver_facts(uses: Iterable[Use]) -> tuple[Fact, ...]:
@@ -26,35 +39,85 @@ def waiver_facts(uses: Iterable[Use]) -> tuple[Fact, ...]:
     )
 
 
-def hand_out(
-    head: Head,
-    verdicts: Sequence[Verdict],
-    *,
-    as_json: bool = False,
-    junit: Path | None = None,
-    out: Path | None = None,
-    heeded: Sequence[Verdict] | None = None,
-    code: int | None = None,
-) -> int:
-    """Print and write everything that was asked for, and return the exit code.
+class Outputs:
+    """The files that a command was asked for, as a context around all that it does.
 
-    JUnit, annotations and the exit code are of the verdicts `heeded` (None: all); `code` is the exit code where it is
-    not theirs. A picture that `out` has lies beside it.
-
-    Raises
-    ------
-    StoreError
-        Where a file cannot be written.
+    They are written before anything is printed, whatever the reader of the output does; and in every outcome: first
+    they say that the command has not ended, at its end what it found, or what stopped it.
     """
-    heeded = verdicts if heeded is None else heeded
-    code = exit_code(heeded, inconclusive=head.inconclusive) if code is None else code
-    print(verdicts_json(head, verdicts, code).rstrip("\n") if as_json else verdicts_text(head, verdicts))
-    if junit is not None:
-        write_files({junit.name: verdicts_junit(head, heeded)}, junit.parent)
-    if out is not None:
-        picture, svg = f"{out.stem}-forest.svg", forest_svg(verdicts)
-        files = {out.name: document(head, verdicts, forest_file=picture if svg else None)}
-        write_files({**files, picture: svg} if svg else files, out.parent)
-    add_step_summary(lambda: step_summary(head, verdicts))
-    annotate(lambda: workflow_commands(head, heeded))
-    return code
+
+    def __init__(
+        self,
+        kind: Kind,
+        *,
+        junit: Path | None = None,
+        out: Path | None = None,
+        comment: Path | None = None,
+        as_json: bool = False,
+    ) -> None:
+        self._head = Head(kind, f"harness {kind}")
+        self._junit, self._out, self._comment, self._as_json = junit, out, comment, as_json
+        self._done = False
+
+    def __enter__(self) -> Self:
+        """Replace what an earlier command left. Raises StoreError where a file cannot be written."""
+        self._write([Section(self._head, code=70, error=UNFINISHED)])
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Say in the files what stopped the command."""
+        if self._done or error is None:
+            return
+        code, text = _reason(error)
+        sections = [Section(self._head, code=code, error=text)]
+        try:
+            self._write(sections)
+            add_step_summary(lambda: sections_summary(sections))
+        except StoreError as problem:
+            print(f"error: {problem}", file=sys.stderr)
+        annotate(lambda: f"{workflow_command('error', self._head.title, text)}\n")
+
+    def about(self, grid: str) -> None:
+        """Name the grid that it is about, for what may stop the command from here on."""
+        self._head = replace(self._head, grid=grid)
+
+    def hand_out(self, sections: Sequence[Section]) -> int:
+        """Write and print what was found; returns the first section's exit code.
+
+        Raises
+        ------
+        StoreError
+            Where a file cannot be written.
+        """
+        self._write(sections)
+        add_step_summary(lambda: sections_summary(sections))
+        self._done = True
+        annotate(lambda: "".join(workflow_commands(one.head, one.deciding) for one in sections))
+        for one in sections:
+            if self._as_json:
+                print(verdicts_json(one.head, one.verdicts, one.code).rstrip("\n"))
+            else:
+                print(verdicts_text(one.head, one.verdicts))
+        return sections[0].code
+
+    def _write(self, sections: Sequence[Section]) -> None:
+        if self._junit is not None:
+            write_files({self._junit.name: sections_junit(sections)}, self._junit.parent)
+        if self._out is not None:
+            files = sections_markdown(sections, self._out.stem)
+            write_files({self._out.name: files.pop(self._out.stem), **files}, self._out.parent)
+        if self._comment is not None:
+            write_files({self._comment.name: sections_comment(sections)}, self._comment.parent)
+
+
+def _reason(error: BaseException) -> tuple[int, str]:
+    """(exit code, what stopped the command)."""
+    if isinstance(error, HarnessError):
+        return error.exit_code, str(error)
+    if isinstance(error, KeyboardInterrupt | typer.Abort):
+        return 130, "interrupted"
+    if isinstance(error, typer.Exit):
+        return error.exit_code, "interrupted" if error.exit_code == 130 else UNFINISHED
+    return 70, f"internal error: {type(error).__name__}: {error}"

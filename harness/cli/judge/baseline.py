@@ -16,7 +16,7 @@ from harness.checks.scores.baseline.model import Baseline, GridName
 from harness.checks.scores.baseline.pair import BaselineSide
 from harness.cli.ci import one_of
 from harness.cli.options import RESULTS, GridFile, InconclusiveIs, Json, Junit, Out, ResultsFolder, Select
-from harness.cli.outputs import hand_out, waiver_facts
+from harness.cli.outputs import Outputs, waiver_facts
 from harness.errors import NothingMeasured, SpecError
 from harness.grid.grid import load_grid
 from harness.grid.select import select as select_cells
@@ -25,6 +25,7 @@ from harness.record.provenance import command_line, now, provenance, today
 from harness.record.results import Results
 from harness.record.store import Store
 from harness.report.saved import left_out_lines, made_text, saved_text
+from harness.report.verdicts.sections import Section
 from harness.report.verdicts.words import Head
 from harness.stats.margin import PARITY
 from harness.text import show
@@ -100,7 +101,8 @@ def compare(
     waivers = waiver_facts(ledger(second.waivers, found.verdicts, day))
     head = Head("baseline", "harness baseline compare", command_line(), old, new, policy, found.facts, waivers)
     code = found.exit_code(policy)
-    raise typer.Exit(hand_out(head, found.verdicts, as_json=as_json, junit=junit, out=out, code=code))
+    with Outputs("baseline", junit=junit, out=out, as_json=as_json) as outputs:
+        raise typer.Exit(outputs.hand_out([Section(head, found.verdicts, code=code)]))
 
 
 @dataclass(frozen=True)

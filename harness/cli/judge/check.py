@@ -9,6 +9,7 @@ import typer
 from harness.cli.ci import one_of
 from harness.cli.options import (
     RESULTS,
+    Comment,
     EnvironmentChoice,
     GridFile,
     InconclusiveIs,
@@ -20,13 +21,14 @@ from harness.cli.options import (
     Select,
     SkippedIs,
 )
-from harness.cli.outputs import hand_out
+from harness.cli.outputs import Outputs
 from harness.errors import SpecError
 from harness.grid.grid import load_grid
-from harness.pipelines.check import SCORES, Judging, check_grid
+from harness.pipelines.check import SCORES, Checked, Judging, check_grid
 from harness.record.provenance import ago, command_line, read_age
 from harness.record.store import Store
 from harness.report.verdicts.issue import issue_text
+from harness.report.verdicts.sections import Section
 from harness.report.verdicts.words import Head
 
 
@@ -44,6 +46,7 @@ def check(
     skipped: SkippedIs = "pass",
     junit: Junit = None,
     out: Out = None,
+    comment: Comment = None,
     as_json: Json = False,
 ) -> None:
     """Judge a grid's results: quality against references, parity of precisions and devices, collapses.
@@ -52,31 +55,37 @@ def check(
 
     Example: harness check benchmarks/mrpc.toml --max-age 20h --junit verdicts.xml
     """
-    for name in fail_on:
-        if name not in SCORES:
-            raise SpecError(f"--fail-on: got {name!r}; allowed {', '.join(SCORES)}")
-    asked = Judging(
-        tuple(select),
-        environment,
-        None if max_age is None else ago(read_age(max_age, "--max-age")),
-        fail_on,
-        one_of(inconclusive, "--inconclusive"),
-        one_of(skipped, "--skipped"),
-    )
-    spec = load_grid(grid)
-    found = check_grid(spec, Store(results, spec.name), asked)
+    with Outputs("check", junit=junit, out=out, comment=comment, as_json=as_json) as outputs:
+        for name in fail_on:
+            if name not in SCORES:
+                raise SpecError(f"--fail-on: got {name!r}; allowed {', '.join(SCORES)}")
+        asked = Judging(
+            tuple(select),
+            environment,
+            None if max_age is None else ago(read_age(max_age, "--max-age")),
+            fail_on,
+            one_of(inconclusive, "--inconclusive"),
+            one_of(skipped, "--skipped"),
+        )
+        spec = load_grid(grid)
+        outputs.about(spec.name)
+        section = section_of(check_grid(spec, Store(results, spec.name), asked), asked, command_line())
+        outputs.hand_out([section])
+        if not as_json and (text := issue_text(section.head, section.heeded or ())):
+            print(f"\nTo paste into an issue:\n\n{text}")
+        raise typer.Exit(section.code)
+
+
+def section_of(found: Checked, asked: Judging, command: str) -> Section:
+    """What was judged of a grid, with its head."""
     head = Head(
         "check",
         "harness check",
-        command_line(),
+        command,
         inconclusive=asked.inconclusive,
         facts=found.notes,
         part=found.part,
         freshness=found.freshness,
+        grid=found.grid.name,
     )
-    code = hand_out(
-        head, found.verdicts, as_json=as_json, junit=junit, out=out, heeded=found.heeded, code=found.exit_code
-    )
-    if not as_json and (text := issue_text(head, found.heeded)):
-        print(f"\nTo paste into an issue:\n\n{text}")
-    raise typer.Exit(code)
+    return Section(head, found.verdicts, found.heeded, found.exit_code)

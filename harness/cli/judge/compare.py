@@ -12,12 +12,12 @@ import typer
 
 from harness import __version__
 from harness.checks.speed.sides import compare_sides
-from harness.checks.verdict import Fact
+from harness.checks.verdict import Fact, exit_code
 from harness.cli.ci import one_of
 from harness.cli.console import one_line
 from harness.cli.measure.run import run_session
-from harness.cli.options import AllowBusy, InconclusiveIs, Json, Junit
-from harness.cli.outputs import hand_out
+from harness.cli.options import AllowBusy, InconclusiveIs, Json, Junit, Out
+from harness.cli.outputs import Outputs
 from harness.errors import SpecError
 from harness.execution.run import RunOptions
 from harness.execution.session import Wishes, session_of
@@ -27,6 +27,7 @@ from harness.pipelines.confirm import check_confirmable, confirm
 from harness.pipelines.speed_sides import SideName, open_side, save_side, side_name
 from harness.record.attempts import Renewal
 from harness.record.provenance import command_line, now
+from harness.report.verdicts.sections import Section
 from harness.report.verdicts.words import Head
 from harness.stats.throughput import MARGIN
 from harness.text import listed
@@ -68,9 +69,7 @@ def compare(
     ] = None,
     inconclusive: InconclusiveIs = "fail",
     junit: Junit = None,
-    summary: Annotated[
-        Path | None, typer.Option("--summary", help="Write the comparison as Markdown here.", show_default=False)
-    ] = None,
+    out: Out = None,
     allow_busy: AllowBusy = False,
     as_json: Json = False,
 ) -> None:
@@ -88,26 +87,27 @@ def compare(
             raise SpecError("--save: got it beside B or --confirm; allowed with one result: --save FILE RESULTS")
         print(_save(first, save))
         return
-    if b is None:
-        raise SpecError("B: missing; allowed two results to compare, or --save FILE RESULTS")
-    second, policy = side_name(b), one_of(inconclusive, "--inconclusive")
-    if first.same_as(second):
-        raise SpecError(
-            f"{second.text}: the same as A; allowed another result, or two arms of one: "
-            f"{first.path}:environment=OLD {first.path}:environment=NEW"
-        )
-    grid = None if again is None else load_grid(again)
-    if grid is not None:
-        check_confirmable(grid, second)
-    fraction = _fraction(margin, grid)
-    sides = open_side(first), open_side(second)
-    verdicts = compare_sides(*sides, fraction)
-    if grid is not None:
-        run = partial(_time_again, grid, second, allow_busy)
-        verdicts = confirm(grid, (first, second), sides, verdicts, fraction, run)
-    facts = (Fact.of("speed.margin", margin=fraction),)
-    head = Head("compare", "harness compare", command_line(), a, b, policy, facts)
-    raise typer.Exit(hand_out(head, verdicts, as_json=as_json, junit=junit, out=summary))
+    with Outputs("compare", junit=junit, out=out, as_json=as_json) as outputs:
+        if b is None:
+            raise SpecError("B: missing; allowed two results to compare, or --save FILE RESULTS")
+        second, policy = side_name(b), one_of(inconclusive, "--inconclusive")
+        if first.same_as(second):
+            raise SpecError(
+                f"{second.text}: the same as A; allowed another result, or two arms of one: "
+                f"{first.path}:environment=OLD {first.path}:environment=NEW"
+            )
+        grid = None if again is None else load_grid(again)
+        if grid is not None:
+            check_confirmable(grid, second)
+        fraction = _fraction(margin, grid)
+        sides = open_side(first), open_side(second)
+        verdicts = compare_sides(*sides, fraction)
+        if grid is not None:
+            run = partial(_time_again, grid, second, allow_busy)
+            verdicts = confirm(grid, (first, second), sides, verdicts, fraction, run)
+        facts = (Fact.of("speed.margin", margin=fraction),)
+        head = Head("compare", "harness compare", command_line(), a, b, policy, facts)
+        raise typer.Exit(outputs.hand_out([Section(head, verdicts, code=exit_code(verdicts, inconclusive=policy))]))
 
 
 def _fraction(margin: float | None, grid: Grid | None) -> float:

