@@ -1,31 +1,43 @@
-"""The gate: every verdict on scores, the family's word on each FAIL, and waivers."""
+"""The gate: a grid's results judged on scores, the family's word on each FAIL, and waivers."""
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from harness.checks.scores.churn import Answers as Answers
-from harness.checks.scores.churn import Predictions
-from harness.checks.scores.hypothesis import Answer, Family, Question
+from harness.checks.scores.hypothesis import Answer, Family, Question, judged_after, waiver_fact
 from harness.checks.scores.pairing import find_pairs, find_repeats
-from harness.checks.scores.parity import ParityQuestion
+from harness.checks.scores.parity import Answers, ParityQuestion, Predictions
 from harness.checks.scores.policy import Policy as Policy
+from harness.checks.scores.policy import policy_of
 from harness.checks.scores.quality import questions
-from harness.checks.scores.reasons import judged_after, waiver_fact
 from harness.checks.scores.stability import StabilityQuestion, unmeasured
+from harness.checks.scores.target import written_references
 from harness.checks.verdict import Verdict
 from harness.fact import Fact
+from harness.grid.grid import Grid
 from harness.grid.waivers import Waiver
 from harness.record.configuration import Configuration as Configuration
+from harness.record.results import Results
 from harness.references import Reference
 from harness.stats.decision import Decision
 from harness.stats.family import PART, apply_holm
 from harness.stats.sequential import next_look, nominal_alpha
 
 FAMILIES: Final[tuple[Family, ...]] = ("scores", "collapses")
+
+
+def judge_grid(grid: Grid, results: Results, today: datetime.date) -> list[Verdict]:
+    """Judge results: quality against the grid's references, stability, parity of twins.
+
+    Raises
+    ------
+    SpecError
+        For a reference that the registry does not know.
+    """
+    return judge_all(results.configurations, written_references(grid), policy_of(grid), results.predicted, today=today)
 
 
 def judge_all(
@@ -102,14 +114,24 @@ def settled(asked: Sequence[Question], policy: Policy) -> list[Verdict]:
         for case in due:
             assert case.answer is not None
             outcome = case.answer.verdict.outcome
-            decided = outcome == "FAIL" or (outcome == "PASS" and case.question.lasting)
-            case.answer = replace(case.answer, final=decided)
+            final = outcome == "FAIL" or (outcome == "PASS" and case.question.lasting)
+            case.answer = replace(case.answer, final=final)
     for case in cases:
         if case.answer is None:
             answer = case.question.ask(None, level)
             early = Fact.of("look.early", runs=case.question.runs, first=looks[0])
             case.answer = replace(answer, verdict=_undecided(answer.verdict, early, barred=True))
     return [_finished(case, looks) for case in cases]
+
+
+def decided(verdicts: Iterable[Verdict]) -> frozenset[str]:
+    """The configurations of which nothing that gates is left open: no further seed is due for them."""
+    every: dict[str, bool] = {}
+    for one in verdicts:
+        if one.gates:
+            name, settled = one.subject.configuration_id, one.outcome in ("PASS", "FAIL")
+            every[name] = every.get(name, True) and settled
+    return frozenset(name for name, settled in every.items() if settled)
 
 
 def waived(

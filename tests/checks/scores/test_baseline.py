@@ -16,7 +16,7 @@ from scipy import stats
 from harness.checks.scores.baseline.compare import Comparison, compare
 from harness.checks.scores.baseline.model import Baseline
 from harness.checks.scores.baseline.pair import BaselineSide
-from harness.checks.scores.reasons import judged as judged_by
+from harness.checks.scores.hypothesis import judged as judged_by
 from harness.checks.verdict import Fact, Finding, Verdict
 from harness.grid.waivers import Waiver
 from harness.report.phrases.causes import CAUSES

@@ -10,7 +10,7 @@ from typing import Final
 
 from harness.checks.changes import changes, same_hardware
 from harness.checks.scores.baseline.model import Baseline, Configuration, EnvironmentFacts, LeftOut, SeedRun
-from harness.checks.scores.reasons import because, judged
+from harness.checks.scores.hypothesis import because, judged
 from harness.checks.verdict import Fact, Finding, Side, Verdict
 from harness.checks.verify.fields import HASHES
 from harness.record.configuration import SeedScore
