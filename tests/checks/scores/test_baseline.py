@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from harness.checks.scores.baseline.compare import Comparison, compare
-from harness.checks.scores.baseline.model import Baseline
+from harness.checks.scores.baseline.file import Baseline
 from harness.checks.scores.baseline.pair import BaselineSide
 from harness.checks.scores.hypothesis import judged as judged_by
 from harness.checks.verdict import Fact, Finding, Verdict

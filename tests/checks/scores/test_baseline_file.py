@@ -13,8 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.checks.scores.baseline.build import build_baseline
-from harness.checks.scores.baseline.file import baseline_text, parse_baseline, read_baseline, write_baseline
-from harness.checks.scores.baseline.model import Baseline, EnvironmentFacts, GridName
+from harness.checks.scores.baseline.file import (
+    Baseline,
+    EnvironmentFacts,
+    GridName,
+    baseline_text,
+    parse_baseline,
+    read_baseline,
+    write_baseline,
+)
 from harness.checks.scores.baseline.pair import environment_changes
 from harness.checks.verdict import Fact
 from harness.errors import SpecError, StoreError

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from harness.checks import verdict
 from harness.checks.changes import changes
-from harness.checks.scores.baseline.model import OLDER, Configuration
+from harness.checks.scores.baseline.file import OLDER, Configuration
 from harness.checks.scores.baseline.pair import ITEM, BaselinePair, BaselineSide, Corrected, runs_absent
 from harness.checks.scores.hypothesis import waiver_fact
 from harness.checks.verdict import Fact, Inconclusive, Outcome, Side, Verdict

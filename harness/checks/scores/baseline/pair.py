@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Final
 
 from harness.checks.changes import changes, same_hardware
-from harness.checks.scores.baseline.model import Baseline, Configuration, EnvironmentFacts, LeftOut, SeedRun
+from harness.checks.scores.baseline.file import Baseline, Configuration, EnvironmentFacts, LeftOut, SeedRun
 from harness.checks.scores.hypothesis import because, judged
 from harness.checks.verdict import Fact, Finding, Side, Verdict
 from harness.checks.verify.fields import HASHES
