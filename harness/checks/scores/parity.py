@@ -84,7 +84,7 @@ class ParityQuestion:
         ahead = outlook(
             decision,
             PAIRED,
-            Rule(decision.delta, decision.alpha, decision.direction, LEAST),
+            n_min=LEAST,
             against=self.pair.name(self.pair.base),
             looks=self.policy.looks,
             run_seconds=sum(s for s in seconds if s is not None) if any(seconds) else None,

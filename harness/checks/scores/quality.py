@@ -121,7 +121,7 @@ class QualityQuestion:
         ahead = outlook(
             decision,
             self.target.design(history),
-            Rule(decision.delta, decision.alpha, decision.direction, None if history > 0 else LEAST),
+            n_min=None if history > 0 else LEAST,
             against=Fact.of("run.single") if self.target.statistic == "single" else self.target.fact,
             looks=self.policy.looks,
             run_seconds=median_seconds(self.configuration.entries),
