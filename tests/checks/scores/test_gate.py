@@ -20,6 +20,7 @@ from harness.references import find
 from tests.checks.made_up_scores import (
     MAJORITY,
     STARTED,
+    VALUE,
     arms,
     configurations,
     make_cells,
@@ -36,7 +37,7 @@ from tests.checks.made_up_scores import (
 COURSE_RECIPE = {"learning_rate": 5e-5, "per_device_train_batch_size": 8, "num_train_epochs": 3.0}
 SCORES = of([349, 352, 346, 355, 350])
 LOW = of([325, 328, 322, 331, 326])
-COURSE = published(85.78431372549019)
+COURSE = published(VALUE)
 SAMPLE = published(statistic="sample", values=SCORES * 2)
 TODAY = datetime.date(2026, 11, 22)
 
@@ -369,8 +370,8 @@ def test_looking_three_times_passes_at_the_margin_no_more_often_than_alpha() -> 
     rng = np.random.default_rng(2)
     passes = 0
     for _ in range(300):
-        runs = 85.78431372549019 - 2.5 + 1.2 * rng.standard_normal(10)
-        reference = published(85.78431372549019)
+        runs = VALUE - 2.5 + 1.2 * rng.standard_normal(10)
+        reference = published(VALUE)
         found = judge_all([measured(list(runs))], [reference], Policy(margin=2.5, looks=LOOKS))
         passes += only(found, "quality").outcome == "PASS"
     assert passes <= 24  # 5 % are 15; three naive looks at .05 would be about 28
