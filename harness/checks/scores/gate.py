@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from harness.checks.scores.hypothesis import Answer, Family, Question, judged_after, waiver_fact
+from harness.checks.scores.hypothesis import Answer, Family, Question, corrected, judged_after, waiver_fact
 from harness.checks.scores.pairing import find_pairs, find_repeats
 from harness.checks.scores.parity import Answers, ParityQuestion, Predictions
 from harness.checks.scores.policy import Policy as Policy
@@ -23,7 +23,6 @@ from harness.record.configuration import Configuration as Configuration
 from harness.record.results import Results
 from harness.references import Reference
 from harness.stats.decision import Decision
-from harness.stats.family import PART, apply_holm
 from harness.stats.sequential import next_look, nominal_alpha
 
 FAMILIES: Final[tuple[Family, ...]] = ("scores", "collapses")
@@ -156,19 +155,14 @@ def _apply_holm(cases: Sequence[_Case], due: Sequence[_Case], level: float) -> N
     for family in FAMILIES:
         members = [case for case in cases if case.question.family == family and case.question.gates and case.answer]
         answers = [case.answer for case in members if case.answer is not None]
-        limits = [answer.p_limit for answer in answers]
-        adjusted = apply_holm([answer.p for answer in answers], limits, PART)
-        for case, answer, p in zip(members, answers, adjusted, strict=True):
-            if case in asked and p is not None:
-                size = sum(limit >= (answer.p or 0.0) for limit in limits)
-                case.answer = replace(answer, verdict=_after_holm(answer.verdict, p, size, level))
-
-
-def _after_holm(verdict: Verdict, p: float, size: int, level: float) -> Verdict:
-    """The verdict with its adjusted p; `size` counts the hypotheses that could have failed at its own."""
-    if verdict.outcome == "FAIL" and p >= level:
-        verdict = _undecided(verdict, Fact.of("holm.blocked", p=p, family=size))
-    return replace(verdict, adjusted_p=p, family=size)
+        after = corrected([answer.p for answer in answers], [answer.p_limit for answer in answers])
+        for case, answer, found in zip(members, answers, after, strict=True):
+            if case not in asked or found.p is None:
+                continue
+            verdict = answer.verdict
+            if verdict.outcome == "FAIL" and found.p >= level:
+                verdict = _undecided(verdict, Fact.of("holm.blocked", p=found.p, family=found.family))
+            case.answer = replace(answer, verdict=replace(verdict, adjusted_p=found.p, family=found.family))
 
 
 def _undecided(verdict: Verdict, after: Fact, *, barred: bool = False) -> Verdict:

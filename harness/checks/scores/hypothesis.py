@@ -11,6 +11,7 @@ from harness.fact import Fact
 from harness.grid.waivers import Waiver
 from harness.record.configuration import Configuration
 from harness.stats.decision import Decision
+from harness.stats.family import PART, apply_holm
 from harness.stats.stability import Stability
 
 Family = Literal["scores", "collapses"]
@@ -30,6 +31,24 @@ class Answer:
     p: float | None = None
     p_limit: float = 0.0
     final: bool = False
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """A p after Holm over `family` hypotheses that could have failed at it; None where it is none of them."""
+
+    p: float | None = None
+    family: int = 0
+
+
+def corrected(p: Sequence[float | None], limits: Sequence[float] | None = None) -> list[Corrected]:
+    """Each p after Holm over its family, which has its part of alpha; `limits` as in `stats.family.apply_holm`."""
+    most = [float(value is not None) for value in p] if limits is None else limits
+    adjusted = zip(p, apply_holm(p, limits, PART), strict=True)
+    return [
+        Corrected() if own is None else Corrected(after, sum(limit > 0 and limit >= own for limit in most))
+        for own, after in adjusted
+    ]
 
 
 class Question(Protocol):
@@ -84,8 +103,7 @@ def judged_after(reason: Fact, after: Fact) -> Fact:
     """The reason of a verdict that the family or the plan changed afterwards."""
     if reason.code != "judged":
         return judged(reason, after=after)
-    v = reason.values
-    return judged(v["scores"], v["because"], v["withheld"], v["differs"], after)
+    return judged(**{**reason.values, "after": after})
 
 
 def collapses(found: Stability, *, p: float | None = None) -> Fact:

@@ -10,7 +10,7 @@ from typing import Final
 
 from harness.checks.changes import changes, same_hardware
 from harness.checks.scores.baseline.file import Baseline, Configuration, EnvironmentFacts, LeftOut, SeedRun
-from harness.checks.scores.hypothesis import because, judged
+from harness.checks.scores.hypothesis import Corrected, because, judged
 from harness.checks.verdict import Fact, Finding, Side, Verdict
 from harness.checks.verify.fields import HASHES
 from harness.record.configuration import SeedScore
@@ -60,14 +60,6 @@ class BaselineSide:
             collapsed=configuration.collapsed,
             ended=configuration.counted,
         )
-
-
-@dataclass(frozen=True)
-class Corrected:
-    """A p after Holm over `family` hypotheses that could have failed at it; None where it is none of them."""
-
-    p: float | None = None
-    family: int = 0
 
 
 @dataclass(frozen=True)
