@@ -212,7 +212,7 @@ class Predictions:
         return self._read[key]
 
 
-def changes(pairs: Iterable[tuple[Array, Array]]) -> Fact | None:
+def changed_answers(pairs: Iterable[tuple[Array, Array]]) -> Fact | None:
     """The changed answers of a pair of runs, the mean over pairs; None without any that answers the same examples."""
     shares, examples = [], 0
     for a, b in pairs:
@@ -228,7 +228,7 @@ def churn(
     """What the difference changes beside what another seed, and a second run, change; McNemar by seed; phi."""
     base, twin = predictions.of(pair.base, seeds), predictions.of(pair.twin, seeds)
     common = [seed for seed in seeds if seed in base and seed in twin]
-    between = changes((base[seed], twin[seed]) for seed in common)
+    between = changed_answers((base[seed], twin[seed]) for seed in common)
     if between is None:
         return ()
     again = predictions.of(rerun, seeds) if rerun is not None else {}
@@ -237,8 +237,8 @@ def churn(
         twin=pair.name(pair.twin),
         base=pair.name(pair.base),
         between=between,
-        seeds=changes((base[a], base[b]) for a, b in _couples(list(base))),
-        rerun=changes((base[seed], again[seed]) for seed in base if seed in again),
+        seeds=changed_answers((base[a], base[b]) for a, b in _seed_pairs(list(base))),
+        rerun=changed_answers((base[seed], again[seed]) for seed in base if seed in again),
     )
     return (found, *_mcnemar(pair, common, base, twin))
 
@@ -254,7 +254,7 @@ def _mcnemar(pair: Pair, seeds: Sequence[int], base: Mapping[int, Array], twin: 
     if not tables:
         return
     yield Fact.of("mcnemar", tables=tuple(tables))
-    couples = (discordant(base[a], base[b], first.get(a), first.get(b)) for a, b in _couples(list(base)))
+    couples = (discordant(base[a], base[b], first.get(a), first.get(b)) for a, b in _seed_pairs(list(base)))
     phi = overdispersion(flips for flips in couples if flips is not None)
     if phi is not None:
         yield Fact.of("phi", phi=phi, base=pair.name(pair.base))
@@ -264,7 +264,7 @@ def _accuracies(one: Configuration) -> dict[int, float]:
     return {run.seed: run.accuracy for run in one.scores if run.accuracy is not None}
 
 
-def _couples(seeds: Sequence[int]) -> list[tuple[int, int]]:
+def _seed_pairs(seeds: Sequence[int]) -> list[tuple[int, int]]:
     """Every couple of seeds; of more than ten, neighbours only."""
     if len(seeds) > 10:
         return list(itertools.pairwise(seeds))
