@@ -109,7 +109,7 @@ def session_of(
 
 
 def _due(grid: Grid, cells: Sequence[Cell], store: Store) -> list[Cell]:
-    from harness.checks.scores.judge import decided, judge_grid  # statistics are slow, and only looks need them here
+    from harness.checks.scores.gate import decided, judge_grid  # statistics are slow, and only looks need them here
 
     results = Results.of(grid, store, cells)
     return results.due(decided(judge_grid(grid, results, today())))

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.checks.scores.baseline.build import build_baseline
-from harness.checks.scores.baseline.model import GridName
-from harness.checks.scores.judge import judge_grid
+from harness.checks.scores.baseline.file import GridName
+from harness.checks.scores.gate import judge_grid
 from harness.execution.environment import Environment
 from harness.execution.plan import make_plan
 from harness.grid.cell import Cell

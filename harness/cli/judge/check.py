@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
-from harness.checks.scores.judge import judge_grid
+from harness.checks.scores.gate import judge_grid
 from harness.cli.ci import policy_of
 from harness.cli.options import RESULTS, GridFile, Inconclusive, Json, Junit, Out, ResultsFolder, Select
 from harness.cli.outputs import hand_out

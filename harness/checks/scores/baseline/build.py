@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from harness.checks.scores.baseline.model import (
+from harness.checks.scores.baseline.file import (
     DIGITS,
     MISSING,
     OLDER,
