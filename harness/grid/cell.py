@@ -8,10 +8,9 @@ from functools import cached_property
 from typing import Any, Final, Literal, get_args
 
 from harness.grid.looks import MAX_SEED
-from harness.ids import canonical_json, short_hash
 from harness.protocol import ENGINES as ENGINES
 from harness.protocol import Engine as Engine
-from harness.text import is_plain_text, listed, show, suggestion
+from harness.text import canonical_json, is_plain_text, listed, short_hash, show, suggestion
 
 Precision = Literal["fp32", "tf32", "fp16", "bf16"]
 Scaling = Literal["strong", "weak"]

@@ -12,8 +12,7 @@ from harness.errors import SpecError
 from harness.grid.arguments import contradiction, default_of, frozen_defaults, normalized
 from harness.grid.cell import AXES, DEFAULTS, TRAINER_ONLY, Cell, Checkpoint
 from harness.grid.matrix import Combination, Matrix, identity
-from harness.ids import ID_LENGTH, canonical_json
-from harness.text import show
+from harness.text import ID_LENGTH, canonical_json, show
 
 if TYPE_CHECKING:
     from harness.grid.grid import Grid

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from harness.grid.cell import Cell, configuration_label
 from harness.grid.looks import due
-from harness.record.attempts import LOST, CellHistory, PlaceHistory, newest
-from harness.record.entry import Entry
-from harness.record.model import Asked, Data, Record, asked_of
+from harness.record.attempts import LOST, CellHistory, Entry, PlaceHistory, newest
+from harness.record.model import Asked, Record, asked_of
+from harness.record.parts import Data
 from harness.stats.collapse import MRPC, run_status
 
 GOOD: Final = frozenset({"ok", "suspect"})

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.grid.cell import Cell
 from harness.grid.looks import SeedPlan, due
-from harness.record.attempts import PlaceHistory, last_final, newest, places
+from harness.record.attempts import FINAL, SCORED, Entry, PlaceHistory, last_final, newest, places
 from harness.record.configuration import Configuration, Key, configurations
 from harness.record.configuration import SeedScore as SeedScore
-from harness.record.entry import Entry
-from harness.record.model import FINAL, SCORED, Record
+from harness.record.model import Record
 
 if TYPE_CHECKING:
     import numpy.typing as npt

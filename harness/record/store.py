@@ -13,13 +13,14 @@ import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from harness.disk import CellLock, explained, flush_folder, take_lock, write_durably
-from harness.errors import StoreError
+from harness.errors import SpecError, StoreError
 from harness.protocol import LOG as LOG
-from harness.record.entry import Entry, parse_entry
+from harness.record.attempts import Entry, parse_entry
 from harness.record.model import RECORD, SCHEMA, SERIES, Record, read_record
+from harness.text import listed, show
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -287,3 +288,36 @@ def _age(entry: Entry) -> tuple[str, str]:
 
 def _ends_with_newline(descriptor: int) -> bool:
     return os.pread(descriptor, 1, os.fstat(descriptor).st_size - 1) == b"\n"
+
+
+SHORTEST_ID: Final = 4
+
+
+def find_run(name: str, results: Path) -> Path:
+    """The folder of the run.
+
+    Raises
+    ------
+    SpecError
+        Where there is none, or several begin so.
+    """
+    path = Path(name)
+    if path.name == RECORD and path.is_file():
+        return path.parent
+    if (path / RECORD).is_file():
+        return path
+    if len(name) < SHORTEST_ID or not name.isalnum():
+        allowed = f"the folder of a run, its {RECORD}, or {SHORTEST_ID} or more letters of a cell id in {results}"
+        raise SpecError(f"{show(name)}: no such run; allowed {allowed}")
+    found = [
+        store.folder / entry.path
+        for store in (Store(results, grid) for grid in store_grids(results))
+        for entry in store.entries()
+        if entry.cell_id.startswith(name)
+    ]
+    if not found:
+        raise SpecError(f"{show(name)}: no run of such a cell in {results}; allowed a cell id as in its records")
+    if len(found) > 1:
+        shown = listed([str(folder) for folder in found], 12)
+        raise SpecError(f"{show(name)}: {len(found)} runs begin so; allowed one of their folders: {shown}")
+    return found[0]

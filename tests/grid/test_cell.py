@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.grid.cell import Cell, Checkpoint, cell_label
-from harness.ids import ID_LENGTH, canonical_json, short_hash
+from harness.text import ID_LENGTH, canonical_json, short_hash
 
 CELL = Cell(
     task="glue/mrpc",

@@ -14,15 +14,13 @@ from hypothesis import strategies as st
 
 from harness.errors import StoreError
 from harness.grid.cell import Cell
-from harness.record.entry import Entry, parse_entry
-from harness.record.fit import NAMES_KEPT
+from harness.record.attempts import ERRORED, FINAL, STATUSES, Entry, parse_entry
 from harness.record.model import (
-    ERRORED,
-    FINAL,
     MAX_BYTES,
-    STATUSES,
+    NAMES_KEPT,
     Record,
     asked_of,
+    fitted,
     parse_record,
     read_record,
     record_schema,
@@ -35,6 +33,7 @@ VALIDATOR = jsonschema.Draft202012Validator(json.loads(record_schema()))
 NASTY = ['"\\\n\t\x00', "ä", "漢", "🙂", "plain "]
 finite = st.floats(allow_nan=False, allow_infinity=False)
 names = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
 json_values = st.none() | st.booleans() | st.integers() | finite | names
 
 
@@ -189,6 +188,30 @@ def test_of_a_thousand_epochs_the_last_are_kept() -> None:
 def test_a_recipe_that_is_too_long_by_itself_is_kept_whole() -> None:
     recipe = {f"option_{n}": "x" * 100 for n in range(300)}
     assert parse_record(json.loads(record_of(asked__recipe=recipe).to_json()), "x").asked.recipe == recipe
+
+
+@given(texts, st.integers(150, 800))
+def test_details_keep_as_much_of_their_end_as_there_is_room_for(details: str, limit: int) -> None:
+    whole = json.dumps({"failure": {"type": "E", "details": details}}, ensure_ascii=False, indent=1)
+    text = fitted(whole, limit)
+    kept = json.loads(text)["failure"]["details"]
+    assert len(text.encode()) <= limit
+    if kept != details:
+        assert kept == "" or details.endswith(kept.removeprefix("… "))
+        assert len(text.encode()) > limit - 16
+
+
+@given(st.dictionaries(texts, texts, max_size=5), st.integers(0, 50))
+def test_what_cannot_be_shortened_is_kept(data: dict[str, str], limit: int) -> None:
+    data.pop("failure", None)
+    for key in ("observed", "measured"):
+        data.pop(key, None)
+    assert json.loads(fitted(json.dumps(data), limit)) == data
+
+
+def test_what_fits_is_untouched() -> None:
+    assert fitted('{"a":  1}', 9) == '{"a":  1}'
+    assert fitted('{"a":  1}', 8) == '{"a":1}\n'
 
 
 # Errors.

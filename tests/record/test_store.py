@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from harness.errors import StoreError
 from harness.grid.cell import Cell, Checkpoint
-from harness.record.entry import Entry
+from harness.record.attempts import Entry
 from harness.record.model import Failure, Provenance, Record, Status, asked_of
 from harness.record.store import Attempt, Store, store_grids
 

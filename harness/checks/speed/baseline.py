@@ -11,11 +11,9 @@ from pydantic import Field, ValidationError
 from harness.checks.scores.baseline.file import laid_out, no_constant, no_key_twice
 from harness.checks.speed.process import Process, oldest_first
 from harness.errors import SpecError
-from harness.grid.file import raise_problems
 from harness.grid.tables import Table, Text
-from harness.ids import canonical_json
-from harness.text import show
-from harness.validation import explain
+from harness.text import canonical_json, show
+from harness.validation import explain, raise_problems
 
 SCHEMA: Final = 1
 WANTED: Final = "a speed baseline as `harness compare --save FILE RESULTS` writes it"

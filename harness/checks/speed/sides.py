@@ -13,11 +13,10 @@ from harness.checks.verdict import Fact, Side, Verdict
 from harness.errors import SpecError
 from harness.grid.cell import configuration_label
 from harness.grid.select import names_value, spelled
-from harness.ids import canonical_json
 from harness.record.model import Record
 from harness.stats.family import apply_holm
 from harness.stats.throughput import PAIRS, Speed
-from harness.text import listed, show, suggestion
+from harness.text import canonical_json, listed, show, suggestion
 
 ALPHA: Final = 0.05
 BESIDE: Final = Fact.of("speed.side_by_side", pairs=PAIRS)

@@ -12,9 +12,8 @@ from pydantic import ValidationError
 from harness.checks.scores.baseline.model import SCHEMA, Baseline
 from harness.disk import explained, write_durably
 from harness.errors import SpecError
-from harness.grid.file import decoded, name_of, raise_problems, read_bytes
 from harness.text import show
-from harness.validation import explain
+from harness.validation import decoded, explain, name_of, raise_problems, read_bytes
 
 SUFFIX: Final = ".json"
 MAX_BYTES: Final = 64 * 2**20

@@ -11,8 +11,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from harness.grid.looks import MAX_SEED
 from harness.grid.tables import Table, Text
-from harness.record.attempts import LOST
-from harness.record.model import STATUSES
+from harness.record.attempts import LOST, STATUSES
 from harness.text import listed, show
 
 SCHEMA: Final = 1
@@ -59,7 +58,7 @@ Score = Annotated[float, Field(allow_inf_nan=False), AfterValidator(_score)]
 class SeedRun(Table):
     """One run: its status, its scores (fractions), and what it did, in hashes cut to `DIGITS` digits.
 
-    None is "not available". The hashes are those of `harness.record.fingerprint.Fingerprint`; `precision` is the
+    None is "not available". The hashes are those of `harness.record.parts.Fingerprint`; `precision` is the
     observed one. A run that lost its loss (nonfinite) has no scores.
     """
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from harness.record.timing import Noise, Timing
+from harness.record.parts import Noise, Timing
 
 
 def timing_of(seconds: float = 4.0, samples: int = 800, **changes: Any) -> Timing:
