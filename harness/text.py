@@ -64,4 +64,9 @@ def canonical_json(value: Any) -> str:
 
 def short_hash(value: Any) -> str:
     """Return the first 20 hex characters of the sha256 of `value`'s canonical JSON."""
-    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:ID_LENGTH]
+    return hash_of_json(canonical_json(value).encode())
+
+
+def hash_of_json(text: bytes) -> str:
+    """Return `short_hash` of a value whose canonical JSON is at hand."""
+    return hashlib.sha256(text).hexdigest()[:ID_LENGTH]

@@ -6,11 +6,11 @@ import datetime
 import math
 import tomllib
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, ValidationError
 
 from harness.errors import SpecError
 from harness.text import dotted, listed, show, suggestion
@@ -99,17 +99,13 @@ def parse_toml(content: bytes, file: str) -> dict[str, Any]:
 
 def junk(value: Any, where: str, depth: int = 0) -> Iterator[str]:
     """Yield a problem for everything that TOML has and a grid has no use for, wherever it stands."""
-    if isinstance(value, dict):
-        if depth >= MAX_DEPTH:
-            yield f"{where}: nested too deeply; allowed {MAX_DEPTH} levels"
-            return
+    if isinstance(value, (dict, list)) and depth >= MAX_DEPTH:
+        yield f"{where}: nested too deeply; allowed {MAX_DEPTH} levels"
+    elif isinstance(value, dict):
         for key, item in value.items():
             separator = "" if where.endswith(": ") else "."
             yield from junk(item, f"{where}{separator}{dotted(str(key))}", depth + 1)
     elif isinstance(value, list):
-        if depth >= MAX_DEPTH:
-            yield f"{where}: nested too deeply; allowed {MAX_DEPTH} levels"
-            return
         for number, item in enumerate(value):
             # Most items are plain: a text for each would cost more than the check.
             if type(item) is not str:
@@ -140,6 +136,17 @@ def raise_problems(problems: Sequence[str]) -> None:
         more = len(problems) - MAX_PROBLEMS
         lines = list(problems[:MAX_PROBLEMS])
         raise SpecError("\n".join(lines + ([f"... and {more} more problems"] if more > 0 else [])))
+
+
+def only(allowed: str, sound: Callable[[Any], object]) -> AfterValidator:
+    """Let pass the values that are `sound`; of another the error says `got VALUE; allowed ...`."""
+
+    def check(value: Any) -> Any:
+        if not sound(value):
+            raise ValueError(f"got {show(value)}; allowed {allowed}")
+        return value
+
+    return AfterValidator(check)
 
 
 class _Problem(NamedTuple):

@@ -86,14 +86,9 @@ class Configuration:
         return {seed: final for seed in self.planned if (final := self.histories[seed].final) is not None}
 
     @cached_property
-    def cell_of(self) -> Mapping[int, str]:
-        """The cell of each seed that has an attempt that counts."""
-        return {seed: entry.cell_id for seed, entry in self.entry_of.items()}
-
-    @cached_property
     def cell_ids(self) -> tuple[str, ...]:
         """The cells behind `scores`."""
-        return tuple(self.cell_of.values())
+        return tuple(entry.cell_id for entry in self.entries)
 
     @cached_property
     def due(self) -> Sequence[int]:
