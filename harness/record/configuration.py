@@ -145,7 +145,7 @@ class Configuration:
     @property
     def plain_label(self) -> str:
         """The cells' label without the seed: what a plan calls the configuration, wherever it is measured."""
-        return configuration_label(self.asked.checkpoint.name, self.asked.axes)
+        return configuration_label(self.asked)
 
     def _is_lost(self, entry: Entry) -> bool:
         return self._score(entry).status in LOST
@@ -186,7 +186,7 @@ def _of_one(
         record = records.get((cells[0].configuration_id, place.environment_id, place.content_id))
         observed = record.observed if record is not None else None
         yield Configuration(
-            label=configuration_label(asked.checkpoint.name, asked.axes),
+            label=configuration_label(asked),
             configuration_id=cells[0].configuration_id,
             environment_id=place.environment_id,
             content_id=place.content_id,

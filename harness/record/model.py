@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, get_type_hint
 from pydantic import ConfigDict, Field, ValidationError, create_model
 
 from harness.errors import StoreError
-from harness.grid.cell import LATER, Cell, Checkpoint, Options, cell_label, configuration_label
+from harness.grid.cell import LATER, Cell, Checkpoint, Options, label_of
 from harness.protocol import SERIES as SERIES
 from harness.protocol import Status as Status
 from harness.record.attempts import FINAL, Entry
@@ -94,6 +94,10 @@ class Provenance(Part):
     command: str | None = None
 
 
+class NewerRecord(StoreError):
+    """A record that a newer harness wrote: to run its cell again would be wrong, not merely wasteful."""
+
+
 class Record(Part):
     """One attempt at one cell. `attempt` counts from 1 within (cell, environment)."""
 
@@ -125,10 +129,7 @@ class Record(Part):
     @property
     def label(self) -> str:
         """The cell's short name for people."""
-        asked = self.asked
-        if asked.timing:
-            return f"{configuration_label(asked.checkpoint.name, asked.axes)} · timing {asked.repeat}"
-        return cell_label(asked.checkpoint.name, asked.seed, asked.axes)
+        return label_of(self.asked)
 
     def to_json(self) -> str:
         """Serialise; what is there for people is shortened until the record fits 16 KB (`harness.record.model`)."""
@@ -173,7 +174,7 @@ def read_record(path: Path) -> Record:
     Raises
     ------
     StoreError
-        Naming the file and field where it is not a record, or was written by a newer harness.
+        Naming the file and field where it is not a record; a `NewerRecord` where a newer harness wrote it.
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
@@ -183,12 +184,12 @@ def read_record(path: Path) -> Record:
 
 
 def parse_record(data: Any, where: str) -> Record:
-    """Validate a decoded record, migrating older schemas one version at a time."""
+    """Validate a decoded record, migrating older schemas one version at a time; raises like `read_record`."""
     schema = data.get("schema") if isinstance(data, dict) else None
     if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
         raise StoreError(f"{where}: schema: {schema!r} is not a record's schema (allowed: 1 to {SCHEMA})")
     if schema > SCHEMA:
-        raise StoreError(f"{where}: schema: {schema} was written by a newer harness (allowed: 1 to {SCHEMA})")
+        raise NewerRecord(f"{where}: schema: {schema} was written by a newer harness (allowed: 1 to {SCHEMA})")
     for version in range(schema, SCHEMA):
         data = MIGRATIONS[version](data)
     try:

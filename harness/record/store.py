@@ -8,7 +8,6 @@ the locks are `flock`, which network file systems do not all honour.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from harness.disk import CellLock, explained, flush_folder, take_lock, write_dur
 from harness.errors import SpecError, StoreError
 from harness.protocol import LOG as LOG
 from harness.record.attempts import Entry, parse_entry
-from harness.record.model import RECORD, SCHEMA, SERIES, Record, read_record
+from harness.record.model import RECORD, SERIES, NewerRecord, Record, read_record
 from harness.text import listed, show
 
 if TYPE_CHECKING:
@@ -114,8 +113,8 @@ class Store:
 
         Raises
         ------
-        StoreError
-            Where a newer harness wrote a record: running its cell again would be wrong, not merely wasteful.
+        NewerRecord
+            Where a newer harness wrote one.
         """
         found = []
         for folder in self._attempt_folders(self.cell_folder(cell_id)):
@@ -124,9 +123,9 @@ class Store:
                 continue
             try:
                 found.append(read_record(path).entry(self._relative(folder)))
+            except NewerRecord:
+                raise
             except (StoreError, RecursionError) as error:
-                if _is_newer(path):
-                    raise
                 self.unreadable[self._relative(folder)] = str(error)
         return found
 
@@ -134,9 +133,9 @@ class Store:
         """The record behind an entry; the error for a damaged or missing one says how to go on without it."""
         try:
             return read_record(self.folder / entry.path / RECORD)
+        except NewerRecord:
+            raise
         except StoreError as error:
-            if _is_newer(self.folder / entry.path / RECORD):
-                raise
             raise StoreError(
                 f"{error}; `harness store reindex {self.grid}` leaves this record out, and its cell runs again"
             ) from error
@@ -270,15 +269,6 @@ def store_grids(root: Path) -> list[str]:
     if not root.is_dir():
         return []
     return sorted(path.parent.name for path in root.glob("*/cells"))
-
-
-def _is_newer(path: Path) -> bool:
-    """Whether a file that could not be read as a record was written by a newer harness."""
-    try:
-        schema = json.loads(path.read_text(encoding="utf-8"))["schema"]
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        return False
-    return isinstance(schema, int) and schema > SCHEMA
 
 
 def _age(entry: Entry) -> tuple[str, str]:

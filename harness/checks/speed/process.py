@@ -111,7 +111,7 @@ def process_of(record: Record) -> Process | None:
     settings["checkpoint"].pop("name")
     return Process(
         configuration_id=record.configuration_id,
-        label=configuration_label(asked.checkpoint.name, asked.axes),
+        label=configuration_label(asked),
         axes={axis: value for axis, value in asked.axes.items() if axis != "seed"},
         precision=asked.precision,
         devices=asked.devices,

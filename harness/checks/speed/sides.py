@@ -77,7 +77,7 @@ def side_of_records(name: str, records: Sequence[Record]) -> SpeedSide:
     lost: dict[str, Lost] = {}
     for record in sorted(records, key=lambda record: record.started):
         if record.configuration_id not in measured:
-            label = configuration_label(record.asked.checkpoint.name, record.asked.axes)
+            label = configuration_label(record.asked)
             message = record.failure.message if record.failure else None
             lost[record.configuration_id] = Lost(label, place_of(record.asked), record.status, message)
     return SpeedSide(name, tuple(processes), tuple(lost.values()))
