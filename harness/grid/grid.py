@@ -260,4 +260,6 @@ def _reference_problems(reference: Reference, where: str) -> list[str]:
 
 
 def _used(matrix: Matrix, axis: str) -> list[str]:
-    return [*matrix.axes.get(axis, ()), *(entry[axis] for entry in matrix.include if axis in entry)]
+    """The values of an axis, each once: its own and those of `include`."""
+    included = (entry[axis] for entry in matrix.include if axis in entry)
+    return list(dict.fromkeys([*matrix.axes.get(axis, ()), *included]))
