@@ -290,11 +290,16 @@ class Timing(Part):
             ("samples", self.samples, self.samples_per_second),
             ("tokens", self.tokens, self.tokens_per_second),
         ):
-            if count is not None and rate is not None and abs(rate * self.seconds - count) > RATE_TOLERANCE * count:
+            # Not `> tolerance`: of a NaN that is false, too.
+            if (
+                count is not None
+                and rate is not None
+                and not abs(rate * self.seconds - count) <= RATE_TOLERANCE * count
+            ):
                 raise ValueError(f"{name} = {count} is not {name}_per_second {rate} x seconds {self.seconds}")
         parts = self.stages
         total = parts.data + parts.forward + parts.backward + parts.optimizer + parts.other
-        if abs(total - self.seconds) > STAGES_TOLERANCE * self.seconds:
+        if not abs(total - self.seconds) <= STAGES_TOLERANCE * self.seconds:
             raise ValueError(f"stages add up to {total}, seconds is {self.seconds}")
         return self
 
