@@ -190,9 +190,9 @@ class Store:
             write_durably(path, record.to_json())
             # A new folder survives a power cut only once the folder that names it is on the disk too.
             for folder in attempt.folder.parents:
-                if not folder.is_relative_to(self.folder):
-                    break
                 flush_folder(folder)
+                if folder == self.folder.parent:
+                    break
         entry = record.entry(self._relative(attempt.folder))
         self._append([entry])
         return entry

@@ -190,6 +190,14 @@ def test_a_record_of_a_newer_harness_is_a_clear_error(store: Store) -> None:
     assert store.unreadable == {}
 
 
+def test_every_folder_that_names_a_new_one_is_flushed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed: list[Path] = []
+    monkeypatch.setattr("harness.record.store.flush_folder", flushed.append)
+    entry = write(store, 1)
+    assert set((store.folder / entry.path).parents) - set(store.folder.parents) < set(flushed)
+    assert store.folder.parent in flushed  # the results folder, which names the grid's
+
+
 def test_stale_scratch_files_change_nothing(store: Store) -> None:
     entry = write(store, 1)
     for name in ("index.jsonl.77.tmp", f"{entry.path}/record.json.77.tmp"):
