@@ -286,20 +286,15 @@ class Timing(Part):
     @model_validator(mode="after")
     def _adds_up(self) -> Timing:
         """Samples = rate x time, and stages = window: a record that fails this is not one."""
-        for name, count, rate in (
-            ("samples", self.samples, self.samples_per_second),
-            ("tokens", self.tokens, self.tokens_per_second),
-        ):
-            # Not `> tolerance`: of a NaN that is false, too.
-            if (
-                count is not None
-                and rate is not None
-                and not abs(rate * self.seconds - count) <= RATE_TOLERANCE * count
-            ):
+        rates = [("samples", self.samples, self.samples_per_second)]
+        if self.tokens is not None and self.tokens_per_second is not None:
+            rates.append(("tokens", self.tokens, self.tokens_per_second))
+        for name, count, rate in rates:
+            if not math.isclose(rate * self.seconds, count, rel_tol=RATE_TOLERANCE):  # a NaN is close to nothing
                 raise ValueError(f"{name} = {count} is not {name}_per_second {rate} x seconds {self.seconds}")
         parts = self.stages
         total = parts.data + parts.forward + parts.backward + parts.optimizer + parts.other
-        if not abs(total - self.seconds) <= STAGES_TOLERANCE * self.seconds:
+        if not math.isclose(total, self.seconds, rel_tol=STAGES_TOLERANCE):
             raise ValueError(f"stages add up to {total}, seconds is {self.seconds}")
         return self
 
