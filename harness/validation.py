@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
+import re
 import tomllib
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -228,13 +229,15 @@ def _location(parts: Sequence[Any]) -> str:
     for part in parts:
         if isinstance(part, int):
             text += f"[{part}]"
-        elif not part.startswith(_TAGS):
+        elif not _TAG.fullmatch(part):
             text += f".{dotted(part)}" if text else dotted(part)
     return text
 
 
-_TAGS: Final = ("literal[", "constrained-", "function-", "dict[", "list[", "[key]")
-"""How pydantic marks the branches of a union, and keys, in a location; no key of a file starts like that."""
+_TAG: Final = re.compile(
+    r"(literal|dict|list|function-(after|before|plain|wrap))\[.*\]|constrained-(int|float|str)|\[key\]", re.DOTALL
+)
+"""How pydantic marks the branches of a union, and keys, in a location; nobody names a checkpoint like that."""
 
 
 def _keys_at(model: type[BaseModel], location: Sequence[Any]) -> list[str]:

@@ -189,6 +189,11 @@ def test_a_problem_is_one_line_however_often_it_is_included() -> None:
     ]
 
 
+def test_a_checkpoint_may_be_named_like_pydantics_marks() -> None:
+    found = problems(f'{HEAD}[checkpoint.function-calling]\n[matrix]\ncheckpoint = "function-calling"')
+    assert found == ["g.toml: checkpoint.function-calling.from: missing; it is required"]
+
+
 def test_references_written_out() -> None:
     start = '[matrix]\ncheckpoint = "a"\n'
     start += '[[reference]]\nid = "r"\nmetric = "f1"\nsplit = "validation"\nsource = "x"\n'
