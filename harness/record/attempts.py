@@ -56,8 +56,9 @@ class Entry:
     def to_line(self) -> str:
         """One line of JSON; NaN and infinities as strings, as in records."""
         data = asdict(self)
-        data["metrics"] = {k: v if math.isfinite(v) else str(v) for k, v in self.metrics.items()}
-        return json.dumps(data, separators=(",", ":")) + "\n"
+        for numbers in (data["metrics"], data["seconds"], data):
+            numbers |= {k: str(v) for k, v in numbers.items() if isinstance(v, float) and not math.isfinite(v)}
+        return json.dumps(data, separators=(",", ":"), allow_nan=False) + "\n"
 
 
 _NAMES: Final = frozenset(f.name for f in fields(Entry))
@@ -75,7 +76,10 @@ def parse_entry(line: str) -> Entry:
         data = json.loads(line)
         if data.keys() != _NAMES:
             raise ValueError("not the fields of an entry")
-        data["metrics"] = {k: float(v) for k, v in data["metrics"].items()}
+        for name in ("metrics", "seconds"):
+            data[name] = {key: float(number) for key, number in data[name].items()}
+        if data["samples_per_second"] is not None:
+            data["samples_per_second"] = float(data["samples_per_second"])
         return Entry(**data)
     except (ValueError, TypeError, AttributeError) as error:
         raise StoreError(f"not an index entry: {line!r:.80}") from error
