@@ -24,6 +24,8 @@ from harness.record.parts import Measured, Observed, Part
 SCHEMA: Final = 1
 RECORD: Final = "record.json"
 MAX_BYTES: Final = 16 * 1024
+NAMES_KEPT: Final = 8
+"""Names of weights left in a list that is too long; the rest is counted."""
 
 
 def _option(option: dataclasses.Field[Any], kind: Any) -> Any:
@@ -207,10 +209,6 @@ MIGRATIONS: Final[Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {}
 def record_schema() -> str:
     """The JSON Schema of records, as `harness schema` prints it."""
     return json.dumps(Record.model_json_schema(by_alias=True), indent=2) + "\n"
-
-
-NAMES_KEPT: Final = 8
-"""Names of weights left in a list that is too long; the rest is counted."""
 
 
 def fitted(text: str, limit: int) -> str:

@@ -24,6 +24,9 @@ from harness.text import listed, show
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+SHORTEST_ID: Final = 4
+"""Characters that the beginning of a cell's id must have to name a run."""
+
 
 @dataclass(frozen=True)
 class Attempt:
@@ -280,11 +283,8 @@ def _ends_with_newline(descriptor: int) -> bool:
     return os.pread(descriptor, 1, os.fstat(descriptor).st_size - 1) == b"\n"
 
 
-SHORTEST_ID: Final = 4
-
-
 def find_run(name: str, results: Path) -> Path:
-    """The folder of the run.
+    """The folder of the run that a user means by a folder, a record, or the beginning of a cell's id.
 
     Raises
     ------
