@@ -25,6 +25,7 @@ from harness.record.model import (
     read_record,
     record_schema,
 )
+from harness.record.provenance import command_line
 
 OLD = sorted((Path(__file__).parents[1] / "data" / "records").glob("v*/*.json"))
 BY_NAME = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in OLD}
@@ -136,6 +137,12 @@ def test_what_is_not_finite_survives(value: float) -> None:
         assert got == value or (math.isnan(got) and math.isnan(value))
     line = again.entry("x").to_line()
     assert repr(parse_entry(line).metrics["loss"]) == repr(value)
+
+
+def test_a_command_with_a_name_that_is_no_text_can_be_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["/usr/bin/harness", "run", "grid\udcff.toml"])
+    record = record_of(provenance={"harness": "0", "command": command_line()})
+    assert "grid\\\\udcff.toml" in record.to_json()
 
 
 # Size.
