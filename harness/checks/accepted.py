@@ -10,10 +10,9 @@ from typing import Any, NoReturn, TypeVar
 from pydantic import ValidationError
 
 from harness.errors import SpecError
-from harness.grid.file import raise_problems
 from harness.grid.tables import Table
 from harness.text import show
-from harness.validation import explain
+from harness.validation import explain, raise_problems
 
 Place = tuple[str, ...]
 """Where a value stands in a file: keys from the outside in, `*` for any key or number."""

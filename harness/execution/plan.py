@@ -15,8 +15,7 @@ from harness.execution.environment import Environment
 from harness.execution.inputs import Materials
 from harness.execution.require import device_count, skip_reason
 from harness.grid.cell import Cell
-from harness.record.entry import Entry
-from harness.record.model import SCORED
+from harness.record.attempts import SCORED, Entry
 from harness.record.results import Results
 
 State = Literal["to do", "done", "skip", "blocked"]

@@ -17,7 +17,7 @@ from harness.execution.require import Requirement, read_requirement, unusable_de
 from harness.grid.cell import Cell
 from harness.grid.grid import Grid, load_grid
 from harness.grid.select import select
-from harness.record.model import ERRORED
+from harness.record.attempts import ERRORED
 from harness.record.provenance import today
 from harness.record.results import Results
 from harness.record.store import Store

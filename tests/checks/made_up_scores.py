@@ -9,7 +9,7 @@ from typing import Any
 from harness.checks.scores.gate import Configuration
 from harness.checks.verdict import Fact, Verdict
 from harness.grid.cell import Cell, Checkpoint
-from harness.record.entry import Entry
+from harness.record.attempts import Entry
 from harness.record.model import Record, asked_of
 from harness.record.results import Results
 from harness.references import Published, Reference

@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks.synthetic_store import Template, fill
 from harness.grid.grid import load_grid
-from harness.record.model import SCORED
+from harness.record.attempts import SCORED
 from harness.record.store import Store
 
 Make = Callable[..., Any]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from harness.fact import Fact
-from harness.record.entry import Entry
+from harness.record.attempts import Entry
 from harness.stats.decision import Decision, Rule
 from harness.stats.power import Design, detectable, limit_of_detection, more_seeds, planning_sd
 from harness.stats.sequential import next_look

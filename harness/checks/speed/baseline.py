@@ -12,8 +12,7 @@ from harness.checks.accepted import Accepted, checked, laid_out, no_constant, no
 from harness.checks.speed.process import Process, oldest_first
 from harness.errors import SpecError
 from harness.grid.tables import Table, Text
-from harness.ids import canonical_json
-from harness.text import show
+from harness.text import canonical_json, show
 
 SCHEMA: Final = 1
 WANTED: Final = "a speed baseline as `harness compare --save FILE RESULTS` writes it"

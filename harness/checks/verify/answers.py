@@ -11,7 +11,7 @@ from harness.checks.verdict import Fact
 from harness.checks.verify.findings import Findings
 from harness.checks.verify.series import Array, ratio_of
 from harness.checks.verify.upstream import EVALUATION, known_issue, scaling_of
-from harness.record.model import Measured, Observed
+from harness.record.parts import Measured, Observed
 from harness.record.run import Run
 
 LOSS: Final = 1e-5

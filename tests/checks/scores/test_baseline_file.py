@@ -20,7 +20,7 @@ from harness.checks.verdict import Fact
 from harness.errors import SpecError, StoreError
 from harness.grid.cell import Cell
 from harness.grid.looks import SeedPlan
-from harness.record.entry import Entry
+from harness.record.attempts import Entry
 from harness.record.model import Provenance, Record, asked_of
 from harness.record.results import Results
 from tests.checks.conftest import build_run, plant

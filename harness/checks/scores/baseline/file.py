@@ -14,12 +14,11 @@ from pydantic import AfterValidator, Field, model_validator
 from harness.checks.accepted import Accepted, Place, RefusedError, checked, laid_out, no_constant, no_key_twice
 from harness.disk import explained, write_durably
 from harness.errors import SpecError
-from harness.grid.file import decoded, name_of, read_bytes
 from harness.grid.looks import MAX_SEED
 from harness.grid.tables import Table, Text
-from harness.record.attempts import LOST
-from harness.record.model import STATUSES
+from harness.record.attempts import LOST, STATUSES
 from harness.text import listed, show
+from harness.validation import decoded, name_of, read_bytes
 
 SCHEMA: Final = 1
 DIGITS: Final = 20
@@ -69,7 +68,7 @@ Reason = Annotated[str, only(listed(REASONS), REASONS.__contains__)]
 class SeedRun(Table):
     """One run: its status, its scores (fractions), and what it did, in hashes cut to `DIGITS` digits.
 
-    None is "not available". The hashes are those of `harness.record.fingerprint.Fingerprint`; `precision` is the
+    None is "not available". The hashes are those of `harness.record.parts.Fingerprint`; `precision` is the
     observed one. A run that lost its loss (nonfinite) has no scores.
     """
 
