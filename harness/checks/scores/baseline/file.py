@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from harness.checks.accepted import Accepted, Place, RefusedError, checked, laid_out, no_constant, no_key_twice
 from harness.disk import explained, write_durably
@@ -18,7 +18,7 @@ from harness.grid.looks import MAX_SEED
 from harness.grid.tables import Table, Text
 from harness.record.attempts import LOST, STATUSES
 from harness.text import listed, show
-from harness.validation import decoded, name_of, read_bytes
+from harness.validation import decoded, name_of, only, read_bytes
 
 SCHEMA: Final = 1
 DIGITS: Final = 20
@@ -41,17 +41,6 @@ MISSING: Final = "missing"
 OLDER: Final = "older"
 REASONS: Final[tuple[str, ...]] = (*STATUSES, MISSING, OLDER)
 """Why a run is left out: the status of its last attempt, `missing` without one, `older` in another environment."""
-
-
-def only(allowed: str, sound: Callable[[Any], object]) -> AfterValidator:
-    """Let pass the values that are `sound`; of another the error says `got VALUE; allowed ...`."""
-
-    def check(value: Any) -> Any:
-        if not sound(value):
-            raise ValueError(f"got {show(value)}; allowed {allowed}")
-        return value
-
-    return AfterValidator(check)
 
 
 def _is_seed(value: str) -> bool:
