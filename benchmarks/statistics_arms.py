@@ -11,7 +11,7 @@ import numpy.typing as npt
 from benchmarks.statistics_draws import EXAMPLES, TRUTH, Array, Size, generator, history_of, ours, scores
 from benchmarks.statistics_rows import Row, mean_row, rate_row
 from benchmarks.statistics_scores import to_mean
-from harness.grid.turns import take_turns
+from harness.grid.grid import take_turns
 from harness.stats.decision import Outcome, Rule, decide
 from harness.stats.mcnemar import mcnemar
 from harness.stats.paired import paired, sign_flip

@@ -21,8 +21,7 @@ from benchmarks.statistics_grid import (
     references,
     spread_of_published,
 )
-from harness.checks.scores.gate import Policy, judge_all
-from harness.checks.scores.judge import decided
+from harness.checks.scores.gate import Policy, decided, judge_all
 from harness.checks.verdict import Verdict, exit_code
 from harness.references import Reference
 from harness.stats.decision import Decision

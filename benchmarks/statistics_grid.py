@@ -15,7 +15,7 @@ import numpy.typing as npt
 from benchmarks.statistics_draws import EXAMPLES, ONE, TRUTH, Array, Flags
 from harness.grid.cell import Cell, Checkpoint
 from harness.grid.looks import SeedPlan
-from harness.record.entry import Entry
+from harness.record.attempts import Entry
 from harness.record.results import Results
 from harness.references import Published, Reference, find, registry
 from harness.references.model import Statistic

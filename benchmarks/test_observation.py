@@ -15,7 +15,7 @@ from scipy import stats
 
 from benchmarks.process import measure
 from harness.execution.inputs import package_checkpoint
-from harness.grid.turns import take_turns
+from harness.grid.grid import take_turns
 
 PROGRAM = Path(__file__).with_name("paired_training.py")
 PROCESSES = 3

@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.process import measure
 from harness.execution.inputs import package_checkpoint
-from harness.grid.turns import take_turns
+from harness.grid.grid import take_turns
 
 PROGRAM = Path(__file__).with_name("paired_training.py")
 PAIRS = 5

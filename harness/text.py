@@ -1,11 +1,18 @@
-"""The wording that error texts share: a value on one line, names as a list, the name that was probably meant."""
+"""Values as text: short in error texts, with what was probably meant; canonical in ids, where equal is equal.
+
+Canonical JSON and the hashes built on it are the one definition of "the same thing was asked for".
+"""
 
 from __future__ import annotations
 
 import difflib
+import hashlib
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
+
+ID_LENGTH: Final = 20
+"""Hex characters of an id: 80 bits, so a chance collision among a million cells has probability 4e-13."""
 
 
 def show(value: Any, limit: int = 80) -> str:
@@ -40,3 +47,26 @@ def dotted(name: str) -> str:
     """Return a key as TOML would spell it in a dotted path."""
     bare = name.isascii() and name.replace("-", "").replace("_", "").isalnum()
     return name if bare and len(name) <= 80 else show(name)
+
+
+def canonical_json(value: Any) -> str:
+    """Return `value` as JSON with sorted keys and no white space; equal values give equal text.
+
+    Raises
+    ------
+    ValueError
+        For NaN and infinities, which JSON cannot carry.
+    TypeError
+        For values that JSON has no form for.
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def short_hash(value: Any) -> str:
+    """Return the first 20 hex characters of the sha256 of `value`'s canonical JSON."""
+    return hash_of_json(canonical_json(value).encode())
+
+
+def hash_of_json(text: bytes) -> str:
+    """Return `short_hash` of a value whose canonical JSON is at hand."""
+    return hashlib.sha256(text).hexdigest()[:ID_LENGTH]

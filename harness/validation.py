@@ -1,14 +1,153 @@
-"""What pydantic found wrong with a file, in the user's words: dotted field, value got, what is allowed."""
+"""A file that a user wrote: TOML read with errors that name line and column, and models' errors in the user's words."""
 
 from __future__ import annotations
 
+import datetime
+import math
+import re
+import tomllib
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, ValidationError
 
+from harness.errors import SpecError
 from harness.text import dotted, listed, show, suggestion
+
+MAX_BYTES: Final = 8 * 2**20
+MAX_DEPTH: Final = 12
+MAX_PROBLEMS: Final = 50
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises
+    ------
+    SpecError
+        For a path that is no readable regular file, for text that is not UTF-8 or not TOML.
+    """
+    return parse_toml(read_bytes(path, "the TOML file of a grid", MAX_BYTES), name_of(path))
+
+
+def read_bytes(path: Path, wanted: str, most: int) -> bytes:
+    """Read a file that a user named; `wanted` says in words what it should be, `most` how many bytes at most.
+
+    Raises
+    ------
+    SpecError
+        For a path that is no readable regular file of that size.
+    """
+    file = name_of(path)
+    try:
+        if path.is_dir():
+            raise SpecError(f"{file}: is a folder; allowed {wanted}")
+        if not path.exists():
+            raise SpecError(f"{file}: no such file; allowed {wanted}")
+        if not path.is_file() or path.stat().st_size > most:
+            raise SpecError(f"{file}: allowed a regular file of at most {most // 2**20} MiB")
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        # ValueError: a path with a NUL character.
+        raise SpecError(f"{file}: cannot be read: {error}") from error
+
+
+def decoded(content: bytes, file: str) -> str:
+    """The text of a file, whose name in error texts is `file`.
+
+    Raises
+    ------
+    SpecError
+        Naming the line of what is no UTF-8.
+    """
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        got = content[error.start : error.start + 1].hex()
+        raise SpecError(f"{file}: line {line}: got byte 0x{got}; allowed UTF-8 text") from error
+
+
+def name_of(path: Path) -> str:
+    """Return a path as error texts show it: as it is where it is printable, else quoted."""
+    return str(path) if str(path).isprintable() else show(str(path), limit=300)
+
+
+def parse_toml(content: bytes, file: str) -> dict[str, Any]:
+    """Parse the bytes of a TOML file; `file` is its name in error texts.
+
+    Raises
+    ------
+    SpecError
+        Naming the line, and the column where TOML's parser knows it.
+    """
+    text = decoded(content, file)
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        last = text.count("\n") + 1
+        column = len(text) - text.rfind("\n")
+        reason = str(error).replace("(at end of document)", f"(at line {last}, column {column}, the end)")
+        raise SpecError(f"{file}: not valid TOML: {reason}") from error
+    except RecursionError as error:
+        raise SpecError(f"{file}: not valid TOML: nested too deeply; allowed {MAX_DEPTH} levels") from error
+    except ValueError as error:
+        # int() refuses more than 4300 digits before tomllib can say where.
+        raise SpecError(f"{file}: not valid TOML: a number of thousands of digits; allowed 64 bits") from error
+
+
+def junk(value: Any, where: str, depth: int = 0) -> Iterator[str]:
+    """Yield a problem for everything that TOML has and a grid has no use for, wherever it stands."""
+    if isinstance(value, (dict, list)) and depth >= MAX_DEPTH:
+        yield f"{where}: nested too deeply; allowed {MAX_DEPTH} levels"
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            separator = "" if where.endswith(": ") else "."
+            yield from junk(item, f"{where}{separator}{dotted(str(key))}", depth + 1)
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            # Most items are plain: a text for each would cost more than the check.
+            if type(item) is not str:
+                yield from junk(item, f"{where}[{number}]", depth + 1)
+    elif isinstance(value, (bool, str)):
+        return
+    elif isinstance(value, int):
+        if not -(2**63) <= value < 2**63:
+            yield f"{where}: got {show(value)}; allowed integers of 64 bits"
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            yield f"{where}: got {show(value)}; allowed finite numbers"
+    elif isinstance(value, (datetime.date, datetime.time)):
+        yield f"{where}: got {value.isoformat()}; a grid has no dates, allowed text in quotes"
+    else:
+        yield f"{where}: got {show(value)}; allowed what TOML has"
+
+
+def raise_problems(problems: Sequence[str]) -> None:
+    """Raise all problems as one SpecError, a line each; return where there are none.
+
+    Raises
+    ------
+    SpecError
+        If there is any problem; beyond 50 the rest is counted.
+    """
+    if problems:
+        more = len(problems) - MAX_PROBLEMS
+        lines = list(problems[:MAX_PROBLEMS])
+        raise SpecError("\n".join(lines + ([f"... and {more} more problems"] if more > 0 else [])))
+
+
+def only(allowed: str, sound: Callable[[Any], object]) -> AfterValidator:
+    """Let pass the values that are `sound`; of another the error says `got VALUE; allowed ...`."""
+
+    def check(value: Any) -> Any:
+        if not sound(value):
+            raise ValueError(f"got {show(value)}; allowed {allowed}")
+        return value
+
+    return AfterValidator(check)
 
 
 class _Problem(NamedTuple):
@@ -90,13 +229,15 @@ def _location(parts: Sequence[Any]) -> str:
     for part in parts:
         if isinstance(part, int):
             text += f"[{part}]"
-        elif not part.startswith(_TAGS):
+        elif not _TAG.fullmatch(part):
             text += f".{dotted(part)}" if text else dotted(part)
     return text
 
 
-_TAGS: Final = ("literal[", "constrained-", "function-", "dict[", "list[", "[key]")
-"""How pydantic marks the branches of a union, and keys, in a location; no key of a file starts like that."""
+_TAG: Final = re.compile(
+    r"(literal|dict|list|function-(after|before|plain|wrap))\[.*\]|constrained-(int|float|str)|\[key\]", re.DOTALL
+)
+"""How pydantic marks the branches of a union, and keys, in a location; nobody names a checkpoint like that."""
 
 
 def _keys_at(model: type[BaseModel], location: Sequence[Any]) -> list[str]:

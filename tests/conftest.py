@@ -18,7 +18,7 @@ from harness.execution.devices import Device, nvidia_devices
 from harness.execution.environment import CURRENT, Environment, probe_environment
 from harness.execution.require import unusable_device
 from harness.grid.cell import Cell, Checkpoint
-from harness.record.entry import Entry
+from harness.record.attempts import Entry
 
 # How long one example takes says how busy the machine is, and nothing else.
 settings.register_profile("harness", deadline=None)

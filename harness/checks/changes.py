@@ -12,7 +12,7 @@ HARDWARE: Final = ("cpu", "architecture", "accelerators")
 
 
 def changes(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[Fact, ...]:
-    """Each field that differs, in a's order and then b's; what a table has not is None."""
+    """Each field that differs, in a's order and then b's; what a table has not is None, an empty table no field."""
     old, new = dict(_flat(a)), dict(_flat(b))
     values = {name: (old.get(name), new.get(name)) for name in dict.fromkeys([*old, *new])}
     # 1, 1.0 and True are equal in Python and not in a recipe.
@@ -30,7 +30,7 @@ def same_hardware(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in table.items():
-        if isinstance(value, dict) and value:
+        if isinstance(value, dict):
             yield from _flat(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value

@@ -16,7 +16,7 @@ from harness.execution.plan import Plan
 from harness.execution.progress import Reporter
 from harness.grid.cell import Cell
 from harness.protocol import EVALUATED, PREDICTING, STEP, TRAINING
-from harness.record.entry import Entry
+from harness.record.attempts import Entry
 
 PLAIN_INTERVAL_S = 30.0
 PHASES = {TRAINING: "training", STEP: "training", EVALUATED: "training", PREDICTING: "predicting"}

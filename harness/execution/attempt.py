@@ -22,7 +22,7 @@ from harness.execution.outcome import (
 )
 from harness.execution.plan import Plan, PlannedCell
 from harness.protocol import BEACON, JOB, NONFINITE, OK, RANK_FILES, RESULT, TRAINER
-from harness.record.entry import Entry
+from harness.record.attempts import Entry
 from harness.record.model import Provenance, Status
 from harness.record.provenance import now
 from harness.record.results import Results

@@ -17,8 +17,8 @@ import harness
 from harness.errors import RequirementError
 from harness.execution import cache
 from harness.execution.devices import Device, nvidia_devices, nvidia_driver
-from harness.ids import short_hash
 from harness.record.meant import Machine
+from harness.text import short_hash
 
 HARNESS: Final = Path(harness.__file__).parent
 START: Final = str(HARNESS / "subject" / "process" / "start.py")

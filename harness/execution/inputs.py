@@ -20,7 +20,6 @@ from harness.errors import MaterialError
 from harness.execution import cache
 from harness.execution.environment import START, Environment
 from harness.grid.cell import Cell
-from harness.ids import short_hash
 from harness.protocol import (
     CHECKPOINT_FILES,
     CORPUS_SIZES,
@@ -31,6 +30,7 @@ from harness.protocol import (
     TINY_BERT,
     TINY_BERT_VERSION,
 )
+from harness.text import short_hash
 
 TASK_FILES: Final = tuple(SPLIT_FILES.values())
 PACKAGE_PREFIX: Final = "pypi:"

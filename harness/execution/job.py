@@ -19,9 +19,9 @@ from harness.execution.outcome import death
 from harness.execution.plan import Plan
 from harness.grid.arguments import with_overlay
 from harness.grid.cell import Cell
-from harness.ids import short_hash
 from harness.protocol import CELL, CHECKPOINT_FILES, DATA_FACTS, OK, PREPARE, SPLIT_FILES
 from harness.record.store import Attempt
+from harness.text import short_hash
 
 PREPARE_THREADS = 1
 TIMED: Final[Mapping[str, Any]] = {

@@ -17,7 +17,8 @@ from pydantic import ValidationError
 from harness.execution.devices import HeldDevices
 from harness.grid.cell import Cell
 from harness.protocol import CANNOT_WRITE, OK, RESULT
-from harness.record.model import SERIES, Failure, Measured, Observed, Provenance, Record, Status, asked_of
+from harness.record.model import SERIES, Failure, Provenance, Record, Status, asked_of
+from harness.record.parts import Measured, Observed
 from harness.record.provenance import now
 from harness.record.store import LOG, Attempt
 from harness.stats.collapse import is_collapsed

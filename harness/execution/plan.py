@@ -15,9 +15,7 @@ from harness.execution.environment import Environment
 from harness.execution.inputs import Materials
 from harness.execution.require import device_count, skip_reason
 from harness.grid.cell import Cell
-from harness.record.attempts import NEVER, PlaceHistory, Renewal
-from harness.record.entry import Entry
-from harness.record.model import OUTCOMES, RETRIED, SCORED
+from harness.record.attempts import NEVER, OUTCOMES, RETRIED, SCORED, Entry, PlaceHistory, Renewal
 from harness.record.results import Results
 
 State = Literal["to do", "done", "errored", "skip", "blocked"]

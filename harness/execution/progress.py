@@ -9,8 +9,7 @@ from typing import Any
 
 from harness.execution.plan import Plan
 from harness.grid.cell import Cell
-from harness.record.entry import Entry
-from harness.record.model import ERRORED, SCORED
+from harness.record.attempts import ERRORED, SCORED, Entry
 
 
 class Reporter:

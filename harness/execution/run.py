@@ -25,8 +25,8 @@ from harness.execution.progress import Reporter, Summary
 from harness.execution.session import Session
 from harness.grid.cell import Cell
 from harness.protocol import EXITED, STARTED, STEP, WINDOW
-from harness.record.entry import Entry
-from harness.record.model import ERRORED, RETRIED, SCORED, Status
+from harness.record.attempts import ERRORED, RETRIED, SCORED, Entry
+from harness.record.model import Status
 from harness.record.provenance import now, provenance
 
 TICK_S: Final = 0.2

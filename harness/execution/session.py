@@ -112,7 +112,7 @@ def _splits_configurations(selection: Sequence[str]) -> str | None:
 
 
 def _due(grid: Grid, cells: Sequence[Cell], store: Store, renewal: Renewal) -> list[Cell]:
-    from harness.checks.scores.judge import decided, judge_grid  # statistics are slow, and only looks need them here
+    from harness.checks.scores.gate import decided, judge_grid  # statistics are slow, and only looks need them here
 
     results = Results.of(grid, store, cells)
     return results.due(decided(judge_grid(grid, results, today())), renewal)

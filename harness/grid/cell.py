@@ -8,10 +8,9 @@ from functools import cached_property
 from typing import Any, Final, Literal, get_args
 
 from harness.grid.looks import MAX_SEED
-from harness.ids import canonical_json, short_hash
 from harness.protocol import ENGINES as ENGINES
 from harness.protocol import Engine as Engine
-from harness.text import is_plain_text, listed, show, suggestion
+from harness.text import canonical_json, is_plain_text, listed, short_hash, show, suggestion
 
 Precision = Literal["fp32", "tf32", "fp16", "bf16"]
 Scaling = Literal["strong", "weak"]
@@ -160,15 +159,13 @@ class Cell(Options):
 
     @cached_property
     def label(self) -> str:
-        """A short name for people: the axes' values, `minilm · seed 42 · bf16`."""
-        if self.timed:
-            return f"{self.configuration_label} · timing {self.repeat}"
-        return cell_label(self.checkpoint.name, self.seed, self.axes)
+        """A short name for people."""
+        return label_of(self)
 
     @property
     def configuration_label(self) -> str:
         """The label without the seed."""
-        return configuration_label(self.checkpoint.name, self.axes)
+        return configuration_label(self)
 
 
 _AXES: Final = {option.name: option for option in fields(Options) if "axis" in option.metadata}
@@ -188,15 +185,16 @@ TRAINER_ONLY: Final = tuple(key for key, option in _AXES.items() if option.metad
 """Options that only the engine "trainer" has."""
 
 
-def cell_label(checkpoint: str, seed: int, axes: Mapping[str, Any]) -> str:
-    """Name a cell by its place in the matrix."""
-    return f"{configuration_label(checkpoint, axes)} · seed {seed}"
+def label_of(asked: Options) -> str:
+    """Name a cell by its place in the matrix: `minilm · bf16 · seed 42`."""
+    last = f"seed {asked.seed}" if asked.timing is None else f"timing {asked.repeat}"
+    return f"{configuration_label(asked)} · {last}"
 
 
-def configuration_label(checkpoint: str, axes: Mapping[str, Any]) -> str:
+def configuration_label(asked: Options) -> str:
     """Name the cells that differ only in seed; axes that speak for themselves go without their name."""
-    parts = [checkpoint]
-    for axis, value in axes.items():
+    parts = [asked.checkpoint.name]
+    for axis, value in asked.axes.items():
         if axis in ("checkpoint", "seed"):
             continue
         parts.append(str(value) if axis in ("precision", "engine", "environment") else f"{axis}={_plain(value)}")

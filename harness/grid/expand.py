@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,8 +11,7 @@ from harness.errors import SpecError
 from harness.grid.arguments import contradiction, default_of, frozen_defaults, normalized
 from harness.grid.cell import AXES, DEFAULTS, TRAINER_ONLY, Cell, Checkpoint
 from harness.grid.matrix import Combination, Matrix, identity
-from harness.ids import ID_LENGTH, canonical_json
-from harness.text import show
+from harness.text import canonical_json, hash_of_json, show
 
 if TYPE_CHECKING:
     from harness.grid.grid import Grid
@@ -85,12 +83,8 @@ def _configuration(grid: Grid, combination: Combination, scaling: str, file: str
     defaults = {**DEFAULTS, "accepts_loss_kwargs": grid.accepts_loss_kwargs}
     fields = {
         "task": grid.task,
-        "checkpoint": Checkpoint(
-            name=name,
-            source=spec.source if spec else name,
-            revision=spec.revision if spec else None,
-            config=spec.config if spec else {},
-            random=spec.random if spec else False,
+        "checkpoint": (
+            Checkpoint(name, spec.source, spec.revision, spec.config, spec.random) if spec else Checkpoint(name, name)
         ),
         "recipe": recipe,
         "head_seeding": grid.head_seeding,
@@ -102,7 +96,7 @@ def _configuration(grid: Grid, combination: Combination, scaling: str, file: str
     _refuse_impossible(sample, file)
     before, mark, after = canonical_json({**sample.asked(), "seed": _SEED_MARK}).partition(_SEED_MARK_JSON)
     assert mark, "the seed is part of a cell's identity"
-    configuration = _short_hash((before.removesuffix('"seed":') + after.removeprefix(",")).encode())
+    configuration = hash_of_json((before.removesuffix('"seed":') + after.removeprefix(",")).encode())
     return _Configuration(fields, configuration, before.encode(), after.encode())
 
 
@@ -125,13 +119,9 @@ def _cell(configuration: _Configuration, combination: Combination) -> Cell:
     cell = Cell(seed=seed, axes=combination, **configuration.fields)
     text = configuration.before_seed + str(seed).encode() + configuration.after_seed
     # The cached properties' own slots: the same values they would compute, at a tenth of the cost.
-    cell.__dict__["cell_id"] = _short_hash(text)
+    cell.__dict__["cell_id"] = hash_of_json(text)
     cell.__dict__["configuration_id"] = configuration.configuration_id
     return cell
-
-
-def _short_hash(text: bytes) -> str:
-    return hashlib.sha256(text).hexdigest()[:ID_LENGTH]
 
 
 def _duplicates(cells: list[Cell], file: str) -> list[str]:

@@ -5,10 +5,10 @@ Everything wrong with a file is reported at once, a line each: `FILE: dotted.fie
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from pydantic import Field, PrivateAttr, ValidationError
 
@@ -16,7 +16,6 @@ from harness.errors import SpecError
 from harness.grid.arguments import check_recipe, frozen_versions, with_overlay
 from harness.grid.cell import Cell, HeadSeeding, OrFalse
 from harness.grid.expand import expand
-from harness.grid.file import junk, name_of, parse_toml, raise_problems, read_toml
 from harness.grid.looks import SeedPlan
 from harness.grid.matrix import Matrix, read_matrix
 from harness.grid.tables import (
@@ -32,10 +31,11 @@ from harness.grid.tables import (
     Throughput,
     Variable,
 )
-from harness.grid.turns import take_turns
 from harness.grid.waivers import Waiver, waiver_problems
 from harness.text import dotted, listed, show
-from harness.validation import explain
+from harness.validation import explain, junk, name_of, parse_toml, raise_problems, read_toml
+
+T = TypeVar("T")
 
 CURRENT: Final = "current"
 """The environment that needs no definition: the interpreter that runs the harness."""
@@ -154,6 +154,19 @@ def grid_from_document(document: Mapping[str, Any], path: Path) -> Grid:
     return grid
 
 
+def take_turns(ways: Iterable[T], rounds: int, backwards: bool = False) -> list[tuple[int, T]]:
+    """Return (round, way): each round from 1 has every way once, every second one in reverse (`backwards`: the first).
+
+    Any two of them alternate A B B A.
+    """
+    forth = list(ways)
+    return [
+        (number, way)
+        for number in range(1, rounds + 1)
+        for way in (forth if number % 2 != backwards else reversed(forth))
+    ]
+
+
 def _recipe_problems(document: Mapping[str, Any], file: str) -> list[str]:
     problems = []
     recipes = [("recipe", document.get("recipe"))]
@@ -247,4 +260,6 @@ def _reference_problems(reference: Reference, where: str) -> list[str]:
 
 
 def _used(matrix: Matrix, axis: str) -> list[str]:
-    return [*matrix.axes.get(axis, ()), *(entry[axis] for entry in matrix.include if axis in entry)]
+    """The values of an axis, each once: its own and those of `include`."""
+    included = (entry[axis] for entry in matrix.include if axis in entry)
+    return list(dict.fromkeys([*matrix.axes.get(axis, ()), *included]))

@@ -13,8 +13,7 @@ from harness.errors import SpecError
 from harness.grid.arguments import UnknownField, check_recipe, check_recipe_field, recipe_fields
 from harness.grid.cell import AXES
 from harness.grid.looks import SeedPlan, read_seed_plan
-from harness.ids import canonical_json
-from harness.text import dotted, listed, show, suggestion
+from harness.text import canonical_json, dotted, listed, show, suggestion
 
 Combination = dict[str, Any]
 

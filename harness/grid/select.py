@@ -108,9 +108,9 @@ def names_value(text: str, value: Any) -> bool:
         return True
     try:
         parsed = json.loads(text)
-    except (ValueError, RecursionError):
+        return parsed is not None and bool(identity(parsed) == identity(value))
+    except (ValueError, RecursionError):  # no JSON, or a NaN within, which no grid has
         return _as_number(text, value)
-    return bool(identity(parsed) == identity(value)) if parsed is not None else False
 
 
 def _as_number(text: str, value: Any) -> bool:

@@ -5,46 +5,26 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from harness.grid.cell import Precision
 from harness.text import is_plain_text, show
+from harness.validation import only
 
 _NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9_-])?")
 _VARIABLE: Final = re.compile(r"\$HARNESS_[A-Z0-9_]{1,50}")
 _RESERVED: Final = {"con", "prn", "aux", "nul"} | {f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10)}
 
 
-def _name(value: str) -> str:
-    if not _NAME.fullmatch(value) or value.split(".")[0].lower() in _RESERVED:
-        allowed = "1 to 64 letters, digits, '.', '_', '-', fit to name a folder"
-        raise ValueError(f"got {show(value)}; allowed {allowed}")
-    return value
+def _names_a_folder(value: str) -> bool:
+    return bool(_NAME.fullmatch(value)) and value.split(".")[0].lower() not in _RESERVED
 
 
-def _text(value: str) -> str:
-    if not is_plain_text(value):
-        raise ValueError(f"got {show(value)}; allowed 1 to 300 printable characters")
-    return value
-
-
-def _variable(value: str) -> str:
-    if not _VARIABLE.fullmatch(value):
-        raise ValueError(f"got {show(value)}; allowed an environment variable $HARNESS_..., like $HARNESS_MRPC")
-    return value
-
-
-def _fraction(value: float) -> float:
-    if not -1 <= value <= 1:
-        raise ValueError(f"got {show(value)}; allowed a fraction from -1 to 1 (85.78 points are 0.8578)")
-    return value
-
-
-Name = Annotated[str, AfterValidator(_name)]
-Text = Annotated[str, AfterValidator(_text)]
-Variable = Annotated[str, AfterValidator(_variable)]
+Name = Annotated[str, only("1 to 64 letters, digits, '.', '_', '-', fit to name a folder", _names_a_folder)]
+Text = Annotated[str, only("1 to 300 printable characters", is_plain_text)]
+Variable = Annotated[str, only("an environment variable $HARNESS_..., like $HARNESS_MRPC", _VARIABLE.fullmatch)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
-Fraction = Annotated[Finite, AfterValidator(_fraction)]
+Fraction = Annotated[Finite, only("a fraction from -1 to 1 (85.78 points are 0.8578)", lambda value: -1 <= value <= 1)]
 
 
 class Table(BaseModel):
@@ -86,12 +66,9 @@ class Reference(Table):
                     "allowed validation"
                 )
             raise ValueError(f".split: got {show(self.split)}; allowed validation")
-        written = {key for key in ("metric", "value", "values", "statistic", "split", "source") if getattr(self, key)}
-        if self.value is not None:
-            written.add("value")
         if not self.model_fields_set - {"id"}:
             return self
-        missing = sorted({"metric", "statistic", "split", "source"} - written)
+        missing = [key for key in ("metric", "source", "split", "statistic") if getattr(self, key) is None]
         if missing:
             raise ValueError(f"written out without {', '.join(missing)}; allowed an id alone, or all of them")
         if (self.statistic == "sample") != (self.values is not None) or (self.value is None) == (self.values is None):

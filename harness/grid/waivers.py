@@ -8,22 +8,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, Protocol, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+from pydantic import BeforeValidator
 
 from harness.grid.cell import Cell
-from harness.text import is_plain_text, listed, show, suggestion
+from harness.grid.tables import Table, Text
+from harness.text import listed, show, suggestion
 
 Check = Literal["quality", "parity", "stability", "baseline"]
 """What can be waived: the checks of scores."""
 
 CHECKS: Final[tuple[str, ...]] = get_args(Check)
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
-
-
-def _text(value: str) -> str:
-    if not is_plain_text(value):
-        raise ValueError(f"got {show(value)}; allowed 1 to 300 printable characters")
-    return value
 
 
 def _day(value: Any) -> datetime.date:
@@ -38,19 +33,17 @@ def _day(value: Any) -> datetime.date:
     raise ValueError(f'got {show(value)}; allowed a day as text, such as "2026-12-31"')
 
 
-class Waiver(BaseModel):
+class Waiver(Table):
     """One waiver: `[[waiver]]` of a grid. It holds up to and on the day `expires`, and is void after it.
 
     `configuration` is a configuration's label without the seed ("minilm · bf16") or its `configuration_id`.
     """
 
-    configuration: Annotated[str, AfterValidator(_text)]
+    configuration: Text
     check: Check
-    reason: Annotated[str, AfterValidator(_text)]
-    author: Annotated[str, AfterValidator(_text)]
+    reason: Text
+    author: Text
     expires: Annotated[datetime.date, BeforeValidator(_day)]
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     def void(self, today: datetime.date) -> bool:
         """Whether its day has passed."""

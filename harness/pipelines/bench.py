@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from harness.checks.scores.judge import judge_grid
+from harness.checks.scores.gate import judge_grid
 from harness.checks.verdict import Verdict, exit_code
 from harness.disk import write_files
 from harness.errors import HarnessError, RequirementError, SpecError

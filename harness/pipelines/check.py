@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from harness.checks.scores.judge import judge_grid
+from harness.checks.scores.gate import judge_grid
 from harness.checks.verdict import Inconclusive, Side, Skipped, Verdict, exit_code
 from harness.errors import NothingMeasured
 from harness.execution.require import unmet_as_meant, unmet_by_record

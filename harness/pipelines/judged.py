@@ -12,7 +12,7 @@ from harness.execution.session import environment_of, materials_of
 from harness.fact import Fact
 from harness.grid.cell import Cell
 from harness.grid.grid import Grid
-from harness.record.entry import Entry
+from harness.record.attempts import Entry
 from harness.record.meant import Meant, read_meant
 from harness.record.results import Results, Whose
 from harness.record.store import Store

@@ -19,8 +19,7 @@ from harness.execution.session import Session
 from harness.grid.arguments import default_of
 from harness.grid.cell import Cell
 from harness.protocol import processor_seconds
-from harness.record.entry import Entry
-from harness.record.model import SCORED
+from harness.record.attempts import SCORED, Entry
 from harness.record.provenance import now
 from harness.record.store import Store
 

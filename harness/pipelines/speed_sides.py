@@ -20,10 +20,10 @@ from harness.checks.speed.baseline import (
 from harness.checks.speed.sides import SpeedSide, side_of_records
 from harness.disk import explained, write_durably
 from harness.errors import SpecError
-from harness.grid.file import name_of, read_bytes
 from harness.grid.select import split_values
 from harness.record.store import Store, store_grids
 from harness.text import listed, show
+from harness.validation import name_of, read_bytes
 
 SUFFIX: Final = ".json"
 HOW: Final = "time a grid that has a [throughput] table: `harness run GRID --select timed=true`"

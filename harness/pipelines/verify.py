@@ -13,13 +13,13 @@ from harness.checks.verify.checklist import KINDS, STEPS, Checklist, judge, make
 from harness.errors import NothingMeasured, SpecError
 from harness.execution.session import Session, Wishes, session_of
 from harness.grid.cell import Cell
-from harness.grid.file import read_toml
 from harness.grid.grid import Grid, grid_from_document, grid_from_text, load_grid
 from harness.record.attempts import NEVER, Renewal
 from harness.record.results import Results
 from harness.record.run import Run
 from harness.record.store import Store
 from harness.text import listed, show, suggestion
+from harness.validation import read_toml
 
 BUILT_IN: Final = "verify.toml"
 """In `harness/shipped`: a tiny BERT on the embedded corpus."""

@@ -1,16 +1,95 @@
-"""Attempts sorted out: what was tried at a configuration's cells, where, on what, and which attempt of each counts."""
+"""Attempts: how each ended, its line in a grid's index, and which of those at a configuration's cells counts."""
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Final, get_args
 
-from harness.record.entry import Entry
-from harness.record.model import FINAL, OUTCOMES
+from harness.errors import StoreError
+from harness.protocol import Status
 
+STATUSES: Final[tuple[str, ...]] = get_args(Status)
+OUTCOMES: Final = frozenset({"ok", "collapsed", "nonfinite"})
+"""Statuses that settle a cell: the run says something of its recipe."""
+RETRIED: Final = frozenset({"failed", "oom", "timeout"})
+"""Statuses of attempts that ended and say nothing of the recipe: each new run tries the cell again."""
+FINAL: Final = OUTCOMES | RETRIED
+SCORED: Final = frozenset({"ok", "collapsed"})
+"""Statuses whose metrics may be reported as scores."""
+ERRORED: Final = RETRIED | {"killed", "interrupted"}
 LOST: Final = frozenset({"collapsed", "nonfinite"})
 """Runs that count against stability: they ended, and learned nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Summary of a record. `path` is the attempt's folder relative to the grid's results folder.
+
+    `metrics` holds accuracy, f1 (fractions) and loss on the validation split after training; `seconds` the
+    record's phases; `samples_per_second` is the training rate.
+    """
+
+    cell_id: str
+    configuration_id: str
+    environment_id: str
+    content_id: str | None
+    attempt: int
+    status: str
+    path: str
+    started: str
+    checkpoint: str
+    seed: int
+    precision: str
+    devices: int
+    axes: Mapping[str, Any]
+    metrics: Mapping[str, float]
+    seconds: Mapping[str, float]
+    samples_per_second: float | None
+    steps: int | None
+    error: str | None
+    measurement: int = 1
+
+    @property
+    def message(self) -> str:
+        """What went wrong, without the failure's type: `error` is `TYPE: MESSAGE`, and no type has a colon."""
+        kind, _, message = (self.error or "").partition(": ")
+        return message or kind
+
+    def to_line(self) -> str:
+        """One line of JSON; NaN and infinities as strings, as in records."""
+        data = asdict(self)
+        for numbers in (data["metrics"], data["seconds"], data):
+            numbers |= {k: str(v) for k, v in numbers.items() if isinstance(v, float) and not math.isfinite(v)}
+        return json.dumps(data, separators=(",", ":"), allow_nan=False) + "\n"
+
+
+_NAMES: Final = frozenset(f.name for f in fields(Entry))
+_LATER: Final = frozenset({"measurement"})
+"""What a line of an older harness does not have."""
+
+
+def parse_entry(line: str) -> Entry:
+    """Read one line of an index.
+
+    Raises
+    ------
+    StoreError
+        Where the line is not an entry (torn by a crash, or another version's): the index is then rebuilt.
+    """
+    try:
+        data = json.loads(line)
+        if data.keys() | _LATER != _NAMES:
+            raise ValueError("not the fields of an entry")
+        for name in ("metrics", "seconds"):
+            data[name] = {key: float(number) for key, number in data[name].items()}
+        if data["samples_per_second"] is not None:
+            data["samples_per_second"] = float(data["samples_per_second"])
+        return Entry(**data)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise StoreError(f"not an index entry: {line!r:.80}") from error
 
 
 def is_lost(entry: Entry) -> bool:

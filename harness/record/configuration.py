@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from harness.grid.cell import Cell, configuration_label
 from harness.grid.looks import due
-from harness.record.attempts import LOST, CellHistory, PlaceHistory, newest
-from harness.record.entry import Entry
-from harness.record.model import Asked, Data, Record, asked_of
+from harness.record.attempts import LOST, CellHistory, Entry, PlaceHistory, newest
+from harness.record.model import Asked, Record, asked_of
+from harness.record.parts import Data
 from harness.stats.collapse import MRPC, run_status
 
 GOOD: Final = frozenset({"ok", "suspect"})
@@ -86,14 +86,9 @@ class Configuration:
         return {seed: final for seed in self.planned if (final := self.histories[seed].final) is not None}
 
     @cached_property
-    def cell_of(self) -> Mapping[int, str]:
-        """The cell of each seed that has an attempt that counts."""
-        return {seed: entry.cell_id for seed, entry in self.entry_of.items()}
-
-    @cached_property
     def cell_ids(self) -> tuple[str, ...]:
         """The cells behind `scores`."""
-        return tuple(self.cell_of.values())
+        return tuple(entry.cell_id for entry in self.entries)
 
     @property
     def began(self) -> str:
@@ -155,7 +150,7 @@ class Configuration:
     @property
     def plain_label(self) -> str:
         """The cells' label without the seed: what a plan calls the configuration, wherever it is measured."""
-        return configuration_label(self.asked.checkpoint.name, self.asked.axes)
+        return configuration_label(self.asked)
 
     def _is_lost(self, entry: Entry) -> bool:
         return self._score(entry).status in LOST
@@ -196,7 +191,7 @@ def _of_one(
         record = records.get((cells[0].configuration_id, place.environment_id, place.content_id))
         observed = record.observed if record is not None else None
         yield Configuration(
-            label=configuration_label(asked.checkpoint.name, asked.axes),
+            label=configuration_label(asked),
             configuration_id=cells[0].configuration_id,
             environment_id=place.environment_id,
             content_id=place.content_id,

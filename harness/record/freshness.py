@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from harness.record.entry import Entry
+from harness.record.attempts import Entry
 
 
 @dataclass(frozen=True)

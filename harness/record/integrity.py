@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from harness.record.model import Confusion, Record
+from harness.record.model import Record
+from harness.record.parts import Confusion
 
 if TYPE_CHECKING:
     import numpy.typing as npt

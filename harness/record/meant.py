@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 
 from harness.disk import explained, write_durably
 from harness.errors import StoreError
-from harness.record.base import Part
+from harness.record.parts import Part
 
 FILE: Final = "environments.json"
 SCHEMA: Final = 1

@@ -10,33 +10,22 @@ import dataclasses
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, get_type_hints
 
 from pydantic import ConfigDict, Field, ValidationError, create_model
 
 from harness.errors import StoreError
-from harness.grid.cell import LATER, Cell, Checkpoint, Options, cell_label, configuration_label
+from harness.grid.cell import LATER, Cell, Checkpoint, Options, label_of
 from harness.protocol import SERIES as SERIES
 from harness.protocol import Status as Status
-from harness.record.base import Number, Part
-from harness.record.entry import Entry
-from harness.record.fingerprint import Fingerprint as Fingerprint
-from harness.record.fit import fitted
-from harness.record.timing import Timing
+from harness.record.attempts import Entry
+from harness.record.parts import Measured, Observed, Part
 
 SCHEMA: Final = 2
 RECORD: Final = "record.json"
 MAX_BYTES: Final = 16 * 1024
-
-STATUSES: Final[tuple[str, ...]] = get_args(Status)
-OUTCOMES: Final = frozenset({"ok", "collapsed", "nonfinite"})
-"""Statuses that settle a cell: the run says something of its recipe."""
-RETRIED: Final = frozenset({"failed", "oom", "timeout"})
-"""Statuses of attempts that ended and say nothing of the recipe: each new run tries the cell again."""
-FINAL: Final = OUTCOMES | RETRIED
-SCORED: Final = frozenset({"ok", "collapsed"})
-"""Statuses whose metrics may be reported as scores."""
-ERRORED: Final = RETRIED | {"killed", "interrupted"}
+NAMES_KEPT: Final = 8
+"""Names of weights left in a list that is too long; the rest is counted."""
 
 
 def _option(option: dataclasses.Field[Any], kind: Any) -> Any:
@@ -90,100 +79,6 @@ else:
     )
 
 
-class Split(Part):
-    """One split as it was used: number of examples, of positives, and a hash of its texts and labels."""
-
-    examples: int
-    positives: int
-    sha256: str
-
-
-class Data(Part):
-    """The data set as loaded; `revision` where it came from a hub."""
-
-    source: str
-    revision: str | None = None
-    train: Split
-    validation: Split
-
-
-class Weights(Part):
-    """The checkpoint as loaded and the weights before and after training (sha256 over name, dtype, shape, bytes).
-
-    `not_as_saved` names tensors that are neither newly initialised nor what the checkpoint's file has; None where
-    some tensor's place in the file cannot be told.
-    """
-
-    checkpoint_sha256: str
-    revision: str | None = None
-    parameters: int
-    newly_initialised: list[str]
-    unused: list[str]
-    not_as_saved: list[str] | None = None
-    init_sha256: str
-    final_sha256: str | None = None
-
-
-class Observed(Part):
-    """What the run really was: software, machine, model; arguments as requested (translated) and as resolved."""
-
-    python: str
-    packages: dict[str, str]
-    machine: dict[str, Any]
-    threads: int
-    determinism: dict[str, Any]
-    host: Literal["fork", "spawn"]
-    data: Data | None = None
-    weights: Weights | None = None
-    model: dict[str, Any] = {}
-    optimizer: dict[str, Any] = {}
-    collator: str | None = None
-    requested: dict[str, Any] = {}
-    arguments: dict[str, Any] = {}
-    optimizer_steps: int | None = None
-    fingerprint: Fingerprint | None = None
-    device_busy: list[str] = []
-
-
-class Confusion(Part):
-    """Counts on the validation split, label 1 positive."""
-
-    tp: int
-    fp: int
-    fn: int
-    tn: int
-
-
-class EpochScore(Part):
-    """Evaluation at the end of one epoch; accuracy and F1 as fractions."""
-
-    epoch: Number
-    step: int
-    accuracy: Number | None = None
-    f1: Number | None = None
-    loss: Number | None = None
-
-
-class Measured(Part):
-    """What came out: scores as fractions, times in seconds, rates per second, memory in MiB.
-
-    `seconds` has the phases load, tokenize, setup (optimizer and loaders, within `Trainer.train`), train (evaluation
-    and setup excluded), evaluate, predict, data_wait (part
-    of train) and total. `train_samples_per_second` = `train_samples` / `seconds["train"]`.
-    """
-
-    metrics: dict[str, Number] = {}
-    confusion: Confusion | None = None
-    epochs: list[EpochScore] = []
-    train_loss: Number | None = None
-    seconds: dict[str, Number] = {}
-    train_samples: int | None = None
-    train_samples_per_second: Number | None = None
-    peak_memory_mib: dict[str, Number] = {}
-    throttle_reasons: list[str] = []
-    timing: Timing | None = None
-
-
 class Failure(Part):
     """Why an attempt is not ok, for people: `message` is one line, `details` the tail of the traceback or log."""
 
@@ -199,6 +94,10 @@ class Provenance(Part):
     git_sha: str | None = None
     git_dirty: bool | None = None
     command: str | None = None
+
+
+class NewerRecord(StoreError):
+    """A record that a newer harness wrote: to run its cell again would be wrong, not merely wasteful."""
 
 
 class Record(Part):
@@ -236,13 +135,10 @@ class Record(Part):
     @property
     def label(self) -> str:
         """The cell's short name for people."""
-        asked = self.asked
-        if asked.timing:
-            return f"{configuration_label(asked.checkpoint.name, asked.axes)} · timing {asked.repeat}"
-        return cell_label(asked.checkpoint.name, asked.seed, asked.axes)
+        return label_of(self.asked)
 
     def to_json(self) -> str:
-        """Serialise; what is there for people is shortened until the record fits 16 KB (`harness.record.fit`)."""
+        """Serialise; what is there for people is shortened until the record fits 16 KB (`harness.record.model`)."""
         return fitted(self.model_dump_json(by_alias=True, indent=1) + "\n", MAX_BYTES)
 
     def entry(self, path: str) -> Entry:
@@ -285,7 +181,7 @@ def read_record(path: Path) -> Record:
     Raises
     ------
     StoreError
-        Naming the file and field where it is not a record, or was written by a newer harness.
+        Naming the file and field where it is not a record; a `NewerRecord` where a newer harness wrote it.
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
@@ -295,12 +191,12 @@ def read_record(path: Path) -> Record:
 
 
 def parse_record(data: Any, where: str) -> Record:
-    """Validate a decoded record, migrating older schemas one version at a time."""
+    """Validate a decoded record, migrating older schemas one version at a time; raises like `read_record`."""
     schema = data.get("schema") if isinstance(data, dict) else None
     if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
         raise StoreError(f"{where}: schema: {schema!r} is not a record's schema (allowed: 1 to {SCHEMA})")
     if schema > SCHEMA:
-        raise StoreError(f"{where}: schema: {schema} was written by a newer harness (allowed: 1 to {SCHEMA})")
+        raise NewerRecord(f"{where}: schema: {schema} was written by a newer harness (allowed: 1 to {SCHEMA})")
     for version in range(schema, SCHEMA):
         data = MIGRATIONS[version](data)
     try:
@@ -320,3 +216,59 @@ MIGRATIONS: Final[Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {
 def record_schema() -> str:
     """The JSON Schema of records, as `harness schema` prints it."""
     return json.dumps(Record.model_json_schema(by_alias=True), indent=2) + "\n"
+
+
+def fitted(text: str, limit: int) -> str:
+    """Return a record's JSON within `limit` bytes: without white space, then shortened until it fits.
+
+    Cut, in this order and only as far as needed: the front of a failure's details, the lists of weights' names,
+    the earliest epochs. A record whose other parts are too long by themselves stays too long: it is better kept.
+    """
+    if len(text.encode()) <= limit:
+        return text
+    data = json.loads(text)
+    text = _compact(data)
+    for shorten in _STEPS:
+        over = len(text.encode()) - limit
+        if over <= 0:
+            break
+        shorten(data, over)
+        text = _compact(data)
+    return text
+
+
+def _details(data: dict[str, Any], over: int) -> None:
+    failure = data.get("failure")
+    if failure:
+        details = failure["details"]
+        room = _size(details) - over - _size("… ")
+        start = len(details)
+        while start > 0 and (room := room - _size(details[start - 1])) >= 0:
+            start -= 1
+        failure["details"] = f"… {details[start:]}" if start < len(details) else ""
+
+
+def _weights(data: dict[str, Any], over: int) -> None:
+    weights = (data.get("observed") or {}).get("weights") or {}
+    for key in ("unused", "newly_initialised"):
+        names = weights.get(key, [])
+        if len(names) > NAMES_KEPT + 1:
+            weights[key] = [*names[:NAMES_KEPT], f"… and {len(names) - NAMES_KEPT} more"]
+
+
+def _epochs(data: dict[str, Any], over: int) -> None:
+    epochs = (data.get("measured") or {}).get("epochs") or []
+    while over > 0 and len(epochs) > 1:
+        over -= _size(epochs.pop(0)) + 1  # and its comma
+
+
+_STEPS: Final[tuple[Callable[[dict[str, Any], int], None], ...]] = (_details, _weights, _epochs)
+
+
+def _compact(data: Any) -> str:
+    return json.dumps(data, separators=(",", ":"), ensure_ascii=False) + "\n"
+
+
+def _size(value: Any) -> int:
+    """Bytes that a value adds to the text, without the quotes of a string: escapes and UTF-8 make it longer."""
+    return len(_compact(value).encode()) - (3 if isinstance(value, str) else 1)

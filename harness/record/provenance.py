@@ -52,7 +52,9 @@ def today() -> date:
 def command_line() -> str:
     """The command as a reader would type it, so without the folder that the program lies in."""
     program = Path(sys.argv[0]).name
-    return shlex.join(["harness" if program in ("__main__.py", "harness") else program, *sys.argv[1:]])
+    text = shlex.join(["harness" if program in ("__main__.py", "harness") else program, *sys.argv[1:]])
+    # A file's name may hold bytes that are no text: a record's UTF-8 cannot carry them.
+    return text.encode("utf-8", errors="backslashreplace").decode("utf-8")
 
 
 def provenance(folder: Path) -> Provenance:

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.grid.cell import Cell
 from harness.grid.looks import SeedPlan, due
-from harness.record.attempts import NEVER, PlaceHistory, Renewal, last_outcome, newest, places
+from harness.record.attempts import FINAL, NEVER, SCORED, Entry, PlaceHistory, Renewal, last_outcome, newest, places
 from harness.record.configuration import Configuration, Key, configurations
 from harness.record.configuration import SeedScore as SeedScore
-from harness.record.entry import Entry
-from harness.record.model import FINAL, SCORED, Record
+from harness.record.model import Record
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -135,10 +134,13 @@ class Results:
             if (outcome := last_outcome(attempts)) is not None
         }
 
-    def standing(self, cell: Cell, environment_id: str) -> Entry | None:
-        """The attempt that counts of a cell in an environment, on the newest content there; else the last attempt."""
-        here = [place for place in self.places(cell.configuration_id) if place.environment_id == environment_id]
-        place = newest(here)
+    def standing(self, cell: Cell, environment_id: str | None = None) -> Entry | None:
+        """The attempt that counts of a cell in an environment, on the newest content there; else the last attempt.
+
+        Without an environment, where the cell's configuration ran last.
+        """
+        found = self.places(cell.configuration_id)
+        place = newest([one for one in found if environment_id in (None, one.environment_id)])
         return None if place is None else place.cell(cell.cell_id).standing
 
     def errors(self) -> Iterator[Entry]:
@@ -192,8 +194,7 @@ class Results:
         return [cell for cell in self.cells if not cell.timed and cell.seed in wanted[cell.configuration_id]]
 
     def _ended(self, cell: Cell) -> bool:
-        place = newest(self.places(cell.configuration_id))
-        entry = place.cell(cell.cell_id).standing if place is not None else None
+        entry = self.standing(cell)
         return entry is not None and (entry.status in FINAL or entry.status == "skipped")
 
     # Configurations, and what lies behind them.

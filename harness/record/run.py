@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from harness.record.fingerprint import Fingerprint
 from harness.record.model import RECORD, SERIES, Record, read_record
+from harness.record.parts import Fingerprint
 
 
 @dataclass(frozen=True)

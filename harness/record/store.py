@@ -8,21 +8,24 @@ the locks are `flock`, which network file systems do not all honour.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from harness.disk import CellLock, explained, flush_folder, take_lock, write_durably
-from harness.errors import StoreError
+from harness.errors import SpecError, StoreError
 from harness.protocol import LOG as LOG
-from harness.record.entry import Entry, parse_entry
-from harness.record.model import RECORD, SCHEMA, SERIES, Record, read_record
+from harness.record.attempts import Entry, parse_entry
+from harness.record.model import RECORD, SERIES, NewerRecord, Record, read_record
+from harness.text import listed, show
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+SHORTEST_ID: Final = 4
+"""Characters that the beginning of a cell's id must have to name a run."""
 
 
 @dataclass(frozen=True)
@@ -113,8 +116,8 @@ class Store:
 
         Raises
         ------
-        StoreError
-            Where a newer harness wrote a record: running its cell again would be wrong, not merely wasteful.
+        NewerRecord
+            Where a newer harness wrote one.
         """
         found = []
         for folder in self._attempt_folders(self.cell_folder(cell_id)):
@@ -123,9 +126,9 @@ class Store:
                 continue
             try:
                 found.append(read_record(path).entry(self._relative(folder)))
+            except NewerRecord:
+                raise
             except (StoreError, RecursionError) as error:
-                if _is_newer(path):
-                    raise
                 self.unreadable[self._relative(folder)] = str(error)
         return found
 
@@ -133,9 +136,9 @@ class Store:
         """The record behind an entry; the error for a damaged or missing one says how to go on without it."""
         try:
             return read_record(self.folder / entry.path / RECORD)
+        except NewerRecord:
+            raise
         except StoreError as error:
-            if _is_newer(self.folder / entry.path / RECORD):
-                raise
             raise StoreError(
                 f"{error}; `harness store reindex {self.grid}` leaves this record out, and its cell runs again"
             ) from error
@@ -190,9 +193,9 @@ class Store:
             write_durably(path, record.to_json())
             # A new folder survives a power cut only once the folder that names it is on the disk too.
             for folder in attempt.folder.parents:
-                if not folder.is_relative_to(self.folder):
-                    break
                 flush_folder(folder)
+                if folder == self.folder.parent:
+                    break
         entry = record.entry(self._relative(attempt.folder))
         self._append([entry])
         return entry
@@ -271,15 +274,6 @@ def store_grids(root: Path) -> list[str]:
     return sorted(path.parent.name for path in root.glob("*/cells"))
 
 
-def _is_newer(path: Path) -> bool:
-    """Whether a file that could not be read as a record was written by a newer harness."""
-    try:
-        schema = json.loads(path.read_text(encoding="utf-8"))["schema"]
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        return False
-    return isinstance(schema, int) and schema > SCHEMA
-
-
 def _age(entry: Entry) -> tuple[str, str]:
     """The order of an index that is made anew."""
     return entry.started, entry.path
@@ -287,3 +281,33 @@ def _age(entry: Entry) -> tuple[str, str]:
 
 def _ends_with_newline(descriptor: int) -> bool:
     return os.pread(descriptor, 1, os.fstat(descriptor).st_size - 1) == b"\n"
+
+
+def find_run(name: str, results: Path) -> Path:
+    """The folder of the run that a user means by a folder, a record, or the beginning of a cell's id.
+
+    Raises
+    ------
+    SpecError
+        Where there is none, or several begin so.
+    """
+    path = Path(name)
+    if path.name == RECORD and path.is_file():
+        return path.parent
+    if (path / RECORD).is_file():
+        return path
+    if len(name) < SHORTEST_ID or not name.isalnum():
+        allowed = f"the folder of a run, its {RECORD}, or {SHORTEST_ID} or more letters of a cell id in {results}"
+        raise SpecError(f"{show(name)}: no such run; allowed {allowed}")
+    found = [
+        store.folder / entry.path
+        for store in (Store(results, grid) for grid in store_grids(results))
+        for entry in store.entries()
+        if entry.cell_id.startswith(name)
+    ]
+    if not found:
+        raise SpecError(f"{show(name)}: no run of such a cell in {results}; allowed a cell id as in its records")
+    if len(found) > 1:
+        shown = listed([str(folder) for folder in found], 12)
+        raise SpecError(f"{show(name)}: {len(found)} runs begin so; allowed one of their folders: {shown}")
+    return found[0]

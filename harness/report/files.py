@@ -12,7 +12,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter, ValidationError
 
 from harness import __version__
-from harness.checks.scores.judge import judge_grid
+from harness.checks.scores.gate import judge_grid
 from harness.errors import SpecError
 from harness.grid.grid import Grid
 from harness.record.results import Results

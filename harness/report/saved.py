@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from harness.checks.scores.baseline.model import Baseline, LeftOut
+from harness.checks.scores.baseline.file import Baseline, LeftOut
 from harness.report.format.escape import clean
 
 MOST: Final = 20

@@ -9,16 +9,19 @@ from typing import Any
 from harness.checks.scores.gate import Configuration
 from harness.checks.verdict import Fact, Verdict
 from harness.grid.cell import Cell, Checkpoint
-from harness.record.entry import Entry
+from harness.record.attempts import Entry
 from harness.record.model import Record, asked_of
 from harness.record.results import Results
 from harness.references import Published, Reference
 from harness.stats.decision import Decision
+from tests.conftest import entry_of
 
 UNCASED = "google-bert/bert-base-uncased"
 COURSE: dict[str, Any] = {"learning_rate": 5e-5, "per_device_train_batch_size": 8, "num_train_epochs": 3.0}
 STARTED = "2026-11-22T10:00:00.000Z"
 MAJORITY = 279 / 408
+VALUE = 100 * 350 / 408
+"""Points of a reference that 350 correct answers give."""
 
 
 def make_cells(
@@ -37,27 +40,11 @@ def make_entry(cell: Cell, accuracy: float | None, **changes: Any) -> Entry:
     """`accuracy` in points; F1 is 4 points above it, unless said otherwise."""
     metrics = {} if accuracy is None else {"accuracy": accuracy / 100, "f1": accuracy / 100 + 0.04, "loss": 0.4}
     values: dict[str, Any] = {
-        "cell_id": cell.cell_id,
-        "configuration_id": cell.configuration_id,
-        "environment_id": "e0f1a2b3c4d5e6f7a8b9",
-        "content_id": "c0ffee00c0ffee00c0ff",
-        "attempt": 1,
-        "status": "ok",
-        "started": STARTED,
-        "checkpoint": cell.checkpoint.name,
-        "seed": cell.seed,
-        "precision": cell.precision,
-        "devices": cell.devices,
-        "axes": cell.axes,
-        "metrics": metrics,
-        "seconds": {"total": 120.0},
-        "samples_per_second": 22.5,
-        "steps": 1377,
-        "error": None,
-    }
-    values.update(changes)
+        "environment_id": "e0f1a2b3c4d5e6f7a8b9", "content_id": "c0ffee00c0ffee00c0ff", "attempt": 1,
+        "axes": cell.axes, "metrics": metrics, "seconds": {"total": 120.0}, "steps": 1377, **changes,
+    }  # fmt: skip
     place = (cell.cell_id, values["environment_id"], values["content_id"], f"{values['attempt']:03d}")
-    return Entry(**{"path": f"cells/{'/'.join(map(str, place))}", **values})
+    return entry_of(cell, **{"path": f"cells/{'/'.join(map(str, place))}", **values})
 
 
 def make_record(cell: Cell, entry: Entry, counts: tuple[int, int] = (408, 279), **packages: str) -> Record:
@@ -132,26 +119,18 @@ def arms(
 
 def published(value: float | None = None, statistic: str = "single", n: int | None = 1, **changes: Any) -> Reference:
     """A reference on MRPC's validation split, in points; a value that 408 answers can give, unless said otherwise."""
-    decimals, sd = changes.pop("decimals", None), changes.pop("sd", None)
-    values = changes.pop("values", None)
+    decimals, sd, values = (changes.pop(name, None) for name in ("decimals", "sd", "values"))
     metric = changes.pop("metric", "accuracy")
-    accuracy = Published(
+    number = Published(
         value=None if value is None else value / 100,
         values=None if values is None else [one / 100 for one in values],
         sd=None if sd is None else sd / 100,
         decimals=decimals,
     )
     fields: dict[str, Any] = {
-        "id": "published",
-        "kind": "log",
-        "checkpoint": UNCASED,
-        "split": "validation",
-        "statistic": statistic,
-        "n": len(values) if values is not None else n,
-        "metrics": {metric: accuracy},
-        "recipe": {},
-        "source": "made up",
-    }
+        "id": "published", "kind": "log", "checkpoint": UNCASED, "split": "validation", "statistic": statistic,
+        "n": len(values) if values is not None else n, "metrics": {metric: number}, "recipe": {}, "source": "made up",
+    }  # fmt: skip
     return Reference(**{**fields, **changes})
 
 

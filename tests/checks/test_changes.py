@@ -19,6 +19,16 @@ def test_each_field_that_differs_in_its_order() -> None:
     assert changes(a, a) == ()
 
 
+def test_an_empty_table_is_no_value_of_its_own() -> None:
+    assert changes({"recipe": {}}, {"recipe": {"bf16": True}}) == (
+        Fact.of("changed", field="recipe.bf16", a=None, b=True),
+    )
+    assert changes({"recipe": {"lr": {}}}, {"recipe": {"lr": 1}}) == (
+        Fact.of("changed", field="recipe.lr", a=None, b=1),
+    )
+    assert changes({}, {"recipe": {}}) == ()
+
+
 def test_hardware_is_what_kernels_depend_on() -> None:
     machine = {"cpu": "A", "cores": 2, "accelerators": ["H100"]}
     assert same_hardware(machine, {**machine, "cores": 4})

@@ -13,7 +13,7 @@ import pytest
 from harness.cli import app as app_module
 from harness.errors import HarnessError, RequirementError, RunFailed, SpecError, StoreError
 from harness.execution.progress import Summary
-from harness.record.model import STATUSES
+from harness.record.attempts import STATUSES
 
 Make = Callable[..., Any]
 GRIDS = Path(__file__).resolve().parents[1] / "data" / "grids"

@@ -11,7 +11,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from harness.record.model import SCORED, STATUSES
+from harness.record.attempts import SCORED, STATUSES
 
 Make = Callable[..., Any]
 GRIDS = Path(__file__).resolve().parents[1] / "data" / "grids"

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.record.entry import Entry
+from harness.record.attempts import Entry
 from harness.record.model import Record
 from harness.record.store import Store
 

@@ -21,7 +21,8 @@ from harness.execution.outcome import (
     read_result,
 )
 from harness.protocol import CANNOT_WRITE
-from harness.record.model import STATUSES, Provenance, Record
+from harness.record.attempts import STATUSES
+from harness.record.model import Provenance, Record
 from harness.record.store import Attempt
 from harness.subject.process import child, isolation
 from harness.subject.process.failure import outcome_of

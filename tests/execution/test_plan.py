@@ -12,8 +12,7 @@ from harness.errors import MaterialError
 from harness.execution.environment import Environment
 from harness.execution.plan import HOST_START_S, Packing, Plan, PlannedCell, default_packing, make_plan, ranks_beside
 from harness.grid.cell import Cell
-from harness.record.entry import Entry
-from harness.record.model import ERRORED, FINAL, STATUSES
+from harness.record.attempts import ERRORED, FINAL, STATUSES, Entry
 from harness.record.results import Results
 
 Make = Callable[..., Any]

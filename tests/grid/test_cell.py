@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.grid.cell import Cell, Checkpoint, cell_label
-from harness.ids import ID_LENGTH, canonical_json, short_hash
+from harness.grid.cell import Cell, Checkpoint
+from harness.text import ID_LENGTH, canonical_json, short_hash
 
 CELL = Cell(
     task="glue/mrpc",
@@ -72,7 +72,10 @@ def test_the_order_of_a_recipe_does_not_matter() -> None:
 def test_label() -> None:
     assert CELL.label == "base · fp32 · seed 42"
     axes = {"checkpoint": "base", "precision": "bf16", "learning_rate": 5e-05, "optim": "sgd", "lr_kwargs": {"a": [1]}}
-    assert cell_label("base", 7, axes) == 'base · bf16 · learning_rate=5e-05 · optim=sgd · lr_kwargs={"a":[1]} · seed 7'
+    assert (
+        replace(CELL, seed=7, axes=axes).label
+        == 'base · bf16 · learning_rate=5e-05 · optim=sgd · lr_kwargs={"a":[1]} · seed 7'
+    )
 
 
 def test_asked_is_plain_json() -> None:

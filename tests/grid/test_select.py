@@ -65,6 +65,7 @@ def test_selects(cells: list[Cell], expressions: list[str], count: int) -> None:
         (["precision=fp61"], '--select precision: got "fp61"; allowed fp32, fp16; did you mean fp16?'),
         (["seed=7"], '--select seed: got "7"; allowed 42, 1, 2'),
         (["seed=true"], '--select seed: got "true"; allowed 42, 1, 2'),
+        (["seed=[NaN]"], '--select seed: got "[NaN]"; allowed 42, 1, 2'),
         (["seed"], '--select: got "seed"; allowed AXIS=VALUE or AXIS=VALUE,VALUE'),
         (["=1"], '--select: got "=1"; allowed AXIS=VALUE or AXIS=VALUE,VALUE'),
         (["presicion=fp16"], "did you mean precision?"),

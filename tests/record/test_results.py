@@ -15,17 +15,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.checks.scores.baseline.build import build_baseline
-from harness.checks.scores.baseline.model import GridName
-from harness.checks.scores.judge import judge_grid
+from harness.checks.scores.baseline.file import GridName
+from harness.checks.scores.gate import judge_grid
 from harness.execution.environment import Environment
 from harness.execution.plan import make_plan
 from harness.grid.cell import Cell
 from harness.grid.grid import Grid, grid_from_text
 from harness.grid.looks import SeedPlan
-from harness.record.attempts import LOST, places
+from harness.record.attempts import FINAL, LOST, SCORED, STATUSES, Entry, places
 from harness.record.configuration import MRPC
-from harness.record.entry import Entry
-from harness.record.model import FINAL, SCORED, STATUSES, Provenance, Record, asked_of
+from harness.record.model import Provenance, Record, asked_of
 from harness.record.results import Results
 from harness.references.tables import SPLITS
 from harness.report.run.build import build_report

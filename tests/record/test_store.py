@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from harness.errors import StoreError
 from harness.grid.cell import Cell, Checkpoint
-from harness.record.entry import Entry
+from harness.record.attempts import Entry
 from harness.record.model import Failure, Provenance, Record, Status, asked_of
 from harness.record.store import Attempt, Store, store_grids
 
@@ -188,6 +188,14 @@ def test_a_record_of_a_newer_harness_is_a_clear_error(store: Store) -> None:
             read()
     assert (store.folder / "index.jsonl").read_bytes() == index
     assert store.unreadable == {}
+
+
+def test_every_folder_that_names_a_new_one_is_flushed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed: list[Path] = []
+    monkeypatch.setattr("harness.record.store.flush_folder", flushed.append)
+    entry = write(store, 1)
+    assert set((store.folder / entry.path).parents) - set(store.folder.parents) < set(flushed)
+    assert store.folder.parent in flushed  # the results folder, which names the grid's
 
 
 def test_stale_scratch_files_change_nothing(store: Store) -> None:

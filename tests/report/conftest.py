@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from harness.grid.cell import Cell, Checkpoint
-from harness.record.entry import Entry
+from harness.record.attempts import Entry
 from harness.record.model import Record
 from harness.record.results import Results
 from harness.report import GridFacts, ReportModel, build_report

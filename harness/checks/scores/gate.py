@@ -1,31 +1,42 @@
-"""The gate: every verdict on scores, the family's word on each FAIL, and waivers."""
+"""The gate: a grid's results judged on scores, the family's word on each FAIL, and waivers."""
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from harness.checks.scores.churn import Answers as Answers
-from harness.checks.scores.churn import Predictions
-from harness.checks.scores.hypothesis import Answer, Family, Question
+from harness.checks.scores.hypothesis import Answer, Family, Question, corrected, judged_after, waiver_fact
 from harness.checks.scores.pairing import find_pairs, find_repeats
-from harness.checks.scores.parity import ParityQuestion
+from harness.checks.scores.parity import Answers, ParityQuestion, Predictions
 from harness.checks.scores.policy import Policy as Policy
+from harness.checks.scores.policy import policy_of
 from harness.checks.scores.quality import questions
-from harness.checks.scores.reasons import judged_after, waiver_fact
 from harness.checks.scores.stability import StabilityQuestion, unmeasured
+from harness.checks.scores.target import written_references
 from harness.checks.verdict import Verdict
 from harness.fact import Fact
+from harness.grid.grid import Grid
 from harness.grid.waivers import Waiver
 from harness.record.configuration import Configuration as Configuration
+from harness.record.results import Results
 from harness.references import Reference
 from harness.stats.decision import Decision
-from harness.stats.family import PART, apply_holm
 from harness.stats.sequential import next_look, nominal_alpha
 
 FAMILIES: Final[tuple[Family, ...]] = ("scores", "collapses")
+
+
+def judge_grid(grid: Grid, results: Results, today: datetime.date) -> list[Verdict]:
+    """Judge results: quality against the grid's references, stability, parity of twins.
+
+    Raises
+    ------
+    SpecError
+        For a reference that the registry does not know.
+    """
+    return judge_all(results.configurations, written_references(grid), policy_of(grid), results.predicted, today=today)
 
 
 def judge_all(
@@ -102,14 +113,24 @@ def settled(asked: Sequence[Question], policy: Policy) -> list[Verdict]:
         for case in due:
             assert case.answer is not None
             outcome = case.answer.verdict.outcome
-            decided = outcome == "FAIL" or (outcome == "PASS" and case.question.lasting)
-            case.answer = replace(case.answer, final=decided)
+            final = outcome == "FAIL" or (outcome == "PASS" and case.question.lasting)
+            case.answer = replace(case.answer, final=final)
     for case in cases:
         if case.answer is None:
             answer = case.question.ask(None, level)
             early = Fact.of("look.early", runs=case.question.runs, first=looks[0])
             case.answer = replace(answer, verdict=_undecided(answer.verdict, early, barred=True))
     return [_finished(case, looks) for case in cases]
+
+
+def decided(verdicts: Iterable[Verdict]) -> frozenset[str]:
+    """The configurations of which nothing that gates is left open: no further seed is due for them."""
+    every: dict[str, bool] = {}
+    for one in verdicts:
+        if one.gates:
+            name, settled = one.subject.configuration_id, one.outcome in ("PASS", "FAIL")
+            every[name] = every.get(name, True) and settled
+    return frozenset(name for name, settled in every.items() if settled)
 
 
 def waived(
@@ -134,19 +155,14 @@ def _apply_holm(cases: Sequence[_Case], due: Sequence[_Case], level: float) -> N
     for family in FAMILIES:
         members = [case for case in cases if case.question.family == family and case.question.gates and case.answer]
         answers = [case.answer for case in members if case.answer is not None]
-        limits = [answer.p_limit for answer in answers]
-        adjusted = apply_holm([answer.p for answer in answers], limits, PART)
-        for case, answer, p in zip(members, answers, adjusted, strict=True):
-            if case in asked and p is not None:
-                size = sum(limit >= (answer.p or 0.0) for limit in limits)
-                case.answer = replace(answer, verdict=_after_holm(answer.verdict, p, size, level))
-
-
-def _after_holm(verdict: Verdict, p: float, size: int, level: float) -> Verdict:
-    """The verdict with its adjusted p; `size` counts the hypotheses that could have failed at its own."""
-    if verdict.outcome == "FAIL" and p >= level:
-        verdict = _undecided(verdict, Fact.of("holm.blocked", p=p, family=size))
-    return replace(verdict, adjusted_p=p, family=size)
+        after = corrected([answer.p for answer in answers], [answer.p_limit for answer in answers])
+        for case, answer, found in zip(members, answers, after, strict=True):
+            if case not in asked or found.p is None:
+                continue
+            verdict = answer.verdict
+            if verdict.outcome == "FAIL" and found.p >= level:
+                verdict = _undecided(verdict, Fact.of("holm.blocked", p=found.p, family=found.family))
+            case.answer = replace(answer, verdict=replace(verdict, adjusted_p=found.p, family=found.family))
 
 
 def _undecided(verdict: Verdict, after: Fact, *, barred: bool = False) -> Verdict:

@@ -1,11 +1,18 @@
-"""A question that the gate asks of scores: asked at a look, answered with a verdict and the p it could block with."""
+"""A question that the gate asks of scores, its answer at a look, and the facts and sides that answers are made of."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
-from harness.checks.verdict import Verdict
+from harness.checks.verdict import Side, Verdict
+from harness.fact import Fact
+from harness.grid.waivers import Waiver
+from harness.record.configuration import Configuration
+from harness.stats.decision import Decision
+from harness.stats.family import PART, apply_holm
+from harness.stats.stability import Stability
 
 Family = Literal["scores", "collapses"]
 """What is corrected together: each family has its part of alpha (`stats.family.PART`)."""
@@ -24,6 +31,24 @@ class Answer:
     p: float | None = None
     p_limit: float = 0.0
     final: bool = False
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """A p after Holm over `family` hypotheses that could have failed at it; None where it is none of them."""
+
+    p: float | None = None
+    family: int = 0
+
+
+def corrected(p: Sequence[float | None], limits: Sequence[float] | None = None) -> list[Corrected]:
+    """Each p after Holm over its family, which has its part of alpha; `limits` as in `stats.family.apply_holm`."""
+    most = [float(value is not None) for value in p] if limits is None else limits
+    adjusted = zip(p, apply_holm(p, limits, PART), strict=True)
+    return [
+        Corrected() if own is None else Corrected(after, sum(limit > 0 and limit >= own for limit in most))
+        for own, after in adjusted
+    ]
 
 
 class Question(Protocol):
@@ -50,3 +75,60 @@ class Question(Protocol):
 
     def finish(self, verdict: Verdict, first: int | None) -> Verdict:
         """Add what does not decide: what more runs would bring, and notes."""
+
+
+def because(decision: Decision) -> Fact | None:
+    """What a decision rests on where that is no difference; None where its numbers say it all."""
+    if decision.n < decision.n_min:
+        return Fact.of("runs.few", n=decision.n, least=decision.n_min)
+    if decision.identical:
+        return Fact.of("runs.identical")
+    if decision.barred:
+        return Fact.of("spread.unknown") if decision.sd is None else Fact.of("runs.equal")
+    return None
+
+
+def judged(
+    scores: Fact | None = None,
+    because: Fact | None = None,
+    withheld: Fact | None = None,
+    differs: Sequence[Fact] = (),
+    after: Fact | None = None,
+) -> Fact:
+    """The reason of a verdict: on what scores it was judged, and what kept it from a PASS or FAIL."""
+    return Fact.of("judged", scores=scores, because=because, withheld=withheld, after=after, differs=tuple(differs))
+
+
+def judged_after(reason: Fact, after: Fact) -> Fact:
+    """The reason of a verdict that the family or the plan changed afterwards."""
+    if reason.code != "judged":
+        return judged(reason, after=after)
+    return judged(**{**reason.values, "after": after})
+
+
+def collapses(found: Stability, *, p: float | None = None) -> Fact:
+    """How many runs collapsed, beside how many may."""
+    return Fact.of("collapses", k=found.k, n=found.n, low=found.rate.low, high=found.rate.high, p0=found.p0, p=p)
+
+
+def waiver_fact(waiver: Waiver, *, expired: bool = False) -> Fact:
+    """Who lets it pass, until when, and why."""
+    return Fact.of(
+        "waiver.expired" if expired else "waiver",
+        author=waiver.author,
+        expires=waiver.expires.isoformat(),
+        reason=waiver.reason,
+    )
+
+
+def side(one: Configuration, **values: Any) -> Side:
+    """A configuration as a side of a verdict; `values` are a side's `mean`, `collapsed` and `ended`."""
+    return Side(
+        label=one.label,
+        configuration_id=one.configuration_id,
+        environment_id=one.environment_id,
+        content_id=one.content_id,
+        cell_ids=one.cell_ids,
+        runs=one.every,
+        **values,
+    )

@@ -11,8 +11,8 @@ from packaging.version import InvalidVersion, Version
 
 from harness.checks.scores.recipe import global_batch
 from harness.grid.cell import ENGINES, Cell
-from harness.ids import canonical_json
 from harness.record.configuration import Configuration, Key
+from harness.text import canonical_json
 
 Dimension = Literal["precision", "devices", "engine", "accepts_loss_kwargs", "environment"]
 

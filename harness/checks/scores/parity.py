@@ -1,26 +1,29 @@
-"""Parity: whether two configurations that differ in one thing score alike, seed by seed (statistics.md, section 3)."""
+"""Parity: whether two configurations that differ in one thing score and answer alike (statistics.md, section 3)."""
 
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
-from harness.checks.scores.churn import Predictions, churn
-from harness.checks.scores.hypothesis import Answer, Family
+import numpy as np
+import numpy.typing as npt
+
+from harness.checks.scores.hypothesis import Answer, Family, because, judged, side
 from harness.checks.scores.pairing import Pair
 from harness.checks.scores.policy import Policy
-from harness.checks.scores.reasons import because, judged, side
 from harness.checks.scores.seeds_needed import median_seconds, outlook
 from harness.checks.scores.stability import too_many
 from harness.checks.verdict import Verdict
 from harness.fact import Fact
 from harness.record.attempts import LOST
-from harness.record.configuration import GOOD, Configuration, SeedScore
+from harness.record.configuration import GOOD, Configuration, Key, SeedScore
 from harness.stats.decision import Decision, Rule, decide, withheld
+from harness.stats.mcnemar import discordant, mcnemar, overdispersion
 from harness.stats.paired import Permutation, paired, sign_flip
 from harness.stats.power import Design
 from harness.stats.stability import compare_rates
@@ -81,7 +84,7 @@ class ParityQuestion:
         ahead = outlook(
             decision,
             PAIRED,
-            Rule(decision.delta, decision.alpha, decision.direction, LEAST),
+            n_min=LEAST,
             against=self.pair.name(self.pair.base),
             looks=self.policy.looks,
             run_seconds=sum(s for s in seconds if s is not None) if any(seconds) else None,
@@ -175,3 +178,94 @@ def _differences(good: Sequence[tuple[SeedScore, SeedScore]]) -> Iterator[Fact]:
 @functools.lru_cache(maxsize=4096)
 def _sign_flip(differences: tuple[float, ...]) -> Permutation:
     return sign_flip(differences)
+
+
+Array = npt.NDArray[Any]
+Answers = Callable[[Configuration, int], Sequence[int] | Array | None]
+"""(configuration, seed) -> the class predicted for each validation example, shape (examples,); None: not kept."""
+
+
+class Predictions:
+    """Predicted classes by configuration and seed; each read once, and only where it is asked for."""
+
+    def __init__(self, answers: Answers | None) -> None:
+        self._answers = answers
+        self._read: dict[tuple[Key, int], Array | None] = {}
+
+    def of(self, one: Configuration, seeds: Iterable[int]) -> dict[int, Array]:
+        """Return the answers of these seeds, those that are kept."""
+        found = {seed: self._get(one, seed) for seed in seeds if seed in one.entry_of}
+        return {seed: answers for seed, answers in found.items() if answers is not None}
+
+    def identical(self, base: Configuration, twin: Configuration, seeds: Sequence[int]) -> bool:
+        """Say whether both answer alike on every example at every one of these seeds; False where that is not known."""
+        a, b = self.of(base, seeds), self.of(twin, seeds)
+        return bool(seeds) and all(s in a and s in b and np.array_equal(a[s], b[s]) for s in seeds)
+
+    def _get(self, one: Configuration, seed: int) -> Array | None:
+        if self._answers is None:
+            return None
+        key = (one.key, seed)
+        if key not in self._read:
+            found = self._answers(one, seed)
+            self._read[key] = None if found is None else np.asarray(found)
+        return self._read[key]
+
+
+def changed_answers(pairs: Iterable[tuple[Array, Array]]) -> Fact | None:
+    """The changed answers of a pair of runs, the mean over pairs; None without any that answers the same examples."""
+    shares, examples = [], 0
+    for a, b in pairs:
+        if a.shape == b.shape and a.size:
+            shares.append(float(np.mean(a != b)))
+            examples = int(a.size)
+    return Fact.of("changes", share=sum(shares) / len(shares), examples=examples) if shares else None
+
+
+def churn(
+    pair: Pair, seeds: Sequence[int], predictions: Predictions, rerun: Configuration | None = None
+) -> tuple[Fact, ...]:
+    """What the difference changes beside what another seed, and a second run, change; McNemar by seed; phi."""
+    base, twin = predictions.of(pair.base, seeds), predictions.of(pair.twin, seeds)
+    common = [seed for seed in seeds if seed in base and seed in twin]
+    between = changed_answers((base[seed], twin[seed]) for seed in common)
+    if between is None:
+        return ()
+    again = predictions.of(rerun, seeds) if rerun is not None else {}
+    found = Fact.of(
+        "churn",
+        twin=pair.name(pair.twin),
+        base=pair.name(pair.base),
+        between=between,
+        seeds=changed_answers((base[a], base[b]) for a, b in _seed_pairs(list(base))),
+        rerun=changed_answers((base[seed], again[seed]) for seed in base if seed in again),
+    )
+    return (found, *_mcnemar(pair, common, base, twin))
+
+
+def _mcnemar(pair: Pair, seeds: Sequence[int], base: Mapping[int, Array], twin: Mapping[int, Array]) -> Iterable[Fact]:
+    tables = []
+    first, second = _accuracies(pair.base), _accuracies(pair.twin)
+    for seed in seeds:
+        flips = discordant(base[seed], twin[seed], first.get(seed), second.get(seed))
+        if flips is not None:
+            test = mcnemar(*flips, int(base[seed].size))
+            tables.append((seed, test.b, test.c, test.p))
+    if not tables:
+        return
+    yield Fact.of("mcnemar", tables=tuple(tables))
+    couples = (discordant(base[a], base[b], first.get(a), first.get(b)) for a, b in _seed_pairs(list(base)))
+    phi = overdispersion(flips for flips in couples if flips is not None)
+    if phi is not None:
+        yield Fact.of("phi", phi=phi, base=pair.name(pair.base))
+
+
+def _accuracies(one: Configuration) -> dict[int, float]:
+    return {run.seed: run.accuracy for run in one.scores if run.accuracy is not None}
+
+
+def _seed_pairs(seeds: Sequence[int]) -> list[tuple[int, int]]:
+    """Every couple of seeds; of more than ten, neighbours only."""
+    if len(seeds) > 10:
+        return list(itertools.pairwise(seeds))
+    return [(a, b) for place, a in enumerate(seeds) for b in seeds[place + 1 :]]

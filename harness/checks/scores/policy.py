@@ -7,11 +7,16 @@ import math
 from dataclasses import dataclass, field
 from typing import Final
 
+from harness.checks.scores.recipe import DECLARABLE
+from harness.errors import SpecError
+from harness.grid.grid import Grid
+from harness.grid.tables import Quality
 from harness.grid.waivers import Waiver
 from harness.stats.decision import Direction
 from harness.stats.margin import PARITY
 from harness.stats.sequential import WHOLE
 from harness.stats.stability import STABLE
+from harness.text import listed, show, suggestion
 
 REPORTED: Final = frozenset({"f1"})
 """Metrics that are judged and shown, and that no gate goes by."""
@@ -63,3 +68,27 @@ class Policy:
         ):
             raise ValueError(f"looks: {self.looks} (allowed: rising numbers of runs from 2)")
         object.__setattr__(self, "harmless", frozenset(self.harmless))
+
+
+def policy_of(grid: Grid) -> Policy:
+    """What the gate goes by: the grid's [quality], its planned looks and its waivers.
+
+    Raises
+    ------
+    SpecError
+        For a name in `quality.harmless` that no difference has.
+    """
+    asked = grid.quality or Quality()
+    for number, name in enumerate(asked.harmless):
+        if name not in DECLARABLE:
+            where = f"{grid.path}: quality.harmless[{number}]"
+            raise SpecError(f"{where}: got {show(name)}; allowed {listed(DECLARABLE)}{suggestion(name, DECLARABLE)}")
+    return Policy(
+        margin=None if asked.margin == "auto" else asked.margin,
+        parity_margin=asked.parity_margin,
+        direction=asked.direction,
+        looks=grid.seed_plan.looks if grid.seed_plan else None,
+        p0=asked.collapse_rate,
+        harmless=frozenset(asked.harmless),
+        waivers=tuple(grid.waiver),
+    )

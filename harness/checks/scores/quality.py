@@ -8,10 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from harness.checks.scores.hypothesis import Answer, Family
+from harness.checks.scores.hypothesis import Answer, Family, because, judged, side
 from harness.checks.scores.pairing import is_control, recipe_key
 from harness.checks.scores.policy import REPORTED, Policy
-from harness.checks.scores.reasons import because, judged, side
 from harness.checks.scores.recipe import RecipeDifferences, other_data, recipe_differences, same_checkpoint
 from harness.checks.scores.seeds_needed import median_seconds, outlook
 from harness.checks.scores.stability import every_run, too_many
@@ -122,7 +121,7 @@ class QualityQuestion:
         ahead = outlook(
             decision,
             self.target.design(history),
-            Rule(decision.delta, decision.alpha, decision.direction, None if history > 0 else LEAST),
+            n_min=None if history > 0 else LEAST,
             against=Fact.of("run.single") if self.target.statistic == "single" else self.target.fact,
             looks=self.policy.looks,
             run_seconds=median_seconds(self.configuration.entries),

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from harness.fact import Fact
-from harness.record.entry import Entry
+from harness.record.attempts import Entry
 from harness.stats.decision import Decision, Rule
 from harness.stats.power import Design, detectable, limit_of_detection, more_seeds, planning_sd
 from harness.stats.sequential import next_look
 from harness.stats.t import quantile
+from harness.stats.variance import LEAST
 
 GRAIN: Final = 0.05
 """Points to which the sd is rounded up that seeds are planned with."""
@@ -50,8 +51,8 @@ class _AsMeasured(Design):
 def outlook(
     decision: Decision,
     design: Design,
-    rule: Rule,
     *,
+    n_min: int | None = None,
     against: Fact | str,
     looks: tuple[int, ...] | None = None,
     run_seconds: float | None = None,
@@ -59,10 +60,11 @@ def outlook(
 ) -> Outlook:
     """Say what the runs of a decision can find, and where it is undecided how many more would decide it.
 
-    `design` says what is compared, `rule` with which margin and level. Planned with the upper 80 % bound of the sd,
-    rounded up to 0.05 points, and for a true difference of 0. `against` is the other side; `run_seconds` is what a run
-    takes; `both` says that seeds are added on both sides.
+    `design` says what is compared, `n_min` how many runs at least (as in `Rule`). Planned with the upper 80 % bound of
+    the sd, rounded up to 0.05 points, and for a true difference of 0. `against` is the other side; `run_seconds` is
+    what a run takes; `both` says that seeds are added on both sides.
     """
+    rule = Rule(decision.delta, decision.alpha, decision.direction, n_min)
     found = detectable_here(decision)
     todo = [Fact.of("seeds.detectable", points=found)] if found is not None else []
     if decision.outcome != "INCONCLUSIVE":
@@ -70,7 +72,7 @@ def outlook(
     following = next_look(decision.n, looks) if looks else None
     if decision.sd is None or not decision.sd.value:
         # Nothing to plan with: the least number of runs is all that can be said.
-        least = following or (rule.n_min or 5)
+        least = following or (n_min or LEAST)
         more = max(0, least - decision.n) or None
         if more:
             todo.append(Fact.of("seeds.least", more=more, both=both))

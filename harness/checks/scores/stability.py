@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from harness.checks.scores.hypothesis import Answer, Family
+from harness.checks.scores.hypothesis import Answer, Family, collapses, side
 from harness.checks.scores.policy import Policy
-from harness.checks.scores.reasons import collapses, side
 from harness.checks.verdict import Outcome, Side, Verdict
 from harness.fact import Fact
 from harness.grid.looks import due

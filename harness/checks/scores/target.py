@@ -12,21 +12,14 @@ from harness.errors import SpecError
 from harness.fact import Fact
 from harness.grid.grid import Grid
 from harness.grid.tables import Reference as Written
-from harness.references import Published, Reference, Registry, contradictions, find, registry
+from harness.references import Published, Reference, contradictions, find, registry
 from harness.references.model import MAX_DECIMALS, Metric, Statistic
 from harness.references.recipe import DECISIVE, settings
 from harness.stats import margin
 from harness.stats.decision import Decision, Estimate, Rule, decide
 from harness.stats.order_statistic import expected
 from harness.stats.power import Design
-from harness.stats.reference import (
-    best_of,
-    median_of,
-    published_mean,
-    published_sample,
-    single,
-    unknown,
-)
+from harness.stats.reference import best_of, median_of, published_mean, published_sample, single, unknown
 from harness.stats.variance import Sample, own
 
 METRICS: Final[tuple[Metric, ...]] = ("accuracy", "f1")
@@ -36,7 +29,8 @@ FEW: Final = 5
 WIDE: Final = 2.5
 """Points: an sd above this is of runs of which some failed, rather than of one recipe that works."""
 
-_SAID_TO_BE_RUNS: Final = frozenset({"course", "log", "notebook", "sample"})
+_KINDS_OF_RUNS: Final = frozenset({"course", "log", "notebook", "sample"})
+"""Kinds of sources whose single numbers are those of single runs."""
 
 
 @dataclass(frozen=True)
@@ -215,7 +209,7 @@ def _decimals(value: float) -> int:
 
 def _provenance_known(reference: Reference) -> bool:
     """A single number is taken for a single run where a seed, the recipe or a log stands behind it."""
-    if reference.statistic != "single" or reference.seed is not None or reference.kind in _SAID_TO_BE_RUNS:
+    if reference.statistic != "single" or reference.seed is not None or reference.kind in _KINDS_OF_RUNS:
         return True
     known = settings(reference)
     return all(name in known for name in DECISIVE)
@@ -247,9 +241,9 @@ def spread_alarm(reference: Reference, target: Target) -> Fact | None:
 
 
 @functools.cache
-def _contradicting(known: Registry | None = None) -> dict[tuple[str, Metric], tuple[Fact, ...]]:
+def _contradicting() -> dict[tuple[str, Metric], tuple[Fact, ...]]:
     found: dict[tuple[str, Metric], tuple[Fact, ...]] = {}
-    for each in contradictions(known):
+    for each in contradictions():
         fact = Fact.of("reference.contradicted", text=each.text)
         for name in (each.first, each.second):
             found[name, each.metric] = (*found.get((name, each.metric), ()), fact)

@@ -6,16 +6,13 @@ import json
 from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from harness.checks.scores.baseline.file import laid_out, no_constant, no_key_twice
+from harness.checks.accepted import Accepted, checked, laid_out, no_constant, no_key_twice
 from harness.checks.speed.process import Process, oldest_first
 from harness.errors import SpecError
-from harness.grid.file import raise_problems
 from harness.grid.tables import Table, Text
-from harness.ids import canonical_json
-from harness.text import show
-from harness.validation import explain
+from harness.text import canonical_json, show
 
 SCHEMA: Final = 1
 WANTED: Final = "a speed baseline as `harness compare --save FILE RESULTS` writes it"
@@ -56,7 +53,7 @@ class SavedConfiguration(Table):
     processes: list[SavedProcess] = Field(min_length=1)
 
 
-class SpeedBaseline(Table):
+class SpeedBaseline(Accepted):
     """Timing sessions of a grid. `machines` names each machine once: key -> facts, as canonical JSON."""
 
     schema_: Annotated[int, Field(alias="schema", ge=1, le=SCHEMA)] = SCHEMA
@@ -65,6 +62,23 @@ class SpeedBaseline(Table):
     date: Text
     machines: dict[Text, dict[str, Any]]
     configurations: list[SavedConfiguration] = Field(min_length=1)
+
+    def problems(self) -> list[str]:
+        """What no single field shows: machines that are not there, processes that come twice."""
+        problems, seen = [], set()
+        for number, configuration in enumerate(self.configurations):
+            for place, process in enumerate(configuration.processes):
+                where = f"configurations[{number}].processes[{place}]"
+                if process.machine not in self.machines:
+                    allowed = show(list(self.machines))
+                    problems.append(f"{where}.machine: got {show(process.machine)}; allowed {allowed}")
+                key = (configuration.configuration_id, process.session, process.repeat)
+                if key in seen:
+                    problems.append(
+                        f"{where}: session {process.session}, repeat {process.repeat} comes twice; allowed once"
+                    )
+                seen.add(key)
+        return problems
 
 
 def speed_baseline(processes: Sequence[Process], *, harness: str, date: str) -> SpeedBaseline:
@@ -131,31 +145,4 @@ def parse_speed_baseline(content: bytes, file: str) -> SpeedBaseline:
     if not isinstance(data, dict) or data.get("kind") != "harness-speed":
         got = show(data.get("kind")) if isinstance(data, dict) else show(data)
         raise SpecError(f'{file}: kind: got {got}; allowed "harness-speed", {WANTED}')
-    schema = data.get("schema")
-    if isinstance(schema, int) and not isinstance(schema, bool) and schema > SCHEMA:
-        raise SpecError(f"{file}: schema: got {schema}, of a newer harness; allowed 1 to {SCHEMA}")
-    try:
-        baseline = SpeedBaseline.model_validate(data)
-    except ValidationError as error:
-        raise_problems(explain(error, SpeedBaseline, file))
-        raise AssertionError("a validation error has problems") from error
-    raise_problems(_problems(baseline, file))
-    return baseline
-
-
-def _problems(baseline: SpeedBaseline, file: str) -> list[str]:
-    """What no single field shows: machines that are not there, processes that come twice."""
-    problems, seen = [], set()
-    for number, configuration in enumerate(baseline.configurations):
-        for place, process in enumerate(configuration.processes):
-            where = f"{file}: configurations[{number}].processes[{place}]"
-            if process.machine not in baseline.machines:
-                allowed = show(list(baseline.machines))
-                problems.append(f"{where}.machine: got {show(process.machine)}; allowed {allowed}")
-            key = (configuration.configuration_id, process.session, process.repeat)
-            if key in seen:
-                problems.append(
-                    f"{where}: session {process.session}, repeat {process.repeat} comes twice; allowed once"
-                )
-            seen.add(key)
-    return problems
+    return checked(data, SpeedBaseline, SCHEMA, file)

@@ -14,9 +14,9 @@ from typing import Any, Final
 from harness.checks.changes import changes
 from harness.checks.verdict import Fact
 from harness.grid.cell import Cell, configuration_label
-from harness.ids import canonical_json
 from harness.record.model import Asked, Record
-from harness.record.timing import Timing
+from harness.record.parts import Timing
+from harness.text import canonical_json
 
 HARDWARE: Final = ("cpu", "architecture", "cores", "memory_gib")
 """Facts that two processes of one session must share; accelerators by their models."""
@@ -111,7 +111,7 @@ def process_of(record: Record) -> Process | None:
     settings["checkpoint"].pop("name")
     return Process(
         configuration_id=record.configuration_id,
-        label=configuration_label(asked.checkpoint.name, asked.axes),
+        label=configuration_label(asked),
         axes={axis: value for axis, value in asked.axes.items() if axis != "seed"},
         precision=asked.precision,
         devices=asked.devices,

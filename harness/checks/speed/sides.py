@@ -13,11 +13,10 @@ from harness.checks.verdict import Fact, Side, Verdict
 from harness.errors import SpecError
 from harness.grid.cell import configuration_label
 from harness.grid.select import names_value, spelled
-from harness.ids import canonical_json
 from harness.record.model import Record
 from harness.stats.family import apply_holm
 from harness.stats.throughput import PAIRS, Speed
-from harness.text import listed, show, suggestion
+from harness.text import canonical_json, listed, show, suggestion
 
 ALPHA: Final = 0.05
 BESIDE: Final = Fact.of("speed.side_by_side", pairs=PAIRS)
@@ -78,7 +77,7 @@ def side_of_records(name: str, records: Sequence[Record]) -> SpeedSide:
     lost: dict[str, Lost] = {}
     for record in sorted(records, key=lambda record: record.started):
         if record.configuration_id not in measured:
-            label = configuration_label(record.asked.checkpoint.name, record.asked.axes)
+            label = configuration_label(record.asked)
             message = record.failure.message if record.failure else None
             lost[record.configuration_id] = Lost(label, place_of(record.asked), record.status, message)
     return SpeedSide(name, tuple(processes), tuple(lost.values()))

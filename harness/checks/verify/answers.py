@@ -11,7 +11,7 @@ from harness.checks.verdict import Fact
 from harness.checks.verify.findings import Findings
 from harness.checks.verify.series import Array, ratio_of
 from harness.checks.verify.upstream import EVALUATION, known_issue, scaling_of
-from harness.record.model import Measured, Observed
+from harness.record.parts import Measured, Observed
 from harness.record.run import Run
 
 LOSS: Final = 1e-5
@@ -39,7 +39,7 @@ def logits(findings: Findings, run: Run, observed: Observed) -> None:
 def recomputed(findings: Findings, run: Run, observed: Observed, measured: Measured) -> None:
     """Loss, accuracy, F1 and confusion against those that logits and labels give."""
     found, labels = run.series.get("logits"), run.series.get("labels")
-    if found is None or labels is None or found.ndim != 2 or len(found) != len(labels) or not len(labels):
+    if found is None or labels is None or not _answered(found, labels):
         findings.missing("scores recomputed from logits")
         return
     z = found.astype(np.float64)
@@ -118,6 +118,13 @@ def _padding_slack(observed: Observed, losses: Array) -> float:
 
 def _smoothing(observed: Observed) -> float:
     return float(observed.arguments.get("label_smoothing_factor") or 0.0)
+
+
+def _answered(found: npt.NDArray[Any], labels: npt.NDArray[Any]) -> bool:
+    """Whether there are examples, each with a row of logits, and in it one for its label."""
+    if found.ndim != 2 or len(found) != len(labels) or not len(labels):
+        return False
+    return bool(((labels >= 0) & (labels < found.shape[1])).all())
 
 
 def _counts(counts: dict[str, int]) -> Fact:

@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.checks.verdict import Fact
 from harness.checks.verify.findings import Findings
-from harness.record.model import Data, Measured, Split, Weights
+from harness.record.parts import Data, Measured, Split, Weights
 from harness.record.run import Run
 
 HEADS: Final = frozenset({"classifier", "pre_classifier", "pooler", "score"})

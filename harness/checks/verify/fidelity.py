@@ -12,8 +12,8 @@ from typing import Any, Final
 from harness.checks.verdict import Fact, Verdict
 from harness.checks.verify import answers, data, training
 from harness.checks.verify.findings import Findings, unfinished
-from harness.record.fingerprint import Fingerprint
-from harness.record.model import Asked, Observed
+from harness.record.model import Asked
+from harness.record.parts import Fingerprint, Observed
 from harness.record.run import Run
 
 OPTIMIZERS: Final[Mapping[str, tuple[str, bool]]] = {

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal, get_args
 
 from harness.checks.verdict import Fact
-from harness.record.fingerprint import EpochSeen, Fingerprint, Seen
-from harness.record.model import Observed
+from harness.record.parts import EpochSeen, Fingerprint, Observed, Seen
 from harness.record.run import Run
 
 Layer = Literal["asked", "environment", "exact", "trajectory", "outcome"]

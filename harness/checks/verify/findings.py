@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from harness.checks.verdict import Check, Fact, Finding, Outcome, Side, Verdict
-from harness.record.model import ERRORED, Record
+from harness.record.attempts import ERRORED
+from harness.record.model import Record
 from harness.record.run import Run
 
 

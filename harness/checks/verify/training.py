@@ -11,8 +11,7 @@ from harness.checks.verify.findings import Findings
 from harness.checks.verify.schedule import expected_rates, rest_is_a_step, total_steps
 from harness.checks.verify.series import Array, departure, relative_tolerance
 from harness.checks.verify.upstream import known_issue, scaling_of
-from harness.record.fingerprint import EpochSeen, Fingerprint, Seen
-from harness.record.model import Observed
+from harness.record.parts import EpochSeen, Fingerprint, Observed, Seen
 from harness.record.run import Run
 
 RATE: Final = 1e-9

@@ -11,8 +11,7 @@ import typer
 
 from harness.checks.scores.baseline.build import build_baseline
 from harness.checks.scores.baseline.compare import compare as compare_sides
-from harness.checks.scores.baseline.file import SUFFIX, read_baseline, write_baseline
-from harness.checks.scores.baseline.model import Baseline, GridName
+from harness.checks.scores.baseline.file import SUFFIX, Baseline, GridName, read_baseline, write_baseline
 from harness.checks.scores.baseline.pair import BaselineSide
 from harness.cli.ci import one_of
 from harness.cli.options import RESULTS, GridFile, InconclusiveIs, Json, Junit, Out, ResultsFolder, Select

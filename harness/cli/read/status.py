@@ -12,7 +12,7 @@ from tabulate import tabulate
 
 from harness.cli.options import RESULTS, Json, ResultsFolder
 from harness.errors import SpecError
-from harness.record.model import STATUSES
+from harness.record.attempts import STATUSES
 from harness.record.results import Results
 from harness.record.store import Store, store_grids
 

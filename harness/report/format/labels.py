@@ -6,7 +6,7 @@ import json
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from harness.record.entry import Entry
+from harness.record.attempts import Entry
 
 _SELF_EXPLAINING: Final = frozenset({"checkpoint", "precision", "engine", "environment"})
 ABSENT: Final = object()

@@ -7,10 +7,9 @@ import statistics
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from harness.record.attempts import LOST
+from harness.record.attempts import FINAL, LOST, SCORED, Entry
 from harness.record.configuration import GOOD, Configuration, Key
-from harness.record.entry import Entry
-from harness.record.model import FINAL, SCORED, Record
+from harness.record.model import Record
 from harness.record.results import Results, SeedScore
 from harness.report.format.labels import Namer, place
 from harness.report.run import environment

@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from harness.checks.verify.data import KNOWN, copy_of
 from harness.protocol import SUBJECT
-from harness.record.entry import Entry
-from harness.record.model import Data, Observed, Record
+from harness.record.attempts import Entry
+from harness.record.model import Record
+from harness.record.parts import Data, Observed
 from harness.report.format.labels import listed, plain
 from harness.report.run.model import CheckpointFacts, Environment, Setting
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from harness.ids import canonical_json
 from harness.report.format.escape import code, fenced, inline
 from harness.report.format.labels import listed
 from harness.report.format.numbers import NONE, count, duration
 from harness.report.format.table import table
 from harness.report.run.model import Environment, ReportModel, Setting
 from harness.report.speed.markdown import reading_notes, timed_text
+from harness.text import canonical_json
 
 MOST_ENVIRONMENTS = 12
 MOST_FACTS = 40

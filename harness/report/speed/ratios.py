@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import Any, Final
 
 from harness.checks.speed.process import Process, newest_pairs
-from harness.ids import canonical_json
 from harness.references import Reference, find
 from harness.report.format.labels import Namer, plain
 from harness.report.speed.model import Contrast, PublishedSpeedUp, Scaling, TimingPlan
 from harness.stats.throughput import compare_pairs
+from harness.text import canonical_json
 
 NOT_COMPARED: Final = frozenset({"checkpoint", "seed", "repeat"})
 """Axes along which no ratio is meant: other models are other work, and replicates are no axis."""

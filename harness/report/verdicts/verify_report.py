@@ -7,7 +7,7 @@ from typing import Final
 
 from harness.checks.verdict import Verdict
 from harness.checks.verify.checklist import Checklist, Pair
-from harness.record.model import Observed
+from harness.record.parts import Observed
 from harness.record.run import Run
 from harness.report.format.escape import fenced, inline
 from harness.report.format.numbers import NONE

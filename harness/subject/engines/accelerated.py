@@ -12,8 +12,7 @@ from accelerate import Accelerator
 
 from harness.subject.engines import plain, supported
 from harness.subject.engines.journal import Journal
-from harness.subject.engines.setup import Clock, Emit, Mark, Setup
-from harness.subject.engines.trained import Trained
+from harness.subject.engines.setup import Clock, Emit, Mark, Setup, Trained
 
 
 def train(setup: Setup, emit: Emit, mark: Mark, clock: Clock) -> Trained:

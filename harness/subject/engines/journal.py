@@ -10,8 +10,7 @@ from typing import Any, Callable
 from harness.protocol import PREDICTING
 from harness.subject import facts
 from harness.subject.engines.plain import Evaluation, Plan
-from harness.subject.engines.setup import Clock, Emit, Mark, Setup
-from harness.subject.engines.trained import Trained
+from harness.subject.engines.setup import Clock, Emit, Mark, Setup, Trained
 from harness.subject.watch.fingerprint import RunTrace
 from harness.subject.watch.observation import StepSeries
 

@@ -10,8 +10,7 @@ from transformers import Trainer, TrainerCallback
 
 from harness.protocol import PREDICTING
 from harness.subject import facts
-from harness.subject.engines.setup import Clock, Emit, Mark, Setup
-from harness.subject.engines.trained import Trained
+from harness.subject.engines.setup import Clock, Emit, Mark, Setup, Trained
 from harness.subject.watch.adapter import TrainerAdapter
 from harness.subject.watch.fingerprint import RunTrace
 from harness.subject.watch.observation import StepSeries

@@ -13,11 +13,13 @@ import numpy as np
 
 from harness.protocol import NONFINITE, OK, SERIES
 from harness.subject.train import RankPart
-from harness.subject.watch import stopwatch
+from harness.subject.watch import noise
+from harness.subject.watch.stopwatch import BACKWARD
 
 T0_STEPS = 20
 NAMED_IDS = 64
 EVEN = "<f4"
+PERCENTILES = (5, 50, 95)
 
 
 class RanksDiffer(RuntimeError):
@@ -69,7 +71,7 @@ def merge(parts: Sequence[RankPart], folder: Path) -> dict[str, Any]:
     measured["peak_memory_mib"] = {name: max(found[name] for found in memory) for name in memory[0]}
     timed = [part.result.pop("timing") for part in parts if "timing" in part.result]
     if timed:
-        measured["timing"] = stopwatch.timing(timed)
+        measured["timing"] = _timing(timed)
         if timed[0]["memory"] is not None:
             measured["peak_memory_mib"]["device"] = max(part["memory"] for part in timed)
     observed["fingerprint"] = _fingerprint(parts, series)
@@ -80,6 +82,56 @@ def merge(parts: Sequence[RankPart], folder: Path) -> dict[str, Any]:
         "status": OK if finite else NONFINITE,
         "series": {name: list(array.shape) for name, array in series.items()},
     }
+
+
+def _timing(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """The record's `Timing`, of its ranks' parts in rank order.
+
+    Ranks wait for each other in every step: a step takes as long as its slowest rank.
+    """
+    first = parts[0]
+    seconds = np.max([part["step_seconds"] for part in parts], axis=0)
+    samples = np.sum([part["step_samples"] for part in parts], axis=0)
+    # Stages are rank 0's: a step that another rank made longer was rank 0's waiting, in its backward pass.
+    stages = dict(first["stages"])
+    stages[BACKWARD] += float(seconds.sum()) - sum(stages.values())
+    total, count = float(sum(stages.values())), int(samples.sum())
+    tokens = _sum(parts, "tokens")
+    best = sum(part["limit"]["best"] for part in parts)
+    flops = _sum(parts, "flops")
+    drift = min((part["drift"] for part in parts), key=lambda found: -abs(found))
+    p5, p50, p95 = (float(value) * 1e3 for value in np.percentile(seconds, PERCENTILES))
+    return {
+        "session": first["session"],
+        "place": first["place"],
+        "clock": first["clock"],
+        "warmup_steps": first["warmup_steps"],
+        "steps": first["steps"],
+        "seconds": total,
+        "samples": count,
+        "samples_per_second": count / total,
+        "median_samples_per_second": float(np.median(samples / seconds)),
+        "tokens": tokens,
+        "tokens_per_second": None if tokens is None else tokens / total,
+        "real_tokens": _sum(parts, "real_tokens"),
+        "step_ms": {"p5": p5, "p50": p50, "p95": p95},
+        "stages": stages,
+        "flops": flops,
+        "limit": {
+            "dtype": first["limit"]["dtype"],
+            "size": first["limit"]["size"],
+            "flops_per_second": best,
+            "drift": drift,
+        },
+        "mfu": None if flops is None else flops / total / best,
+        "breakdown": first["breakdown"],
+        "noise": noise.noise([part["seen"] for part in parts], drift),
+    }
+
+
+def _sum(parts: list[dict[str, Any]], name: str) -> Any:
+    values = [part[name] for part in parts]
+    return None if any(value is None for value in values) else sum(values)
 
 
 def _fingerprint(parts: Sequence[RankPart], series: dict[str, np.ndarray]) -> dict[str, Any]:

@@ -11,14 +11,17 @@ from typing import Any, Callable
 
 import numpy as np
 import torch
+from torch.profiler import ProfilerActivity, profile, record_function
 
 from harness.protocol import WINDOW
 from harness.subject.watch import noise, peak
-from harness.subject.watch.profile import Profile
 
 DATA, FORWARD, BACKWARD, OPTIMIZER, OTHER = STAGES = ("data", "forward", "backward", "optimizer", "other")
 ACCELERATOR_WARM_UP_S = 10.0
-PERCENTILES = (5, 50, 95)
+PROFILED_STEPS = 5
+WAITING = "harness::waiting for data"
+OPERATORS = ("aten::",)
+COMMUNICATION = ("c10d::", "gloo:", "nccl:", "ncclDevKernel", "record_param_comms")
 
 Emit = Callable[[dict[str, Any]], None]
 
@@ -199,51 +202,58 @@ class Stopwatch:
         return float(work.of(window[:, 0].astype(np.float64), window[:, 1].astype(np.float64)).sum())
 
 
-def timing(parts: list[dict[str, Any]]) -> dict[str, Any]:
-    """The record's `Timing`, of its ranks' parts in rank order.
+class Profile:
+    """Where a step's time goes, by torch's profiler, over a few steps after the measured ones.
 
-    Ranks wait for each other in every step: a step takes as long as its slowest rank.
+    Begins when it is made and ends after five steps; `shares` is the record's `Breakdown` then, None before.
     """
-    first = parts[0]
-    seconds = np.max([part["step_seconds"] for part in parts], axis=0)
-    samples = np.sum([part["step_samples"] for part in parts], axis=0)
-    # Stages are rank 0's: a step that another rank made longer was rank 0's waiting, in its backward pass.
-    stages = dict(first["stages"])
-    stages[BACKWARD] += float(seconds.sum()) - sum(stages.values())
-    total, count = float(sum(stages.values())), int(samples.sum())
-    tokens = _sum(parts, "tokens")
-    best = sum(part["limit"]["best"] for part in parts)
-    flops = _sum(parts, "flops")
-    drift = min((part["drift"] for part in parts), key=lambda found: -abs(found))
-    p5, p50, p95 = (float(value) * 1e3 for value in np.percentile(seconds, PERCENTILES))
-    return {
-        "session": first["session"],
-        "place": first["place"],
-        "clock": first["clock"],
-        "warmup_steps": first["warmup_steps"],
-        "steps": first["steps"],
-        "seconds": total,
-        "samples": count,
-        "samples_per_second": count / total,
-        "median_samples_per_second": float(np.median(samples / seconds)),
-        "tokens": tokens,
-        "tokens_per_second": None if tokens is None else tokens / total,
-        "real_tokens": _sum(parts, "real_tokens"),
-        "step_ms": {"p5": p5, "p50": p50, "p95": p95},
-        "stages": stages,
-        "flops": flops,
-        "limit": {
-            "dtype": first["limit"]["dtype"],
-            "size": first["limit"]["size"],
-            "flops_per_second": best,
-            "drift": drift,
-        },
-        "mfu": None if flops is None else flops / total / best,
-        "breakdown": first["breakdown"],
-        "noise": noise.noise([part["seen"] for part in parts], drift),
-    }
+
+    def __init__(self, device: torch.device) -> None:
+        self._cuda = device.type == "cuda"
+        self._steps = 0
+        self.shares: dict[str, Any] | None = None
+        self._profiler = profile(activities=[ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if self._cuda else [])])
+        self._profiler.__enter__()
+        self._start = time.perf_counter()
+        self._waiting: Any = None
+        self._wait()
+
+    def batch_arrives(self) -> None:
+        """The batch that the loop has waited for since the last step's end is there."""
+        if self._waiting is not None:
+            self._waiting.__exit__(None, None, None)
+            self._waiting = None
+
+    def step_ends(self) -> bool:
+        """Another step has ended; whether it was the last one to be profiled."""
+        self._steps += 1
+        if self._steps < PROFILED_STEPS:
+            self._wait()
+            return False
+        if self._cuda:
+            torch.cuda.synchronize()
+        seconds = time.perf_counter() - self._start
+        self._profiler.__exit__(None, None, None)
+        events = list(self._profiler.events())
+        waits = [event.time_range for event in events if event.name == WAITING]
+        spent = {"data": sum(wait.elapsed_us() for wait in waits) / 1e6, "kernels": 0.0, "communication": 0.0}
+        for event in events:
+            if event.name.startswith(COMMUNICATION):
+                spent["communication"] += self._own(event)
+            elif event.name.startswith(OPERATORS) and not any(_within(event.time_range, wait) for wait in waits):
+                spent["kernels"] += self._own(event)
+        shares = {name: value / seconds for name, value in spent.items()}
+        self.shares = {"steps": PROFILED_STEPS, **shares, "framework": max(0.0, 1.0 - sum(shares.values()))}
+        return True
+
+    def _wait(self) -> None:
+        self._waiting = record_function(WAITING)
+        self._waiting.__enter__()
+
+    def _own(self, event: Any) -> float:
+        """Seconds in the operator itself and in none that it calls."""
+        return (event.self_device_time_total if self._cuda else event.self_cpu_time_total) / 1e6
 
 
-def _sum(parts: list[dict[str, Any]], name: str) -> Any:
-    values = [part[name] for part in parts]
-    return None if any(value is None for value in values) else sum(values)
+def _within(inner: Any, outer: Any) -> bool:
+    return bool(outer.start <= inner.start and inner.end <= outer.end)

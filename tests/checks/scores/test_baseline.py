@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from harness.checks.scores.baseline.compare import Comparison, compare
-from harness.checks.scores.baseline.model import Baseline
+from harness.checks.scores.baseline.file import Baseline
 from harness.checks.scores.baseline.pair import BaselineSide
-from harness.checks.scores.reasons import judged as judged_by
+from harness.checks.scores.hypothesis import judged as judged_by
 from harness.checks.verdict import Fact, Finding, Verdict
 from harness.grid.waivers import Waiver
 from harness.report.phrases.causes import CAUSES
@@ -61,42 +61,25 @@ def side(
     **changes: Any,
 ) -> BaselineSide:
     facts = {
-        "python": "3.11.7",
-        "packages": {"transformers": "5.22.0", "torch": "2.13.0"},
-        "machine": {"cpu": "A", "cores": 2},
-        **(environment or {}),
-    }
+        "python": "3.11.7", "packages": {"transformers": "5.22.0", "torch": "2.13.0"},
+        "machine": {"cpu": "A", "cores": 2}, **(environment or {}),
+    }  # fmt: skip
     data = {
-        "schema": 1,
-        "harness": "0.1.0",
-        "date": "2026-11-22T10:00:00.000Z",
-        "command": "x",
-        "grid": {"name": "demo", "file": "demo.toml", "task": "x"},
-        "environments": {"env": facts},
+        "schema": 1, "harness": "0.1.0", "date": "2026-11-22T10:00:00.000Z", "command": "x",
+        "grid": {"name": "demo", "file": "demo.toml", "task": "x"}, "environments": {"env": facts},
         "configurations": [
             {
-                "label": label,
-                "configuration_id": f"id-{label}",
-                "environment_id": "env",
-                "content_id": "content",
-                "asked": {"threads": 1},
-                "collapsed": sum(one["status"] != "ok" for one in found.values()),
-                "seeds": {str(seed): one for seed, one in found.items()},
-                **changes,
+                "label": label, "configuration_id": f"id-{label}", "environment_id": "env", "content_id": "content",
+                "asked": {"threads": 1}, "collapsed": sum(one["status"] != "ok" for one in found.values()),
+                "seeds": {str(seed): one for seed, one in found.items()}, **changes,
             }
             for label, found in configurations.items()
         ],
         "left_out": [
-            {
-                "configuration": label,
-                "configuration_id": f"id-{label}",
-                "seed": seed,
-                "status": status,
-                "why": "because",
-            }
-            for label, seed, status in left_out
+            {"configuration": x, "configuration_id": f"id-{x}", "seed": seed, "status": status, "why": "because"}
+            for x, seed, status in left_out
         ],
-    }
+    }  # fmt: skip
     return BaselineSide(name, Baseline.model_validate(data))
 
 
@@ -281,16 +264,10 @@ def test_a_collapse_that_was_tried_again_counts_and_is_told() -> None:
     assert Fact.of("collapses.retried", seeds=(2,), side="B") in verdict.notes
 
 
-@pytest.mark.parametrize(
-    ("since", "item"),
-    [
-        ("init_sha256", "initial weights"),
-        ("data_order_sha256", "data order"),
-        ("loss_sha256", "first losses"),
-        ("trajectory_sha256", "trajectory"),
-        ("final_sha256", "final weights"),
-    ],
-)
+ITEMS = ("initial weights", "data order", "first losses", "trajectory", "final weights")
+
+
+@pytest.mark.parametrize(("since", "item"), [*zip(LAYERS, ITEMS, strict=True)])
 def test_the_first_field_that_differs_is_named_with_its_cause(since: str, item: str) -> None:
     verdict = only(against(OLD, side("b", {"x": runs(SCORES, "new", since=since)})))
     assert verdict.findings == (departure(item, (1, 2, 3, 4, 5)),)
@@ -391,11 +368,7 @@ def test_missing_new_skipped_and_nowhere() -> None:
     assert [(one.subject.label, one.outcome, one.reason) for one in comparison.verdicts] == [
         ("x", "PASS", judged_by(None, SAME)),
         ("gone", "ERROR", Fact.of("baseline.missing", side="b")),
-        (
-            "ill",
-            "ERROR",
-            Fact.of("baseline.missing_scores", side="b", runs=absent((1, "failed"), (2, "missing"))),
-        ),
+        ("ill", "ERROR", Fact.of("baseline.missing_scores", side="b", runs=absent((1, "failed"), (2, "missing")))),
         ("fp16", "SKIP", Fact.of("baseline.missing_scores", side="b", runs=absent((1, "skipped")))),
         ("fresh", "SKIP", Fact.of("baseline.new", side="a", runs=None)),
         ("never", "SKIP", Fact.of("baseline.nowhere", a=never, b=never)),

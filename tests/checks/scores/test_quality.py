@@ -18,7 +18,7 @@ from harness.references import Reference, find
 from harness.stats.decision import Estimate, Rule, decide
 from harness.stats.reference import best_of, median_of, published_mean, published_sample, single
 from harness.stats.variance import sample
-from tests.checks.made_up_scores import MAJORITY, UNCASED, arms, measured, numbers, of, part, published, values
+from tests.checks.made_up_scores import MAJORITY, UNCASED, VALUE, arms, measured, numbers, of, part, published, values
 
 SCORES = of([349, 352, 346, 355, 350])
 
@@ -39,7 +39,6 @@ def quality(
 
 OURS = sample(SCORES)
 THEIRS = of([343, 351, 347, 352, 349, 346])
-VALUE = 100 * 350 / 408
 
 
 @pytest.mark.parametrize(
@@ -98,7 +97,7 @@ def test_the_margin_comes_from_the_sample_of_the_recipe() -> None:
 
 
 def test_the_margin_of_a_value_without_spread_is_the_default_and_f1_has_its_own() -> None:
-    reference = published(85.78431372549019)
+    reference = published(VALUE)
     one = quality(measured(SCORES), reference, Policy())
     assert numbers(one).delta == 2.5
     assert one.margin_from == Fact.of("margin.default", points=2.5)
@@ -133,7 +132,7 @@ def test_a_real_loss_fails_and_says_its_numbers() -> None:
 
 
 def test_four_runs_are_too_few_without_history_and_the_outlook_says_so() -> None:
-    found = quality(measured(SCORES[:4]), published(85.78431372549019))
+    found = quality(measured(SCORES[:4]), published(VALUE))
     assert found.outcome == "INCONCLUSIVE"
     assert part(found, "because") == Fact.of("runs.few", n=4, least=5)
     assert found.more_seeds is not None
@@ -155,7 +154,7 @@ def test_history_steadies_the_sd_and_lets_three_runs_be_judged() -> None:
         asked = asked or {"": {"precision": "bf16"}}
         seeds = range(100 * (number + 1), 100 * (number + 1) + 6)
         everything += arms({"": scores[f"h{number}"]}, asked, seeds)
-    found = quality(everything, published(85.78431372549019), Policy(margin=2.5, harmless=frozenset({"devices"})))
+    found = quality(everything, published(VALUE), Policy(margin=2.5, harmless=frozenset({"devices"})))
     past = [scores[f"h{number}"] for number in range(4)]
     s0 = math.sqrt(sum(np.var(cell, ddof=1) * 5 for cell in past) / 20)
     own = np.std(SCORES[:3], ddof=1)
@@ -178,7 +177,7 @@ def test_an_sd_far_above_history_is_used_alone() -> None:
     for number, precision in enumerate(("bf16", "fp16", "tf32")):
         tame = list(85.5 + 1.0 * rng.standard_normal(5))
         everything += arms({"": tame}, {"": {"precision": precision}}, range(50 * (number + 1), 50 * (number + 1) + 5))
-    found = quality(everything, published(85.78431372549019))
+    found = quality(everything, published(VALUE))
     sd = numbers(found).sd
     assert sd is not None
     assert sd.source == "own"
@@ -190,19 +189,19 @@ def test_an_sd_far_above_history_is_used_alone() -> None:
 def test_twins_that_share_their_luck_bring_no_degrees_of_freedom() -> None:
     shifted = {"a": SCORES, "b": [s + 0.3 for s in SCORES], "c": [s - 0.2 for s in SCORES]}
     everything = arms(shifted, {"b": {"precision": "bf16"}, "c": {"precision": "fp16"}})
-    found = quality(everything, published(85.78431372549019))
+    found = quality(everything, published(VALUE))
     sd = numbers(found).sd
     assert sd is not None
     assert sd.df == 4
     assert sd.note == Fact("spread.shared_seeds", {"correlation": pytest.approx(1.0)})
     fewer = {name: scores[:4] for name, scores in shifted.items()}
-    few = quality(arms(fewer, {"b": {"precision": "bf16"}, "c": {"precision": "fp16"}}), published(85.78431372549019))
+    few = quality(arms(fewer, {"b": {"precision": "bf16"}, "c": {"precision": "fp16"}}), published(VALUE))
     assert part(few, "because") == Fact.of("runs.few", n=4, least=5)
 
 
 def test_collapsed_runs_are_counted_and_withhold_the_pass() -> None:
     one = measured([*SCORES, 100 * MAJORITY, 100 * MAJORITY])
-    found = quality(one, published(85.78431372549019))
+    found = quality(one, published(VALUE))
     assert [score.status for score in found.subject.runs] == ["ok"] * 5 + ["collapsed"] * 2
     assert (found.subject.collapsed, found.subject.ended) == (2, 7)
     assert found.outcome == "INCONCLUSIVE"
@@ -216,20 +215,20 @@ def test_collapsed_runs_are_counted_and_withhold_the_pass() -> None:
 
 
 def test_one_collapse_of_many_does_not_withhold() -> None:
-    found = quality(measured([*SCORES, 100 * MAJORITY]), published(85.78431372549019))
+    found = quality(measured([*SCORES, 100 * MAJORITY]), published(VALUE))
     assert found.outcome == "PASS"
     assert found.subject.collapsed == 1
 
 
 def test_runs_that_are_all_equal_are_no_sample() -> None:
-    found = quality(measured([85.0] * 5), published(85.78431372549019))
+    found = quality(measured([85.0] * 5), published(VALUE))
     assert found.outcome == "INCONCLUSIVE"
     assert part(found, "because").code == "runs.equal"
     assert found.adjusted_p is None
 
 
 def test_no_ok_run_is_no_verdict() -> None:
-    found = quality(measured([100 * MAJORITY] * 5), published(85.78431372549019))
+    found = quality(measured([100 * MAJORITY] * 5), published(VALUE))
     assert found.outcome == "INCONCLUSIVE"
     assert found.numbers is None
     assert found.reason == Fact.of("scores.none", runs=5)
@@ -237,7 +236,7 @@ def test_no_ok_run_is_no_verdict() -> None:
 
 def test_a_recipe_difference_withholds_the_verdict_until_it_is_declared_harmless() -> None:
     one = measured(SCORES, precision="bf16")
-    reference = published(85.78431372549019, precision="fp32")
+    reference = published(VALUE, precision="fp32")
     found = quality(one, reference)
     assert found.outcome == "INCONCLUSIVE"
     precision = Fact.of("recipe.differs", field="precision", run="bf16", reference="fp32")
@@ -261,7 +260,7 @@ def test_a_recipe_difference_withholds_the_verdict_until_it_is_declared_harmless
     ],
 )
 def test_what_cannot_be_compared_has_no_numbers(changes: dict[str, object], said: str) -> None:
-    value = 85.9 if changes.get("decimals") else 85.78431372549019
+    value = 85.9 if changes.get("decimals") else VALUE
     found = quality(measured(SCORES), published(value, **{"statistic": "single", "n": 1, **changes}))  # type: ignore[arg-type]
     assert found.outcome == "INCONCLUSIVE"
     assert found.numbers is None
@@ -274,7 +273,7 @@ def test_what_cannot_be_compared_has_no_numbers(changes: dict[str, object], said
 
 def test_other_examples_are_not_compared() -> None:
     one = measured(SCORES, task="embedded/paraphrase")
-    found = quality(one, published(85.78431372549019))
+    found = quality(one, published(VALUE))
     assert found.numbers is None
     task = Fact.of("recipe.task", run="embedded/paraphrase", reference="glue/mrpc")
     assert found.reason == Fact.of("reference.refused", why=task)
@@ -290,8 +289,8 @@ def test_a_reference_without_accuracy_gates_nothing_and_says_so() -> None:
 
 
 def test_only_fitting_references_are_held_against_a_configuration() -> None:
-    cased = published(85.78431372549019, id="cased", checkpoint="google-bert/bert-base-cased")
-    uncased = published(85.78431372549019, id="uncased")
+    cased = published(VALUE, id="cased", checkpoint="google-bert/bert-base-cased")
+    uncased = published(VALUE, id="uncased")
     found = judge_all([measured(SCORES)], [cased, uncased], Policy(margin=2.5))
     assert [each.against and each.against.label for each in found if each.check == "quality"] == ["uncased"]
     alone = judge_all([measured(SCORES)], [cased], Policy(margin=2.5))
@@ -368,7 +367,7 @@ def test_false_alarms_stay_below_alpha() -> None:
 
 
 def test_numbers_can_be_worked_out_again_from_the_verdict() -> None:
-    found = quality(measured(SCORES), published(85.78431372549019))
+    found = quality(measured(SCORES), published(VALUE))
     ok = [100 * run.accuracy for run in found.subject.runs if run.status == "ok" and run.accuracy is not None]
     d = numbers(found)
     assert d.sd is not None

@@ -12,6 +12,7 @@ from harness.references import find, registry
 from tests.checks.made_up_scores import (
     COURSE,
     UNCASED,
+    VALUE,
     configurations,
     make_cells,
     make_entry,
@@ -98,7 +99,7 @@ def test_devices_differ_only_where_both_are_known() -> None:
 
 
 def test_a_warm_up_ratio_is_compared_in_steps() -> None:
-    reference = published(85.78431372549019, recipe={**COURSE, "warmup_steps": 138})
+    reference = published(VALUE, recipe={**COURSE, "warmup_steps": 138})
     entry_steps = measured([85.0], recipe={**COURSE, "warmup_steps": 0.1})  # ceil(0.1 x 1377) = 138
     assert recipe_differences(entry_steps, reference).blocking == ()
     other = measured([85.0], recipe={**COURSE, "warmup_steps": 0.2})
@@ -131,7 +132,7 @@ def test_data_from_a_folder_is_the_same_where_the_counts_are() -> None:
 
 
 def test_what_is_not_known_of_a_reference_is_said_and_blocks_nothing() -> None:
-    found = recipe_differences(measured([85.0]), published(85.78431372549019))
+    found = recipe_differences(measured([85.0]), published(VALUE))
     assert found.blocking == ()
     silent = Fact.of("recipe.unknown", fields=("num_train_epochs", "global_batch_size", "learning_rate"))
     assert silent in found.notes

@@ -45,7 +45,7 @@ def test_a_one_sided_rule_detects_smaller_losses() -> None:
 def test_an_undecided_comparison_says_how_many_more_and_what_no_number_shows() -> None:
     decision = decide(single(sample(RUNS), 87.5), RULE)
     assert decision.outcome == "INCONCLUSIVE"
-    found = outlook(decision, Design("single"), RULE, against="a single run", run_seconds=120)
+    found = outlook(decision, Design("single"), against="a single run", run_seconds=120)
     assert decision.sd is not None
     planned = 0.05 * math.ceil(decision.sd.value * math.sqrt(4 / stats.chi2.ppf(0.2, 4)) / 0.05)
     assert found.more_seeds is not None
@@ -66,7 +66,7 @@ def test_an_undecided_comparison_says_how_many_more_and_what_no_number_shows() -
 
 def test_a_margin_that_the_reference_drowns_has_no_number_of_seeds() -> None:
     decision = decide(published_mean(sample(RUNS), 85.0, 2, 1.3), Rule(0.5))
-    found = outlook(decision, Design("mean", m=2), Rule(0.5), against="the mean of 2 runs")
+    found = outlook(decision, Design("mean", m=2), against="the mean of 2 runs")
     assert found.more_seeds is None
     nothing = values(found.todo, "seeds.none")
     assert (nothing["margin"], nothing["against"]) == (0.5, "the mean of 2 runs")
@@ -74,7 +74,7 @@ def test_a_margin_that_the_reference_drowns_has_no_number_of_seeds() -> None:
 
 def test_a_decided_comparison_needs_no_more() -> None:
     decision = decide(single(sample([85.0, 85.2, 84.9, 85.1, 85.3]), 85.0), RULE)
-    found = outlook(decision, Design("single"), RULE, against="a single run")
+    found = outlook(decision, Design("single"), against="a single run")
     assert (decision.outcome, found.more_seeds) == ("PASS", None)
     assert found.todo == (Fact.of("seeds.detectable", points=found.detectable),)
 
@@ -82,19 +82,19 @@ def test_a_decided_comparison_needs_no_more() -> None:
 def test_without_a_spread_only_the_least_number_can_be_named() -> None:
     one = decide(Estimate(1, 0.3, None, None, None, None), RULE)
     least = Fact.of("seeds.least", more=4, both=False)
-    assert outlook(one, Design("single"), RULE, against="a single run").todo == (least,)
+    assert outlook(one, Design("single"), against="a single run").todo == (least,)
     equal = decide(single(sample([85.0] * 5), 85.0), RULE)
-    assert outlook(equal, Design("single"), RULE, against="a single run").todo == (Fact.of("seeds.equal"),)
+    assert outlook(equal, Design("single"), against="a single run").todo == (Fact.of("seeds.equal"),)
 
 
 def test_planned_looks_are_named() -> None:
     decision = decide(single(sample(RUNS), 87.5), RULE)
     looks = (5, 7, 10)
-    found = outlook(decision, Design("single"), RULE, against="a single run", looks=looks)
+    found = outlook(decision, Design("single"), against="a single run", looks=looks)
     assert values(found.todo, "seeds.next_look") == {"look": 7}
     last = decide(single(sample(RUNS * 2), 87.9), RULE)
     assert last.outcome == "INCONCLUSIVE"
-    found = outlook(last, Design("single"), RULE, against="a single run", looks=looks)
+    found = outlook(last, Design("single"), against="a single run", looks=looks)
     assert Fact.of("seeds.no_look") in found.todo
 
 

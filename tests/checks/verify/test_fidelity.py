@@ -186,6 +186,17 @@ def test_logits_of_another_shape_and_labels_that_are_not_the_tasks(plain_run: Ru
     assert "labels" in failed(fidelity(planted(plain_run, labels=1 - labels)))
 
 
+def test_a_label_that_no_logit_answers_for_is_found_and_scores_are_not_recomputed(
+    plain_run: Run, planted: Callable[..., Run]
+) -> None:
+    logits, labels = plain_run.series["logits"], plain_run.series["labels"]
+    ignored = np.where(np.arange(len(labels)) == np.argmax(labels == 1), -100, labels)
+    for found, item in (({"logits": logits[:, :1]}, "logits"), ({"labels": ignored}, "labels")):
+        verdict = fidelity(planted(plain_run, **found))
+        assert failed(verdict) == [item]
+        assert "scores recomputed from logits" in [fact.values["item"] for fact in verdict.not_available]
+
+
 @pytest.mark.parametrize(
     ("epoch", "fact"),
     [

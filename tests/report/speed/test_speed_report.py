@@ -20,8 +20,9 @@ from harness.cli.app import run_command
 from harness.errors import NothingMeasured
 from harness.grid.cell import Cell
 from harness.grid.grid import Grid, load_grid
-from harness.record.entry import Entry
-from harness.record.model import Measured, Record, asked_of
+from harness.record.attempts import Entry
+from harness.record.model import Record, asked_of
+from harness.record.parts import Measured
 from harness.record.results import Results
 from harness.record.store import Store
 from harness.report import GridFacts, ReportModel, build_report, render

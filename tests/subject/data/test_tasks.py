@@ -175,20 +175,13 @@ def place(hub: Path, kind: str, repository: str, sha: str, files: dict[str, Path
 @pytest.fixture(scope="module")
 def hub_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """HF_HOME with `nyu-mll/glue` (a few sentences of ours in MRPC's form) and `tests/tiny-bert`."""
-    import datasets
-
     home = tmp_path_factory.mktemp("hf")
-    features = datasets.Features(
-        sentence1=datasets.Value("string"),
-        sentence2=datasets.Value("string"),
-        label=datasets.ClassLabel(names=["not_equivalent", "equivalent"]),
-        idx=datasets.Value("int32"),
-    )
+    sources = {"train": ("train", 24), "validation": ("validation", 12), "test": ("validation", 4)}
+    made = tasks._dataset_dict({split: corpus.generate(*source) for split, source in sources.items()})
     files = {}
-    for split, size in (("train", 24), ("validation", 12), ("test", 4)):
-        columns = corpus.generate("train" if split == "train" else "validation", size)
+    for split, dataset in made.items():
         path = home / f"{split}.parquet"
-        datasets.Dataset.from_dict(columns, features=features).to_parquet(path)
+        dataset.to_parquet(path)
         files[f"mrpc/{split}-00000-of-00001.parquet"] = path
     place(home / "hub", "dataset", "nyu-mll/glue", TASK_SHA, files)
     tiny = checkpoints.locate(TINY_BERT, None, None, home / "tiny")

@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from harness.record.model import Fingerprint
+from harness.record.parts import Fingerprint
 from harness.subject.process import merge_ranks
 from harness.subject.train import RankPart
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from harness.checks.scores.baseline.model import (
+from harness.checks.scores.baseline.file import (
     DIGITS,
     MISSING,
     OLDER,
@@ -18,10 +18,11 @@ from harness.checks.scores.baseline.model import (
     SeedRun,
 )
 from harness.grid.cell import LATER
-from harness.record.attempts import LOST
+from harness.record.attempts import LOST, SCORED
 from harness.record.configuration import GOOD
 from harness.record.configuration import Configuration as Measured
-from harness.record.model import SCORED, Asked, Observed, Provenance, Record
+from harness.record.model import Asked, Provenance, Record
+from harness.record.parts import Observed
 from harness.record.results import Results, SeedScore
 
 LONGEST: Final = 300

@@ -12,13 +12,12 @@ from dataclasses import dataclass, replace
 
 from harness.checks import verdict
 from harness.checks.changes import changes
-from harness.checks.scores.baseline.model import OLDER, Configuration
-from harness.checks.scores.baseline.pair import ITEM, BaselinePair, BaselineSide, Corrected, runs_absent
-from harness.checks.scores.reasons import waiver_fact
+from harness.checks.scores.baseline.file import OLDER, Configuration
+from harness.checks.scores.baseline.pair import ITEM, BaselinePair, BaselineSide, runs_absent
+from harness.checks.scores.hypothesis import corrected, waiver_fact
 from harness.checks.verdict import Fact, Inconclusive, Outcome, Side, Verdict
 from harness.grid.waivers import Waiver, applies
 from harness.stats.decision import Rule
-from harness.stats.family import PART, apply_holm
 from harness.stats.margin import PARITY
 
 
@@ -70,14 +69,11 @@ def compare(
 def _after_holm(pairs: Sequence[BaselinePair]) -> Iterator[Verdict]:
     """Scores and collapses are two families, as in the gate; what cannot be compared belongs to none."""
     decisions = [pair.decision for pair in pairs]
-    p = [decision.p_block if decision else None for decision in decisions]
-    limits = [decision.p_limit if decision else 0.0 for decision in decisions]
-    collapses = [pair.collapse_p for pair in pairs]
-    sizes = [sum(limit >= (each or 0.0) for limit in limits) for each in p]
-    number = sum(each is not None for each in collapses)
-    adjusted = zip(apply_holm(p, limits, PART), sizes, apply_holm(collapses, part=PART), strict=True)
-    for pair, (by_scores, size, by_collapses) in zip(pairs, adjusted, strict=True):
-        yield pair.verdict(Corrected(by_scores, size), Corrected(by_collapses, number))
+    p = [one.p_block if one else None for one in decisions]
+    scores = corrected(p, [one.p_limit if one else 0.0 for one in decisions])
+    collapses = corrected([pair.collapse_p for pair in pairs])
+    for pair, by_scores, by_collapses in zip(pairs, scores, collapses, strict=True):
+        yield pair.verdict(by_scores, by_collapses)
 
 
 def _waived(one: Verdict, waivers: Sequence[Waiver], today: datetime.date) -> Verdict:

@@ -1,27 +1,32 @@
-"""A baseline's file: JSON in a fixed order, one line a seed, so that a diff in a review reads well."""
+"""A baseline and its file: scores and fingerprints of a grid's runs, a line a seed, to be read in a review."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import ValidationError
+from pydantic import Field, model_validator
 
-from harness.checks.scores.baseline.model import SCHEMA, Baseline
+from harness.checks.accepted import Accepted, Place, RefusedError, checked, laid_out, no_constant, no_key_twice
 from harness.disk import explained, write_durably
 from harness.errors import SpecError
-from harness.grid.file import decoded, name_of, raise_problems, read_bytes
-from harness.text import show
-from harness.validation import explain
+from harness.grid.looks import MAX_SEED
+from harness.grid.tables import Table, Text
+from harness.record.attempts import LOST, STATUSES
+from harness.text import listed, show
+from harness.validation import decoded, name_of, only, read_bytes
+
+SCHEMA: Final = 1
+DIGITS: Final = 20
+"""Hex digits kept of each sha256: 80 bits, and a line that fits a screen."""
 
 SUFFIX: Final = ".json"
 MAX_BYTES: Final = 64 * 2**20
 WANTED: Final = "a baseline as `harness baseline save` writes it"
-
-Place = tuple[str, ...]
-"""Where a value stands in a file: keys from the outside in, `*` for any key or number."""
 
 _ONE_LINE: Final[tuple[Place, ...]] = (
     ("grid", "select"),
@@ -31,6 +36,152 @@ _ONE_LINE: Final[tuple[Place, ...]] = (
     ("configurations", "*", "lost"),
     ("left_out", "*"),
 )
+
+MISSING: Final = "missing"
+OLDER: Final = "older"
+REASONS: Final[tuple[str, ...]] = (*STATUSES, MISSING, OLDER)
+"""Why a run is left out: the status of its last attempt, `missing` without one, `older` in another environment."""
+
+
+def _is_seed(value: str) -> bool:
+    return bool(re.fullmatch(r"0|[1-9]\d{0,9}", value)) and int(value) <= MAX_SEED
+
+
+A_FRACTION: Final = "a fraction from 0 to 1 (85.78 points are 0.8578)"
+Digest = Annotated[str, only("16 to 64 hexadecimal digits", re.compile(r"[0-9a-f]{16,64}").fullmatch)]
+Score = Annotated[float, Field(allow_inf_nan=False), only(A_FRACTION, lambda value: 0 <= value <= 1)]
+Seed = Annotated[str, only(f"an integer from 0 to {MAX_SEED} as a key", _is_seed)]
+Reason = Annotated[str, only(listed(REASONS), REASONS.__contains__)]
+
+
+class SeedRun(Table):
+    """One run: its status, its scores (fractions), and what it did, in hashes cut to `DIGITS` digits.
+
+    None is "not available". The hashes are those of `harness.record.parts.Fingerprint`; `precision` is the
+    observed one. A run that lost its loss (nonfinite) has no scores.
+    """
+
+    status: Literal["ok", "collapsed", "nonfinite"]
+    accuracy: Score | None = None
+    f1: Score | None = None
+    init_sha256: Digest | None = None
+    data_order_sha256: Digest | None = None
+    loss_sha256: Digest | None = None
+    trajectory_sha256: Digest | None = None
+    final_sha256: Digest | None = None
+    optimizer: Text | None = None
+    attention: Text | None = None
+    precision: Text | None = None
+
+    @model_validator(mode="after")
+    def _scored(self) -> SeedRun:
+        if (self.accuracy is None) != (self.status == "nonfinite"):
+            allowed = "null" if self.status == "nonfinite" else "a fraction from 0 to 1"
+            raise ValueError(f".accuracy: got {show(self.accuracy)}; allowed {allowed} with status {self.status}")
+        return self
+
+
+class Configuration(Table):
+    """The runs of one configuration in one environment, by seed. `asked` is what all of them were asked for.
+
+    `lost` has the seeds of which an earlier attempt learned nothing, and how: it counts, though a later one went well.
+    """
+
+    label: Text
+    configuration_id: Text
+    environment_id: Text
+    content_id: Text | None = None
+    asked: dict[str, Any]
+    collapsed: Annotated[int, Field(ge=0)]
+    seeds: dict[Seed, SeedRun] = Field(min_length=1)
+    lost: dict[Seed, Literal["collapsed", "nonfinite"]] = Field(default_factory=dict, exclude_if=lambda lost: not lost)
+
+    @model_validator(mode="after")
+    def _counted(self) -> Configuration:
+        counted = sum(run.status in LOST for run in self.seeds.values()) + len(self.lost)
+        if self.collapsed != counted:
+            raise ValueError(f".collapsed: got {self.collapsed}; allowed {counted}, as the seeds' statuses say")
+        return self
+
+    @property
+    def counted(self) -> int:
+        """How many attempts count: a run a seed, and those that were lost before."""
+        return len(self.seeds) + len(self.lost)
+
+    @cached_property
+    def runs(self) -> Mapping[int, SeedRun]:
+        """The runs by seed, rising."""
+        return {int(seed): self.seeds[seed] for seed in sorted(self.seeds, key=int)}
+
+
+class EnvironmentFacts(Table):
+    """Where runs were made: Python, the subject's packages by name, facts of the machine."""
+
+    python: str
+    packages: dict[str, str]
+    machine: dict[str, Any]
+
+
+class LeftOut(Table):
+    """A run that is not in the baseline, and why; without a seed it is about the configuration as a whole."""
+
+    configuration: Text
+    configuration_id: Text
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED)] | None
+    status: Reason
+    why: str
+
+
+class GridName(Table):
+    """The grid whose results these are: `file` as the command named it, `select` where only a part was meant."""
+
+    name: Text
+    file: Text
+    task: Text
+    select: list[str] = Field(default_factory=list)
+
+
+class Baseline(Accepted):
+    """A grid's results at one time. The same form holds results that are only about to be compared.
+
+    `date` is UTC; `git_sha` the commit that the grid's folder was at, None outside a repository.
+    """
+
+    schema_: Annotated[int, Field(alias="schema", ge=1, le=SCHEMA)] = SCHEMA
+    harness: Text
+    date: Text
+    command: str
+    git_sha: str | None = None
+    git_dirty: bool | None = None
+    note: str = ""
+    grid: GridName
+    environments: dict[str, EnvironmentFacts]
+    configurations: list[Configuration]
+    left_out: list[LeftOut] = Field(default_factory=list)
+
+    def problems(self) -> list[str]:
+        """What no single field shows: environments that are not there, configurations that come twice."""
+        found, seen = [], set()
+        for number, one in enumerate(self.configurations):
+            where = f"configurations[{number}]"
+            if one.environment_id not in self.environments:
+                allowed = listed(map(show, self.environments)) or "nothing: environments is empty"
+                found.append(f"{where}.environment_id: got {show(one.environment_id)}; allowed {allowed}")
+            if one.configuration_id in seen:
+                found.append(f"{where}.configuration_id: got {show(one.configuration_id)} again; allowed once")
+            seen.add(one.configuration_id)
+        return found
+
+    def absent(self, configuration_id: str) -> Mapping[int | None, LeftOut]:
+        """What is left out of a configuration, by seed."""
+        return self._left_out.get(configuration_id, {})
+
+    @cached_property
+    def _left_out(self) -> Mapping[str, Mapping[int | None, LeftOut]]:
+        found: dict[str, dict[int | None, LeftOut]] = {}
+        for one in self.left_out:
+            found.setdefault(one.configuration_id, {})[one.seed] = one
+        return found
 
 
 def baseline_text(baseline: Baseline) -> str:
@@ -85,16 +236,7 @@ def parse_baseline(content: bytes, file: str) -> Baseline:
         raise SpecError(f"{file}: got {show(data)}; allowed {WANTED}")
     if "schema" not in data:
         raise SpecError(f"{file}: schema: missing; allowed {WANTED}")
-    schema = data["schema"]
-    if isinstance(schema, int) and not isinstance(schema, bool) and schema > SCHEMA:
-        raise SpecError(f"{file}: schema: got {show(schema)}, of a newer harness; allowed 1 to {SCHEMA}")
-    try:
-        baseline = Baseline.model_validate(data)
-    except ValidationError as error:
-        raise_problems(explain(error, Baseline, file))
-        raise AssertionError("a validation error has problems") from error
-    raise_problems([f"{file}: {problem}" for problem in baseline.problems()])
-    return baseline
+    return checked(data, Baseline, SCHEMA, file)
 
 
 def _parsed(content: bytes, file: str) -> Any:
@@ -112,42 +254,3 @@ def _parsed(content: bytes, file: str) -> Any:
     except ValueError as error:
         # int() refuses more than 4300 digits.
         raise SpecError(f"{file}: got a number of thousands of digits; allowed 64 bits") from error
-
-
-class RefusedError(ValueError):
-    """JSON that a parser would take and that we do not; its text says what was got and what is allowed."""
-
-
-def no_constant(name: str) -> NoReturn:
-    """Refuse NaN and infinities, which JSON does not have; for `json.loads`, as the next one."""
-    raise RefusedError(f"got {name}; allowed finite numbers")
-
-
-def no_key_twice(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse a key that comes twice: a merge that kept both sides would silently lose one of them."""
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise RefusedError(f"got the key {show(key)} twice in one table; allowed once")
-        found[key] = value
-    return found
-
-
-def laid_out(data: Any, one_line: Sequence[Place], place: Place = ()) -> str:
-    """JSON indented by one blank a level; what stands at a place of `one_line` keeps to one line, whatever it holds."""
-    if not isinstance(data, (dict, list)) or not data or any(_fits(place, pattern) for pattern in one_line):
-        return json.dumps(data, ensure_ascii=False, allow_nan=False)
-    indent, close = " " * (len(place) + 1), " " * len(place)
-    if isinstance(data, dict):
-        rows = [
-            f"{json.dumps(key, ensure_ascii=False)}: {laid_out(item, one_line, (*place, key))}"
-            for key, item in data.items()
-        ]
-    else:
-        rows = [laid_out(item, one_line, (*place, "*")) for item in data]
-    first, last = "{}" if isinstance(data, dict) else "[]"
-    return f"{first}\n{indent}" + f",\n{indent}".join(rows) + f"\n{close}{last}"
-
-
-def _fits(place: Place, pattern: Place) -> bool:
-    return len(place) == len(pattern) and all(b in ("*", a) for a, b in zip(place, pattern, strict=True))

@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import Final
 
 from harness.checks.changes import changes, same_hardware
-from harness.checks.scores.baseline.model import Baseline, Configuration, EnvironmentFacts, LeftOut, SeedRun
-from harness.checks.scores.reasons import because, judged
+from harness.checks.scores.baseline.file import Baseline, Configuration, EnvironmentFacts, LeftOut, SeedRun
+from harness.checks.scores.hypothesis import Corrected, because, judged
 from harness.checks.verdict import Fact, Finding, Side, Verdict
 from harness.checks.verify.fields import HASHES
 from harness.record.configuration import SeedScore
@@ -60,14 +60,6 @@ class BaselineSide:
             collapsed=configuration.collapsed,
             ended=configuration.counted,
         )
-
-
-@dataclass(frozen=True)
-class Corrected:
-    """A p after Holm over `family` hypotheses that could have failed at it; None where it is none of them."""
-
-    p: float | None = None
-    family: int = 0
 
 
 @dataclass(frozen=True)

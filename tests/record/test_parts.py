@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -9,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from harness.record.timing import Noise, Timing
+from harness.record.parts import Noise, Timing
+
+STAGES = {"data": 1.0, "forward": 1.0, "backward": 1.0, "optimizer": 1.0, "other": 0.1}
 
 
 def timing_of(seconds: float = 4.0, samples: int = 800, **changes: Any) -> Timing:
@@ -48,10 +51,9 @@ def test_samples_are_rate_times_time(seconds: float, samples: int) -> None:
         # The well-known slip: samples a second times the number of steps.
         ({"samples_per_second": 200.0 * 100}, "samples = 800 is not samples_per_second 20000.0 x seconds 4.0"),
         ({"tokens_per_second": 10_001.0}, "tokens = 40000 is not"),
-        (
-            {"stages": {"data": 1.0, "forward": 1.0, "backward": 1.0, "optimizer": 1.0, "other": 0.1}},
-            "stages add up to 4.1, seconds is 4.0",
-        ),
+        ({"samples_per_second": math.nan}, "samples = 800 is not samples_per_second nan x seconds 4.0"),
+        ({"stages": {**STAGES, "data": math.nan}}, "stages add up to nan, seconds is 4.0"),
+        ({"stages": STAGES}, "stages add up to 4.1, seconds is 4.0"),
     ],
 )
 def test_what_does_not_add_up_is_refused(changes: dict[str, Any], said: str) -> None:
