@@ -18,7 +18,7 @@ from harness.errors import StoreError
 from harness.grid.cell import LATER, Cell, Checkpoint, Options, label_of
 from harness.protocol import SERIES as SERIES
 from harness.protocol import Status as Status
-from harness.record.attempts import Entry
+from harness.record.attempts import OUTCOMES, Entry
 from harness.record.parts import Measured, Observed, Part
 
 SCHEMA: Final = 2
