@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.execution.plan import Plan
 from harness.grid.cell import Cell
-from harness.record.attempts import ERRORED, SCORED, Entry
+from harness.record.attempts import ERRORED, LOST, OUTCOMES, Entry
 
 
 class Reporter:
@@ -41,14 +41,17 @@ class Reporter:
 class Summary:
     """What a run did. `statuses` counts the records it wrote, `blocked` the cells that could not be begun by reason.
 
-    `missing` counts cells without a final record: never begun, killed or interrupted.
+    `reused` are the attempts that counted before, or that another harness made meanwhile; `kept` those that errored
+    before and were not to be tried again; `errors` those that errored now; `skipped` counts cells by reason.
+    `missing` counts cells without an outcome: never begun, killed or interrupted.
     """
 
-    done_before: int = 0
-    done_elsewhere: int = 0
+    cells: int = 0
+    reused: list[Entry] = field(default_factory=list)
+    kept: list[Entry] = field(default_factory=list)
+    errors: list[Entry] = field(default_factory=list)
     statuses: Counter[str] = field(default_factory=Counter)
-    scored_before: int = 0
-    errored_before: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
     blocked: Counter[str] = field(default_factory=Counter)
     missing: int = 0
     budget_spent: bool = False
@@ -58,22 +61,33 @@ class Summary:
     @classmethod
     def of(cls, plan: Plan) -> Summary:
         """What there is to say before a run of this plan."""
-        done = [planned.entry.status for planned in plan.of("done") if planned.entry]
         return cls(
-            done_before=len(plan.of("done")),
-            scored_before=sum(status in SCORED for status in done),
-            errored_before=sum(status in ERRORED for status in done),
+            cells=len(plan.cells),
+            reused=[planned.entry for planned in plan.of("done") if planned.entry],
+            kept=[planned.entry for planned in plan.of("errored") if planned.entry],
+            skipped=Counter(planned.reason or "unknown" for planned in plan.of("skip")),
             blocked=Counter(planned.reason or "unknown" for planned in plan.of("blocked")),
         )
+
+    @property
+    def measured(self) -> int:
+        """How many cells this run measured: those that now have an outcome by it."""
+        return sum(self.statuses[status] for status in OUTCOMES)
+
+    @property
+    def lost(self) -> Counter[str]:
+        """How many of the cells that count learned nothing, by status, those of before among them."""
+        before = Counter(entry.status for entry in self.reused)
+        return +Counter({status: self.statuses[status] + before[status] for status in sorted(LOST)})
 
     @property
     def exit_code(self) -> int:
         """The first that applies: 130, 4 (errored, missing), 5 (nothing measured), 3 (budget), 0."""
         if self.interrupted:
             return 130
-        errored = self.errored_before + sum(self.statuses[status] for status in ERRORED)
+        errored = len(self.kept) + sum(self.statuses[status] for status in ERRORED)
         if errored or self.blocked or (self.missing and not self.budget_spent):
             return 4
-        if not self.scored_before and not any(self.statuses[status] for status in SCORED):
+        if not self.reused and not self.measured:
             return 5
         return 3 if self.missing else 0

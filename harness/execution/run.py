@@ -25,7 +25,7 @@ from harness.execution.progress import Reporter, Summary
 from harness.execution.session import Session
 from harness.grid.cell import Cell
 from harness.protocol import EXITED, STARTED, STEP, WINDOW
-from harness.record.attempts import ERRORED, RETRIED, SCORED, Entry
+from harness.record.attempts import ERRORED, RETRIED, Entry
 from harness.record.model import Status
 from harness.record.provenance import now, provenance
 
@@ -164,9 +164,7 @@ class Runner:
         return [running.cell.devices for running in self._running.values() if running.cell]
 
     def _note_done_elsewhere(self, planned: PlannedCell, entry: Entry) -> None:
-        self.summary.done_elsewhere += 1
-        self.summary.scored_before += entry.status in SCORED
-        self.summary.errored_before += entry.status in ERRORED
+        self.summary.reused.append(entry)
         self._reporter.cell_finished(planned.cell, entry)
 
     def _start_preparation(self, cell: Cell, key: str) -> None:
@@ -256,6 +254,8 @@ class Runner:
             self._waiting.append(planned)
         else:
             self.summary.statuses[entry.status] += 1
+            if entry.status in ERRORED:
+                self.summary.errors.append(entry)
 
     # The clock, interrupts, and the end.
 

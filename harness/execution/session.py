@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
-from harness.errors import RequirementError, SpecError
+from harness.errors import NothingMeasured, RequirementError, SpecError
 from harness.execution.environment import CURRENT, Environment, machine_here, probe_environment
 from harness.execution.inputs import Materials
 from harness.execution.packing import choose_packing
@@ -23,7 +25,10 @@ from harness.record.provenance import today
 from harness.record.results import Results
 from harness.record.store import Store
 
-REQUIRE_VARIABLE = "HARNESS_REQUIRE"
+REQUIRE_VARIABLE: Final = "HARNESS_REQUIRE"
+LEAST_FREE_MIB: Final = 64.0
+MIB_A_CELL: Final = 0.5
+"""What a cell leaves at most in ordinary runs: 16 KB of record, some 100 KB of series, its log."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +130,26 @@ def check_requirements(session: Session) -> None:
         raise RequirementError("\n".join(problems))
 
 
+def expected_exit_code(session: Session) -> int:
+    """What `run` would end with before anything can go wrong in it: 4 what is in the way, 5 nothing can run, else 0."""
+    plan = session.plan
+    if unmet_requirements(session) or plan.of("blocked") or plan.of("errored"):
+        return RequirementError.exit_code
+    return 0 if plan.of("to do") or plan.of("done") else NothingMeasured.exit_code
+
+
+def disk_problem(results: Path, cells: int) -> str | None:
+    """Say that too little space is left for the results of so many cells, or that they cannot be written."""
+    existing = next(folder for folder in [results.absolute(), *results.absolute().parents] if folder.exists())
+    needed = LEAST_FREE_MIB + cells * MIB_A_CELL
+    free = shutil.disk_usage(existing).free / 2**20
+    if free < needed:
+        return f"{free:.0f} MiB free for results at {existing}; {needed:.0f} are needed for {cells} cells"
+    if not os.access(existing, os.W_OK):
+        return f"{existing} cannot be written; choose another place with --results"
+    return None
+
+
 def wanted_of(grid: Grid) -> list[Requirement]:
     """What the grid and `HARNESS_REQUIRE` insist on; raises SpecError for a word in the variable that is none."""
     asked = grid.require
@@ -147,7 +172,9 @@ def unmet_requirements(session: Session) -> list[str]:
         if unusable:
             reasons.append(unusable)
         problems += [f"environment {label}: {reason}" for reason in dict.fromkeys(reasons)]
-    return problems
+    to_do = len(session.plan.of("to do"))
+    disk = disk_problem(session.store.folder.parent, to_do) if to_do else None
+    return [*problems, disk] if disk else problems
 
 
 def mean(session: Session, run: str) -> None:

@@ -6,14 +6,12 @@ import os
 import shutil
 from collections import Counter
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from harness.execution.environment import Environment
 from harness.execution.require import device_count, no_cuda_reason, read_requirement, unusable_device
-from harness.execution.session import REQUIRE_VARIABLE, Session, unmet_requirements
+from harness.execution.session import REQUIRE_VARIABLE, Session, disk_problem, unmet_requirements
 from harness.protocol import SUBJECT
-
-NEEDED_GIB: Final = 2.0
 
 
 def machine_facts(environment: Environment, results: Path) -> dict[str, Any]:
@@ -24,10 +22,8 @@ def machine_facts(environment: Environment, results: Path) -> dict[str, Any]:
     free = shutil.disk_usage(existing).free / 2**30
     problems = [problem] if (problem := unusable_device(environment)) else []
     problems += read_requirement(os.environ.get(REQUIRE_VARIABLE, "")).unmet(environment)
-    if free < NEEDED_GIB:
-        problems.append(f"{free:.1f} GiB free for results at {existing} (wants {NEEDED_GIB:g})")
-    if not os.access(existing, os.W_OK):
-        problems.append(f"{existing} cannot be written; choose another place with --results")
+    problems += [problem] if (problem := disk_problem(results, 0)) else []
+    problems += [environment.missing] if environment.missing else []
     return {
         "python": environment.facts["python"],
         "packages": {name: environment.packages.get(name) for name in SUBJECT},

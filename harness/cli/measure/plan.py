@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from tabulate import tabulate
 
-from harness.cli.console import duration
+from harness.cli.console import duration, one_line
 from harness.cli.measure.run import wishes_of
 from harness.cli.options import (
     RESULTS,
@@ -24,9 +25,19 @@ from harness.cli.options import (
     Slots,
 )
 from harness.execution.plan import PlannedCell
-from harness.execution.session import Session, open_session, unmet_requirements
+from harness.execution.session import Session, expected_exit_code, open_session, unmet_requirements
+from harness.pipelines.edited import edited
+from harness.protocol import LOG
+from harness.report.phrases.head import minute
+from harness.report.phrases.say import say
 
-MOST_ROWS = 60
+MOST_ROWS: Final = 60
+MOST_ERRORS: Final = 5
+COLUMNS: Final = ("to do", "done", "errored before", "errored", "skip", "blocked")
+TOTALS: Final = {
+    "to do": "to do", "done": "done", "errored before": "errored before", "errored": "errored and kept",
+    "skip": "skipped", "blocked": "blocked",
+}  # fmt: skip
 
 
 def plan(
@@ -49,6 +60,7 @@ def plan(
         print(json.dumps(plan_facts(session), indent=1))
     else:
         print(plan_text(session, None if every else MOST_ROWS))
+    raise typer.Exit(expected_exit_code(session))
 
 
 def plan_facts(session: Session) -> dict[str, Any]:
@@ -87,28 +99,58 @@ def plan_text(session: Session, most_rows: int | None) -> str:
         groups.setdefault(planned.cell.configuration_id, []).append(planned)
     rows = []
     for cells in list(groups.values())[:most_rows]:
-        states: Counter[str] = Counter(planned.state for planned in cells)
+        states = _states(cells)
         label = cells[0].cell.configuration_label
         known = [p.expected_s for p in cells if p.expected_s is not None]
         each = duration(sum(known) / len(known)) if known else "unknown" if states["to do"] else ""
-        rows.append([label, *(states[s] or "" for s in ("to do", "done", "skip", "blocked")), each])
-    headers = ["configuration", "to do", "done", "skip", "blocked", "a cell takes"]
-    lines = [tabulate(rows, headers=headers, tablefmt="simple", disable_numparse=True)]
+        rows.append([label, *(states[name] or "" for name in COLUMNS), each])
+    # A column of nothing tells nothing, but for the three that everybody looks for.
+    every = _states(plan.cells)
+    kept = [name for name in COLUMNS if every[name] or name in COLUMNS[:2]]
+    table = [[row[0], *(row[1 + COLUMNS.index(name)] for name in kept), row[-1]] for row in rows]
+    headers = ["configuration", *kept, "a cell takes"]
+    lines = [tabulate(table, headers=headers, tablefmt="simple", disable_numparse=True)]
     if most_rows is not None and len(groups) > most_rows:
         lines.append(f"... and {len(groups) - most_rows} more configurations (--all lists them)")
-    reasons = Counter((planned.state, planned.reason) for planned in plan.cells if planned.reason)
-    if reasons:
-        lines += ["", *(f"{state}, {number} cells: {reason}" for (state, reason), number in reasons.items())]
+    told = [*_reasons(session), *_edited(session)]
+    lines += ["", *told] if told else []
     unmet = unmet_requirements(session)
     if unmet:
         lines += ["", *(f"`harness run` would end with exit 4: {line}" for line in unmet)]
-    counts: Counter[str] = Counter(planned.state for planned in plan.cells)
-    total = ", ".join(f"{counts[s]} {w}" for s, w in (("to do", "to do"), ("done", "done"), ("skip", "skipped")))
-    total += f", {counts['blocked']} blocked" if counts["blocked"] else ""
-    expected = f"expected time {duration(plan.expected_s)}" if counts["to do"] else "nothing to do"
+    total = ", ".join(f"{every[name]} {TOTALS[name]}" for name in COLUMNS if every[name] or name in COLUMNS[:2])
+    expected = f"expected time {duration(plan.expected_s)}" if plan.of("to do") else "nothing to do"
     where = f"{plan.slots} at a time{plan.packing.why if plan.packing else ''}"
     lines.append(f"\n{len(plan.cells)} cells: {total}. Runs {where}; {expected}.")
     for label, one in plan.environments.items():
         if one.missing:
             lines.append(f"environment {label}: what it can run is unknown: {one.missing}")
     return "\n".join(lines)
+
+
+def _states(cells: Sequence[PlannedCell]) -> Counter[str]:
+    """Cells by state; those that errored before and run again are to do, and counted once more."""
+    states: Counter[str] = Counter(planned.state for planned in cells)
+    states["errored before"] = sum(planned.state == "to do" and planned.errored for planned in cells)
+    return states
+
+
+def _reasons(session: Session) -> Iterator[str]:
+    """Why cells are skipped, blocked, or tried again, a line each reason; with dates and the log of what errored."""
+    plan, folder = session.plan, session.store.folder
+    reasons = Counter((planned.state, planned.reason) for planned in plan.cells if planned.state in ("skip", "blocked"))
+    for (state, reason), number in reasons.items():
+        yield f"{TOTALS[state]}, {number} cells: {reason}"
+    errored = [(p, p.entry) for p in plan.cells if p.errored and p.entry is not None]
+    for planned, entry in errored[:MOST_ERRORS]:
+        then = "is tried again" if planned.state == "to do" else "is kept as it is"
+        said = one_line(f"{entry.status} ({entry.message})")
+        when, log = minute(entry.started), folder / entry.path / LOG
+        yield f"errored {when} (UTC), {planned.cell.label}: {said}; {then}; log: {log}"
+    if len(errored) > MOST_ERRORS:
+        yield f"errored: {len(errored) - MOST_ERRORS} more cells"
+
+
+def _edited(session: Session) -> Iterator[str]:
+    for one in edited(session.plan, session.results):
+        what = "; ".join(say(fact) for fact in one.changes)
+        yield f"to do, {one.cells} cells: {what} ({one.runs} runs of the old one are kept)"

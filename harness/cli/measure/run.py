@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Final, TextIO
 
 import typer
 
-from harness.cli.console import duration, reporter
+from harness.cli.console import duration, one_line, reporter
 from harness.cli.options import (
     RESULTS,
     AllowBusy,
@@ -29,10 +30,15 @@ from harness.execution.progress import Summary
 from harness.execution.run import Runner, RunOptions
 from harness.execution.session import Session, Wishes, check_requirements, mean, open_session
 from harness.pipelines.looks import run_looks
+from harness.protocol import LOG
 from harness.record.attempts import Renewal
+from harness.record.freshness import freshness
 from harness.record.provenance import ago, now, read_age
+from harness.report.phrases.head import dates_text
 
 OPTIONS: Final = RunOptions()
+MOST_ERRORS: Final = 5
+"""Errors of a run that are told one by one."""
 
 
 def run(
@@ -90,18 +96,37 @@ def run_session(
         summary = Runner(session, options, told).run()
     finally:
         told.close()
-    print(summary_text(summary, command or f"harness run {session.grid.path}"), file=to)
+    print(summary_text(summary, command or f"harness run {session.grid.path}", session.store.folder), file=to)
     return summary
 
 
-def summary_text(summary: Summary, command: str) -> str:
-    """The last lines of a run: counts, what is in the way, and how to go on."""
-    counts = [f"{number} {status}" for status, number in sorted(summary.statuses.items())]
-    if summary.done_before + summary.done_elsewhere:
-        counts.append(f"{summary.done_before + summary.done_elsewhere} done before or elsewhere")
-    lines = [f"{', '.join(counts) or 'no cell was run'} in {duration(summary.seconds)}"]
-    lines += [f"blocked, {cells} cells: {reason}" for reason, cells in summary.blocked.items()]
+def summary_text(summary: Summary, command: str, folder: Path | None = None) -> str:
+    """The last lines of a run: what was measured and reused, what is in the way, and how to go on.
+
+    `folder` is the store's, where the logs of what errored lie.
+    """
+    found = freshness(summary.reused, None)
+    wrote = ", ".join(f"{number} {status}" for status, number in sorted(summary.statuses.items()))
+    lines = [f"{summary.measured} of {summary.cells} cells measured now{f' ({wrote})' if wrote else ''}"]
+    lines[0] += f", {found.cells} reused" + (f" ({dates_text(found)})" if found.cells else "")
+    lines[0] += f", in {duration(summary.seconds)}"
+    if summary.cells and found.cells == summary.cells:
+        lines.append("nothing left to do: every cell has its outcome; --fresh measures anew")
+    for status, number in summary.lost.items():
+        word = "diverged (NaN)" if status == "nonfinite" else "answer no better than a constant one (collapsed)"
+        lines.append(f"{number} of {summary.cells} cells {word}")
+    lines += [f"skipped, {_cells(number)}: {reason}" for reason, number in summary.skipped.items()]
+    lines += [f"blocked, {_cells(number)}: {reason}" for reason, number in summary.blocked.items()]
+    for words, entries in (("errored", summary.errors), ("errored before and kept", summary.kept)):
+        for entry in entries[:MOST_ERRORS]:
+            log = f"; log: {folder / entry.path / LOG}" if folder is not None else ""
+            lines.append(f"{words}, seed {entry.seed}: {one_line(f'{entry.status} ({entry.message})')}{log}")
+        lines += [f"{words}: {_cells(len(entries) - MOST_ERRORS)} more"] if len(entries) > MOST_ERRORS else []
     if summary.missing:
         why = "interrupted" if summary.interrupted else "out of time" if summary.budget_spent else "not run"
-        lines.append(f"{summary.missing} cells still to do ({why}); go on with: {command}")
+        lines.append(f"{_cells(summary.missing)} still to do ({why}); go on with: {command}")
     return "\n".join(lines)
+
+
+def _cells(number: int) -> str:
+    return f"{number} cell{'' if number == 1 else 's'}"

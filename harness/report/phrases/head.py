@@ -20,12 +20,18 @@ def freshness_text(found: Freshness) -> str:
     share = f"{found.measured} of {many(found.cells, 'cell')} measured now, {found.reused} reused"
     if found.run is None:
         share = f"{many(found.cells, 'cell')}; when they were last run is not known"
-    oldest, youngest = _minute(found.oldest), _minute(found.youngest)
+    return f"{share}; {dates_text(found)}"
+
+
+def dates_text(found: Freshness) -> str:
+    """`oldest 2026-11-27 02:17, youngest 2026-11-28 02:19 (UTC)`."""
+    oldest, youngest = minute(found.oldest), minute(found.youngest)
     ages = f"all of {oldest}" if oldest == youngest else f"oldest {oldest}, youngest {youngest}"
-    return f"{share}; {ages} (UTC)"
+    return f"{ages} (UTC)"
 
 
-def _minute(instant: str) -> str:
+def minute(instant: str) -> str:
+    """A record's time to the minute, UTC; what is no time as it is."""
     try:
         return datetime.fromisoformat(instant).strftime("%Y-%m-%d %H:%M")
     except ValueError:
@@ -59,6 +65,6 @@ HEAD: Final[Mapping[str, str | Callable[..., str]]] = {
     "whose.material": "environment {environment}: {problem}",
     "require.unmet": lambda problems: "; ".join(problems),
     "measurement.old": lambda began, oldest, runs: (
-        f"measured {_minute(began)}, too old: older than {_minute(oldest)} (UTC); {many(runs, 'run')}"
+        f"measured {minute(began)}, too old: older than {minute(oldest)} (UTC); {many(runs, 'run')}"
     ),
 }

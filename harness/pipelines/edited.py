@@ -1,0 +1,71 @@
+"""What was edited in a grid since its runs: why cells are to do although the store has runs that look like theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from harness.checks.changes import changes
+from harness.errors import StoreError
+from harness.execution.plan import Plan
+from harness.fact import Fact
+from harness.grid.cell import Cell
+from harness.record.attempts import Entry
+from harness.record.model import asked_of
+from harness.record.results import Results
+
+MOST: Final = 8
+"""Configurations of which the old record is opened."""
+
+
+@dataclass(frozen=True)
+class Edited:
+    """`cells` are to do because of `changes`; `runs` of the old ones are kept in the store."""
+
+    cells: int
+    runs: int
+    changes: tuple[Fact, ...]
+
+
+def edited(plan: Plan, results: Results) -> list[Edited]:
+    """Compare configurations of which nothing was run with the newest foreign one of the same place in the matrix."""
+    known = {planned.cell.cell_id for planned in plan.cells}
+    foreign = [entry for entry in results.every if entry.cell_id not in known]
+    if not foreign:
+        return []
+    tried = {entry.configuration_id for entry in results.entries}
+    found: dict[tuple[str, ...], Edited] = {}
+    for cells in list(_untried(plan, tried))[:MOST]:
+        old = _newest_alike(cells[0], foreign)
+        if old is None:
+            continue
+        try:
+            asked = results.record(old).asked
+        except StoreError:
+            continue
+        changed = changes(
+            asked.model_dump(exclude={"seed", "axes"}), asked_of(cells[0]).model_dump(exclude={"seed", "axes"})
+        )
+        if not changed:
+            continue
+        key = tuple(str(fact) for fact in changed)
+        runs = sum(entry.configuration_id == old.configuration_id for entry in foreign)
+        before = found.get(key, Edited(0, 0, changed))
+        found[key] = Edited(before.cells + len(cells), before.runs + runs, changed)
+    return list(found.values())
+
+
+def _untried(plan: Plan, tried: set[str]) -> Iterator[Sequence[Cell]]:
+    members: dict[str, list[Cell]] = {}
+    for planned in plan.of("to do"):
+        if planned.cell.configuration_id not in tried:
+            members.setdefault(planned.cell.configuration_id, []).append(planned.cell)
+    yield from members.values()
+
+
+def _newest_alike(cell: Cell, foreign: Sequence[Entry]) -> Entry | None:
+    """The newest attempt at another configuration with this checkpoint, precision and number of devices."""
+    place = (cell.checkpoint.name, cell.precision, cell.devices)
+    alike = [entry for entry in foreign if (entry.checkpoint, entry.precision, entry.devices) == place]
+    return max(alike, key=lambda entry: (entry.started, entry.path), default=None)
