@@ -41,12 +41,10 @@ def edited(plan: Plan, results: Results) -> list[Edited]:
         if old is None:
             continue
         try:
-            asked = results.record(old).asked
+            sides = results.record(old).asked, asked_of(cells[0])
         except StoreError:
             continue
-        changed = changes(
-            asked.model_dump(exclude={"seed", "axes"}), asked_of(cells[0]).model_dump(exclude={"seed", "axes"})
-        )
+        changed = changes(*(asked.model_dump(exclude={"seed", "axes"}) for asked in sides))
         if not changed:
             continue
         key = tuple(str(fact) for fact in changed)

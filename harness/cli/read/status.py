@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from tabulate import tabulate
 
+from harness.cli.console import one_line
 from harness.cli.options import RESULTS, Json, ResultsFolder
 from harness.errors import SpecError
 from harness.record.attempts import STATUSES
+from harness.record.meant import read_meant
 from harness.record.results import Results
 from harness.record.store import Store, store_grids
+from harness.report.phrases.head import minute
 
 Names = Annotated[list[str] | None, typer.Argument(help="Grids by name (default: all).", show_default=False)]
 
@@ -36,23 +40,42 @@ def status(names: Names = None, results: ResultsFolder = RESULTS, as_json: Json 
         print(f"{results}: no results yet")
         return
     shown = [s for s in STATUSES if any(facts["statuses"].get(s) for facts in found.values())]
-    rows = [[name, facts["cells"], *(facts["statuses"].get(s, "") for s in shown)] for name, facts in found.items()]
-    print(tabulate(rows, headers=["grid", "cells", *shown], tablefmt="simple", disable_numparse=True))
+    rows = [
+        [name, facts["cells"], *(facts["statuses"].get(s, "") for s in shown), *_dates(facts)]
+        for name, facts in found.items()
+    ]
+    heads = ["grid", "cells", *shown, "youngest (UTC)", "last run (UTC)"]
+    print(tabulate(rows, headers=heads, tablefmt="simple", disable_numparse=True))
     for name, facts in found.items():
-        for problem in facts["problems"]:
-            print(f"{name}: {problem}")
+        for line in facts["problems"]:
+            print(f"{name}: {line}")
+
+
+def _dates(facts: Mapping[str, Any]) -> list[str]:
+    return [minute(facts[key]) if facts[key] else "" for key in ("youngest", "run")]
 
 
 def _facts(results: Path, name: str) -> dict[str, Any]:
-    """Counts of attempts by status; problems are the errors of those that count, and of cells where none does yet."""
+    """Counts of attempts by status; problems are the errors of those that count, and of cells where none does yet.
+
+    Of a store whose last run said which environments it means, only attempts in these; the others are a line.
+    """
     store = Store(results, name)
-    entries = store.entries()
-    problems = Counter(f"{e.status}: {e.error}" for e in Results(entries).errors() if e.status != "skipped")
+    every, meant = store.entries(), read_meant(store.folder)
+    ids = set(meant.ids.values()) if meant is not None else {entry.environment_id for entry in every}
+    entries = [entry for entry in every if entry.environment_id in ids]
+    errors = [entry for entry in Results(entries).errors() if entry.status != "skipped"]
+    problems = Counter(one_line(f"{entry.status}: {entry.error}") for entry in errors)
+    older = len(every) - len(entries)
     return {
         "cells": len({e.cell_id for e in entries}),
         "statuses": dict(Counter(e.status for e in entries)),
+        "oldest": min((e.started for e in entries), default=None),
+        "youngest": max((e.started for e in entries), default=None),
+        "run": meant.run if meant is not None else None,
         "problems": [
             *(f"{count} x {text}" for text, count in problems.most_common(10)),
             *(f"unreadable, counts for nothing: {text}" for text in store.unreadable.values()),
+            *([f"{older} attempts in other environments than the last run's, not counted"] if older else []),
         ],
     }
