@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -15,7 +14,6 @@ import pytest
 from benchmarks import checkpoint
 from benchmarks.process import measure
 from benchmarks.synthetic_store import Template
-from harness.pipelines.suites import END, OUT_OF_TIME
 from harness.record.store import Store
 from harness.stats.throughput import compare_pairs
 
@@ -30,12 +28,6 @@ _figures: list[str] = []
 def pytest_configure(config: pytest.Config) -> None:
     # The project's test run disables benchmarks; who names this folder wants them.
     config.option.benchmark_enable = True
-
-
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    end = os.environ.get(END)
-    if end is not None and time.time() >= float(end):
-        pytest.exit(f"out of time before {item.name}", returncode=OUT_OF_TIME)
 
 
 @pytest.fixture

@@ -43,6 +43,12 @@ class RunFailed(HarnessError):
     exit_code = 4
 
 
+class Interrupted(HarnessError):
+    """The user, or the machine, ended the command; what had finished by then is kept."""
+
+    exit_code = 130
+
+
 class NothingMeasured(HarnessError):
     """The command ran to its end and measured nothing: an empty selection, or only skipped cells."""
 

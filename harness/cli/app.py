@@ -63,11 +63,11 @@ def root(
 
     A grid (a TOML file) says what to train. First time:
 
-      harness validate benchmarks/quickstart.toml
+      harness validate quickstart
 
-      harness plan benchmarks/quickstart.toml
+      harness plan quickstart
 
-      harness bench benchmarks/quickstart.toml
+      harness bench quickstart
     """
     if version:
         print(f"finetune-harness {__version__}")

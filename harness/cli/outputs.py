@@ -83,8 +83,8 @@ class Outputs:
         """Name the grid that it is about, for what may stop the command from here on."""
         self._head = replace(self._head, grid=grid)
 
-    def hand_out(self, sections: Sequence[Section]) -> int:
-        """Write and print what was found; returns the first section's exit code.
+    def hand_out(self, sections: Sequence[Section], *, text: str | None = None) -> int:
+        """Write and print what was found, or `text` in its place; returns the first section's exit code.
 
         Raises
         ------
@@ -95,12 +95,14 @@ class Outputs:
         add_step_summary(lambda: sections_summary(sections))
         self._done = True
         annotate(lambda: "".join(workflow_commands(one.head, one.deciding) for one in sections))
-        for one in sections:
+        if text is not None:
+            print(text)
+        for one in sections if text is None else ():
             if self._as_json:
                 print(verdicts_json(one.head, one.verdicts, one.code).rstrip("\n"))
             else:
                 print(verdicts_text(one.head, one.verdicts))
-        return sections[0].code
+        return sections[0].code if sections else 0
 
     def _write(self, sections: Sequence[Section]) -> None:
         if self._junit is not None:

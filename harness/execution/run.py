@@ -71,7 +71,7 @@ class Runner:
         self._store, self._plan, self._options, self._reporter = session.store, plan, options, reporter
         self._limits = session.grid.execution
         self._admits = admits or plan.fits
-        self._filing = Filing(session.store, plan, provenance(session.grid.path.parent))
+        self._filing = Filing(session.store, plan, provenance(session.grid.folder))
         self._preparations = Preparations(plan)
         self._devices = DevicePool(options.allow_busy)
         self._waiting: list[PlannedCell] = plan.of("to do")

@@ -186,7 +186,7 @@ def mean(session: Session, run: str) -> None:
 
 def materials_of(grid: Grid, environments: Mapping[str, Environment]) -> dict[str, Materials]:
     """Who finds the materials of a grid, by environment."""
-    place, given = grid.path.parent, grid.task_folder
+    place, given = grid.folder, grid.task_folder
     return {label: Materials(place, environment, given) for label, environment in environments.items()}
 
 
@@ -194,5 +194,5 @@ def environment_of(grid: Grid, label: str) -> Environment:
     """Probe one of a grid's environments; raises RequirementError where its interpreter cannot be run."""
     if label == CURRENT:
         return probe_environment(CURRENT)
-    python = (grid.path.parent / grid.environment[label].python).absolute()
+    python = (grid.folder / grid.environment[label].python).absolute()
     return probe_environment(label, str(python))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -22,6 +23,7 @@ from harness.grid.tables import (
     CheckpointSpec,
     EnvironmentSpec,
     Execution,
+    History,
     Name,
     Quality,
     Reference,
@@ -30,6 +32,7 @@ from harness.grid.tables import (
     Text,
     Throughput,
     Variable,
+    Verify,
 )
 from harness.grid.waivers import Waiver, waiver_problems
 from harness.text import dotted, listed, show
@@ -59,18 +62,31 @@ class Grid(Table):
     quality: Quality | None = None
     waiver: list[Waiver] = Field(default_factory=list)
     throughput: Throughput | None = None
+    verify: Verify | None = None
+    history: History | None = None
     checkpoint: dict[Text, CheckpointSpec] = Field(default_factory=dict)
     environment: dict[Name, EnvironmentSpec] = Field(default_factory=dict)
     execution: Execution = Field(default_factory=Execution)
 
     _path: Path = PrivateAttr(default=Path("grid.toml"))
+    _file: Path | None = PrivateAttr(default=None)
     _matrix: Matrix = PrivateAttr(default=Matrix(axes={}))
     _cells: tuple[Cell, ...] = PrivateAttr(default=())
 
     @property
     def path(self) -> Path:
-        """Where the grid was read from; local folders in it are relative to its folder."""
+        """What the user called it: its file, or the bare name of one that the harness ships."""
         return self._path
+
+    @property
+    def file(self) -> Path:
+        """Where it was read from; local folders in it are relative to its folder."""
+        return self._file or self._path
+
+    @property
+    def folder(self) -> Path:
+        """The folder of its file."""
+        return self.file.parent
 
     @property
     def axes(self) -> Mapping[str, Any]:
@@ -114,14 +130,25 @@ class Grid(Table):
 
 
 def load_grid(path: Path) -> Grid:
-    """Read, check and expand a grid.
+    """Read, check and expand a grid: a file, or by its name one that the harness ships ("quickstart").
 
     Raises
     ------
     SpecError
         With one line for every problem: file, dotted field, value got, what is allowed.
     """
-    return grid_from_document(read_toml(Path(path)), Path(path))
+    file = shipped(Path(path))
+    grid = grid_from_document(read_toml(file or Path(path)), Path(path))
+    grid._file = file
+    return grid
+
+
+def shipped(path: Path) -> Path | None:
+    """The file of a grid that the harness ships, where `path` is its bare name and no file of that name is here."""
+    if path.exists() or len(path.parts) != 1:
+        return None
+    file = Path(str(files("harness") / "shipped" / f"{path.name.removesuffix('.toml')}.toml"))
+    return file if file.is_file() else None
 
 
 def grid_from_text(content: bytes, path: Path) -> Grid:

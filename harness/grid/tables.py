@@ -117,6 +117,19 @@ class Throughput(Table):
     only: bool = False
 
 
+class Verify(Table):
+    """That `bench` verifies before it runs: steps of a short run, and which pairs of runs (all of them where empty)."""
+
+    steps: Annotated[int, Field(ge=2, le=20)] = 8
+    only: list[Name] = Field(default_factory=list)
+
+
+class History(Table):
+    """The file, relative to the grid, to which `bench` appends a line a night."""
+
+    file: Text = "history.jsonl"
+
+
 class CheckpointSpec(Table):
     """A checkpoint under a name of its own: where from, and what of its configuration and recipe differs.
 

@@ -1,60 +1,72 @@
-"""What `harness bench` does: run grids one after the other, report and judge each; what stops one stops no other."""
+"""What `harness bench` does, night after night: demands, verify, run, check, speed, report, history, grid by grid."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from harness.checks.scores.gate import judge_grid
-from harness.checks.verdict import Verdict, exit_code
+from harness.checks.speed.sides import SpeedSide, compare_sides, side_of_records
+from harness.checks.verdict import exit_code
 from harness.disk import write_files
-from harness.errors import HarnessError, RequirementError, SpecError
+from harness.errors import HarnessError, Interrupted, NothingMeasured, RequirementError, SpecError
 from harness.execution.environment import Environment
 from harness.execution.progress import Summary
 from harness.execution.require import unusable_device
-from harness.execution.session import Session
-from harness.grid.grid import load_grid
+from harness.execution.session import Session, check_requirements
+from harness.fact import Fact
+from harness.grid.grid import Grid, load_grid
 from harness.grid.select import select
+from harness.pipelines.check import Judging, check_grid
 from harness.pipelines.doctor import grid_problems
+from harness.pipelines.history import append_line
 from harness.pipelines.looks import run_looks
-from harness.record.provenance import today
+from harness.pipelines.report import grid_report
+from harness.pipelines.verify import verify_cells
 from harness.record.results import Results
-from harness.report.files import report_files
+from harness.record.store import Store
+from harness.report.verdicts.sections import Section
+from harness.report.verdicts.words import Head
+from harness.stats.throughput import SESSIONS
 
-DEFAULT_GRIDS: Final = {"cuda": Path("benchmarks/mrpc.toml"), "cpu": Path("benchmarks/quickstart.toml")}
-EXIT_ORDER: Final = (130, 2, 1, 4, 5, 3, 0)
+DEFAULT_GRIDS: Final = {"cuda": "mrpc", "cpu": "quickstart"}
+"""The shipped grid that fits a machine, by its accelerator."""
+EXIT_ORDER: Final = (130, 70, 2, 1, 4, 5, 3, 0)
+TITLE: Final = "harness bench"
 
 
-@dataclass(frozen=True)
-class GridOutcome:
-    """What became of a grid: its run, where its report is, its verdicts where it asks for some; or what stopped it."""
+@dataclass
+class Night:
+    """What became of a grid: what each part said of it, its run and its report."""
 
     grid: Path
+    name: str = ""
+    sections: list[Section] = field(default_factory=list)
     summary: Summary | None = None
     report: Path | None = None
-    verdicts: Sequence[Verdict] | None = None
-    error: HarnessError | None = None
 
     @property
     def exit_code(self) -> int:
-        """The worst of the error's, the run's and the verdicts'."""
-        codes = [found.exit_code for found in (self.error, self.summary) if found is not None]
-        return worst(codes if self.verdicts is None else [*codes, exit_code(self.verdicts)])
+        """The first of all parts' in the stated order."""
+        return worst([section.code for section in self.sections] or [NothingMeasured.exit_code])
 
 
 @dataclass(frozen=True)
 class Bench:
-    """How grids are benched: opened, run (a look of them at a time), by which `command`; `say` tells what is next."""
+    """How grids are benched: opened and run (a look of them at a time), judged by which rules, by which `command`.
+
+    `say` tells what is next, `run` runs a session and tells how it went.
+    """
 
     opened: Callable[[Path], Session]
     run: Callable[[Session], Summary]
+    judging: Judging
     command: str
     say: Callable[[str], None]
 
-    def grids(self, paths: Sequence[Path]) -> Iterator[GridOutcome]:
-        """Bench grids, one after the other, until the user interrupts.
+    def grids(self, paths: Sequence[Path]) -> Iterator[Night]:
+        """Bench grids, one after the other, until the user interrupts; what stops one stops no other.
 
         Raises
         ------
@@ -62,46 +74,91 @@ class Bench:
             For a wish that no grid can meet; any other error is the outcome of its grid: a night is worth running.
         """
         for path in paths:
+            night = Night(path, load_grid(path).name)
             try:
-                outcome = self.grid(path)
+                self._grid(night)
             except SpecError:
                 raise
             except HarnessError as error:
-                outcome = GridOutcome(path, error=error)
-            yield outcome
-            if outcome.summary is not None and outcome.summary.interrupted:
+                night.sections.append(self._stopped(night, error.exit_code, str(error)))
+            yield night
+            if night.exit_code == 130:
                 return
 
-    def grid(self, path: Path) -> GridOutcome:
-        """Run one grid, report and judge it. Raises HarnessError, for unmet requirements with what is in the way."""
-        session = self.opened(path)
+    def _grid(self, night: Night) -> None:
+        session = self.opened(night.grid)
+        grid, store = session.grid, session.store
         try:
-            session, summary = run_looks(session, self.run, self.say)
+            check_requirements(session)
         except RequirementError as error:
             raise RequirementError(f"{error}\n\n{grid_problems(session)}") from error
-        return GridOutcome(path, summary, write_report(session, self.command), verdicts_of(session))
+        if grid.verify is not None:
+            night.sections.append(self._verified(grid, store))
+        session, night.summary = run_looks(session, self.run, self.say)
+        summary = night.summary
+        code = summary.exit_code
+        if code == 0 and not summary.measured and not session.wishes.renewal.asked:
+            text = "nothing was measured: every cell was done before; --fresh or --max-age 20h measures anew"
+            night.sections.append(self._stopped(night, NothingMeasured.exit_code, text))
+        elif code:
+            night.sections.append(self._stopped(night, code, self._why(summary)))
+        if summary.interrupted:
+            return
+        asked = self.judging
+        timed_only = grid.throughput is not None and grid.throughput.only
+        if not timed_only and (grid.quality is not None or grid.reference):
+            night.sections.append(check_grid(grid, store, asked).section(asked, self.command, TITLE))
+        night.sections += _speed(grid, store, self.command)
+        reported = grid_report(grid, store, asked, command=self.command)
+        night.report = write_files(reported.files, store.folder)[0]
+        if grid.history is not None:
+            append_line(grid, store, asked, worst([section.code for section in night.sections]))
+
+    def _verified(self, grid: Grid, store: Store) -> Section:
+        asked = grid.verify
+        assert asked is not None
+        cells = select(grid.cells(), self.judging.selection)
+        found = verify_cells(grid, cells, store.folder.parent, self._to_its_end, steps=asked.steps, kinds=asked.only)
+        head = Head("verify", TITLE, self.command, grid=grid.name)
+        return Section(head, found.verdicts, code=exit_code(found.verdicts))
+
+    def _to_its_end(self, session: Session) -> None:
+        if self.run(session).interrupted:
+            raise Interrupted("interrupted while it verified")
+
+    def _stopped(self, night: Night, code: int, text: str) -> Section:
+        return Section(Head("bench", TITLE, self.command, grid=night.name), code=code, error=text)
+
+    @staticmethod
+    def _why(summary: Summary) -> str:
+        parts = [f"{len(summary.errors) + len(summary.kept)} cells errored"] if summary.errors or summary.kept else []
+        parts += [f"blocked: {reason}" for reason in summary.blocked]
+        parts += [f"skipped: {reason}" for reason in summary.skipped] if not summary.measured else []
+        parts += [f"{summary.missing} cells are missing"] if summary.missing else []
+        parts += ["interrupted"] if summary.interrupted else []
+        parts += ["out of time (--max-hours)"] if summary.budget_spent else []
+        return "; ".join(parts) or "nothing was measured"
 
 
-def write_report(session: Session, command: str) -> Path | None:
-    """Write the report of what a session's cells came to beside them; None where there is no record of them."""
-    grid, store = session.grid, session.store
-    results = Results.of(grid, store, select(grid.every_cell(), session.wishes.selection))
-    if not results.entries:
-        return None  # the run has said so, and its exit code says it again
-    return write_files(report_files(grid, results, today(), command=command), store.folder)[0]
-
-
-def verdicts_of(session: Session) -> Sequence[Verdict] | None:
-    """Judge a grid that asks for it and has something to judge; else None."""
-    grid = session.grid
-    results = Results.of(grid, session.store, select(grid.cells(), session.wishes.selection))
-    if (grid.quality is None and not grid.reference) or not results.entries:
-        return None
-    return judge_grid(grid, results, today())
+def _speed(grid: Grid, store: Store, command: str) -> list[Section]:
+    """The newest timing session against the kept ones of this store, where there are enough; only a FAIL is red."""
+    if grid.throughput is None:
+        return []
+    every = side_of_records("every session", Results.of(grid, store, grid.timing_cells()).timings).processes
+    order = list(dict.fromkeys(one.session for one in sorted(every, key=lambda one: one.started)))
+    if len(order) <= SESSIONS:
+        return []
+    older = SpeedSide("kept sessions", tuple(one for one in every if one.session != order[-1]))
+    newest = SpeedSide("newest session", tuple(one for one in every if one.session == order[-1]))
+    margin = grid.throughput.margin / 100
+    verdicts = compare_sides(older, newest, margin)
+    facts = (Fact.of("speed.margin", margin=margin),)
+    head = Head("compare", TITLE, command, older.name, newest.name, "pass", facts, grid=grid.name)
+    return [Section(head, verdicts, code=int(exit_code(verdicts, inconclusive="pass") == 1))]
 
 
 def worst(codes: Sequence[int]) -> int:
-    """The exit code that stands for several: the first in the README's order."""
+    """The exit code that stands for several: the first in the stated order."""
     return min(codes, key=EXIT_ORDER.index)
 
 
@@ -122,7 +179,7 @@ def check_together(grids: Sequence[Path]) -> None:
 
 
 def default_grid(environment: Environment) -> Path:
-    """The grid for this machine.
+    """The shipped grid for this machine.
 
     Raises
     ------
@@ -133,4 +190,4 @@ def default_grid(environment: Environment) -> Path:
     if problem:
         hint = "(name a grid to run it on the CPU all the same, with CUDA_VISIBLE_DEVICES= set)"
         raise RequirementError(f"{problem}\n{hint}")
-    return DEFAULT_GRIDS[environment.accelerator]
+    return Path(DEFAULT_GRIDS[environment.accelerator])

@@ -20,6 +20,8 @@ from harness.record.configuration import Configuration
 from harness.record.freshness import Freshness, freshness
 from harness.record.provenance import today
 from harness.record.store import Store
+from harness.report.verdicts.sections import Section
+from harness.report.verdicts.words import Head
 
 SCORES: Final = ("quality", "parity", "stability", "baseline")
 """The checks of scores: those that `--fail-on` can name."""
@@ -51,6 +53,20 @@ class Checked:
     notes: tuple[Fact, ...]
     part: Fact | None
     exit_code: int
+
+    def section(self, asked: Judging, command: str, title: str = "harness check") -> Section:
+        """The same with its head, to be handed out."""
+        head = Head(
+            "check",
+            title,
+            command,
+            inconclusive=asked.inconclusive,
+            facts=self.notes,
+            part=self.part,
+            freshness=self.freshness,
+            grid=self.grid.name,
+        )
+        return Section(head, self.verdicts, self.heeded, self.exit_code)
 
 
 def check_grid(grid: Grid, store: Store, asked: Judging) -> Checked:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import datetime
 import functools
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
 from harness import __version__
-from harness.checks.scores.gate import judge_grid
+from harness.checks.verdict import Verdict
 from harness.errors import SpecError
 from harness.grid.grid import Grid
 from harness.record.results import Results
 from harness.report.run.build import build_report
-from harness.report.run.model import SCHEMA, GridFacts, ReportModel
+from harness.report.run.model import SCHEMA, GridFacts, ReportHead, ReportModel
 from harness.report.run.render import KIND, render
 from harness.report.speed.build import timing_plan
 from harness.report.verdicts.json import verdicts_from_json
@@ -29,25 +29,25 @@ SUFFIX: Final = ".json"
 def report_files(
     grid: Grid,
     results: Results,
-    today: datetime.date,
     *,
     command: str,
     stem: str = "report",
     title: str | None = None,
     notes: Sequence[str] = (),
+    head: ReportHead | None = None,
+    verdicts: Sequence[Verdict] = (),
 ) -> dict[str, str]:
-    """Render what a grid's cells came to, judged where the grid asks for it; `command` makes the report again."""
+    """Render what a grid's cells came to, and its verdicts where it asks for them; `command` makes it again."""
     facts = GridFacts(
         name=grid.name,
         task=grid.task,
         file=str(grid.path),
-        text=grid.path.read_text(encoding="utf-8"),
+        text=grid.file.read_text(encoding="utf-8"),
         timing=timing_plan(grid, [cell for cell in results.cells if cell.timed]),
     )
     generator = f"finetune-harness {__version__}"
     model = build_report(facts, results, command=command, generated_by=generator, title=title, notes=notes)
-    judged = results.trained and (grid.quality is not None or grid.reference)
-    return render(model, stem, verdicts=judge_grid(grid, results, today) if judged else ())
+    return render(replace(model, head=head), stem, verdicts=verdicts)
 
 
 def files_again(path: Path, stem: str) -> dict[str, str]:

@@ -54,7 +54,7 @@ def save(
 ) -> None:
     """Write a grid's results as a small JSON file, to be reviewed and committed; says what it leaves out.
 
-    Example: harness baseline save benchmarks/quickstart.toml --note "before transformers 5.24"
+    Example: harness baseline save quickstart --note "before transformers 5.24"
     """
     name, baseline, _ = _results(grid, results, select, note)
     if not any(run.accuracy is not None for one in baseline.configurations for run in one.seeds.values()):

@@ -24,12 +24,10 @@ from harness.cli.options import (
 from harness.cli.outputs import Outputs
 from harness.errors import SpecError
 from harness.grid.grid import load_grid
-from harness.pipelines.check import SCORES, Checked, Judging, check_grid
+from harness.pipelines.check import SCORES, Judging, check_grid
 from harness.record.provenance import ago, command_line, read_age
 from harness.record.store import Store
 from harness.report.verdicts.issue import issue_text
-from harness.report.verdicts.sections import Section
-from harness.report.verdicts.words import Head
 
 
 def check(
@@ -53,7 +51,7 @@ def check(
 
     Under GitHub Actions it also writes the step summary and annotations.
 
-    Example: harness check benchmarks/mrpc.toml --max-age 20h --junit verdicts.xml
+    Example: harness check mrpc --max-age 20h --junit verdicts.xml
     """
     with Outputs("check", junit=junit, out=out, comment=comment, as_json=as_json) as outputs:
         for name in fail_on:
@@ -69,23 +67,8 @@ def check(
         )
         spec = load_grid(grid)
         outputs.about(spec.name)
-        section = section_of(check_grid(spec, Store(results, spec.name), asked), asked, command_line())
+        section = check_grid(spec, Store(results, spec.name), asked).section(asked, command_line())
         outputs.hand_out([section])
         if not as_json and (text := issue_text(section.head, section.heeded or ())):
             print(f"\nTo paste into an issue:\n\n{text}")
         raise typer.Exit(section.code)
-
-
-def section_of(found: Checked, asked: Judging, command: str) -> Section:
-    """What was judged of a grid, with its head."""
-    head = Head(
-        "check",
-        "harness check",
-        command,
-        inconclusive=asked.inconclusive,
-        facts=found.notes,
-        part=found.part,
-        freshness=found.freshness,
-        grid=found.grid.name,
-    )
-    return Section(head, found.verdicts, found.heeded, found.exit_code)

@@ -16,6 +16,7 @@ from harness.cli.measure.run import run_session
 from harness.cli.options import RESULTS, AllowBusy, Json, Junit, ResultsFolder, Select, Slots
 from harness.cli.outputs import Outputs
 from harness.disk import write_files
+from harness.errors import Interrupted
 from harness.execution.run import RunOptions
 from harness.execution.session import Session
 from harness.grid.select import select as select_cells
@@ -75,7 +76,7 @@ def verify(
         def run(session: Session) -> None:
             command, to = f"{command_line()} --reuse", sys.stderr if as_json else sys.stdout
             if run_session(session, RunOptions(allow_busy=allow_busy), command=command, to=to).interrupted:
-                raise typer.Exit(130)
+                raise Interrupted(f"interrupted; go on with: {command}")
 
         cells = select_cells(chosen.cells(), select)
         found = verify_cells(

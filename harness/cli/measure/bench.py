@@ -1,49 +1,47 @@
-"""`harness bench`: run a grid, write its report, run the suites beside it; the command behind `tox -e bench`."""
+"""`harness bench`: the nightly. Demands, verify, run, check, speed, report, history; several grids are one job."""
 
 from __future__ import annotations
 
-import sys
+import time
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from harness.cli.ci import one_of
+from harness.cli.console import duration
 from harness.cli.measure.run import run_options, run_session, say, wishes_of
 from harness.cli.options import (
     RESULTS,
     AllowBusy,
+    Comment,
     Fresh,
     Host,
+    InconclusiveIs,
+    Junit,
     KeepErrored,
     MaxAge,
     MaxHours,
+    Out,
     ResultsFolder,
     Retries,
     Select,
+    SkippedIs,
     Slots,
 )
-from harness.errors import HarnessError, SpecError
+from harness.cli.outputs import Outputs
 from harness.execution.environment import CURRENT, probe_environment
 from harness.execution.session import open_session
-from harness.pipelines.bench import Bench, check_together, default_grid, worst
-from harness.pipelines.suites import INTERRUPTED, TOO_LATE, left_out, run_suites
+from harness.pipelines.bench import Bench, Night, check_together, default_grid, worst
+from harness.pipelines.check import Judging
 from harness.record.provenance import command_line
-from harness.report.verdicts.text import verdicts_text
-from harness.report.verdicts.words import Head
+from harness.report.verdicts.night import night_text
 
 Grids = Annotated[
     list[Path] | None,
     typer.Argument(
-        help="Grids to run (default: benchmarks/mrpc.toml with CUDA, else benchmarks/quickstart.toml).",
-        show_default=False,
-    ),
-]
-Suites = Annotated[
-    bool | None,
-    typer.Option(
-        "--suites/--no-suites",
-        help="Run the short pytest-benchmark suites of benchmarks/ after the grids (default: where no grid is named).",
+        help="Grids to run (default: `grids` of [tool.harness] in pyproject.toml, else the shipped one that fits).",
         show_default=False,
     ),
 ]
@@ -60,52 +58,44 @@ def bench(
     max_age: MaxAge = None,
     retries: Retries = 1,
     keep_errored: KeepErrored = False,
+    inconclusive: InconclusiveIs = "fail",
+    skipped: SkippedIs = "pass",
+    junit: Junit = None,
+    out: Out = None,
+    comment: Comment = None,
     allow_busy: AllowBusy = False,
-    suites: Suites = None,
 ) -> None:
-    """Run grids to their end and write a report of each. With no grid: the one that fits this machine, and the suites.
+    """Run grids to their end, verify and judge them, and write a report of each: what a runner does every night.
 
-    Example: harness bench benchmarks/quickstart.toml
+    Example: harness bench quickstart --max-age 20h --junit verdicts.xml -o verdicts.md
     """
-    options = run_options(host, max_hours, retries, allow_busy)
-    chosen = grids or [_default_grid()]
-    check_together(chosen)
-    wishes = wishes_of(select, slots, fresh, max_age, retries, keep_errored)
-    opened = partial(open_session, results=results, wishes=wishes)
-    codes = []
-    for outcome in Bench(opened, partial(run_session, options=options), command_line(), say).grids(chosen):
-        if outcome.error is not None:
-            print(f"error: {outcome.grid}: {outcome.error}", file=sys.stderr)
-        if outcome.report is not None:
-            say(f"report: {outcome.report}")
-        if outcome.verdicts is not None:
-            say(verdicts_text(Head("check", "harness bench"), outcome.verdicts))
-        codes.append(outcome.exit_code)
-    if INTERRUPTED not in codes and (suites or (suites is None and not grids)):
-        codes += _suites(results, options.seconds_left)
-    raise typer.Exit(worst(codes))
+    start = time.monotonic()
+    with Outputs("bench", junit=junit, out=out, comment=comment) as outputs:
+        options = run_options(host, max_hours, retries, allow_busy)
+        wishes = wishes_of(select, slots, fresh, max_age, retries, keep_errored)
+        judging = Judging(
+            tuple(select),
+            oldest=wishes.renewal.oldest,
+            inconclusive=one_of(inconclusive, "--inconclusive"),
+            skipped=one_of(skipped, "--skipped"),
+        )
+        chosen = grids or [_default_grid()]
+        check_together(chosen)
+        opened = partial(open_session, results=results, wishes=wishes)
+        run = partial(run_session, options=options)
+        nights: list[Night] = []
+        for night in Bench(opened, run, judging, command_line(), say).grids(chosen):
+            nights.append(night)
+            if night.report is not None:
+                say(f"report: {night.report}")
+        code = worst([night.exit_code for night in nights])
+        sections = [section for night in nights for section in night.sections]
+        outputs.hand_out(sections, text=night_text(sections, code, duration(time.monotonic() - start)))
+        raise typer.Exit(code)
 
 
 def _default_grid() -> Path:
     environment = probe_environment(CURRENT)
     chosen = default_grid(environment)
     say(f"{'CUDA is available' if environment.accelerator == 'cuda' else 'no CUDA device'}: running {chosen}")
-    if not chosen.is_file():
-        raise SpecError(f"{chosen}: not found; run this in the project's folder, or name a grid: harness bench FILE")
     return chosen
-
-
-def _suites(results: Path, seconds_left: float | None) -> list[int]:
-    """Run the suites of the project whose folder this is; their exit code, none where there is nothing to run."""
-    reason = left_out(Path())
-    if reason is not None:
-        say(f"suites: {reason}")
-        return []
-    try:
-        code = run_suites(Path(), results, seconds_left)
-    except HarnessError as error:
-        print(f"error: suites: {error}", file=sys.stderr)
-        return [error.exit_code]
-    if code == TOO_LATE:
-        say("suites: out of time (--max-hours): not all were run; go on with: pytest benchmarks")
-    return [code]

@@ -37,7 +37,7 @@ def pack(
     Short cells of one configuration run 1, 2, ... at a time, round by round. Exit 1 where losses or weights differ,
     3 where other work used the machine meanwhile.
 
-    Example: harness pack benchmarks/quickstart.toml --select precision=bf16
+    Example: harness pack quickstart --select precision=bf16
     """
     measurements(results)  # what cannot be added to is said before the minutes, not after
     session = open_session(grid, results, Wishes(select))

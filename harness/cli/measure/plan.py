@@ -53,7 +53,7 @@ def plan(
 ) -> None:
     """Show the cells to do, done and skipped (with reasons) and the expected time. Needs no torch.
 
-    Example: harness plan benchmarks/mrpc.toml --select precision=fp16 --select seed=1,2
+    Example: harness plan mrpc --select precision=fp16 --select seed=1,2
     """
     session = open_session(grid, results, wishes_of(select, slots, fresh, max_age, 1, keep_errored))
     if as_json:

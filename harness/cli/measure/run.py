@@ -56,7 +56,7 @@ def run(
 ) -> None:
     """Run the cells that have no result yet. Stop it at any time: the same command goes on where it stopped.
 
-    Example: harness run benchmarks/quickstart.toml --select seed=1
+    Example: harness run quickstart --select seed=1
     """
     options = run_options(host, max_hours, retries, allow_busy)
     session = open_session(grid, results, wishes_of(select, slots, fresh, max_age, retries, keep_errored))

@@ -9,15 +9,16 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import RESULTS, Json, ResultsFolder, Select
+from harness.cli.console import one_line
+from harness.cli.options import RESULTS, EnvironmentChoice, Json, ResultsFolder, Select
 from harness.disk import write_files
-from harness.errors import NothingMeasured, SpecError
+from harness.errors import SpecError, StoreError
 from harness.grid.grid import load_grid
-from harness.grid.select import select as select_cells
-from harness.record.provenance import command_line, today
-from harness.record.results import Results
+from harness.pipelines.check import Judging
+from harness.pipelines.report import grid_report
+from harness.record.provenance import command_line
 from harness.record.store import Store
-from harness.report.files import files_again, report_files
+from harness.report.files import files_again
 
 Out = Annotated[
     Path | None,
@@ -29,6 +30,7 @@ def report(
     grid: Annotated[Path | None, typer.Argument(help="The grid: a TOML file.", show_default=False)] = None,
     select: Select = [],  # noqa: B006 - typer wants a list; it is never changed
     results: ResultsFolder = RESULTS,
+    environment: EnvironmentChoice = None,
     out: Out = None,
     title: Annotated[str | None, typer.Option("--title", help="The report's heading.", show_default=False)] = None,
     command: Annotated[
@@ -45,28 +47,30 @@ def report(
 ) -> None:
     """Write the Markdown report of a grid's results, with plots (SVG) and the same as JSON beside it.
 
-    Example: harness report benchmarks/quickstart.toml -o reports/quickstart.md
+    Example: harness report quickstart -o reports/quickstart.md
     """
     if (grid is None) == (again is None):
         raise SpecError("report: allowed a grid, or --from with a report's JSON file")
+    unreadable: Sequence[str] = ()
     if again is not None:
         place = again if out is None else out
         stem, folder = place.stem, place.parent
         files = files_again(again, stem)
     else:
         assert grid is not None
-        found = load_grid(grid)
-        store = Store(results, found.name)
+        spec = load_grid(grid)
+        store = Store(results, spec.name)
         stem, folder = ("report", store.folder) if out is None else (out.stem, out.parent)
-        known = Results.of(found, store, select_cells(found.every_cell(), select))
-        if not known.entries:
-            raise NothingMeasured(f"{store.folder}: no record of {grid} yet; run it first: harness run {grid}")
         made_by = command or f"{_run_command(grid, results, select)} && {command_line()}"
-        files = report_files(found, known, today(), command=made_by, stem=stem, title=title, notes=note)
+        asked = Judging(tuple(select), environment)
+        found = grid_report(spec, store, asked, command=made_by, stem=stem, title=title, notes=note)
+        files, unreadable = found.files, found.unreadable
     if as_json:
         print(files[f"{stem}.json"])
-        return
-    print(f"wrote {', '.join(str(path) for path in write_files(files, folder))}")
+    else:
+        print(f"wrote {', '.join(one_line(str(path)) for path in write_files(files, folder))}")
+    if unreadable:
+        raise StoreError("\n".join(unreadable))
 
 
 def _run_command(grid: Path, results: Path, select: Sequence[str]) -> str:

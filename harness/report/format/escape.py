@@ -7,9 +7,11 @@ markup: no table cell more, no link, no heading, no HTML, and none of GitHub's o
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from typing import Final
+from urllib.parse import quote
 
 LIMIT: Final = 200
 """Longest text that a report shows, in characters; the JSON has no such limit."""
@@ -76,16 +78,18 @@ def fenced(text: str, language: str = "") -> str:
 
 
 def image(alt: object, file: str) -> str:
-    """An image beside the report. `file` is a name that the harness made, checked all the same.
+    """An image beside the report, whatever its file is called."""
+    return f"![{_escape(clean(alt, 400))}]({_target(file)})"
 
-    Raises
-    ------
-    ValueError
-        Where `file` holds anything but letters, digits, dot, hyphen, underscore and slash.
-    """
-    if not re.fullmatch(r"[A-Za-z0-9._/-]+", file):
-        raise ValueError(f"image: {file!r} is not a plain relative file name (allowed: A-Z a-z 0-9 . _ - /)")
-    return f"![{_escape(clean(alt, 400))}]({file})"
+
+def file_link(file: str) -> str:
+    """A link to a file beside the report, by its name."""
+    return f"[{inline(file)}]({_target(file)})"
+
+
+def _target(file: str) -> str:
+    """A relative file name as a link's target: bytes beyond the unreserved ones percent-encoded."""
+    return quote(os.fsencode(file), safe="/")
 
 
 def _escape(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from harness.record.attempts import LOST
-from harness.report.format.escape import image, inline
+from harness.report.format.escape import file_link, image, inline
 from harness.report.format.labels import listed, seeds_text
 from harness.report.format.numbers import amount, count, duration, pm, points, span, steps_text
 from harness.report.format.table import table
@@ -29,7 +29,7 @@ def to_markdown(
     `verdicts` is a section of its own, Markdown already.
     """
     parts: list[Callable[[], list[str]]] = [
-        lambda: [f"# {inline(model.title)}", sections.summary(model)],
+        lambda: [f"# {inline(model.title)}", *sections.head(model), sections.summary(model)],
         lambda: sections.made_with(model),
         lambda: [] if model.timed_only else _results(model),
         lambda: [verdicts.strip()] if verdicts else [],
@@ -129,7 +129,7 @@ def _status(score: Score) -> str:
 
 
 def _left_out(total: int, shown: int, what: str, json_file: str | None) -> str:
-    where = f"all of them are in [{json_file}]({json_file})" if json_file else "the JSON form of this report has all"
+    where = f"all of them are in {file_link(json_file)}" if json_file else "the JSON form of this report has all"
     return f"These are the first {shown:,} of {total:,} {what}; {total - shown:,} are left out here, and {where}."
 
 

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from harness.fact import Fact
+from harness.record.freshness import Freshness
 from harness.report.speed.model import ThroughputPart, TimingPlan
 from harness.stats.descriptive import Rate, Summary
 
@@ -187,6 +189,15 @@ class Setting:
 
 
 @dataclass(frozen=True)
+class ReportHead:
+    """What of the grid is left out (`part`), how old its runs are, and whose (`facts`, where that must be said)."""
+
+    freshness: Freshness
+    part: Fact | None = None
+    facts: tuple[Fact, ...] = ()
+
+
+@dataclass(frozen=True)
 class ReportModel:
     """A whole report. `command` makes it again; `generated_by` names the program and its version.
 
@@ -213,6 +224,7 @@ class ReportModel:
     grid_text: str | None = None
     total_seconds: float = 0.0
     throughput: ThroughputPart | None = None
+    head: ReportHead | None = None
 
     @property
     def timed_only(self) -> bool:

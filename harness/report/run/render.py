@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -18,20 +17,17 @@ KIND: Final = "harness-report"
 
 
 def render(
-    model: ReportModel, stem: str = "report", *, plots: bool = True, verdicts: Sequence[Verdict] = ()
+    model: ReportModel,
+    stem: str = "report",
+    *,
+    plots: bool = True,
+    verdicts: Sequence[Verdict] = (),
 ) -> dict[str, str]:
     """Return `STEM.md`, `STEM.json` and, where there is something to draw, `STEM-scores.svg` and `STEM-loss.svg`,
     of timings `STEM-stages.svg` and `STEM-ratios.svg`.
 
     With `verdicts` also `STEM-verdicts.json`, and `STEM-forest.svg` where there is a difference to draw.
-
-    Raises
-    ------
-    ValueError
-        Where `stem` is not a plain file name.
     """
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", stem):
-        raise ValueError(f"stem: {stem!r} is not a plain file name (allowed: A-Z a-z 0-9 . _ -)")
     images: dict[str, str] = {}
     if plots:
         from harness.report.run.plots import to_svgs  # slow to import, and not every report wants it
@@ -54,6 +50,7 @@ def render(
 def to_json(model: ReportModel) -> str:
     """Return the model as JSON text, complete: what the Markdown leaves out for length is here."""
     data = {"schema": SCHEMA, "kind": KIND, **plain(model)}
-    if model.throughput is None:
-        del data["throughput"]  # a grid that times nothing has no such part
+    for name in ("throughput", "head"):
+        if data[name] is None:
+            del data[name]  # a grid that times nothing has no such part, and older reports have no head
     return as_json(data)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from harness.report.format.escape import code, fenced, inline
+from harness.report.format.escape import code, fenced, file_link, inline
 from harness.report.format.labels import listed
 from harness.report.format.numbers import NONE, count, duration
 from harness.report.format.table import table
+from harness.report.phrases.head import freshness_text
+from harness.report.phrases.say import say
 from harness.report.run.model import Environment, ReportModel, Setting
 from harness.report.speed.markdown import reading_notes, timed_text
 from harness.text import canonical_json
@@ -47,6 +49,15 @@ def summary(model: ReportModel) -> str:
     if model.throughput is not None:
         text += f" Speed: {timed_text(model.throughput)}."
     return text
+
+
+def head(model: ReportModel) -> list[str]:
+    """What is left out of the grid, before anything else; how old the runs are stands in the summary's place too."""
+    if model.head is None:
+        return []
+    part = [say(model.head.part)] if model.head.part is not None else []
+    lines = [*part, *(say(fact) for fact in model.head.facts), freshness_text(model.head.freshness)]
+    return [" ".join(f"{line[:1].upper()}{line[1:]}." for line in map(inline, lines))]
 
 
 def _collapsed(model: ReportModel) -> str:
@@ -102,7 +113,7 @@ def _environment(one: Environment, json_file: str | None) -> list[str]:
     if one.packages:
         shown = ", ".join(inline(f"{name} {version}") for name, version in one.packages[:7])
         rest = len(one.packages) - 7
-        more = f", and {some(rest, 'more package')} in {f'[{json_file}]({json_file})' if json_file else 'the JSON'}"
+        more = f", and {some(rest, 'more package')} in {file_link(json_file) if json_file else 'the JSON'}"
         lines.append(f"Packages: {shown}{more if rest > 0 else ''}.")
     elif not one.facts:
         lines.append("No record of this environment was at hand for its facts.")
@@ -172,7 +183,7 @@ def how_to_read(model: ReportModel, json_file: str | None, judged: bool = False)
         *(inline(note, 600) for note in model.notes),
     ]
     spent = f"The counted runs took {duration(model.total_seconds)} in all. " if model.total_seconds else ""
-    complete = f" The complete figures are in [{json_file}]({json_file})." if json_file else ""
+    complete = f" The complete figures are in {file_link(json_file)}." if json_file else ""
     return [
         "## How to read this",
         *(["\n".join(f"- {point}" for point in points)] if points else []),

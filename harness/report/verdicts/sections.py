@@ -43,8 +43,11 @@ class Section:
 
 
 def sections_junit(sections: Sequence[Section]) -> str:
-    """One suite a section; what stopped a command is a test case of its own that errored."""
-    return junit_xml([(clean(one.name, LIMIT), _cases(one)) for one in sections])
+    """One suite a grid; what stopped a command is a test case of its own that errored."""
+    suites: dict[str, list[Case]] = {}
+    for one in sections:
+        suites.setdefault(clean(one.name, LIMIT), []).extend(_cases(one))
+    return junit_xml(list(suites.items()))
 
 
 def sections_markdown(sections: Sequence[Section], stem: str = "") -> dict[str, str]:

@@ -1,0 +1,114 @@
+"""The history of a grid: one line a night, appended to the file that its `[history]` names."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import statistics
+from typing import Any, Final
+
+from harness.disk import explained
+from harness.grid.grid import Grid
+from harness.grid.select import select
+from harness.pipelines.check import Judging
+from harness.pipelines.judged import Judged, judged
+from harness.protocol import SUBJECT
+from harness.record.configuration import GOOD, Configuration
+from harness.record.provenance import now, provenance
+from harness.record.store import Store
+from harness.text import short_hash
+
+SCHEMA: Final = 1
+"""Number of a line's form: it rises when a field changes its meaning or goes."""
+
+
+def append_line(grid: Grid, store: Store, asked: Judging, code: int) -> None:
+    """Append what this night came to; `code` is its exit code. The file lies relative to the grid.
+
+    Raises
+    ------
+    StoreError
+        Where it cannot be written.
+    """
+    assert grid.history is not None
+    path = grid.folder / grid.history.file
+    line = json.dumps(history_line(grid, store, asked, code), separators=(",", ":")) + "\n"
+    with explained(path, "append to"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # One write of a whole line: two nights on one file do not tear each other's.
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            os.write(descriptor, line.encode())
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def history_line(grid: Grid, store: Store, asked: Judging, code: int) -> dict[str, Any]:
+    """The night as plain data: session, commit, environments, and of each configuration what it came to.
+
+    Scores are points over the runs that did not collapse; `fingerprint` is the hash of all runs' final weights by
+    seed, None where one did not leave it.
+    """
+    found = judged(grid, store, select(grid.cells(), asked.selection), asked.environment)
+    made = provenance(grid.folder)
+    meant = found.meant.environments if found.meant is not None else {}
+    return {
+        "schema": SCHEMA,
+        "grid": grid.name,
+        "session": found.run,
+        "written": now(),
+        "harness": made.harness,
+        "commit": made.git_sha,
+        "exit_code": code,
+        "environments": {
+            label: {
+                "environment_id": one.environment_id,
+                "python": one.python,
+                **{name: one.packages.get(name) for name in SUBJECT},
+            }
+            for label, one in meant.items()
+        },
+        "configurations": [_configuration(found, one) for one in found.results.configurations if one.entries],
+    }
+
+
+def _configuration(found: Judged, one: Configuration) -> dict[str, Any]:
+    good = [score for score in one.scores if score.status in GOOD]
+    accuracy = [100 * score.accuracy for score in good if score.accuracy is not None]
+    f1 = [100 * score.f1 for score in good if score.f1 is not None]
+    rates = [entry.samples_per_second for entry in one.entries if entry.samples_per_second]
+    return {
+        "configuration_id": one.configuration_id,
+        "environment_id": one.environment_id,
+        "content_id": one.content_id,
+        "label": one.label,
+        "n": len(good),
+        "collapsed": len(one.ended) - len(good),
+        "accuracy_points": _mean(accuracy),
+        "accuracy_sd_points": _sd(accuracy),
+        "f1_points": _mean(f1),
+        "f1_sd_points": _sd(f1),
+        "samples_per_second": statistics.median(rates) if rates else None,
+        "fingerprint": _fingerprint(found, one),
+    }
+
+
+def _fingerprint(found: Judged, one: Configuration) -> str | None:
+    weights = {}
+    for seed, entry in one.entry_of.items():
+        observed = found.results.record(entry).observed
+        final = observed.weights.final_sha256 if observed and observed.weights else None
+        if final is None:
+            return None
+        weights[str(seed)] = final
+    return short_hash(weights)
+
+
+def _mean(values: list[float]) -> float | None:
+    return math.fsum(values) / len(values) if values else None
+
+
+def _sd(values: list[float]) -> float | None:
+    return statistics.stdev(values) if len(values) > 1 else None

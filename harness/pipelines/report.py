@@ -1,0 +1,59 @@
+"""What `harness report` does, and `bench` after a run: the runs that count, their verdicts, and both as files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.errors import NothingMeasured
+from harness.grid.grid import Grid
+from harness.grid.select import select
+from harness.pipelines.check import Judging, check_grid, part_of
+from harness.pipelines.judged import judged
+from harness.record.freshness import freshness
+from harness.record.store import Store
+from harness.report.files import report_files
+from harness.report.run.model import ReportHead
+
+
+@dataclass(frozen=True)
+class Reported:
+    """A report's files by name, and the cells whose record cannot be believed: they are in no figure."""
+
+    files: dict[str, str]
+    unreadable: Sequence[str]
+
+
+def grid_report(
+    grid: Grid,
+    store: Store,
+    asked: Judging,
+    *,
+    command: str,
+    stem: str = "report",
+    title: str | None = None,
+    notes: Sequence[str] = (),
+) -> Reported:
+    """Report what a store has of a grid, or of a part of it, judged where the grid asks for it.
+
+    Raises
+    ------
+    HarnessError
+        NothingMeasured where there is no record; SpecError for the selection or the environment.
+    """
+    every = grid.every_cell()
+    cells = select(every, asked.selection)
+    found = judged(grid, store, cells, asked.environment)
+    results = found.results
+    if not results.entries:
+        raise NothingMeasured(f"{store.folder}: no record of {grid.path} yet; run it first: harness run {grid.path}")
+    wanted = results.trained and (grid.quality is not None or grid.reference)
+    verdicts = check_grid(grid, store, asked).verdicts if wanted else ()
+    counting = [entry for one in results.configurations for entry in one.entries]
+    counting = counting or [entry for entry in results.entries if entry.status == "ok"]
+    head = ReportHead(freshness(counting, found.run), part_of(every, cells), found.notes)
+    files = report_files(
+        grid, results, command=command, stem=stem, title=title, notes=notes, head=head, verdicts=verdicts
+    )
+    unreadable = [entry.error or "" for entry in results.entries if entry.status == "unreadable"]
+    return Reported(files, unreadable)

@@ -1,0 +1,51 @@
+"""A night on one screen: what is red in each grid, how much was measured, and the exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from harness.report.format.escape import clean
+from harness.report.phrases.head import freshness_text
+from harness.report.phrases.say import say
+from harness.report.verdicts.sections import Section
+from harness.report.verdicts.words import LIMIT, counts_text, full_stop, is_red, ordered, subject, told, word
+
+MOST_RED: Final = 6
+"""Red verdicts of a section that are told one by one."""
+MOST_CHARACTERS: Final = 240
+"""Of what is told of one."""
+
+
+def night_text(sections: Sequence[Section], code: int, seconds: str) -> str:
+    """The summary of all sections; `seconds` is the night's time in words."""
+    lines = [line for one in sections for line in _section(one)]
+    every = [verdict for one in sections for verdict in one.verdicts]
+    errors = sum(bool(one.error) for one in sections)
+    stopped = f", {errors} part{'' if errors == 1 else 's'} stopped" if errors else ""
+    return "\n".join([*lines, "", f"{counts_text(every).rstrip('.')}{stopped}, in {seconds}: exit {code}"])
+
+
+def _section(one: Section) -> Iterator[str]:
+    head = one.head
+    kind = f"{one.name}, {head.kind}" if head.grid else one.name
+    if one.error:
+        yield f"{kind}: exit {one.code}: {_short(one.error)}"
+    if not one.verdicts:
+        return
+    yield f"{kind}: {counts_text(one.verdicts, head.noun)}"
+    told_once = [say(head.part)] if head.part is not None else []
+    told_once += [freshness_text(head.freshness)] if head.freshness is not None else []
+    for text in (*told_once, *(say(fact) for fact in (*head.facts, *head.waivers))):
+        yield f"  {clean(text, LIMIT)}"
+    red = [verdict for verdict in ordered(one.deciding) if is_red(verdict, head.inconclusive)]
+    for verdict in red[:MOST_RED]:
+        yield f"  {word(verdict)} {verdict.check}: {clean(subject(verdict), LIMIT)}"
+        yield f"    {_short(' '.join(full_stop(part) for part in told(verdict)))}"
+    if len(red) > MOST_RED:
+        yield f"  and {len(red) - MOST_RED} more"
+
+
+def _short(text: str) -> str:
+    one_line = clean(" ".join(text.split()), LIMIT)
+    return one_line if len(one_line) <= MOST_CHARACTERS else f"{one_line[: MOST_CHARACTERS - 1]}…"
