@@ -100,6 +100,8 @@ class Verdict:
         Whether it counts in the exit code; what does not is reported only.
     waiver
         The waiver that covers a FAIL, which is then not red.
+    warning
+        What a reader of a PASS should know (WARN): no outcome, and never red.
     """
 
     check: Check
@@ -122,6 +124,7 @@ class Verdict:
     harmless: tuple[Fact, ...] = ()
     gates: bool = True
     waiver: Fact | None = None
+    warning: Fact | None = None
 
     @property
     def failures(self) -> tuple[Finding, ...]:

@@ -6,11 +6,12 @@ import contextlib
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from harness.errors import RunFailed
+from harness.execution.health import HealthWatch, nvml
 
 BUSY_MEMORY_MIB: Final = 1024
 BUSY_UTILISATION: Final = 20
@@ -81,22 +82,6 @@ def visible(devices: Sequence[Device], setting: str | None) -> list[Device]:
     return chosen
 
 
-@contextlib.contextmanager
-def nvml() -> Iterator[Any]:
-    """The driver's library (`pynvml`), initialised; None where there is no NVIDIA driver."""
-    import pynvml
-
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        yield None
-        return
-    try:
-        yield pynvml
-    finally:
-        pynvml.nvmlShutdown()
-
-
 def _slices(driver: Any, board: Any) -> list[Any]:
     """The MIG slices of a board; empty where it is not sliced: CUDA then sees the board itself."""
     try:
@@ -150,6 +135,7 @@ class HeldDevices:
 
     uuids: list[str] = field(default_factory=list)
     busy: list[str] = field(default_factory=list)
+    health: HealthWatch | None = None
     throttled: set[str] = field(default_factory=set)
     joules: float | None = None
     _joules_at_opening: float | None = None
@@ -197,7 +183,8 @@ class DevicePool:
         if len(idle) >= count:
             self._busy_since = None
             lent = idle[:count]
-            return HeldDevices([device.uuid for device in lent], [device.busy for device in lent if device.busy])
+            uuids = [device.uuid for device in lent]
+            return HeldDevices(uuids, [device.busy for device in lent if device.busy], HealthWatch(uuids))
         if waits:
             self._busy_since = None
             return None

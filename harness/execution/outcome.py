@@ -71,7 +71,8 @@ def finished_record(
     status: Status = result["status"]
     try:
         if result.get("observed"):
-            observed = Observed(**result["observed"], host=host, device_busy=devices.busy)
+            health = devices.health.findings() if devices.health is not None else []
+            observed = Observed(**result["observed"], host=host, device_busy=devices.busy, device_health=health)
         if result.get("measured"):
             measured = Measured(**_with_driver(result["measured"], devices))
         if result.get("failure"):

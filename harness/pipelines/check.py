@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from harness.checks.scores.gate import judge_grid
+from harness.checks.scores.policy import Policy, policy_of
 from harness.checks.verdict import Inconclusive, Side, Skipped, Verdict, exit_code
 from harness.errors import NothingMeasured
 from harness.execution.require import unmet_as_meant, unmet_by_record
@@ -16,12 +18,17 @@ from harness.grid.cell import Cell
 from harness.grid.grid import Grid
 from harness.grid.select import select
 from harness.pipelines.judged import Judged, judged
-from harness.record.configuration import Configuration
+from harness.record.attempts import LOST
+from harness.record.configuration import GOOD, Configuration
 from harness.record.freshness import Freshness, freshness
 from harness.record.provenance import today
 from harness.record.store import Store
 from harness.report.verdicts.sections import Section
 from harness.report.verdicts.words import Head
+from harness.stats.stability import stability
+
+WARN: Final = 0.10
+"""Below this p collapses that do not FAIL are marked all the same."""
 
 SCORES: Final = ("quality", "parity", "stability", "baseline")
 """The checks of scores: those that `--fail-on` can name."""
@@ -95,6 +102,7 @@ def check_grid(grid: Grid, store: Store, asked: Judging) -> Checked:
     # What must not be judged gets no verdict beside its error.
     out = {(one.subject.configuration_id, one.subject.environment_id) for one in errors}
     verdicts = [*errors, *(one for one in verdicts if not out & set(_sides(one)))]
+    verdicts = _warned(verdicts, configurations, policy_of(grid))
     split = _split(every, cells)
     verdicts = [_of_chosen_seeds(one, split) for one in verdicts]
     heeded = [one for one in verdicts if one.check in asked.fail_on or one.outcome in ("ERROR", "SKIP")]
@@ -105,7 +113,10 @@ def check_grid(grid: Grid, store: Store, asked: Judging) -> Checked:
         alone=grid.quality is not None and grid.quality.references == "none",
     )
     counting = [entry for one in configurations for entry in one.entries]
-    return Checked(grid, verdicts, heeded, freshness(counting, found.run), found.notes, part_of(every, cells), code)
+    sick = dict.fromkeys((entry.seed, entry.health) for entry in counting if entry.health)
+    health = (Fact.of("device.health", seed=seed, findings=findings) for seed, findings in sick)
+    notes = (*found.notes, *health, *collapsed_lines(configurations))
+    return Checked(grid, verdicts, heeded, freshness(counting, found.run), notes, part_of(every, cells), code)
 
 
 def part_of(every: Sequence[Cell], cells: Sequence[Cell]) -> Fact | None:
@@ -118,6 +129,37 @@ def part_of(every: Sequence[Cell], cells: Sequence[Cell]) -> Fact | None:
     seeds = sorted({cell.seed for cell in left if cell.configuration_id in whole})
     labels = dict.fromkeys(cell.configuration_label for cell in left if cell.configuration_id not in whole)
     return Fact.of("part", cells=len(cells), planned=len(every), seeds=seeds, configurations=tuple(labels))
+
+
+def _warned(verdicts: Sequence[Verdict], configurations: Sequence[Configuration], policy: Policy) -> list[Verdict]:
+    """Mark a PASS of stability where collapses are rarer than chance allows, here or over the whole grid."""
+    runs = [one.ended + one.every[len(one.scores) :] for one in configurations]
+    lost = sum(score.status in LOST for scores in runs for score in scores)
+    pooled = stability(lost, sum(map(len, runs)), policy.p0, policy.alpha).p if lost else 1.0
+    found = []
+    for one in verdicts:
+        own = one.adjusted_p if one.adjusted_p is not None else 1.0
+        warn = one.check == "stability" and one.outcome == "PASS" and one.subject.collapsed and min(own, pooled) < WARN
+        found.append(replace(one, warning=Fact.of("collapses.warn", own=own, pooled=pooled)) if warn else one)
+    return found
+
+
+def collapsed_lines(configurations: Sequence[Configuration]) -> Iterator[Fact]:
+    """A fact for each configuration with runs that learned nothing: which seeds, and what the mean is with them."""
+    for one in configurations:
+        lost = [score for score in one.every if score.status in LOST]
+        if not lost:
+            continue
+        scored = [100 * score.accuracy for score in one.every if score.accuracy is not None]
+        others = [100 * s.accuracy for s in one.scores if s.status in GOOD and s.accuracy is not None]
+        yield Fact.of(
+            "collapsed.seeds",
+            configuration=one.label,
+            runs=len(one.every),
+            seeds=tuple({"seed": s.seed, "status": s.status, "accuracy": s.accuracy} for s in lost),
+            mean=math.fsum(scored) / len(scored) if scored else None,
+            others=math.fsum(others) / len(others) if others else None,
+        )
 
 
 def _sides(verdict: Verdict) -> Iterator[tuple[str, str]]:

@@ -29,7 +29,7 @@ class Entry:
     """Summary of a record. `path` is the attempt's folder relative to the grid's results folder.
 
     `metrics` holds accuracy, f1 (fractions) and loss on the validation split after training; `seconds` the
-    record's phases; `samples_per_second` is the training rate.
+    record's phases; `samples_per_second` is the training rate; `health` what its devices showed that is not well.
     """
 
     cell_id: str
@@ -51,6 +51,7 @@ class Entry:
     steps: int | None
     error: str | None
     measurement: int = 1
+    health: tuple[str, ...] = ()
 
     @property
     def message(self) -> str:
@@ -67,7 +68,7 @@ class Entry:
 
 
 _NAMES: Final = frozenset(f.name for f in fields(Entry))
-_LATER: Final = frozenset({"measurement"})
+_LATER: Final = frozenset({"measurement", "health"})
 """What a line of an older harness does not have."""
 
 
@@ -87,6 +88,7 @@ def parse_entry(line: str) -> Entry:
             data[name] = {key: float(number) for key, number in data[name].items()}
         if data["samples_per_second"] is not None:
             data["samples_per_second"] = float(data["samples_per_second"])
+        data["health"] = tuple(data.get("health", ()))
         return Entry(**data)
     except (ValueError, TypeError, AttributeError) as error:
         raise StoreError(f"not an index entry: {line!r:.80}") from error

@@ -165,6 +165,7 @@ class Record(Part):
             samples_per_second=timing.median_samples_per_second if timing else measured.train_samples_per_second,
             steps=self.observed.optimizer_steps if self.observed else None,
             error=f"{self.failure.type}: {self.failure.message}" if self.failure else None,
+            health=tuple(self.observed.device_health) if self.observed else (),
         )
 
 

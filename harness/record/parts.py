@@ -165,6 +165,7 @@ class Observed(Part):
     optimizer_steps: int | None = None
     fingerprint: Fingerprint | None = None
     device_busy: list[str] = []
+    device_health: list[str] = []
 
 
 class Confusion(Part):

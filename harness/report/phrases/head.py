@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from harness.record.freshness import Freshness
+from harness.report.format.numbers import chance, points
 from harness.report.phrases.recipe import many
 
 MOST: Final = 6
@@ -55,7 +56,31 @@ def _changed(environment: str, changed: Sequence[Mapping[str, str | None]]) -> s
     return f"environment {environment} has changed since the last run: {what}; older runs do not count"
 
 
+def _collapsed(
+    configuration: str, runs: int, seeds: Sequence[Mapping[str, Any]], mean: float | None, others: float | None
+) -> str:
+    """`minilm: 1 of 6 runs learns nothing, no better than a constant answer (seed 1, 66.67); mean over all 83.82`."""
+    shown = [
+        f"seed {one['seed']}, {'diverged (NaN)' if one['status'] == 'nonfinite' else _percent(one['accuracy'])}"
+        for one in seeds[:MOST]
+    ]
+    more = f" and {len(seeds) - MOST} more" if len(seeds) > MOST else ""
+    verb = "learns" if len(seeds) == 1 else "learn"
+    means = f"; mean over all {points(mean)}, of the others {points(others)}"
+    which = f"{len(seeds)} of {many(runs, 'run')} {verb} nothing, no better than a constant answer"
+    return f"{configuration}: {which} ({'; '.join(shown)}{more}){means}"
+
+
+def _percent(fraction: float | None) -> str:
+    return points(None if fraction is None else 100 * fraction)
+
+
 HEAD: Final[Mapping[str, str | Callable[..., str]]] = {
+    "collapsed.seeds": _collapsed,
+    "collapses.warn": lambda own, pooled: (
+        f"rarer than chance allows: p {chance(own)} here, {chance(pooled)} over all configurations"
+    ),
+    "device.health": lambda seed, findings: f"seed {seed} ran on a device that is not well: {'; '.join(findings)}",
     "part": _part,
     "part.seeds": "no verdict over chosen seeds: who chooses them chooses the verdict",
     "whose.chosen": "runs of the environment that was asked for: {choice}",

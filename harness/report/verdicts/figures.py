@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from harness.checks.verdict import Verdict
+from harness.checks.verdict import Fact, Verdict
 from harness.record.results import SeedScore
 from harness.report.format.escape import clean
 from harness.report.format.numbers import NONE, bounds, chance, degrees, points, signed, trimmed
-from harness.report.verdicts.words import decision_of, digits
+from harness.report.verdicts.words import decision_of, digits, identity
 from harness.stats.decision import Decision
 from harness.stats.throughput import Speed
 
@@ -41,7 +41,33 @@ def score_figures(verdict: Verdict) -> dict[str, str]:
         "margin": trimmed(d.delta),
         "detectable": points(verdict.detectable),
         "more": more(verdict),
+        "kept": kept_by(verdict),
     }
+
+
+def kept_by(verdict: Verdict) -> str:
+    """What keeps a row from the verdict that its numbers would give it; empty where they give it.
+
+    The printed rule with this column gives the printed verdict, and nothing else does (tested by reading the table).
+    """
+    d, reason = decision_of(verdict), verdict.reason
+    if d is None or (verdict.outcome == "PASS" and not identity(verdict)):
+        return ""
+    if identity(verdict):
+        return "equal bit for bit"
+    why = reason.values if reason.code == "judged" else {}
+    after = why.get("after")
+    words = {
+        f"{d.n} of {d.n_min} runs": d.n < d.n_min,
+        "no spread": d.barred and d.n >= d.n_min and why.get("withheld") is None,
+        "collapses": why.get("withheld") is not None or (verdict.outcome == "FAIL" and d.p_block is None),
+        "another recipe": bool(why.get("differs")) and verdict.outcome == "INCONCLUSIVE",
+        "a planned look": isinstance(after, Fact) and after.code.startswith("look."),
+        "chosen seeds": reason.code == "part.seeds",
+        "other data": reason.code == "content.changed",
+        "missing runs": verdict.outcome == "ERROR",
+    }
+    return ", ".join(name for name, holds in words.items() if holds)
 
 
 def speed_figures(verdict: Verdict) -> list[str]:

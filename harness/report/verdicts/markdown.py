@@ -212,10 +212,10 @@ def _numbers(verdicts: Sequence[Verdict], note: Notes[str]) -> str:
         margin = note(row["margin"], say(v.margin_from) if v.margin_from else "")
         before = [row[key] for key in ("n", "collapsed", "mean", "target", "sd", "df")]
         after = [row[key] for key in ("se", "ci95", "p_diff", "p_tost", "holm", "alpha")]
-        rows.append([str(number), *before, source, *after, margin, row["detectable"]])
+        rows.append([str(number), *before, source, *after, margin, row["detectable"], row["kept"]])
     heads = ["", "Runs", "Collapsed", "Mean", "Target", "sd", "df", "sd from", "se", "95 % interval"]
-    heads += ["p_diff", "p_tost", "p, Holm", "alpha", "Margin", "Detectable"]
-    return table(heads, rows, "rrrrrrrlrcrrrrrr")
+    heads += ["p_diff", "p_tost", "p, Holm", "alpha", "Margin", "Detectable", "Kept by"]
+    return table(heads, rows, "rrrrrrrlrcrrrrrrl")
 
 
 def _by_seed(v: Verdict) -> str:

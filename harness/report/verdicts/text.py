@@ -65,7 +65,7 @@ SCORE_HEADS: Final = (
     "sd\ndf\nsource",
     "90 % interval\n95 % interval\nse",
     "p_diff\np_tost\nHolm\nalpha",
-    "margin\ndetectable\nmore seeds",
+    "margin\ndetectable\nmore seeds\nkept by",
 )
 SPEED_HEADS: Final = ("verdict", "configuration", "compared", "ratio", "90 % interval", "change", "MDE")
 
@@ -248,7 +248,8 @@ def _score_row(v: Verdict, note: Notes[str]) -> list[str]:
         f"{row['sd']}\n{row['df']}\n{note(row['source'], sd_note(v))}",
         f"{row['ci90']}\n{row['ci95']}\n{row['se']}",
         f"{row['p_diff']}\n{row['p_tost']}\n{row['holm']}\n{row['alpha']}",
-        f"{note(row['margin'], say(v.margin_from) if v.margin_from else '')}\n{row['detectable']}\n{row['more']}",
+        f"{note(row['margin'], say(v.margin_from) if v.margin_from else '')}\n{row['detectable']}\n{row['more']}"
+        + (f"\n{row['kept']}" if row["kept"] else ""),
     ]
 
 

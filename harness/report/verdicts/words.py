@@ -32,9 +32,12 @@ HOW: Final[Mapping[Family, str]] = {
     "scores": "Scores are points (100 × fraction), over the runs that did not collapse. PASS: p_tost is below alpha, "
     "which is to say that the interval of level 1 − 2 alpha (90 % at alpha 0.05) lies inside the margin. FAIL: no "
     "PASS, p_diff below alpha before and after Holm's correction, and the difference beyond the margin. Otherwise "
-    "INCONCLUSIVE. An interval is the difference ± t × se with the df shown: the first se goes with the 90 % interval "
-    "and p_tost, the second with the 95 % interval and p_diff; “pivot” in its place: from the law of a median or a "
-    "best of k runs. Detectable: the true difference that so many runs find with 80 % power.",
+    "INCONCLUSIVE; so is a row whatever its numbers where “kept by” names what keeps it (too few runs, no spread, "
+    "collapses, another recipe), but for runs that are equal bit for bit, which PASS, and collapses that FAIL. Scores "
+    "and collapses are two families for Holm, each with half of alpha; a hypothesis counts in it where it could have "
+    "failed at that p. An interval is the difference ± t × se with the df shown: the first se goes with the 90 % "
+    "interval and p_tost, the second with the 95 % interval and p_diff; “pivot” in its place: from the law of a median "
+    "or a best of k runs. Detectable: the true difference that so many runs find with 80 % power.",
     "speed": "Ratio: B's samples a second over A's, geometric mean over pairs of processes (or B's newest session over "
     "A's sessions). PASS: the interval lies above 1 − margin. FAIL: it lies below 1 and the ratio below 1 − margin, "
     "after Holm's correction; or the device's peak memory grew by more than 1 %. MDE: the slow-down found with 80 % "
@@ -119,7 +122,9 @@ def is_red(verdict: Verdict, inconclusive: Inconclusive) -> bool:
 
 
 def word(verdict: Verdict) -> str:
-    """`PASS`; a waived FAIL says so."""
+    """`PASS`; a waived FAIL and a PASS with a warning say so."""
+    if verdict.warning is not None and verdict.outcome == "PASS":
+        return "PASS (WARN)"
     return "FAIL (waived)" if verdict.waived else verdict.outcome
 
 

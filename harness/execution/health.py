@@ -1,0 +1,99 @@
+"""The health of NVIDIA devices while a cell holds them: memory errors, remapped rows, and what the driver reports."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+FINDINGS: Final = ("uncorrected ECC errors", "remapped rows", "row remappings that failed", "Xid")
+"""What a sick device shows, in the order in which it is told."""
+
+
+@contextlib.contextmanager
+def nvml() -> Iterator[Any]:
+    """The driver's library (`pynvml`), initialised; None where there is no NVIDIA driver."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        yield None
+        return
+    try:
+        yield pynvml
+    finally:
+        pynvml.nvmlShutdown()
+
+
+class HealthWatch:
+    """Counts on some devices, from the moment it is made.
+
+    A device whose count rises, whose rows were remapped or that raised an Xid (a critical error of the driver) may
+    compute wrongly: its run's record says so.
+    """
+
+    def __init__(self, uuids: Sequence[str]) -> None:
+        self._uuids = list(uuids)
+        self._errors_before = {uuid: counts.get(FINDINGS[0], 0) for uuid, counts in self._read().items()}
+        self._xids: list[str] = []
+        self._events: Any = None
+        self._listen()
+
+    def findings(self) -> list[str]:
+        """`uncorrected ECC errors: 3 (GPU-...)` for what is not 0, by now; closes the watch."""
+        self._collect()
+        found = []
+        for uuid, counts in self._read().items():
+            counts[FINDINGS[0]] = counts.get(FINDINGS[0], 0) - self._errors_before.get(uuid, 0)
+            found += [f"{name}: {counts[name]} ({uuid})" for name in FINDINGS if counts.get(name)]
+        return found + self._xids
+
+    def _read(self) -> dict[str, dict[str, int]]:
+        """Counts by device; what a device does not count is left out."""
+        found: dict[str, dict[str, int]] = {}
+        if not self._uuids:
+            return found
+        with nvml() as driver:
+            for uuid in self._uuids if driver is not None else ():
+                counts = found.setdefault(uuid, {})
+                with contextlib.suppress(driver.NVMLError):
+                    handle = driver.nvmlDeviceGetHandleByUUID(uuid)
+                    with contextlib.suppress(driver.NVMLError):
+                        counts[FINDINGS[0]] = driver.nvmlDeviceGetTotalEccErrors(
+                            handle, driver.NVML_MEMORY_ERROR_TYPE_UNCORRECTED, driver.NVML_VOLATILE_ECC
+                        )
+                    with contextlib.suppress(driver.NVMLError):
+                        _, uncorrectable, _, failed = driver.nvmlDeviceGetRemappedRows(handle)
+                        counts[FINDINGS[1]], counts[FINDINGS[2]] = uncorrectable, failed
+        return found
+
+    def _listen(self) -> None:
+        """Ask the driver to keep the Xids of these devices; not every device has such events."""
+        if not self._uuids:
+            return
+        import pynvml
+
+        with contextlib.suppress(pynvml.NVMLError):
+            pynvml.nvmlInit()  # stays open for the watch: an event set belongs to it
+            self._events = pynvml.nvmlEventSetCreate()
+            for uuid in self._uuids:
+                with contextlib.suppress(pynvml.NVMLError):
+                    handle = pynvml.nvmlDeviceGetHandleByUUID(uuid)
+                    pynvml.nvmlDeviceRegisterEvents(handle, pynvml.nvmlEventTypeXidCriticalError, self._events)
+
+    def _collect(self) -> None:
+        """Take what has come, and close the watch."""
+        if self._events is None:
+            return
+        import pynvml
+
+        with contextlib.suppress(pynvml.NVMLError):  # ends with the timeout: there is no more
+            while True:
+                event = pynvml.nvmlEventSetWait_v2(self._events, 1)
+                self._xids.append(f"{FINDINGS[3]}: {event.eventData}")
+        with contextlib.suppress(pynvml.NVMLError):
+            pynvml.nvmlEventSetFree(self._events)
+        with contextlib.suppress(pynvml.NVMLError):
+            pynvml.nvmlShutdown()
+        self._events = None
