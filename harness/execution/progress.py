@@ -1,10 +1,13 @@
-"""What a run tells while it runs. The command line shows it: a live table on a terminal, plain lines elsewhere."""
+"""What a run tells while it runs, as a live table or plain lines, and how it hears that it shall end."""
 
 from __future__ import annotations
 
+import contextlib
+import signal
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from types import FrameType
 from typing import Any
 
 from harness.execution.plan import Plan
@@ -35,6 +38,26 @@ class Reporter:
 
     def close(self) -> None:
         """The run is over, after an error too."""
+
+
+class Interrupts:
+    """`count` is how often the user has asked for the end, while they are heard; for the main thread."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    @contextlib.contextmanager
+    def heard(self) -> Iterator[Interrupts]:
+        """Within `with`, signals do no more than count."""
+        before = {number: signal.signal(number, self._count) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield self
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _count(self, number: int, frame: FrameType | None) -> None:
+        self.count += 1
 
 
 @dataclass

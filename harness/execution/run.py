@@ -17,11 +17,10 @@ from harness.errors import RunFailed
 from harness.execution.attempt import Filing, Running, RunningCell
 from harness.execution.devices import DevicePool, HeldDevices
 from harness.execution.host import HostDied, Hosts, Key
-from harness.execution.interrupts import Interrupts
 from harness.execution.job import Preparations, cell_job
 from harness.execution.outcome import HostMode, oom_kill_count, read_result
 from harness.execution.plan import PlannedCell
-from harness.execution.progress import Reporter, Summary
+from harness.execution.progress import Interrupts, Reporter, Summary
 from harness.execution.session import Session
 from harness.grid.cell import Cell
 from harness.protocol import EXITED, STARTED, STEP, WINDOW
