@@ -141,7 +141,7 @@ class Verdict:
         """Whether something was held against something else and could be decided; cells that are missing are not."""
         if self.item == "cells" or self.outcome in ("SKIP", "ERROR"):
             return False
-        return self.outcome in ("PASS", "FAIL") or self.check not in ONE_SIDED | COMPARED or self.numbers is not None
+        return self.outcome in ("PASS", "FAIL") or self.check not in COMPARED or self.numbers is not None
 
     @property
     def measured(self) -> bool:

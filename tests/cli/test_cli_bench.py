@@ -1,189 +1,168 @@
-"""`harness bench`: the grid that fits the machine, and several grids in one go."""
+"""`harness bench`, the nightly: real nights of a tiny BERT, the grid that fits the machine, several grids in one go."""
 
 from __future__ import annotations
 
+import json
+import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.cli.measure import bench as bench_module
-from harness.errors import RequirementError, RunFailed
-from harness.execution.progress import Summary
+from harness.errors import RequirementError, SpecError
 from harness.pipelines import bench as pipeline
-from harness.pipelines import suites as suites_module
+from harness.pipelines.bench import Bench, Night
+from harness.report.verdicts.sections import Section
+from harness.report.verdicts.words import Head
 
 Make = Callable[..., Any]
 GRIDS = Path(__file__).resolve().parents[1] / "data" / "grids"
-SKIPPED_ONLY = (GRIDS / "skipped_only.toml").read_text(encoding="utf-8")
 BAD = (GRIDS / "bad.toml").read_text(encoding="utf-8")
+NIGHT = """
+name = "night"
+task = "embedded/paraphrase"
+[recipe]
+max_steps = 2
+[matrix]
+checkpoint = ["embedded/tiny-bert"]
+seed = [1, 2, 3]
+[quality]
+references = "none"
+collapse_rate = 0.95
+[history]
+"""
+"""A grid that gates on collapses alone, by intent. After two steps a tiny BERT answers a constant: undecided, so 3."""
 
 
 @pytest.fixture
-def project(tmp_path: Path, here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the two default grids, whose cells are never run."""
-    (tmp_path / "benchmarks").mkdir()
-    for name in ("mrpc", "quickstart"):
-        (tmp_path / "benchmarks" / f"{name}.toml").write_text(SKIPPED_ONLY.replace("nothing", name))
+def night(tmp_path: Path, here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(pipeline, "run_looks", lambda session, *_, **__: (session, session_summary))
-    session_summary = Summary()
-    session_summary.statuses["ok"] = 1
-    return tmp_path
+    grid = tmp_path / "night.toml"
+    grid.write_text(NIGHT, encoding="utf-8")
+    return grid
 
 
-@pytest.mark.usefixtures("project")
-def test_the_default_grid(harness: Make, fake_machine: Make, environment_of: Make) -> None:
+def lines_of(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "history.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def test_nights(harness: Make, night: Path) -> None:
+    code, out, _ = harness("bench", "night.toml", "--junit", "j.xml", "-o", "o.md", "--comment", "c.md")
+    last = out.splitlines()[-1]
+    assert code == 3
+    assert last.startswith("1 judgement: 1 INCONCLUSIVE, in ")
+    assert last.endswith(": exit 3")
+    assert "3 of 3 cells measured now, 0 reused" in out
+    assert "3 of 3 runs learn nothing, no better than a constant answer" in out
+    suite = ET.parse("j.xml").getroot().find("testsuite")
+    assert suite is not None
+    assert (suite.get("name"), suite.get("tests"), suite.get("failures")) == ("night", "1", "1")
+    case = suite.find("testcase")
+    assert case is not None
+    assert (case.get("classname"), case.get("name")) == ("night.stability", "embedded/tiny-bert (collapses)")
+    assert "3 of 3 cells measured now" in Path("o.md").read_text(encoding="utf-8")
+    assert Path("c.md").read_text(encoding="utf-8").startswith("<!-- finetune-harness: night -->")
+    assert Path("results/night/report.md").is_file()
+
+    # The second night measures nothing: it ends with 5, says so, and its files say so.
+    code, out, _ = harness("bench", "night.toml", "--junit", "j.xml")
+    assert code == 5
+    assert "nothing was measured: every cell was done before" in out
+    assert "0 of 3 cells measured now, 3 reused" in out
+    assert ET.parse("j.xml").getroot().get("errors") == "1"
+
+    # Young enough is said to be measured; a fresh night measures whole configurations, to the last bit as before.
+    assert harness("bench", "night.toml", "--max-age", "20h")[0] == 3
+    code, out, _ = harness("bench", "night.toml", "--fresh", "--inconclusive", "pass")
+    assert code == 0
+    assert "3 of 3 cells measured now, 0 reused" in out
+    found = lines_of(night.parent)
+    assert [line["exit_code"] for line in found] == [3, 5, 3, 0]
+    assert len({line["configurations"][0]["fingerprint"] for line in found}) == 1
+    assert found[0]["configurations"][0]["collapsed"] == 3
+
+
+def test_a_night_that_must_not_judge_what_it_has(harness: Make, night: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARNESS_REQUIRE", "devices>=4000")
+    code, out, _ = harness("bench", "night.toml", "--junit", "j.xml", "-o", "o.md")
+    assert code == 4
+    assert "requires 4000 devices" in out
+    assert ET.parse("j.xml").getroot().get("errors") == "1"
+    assert "requires 4000 devices" in Path("o.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def quiet(tmp_path: Path, here: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Nights of which each does what `found` says: add a section with a code, or raise."""
+    monkeypatch.chdir(tmp_path)
+    found: dict[str, Any] = {"ran": []}
+
+    def run(self: Bench, night: Night) -> None:
+        found["ran"].append(night.name)
+        answer = found.get(night.name, 0)
+        if isinstance(answer, Exception):
+            raise answer
+        night.sections.append(Section(Head("check", "harness bench", grid=night.name), code=answer))
+
+    monkeypatch.setattr(Bench, "_grid", run)
+    return found
+
+
+def test_the_default_grid_is_the_shipped_one_that_fits(
+    harness: Make, fake_machine: Make, environment_of: Make, quiet: dict[str, Any]
+) -> None:
     fake_machine(environment_of((9, 0)))
-    assert harness("bench", "--no-suites")[:2] == (0, "CUDA is available: running benchmarks/mrpc.toml\n")
+    assert harness("bench")[1].startswith("CUDA is available: running mrpc\n")
     fake_machine(environment_of())
-    assert harness("bench", "--no-suites")[:2] == (0, "no CUDA device: running benchmarks/quickstart.toml\n")
+    assert harness("bench")[1].startswith("no CUDA device: running quickstart\n")
+    assert quiet["ran"] == ["mrpc", "quickstart"]
 
 
-@pytest.mark.usefixtures("project")
 def test_a_device_that_torch_cannot_use_is_never_a_quiet_fall_back(
-    harness: Make, fake_machine: Make, environment_of: Make
+    harness: Make, fake_machine: Make, environment_of: Make, quiet: dict[str, Any]
 ) -> None:
     fake_machine(environment_of(driver=1))
     code, out, err = harness("bench")
-    assert (code, out) == (4, "")
+    assert (code, out, quiet["ran"]) == (4, "", [])
     assert "the driver shows GPU number 0, but torch cannot use it: torch 2.13.0 is built without CUDA" in err
     assert harness("doctor")[0] == 4
 
 
-def test_a_default_grid_that_is_not_there(
-    harness: Make, fake_machine: Make, environment_of: Make, project: Path
-) -> None:
-    (project / "benchmarks" / "quickstart.toml").unlink()
-    fake_machine(environment_of())
-    code, _, err = harness("bench")
-    assert code == 2
-    assert "run this in the project's folder, or name a grid: harness bench FILE" in err
-
-
 @pytest.mark.parametrize(
     ("codes", "code"),
-    [([0], 0), ([0, 3], 3), ([3, 5], 5), ([5, 4, 0], 4), ([4, 1], 1), ([1, 2], 2), ([2, 130], 130), ([0, 0], 0)],
+    [([0], 0), ([0, 3], 3), ([3, 5], 5), ([5, 4, 0], 4), ([4, 1], 1), ([1, 2], 2), ([2, 130], 130), ([2, 70], 70)],
 )
 def test_exit_codes_of_several_grids_are_merged(codes: list[int], code: int) -> None:
     assert pipeline.worst(codes) == pipeline.worst(codes[::-1]) == code
 
 
-def test_one_grid_that_cannot_run_does_not_stop_the_others(
-    harness: Make, fake_machine: Make, environment_of: Make, project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fake_machine(environment_of())
-    ran = []
-
-    def run(session: Any, *_: Any, **__: Any) -> tuple[Any, Summary]:
-        ran.append(session.grid.name)
-        if session.grid.name == "mrpc":
-            raise RequirementError("requires CUDA: none")
-        found = Summary()
-        found.statuses["skipped"] = 1
-        return session, found
-
-    monkeypatch.setattr(pipeline, "run_looks", run)
-    code, _, err = harness("bench", "benchmarks/mrpc.toml", "benchmarks/quickstart.toml")
-    assert (code, ran) == (4, ["mrpc", "quickstart"])
-    assert "error: benchmarks/mrpc.toml: requires CUDA: none" in err
-    assert "benchmarks/mrpc.toml: 0 of 2 cells can run here" in err
+def test_one_grid_that_cannot_run_does_not_stop_the_others(harness: Make, quiet: dict[str, Any], night: Path) -> None:
+    Path("other.toml").write_text(NIGHT.replace('"night"', '"other"'), encoding="utf-8")
+    quiet["night"] = RequirementError("requires CUDA: none")
+    code, out, _ = harness("bench", "night.toml", "other.toml", "--junit", "j.xml")
+    assert (code, quiet["ran"]) == (4, ["night", "other"])
+    assert "night, bench: exit 4: requires CUDA: none" in out
+    suites = ET.parse("j.xml").getroot().findall("testsuite")
+    assert [(suite.get("name"), suite.get("errors")) for suite in suites] == [("night", "1"), ("other", "0")]
 
 
-@pytest.mark.usefixtures("project")
-def test_every_grid_is_read_before_the_first_one_runs(
-    harness: Make, fake_machine: Make, environment_of: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fake_machine(environment_of())
-    monkeypatch.setattr(pipeline, "run_looks", lambda *_, **__: pytest.fail("ran"))
-    Path("bad.toml").write_text(BAD)
-    assert harness("bench", "benchmarks/quickstart.toml", "bad.toml")[0] == 2
-    code, _, err = harness("bench", "benchmarks/quickstart.toml", "benchmarks/quickstart.toml")
-    assert code == 2
+def test_every_grid_is_read_before_the_first_one_runs(harness: Make, quiet: dict[str, Any], night: Path) -> None:
+    Path("bad.toml").write_text(BAD, encoding="utf-8")
+    assert harness("bench", "night.toml", "bad.toml")[0] == 2
+    code, _, err = harness("bench", "night.toml", "night.toml")
+    assert (code, quiet["ran"]) == (2, [])
     assert "allowed a name of its own" in err
 
 
-@pytest.fixture
-def suites(project: Path, fake_machine: Make, environment_of: Make, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """A project with a suite that is never run: what is asked of it, and what it answers."""
-    fake_machine(environment_of())
-    (project / "benchmarks" / "test_speed.py").touch()
-    found: dict[str, Any] = {"answer": 0, "asked": []}
-
-    def run_suites(*arguments: Any) -> int:
-        found["asked"].append(arguments)
-        if isinstance(found["answer"], Exception):
-            raise found["answer"]
-        return int(found["answer"])
-
-    monkeypatch.setattr(bench_module, "run_suites", run_suites)
-    return found
+def test_an_interrupt_ends_the_job(harness: Make, quiet: dict[str, Any], night: Path) -> None:
+    Path("other.toml").write_text(NIGHT.replace('"night"', '"other"'), encoding="utf-8")
+    quiet["night"] = 130
+    assert harness("bench", "night.toml", "other.toml")[0] == 130
+    assert quiet["ran"] == ["night"]
 
 
-QUICKSTART = "benchmarks/quickstart.toml"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "runs"),
-    [
-        ([], 1),
-        (["--suites"], 1),
-        (["--no-suites"], 0),
-        ([QUICKSTART], 0),
-        ([QUICKSTART, "--suites"], 1),
-        ([QUICKSTART, "--no-suites"], 0),
-    ],
-)
-def test_suites_run_after_the_default_grid_or_when_asked_for(
-    harness: Make, suites: dict[str, Any], arguments: list[str], runs: int
-) -> None:
-    assert harness("bench", *arguments, "--results", "elsewhere")[0] == 0
-    assert suites["asked"] == [(Path(), Path("elsewhere"), None)] * runs
-
-
-@pytest.mark.parametrize(("answer", "code"), [(0, 0), (1, 1), (3, 3), (4, 4), (5, 5), (130, 130)])
-def test_the_suites_exit_code_is_merged(harness: Make, suites: dict[str, Any], answer: int, code: int) -> None:
-    suites["answer"] = answer
-    found, out, _ = harness("bench")
-    assert found == code
-    assert ("out of time (--max-hours)" in out) == (answer == 3)
-
-
-def test_suites_that_cannot_be_started_are_told(harness: Make, suites: dict[str, Any]) -> None:
-    suites["answer"] = RunFailed("the suites' pytest cannot be started: no memory")
-    code, _, err = harness("bench")
-    assert code == 4
-    assert "error: suites: the suites' pytest cannot be started: no memory" in err
-
-
-def test_suites_are_told_how_long_they_may_start(harness: Make, suites: dict[str, Any]) -> None:
-    harness("bench", "--max-hours", "1")
-    ((_, _, left),) = suites["asked"]
-    assert 3000 < left <= 3600
-
-
-def test_an_interrupted_grid_leaves_the_suites_out(
-    harness: Make, suites: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stopped = Summary()
-    stopped.interrupted = True
-    monkeypatch.setattr(pipeline, "run_looks", lambda session, *_, **__: (session, stopped))
-    assert harness("bench")[0] == 130
-    assert suites["asked"] == []
-
-
-@pytest.mark.usefixtures("project")
-def test_a_folder_without_suites_says_so_in_one_line(harness: Make, fake_machine: Make, environment_of: Make) -> None:
-    fake_machine(environment_of())
-    code, out, _ = harness("bench")
-    assert (code, out.splitlines()[-1]) == (0, "suites: no benchmarks/test_*.py here: none is run")
-
-
-def test_without_pytest_benchmark_the_suites_are_skipped_with_the_reason(
-    harness: Make, suites: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(suites_module, "find_spec", lambda module: None if module == "pytest_benchmark" else object())
-    code, out, _ = harness("bench")
-    assert (code, suites["asked"]) == (0, [])
-    assert "suites: SKIP: not installed: pytest-benchmark; pip install pytest-benchmark" in out
+def test_a_wish_that_no_grid_can_meet_is_told_at_once(harness: Make, quiet: dict[str, Any], night: Path) -> None:
+    quiet["night"] = SpecError("--select: got nonsense")
+    assert harness("bench", "night.toml", "--junit", "j.xml")[0] == 2
+    assert ET.parse("j.xml").getroot().get("errors") == "1"
