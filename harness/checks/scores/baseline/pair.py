@@ -1,4 +1,4 @@
-"""One configuration in two results: scores paired by seed, collapses, where runs part first, what is missing."""
+"""One configuration as accepted and as it is: scores paired by seed, collapses, where runs part first, what is missing."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Couple = tuple[SeedRun, SeedRun]
 
 @dataclass(frozen=True)
 class BaselineSide:
-    """One of the two results: `name` is what the user called it."""
+    """One of the two results: `name` is what a verdict calls it."""
 
     name: str
     results: Baseline
@@ -55,6 +55,7 @@ class BaselineSide:
             configuration.configuration_id,
             configuration.environment_id,
             configuration.content_id,
+            tuple(run.cell_id for run in configuration.runs.values() if run.cell_id is not None),
             runs=(*runs, *(SeedScore(seed, one.status) for seed, one in absent.items() if seed is not None)),
             mean=mean,
             collapsed=configuration.collapsed,
@@ -79,10 +80,20 @@ class BaselinePair:
         return None in contents or contents[0] == contents[1]
 
     @cached_property
-    def couples(self) -> Mapping[int, Couple]:
+    def shared(self) -> Mapping[int, Couple]:
         """A's and B's run of every seed that both have."""
         old, new = self.old.runs, self.new.runs
         return {seed: (old[seed], new[seed]) for seed in old if seed in new}
+
+    @cached_property
+    def couples(self) -> Mapping[int, Couple]:
+        """Those of them that are two runs: a run is no comparison with itself."""
+        return {seed: couple for seed, couple in self.shared.items() if not _same_run(*couple)}
+
+    @property
+    def same_runs(self) -> bool:
+        """Whether B has nothing but the very runs that A is made of."""
+        return self.by_seed and bool(self.shared) and not self.couples
 
     @cached_property
     def by_seed(self) -> bool:
@@ -93,10 +104,7 @@ class BaselinePair:
     @cached_property
     def identical(self) -> bool:
         """Whether every run that both have is known to be equal bit for bit."""
-        return bool(self.couples) and all(
-            x.final_sha256 is not None and y.final_sha256 is not None and first_difference(x, y) is None
-            for x, y in self.couples.values()
-        )
+        return bool(self.couples) and all(equal_bits(*couple) for couple in self.couples.values())
 
     def environment_changes(self) -> tuple[Fact, ...]:
         """What is another environment, another machine said at the end."""
@@ -105,7 +113,8 @@ class BaselinePair:
 
     def scores(self, metric: str = ITEM) -> tuple[list[float], list[float]]:
         """Points of ok runs, A's and B's: the same seeds in both where they are paired."""
-        kept = [{seed for seed, run in one.runs.items() if run.status == "ok"} for one in (self.old, self.new)]
+        same = self.shared.keys() - self.couples.keys()
+        kept = [{s for s, run in one.runs.items() if run.status == "ok"} - same for one in (self.old, self.new)]
         if self.by_seed:
             kept = [kept[0] & kept[1]] * 2
         sides = [
@@ -138,7 +147,7 @@ class BaselinePair:
     def collapse_p(self) -> float | None:
         """The one-sided p that B collapses no more often than A; None where none collapsed, or all runs are equal."""
         old, new = self.old, self.new
-        if not self.comparable or self.identical or not old.collapsed + new.collapsed:
+        if not self.comparable or self.identical or self.same_runs or not old.collapsed + new.collapsed:
             return None
         return compare_rates(old.collapsed, old.counted, new.collapsed, new.counted).p_more
 
@@ -147,6 +156,9 @@ class BaselinePair:
 
         Where B lacks a score of A's it is an ERROR; a FAIL stays one.
         """
+        if self.same_runs:
+            reason, against = Fact.of("runs.very_same"), self.a.side(self.old, self.a.name)
+            return self._with_missing(Verdict("baseline", "SKIP", self.b.side(self.new), reason, against, ITEM))
         alpha, (outcome, reason) = self.rule.alpha, self._draft
         if collapses.p is not None and collapses.p < alpha:
             outcome, reason = "FAIL", judged(because=self._risen)
@@ -241,6 +253,8 @@ class BaselinePair:
         for name, side in (("A", self.old), ("B", self.new)):
             if side.lost:
                 yield Fact.of("collapses.retried", seeds=tuple(map(int, side.lost)), side=name)
+        if same := tuple(self.shared.keys() - self.couples.keys()):
+            yield Fact.of("seeds.very_same", seeds=tuple(sorted(same)))
         if unplanned := [seed for seed in old if seed not in new and seed not in self.b.seeds(self.new)]:
             yield Fact.of("seeds.not_again", seeds=tuple(unplanned))
         if extra := [seed for seed in new if seed not in old]:
@@ -279,6 +293,13 @@ def departures(couples: Mapping[int, Couple]) -> tuple[Finding, ...]:
     return tuple(Finding(name, "SKIP", fact, cause=CAUSES.get(name, name)) for name, fact in found)
 
 
+def equal_bits(a: SeedRun, b: SeedRun) -> bool | None:
+    """Whether two runs are known to be equal bit for bit; None where their final weights are not known."""
+    if a.final_sha256 is None or b.final_sha256 is None:
+        return None
+    return first_difference(a, b) is None
+
+
 def first_difference(a: SeedRun, b: SeedRun) -> str | None:
     """The first field that is known of both runs and differs; None where none does."""
     for name, (x, y) in _hashes(a, b).items():
@@ -286,6 +307,10 @@ def first_difference(a: SeedRun, b: SeedRun) -> str | None:
         if not (x.startswith(y) or y.startswith(x)):
             return name
     return SCORES if (a.status, a.accuracy, a.f1) != (b.status, b.accuracy, b.f1) else None
+
+
+def _same_run(a: SeedRun, b: SeedRun) -> bool:
+    return a.started is not None and (a.cell_id, a.started) == (b.cell_id, b.started)
 
 
 def _hashes(a: SeedRun, b: SeedRun) -> dict[str, tuple[str, str]]:
