@@ -1,4 +1,4 @@
-"""One configuration as accepted and as it is: scores paired by seed, collapses, where runs part first, what is missing."""
+"""One configuration as accepted and as it is: scores paired by seed, collapses, where runs part first, what is gone."""
 
 from __future__ import annotations
 
@@ -157,8 +157,11 @@ class BaselinePair:
         Where B lacks a score of A's it is an ERROR; a FAIL stays one.
         """
         if self.same_runs:
-            reason, against = Fact.of("runs.very_same"), self.a.side(self.old, self.a.name)
-            return self._with_missing(Verdict("baseline", "SKIP", self.b.side(self.new), reason, against, ITEM))
+            # Without their scores: nobody is to read the same numbers twice.
+            mine, theirs = (
+                replace(side, runs=()) for side in (self.b.side(self.new), self.a.side(self.old, self.a.name))
+            )
+            return self._with_missing(Verdict("baseline", "SKIP", mine, Fact.of("runs.very_same"), theirs, ITEM))
         alpha, (outcome, reason) = self.rule.alpha, self._draft
         if collapses.p is not None and collapses.p < alpha:
             outcome, reason = "FAIL", judged(because=self._risen)
