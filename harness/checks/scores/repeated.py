@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from harness.checks.scores.baseline.build import is_kept, seed_run
-from harness.checks.scores.baseline.pair import equal_bits
+from harness.checks.scores.baseline.departure import equal_bits
 from harness.errors import StoreError
 from harness.fact import Fact
 from harness.record.attempts import Entry, last_outcome

@@ -9,10 +9,10 @@ from functools import cached_property
 from typing import Final
 
 from harness.checks.changes import changes, same_hardware
-from harness.checks.scores.baseline.file import Baseline, Configuration, EnvironmentFacts, LeftOut, SeedRun
+from harness.checks.scores.baseline.departure import Couple, departures, equal_bits, known_hashes, same_run
+from harness.checks.scores.baseline.file import Baseline, Configuration, EnvironmentFacts, LeftOut
 from harness.checks.scores.hypothesis import Corrected, because, judged
-from harness.checks.verdict import Fact, Finding, Side, Verdict
-from harness.checks.verify.fields import HASHES
+from harness.checks.verdict import Fact, Side, Verdict
 from harness.record.configuration import SeedScore
 from harness.stats.decision import Decision, Estimate, Outcome, Rule, decide
 from harness.stats.margin import PARITY
@@ -22,16 +22,6 @@ from harness.stats.stability import compare_rates
 from harness.stats.variance import sample
 
 ITEM: Final = "accuracy"
-SCORES: Final = "scores"
-"""What differs where scores do and no hash does: the evaluation."""
-
-FACTS: Final = ("optimizer", "attention", "precision")
-
-CAUSES: Final[Mapping[str, str]] = {SCORES: "evaluation"}
-"""The cause of what differs (`report.phrases.causes`), where its code is not the name itself."""
-
-Couple = tuple[SeedRun, SeedRun]
-"""A's and B's run of a seed."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +78,7 @@ class BaselinePair:
     @cached_property
     def couples(self) -> Mapping[int, Couple]:
         """Those of them that are two runs: a run is no comparison with itself."""
-        return {seed: couple for seed, couple in self.shared.items() if not _same_run(*couple)}
+        return {seed: couple for seed, couple in self.shared.items() if not same_run(*couple)}
 
     @property
     def same_runs(self) -> bool:
@@ -243,7 +233,7 @@ class BaselinePair:
         for seed, (x, y) in self.couples.items():
             if x.status != y.status:
                 yield Fact.of("status.changed", seed=seed, before=x.status, after=y.status)
-        if unseen := [seed for seed, couple in self.couples.items() if not _hashes(*couple)]:
+        if unseen := [seed for seed, couple in self.couples.items() if not known_hashes(*couple)]:
             yield Fact.of("fingerprints.unknown", seeds=tuple(unseen))
         same_place = self.old.environment_id == self.new.environment_id and not self.environment_changes()
         if same_place and departures(self.couples):
@@ -275,48 +265,3 @@ def runs_absent(left_out: Iterable[LeftOut]) -> Fact:
     """Why runs are not there."""
     runs = (Fact.of("run.absent", seed=one.seed, status=one.status, why=one.why) for one in left_out)
     return Fact.of("runs.absent", runs=tuple(runs))
-
-
-def departures(couples: Mapping[int, Couple]) -> tuple[Finding, ...]:
-    """Facts that differ, then the first field that does, each with its seeds, causes before consequences.
-
-    Nothing is held against any of it.
-    """
-    facts: dict[tuple[str, str, str], list[int]] = {}
-    firsts: dict[str, list[int]] = {name: [] for name in (*(name for _, name in HASHES.values()), SCORES)}
-    for seed, couple in couples.items():
-        for name in FACTS:
-            a, b = (getattr(run, name) for run in couple)
-            if a != b and None not in (a, b):
-                facts.setdefault((name, a, b), []).append(seed)
-        if first := first_difference(*couple):
-            firsts[first].append(seed)
-    found = [(name, Fact.of("departure", item=name, seeds=tuple(at), a=a, b=b)) for (name, a, b), at in facts.items()]
-    found += [(name, Fact.of("departure", item=name, seeds=tuple(at))) for name, at in firsts.items() if at]
-    return tuple(Finding(name, "SKIP", fact, cause=CAUSES.get(name, name)) for name, fact in found)
-
-
-def equal_bits(a: SeedRun, b: SeedRun) -> bool | None:
-    """Whether two runs are known to be equal bit for bit; None where their final weights are not known."""
-    if a.final_sha256 is None or b.final_sha256 is None:
-        return None
-    return first_difference(a, b) is None
-
-
-def first_difference(a: SeedRun, b: SeedRun) -> str | None:
-    """The first field that is known of both runs and differs; None where none does."""
-    for name, (x, y) in _hashes(a, b).items():
-        # A hash may be kept with more digits by one side.
-        if not (x.startswith(y) or y.startswith(x)):
-            return name
-    return SCORES if (a.status, a.accuracy, a.f1) != (b.status, b.accuracy, b.f1) else None
-
-
-def _same_run(a: SeedRun, b: SeedRun) -> bool:
-    return a.started is not None and (a.cell_id, a.started) == (b.cell_id, b.started)
-
-
-def _hashes(a: SeedRun, b: SeedRun) -> dict[str, tuple[str, str]]:
-    """The hashes that are known of both runs, by the name of their field."""
-    known = ((name, getattr(a, field), getattr(b, field)) for field, (_, name) in HASHES.items())
-    return {name: (x, y) for name, x, y in known if x is not None and y is not None}
