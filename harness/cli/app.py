@@ -22,12 +22,12 @@ EPILOG = (
 )
 
 COMMANDS: Final = {
-    "validate": "measure", "plan": "measure", "pack": "measure", "run": "measure", "check": "judge",
+    "validate": "measure", "plan": "measure", "pack": "measure", "run": "measure", "check": "judge", "accept": "judge",
     "compare": "judge", "bench": "measure", "verify": "judge", "diff": "judge", "status": "read", "report": "read",
-    "export": "read", "doctor": "measure", "schema": "keep", "store": "keep", "references": "keep", "baseline": "judge",
+    "export": "read", "doctor": "measure", "schema": "keep", "store": "keep", "references": "keep",
 }  # fmt: skip
 """Each command, in the order of the help, and the folder of its module."""
-GROUPS: Final = ("store", "references", "baseline")
+GROUPS: Final = ("store", "references")
 
 
 def application(arguments: Sequence[str] = ()) -> typer.Typer:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
+from harness.checks.scores.baseline.compare import judge_accepted
+from harness.checks.scores.baseline.file import accepted_path, read_baseline
 from harness.checks.scores.gate import judge_grid
 from harness.checks.scores.policy import Policy, policy_of
+from harness.checks.scores.repeated import repeated
 from harness.checks.verdict import Inconclusive, Side, Skipped, Verdict, exit_code
 from harness.errors import NothingMeasured
 from harness.execution.require import unmet_as_meant, unmet_by_record
@@ -39,6 +44,7 @@ class Judging:
     """What the user asks for: which cells, whose, how old at most, and what the exit code heeds.
 
     `oldest` is the first instant that is young enough, as records have it. `fail_on` names the checks that decide.
+    `accepted` is the accepted file; None: the grid's own, where there is one.
     """
 
     selection: Sequence[str] = ()
@@ -47,6 +53,7 @@ class Judging:
     fail_on: Collection[str] = SCORES
     inconclusive: Inconclusive = "fail"
     skipped: Skipped = "pass"
+    accepted: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -82,7 +89,8 @@ def check_grid(grid: Grid, store: Store, asked: Judging) -> Checked:
     Raises
     ------
     HarnessError
-        NothingMeasured where there is no record, or only timings; SpecError for the selection or the environment.
+        NothingMeasured where there is no record, or only timings; SpecError for the selection, the environment or the
+        accepted file.
     """
     if grid.throughput is not None and grid.throughput.only:
         raise NothingMeasured(
@@ -95,15 +103,17 @@ def check_grid(grid: Grid, store: Store, asked: Judging) -> Checked:
         raise NothingMeasured(f"{store.folder}: no record of {grid.path} yet; run it first: harness run {grid.path}")
     chosen = {cell.configuration_id for cell in cells}
     verdicts = [one for one in judge_grid(grid, found.results, today()) if one.subject.configuration_id in chosen]
+    held, facts = _held(grid, found, None if len(cells) == len(every) else chosen, asked.accepted)
+    verdicts += held
     configurations = [one for one in found.results.configurations if one.configuration_id in chosen]
-    errors = [*_unmet(grid, found, configurations)]
+    errors = [*unmet(grid, found, configurations)]
     if asked.oldest is not None:
         errors += _too_old(configurations, asked.oldest)
     # What must not be judged gets no verdict beside its error.
     out = {(one.subject.configuration_id, one.subject.environment_id) for one in errors}
     verdicts = [*errors, *(one for one in verdicts if not out & set(_sides(one)))]
     verdicts = _warned(verdicts, configurations, policy_of(grid))
-    split = _split(every, cells)
+    split = split_by(every, cells)
     verdicts = [_of_chosen_seeds(one, split) for one in verdicts]
     heeded = [one for one in verdicts if one.check in asked.fail_on or one.outcome in ("ERROR", "SKIP")]
     code = exit_code(
@@ -115,8 +125,22 @@ def check_grid(grid: Grid, store: Store, asked: Judging) -> Checked:
     counting = [entry for one in configurations for entry in one.entries]
     sick = dict.fromkeys((entry.seed, entry.health) for entry in counting if entry.health)
     health = (Fact.of("device.health", seed=seed, findings=findings) for seed, findings in sick)
-    notes = (*found.notes, *health, *collapsed_lines(configurations))
+    notes = (*found.notes, *repeated(found.results, configurations), *facts, *health, *collapsed_lines(configurations))
     return Checked(grid, verdicts, heeded, freshness(counting, found.run), notes, part_of(every, cells), code)
+
+
+def _held(
+    grid: Grid, found: Judged, chosen: Collection[str] | None, accepted: Path | None
+) -> tuple[list[Verdict], tuple[Fact, ...]]:
+    """The verdicts against the accepted file, with what holds for all of them; none where nothing was accepted."""
+    path = accepted or accepted_path(grid.name)
+    if accepted is None and not os.path.lexists(path):
+        return [], ()
+    file, policy = read_baseline(path), policy_of(grid)
+    margin, waivers = policy.parity_margin, policy.waivers
+    verdicts, facts = judge_accepted(file, found.results, chosen, today=today(), margin=margin, waivers=waivers)
+    made = {"date": file.date, "harness": file.harness, "git_sha": file.git_sha, "git_dirty": file.git_dirty}
+    return verdicts, (Fact.of("accepted.file", path=str(path), note=file.note, **made), *facts)
 
 
 def part_of(every: Sequence[Cell], cells: Sequence[Cell]) -> Fact | None:
@@ -166,7 +190,7 @@ def _sides(verdict: Verdict) -> Iterator[tuple[str, str]]:
     yield from ((side.configuration_id, side.environment_id) for side in (verdict.subject, verdict.against) if side)
 
 
-def _split(every: Sequence[Cell], cells: Sequence[Cell]) -> frozenset[str]:
+def split_by(every: Sequence[Cell], cells: Sequence[Cell]) -> frozenset[str]:
     """The configurations of which some seeds are chosen and others are not."""
     mine = {cell.cell_id for cell in cells}
     chosen = {cell.configuration_id for cell in cells}
@@ -180,7 +204,7 @@ def _of_chosen_seeds(verdict: Verdict, split: frozenset[str]) -> Verdict:
     return replace(verdict, outcome="INCONCLUSIVE", reason=Fact.of("part.seeds"), waiver=None)
 
 
-def _unmet(grid: Grid, found: Judged, configurations: Sequence[Configuration]) -> Iterator[Verdict]:
+def unmet(grid: Grid, found: Judged, configurations: Sequence[Configuration]) -> Iterator[Verdict]:
     """A demand holds for what is judged as for what runs: a GPU job does not judge records of a CPU."""
     wanted = wanted_of(grid)
     meant = found.meant.environments.values() if found.meant is not None else ()

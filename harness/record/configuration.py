@@ -123,12 +123,12 @@ class Configuration:
     @cached_property
     def scores(self) -> tuple[SeedScore, ...]:
         """The run that counts of each seed, in the plan's order."""
-        return tuple(self._score(entry) for entry in self.entries)
+        return tuple(self.score(entry) for entry in self.entries)
 
     @cached_property
     def every(self) -> tuple[SeedScore, ...]:
         """`scores`, and after them the `lost` attempts."""
-        return (*self.scores, *(self._score(entry) for entry in self.lost))
+        return (*self.scores, *(self.score(entry) for entry in self.lost))
 
     @cached_property
     def ended(self) -> tuple[SeedScore, ...]:
@@ -153,9 +153,10 @@ class Configuration:
         return configuration_label(self.asked)
 
     def _is_lost(self, entry: Entry) -> bool:
-        return self._score(entry).status in LOST
+        return self.score(entry).status in LOST
 
-    def _score(self, entry: Entry) -> SeedScore:
+    def score(self, entry: Entry) -> SeedScore:
+        """An attempt at one of its cells, as a run of it: also one of an older measurement."""
         accuracy, f1 = (_finite(entry.metrics.get(name)) for name in ("accuracy", "f1"))
         return SeedScore(entry.seed, self._status(entry.status, accuracy, f1), accuracy, f1)
 

@@ -12,7 +12,7 @@ from tests.characterization.golden import digest, kinds, same, same_text, words
 from tests.characterization.made_up import GRIDS, copy_benchmarks
 from tests.characterization.payload import payload, plain
 
-GROUPS = ("store", "references", "baseline")
+GROUPS = ("store", "references")
 MISTAKES = """
 frobnicate | plan | plan --nope scores.toml | plan nothing.toml | plan . | plan scores.toml -s precision
 plan scores.toml -s colour=red | plan scores.toml -s precision=fp61 | plan scores.toml -s seed=7 | validate
@@ -28,8 +28,8 @@ compare results/before/speed results/speed --confirm looks.toml
 compare results/before/speed results/speed --inconclusive maybe
 diff abc results/speed | diff ffffffffff 9421 | diff 9421d00420b34b4980ed 9421d00420b34b4980ed | diff 9421
 export results | export results/scores | export nothing | export results/speed --session s9
-baseline save both.toml --results empty | baseline compare nothing.json scores.toml | baseline compare scores.toml
-baseline compare scores.toml looks.toml --margin 0 | baseline compare scores.toml looks.toml --inconclusive maybe
+accept both.toml --results empty | accept scores.toml -o scores.txt | accept scores.toml --environment nothing
+accept speed.toml | check scores.toml --accepted nothing.json | baseline save scores.toml
 references show nothing | references list --kind nothing | verify scores.toml --checkpoint embedded/tiny-bert
 verify both.toml --only everything | verify both.toml --steps 1 | bench nothing.toml | pack nothing.toml
 doctor nothing.toml | bench both.toml --host thread

@@ -1,4 +1,4 @@
-"""`check`, `report` and `baseline` over the made-up scores: numbers, texts, files for a CI, exit codes."""
+"""`check`, `report` and `accept` over the made-up scores: numbers, texts, files for a CI, exit codes."""
 
 from __future__ import annotations
 
@@ -70,26 +70,26 @@ def test_report(harness: Harness, grid: str) -> None:
     same(f"report-{grid}", {"keys": kinds(data), "files": files, "report": shortened(data)})
 
 
-def test_a_baseline(harness: Harness) -> None:
+def test_an_accepted_file(harness: Harness) -> None:
     path, other = Path("scores.json"), Path("other.json")
-    saved = harness("baseline", "save", "scores.toml", "-o", str(path), "--note", "a note")
-    again = harness("baseline", "save", "scores.toml", "-o", str(path))
+    saved = harness("accept", "scores.toml", "-o", str(path), "--note", "a note")
+    again = harness("accept", "both.toml", "-o", str(path))
     changed = json.loads(path.read_text(encoding="utf-8"))
     data, text = plain(changed), plain(path.read_text(encoding="utf-8"))
     for configuration in changed["configurations"]:
         for run in configuration["seeds"].values():
+            run["started"] = "2020-01-01T00:00:00.000Z"
             if run.get("accuracy") is not None:
                 run["accuracy"] = round(run["accuracy"] + 0.03, 6)
     other.write_text(json.dumps(changed), encoding="utf-8")
-    same("baseline", {"keys": kinds(data), "file": shortened(data), "text": [len(text.splitlines()), digest(text)]})
+    same("accepted", {"keys": kinds(data), "file": shortened(data), "text": [len(text.splitlines()), digest(text)]})
     told = [f"exit {done.code} {line}" for done in (saved, again) for line in words(plain(done.out + done.err))]
-    for options in ((str(path),), (str(other),), (str(other), "--margin", "20"), (str(path), "--inconclusive", "pass")):
-        done = harness("baseline", "compare", options[0], "scores.toml", *options[1:])
-        told.append(f"{' '.join(options)}: exit {done.code}: {' '.join(bag(plain(done.out)))}")
-    same_text("baseline", told)
-    done = harness("baseline", "compare", str(other), "scores.toml", "--json")
-    found = plain(payload("baseline compare", done))
-    same("baseline-compare", {"code": done.code, "found": shortened(found), "keys": kinds(found)}, depth=4)
+    for file in (path, other):
+        done = harness("check", "scores.toml", "--accepted", str(file), "--fail-on", "baseline", "--json")
+        found = [one for one in payload("check", done) if one["check"] == "baseline"]
+        told.append(f"{file}: exit {done.code}: {', '.join(one['outcome'] for one in found)}")
+    same_text("accepted", told)
+    same("accepted-check", {"found": shortened(plain(found)), "keys": kinds(plain(found))}, depth=4)
 
 
 def junit_lines(path: Path) -> list[str]:
@@ -107,22 +107,22 @@ def junit_lines(path: Path) -> list[str]:
 CHANGES: dict[str, Callable[[str], str]] = {
     "torn": lambda text: text[:200],
     "a list": lambda text: "[]",
-    "no schema": lambda text: text.replace('"schema": 1', '"other": 1', 1),
-    "newer": lambda text: text.replace('"schema": 1', '"schema": 99', 1),
+    "no schema": lambda text: re.sub(r'"schema": \d', '"other": 1', text, count=1),
+    "newer": lambda text: re.sub(r'"schema": \d', '"schema": 99', text, count=1),
     "NaN": lambda text: re.sub(r'"(accuracy|rate)": [\d.]+', r'"\1": NaN', text, count=1),
     "text for a number": lambda text: re.sub(r'"(accuracy|rate)": [\d.]+', r'"\1": "high"', text, count=1),
-    "a key twice": lambda text: text.replace('"schema": 1', '"schema": 1, "schema": 1', 1),
-    "a key too many": lambda text: text.replace('"schema": 1', '"schema": 1, "colour": 1', 1),
+    "a key twice": lambda text: re.sub(r'("schema": \d)', r"\1, \1", text, count=1),
+    "a key too many": lambda text: re.sub(r'("schema": \d)', r'\1, "colour": 1', text, count=1),
     "another kind": lambda text: text.replace('"kind": "harness-', '"kind": "other-', 1),
 }
 
 
 def test_broken_baselines(harness: Harness) -> None:
-    harness("baseline", "save", "scores.toml", "-o", "scores.json")
+    harness("accept", "scores.toml", "-o", "scores.json")
     harness("compare", "results/before/speed", "--save", "speed.json")
     found = []
     for name, change in CHANGES.items():
-        for kind, command in (("scores", "baseline compare B scores.toml"), ("speed", "compare B results/speed")):
+        for kind, command in (("scores", "check scores.toml --accepted B"), ("speed", "compare B results/speed")):
             text = Path(f"{kind}.json").read_text(encoding="utf-8")
             Path("b.json").write_text(change(text), encoding="utf-8")
             done = harness(*command.replace("B", "b.json").split())

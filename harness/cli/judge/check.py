@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from harness.checks.scores.baseline.file import FOLDER, SUFFIX
 from harness.cli.ci import one_of
 from harness.cli.options import (
     RESULTS,
@@ -36,6 +38,14 @@ def check(
     results: ResultsFolder = RESULTS,
     environment: EnvironmentChoice = None,
     max_age: MaxAge = None,
+    accepted: Annotated[
+        Path | None,
+        typer.Option(
+            "--accepted",
+            help=f"What was accepted (default: {FOLDER}/GRID{SUFFIX}, where it is there).",
+            show_default=False,
+        ),
+    ] = None,
     fail_on: Annotated[
         list[str],
         typer.Option("--fail-on", help=f"Only these checks decide the exit code: {', '.join(SCORES)}."),
@@ -47,7 +57,7 @@ def check(
     comment: Comment = None,
     as_json: Json = False,
 ) -> None:
-    """Judge a grid's results: quality against references, parity of precisions and devices, collapses.
+    """Judge a grid's results: against references and what was accepted, parity of precisions and devices, collapses.
 
     Under GitHub Actions it also writes the step summary and annotations.
 
@@ -64,6 +74,7 @@ def check(
             fail_on,
             one_of(inconclusive, "--inconclusive"),
             one_of(skipped, "--skipped"),
+            accepted,
         )
         spec = load_grid(grid)
         outputs.about(spec.name)

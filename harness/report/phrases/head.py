@@ -75,6 +75,18 @@ def _percent(fraction: float | None) -> str:
     return points(None if fraction is None else 100 * fraction)
 
 
+def _repeated(equal: int, cells: int, date: str, other: Mapping[str, int]) -> str:
+    lost = f"; not: {_names([f'{label} ({number})' for label, number in other.items()])}" if other else ""
+    return f"{equal} of {many(cells, 'cell')} bit for bit as on {date}{lost}"
+
+
+def _accepted(
+    path: str, date: str, harness: str, git_sha: str | None = None, git_dirty: bool | None = None, note: str = ""
+) -> str:
+    commit = f", commit {git_sha[:8]}{' with changes' if git_dirty else ''}" if git_sha else ""
+    return f"accepted file: {path}, {minute(date)} (UTC), harness {harness}{commit}{f' ({note})' if note else ''}"
+
+
 HEAD: Final[Mapping[str, str | Callable[..., str]]] = {
     "collapsed.seeds": _collapsed,
     "collapses.warn": lambda own, pooled: (
@@ -88,6 +100,15 @@ HEAD: Final[Mapping[str, str | Callable[..., str]]] = {
     "whose.elsewhere": "measured on another machine, {machine}: its packages were not compared with those here",
     "whose.changed": _changed,
     "whose.material": "environment {environment}: {problem}",
+    "repeated": _repeated,
+    "accepted.file": _accepted,
+    "accept.seeds": "not all of its seeds are chosen: who chooses them chooses what is expected",
+    "accept.unreadable": "{error}",
+    "accept.left_out": lambda label, reasons, since: (
+        f"left out: {label}: {'; '.join(reasons)}"
+        + (f"; what was accepted {minute(since)} (UTC) stays" if since else "; never accepted")
+    ),
+    "accept.gone": "dropped: {label}: the grid has it no more",
     "require.unmet": lambda problems: "; ".join(problems),
     "measurement.old": lambda began, oldest, runs: (
         f"measured {minute(began)}, too old: older than {minute(oldest)} (UTC); {many(runs, 'run')}"

@@ -102,7 +102,7 @@ def _f1(difference: float, low: float | None = None, high: float | None = None) 
 
 
 def _environment(changes: Sequence[str], configurations: Sequence[str]) -> str:
-    return f"environment, A -> B, for {_in_all(configurations, 4)}: {'; '.join(changes)}"
+    return f"since then the environment of {_in_all(configurations, 4)} has changed: {'; '.join(changes)}"
 
 
 def _waiver_use(use: str, failures: int, waiver: Mapping[str, str]) -> str:
@@ -128,14 +128,14 @@ BASELINE: Final[Phrases] = {
     "runs.absent": _absent,
     "seeds.absent": "{count} of {planned} seeds without a score ({runs})",  # runs: fact "runs.absent"
     "baseline.missing_seeds": _missing,  # missing: fact "seeds.absent"; others: why the rest is `outcome`
-    "baseline.missing_scores": "without a score in {side}: {runs}",
-    "baseline.missing_other": lambda side, changes: (
-        f"missing: what {side} calls so asks for something else: {listed(changes, 8)}"
+    "baseline.missing_scores": "accepted, and now without a score: {runs}",
+    "baseline.missing_other": lambda changes: (
+        f"accepted, and now missing: what the grid calls so asks for something else: {listed(changes, 8)}"
     ),
-    "baseline.missing": "missing: {side} has no such configuration",
-    "baseline.new": lambda side, runs="": f"new: {side} has no run of it" + (f" ({runs})" if runs else ""),
-    "baseline.nowhere": lambda a, b: f"no run on either side: {a or 'not planned'} / {b or 'not planned'}",
-    "baseline.unrelated": "A and B have no configuration in common: nothing can be compared",
+    "baseline.missing": "accepted, and now missing: the grid has no such configuration",
+    "baseline.new": "new: nothing of it was accepted",
+    "runs.very_same": "made from these very runs: nothing was compared",
+    "seeds.very_same": lambda seeds: f"made from these very runs, and so not compared: seeds {listed(seeds)}",
     "status.changed": "seed {seed}: {before} -> {after}",
     "departure": _departure,
     "fingerprints.unknown": lambda seeds: f"fingerprints: not available at seeds {listed(seeds)}",
@@ -145,6 +145,6 @@ BASELINE: Final[Phrases] = {
     "f1.difference": _f1,
     "seeds.unpaired": "other seeds on each side: Welch's test, not paired",
     "seeds.not_again": lambda seeds: f"not run again: seeds {listed(seeds)}",
-    "seeds.new": lambda seeds: f"not in the baseline: seeds {listed(seeds)}",
+    "seeds.new": lambda seeds: f"not in the accepted file: seeds {listed(seeds)}",
     "waiver.use": _waiver_use,  # use: used, unused, void; waiver: configuration, check, author, expires, reason
 }

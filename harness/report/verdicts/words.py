@@ -18,7 +18,7 @@ from harness.report.phrases.head import freshness_text
 from harness.report.phrases.say import say
 from harness.stats.decision import Decision
 
-Kind = Literal["check", "verify", "compare", "diff", "baseline", "bench"]
+Kind = Literal["check", "verify", "compare", "diff", "bench"]
 Family = Literal["scores", "speed", "runs"]
 """How a verdict is shown: by its difference of scores, by its ratio of speeds, or by what was found in runs."""
 
@@ -52,7 +52,7 @@ _ORDER: Final[tuple[Check, ...]] = (
 _SCORES: Final = frozenset({"quality", "baseline", "parity", "stability"})
 _NOUNS: Final[Mapping[Kind, str]] = {
     "check": "judgement", "verify": "check", "compare": "configuration", "diff": "comparison",
-    "baseline": "configuration", "bench": "judgement",
+    "bench": "judgement",
 }  # fmt: skip
 _PLAIN: Final = "speed.interval"
 """The reason of a speed that passes by its interval alone, which its row shows."""

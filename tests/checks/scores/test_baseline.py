@@ -1,11 +1,11 @@
-"""Results against a baseline: identity, real losses, collapses, departures, what is missing, new or elsewhere."""
+"""Results against what was accepted: identity, losses, collapses, departures, what is missing, new or the same run."""
 
 from __future__ import annotations
 
 import datetime
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from harness.checks.scores.baseline.compare import Comparison, compare
+from harness.checks.scores.baseline.compare import compare
 from harness.checks.scores.baseline.file import Baseline
 from harness.checks.scores.baseline.pair import BaselineSide
 from harness.checks.scores.hypothesis import judged as judged_by
-from harness.checks.verdict import Fact, Finding, Verdict
+from harness.checks.verdict import Fact, Finding, Inconclusive, Verdict, exit_code
 from harness.grid.waivers import Waiver
 from harness.report.phrases.causes import CAUSES
 from harness.report.phrases.say import say
@@ -83,8 +83,16 @@ def side(
     return BaselineSide(name, Baseline.model_validate(data))
 
 
+class Comparison(NamedTuple):
+    verdicts: Sequence[Verdict]
+    facts: Sequence[Fact]
+
+    def exit_code(self, inconclusive: Inconclusive = "fail") -> int:
+        return exit_code(self.verdicts, inconclusive=inconclusive)
+
+
 def against(a: BaselineSide, b: BaselineSide, **options: Any) -> Comparison:
-    return compare(a, b, today=TODAY, **options)
+    return Comparison(*compare(a, b, today=TODAY, **options))
 
 
 def only(comparison: Comparison) -> Verdict:
@@ -326,7 +334,7 @@ def test_other_contents_are_not_compared() -> None:
     verdict = only(comparison)
     assert (verdict.outcome, verdict.numbers, verdict.adjusted_p) == ("INCONCLUSIVE", None, None)
     assert verdict.reason == Fact.of("content.changed", before="content", after="other")
-    assert comparison.exit_code() == 3
+    assert comparison.exit_code() == 5, "nothing could be compared"
 
 
 def absent(*runs: tuple[int | None, str]) -> Fact:
@@ -356,22 +364,20 @@ def test_a_failure_stays_one_beside_missing_seeds() -> None:
     assert comparison.exit_code() == 1
 
 
-def test_missing_new_skipped_and_nowhere() -> None:
-    base = side("a", {name: runs(SCORES) for name in ("x", "gone", "ill", "fp16")}, [("never", 1, "failed")])
+def test_missing_new_and_skipped() -> None:
+    base = side("a", {name: runs(SCORES) for name in ("x", "gone", "ill", "fp16")})
     new = side(
         "b",
         {"x": runs(SCORES), "fresh": runs(SCORES)},
         [("ill", 1, "failed"), ("ill", 2, "missing"), ("fp16", 1, "skipped"), ("never", 1, "failed")],
     )
     comparison = against(base, new)
-    never = absent((1, "failed"))
     assert [(one.subject.label, one.outcome, one.reason) for one in comparison.verdicts] == [
         ("x", "PASS", judged_by(None, SAME)),
-        ("gone", "ERROR", Fact.of("baseline.missing", side="b")),
-        ("ill", "ERROR", Fact.of("baseline.missing_scores", side="b", runs=absent((1, "failed"), (2, "missing")))),
-        ("fp16", "SKIP", Fact.of("baseline.missing_scores", side="b", runs=absent((1, "skipped")))),
-        ("fresh", "SKIP", Fact.of("baseline.new", side="a", runs=None)),
-        ("never", "SKIP", Fact.of("baseline.nowhere", a=never, b=never)),
+        ("gone", "ERROR", Fact.of("baseline.missing")),
+        ("ill", "ERROR", Fact.of("baseline.missing_scores", runs=absent((1, "failed"), (2, "missing")))),
+        ("fp16", "SKIP", Fact.of("baseline.missing_scores", runs=absent((1, "skipped")))),
+        ("fresh", "SKIP", Fact.of("baseline.new")),
     ]
     assert comparison.exit_code() == 4
 
@@ -382,16 +388,14 @@ def test_a_changed_recipe_is_missing_and_says_what_changed() -> None:
     data["configurations"][1].update(configuration_id="another", asked={"threads": 2})
     comparison = against(base, BaselineSide("b", Baseline.model_validate(data)))
     change = Fact.of("changed", field="threads", a=1, b=2)
-    assert comparison.verdicts[1].reason == Fact.of("baseline.missing_other", side="b", changes=(change,))
+    assert comparison.verdicts[1].reason == Fact.of("baseline.missing_other", changes=(change,))
     assert comparison.verdicts[1].recipe_differences == (change,)
-    assert not comparison.unrelated
 
 
-def test_nothing_in_common_is_exit_5() -> None:
+def test_nothing_in_common_is_missing_or_nothing_measured() -> None:
     comparison = against(OLD, side("b", {"z": runs(SCORES)}))
-    assert comparison.unrelated
-    assert comparison.facts == (Fact.of("baseline.unrelated"),)
-    assert comparison.exit_code() == 5
+    assert [one.outcome for one in comparison.verdicts] == ["ERROR", "SKIP"]
+    assert comparison.exit_code() == 4
     for status, outcome in (("skipped", "SKIP"), ("failed", "ERROR")):
         nothing_ran = against(OLD, side("b", {}, [("x", 1, status)]))
         assert [one.outcome for one in nothing_ran.verdicts] == [outcome]
@@ -411,6 +415,58 @@ def test_a_waived_failure_is_shown_and_does_not_fail() -> None:
     assert comparison.exit_code() == 0
     late = against(OLD, new, waivers=[waiver("2026-11-21")])
     assert (only(late).waiver, late.exit_code()) == (None, 1)
+    assert [note.code for note in only(late).notes if note.code.startswith("waiver")] == ["waiver.expired"]
+
+
+def started(found: Mapping[int, Run], at: str = "2026-11-22T10:00:00.000Z") -> dict[int, Run]:
+    """The same runs, each with what tells its attempt from others."""
+    return {seed: {**one, "cell_id": f"cell-{seed}", "started": at} for seed, one in found.items()}
+
+
+TONIGHT = "2026-11-23T02:00:00.000Z"
+FIRST = side("base.json", {"x": started(runs(SCORES))})
+
+
+def test_the_very_same_runs_are_no_comparison() -> None:
+    comparison = against(FIRST, FIRST)
+    verdict = only(comparison)
+    assert (verdict.outcome, verdict.reason, verdict.numbers) == ("SKIP", Fact.of("runs.very_same"), None)
+    assert (verdict.judged, comparison.exit_code()) == (False, 5)
+    assert exit_code(comparison.verdicts, skipped="fail") == 5, "the machine could run them"
+    assert verdict.subject.cell_ids == ("cell-1", "cell-2", "cell-3", "cell-4", "cell-5")
+
+
+def test_another_run_that_is_equal_bit_for_bit_passes_by_identity() -> None:
+    comparison = against(FIRST, side("b", {"x": started(runs(SCORES), TONIGHT)}))
+    assert (only(comparison).outcome, judged(only(comparison))) == ("PASS", {"because": SAME})
+    assert comparison.exit_code() == 0
+
+
+def test_a_file_that_does_not_know_its_attempts_is_compared_as_before() -> None:
+    assert only(against(OLD, side("b", {"x": started(runs(SCORES))}))).outcome == "PASS"
+
+
+def test_the_same_collapses_are_no_comparison_either() -> None:
+    all_lost = side("a", {"x": started(runs([0.6, None, 0.66]))})
+    assert only(against(all_lost, all_lost)).outcome == "SKIP"
+
+
+def test_runs_that_are_the_same_give_no_evidence_to_the_others() -> None:
+    """Four zeros of a run less itself would pass any margin, whatever the fifth seed came to."""
+    new = started(runs(SCORES))
+    new[5] = {**run(5, 0.79, "new"), "cell_id": "cell-5", "started": TONIGHT}
+    verdict = only(against(FIRST, side("b", {"x": new})))
+    assert (verdict.outcome, numbers(verdict).n) == ("INCONCLUSIVE", 1)
+    assert numbers(verdict).difference == pytest.approx(-2.5)
+    assert Fact.of("seeds.very_same", seeds=(1, 2, 3, 4)) in verdict.notes
+
+
+def test_of_the_same_runs_a_missing_seed_stays_an_error() -> None:
+    new = started(runs(SCORES))
+    del new[2]
+    verdict = only(against(FIRST, side("b", {"x": new}, [("x", 2, "failed")])))
+    assert verdict.outcome == "ERROR"
+    assert verdict.reason.values["others"] == Fact.of("runs.very_same")
 
 
 def test_without_any_difference_a_comparison_seldom_fails() -> None:
@@ -438,8 +494,8 @@ def test_any_two_results_give_one_outcome_and_a_reason(
     comparison = against(a, b)
     verdict = only(comparison)
     assert verdict.outcome in ("PASS", "FAIL", "INCONCLUSIVE")
-    assert comparison.exit_code() in (0, 1, 3)
+    assert comparison.exit_code() in (0, 1, 3, 5)
     assert all(say(fact)[:1] for fact in (*verdict.notes, *(one.fact for one in verdict.findings)))
-    assert verdicts_text(Head("baseline", "harness baseline compare", a="a", b="b"), comparison.verdicts)
+    assert verdicts_text(Head("check", "harness check"), comparison.verdicts)
     assert verdict.outcome != "PASS" or numbers(verdict).n >= 5
     assert verdict.numbers is not None or judged(verdict)

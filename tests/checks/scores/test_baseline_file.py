@@ -28,7 +28,7 @@ from tests.checks.conftest import build_run, plant
 Make = Callable[..., Any]
 DATE = "2026-11-22T10:00:00.000Z"
 GRID = baseline_file.GridName(name="demo", file="demo.toml", task="embedded/paraphrase")
-PROVENANCE = Provenance(harness="0.1.0", git_sha="0123456789abcdef", git_dirty=False, command="harness baseline save x")
+PROVENANCE = Provenance(harness="0.1.0", git_sha="0123456789abcdef", git_dirty=False, command="harness accept x")
 FINAL_HASH = "fe" * 32
 PLAIN = build_run()
 
@@ -111,6 +111,7 @@ def test_runs_and_what_was_left_out(baseline: Baseline, results: MadeUp) -> None
     }  # fmt: skip
     assert left_out(baseline) == [(10, "failed", "ValueError: no way")]
     assert baseline.environments["env0"].packages["transformers"] == "5.22.0"
+    assert (first.runs[10].cell_id, first.runs[10].started) == (results.entries[0].cell_id, results.entries[0].started)
     # One record a kept run, and not one for those left out.
     assert len(results.read) == 3
 
@@ -154,17 +155,14 @@ def test_a_collapse_that_was_tried_again_counts(results: MadeUp, tmp_path: Path)
     assert read_baseline(tmp_path / "x.json") == found
 
 
-def test_the_latest_environment_counts_and_the_older_is_told(results: MadeUp) -> None:
+def test_the_latest_environment_counts(results: MadeUp) -> None:
     results.add(2, 0.7)
     results.add(10, 0.7)
     results.add(2, 0.75, environment_id="env1", started="2026-11-23T10:00:00.000Z")
     found = results.build()
     (one,) = found.configurations
     assert (one.environment_id, list(one.runs)) == ("env1", [2])
-    assert left_out(found)[:2] == [
-        (10, "missing", "no record"),
-        (None, "older", "2 earlier runs in environment env0 on content content0"),
-    ]
+    assert left_out(found)[0] == (10, "missing", "no record")
 
 
 def test_seeds_beyond_the_look_that_was_reached_are_not_missing(cell_of: Make, entry_of: Make) -> None:
@@ -189,7 +187,7 @@ def test_the_file_reads_well_in_a_review(baseline: Baseline, tmp_path: Path) -> 
     packages = next(n for n, line in enumerate(lines) if '"packages"' in line)
     assert [line.split()[0] for line in lines[packages + 1 : packages + 3]] == ['"accelerate":', '"transformers":']
     assert [line for line in lines if "ValueError" in line] == [lines[-3]]
-    assert lines[1] == ' "schema": 1,'
+    assert lines[1] == ' "schema": 2,'
     write_baseline(tmp_path / "deep" / "x.json", baseline)
     again = read_baseline(tmp_path / "deep" / "x.json")
     assert baseline_text(again) == text
@@ -208,13 +206,10 @@ def test_the_order_of_records_does_not_matter(results: MadeUp, baseline: Baselin
     assert baseline_text(results.build(note="first")) == text
 
 
-def test_a_file_is_not_replaced_unasked(baseline: Baseline, tmp_path: Path) -> None:
+def test_a_file_is_replaced_and_nothing_else(baseline: Baseline, tmp_path: Path) -> None:
     path = tmp_path / "x.json"
     path.write_text("mine")
-    with pytest.raises(SpecError, match=r"x\.json: there is such a file already; allowed another --out, or --force"):
-        write_baseline(path, baseline)
-    assert path.read_text() == "mine"
-    write_baseline(path, baseline, replace=True)
+    write_baseline(path, baseline)
     assert read_baseline(path) == baseline
     with pytest.raises(SpecError, match=r"ends in \.json"):
         write_baseline(tmp_path / "x.toml", baseline)
@@ -288,7 +283,7 @@ def test_every_problem_is_a_line(baseline: Baseline) -> None:
         (b"", "line 1, column 1: got the end; allowed JSON"),
         (b'{"schema": 1,\n<<<<<<< ours\n', 'line 2, column 1: got "<<<<<<< ours'),
         (b"\n\xff", "line 2: got byte 0xff; allowed UTF-8 text"),
-        (b"3", "got 3; allowed a baseline as"),
+        (b"3", "got 3; allowed an accepted file as"),
         (b'{"schema": ' + b"9" * 5000 + b"}", "got a number of thousands of digits"),
         (b"[" * 200_000, "nested too deeply"),
     ],
@@ -301,7 +296,11 @@ def test_what_is_no_baseline_at_all(content: bytes, said: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("none.json", "no such file; allowed a baseline"), ("", "is a folder"), ("a\0b", "no such file|cannot be read")],
+    [
+        ("none.json", "no such file; allowed an accepted file"),
+        ("", "is a folder"),
+        ("a\0b", "no such file|cannot be read"),
+    ],
 )
 def test_a_path_that_is_no_file(tmp_path: Path, name: str, said: str) -> None:
     with pytest.raises(SpecError, match=said):

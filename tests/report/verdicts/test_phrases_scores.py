@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.checks.verdict import Fact
+from harness.report.phrases.head import HEAD
 from harness.report.phrases.say import PHRASES, say
 from harness.report.phrases.scores import SCORES
 from harness.report.phrases.speed import SPEED
@@ -295,16 +296,15 @@ CASES = [
         of("baseline.missing_seeds", missing=SEEDS, outcome="FAIL", others=of("judged", scores=None)),
         f"{say(SEEDS)}; the others: FAIL",
     ),
-    (of("baseline.missing_scores", side="b", runs=ABSENT), f"without a score in b: {say(ABSENT)}"),
+    (of("baseline.missing_scores", runs=ABSENT), f"accepted, and now without a score: {say(ABSENT)}"),
     (
-        of("baseline.missing_other", side="b", changes=(of("changed", field="dropout", a=1, b=0),)),
-        "missing: what b calls so asks for something else: dropout 1 -> 0",
+        of("baseline.missing_other", changes=(of("changed", field="dropout", a=1, b=0),)),
+        "accepted, and now missing: what the grid calls so asks for something else: dropout 1 -> 0",
     ),
-    (of("baseline.missing", side="b"), "missing: b has no such configuration"),
-    (of("baseline.new", side="a"), "new: a has no run of it"),
-    (of("baseline.new", side="a", runs=ABSENT), f"new: a has no run of it ({say(ABSENT)})"),
-    (of("baseline.nowhere", a=ABSENT, b=None), f"no run on either side: {say(ABSENT)} / not planned"),
-    (of("baseline.unrelated"), "A and B have no configuration in common: nothing can be compared"),
+    (of("baseline.missing"), "accepted, and now missing: the grid has no such configuration"),
+    (of("baseline.new"), "new: nothing of it was accepted"),
+    (of("runs.very_same"), "made from these very runs: nothing was compared"),
+    (of("seeds.very_same", seeds=(1, 2)), "made from these very runs, and so not compared: seeds 1, 2"),
     (of("status.changed", seed=4, before="ok", after="collapsed"), "seed 4: ok -> collapsed"),
     (of("departure", item="scores", seeds=(1, 42)), "first difference: scores at seeds 1, 42"),
     (of("departure", item="attention", seeds=(1,), a="sdpa", b="eager"), "attention sdpa -> eager at seed 1"),
@@ -315,7 +315,7 @@ CASES = [
             changes=(of("changed", field="torch", a="2.12.0", b="2.13.0"),),
             configurations=("m · fp32",),
         ),
-        "environment, A -> B, for m · fp32: torch 2.12.0 -> 2.13.0",
+        "since then the environment of m · fp32 has changed: torch 2.12.0 -> 2.13.0",
     ),
     (of("changed", field="recipe.bf16", a=1, b=True), "recipe.bf16 1 -> true"),
     (of("changed", field="accelerators", a=("T4",), b=None), "accelerators ['T4'] -> (none)"),
@@ -331,7 +331,7 @@ CASES = [
     ),
     (of("seeds.unpaired"), "other seeds on each side: Welch's test, not paired"),
     (of("seeds.not_again", seeds=(1, 2)), "not run again: seeds 1, 2"),
-    (of("seeds.new", seeds=(3,)), "not in the baseline: seeds 3"),
+    (of("seeds.new", seeds=(3,)), "not in the accepted file: seeds 3"),
     (of("waiver.use", use="used", failures=1, waiver=WAIVER), f"m · bf16, parity: 1 failure waived by {KEPT}"),
     (
         of("waiver.use", use="unused", failures=0, waiver=WAIVER),
@@ -351,9 +351,9 @@ def test_sentence(fact: Fact, sentence: str) -> None:
 
 def test_facts_and_phrases_fit() -> None:
     made = [fact for folder in ("checks", "stats", "cli") for fact in made_facts(folder)]
-    assert problems([fact for fact in made if fact.code not in {**VERIFY, **SPEED}], SCORES) == []
+    assert problems([fact for fact in made if fact.code not in {**VERIFY, **SPEED, **HEAD}], SCORES) == []
 
 
 def test_every_code_is_here_and_is_one_tables_own() -> None:
     assert {fact.code for fact, _ in CASES} == SCORES.keys()
-    assert len(PHRASES) == len(SCORES) + len(SPEED) + len(VERIFY)
+    assert len(PHRASES) == len(SCORES) + len(SPEED) + len(VERIFY) + len(HEAD)

@@ -223,7 +223,7 @@ class TestText:
     def test_head_and_waivers(self) -> None:
         use = {"configuration": "m", "check": "parity", "author": "me", "expires": "2027-03-01", "reason": "known"}
         waivers = (Fact.of("waiver.use", use="used", failures=1, waiver=use),)
-        head = replace(HEAD, kind="baseline", a="old.json", b="new", facts=(said("same place"),), waivers=waivers)
+        head = replace(HEAD, kind="compare", a="old.json", b="new", facts=(said("same place"),), waivers=waivers)
         lines = verdicts_text(head, [decided()]).split("\n")
         assert lines[:3] == ["A: old.json", "B: new", "same place"]
         assert lines[-4:] == [

@@ -1,15 +1,14 @@
-"""From results to a baseline: one environment a configuration, the run that counts of each seed."""
+"""From results to the accepted file's form: one place a configuration, the run that counts of each seed."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from harness.checks.scores.baseline.file import (
     DIGITS,
     MISSING,
-    OLDER,
     Baseline,
     Configuration,
     EnvironmentFacts,
@@ -26,28 +25,36 @@ from harness.record.parts import Observed
 from harness.record.results import Results, SeedScore
 
 LONGEST: Final = 300
-"""Characters of an error text that a baseline keeps."""
+"""Characters of an error text that is kept."""
 
 Absent = tuple[int | None, str, str]
 """(seed, status, why) of a run that is left out."""
 
 
-def build_baseline(grid: GridName, results: Results, *, date: str, provenance: Provenance, note: str = "") -> Baseline:
-    """Gather the results of a plan; the records of the runs that are kept are read.
+def build_baseline(
+    grid: GridName,
+    results: Results,
+    *,
+    date: str,
+    provenance: Provenance,
+    note: str = "",
+    chosen: Collection[str] | None = None,
+) -> Baseline:
+    """Gather the results of a plan, all or of the configurations chosen by id; the records of their runs are read.
 
-    Where a configuration has runs in several environments, or on several contents, those of the newest are taken, and
-    the others left out as `older`. With planned looks, seeds beyond the last look that has ended are not missing.
+    Where a configuration has runs in several environments, or on several contents, those of the newest are taken.
+    With planned looks, seeds beyond the last look that has ended are not missing.
     """
     configurations: list[Configuration] = []
     environments: dict[str, EnvironmentFacts] = {}
     left_out: list[LeftOut] = []
     for one in results.configurations:
-        if not one.current:
+        if not one.current or (chosen is not None and one.configuration_id not in chosen):
             continue
-        problems = [*_problems(one), *_older(results, one)]
+        problems = [*_problems(one)]
         whose = {"configuration": one.plain_label, "configuration_id": one.configuration_id}
         left_out += [LeftOut(**whose, seed=seed, status=status, why=why) for seed, status, why in problems]
-        kept = sorted((score for score in one.scores if _is_kept(score)), key=lambda score: score.seed)
+        kept = sorted((score for score in one.scores if is_kept(score)), key=lambda score: score.seed)
         if kept:
             records = [results.record(one.entry_of[score.seed]) for score in kept]
             environments.setdefault(one.environment_id, _facts(records[0].observed))
@@ -66,8 +73,31 @@ def build_baseline(grid: GridName, results: Results, *, date: str, provenance: P
     )
 
 
+def renewed(old: Baseline, new: Baseline, planned: Sequence[str], whole: bool) -> Baseline:
+    """The accepted file after another acceptance: what is not accepted anew stays as it was.
+
+    `planned` are the ids of the grid's configurations, in its order. What the grid has no more goes where the whole of
+    it was accepted.
+    """
+    before, after = ({one.configuration_id: one for one in side.configurations} for side in (old, new))
+    kept = {
+        key: one.model_copy(update={"accepted": one.accepted or old.date})
+        for key, one in before.items()
+        if key not in after and (key in planned or not whole)
+    }
+    order = {key: number for number, key in enumerate(planned)}
+    configurations = sorted(
+        [*after.values(), *kept.values()], key=lambda one: order.get(one.configuration_id, len(order))
+    )
+    used = {one.environment_id for one in configurations}
+    environments = {key: facts for key, facts in {**old.environments, **new.environments}.items() if key in used}
+    left_out = [one for one in old.left_out if one.configuration_id in kept]
+    changes = {"environments": environments, "configurations": configurations, "left_out": [*new.left_out, *left_out]}
+    return new.model_copy(update=changes)
+
+
 def _configuration(one: Measured, kept: Sequence[SeedScore], records: Sequence[Record]) -> Configuration:
-    runs = {str(score.seed): _run(record, score) for score, record in zip(kept, records, strict=True)}
+    runs = {str(score.seed): seed_run(record, score) for score, record in zip(kept, records, strict=True)}
     lost = {str(score.seed): score.status for score in one.every[len(one.scores) :]}
     return Configuration.model_validate(
         {
@@ -93,14 +123,14 @@ def asked_briefly(asked: Asked) -> dict[str, Any]:
 _NEVER: Final = object()
 
 
-def _is_kept(score: SeedScore) -> bool:
+def is_kept(score: SeedScore) -> bool:
     """Whether a run has what a baseline compares: a score, or the fact that it lost its loss."""
     return score.status == "nonfinite" or (score.status in GOOD | LOST and score.accuracy is not None)
 
 
 def _problems(one: Measured) -> Iterator[Absent]:
     """The seeds that are due, or ended, and have no run to keep; and why."""
-    kept = {score.seed for score in one.scores if _is_kept(score)}
+    kept = {score.seed for score in one.scores if is_kept(score)}
     for seed in one.planned:
         if seed in kept or not (seed in one.due or seed in one.entry_of):
             continue
@@ -112,16 +142,8 @@ def _problems(one: Measured) -> Iterator[Absent]:
             yield seed, entry.status, _brief(why)
 
 
-def _older(results: Results, one: Measured) -> Iterator[Absent]:
-    """Runs of the configuration in other environments, or on other content."""
-    for place in results.places(one.configuration_id):
-        count = place.ended()
-        if count and (place.environment_id, place.content_id) != (one.environment_id, one.content_id):
-            where = f"in environment {place.environment_id} on content {place.content_id or 'unknown'}"
-            yield None, OLDER, f"{count} earlier run{'' if count == 1 else 's'} {where}"
-
-
-def _run(record: Record, score: SeedScore) -> SeedRun:
+def seed_run(record: Record, score: SeedScore) -> SeedRun:
+    """A run as the accepted file has it; one with a score, or one that lost its loss."""
     observed = record.observed
     prints = observed.fingerprint if observed else None
     weights = observed.weights if observed else None
@@ -139,6 +161,8 @@ def _run(record: Record, score: SeedScore) -> SeedRun:
             "optimizer": prints.optimizer if prints else None,
             "attention": prints.attention if prints else None,
             "precision": prints.precision.name if prints and prints.precision else None,
+            "cell_id": record.cell_id,
+            "started": record.started,
         }
     )
 

@@ -1,40 +1,60 @@
-"""Results against a baseline: what both have is judged, what only one has is listed.
+"""Results against the accepted file: what both have is judged, what only one has is listed.
 
-What the baseline has must be there: a configuration or seed of it without a score is an ERROR, or a SKIP where it
-cannot run here. What the baseline does not have is listed, and never judged.
+What was accepted must be there: a configuration or seed of it without a score is an ERROR, or a SKIP where it cannot
+run here. What was never accepted is listed, and never judged.
 """
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from harness.checks import verdict
+from harness import __version__
 from harness.checks.changes import changes
-from harness.checks.scores.baseline.file import OLDER, Configuration
+from harness.checks.scores.baseline.build import build_baseline
+from harness.checks.scores.baseline.file import OLDER, Baseline, Configuration
 from harness.checks.scores.baseline.pair import ITEM, BaselinePair, BaselineSide, runs_absent
-from harness.checks.scores.hypothesis import corrected, waiver_fact
-from harness.checks.verdict import Fact, Inconclusive, Outcome, Side, Verdict
-from harness.grid.waivers import Waiver, applies
+from harness.checks.scores.gate import waived
+from harness.checks.scores.hypothesis import corrected
+from harness.checks.verdict import Fact, Outcome, Side, Verdict
+from harness.grid.waivers import Waiver
+from harness.record.model import Provenance
+from harness.record.results import Results
 from harness.stats.decision import Rule
 from harness.stats.margin import PARITY
 
+ACCEPTED, MEASURED = "the accepted file", "the results"
+"""What a verdict calls its two sides: a file's path would be in the names of a CI's tests."""
 
-@dataclass(frozen=True)
-class Comparison:
-    """B against A: verdicts in A's order, then on what only B has, and the facts that hold for several.
+Judged = tuple[list[Verdict], tuple[Fact, ...]]
+"""Verdicts in the order of A, then on what only B has; and the facts that hold for several."""
 
-    `unrelated`: B does not even plan any configuration that A has runs of.
+
+def judge_accepted(
+    accepted: Baseline,
+    results: Results,
+    chosen: Collection[str] | None,
+    *,
+    today: datetime.date,
+    margin: float = PARITY,
+    waivers: Sequence[Waiver] = (),
+) -> Judged:
+    """Hold results against what was accepted; `chosen` are the ids of the configurations to judge, None for all.
+
+    The records of the runs that count are read. What is not chosen is not missing.
+
+    Raises
+    ------
+    StoreError
+        Where one of these records cannot be read.
     """
-
-    verdicts: tuple[Verdict, ...]
-    facts: tuple[Fact, ...] = ()
-    unrelated: bool = False
-
-    def exit_code(self, inconclusive: Inconclusive = "fail") -> int:
-        """That of the verdicts; 5 also where the two sides have no configuration in common at all."""
-        return 5 if self.unrelated else verdict.exit_code(self.verdicts, inconclusive=inconclusive)
+    made = Provenance(harness=__version__)
+    measured = build_baseline(accepted.grid, results, date=accepted.date, provenance=made, chosen=chosen)
+    if chosen is not None:
+        mine = [one for one in accepted.configurations if one.configuration_id in chosen]
+        accepted = accepted.model_copy(update={"configurations": mine})
+    sides = BaselineSide(ACCEPTED, accepted), BaselineSide(MEASURED, measured)
+    return compare(*sides, today=today, margin=margin, waivers=waivers)
 
 
 def compare(
@@ -45,14 +65,15 @@ def compare(
     margin: float = PARITY,
     alpha: float = 0.05,
     waivers: Sequence[Waiver] = (),
-) -> Comparison:
+) -> Judged:
     """Judge B against A, with the gate's families over the configurations that both have; `margin` in points.
 
-    `waivers` are those of B's grid; on the day `today` some are void.
+    `waivers` are those of the grid; on the day `today` some are void.
 
     Paired by seed where the smaller plan shares at least half its seeds with the other, else Welch: a choice by what
     was planned, never by what came out. A configuration whose shared runs are all equal bit for bit passes by
-    identity, whatever their number: nothing that could change a score has changed.
+    identity, whatever their number: nothing that could change a score has changed. One and the same run on both sides
+    is no comparison.
     """
     old, new = ({one.configuration_id: one for one in side.results.configurations} for side in (a, b))
     pairs = [BaselinePair(a, b, one, new[key], Rule(margin, alpha)) for key, one in old.items() if key in new]
@@ -60,10 +81,7 @@ def compare(
     labels = {one.label: one for one in new.values()}
     found = [judged.get(key) or _missing(one, a, b, labels.get(one.label)) for key, one in old.items()]
     found += [_new(one, a, b) for key, one in new.items() if key not in old]
-    found += _nowhere(a, b)
-    unrelated = not old.keys() & {*new, *(one.configuration_id for one in b.results.left_out)}
-    facts = [*_environments(pairs), *([Fact.of("baseline.unrelated")] if unrelated else [])]
-    return Comparison(tuple(_waived(one, waivers, today) for one in found), tuple(facts), unrelated)
+    return [waived(one, waivers, today) for one in found], tuple(_environments(pairs))
 
 
 def _after_holm(pairs: Sequence[BaselinePair]) -> Iterator[Verdict]:
@@ -76,43 +94,24 @@ def _after_holm(pairs: Sequence[BaselinePair]) -> Iterator[Verdict]:
         yield pair.verdict(by_scores, by_collapses)
 
 
-def _waived(one: Verdict, waivers: Sequence[Waiver], today: datetime.date) -> Verdict:
-    waiver = applies(waivers, one, today)
-    return replace(one, waiver=waiver_fact(waiver)) if waiver else one
-
-
 def _missing(old: Configuration, a: BaselineSide, b: BaselineSide, alike: Configuration | None) -> Verdict:
     """A configuration that B has no run of; `alike` is what B calls by the same label."""
     absent = [one for one in b.results.absent(old.configuration_id).values() if one.status != OLDER]
     skipped = absent and all(one.status == "skipped" for one in absent)
     differences = changes(old.asked, alike.asked) if alike else ()
-    reason = Fact.of("baseline.missing", side=b.name)
+    reason = Fact.of("baseline.missing")
     if absent:
-        reason = Fact.of("baseline.missing_scores", side=b.name, runs=runs_absent(absent))
+        reason = Fact.of("baseline.missing_scores", runs=runs_absent(absent))
     elif differences:
-        reason = Fact.of("baseline.missing_other", side=b.name, changes=differences)
+        reason = Fact.of("baseline.missing_other", changes=differences)
     subject, against = Side(old.label, old.configuration_id), a.side(old, a.name)
     outcome: Outcome = "SKIP" if skipped else "ERROR"
     return Verdict("baseline", outcome, subject, reason, against, ITEM, recipe_differences=differences)
 
 
 def _new(new: Configuration, a: BaselineSide, b: BaselineSide) -> Verdict:
-    """A configuration that A has no run of: listed, not judged."""
-    absent = a.results.absent(new.configuration_id).values()
-    reason = Fact.of("baseline.new", side=a.name, runs=runs_absent(absent) if absent else None)
-    return Verdict("baseline", "SKIP", b.side(new), reason, Side(a.name), ITEM)
-
-
-def _nowhere(a: BaselineSide, b: BaselineSide) -> Iterator[Verdict]:
-    """Configurations that were planned on a side, and that neither has a run of."""
-    sides = [side.results for side in (a, b)]
-    known = {one.configuration_id for side in sides for one in side.configurations}
-    planned = {one.configuration_id: one.configuration for side in reversed(sides) for one in side.left_out}
-    for one in dict.fromkeys(one.configuration_id for side in sides for one in side.left_out):
-        if one not in known:
-            runs = [runs_absent(absent.values()) if (absent := side.absent(one)) else None for side in sides]
-            reason = Fact.of("baseline.nowhere", a=runs[0], b=runs[1])
-            yield Verdict("baseline", "SKIP", Side(planned[one], one), reason, Side(a.name), ITEM)
+    """A configuration that was never accepted: listed, not judged."""
+    return Verdict("baseline", "SKIP", b.side(new), Fact.of("baseline.new"), Side(a.name), ITEM)
 
 
 def _environments(pairs: Iterable[BaselinePair]) -> Iterator[Fact]:

@@ -1,4 +1,4 @@
-"""A baseline and its file: scores and fingerprints of a grid's runs, a line a seed, to be read in a review."""
+"""The accepted file: scores and fingerprints of a grid's runs, a line a seed, to be read in a review."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ from harness.record.attempts import LOST, STATUSES
 from harness.text import listed, show
 from harness.validation import decoded, name_of, only, read_bytes
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 DIGITS: Final = 20
 """Hex digits kept of each sha256: 80 bits, and a line that fits a screen."""
 
+FOLDER: Final = Path("reports/baselines")
 SUFFIX: Final = ".json"
 MAX_BYTES: Final = 64 * 2**20
-WANTED: Final = "a baseline as `harness baseline save` writes it"
+WANTED: Final = "an accepted file as `harness accept` writes it"
 
 _ONE_LINE: Final[tuple[Place, ...]] = (
     ("grid", "select"),
@@ -40,7 +41,7 @@ _ONE_LINE: Final[tuple[Place, ...]] = (
 MISSING: Final = "missing"
 OLDER: Final = "older"
 REASONS: Final[tuple[str, ...]] = (*STATUSES, MISSING, OLDER)
-"""Why a run is left out: the status of its last attempt, `missing` without one, `older` in another environment."""
+"""Why a run is left out: its last attempt's status, or `missing`. Files of schema 1 have `older`: elsewhere."""
 
 
 def _is_seed(value: str) -> bool:
@@ -58,7 +59,8 @@ class SeedRun(Table):
     """One run: its status, its scores (fractions), and what it did, in hashes cut to `DIGITS` digits.
 
     None is "not available". The hashes are those of `harness.record.parts.Fingerprint`; `precision` is the
-    observed one. A run that lost its loss (nonfinite) has no scores.
+    observed one. A run that lost its loss (nonfinite) has no scores. `cell_id` and `started` tell the attempt from
+    every other; files of schema 1 do not have them.
     """
 
     status: Literal["ok", "collapsed", "nonfinite"]
@@ -72,6 +74,8 @@ class SeedRun(Table):
     optimizer: Text | None = None
     attention: Text | None = None
     precision: Text | None = None
+    cell_id: Text | None = None
+    started: Text | None = None
 
     @model_validator(mode="after")
     def _scored(self) -> SeedRun:
@@ -85,6 +89,7 @@ class Configuration(Table):
     """The runs of one configuration in one environment, by seed. `asked` is what all of them were asked for.
 
     `lost` has the seeds of which an earlier attempt learned nothing, and how: it counts, though a later one went well.
+    `accepted` is when it was accepted, where that was before the file's date.
     """
 
     label: Text
@@ -95,6 +100,7 @@ class Configuration(Table):
     collapsed: Annotated[int, Field(ge=0)]
     seeds: dict[Seed, SeedRun] = Field(min_length=1)
     lost: dict[Seed, Literal["collapsed", "nonfinite"]] = Field(default_factory=dict, exclude_if=lambda lost: not lost)
+    accepted: Text | None = Field(default=None, exclude_if=lambda date: date is None)
 
     @model_validator(mode="after")
     def _counted(self) -> Configuration:
@@ -123,7 +129,7 @@ class EnvironmentFacts(Table):
 
 
 class LeftOut(Table):
-    """A run that is not in the baseline, and why; without a seed it is about the configuration as a whole."""
+    """A run that is not there, and why; without a seed it is about the configuration as a whole."""
 
     configuration: Text
     configuration_id: Text
@@ -133,18 +139,19 @@ class LeftOut(Table):
 
 
 class GridName(Table):
-    """The grid whose results these are: `file` as the command named it, `select` where only a part was meant."""
+    """The grid whose results these are: `file` as the command named it; `select` is written by schema 1 alone."""
 
     name: Text
     file: Text
     task: Text
-    select: list[str] = Field(default_factory=list)
+    select: list[str] = Field(default_factory=list, exclude_if=lambda select: not select)
 
 
 class Baseline(Accepted):
-    """A grid's results at one time. The same form holds results that are only about to be compared.
+    """What was accepted of a grid. The same form holds results that are only about to be compared.
 
-    `date` is UTC; `git_sha` the commit that the grid's folder was at, None outside a repository.
+    `date` is UTC, that of the last acceptance; `git_sha` the commit that the grid's folder was at, None
+    outside a repository.
     """
 
     schema_: Annotated[int, Field(alias="schema", ge=1, le=SCHEMA)] = SCHEMA
@@ -196,13 +203,18 @@ def baseline_text(baseline: Baseline) -> str:
     return laid_out(data, _ONE_LINE) + "\n"
 
 
-def write_baseline(path: Path, baseline: Baseline, replace: bool = False) -> None:
-    """Write the file, whole or not at all.
+def accepted_path(grid: str) -> Path:
+    """Where a grid's accepted file lies, seen from the current folder."""
+    return FOLDER / f"{grid}{SUFFIX}"
+
+
+def write_baseline(path: Path, baseline: Baseline) -> None:
+    """Write the file, whole or not at all; one that is there is replaced: it is under review in git.
 
     Raises
     ------
     SpecError
-        Where there is such a file already and `replace` is not set, or a folder of that name.
+        For another suffix, or where there is a folder of that name.
     StoreError
         Where it cannot be written.
     """
@@ -210,16 +222,13 @@ def write_baseline(path: Path, baseline: Baseline, replace: bool = False) -> Non
         raise SpecError(f"--out: got {show(str(path))}; allowed a file name that ends in {SUFFIX}")
     if path.is_dir():
         raise SpecError(f"--out: got the folder {name_of(path)}; allowed a file")
-    if path.exists() and not replace:
-        allowed = "another --out, or --force to replace it (keep the old one in git)"
-        raise SpecError(f"{name_of(path)}: there is such a file already; allowed {allowed}")
     with explained(path, "write"):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_durably(path, baseline_text(baseline))
 
 
 def read_baseline(path: Path) -> Baseline:
-    """Read and check a baseline.
+    """Read and check an accepted file.
 
     Raises
     ------
@@ -230,7 +239,7 @@ def read_baseline(path: Path) -> Baseline:
 
 
 def parse_baseline(content: bytes, file: str) -> Baseline:
-    """Check a baseline given as the bytes of its file; raises like `read_baseline`."""
+    """Check an accepted file given as the bytes of its file; raises like `read_baseline`."""
     data = _parsed(content, file)
     if not isinstance(data, dict):
         raise SpecError(f"{file}: got {show(data)}; allowed {WANTED}")

@@ -1,4 +1,4 @@
-"""One configuration in two results: scores paired by seed, collapses, where runs part first, what is missing."""
+"""One configuration as accepted and as it is: scores paired by seed, collapses, where runs part first, what is gone."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from functools import cached_property
 from typing import Final
 
 from harness.checks.changes import changes, same_hardware
-from harness.checks.scores.baseline.file import Baseline, Configuration, EnvironmentFacts, LeftOut, SeedRun
+from harness.checks.scores.baseline.departure import Couple, departures, equal_bits, known_hashes, same_run
+from harness.checks.scores.baseline.file import Baseline, Configuration, EnvironmentFacts, LeftOut
 from harness.checks.scores.hypothesis import Corrected, because, judged
-from harness.checks.verdict import Fact, Finding, Side, Verdict
-from harness.checks.verify.fields import HASHES
+from harness.checks.verdict import Fact, Side, Verdict
 from harness.record.configuration import SeedScore
 from harness.stats.decision import Decision, Estimate, Outcome, Rule, decide
 from harness.stats.margin import PARITY
@@ -22,21 +22,11 @@ from harness.stats.stability import compare_rates
 from harness.stats.variance import sample
 
 ITEM: Final = "accuracy"
-SCORES: Final = "scores"
-"""What differs where scores do and no hash does: the evaluation."""
-
-FACTS: Final = ("optimizer", "attention", "precision")
-
-CAUSES: Final[Mapping[str, str]] = {SCORES: "evaluation"}
-"""The cause of what differs (`report.phrases.causes`), where its code is not the name itself."""
-
-Couple = tuple[SeedRun, SeedRun]
-"""A's and B's run of a seed."""
 
 
 @dataclass(frozen=True)
 class BaselineSide:
-    """One of the two results: `name` is what the user called it."""
+    """One of the two results: `name` is what a verdict calls it."""
 
     name: str
     results: Baseline
@@ -55,6 +45,7 @@ class BaselineSide:
             configuration.configuration_id,
             configuration.environment_id,
             configuration.content_id,
+            tuple(run.cell_id for run in configuration.runs.values() if run.cell_id is not None),
             runs=(*runs, *(SeedScore(seed, one.status) for seed, one in absent.items() if seed is not None)),
             mean=mean,
             collapsed=configuration.collapsed,
@@ -79,10 +70,20 @@ class BaselinePair:
         return None in contents or contents[0] == contents[1]
 
     @cached_property
-    def couples(self) -> Mapping[int, Couple]:
+    def shared(self) -> Mapping[int, Couple]:
         """A's and B's run of every seed that both have."""
         old, new = self.old.runs, self.new.runs
         return {seed: (old[seed], new[seed]) for seed in old if seed in new}
+
+    @cached_property
+    def couples(self) -> Mapping[int, Couple]:
+        """Those of them that are two runs: a run is no comparison with itself."""
+        return {seed: couple for seed, couple in self.shared.items() if not same_run(*couple)}
+
+    @property
+    def same_runs(self) -> bool:
+        """Whether B has nothing but the very runs that A is made of."""
+        return self.by_seed and bool(self.shared) and not self.couples
 
     @cached_property
     def by_seed(self) -> bool:
@@ -93,10 +94,7 @@ class BaselinePair:
     @cached_property
     def identical(self) -> bool:
         """Whether every run that both have is known to be equal bit for bit."""
-        return bool(self.couples) and all(
-            x.final_sha256 is not None and y.final_sha256 is not None and first_difference(x, y) is None
-            for x, y in self.couples.values()
-        )
+        return bool(self.couples) and all(equal_bits(*couple) for couple in self.couples.values())
 
     def environment_changes(self) -> tuple[Fact, ...]:
         """What is another environment, another machine said at the end."""
@@ -105,7 +103,8 @@ class BaselinePair:
 
     def scores(self, metric: str = ITEM) -> tuple[list[float], list[float]]:
         """Points of ok runs, A's and B's: the same seeds in both where they are paired."""
-        kept = [{seed for seed, run in one.runs.items() if run.status == "ok"} for one in (self.old, self.new)]
+        same = self.shared.keys() - self.couples.keys()
+        kept = [{s for s, run in one.runs.items() if run.status == "ok"} - same for one in (self.old, self.new)]
         if self.by_seed:
             kept = [kept[0] & kept[1]] * 2
         sides = [
@@ -138,7 +137,7 @@ class BaselinePair:
     def collapse_p(self) -> float | None:
         """The one-sided p that B collapses no more often than A; None where none collapsed, or all runs are equal."""
         old, new = self.old, self.new
-        if not self.comparable or self.identical or not old.collapsed + new.collapsed:
+        if not self.comparable or self.identical or self.same_runs or not old.collapsed + new.collapsed:
             return None
         return compare_rates(old.collapsed, old.counted, new.collapsed, new.counted).p_more
 
@@ -147,6 +146,12 @@ class BaselinePair:
 
         Where B lacks a score of A's it is an ERROR; a FAIL stays one.
         """
+        if self.same_runs:
+            # Without their scores: nobody is to read the same numbers twice.
+            mine, theirs = (
+                replace(side, runs=()) for side in (self.b.side(self.new), self.a.side(self.old, self.a.name))
+            )
+            return self._with_missing(Verdict("baseline", "SKIP", mine, Fact.of("runs.very_same"), theirs, ITEM))
         alpha, (outcome, reason) = self.rule.alpha, self._draft
         if collapses.p is not None and collapses.p < alpha:
             outcome, reason = "FAIL", judged(because=self._risen)
@@ -228,7 +233,7 @@ class BaselinePair:
         for seed, (x, y) in self.couples.items():
             if x.status != y.status:
                 yield Fact.of("status.changed", seed=seed, before=x.status, after=y.status)
-        if unseen := [seed for seed, couple in self.couples.items() if not _hashes(*couple)]:
+        if unseen := [seed for seed, couple in self.couples.items() if not known_hashes(*couple)]:
             yield Fact.of("fingerprints.unknown", seeds=tuple(unseen))
         same_place = self.old.environment_id == self.new.environment_id and not self.environment_changes()
         if same_place and departures(self.couples):
@@ -241,6 +246,8 @@ class BaselinePair:
         for name, side in (("A", self.old), ("B", self.new)):
             if side.lost:
                 yield Fact.of("collapses.retried", seeds=tuple(map(int, side.lost)), side=name)
+        if same := tuple(self.shared.keys() - self.couples.keys()):
+            yield Fact.of("seeds.very_same", seeds=tuple(sorted(same)))
         if unplanned := [seed for seed in old if seed not in new and seed not in self.b.seeds(self.new)]:
             yield Fact.of("seeds.not_again", seeds=tuple(unplanned))
         if extra := [seed for seed in new if seed not in old]:
@@ -258,37 +265,3 @@ def runs_absent(left_out: Iterable[LeftOut]) -> Fact:
     """Why runs are not there."""
     runs = (Fact.of("run.absent", seed=one.seed, status=one.status, why=one.why) for one in left_out)
     return Fact.of("runs.absent", runs=tuple(runs))
-
-
-def departures(couples: Mapping[int, Couple]) -> tuple[Finding, ...]:
-    """Facts that differ, then the first field that does, each with its seeds, causes before consequences.
-
-    Nothing is held against any of it.
-    """
-    facts: dict[tuple[str, str, str], list[int]] = {}
-    firsts: dict[str, list[int]] = {name: [] for name in (*(name for _, name in HASHES.values()), SCORES)}
-    for seed, couple in couples.items():
-        for name in FACTS:
-            a, b = (getattr(run, name) for run in couple)
-            if a != b and None not in (a, b):
-                facts.setdefault((name, a, b), []).append(seed)
-        if first := first_difference(*couple):
-            firsts[first].append(seed)
-    found = [(name, Fact.of("departure", item=name, seeds=tuple(at), a=a, b=b)) for (name, a, b), at in facts.items()]
-    found += [(name, Fact.of("departure", item=name, seeds=tuple(at))) for name, at in firsts.items() if at]
-    return tuple(Finding(name, "SKIP", fact, cause=CAUSES.get(name, name)) for name, fact in found)
-
-
-def first_difference(a: SeedRun, b: SeedRun) -> str | None:
-    """The first field that is known of both runs and differs; None where none does."""
-    for name, (x, y) in _hashes(a, b).items():
-        # A hash may be kept with more digits by one side.
-        if not (x.startswith(y) or y.startswith(x)):
-            return name
-    return SCORES if (a.status, a.accuracy, a.f1) != (b.status, b.accuracy, b.f1) else None
-
-
-def _hashes(a: SeedRun, b: SeedRun) -> dict[str, tuple[str, str]]:
-    """The hashes that are known of both runs, by the name of their field."""
-    known = ((name, getattr(a, field), getattr(b, field)) for field, (_, name) in HASHES.items())
-    return {name: (x, y) for name, x, y in known if x is not None and y is not None}

@@ -1,0 +1,38 @@
+"""`harness accept`: today's results become what tomorrow's are held against."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.checks.scores.baseline.file import FOLDER, SUFFIX
+from harness.cli.options import RESULTS, EnvironmentChoice, GridFile, ResultsFolder, Select
+from harness.grid.grid import load_grid
+from harness.pipelines.accept import accept as accept_results
+from harness.record.store import Store
+from harness.report.accepted import accepted_text
+
+
+def accept(
+    grid: GridFile,
+    select: Select = [],  # noqa: B006 - typer wants a list; it is never changed
+    results: ResultsFolder = RESULTS,
+    environment: EnvironmentChoice = None,
+    note: Annotated[str, typer.Option("--note", help="A sentence for who reviews it.", show_default=False)] = "",
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help=f"The file (default: {FOLDER}/GRID{SUFFIX}).", show_default=False),
+    ] = None,
+) -> None:
+    """Make a grid's results the expectation that `harness check` holds later ones against: a JSON file to commit.
+
+    A configuration of which a seed is missing, errored or not chosen is left out, and keeps what the file had of it.
+
+    Example: harness accept benchmarks/quickstart.toml --note "transformers 5.24: same scores"
+    """
+    spec = load_grid(grid)
+    found = accept_results(spec, Store(results, spec.name), select, environment, note, out)
+    print(accepted_text(found.path, found.file, found.accepted, found.freshness, found.facts))
+    raise typer.Exit(found.exit_code)

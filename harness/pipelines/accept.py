@@ -1,0 +1,127 @@
+"""What `harness accept` does: the runs that `check` judges become the expectation, configuration by configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from harness.checks.scores.baseline.build import build_baseline, renewed
+from harness.checks.scores.baseline.file import Baseline, GridName, accepted_path, read_baseline, write_baseline
+from harness.checks.scores.stability import unmeasured
+from harness.checks.scores.target import written_references
+from harness.errors import NothingMeasured, SpecError, StoreError
+from harness.fact import Fact
+from harness.grid.grid import Grid
+from harness.grid.select import select
+from harness.pipelines.check import part_of, split_by, unmet
+from harness.pipelines.judged import judged
+from harness.record.configuration import Configuration
+from harness.record.freshness import Freshness, freshness
+from harness.record.provenance import now, provenance
+from harness.record.results import Results
+from harness.record.store import Store
+from harness.text import show
+from harness.validation import name_of
+
+MISSING: Final = 4
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """What was written to `path`: `file` is all that it holds now, None where nothing was written.
+
+    `accepted` are the configurations accepted now; `facts` say whose runs they are, and what was left out or dropped.
+    """
+
+    path: Path
+    file: Baseline | None
+    accepted: Sequence[Configuration]
+    freshness: Freshness
+    facts: tuple[Fact, ...]
+    exit_code: int
+
+
+def accept(
+    grid: Grid, store: Store, selection: Sequence[str], environment: str | None, note: str, out: Path | None
+) -> Acceptance:
+    """Write the accepted file of a grid from the runs that count; `selection` and `environment` choose them.
+
+    A configuration is accepted whole or not at all; of one that is not, what the file had stays.
+
+    Raises
+    ------
+    HarnessError
+        NothingMeasured where there is no record, or nothing that could be accepted; SpecError for the selection, the
+        environment, a reference that is not known, or a file that is there and is none of this grid.
+    """
+    if grid.throughput is not None and grid.throughput.only:
+        raise NothingMeasured(f"{grid.path}: throughput.only = true: it has no scores to accept")
+    written_references(grid)  # whoever accepts may not find out tomorrow that the grid cannot be judged
+    every = grid.cells()
+    cells = select(every, selection)
+    path = out or accepted_path(grid.name)
+    old = _old(path, grid)
+    found = judged(grid, store, every, environment)
+    if not found.results.entries:
+        raise NothingMeasured(f"{store.folder}: no record of {grid.path} yet; run it first: harness run {grid.path}")
+    chosen, split = {cell.configuration_id for cell in cells}, split_by(every, cells)
+    mine = [one for one in found.results.configurations if one.current and one.configuration_id in chosen]
+    demands = {error.subject.configuration_id: error.reason for error in unmet(grid, found, mine)}
+    before = {one.configuration_id: one.accepted or old.date for one in old.configurations} if old is not None else {}
+    taken, left_out, code = [], [], 0
+    for one in mine:
+        demand = demands.get(one.configuration_id)
+        reasons = [Fact.of("accept.seeds")] if one.configuration_id in split else [] if demand is None else [demand]
+        reasons += _absent(grid, found.results, one)
+        if not reasons:
+            taken.append(one)
+            continue
+        since = before.get(one.configuration_id)
+        left_out.append(Fact.of("accept.left_out", label=one.label, reasons=tuple(reasons), since=since))
+        if one.skipped is None:
+            code = MISSING
+    planned = tuple(dict.fromkeys(cell.configuration_id for cell in every))
+    whole = len(cells) == len(every)
+    gone, file = [], None
+    if taken:
+        ids = {one.configuration_id for one in taken}
+        name = GridName(name=grid.name, file=str(grid.path), task=grid.task)
+        made, text = provenance(grid.path.parent), " ".join(note.split())
+        file = build_baseline(name, found.results, date=now(), provenance=made, note=text, chosen=ids)
+        if old is not None:
+            file = renewed(old, file, planned, whole)
+            ids = {one.configuration_id for one in file.configurations}
+            lost = (one.label for one in old.configurations if one.configuration_id not in ids)
+            gone = [Fact.of("accept.gone", label=label) for label in lost]
+        write_baseline(path, file)
+    elif not code:
+        code = NothingMeasured.exit_code
+    part = part_of(every, cells)
+    facts = (*([] if part is None else [part]), *found.notes, *left_out, *gone)
+    return Acceptance(path, file, taken, freshness([e for one in taken for e in one.entries], found.run), facts, code)
+
+
+def _old(path: Path, grid: Grid) -> Baseline | None:
+    if not path.is_file():
+        return None
+    old = read_baseline(path)
+    if old.grid.name != grid.name:
+        allowed = f"{show(grid.name)}, or another --out"
+        raise SpecError(f"{name_of(path)}: grid.name: got {show(old.grid.name)}; allowed {allowed}")
+    return old
+
+
+def _absent(grid: Grid, results: Results, one: Configuration) -> Iterator[Fact]:
+    """Why a configuration's runs are not all there: missing, errored, skipped, or not to be read."""
+    verdict = unmeasured(one, grid.seed_plan.looks if grid.seed_plan else None)
+    if verdict is not None:
+        yield verdict.reason
+        yield from verdict.notes
+        return
+    try:
+        for entry in one.entries:
+            results.record(entry)
+    except StoreError as error:
+        yield Fact.of("accept.unreadable", error=str(error))
