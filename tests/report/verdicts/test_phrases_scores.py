@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.checks.verdict import Fact
+from harness.report.phrases.head import HEAD
 from harness.report.phrases.say import PHRASES, say
 from harness.report.phrases.scores import SCORES
 from harness.report.phrases.speed import SPEED
@@ -356,4 +357,4 @@ def test_facts_and_phrases_fit() -> None:
 
 def test_every_code_is_here_and_is_one_tables_own() -> None:
     assert {fact.code for fact, _ in CASES} == SCORES.keys()
-    assert len(PHRASES) == len(SCORES) + len(SPEED) + len(VERIFY)
+    assert len(PHRASES) == len(SCORES) + len(SPEED) + len(VERIFY) + len(HEAD)
