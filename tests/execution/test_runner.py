@@ -84,7 +84,9 @@ def test_errored_cells_are_tried_again_by_each_run_and_kept_when_asked(house: An
         assert "errored before and kept, seed 1: failed (planted" in output
         assert len(house.records()) == 2
 
-    code, output = house.run(faults=faults)  # `--retries` counts what a run tries beyond what had errored before it
+    code, output = house.run(
+        "--retries", "1", faults=faults
+    )  # counts what a run tries beyond what had errored before it
     assert code == 4, output
     assert [r.attempt for r in house.records(1)] == [1, 2]
     code, output = house.run("--retries", "3", faults=faults)

@@ -217,7 +217,7 @@ def test_a_grid_that_compares_its_scores_with_nothing_is_exit_5(night: Night) ->
 
 
 def test_references_that_fit_nothing_are_nothing(night: Night) -> None:
-    night.write(GRID.replace('checkpoint = "embedded/tiny-bert"', 'checkpoint = "another"').replace(', "bf16"', ""))
+    night.write(f'{WITHOUT}[[reference]]\nid = "hf-course-ch3"\n')  # of another task
     night.fill()
     night.means()
     assert check(night).exit_code == 5
