@@ -58,13 +58,13 @@ def test_every_precision_runs_on_the_device(tmp_path: Path) -> None:
 def test_one_cell_twice_is_one_result(tmp_path: Path) -> None:
     from harness.cli.measure.run import run_session
     from harness.execution.run import RunOptions
-    from harness.execution.session import open_session
+    from harness.execution.session import Wishes, open_session
 
     grid = tmp_path / "gpu.toml"
     grid.write_text(GRID)
     hashes = []
     for place in ("a", "b"):
-        session = open_session(grid, tmp_path / place, selection=["precision=fp32", "seed=42"])
+        session = open_session(grid, tmp_path / place, Wishes(("precision=fp32", "seed=42")))
         assert run_session(session, RunOptions(allow_busy=True)).exit_code == 0
         (record,) = [session.store.record(entry) for entry in session.store.entries()]
         assert record.observed is not None
@@ -88,11 +88,11 @@ only = true
 def test_timing_on_the_device(tmp_path: Path) -> None:
     from harness.cli.measure.run import run_session
     from harness.execution.run import RunOptions
-    from harness.execution.session import open_session
+    from harness.execution.session import Wishes, open_session
 
     grid = tmp_path / "gpu.toml"
     grid.write_text(TIMED)
-    session = open_session(grid, tmp_path / "results", selection=["precision=fp32,fp16"])
+    session = open_session(grid, tmp_path / "results", Wishes(("precision=fp32,fp16",)))
     assert run_session(session, RunOptions(allow_busy=True)).exit_code == 0
     records = [session.store.record(entry) for entry in session.store.entries()]
     assert len(records) == 4

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from harness.checks.verdict import Fact
+from harness.fact import Fact
 
 HARDWARE: Final = ("cpu", "architecture", "accelerators")
 """Facts of a machine that make another one: its kernels may round differently."""

@@ -15,7 +15,7 @@ from harness.checks.scores.gate import judge_grid
 from harness.checks.scores.policy import Policy, policy_of
 from harness.checks.scores.repeated import repeated
 from harness.checks.verdict import Inconclusive, Side, Skipped, Verdict, exit_code
-from harness.errors import NothingMeasured
+from harness.errors import NothingMeasured, RequirementError
 from harness.execution.require import unmet_as_meant, unmet_by_record
 from harness.execution.session import wanted_of
 from harness.fact import Fact
@@ -122,6 +122,8 @@ def check_grid(grid: Grid, store: Store, asked: Judging) -> Checked:
         skipped=asked.skipped,
         alone=grid.quality is not None and grid.quality.references == "none",
     )
+    if code == NothingMeasured.exit_code and any(one.outcome == "ERROR" for one in heeded):
+        code = RequirementError.exit_code  # there are runs, and none of those that count: they are missing
     counting = [entry for one in configurations for entry in one.entries]
     sick = dict.fromkeys((entry.seed, entry.health) for entry in counting if entry.health)
     health = (Fact.of("device.health", seed=seed, findings=findings) for seed, findings in sick)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from harness.grid.cell import Cell, configuration_label
 from harness.grid.looks import due
-from harness.record.attempts import LOST, CellHistory, Entry, PlaceHistory, newest
+from harness.record.attempts import LOST, RETRIED, CellHistory, Entry, PlaceHistory, newest
 from harness.record.model import Asked, Record, asked_of
 from harness.record.parts import Data
 from harness.stats.collapse import MRPC, run_status
@@ -113,6 +113,12 @@ class Configuration:
         return {seed: "missing" if entry is None else entry.status for seed, entry in last.items()}
 
     @cached_property
+    def crashed(self) -> tuple[Entry, ...]:
+        """Of seeds without an attempt that counts the last one, where it crashed or ran out of memory or time."""
+        last = (self.histories[seed].standing for seed in self.unfinished)
+        return tuple(entry for entry in last if entry is not None and entry.status in RETRIED)
+
+    @cached_property
     def skipped(self) -> str | None:
         """Why nothing of it can run here, where that is the last word of every cell: then nothing is missing."""
         if self.entry_of or any(status != "skipped" for status in self.unfinished.values()):
@@ -137,7 +143,7 @@ class Configuration:
 
     @cached_property
     def errored(self) -> tuple[SeedScore, ...]:
-        """Runs that ended without saying anything of the recipe: failed, oom, timeout, no score."""
+        """Runs that ended well and have no score."""
         return tuple(score for score in self.scores if score.status not in GOOD | LOST)
 
     @property

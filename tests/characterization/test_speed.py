@@ -27,7 +27,7 @@ def test_compare_for_people_and_a_ci(harness: Harness, monkeypatch: pytest.Monke
     summary = Path("step.md").absolute()
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
-    files = ("--junit", "j.xml", "--summary", "s.md")
+    files = ("--junit", "j.xml", "-o", "s.md")
     done = harness("compare", *SESSIONS, *files)
     told = words(plain(done.out + done.err))
     rest = "\n".join(line for line in told if not line.startswith("::"))

@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 
 from harness.cli.judge import compare as compare_module
+from harness.execution.session import Wishes
 from harness.grid.cell import Cell
 from harness.grid.grid import load_grid
+from harness.record.attempts import Renewal
 from harness.record.model import asked_of, parse_record
 from harness.record.store import Store
 
@@ -158,7 +160,7 @@ def test_files_for_a_ci(harness: Make, grid: Path, monkeypatch: pytest.MonkeyPat
     step.write_text("# before\n\n", encoding="utf-8")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(step))
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
-    code, _, err = harness("compare", *ARMS, "--junit", "out/speed.xml", "--summary", "out/speed.md")
+    code, _, err = harness("compare", *ARMS, "--junit", "out/speed.xml", "-o", "out/speed.md")
     assert code == 1
     suite = ET.parse("out/speed.xml").getroot().find("testsuite")
     assert suite is not None
@@ -263,8 +265,9 @@ def rerun(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[list[Cell]]]:
     def install(levels: Levels, **options: Any) -> list[list[Cell]]:
         runs: list[list[Cell]] = []
 
-        def session_of(grid: Any, cells: Sequence[Cell], store: Store, **given: Any) -> Any:
-            assert given == {"time_again": True}
+        def session_of(grid: Any, cells: Sequence[Cell], store: Store, wishes: Wishes, **given: Any) -> Any:
+            assert given == {}
+            assert wishes == Wishes(renewal=Renewal(fresh=True))
             return SimpleNamespace(cells=cells, store=store)
 
         def run_session(opened: Any, *_: Any, **__: Any) -> Any:

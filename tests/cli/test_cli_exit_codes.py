@@ -64,7 +64,8 @@ def test_all_skipped_is_exit_5(harness: Make, here: Path, tmp_path: Path) -> Non
     (tmp_path / "skipped.toml").write_text(SKIPPED_ONLY)
     code, out, _ = harness("run", str(tmp_path / "skipped.toml"), "--results", str(tmp_path / "results"))
     assert code == 5
-    assert out.splitlines()[-1].startswith("2 skipped in ")
+    assert out.splitlines()[-2].startswith("0 of 2 cells measured now (2 skipped), 0 reused, in ")
+    assert out.splitlines()[-1].startswith("skipped, 2 cells: fp16 needs a CUDA device")
     code, out, _ = harness("bench", str(tmp_path / "skipped.toml"), "--results", str(tmp_path / "results"))
     assert code == 5
     assert "report: " in out
@@ -79,8 +80,8 @@ def test_an_unmet_requirement_is_exit_4(harness: Make, monkeypatch: pytest.Monke
     assert "requires CUDA: torch" in out + err
     assert "requires 2 devices: 0 here" in out + err
     if command == "bench":
-        assert "tour.toml: 2 of 4 cells can run here" in err  # the doctor's text
-        assert "skipped, 2 cells: fp16 needs a CUDA device" in err
+        assert "tour.toml: 2 of 4 cells can run here" in out + err  # the doctor's text
+        assert "skipped, 2 cells: fp16 needs a CUDA device" in " ".join((out + err).split())
 
 
 @pytest.mark.usefixtures("here")
@@ -96,7 +97,7 @@ def test_a_grids_own_requirement(harness: Make, here: Path, tmp_path: Path) -> N
     (tmp_path / "gpu.toml").write_text(SKIPPED_ONLY + '[require]\naccelerator = "cuda"\n')
     assert harness("run", str(tmp_path / "gpu.toml"), "--results", str(tmp_path))[0] == 4
     assert harness("doctor", str(tmp_path / "gpu.toml"), "--results", str(tmp_path))[0] == 4
-    assert harness("plan", str(tmp_path / "gpu.toml"), "--results", str(tmp_path))[0] == 0
+    assert harness("plan", str(tmp_path / "gpu.toml"), "--results", str(tmp_path))[0] == 4
 
 
 def test_a_missing_checkpoint_is_exit_4_and_named(harness: Make, here: Path, tmp_path: Path) -> None:
@@ -124,7 +125,9 @@ def test_out_of_time_before_the_first_cell_is_nothing_measured(harness: Make, he
         ({}, 5),
         ({"ok": 3, "failed": 1}, 4),
         ({"ok": 3, "killed": 1}, 4),
-        ({"ok": 3, "nonfinite": 1}, 4),
+        ({"ok": 3, "nonfinite": 1}, 0),
+        ({"nonfinite": 1}, 0),
+        ({"ok": 3, "timeout": 1}, 4),
         ({"ok": 3, "interrupted": True}, 130),
         ({"failed": 3, "interrupted": True}, 130),
         ({"ok": 3, "blocked": {"why": 1}}, 4),
@@ -133,9 +136,9 @@ def test_out_of_time_before_the_first_cell_is_nothing_measured(harness: Make, he
         ({"failed": 3, "missing": 1, "budget_spent": True}, 4),
         ({"skipped": 3, "missing": 1, "budget_spent": True}, 5),
         ({"ok": 3, "budget_spent": True}, 0),
-        ({"scored_before": 3}, 0),
-        ({"errored_before": 1, "ok": 1}, 4),
-        ({"scored_before": 3, "missing": 2, "budget_spent": True}, 3),
+        ({"reused": [None] * 3}, 0),
+        ({"kept": [None], "ok": 1}, 4),
+        ({"reused": [None] * 3, "missing": 2, "budget_spent": True}, 3),
     ],
 )
 def test_the_exit_code_of_a_run(summary: dict[str, Any], code: int) -> None:
@@ -156,7 +159,7 @@ def test_the_exit_code_of_a_run(summary: dict[str, Any], code: int) -> None:
         (RequirementError("what"), 4),
         (RunFailed("what"), 4),
         (KeyboardInterrupt(), 130),
-        (BrokenPipeError(), 0),
+        (BrokenPipeError(), 70),  # no stream of ours: those fall silent
     ],
 )
 def test_errors_become_exit_codes(
@@ -166,10 +169,12 @@ def test_errors_become_exit_codes(
         raise error
 
     monkeypatch.setattr(app_module, "application", lambda arguments: fail)
-    monkeypatch.setattr(app_module, "mute_output", lambda: None)
     found, out, err = harness("plan")
     assert (found, out) == (code, "")
-    assert err == ("error: what\n" if isinstance(error, HarnessError) else "")
+    if isinstance(error, HarnessError):
+        assert err == "error: what\n"
+    else:
+        assert err.startswith("internal error: BrokenPipeError") if code == 70 else err == ""
 
 
 @pytest.mark.parametrize("debug", [False, True])

@@ -95,8 +95,8 @@ def harness(grid: Grid, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> Any:
     return run
 
 
-def verdicts(harness: Any) -> list[Mapping[str, Any]]:
-    found: list[Mapping[str, Any]] = json.loads(harness("check", "truth.toml", "--json"))["verdicts"]
+def verdicts(harness: Any, *options: str) -> list[Mapping[str, Any]]:
+    found: list[Mapping[str, Any]] = json.loads(harness("check", "truth.toml", "--json", *options))["verdicts"]
     return found
 
 
@@ -133,9 +133,10 @@ def test_answers_are_those_of_the_content_that_was_scored(grid: Grid, harness: A
         put(grid, cell, answers_of(MORE_WRONG[cell.seed], apart))
         # The checkpoint's folder changed, and with the new content the twins answer all alike.
         put(grid, cell, answers_of(MORE_WRONG[cell.seed]), content_id="bbbbbbbb")
-    old, new = sorted(
-        (one for one in verdicts(harness) if one["check"] == "parity"), key=lambda one: str(one["subject"]["label"])
-    )
+    (judged,) = (one for one in verdicts(harness) if one["check"] == "parity")
+    assert judged["subject"]["content_id"] == "bbbbbbbb"  # the older content is history
+    every = verdicts(harness, "--environment", "all")
+    old, new = sorted((one for one in every if one["check"] == "parity"), key=lambda one: str(one["subject"]["label"]))
     labels = old["subject"]["label"], new["subject"]["label"]
     assert ("content aaaaaaaa" in labels[0], "content bbbbbbbb" in labels[1]) == (True, True)
     assert (changed(old), changed(new)) == (12 / 200, 0.0)

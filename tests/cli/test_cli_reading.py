@@ -22,13 +22,18 @@ BAD = (GRIDS / "bad.toml").read_text(encoding="utf-8")
 def test_plan(harness: Make) -> None:
     code, out, err = harness("plan", "tour.toml")
     assert (code, err) == (0, "")
-    assert "4 cells: 0 to do, 2 done, 2 skipped." in out
+    assert "4 cells: 1 to do, 1 done, 1 errored before, 2 skipped." in out
+    assert "seed 42: failed (" in out
+    assert "; is tried again; log: results/tour/cells/" in out
     assert "fp16 needs a CUDA device" in out
     facts = json.loads(harness("plan", "tour.toml", "--json")[1])
-    assert facts["counts"] == {"done": 2, "skip": 2}
-    assert {cell["state"] for cell in facts["cells"]} == {"done", "skip"}
-    retried = json.loads(harness("plan", "tour.toml", "--json", "--retry-errored")[1])
-    assert retried["counts"] == {"done": 1, "to do": 1, "skip": 2}
+    assert facts["counts"] == {"done": 1, "to do": 1, "skip": 2}
+    code, out, _ = harness("plan", "tour.toml", "--json", "--keep-errored")
+    assert (code, json.loads(out)["counts"]) == (4, {"done": 1, "errored": 1, "skip": 2})
+    scored = ("-s", "precision=fp32", "-s", "optim=adamw_torch")
+    fresh = json.loads(harness("plan", "tour.toml", "--json", "--fresh", *scored)[1])
+    assert fresh["counts"] == {"to do": 1}
+    assert json.loads(harness("plan", "tour.toml", "--json", "--max-age", "20h", *scored)[1])["counts"] == {"done": 1}
     assert json.loads(harness("plan", "tour.toml", "--json", "--slots", "3")[1])["slots"] == 3
     (cell,) = json.loads(harness("plan", "tour.toml", "--json", "-s", "precision=fp32", "-s", "optim=adamw_torch")[1])[
         "cells"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -25,7 +26,12 @@ def test_a_run_with_a_failed_cell_is_exit_4_and_says_what_happened(tour: Any) ->
     assert lines[0].endswith(" at a time, expected time unknown")
     assert "Traceback" not in tour.output
     assert any("failed (" in line and "bitsandbytes" in line for line in lines)
-    assert lines[-1].startswith(("1 collapsed, 1 failed, 2 skipped in ", "1 failed, 1 ok, 2 skipped in "))
+    (found,) = [line for line in lines if " measured now " in line]
+    assert re.fullmatch(
+        r"1 of 4 cells measured now \((1 collapsed, 1 failed|1 failed, 1 ok), 2 skipped\), 0 reused, in .*", found
+    )
+    assert any(line.startswith("skipped, 2 cells: fp16 needs a CUDA device") for line in lines)
+    assert re.match(r"errored, seed 42: failed \(.*bitsandbytes.*\); log: results/tour/cells/.*/001/log.txt", lines[-1])
 
 
 def test_where_there_is_no_terminal_the_output_is_plain(tour: Any) -> None:
@@ -37,19 +43,21 @@ def test_where_there_is_no_terminal_the_output_is_plain(tour: Any) -> None:
 
 
 def test_running_again_runs_nothing(tour: Any) -> None:
-    done = tour.harness("run", "tour.toml")
+    done = tour.harness("run", "tour.toml", "--keep-errored")
     assert done.returncode == 4
     assert "start " not in done.stdout
-    assert "2 done before or elsewhere" in done.stdout
+    assert "0 of 4 cells measured now (2 skipped), 1 reused (all of 20" in done.stdout
+    assert "errored before and kept, seed 42: failed (" in done.stdout
 
 
 def test_a_selection_without_the_failed_cell_is_fine(tour: Any) -> None:
     done = tour.harness("run", "tour.toml", "-s", "optim=adamw_torch", "-s", "precision=fp32")
     assert (done.returncode, done.stderr) == (0, "")
+    assert "nothing left to do: every cell has its outcome; --fresh measures anew" in done.stdout
 
 
 def test_no_output_of_a_real_process_is_lost_to_a_reader_that_leaves(tour: Any) -> None:
-    for arguments in (["plan", "tour.toml", "--json"], ["schema"], ["--help"], ["run", "tour.toml"]):
+    for arguments in (["plan", "tour.toml", "--json"], ["schema"], ["--help"], ["run", "tour.toml", "--keep-errored"]):
         process = subprocess.Popen(
             [sys.executable, "-m", "harness", *arguments],
             cwd=tour.folder, env=tour.variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -94,7 +102,7 @@ def test_on_a_terminal(tour: Any, tmp_path: Path) -> None:
     text = written.decode()
     assert process.wait(120) == 5, text
     assert "Traceback" not in text
-    assert "2 skipped in " in text.splitlines()[-1]
+    assert "0 of 2 cells measured now (2 skipped), 0 reused, in " in text.splitlines()[-2]
     assert text.count("\x1b[?25l") == text.count("\x1b[?25h") == 1
 
 

@@ -48,6 +48,8 @@ class House:
         )
 
     def start(self, *arguments: str, faults: Mapping[int, Any] | None = None, command: str = "run") -> Any:
+        if command == "run" and "--retries" not in arguments:
+            arguments = (*arguments, "--retries", "0")  # a planted fault is met once, unless a test wants more
         planted = {seed: fault if isinstance(fault, list) else [fault, None] for seed, fault in (faults or {}).items()}
         variables = {
             **os.environ,

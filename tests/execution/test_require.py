@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,11 +13,14 @@ from harness.errors import SpecError
 from harness.execution.environment import Environment
 from harness.execution.require import (
     Requirement,
+    as_meant,
     device_count,
     device_memory_gib,
     no_cuda_reason,
     read_requirement,
     skip_reason,
+    unmet_as_meant,
+    unmet_by_record,
     unusable_device,
 )
 
@@ -147,3 +151,34 @@ def test_why_there_is_no_cuda(environment_of: Make) -> None:
     nothing = environment_of()
     nothing.facts["torch"]["cuda_build"] = "12.8"
     assert "CUDA_VISIBLE_DEVICES hides it" in no_cuda_reason(nothing)
+
+
+# What records were made on.
+
+
+@pytest.mark.parametrize(
+    ("machine", "wanted", "said"),
+    [
+        ({}, [], []),
+        ({}, [Requirement("cpu")], []),
+        ({}, [Requirement("cuda"), Requirement("cuda", 2)], ["requires cuda: measured on cpu"]),
+        ({"accelerators": []}, [Requirement("cuda")], ["requires cuda: measured on cpu"]),
+        ({"accelerators": ["NVIDIA H100"]}, [Requirement("cuda", 8)], []),  # a record knows its cell's devices alone
+        ({"accelerators": ["NVIDIA H100"]}, [Requirement("cpu")], ["requires cpu: measured on cuda"]),
+        (None, [Requirement("cuda")], []),  # it saw nothing: it crashed, and has no score either
+    ],
+)
+def test_a_demand_on_a_record(machine: Any, wanted: list[Requirement], said: list[str]) -> None:
+    record: Any = SimpleNamespace(observed=None if machine is None else SimpleNamespace(machine=machine))
+    assert unmet_by_record(wanted, record) == said
+
+
+def test_a_demand_on_what_a_run_meant(environment_of: Make) -> None:
+    two = as_meant(environment_of(H100, A100, memory_mib=40 * 1024))
+    assert (two.accelerator, two.devices, two.memory_gib) == ("cuda", 2, 40.0)
+    wanted = [Requirement("cuda", 4, 80.0), Requirement("cuda", 4)]
+    assert unmet_as_meant(wanted, two) == [
+        "requires 4 devices: measured where there were 2",
+        "requires 80 GiB on each device: measured where there were 40.0 GiB",
+    ]
+    assert unmet_as_meant([Requirement("cuda", 2, 40.0)], two) == []

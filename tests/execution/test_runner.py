@@ -13,8 +13,10 @@ import pytest
 from harness.execution.host import LEAVING_S
 from harness.execution.progress import Summary
 from harness.execution.run import INTERRUPT_GRACE_S
+from tests.conftest import cell_of, entry_of
 
 SCORED = {"ok", "collapsed"}
+REUSED = [entry_of(cell_of())]
 
 
 @pytest.mark.parametrize(
@@ -63,30 +65,35 @@ def test_an_interrupt_while_the_host_starts_ends_at_once(house: Any) -> None:
     assert time.monotonic() - start < LEAVING_S, "the host was waited for"
     assert house.processes() == {}
     assert house.records() == []
-    assert "1 cells still to do (interrupted)" in output
+    assert "1 cell still to do (interrupted)" in output
 
 
-def test_errored_cells_run_again_only_when_asked(house: Any) -> None:
+def test_errored_cells_are_tried_again_by_each_run_and_kept_when_asked(house: Any) -> None:
     house.grid([1, 2])
-    faults = {1: ["raise", [1, 2, 3]]}
-    code, output = house.run("--retries", "1", faults=faults)
+    faults = {1: ["raise", [1, 2, 3, 4]]}
+    code, output = house.run("--retries", "0", faults=faults)
     assert code == 4, output
-    assert [r.status for r in house.records(1)] == ["failed", "failed"]
-    assert len(house.records(2)) == 1
+    assert [r.status for r in house.records(1)] == ["failed"]
+    assert "errored, seed 1: failed (planted" in output
+    assert "001/log.txt" in output
 
-    code, output = house.run(faults=faults)  # a failed cell is done
+    for kept in (["--keep-errored"], ["--retries", "0"]):
+        code, output = house.run(*kept, faults=faults)
+        assert code == 4, output
+        assert "0 of 2 cells measured now, 1 reused" in output
+        assert "errored before and kept, seed 1: failed (planted" in output
+        assert len(house.records()) == 2
+
+    code, output = house.run(
+        "--retries", "1", faults=faults
+    )  # counts what a run tries beyond what had errored before it
     assert code == 4, output
-    assert "0 cells to do, 2 done" in output
-    assert len(house.records(1)) == 2
-
-    code, output = house.run("--retry-errored", "--retries", "5", faults=faults)
+    assert [r.attempt for r in house.records(1)] == [1, 2]
+    code, output = house.run("--retries", "3", faults=faults)
     assert code == 0, output
-    assert [r.status in SCORED for r in house.records(1)] == [False, False, False, True]
-    assert [r.attempt for r in house.records(1)] == [1, 2, 3, 4]
+    assert [r.status in SCORED for r in house.records(1)] == [False] * 4 + [True]
+    assert {r.measurement for r in house.records()} == {1}
     assert len(house.records(2)) == 1
-    code, output = house.run("--retry-errored", faults=faults)
-    assert code == 0, output
-    assert len(house.records()) == 5
     house.assert_index_is_true()
 
 
@@ -158,17 +165,17 @@ def test_an_unwritable_results_place_is_a_clear_error(house: Any) -> None:
     [
         (Summary(statuses=Counter(ok=1)), 0),
         (Summary(statuses=Counter(collapsed=1, skipped=3)), 0),
-        (Summary(done_before=1, scored_before=1), 0),
+        (Summary(reused=REUSED), 0),
         (Summary(statuses=Counter(ok=1), budget_spent=True), 0),
         (Summary(statuses=Counter(ok=1), budget_spent=True, missing=1), 3),
-        (Summary(scored_before=1, budget_spent=True, missing=1), 3),
+        (Summary(reused=REUSED, budget_spent=True, missing=1), 3),
         (Summary(budget_spent=True, missing=1), 5),
         (Summary(statuses=Counter(ok=1), missing=1), 4),
         (Summary(statuses=Counter(ok=1, failed=1)), 4),
         (Summary(statuses=Counter(ok=1, killed=1), missing=1), 4),
-        (Summary(statuses=Counter(ok=1, nonfinite=1)), 4),
+        (Summary(statuses=Counter(ok=1, nonfinite=1)), 0),
         (Summary(statuses=Counter(failed=1), budget_spent=True, missing=1), 4),
-        (Summary(scored_before=3, errored_before=1), 4),
+        (Summary(reused=REUSED, kept=[entry_of(cell_of(), "failed")]), 4),
         (Summary(statuses=Counter(ok=1), blocked={"no such checkpoint": 2}), 4),
         (Summary(statuses=Counter(skipped=3)), 5),
         (Summary(), 5),

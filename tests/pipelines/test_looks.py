@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
+from harness.execution.progress import Summary
+from harness.pipelines.looks import run_looks
+from harness.record.attempts import Renewal
 
 GRID = """
 name = "g"
@@ -62,3 +67,38 @@ def test_check_of_nothing_is_exit_5(house: Any) -> None:
     code, output = house.run(command="check")
     assert code == 5
     assert "run it first: harness run g.toml" in output
+
+
+@pytest.mark.parametrize(
+    ("oldest", "left", "summary", "runs"),
+    [
+        (None, [3], Summary(), 1),  # no age is too great: one run is all
+        ("2026-11-22", [0], Summary(), 1),
+        ("2026-11-22", [3, 0], Summary(), 2),  # what had been left unfinished is over, and too old by now
+        ("2026-11-22", [3], Summary(missing=1), 1),
+        ("2026-11-22", [3], Summary(interrupted=True), 1),
+    ],
+)
+def test_what_has_become_too_old_is_measured_anew(
+    oldest: str | None, left: list[int], summary: Summary, runs: int
+) -> None:
+    def session(number: int) -> Any:
+        return SimpleNamespace(
+            grid=SimpleNamespace(seed_plan=None),
+            wishes=SimpleNamespace(renewal=Renewal(oldest=oldest)),
+            plan=SimpleNamespace(of=lambda state: [None] * left[number - 1]),
+            reopened=lambda: session(number + 1),
+        )
+
+    said: list[str] = []
+    ran: list[Any] = []
+
+    def run(one: Any) -> Summary:
+        ran.append(one)
+        return summary
+
+    assert run_looks(session(0), run, said.append)[1] is summary
+    assert len(ran) == runs
+    assert said == ["finished what had been left unfinished; 3 cells are too old by now and are measured anew"] * (
+        runs - 1
+    )

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from harness.errors import StoreError
 from harness.grid.cell import Cell
-from harness.record.attempts import ERRORED, FINAL, STATUSES, Entry, parse_entry
+from harness.record.attempts import ERRORED, FINAL, LOST, OUTCOMES, RETRIED, STATUSES, Entry, parse_entry
 from harness.record.model import (
     MAX_BYTES,
     NAMES_KEPT,
+    SCHEMA,
     Record,
     asked_of,
     fitted,
@@ -64,7 +65,9 @@ def test_old_records_stay_readable_and_satisfy_the_schema(path: Path) -> None:
     VALIDATOR.validate(written)
     assert record.status == path.stem.partition("-")[0]
     assert record.cell_id == written["cell_id"]
-    assert keeps(json.loads(record.to_json()), written)
+    now = json.loads(record.to_json())
+    assert (now.pop("schema"), now["measurement"]) == (SCHEMA, 1)
+    assert keeps(now, {name: value for name, value in written.items() if name != "schema"})
     assert parse_entry(record.entry("cells/x").to_line()) == record.entry("cells/x")
 
 
@@ -102,7 +105,9 @@ def test_a_failed_record_says_why_in_its_entry() -> None:
 
 def test_statuses() -> None:
     assert set(STATUSES) >= FINAL | ERRORED
-    assert {status for status in STATUSES if not record_of(status=status).final} == {"killed", "interrupted", "skipped"}
+    assert {status for status in STATUSES if record_of(status=status).final} == OUTCOMES
+    assert set(STATUSES) == OUTCOMES | RETRIED | {"killed", "interrupted", "skipped"}
+    assert (FINAL, LOST < OUTCOMES) == (OUTCOMES | RETRIED, True)
 
 
 # Numbers that JSON lacks.
@@ -221,7 +226,7 @@ def test_what_fits_is_untouched() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schema": 2}, "schema: 2 was written by a newer harness (allowed: 1 to 1)"),
+        ({"schema": 3}, "schema: 3 was written by a newer harness (allowed: 1 to 2)"),
         ({"schema": 0}, "schema: 0 is not a record's schema"),
         ({"schema": True}, "schema: True is not"),
         ({"schema": "1"}, "schema: '1' is not"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import itertools
+import json
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,15 +18,18 @@ from hypothesis import strategies as st
 from harness.checks.scores.baseline.build import build_baseline
 from harness.checks.scores.baseline.file import GridName
 from harness.checks.scores.gate import judge_grid
+from harness.errors import StoreError
 from harness.execution.environment import Environment
 from harness.execution.plan import make_plan
 from harness.grid.cell import Cell
 from harness.grid.grid import Grid, grid_from_text
 from harness.grid.looks import SeedPlan
-from harness.record.attempts import FINAL, LOST, SCORED, STATUSES, Entry, places
+from harness.pipelines.judged import judged
+from harness.record.attempts import LOST, OUTCOMES, RETRIED, SCORED, STATUSES, Entry, Renewal, parse_entry, places
 from harness.record.configuration import MRPC
+from harness.record.freshness import Freshness, freshness
 from harness.record.model import Provenance, Record, asked_of
-from harness.record.results import Results
+from harness.record.results import Results, Whose
 from harness.references.tables import SPLITS
 from harness.report.run.build import build_report
 from harness.report.run.model import GridFacts
@@ -43,15 +47,8 @@ seed = [1, 2, 3]
 [quality]
 """
 GRID = grid_from_text(TEXT, Path("truth.toml"))
-ENVIRONMENTS = ("e0", "e1")
+ENVIRONMENTS = ("e0e0", "e1e1")
 CONTENTS = ("c0", "c1")
-
-
-@dataclass(frozen=True)
-class Measured(Entry):
-    """An entry that says which measurement it belongs to, as later ones may."""
-
-    measurement: int = 1
 
 
 @dataclass(frozen=True)
@@ -71,7 +68,7 @@ ATTEMPTS = st.builds(
     environment=st.sampled_from(ENVIRONMENTS),
     content=st.sampled_from([*CONTENTS, "c0", None]),
     status=st.sampled_from([*STATUSES, "ok", "nonfinite"]),
-    measurement=st.sampled_from([1, 1, 1, 2]),
+    measurement=st.sampled_from([1, 1, 1, 2, 2, 3]),
 )
 
 
@@ -84,7 +81,7 @@ def history_of(drawn: Sequence[Attempt]) -> list[Entry]:
         cell, number = GRID.cells()[one.cell], numbers[one.cell, one.environment]
         scores = {"ok": {"accuracy": 0.8, "f1": 0.82}, "collapsed": {"accuracy": 0.5, "f1": 0.0}}
         entries.append(
-            Measured(
+            Entry(
                 cell_id=cell.cell_id, configuration_id=cell.configuration_id, environment_id=one.environment,
                 content_id=one.content, attempt=number, status=one.status,
                 path=f"cells/{cell.cell_id}/{one.environment}/{number:03d}",
@@ -115,6 +112,18 @@ class MadeUp:
         return {}
 
 
+class MadeUpStore(MadeUp):
+    """A store of these entries in which no run has said whose they are."""
+
+    folder = Path("no/such/store")
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self._entries = entries
+
+    def entries(self) -> Sequence[Entry]:
+        return self._entries
+
+
 Place = tuple[str, str, str | None]
 """(configuration_id, environment_id, content_id)."""
 
@@ -142,13 +151,17 @@ class Derived:
     def tries(self, place: Place, cell: Cell) -> list[Entry]:
         """The attempts of the newest measurement at a cell."""
         every = self.of.get(place, [])
-        newest = max((getattr(e, "measurement", 1) for e in every), default=1)
-        own = [e for e in every if e.cell_id == cell.cell_id and getattr(e, "measurement", 1) == newest]
+        newest = max((e.measurement for e in every), default=1)
+        own = [e for e in every if e.cell_id == cell.cell_id and e.measurement == newest]
         return sorted(own, key=lambda e: e.attempt)
 
+    def measurement(self, place: Place) -> int:
+        """The newest measurement of a configuration."""
+        return max((e.measurement for e in self.of.get(place, [])), default=1)
+
     def counts(self, place: Place, cell: Cell) -> Entry | None:
-        final = [e for e in self.tries(place, cell) if e.status in FINAL]
-        return final[-1] if final else None
+        outcomes = [e for e in self.tries(place, cell) if e.status in OUTCOMES]
+        return outcomes[-1] if outcomes else None
 
     def lost(self, place: Place, cell: Cell) -> Entry | None:
         one = self.counts(place, cell)
@@ -272,8 +285,10 @@ def plan_of(results: Results, derived: Derived, environment: Environment) -> Non
         materials: Any = {"current": Materials(content)}
         for planned in make_plan(GRID.cells(), results, here, materials).cells:
             cell = planned.cell
-            one = derived.counts((cell.configuration_id, environment_id, content), cell)
-            assert (planned.state, planned.entry) == ("to do" if one is None else "done", one)
+            place = (cell.configuration_id, environment_id, content)
+            one, measurement = derived.counts(place, cell), derived.measurement(place)
+            wanted = ("done", one) if one is not None else ("to do", derived.standing(place, cell))
+            assert (planned.state, planned.entry, planned.measurement) == (*wanted, measurement)
 
 
 def status_of(results: Results, derived: Derived) -> None:
@@ -285,6 +300,47 @@ def status_of(results: Results, derived: Derived) -> None:
                 shown = (derived.standing(place, cell), derived.lost(place, cell))
                 wanted |= {one.path for one in shown if one is not None and one.error}
     assert {entry.path for entry in results.errors()} == wanted
+
+
+def judged_of(entries: Sequence[Entry], derived: Derived) -> None:
+    """What is judged of each choice: the newest content of each configuration in one environment, or everything."""
+    store: Any = MadeUpStore(entries)
+    newest = max(entries, key=lambda entry: entry.started, default=None)
+    known = {entry.environment_id for entry in entries}
+    for choice in (None, "all", "current", *sorted(known)):
+        results = judged(GRID, store, GRID.cells(), choice).results
+        here = choice if choice in known else None if newest is None or choice == "all" else newest.environment_id
+        wanted: dict[Place, dict[int, str]] = {}
+        for configuration_id, cells in _members().items():
+            newest_here = derived.newest(configuration_id, here)
+            every = [place for place in derived.of if place[0] == configuration_id]
+            for place in every if here is None else [newest_here] if newest_here else []:
+                counted = {cell.seed: derived.counts(place, cell) for cell in cells}
+                wanted[place] = {seed: one.path for seed, one in counted.items() if one is not None}
+        found = {
+            one.key: {seed: entry.path for seed, entry in one.entry_of.items()}
+            for one in results.configurations
+            if one.environment_id
+        }
+        assert found == wanted
+        assert freshness((e for one in results.configurations for e in one.entries), None).cells == sum(
+            map(len, wanted.values())
+        )
+
+
+def whose_of(entries: Sequence[Entry], derived: Derived) -> None:
+    """An environment and a content that were meant, whatever is newer."""
+    for environment_id, content in itertools.product(ENVIRONMENTS, CONTENTS):
+        whose = Whose({"current": environment_id}, dict.fromkeys(_members(), content))
+        results = Results(entries, MadeUp(), GRID.cells(), whose=whose)
+        for configuration_id, cells in _members().items():
+            place = (configuration_id, environment_id, content)
+            assert [(p.environment_id, p.content_id) for p in results.places(configuration_id)] == (
+                [place[1:]] if place in derived.of else []
+            )
+            counted = {cell.cell_id: derived.counts(place, cell) for cell in cells}
+            (one,) = [c for c in results.configurations if c.configuration_id == configuration_id]
+            assert [e.path for e in one.entries] == [e.path for e in counted.values() if e is not None]
 
 
 def _members() -> dict[str, list[Cell]]:
@@ -311,6 +367,8 @@ def test_every_reader_says_the_same(drawn: list[Attempt], shuffle: Any, environm
     verify_of(results, derived)
     plan_of(results, derived, environment_of(cpu_bf16=True))
     status_of(Results(entries), derived)
+    judged_of(entries, derived)
+    whose_of(entries, derived)
 
 
 # Sentence by sentence.
@@ -324,7 +382,7 @@ def grid() -> Grid:
 def tried(*statuses: str, measurements: Sequence[int] = (), content: str | None = "c0", seed: int = 0) -> list[Entry]:
     return history_of(
         [
-            Attempt(seed, "e0", content, status, measurements[number] if measurements else 1)
+            Attempt(seed, "e0e0", content, status, measurements[number] if measurements else 1)
             for number, status in enumerate(statuses)
         ]
     )
@@ -335,18 +393,27 @@ def history(entries: Sequence[Entry]) -> Any:
     return place.cell(entries[0].cell_id)
 
 
-def test_the_last_attempt_that_ended_counts() -> None:
+def test_the_last_outcome_counts() -> None:
     found = history(tried("failed", "ok", "killed"))
     assert (found.final.status, found.standing.status, found.lost()) == ("ok", "ok", None)
     assert history(tried("killed", "skipped")).standing.status == "skipped"
+
+
+@pytest.mark.parametrize("status", sorted(RETRIED))
+def test_a_crash_is_replaced_and_counts_for_nothing(status: str) -> None:
+    found = history(tried(status, "ok"))
+    assert (found.final.attempt, found.lost()) == (2, None)
+    alone = history(tried(status))
+    assert (alone.final, alone.standing.status) == (None, status)
 
 
 @pytest.mark.parametrize("status", sorted(LOST))
 def test_what_was_lost_counts_though_a_retry_went_well(status: str) -> None:
     assert history(tried(status, "oom", "ok")).lost().status == status
     assert history(tried(status, "collapsed")).lost() is None  # tried twice in vain: counts once
-    assert history(tried(status, "failed")).lost().status == status
-    assert history(tried(status, "killed")).lost() is None
+    for later in ("failed", "killed"):  # no word on the recipe: what was lost is what counts
+        found = history(tried(status, later))
+        assert (found.final.status, found.lost()) == (status, None)
 
 
 def test_only_the_newest_measurement_is_judged_and_the_older_are_kept_apart() -> None:
@@ -356,7 +423,7 @@ def test_only_the_newest_measurement_is_judged_and_the_older_are_kept_apart() ->
     # A new measurement is of the whole configuration: seeds that it has not reached are missing.
     first, second = GRID.cells()[0], GRID.cells()[2]
     entries = history_of(
-        [Attempt(0, "e0", "c0", "ok", 1), Attempt(2, "e0", "c0", "ok", 1), Attempt(0, "e0", "c0", "ok", 2)]
+        [Attempt(0, "e0e0", "c0", "ok", 1), Attempt(2, "e0e0", "c0", "ok", 1), Attempt(0, "e0e0", "c0", "ok", 2)]
     )
     results = Results(entries, MadeUp(), GRID.cells())
     assert first.configuration_id == second.configuration_id
@@ -365,9 +432,27 @@ def test_only_the_newest_measurement_is_judged_and_the_older_are_kept_apart() ->
 
 
 def test_an_entry_that_says_nothing_of_it_belongs_to_the_first_measurement(entry_of: Any) -> None:
-    (place,) = places([entry_of(GRID.cells()[0])])
-    assert not hasattr(entry_of(GRID.cells()[0]), "measurement")
-    assert place.older == {}
+    entry = entry_of(GRID.cells()[0])
+    data = json.loads(entry.to_line())
+    assert data.pop("measurement") == 1
+    assert parse_entry(json.dumps(data)) == entry
+    with pytest.raises(StoreError, match="not an index entry"):
+        parse_entry(json.dumps(data | {"mesurement": 1}))
+
+
+def test_attempts_of_an_older_measurement_are_history_whatever_their_number() -> None:
+    first = [Attempt(0, "e0e0", "c0", status, number) for status, number in (("ok", 2), ("nonfinite", 1))]
+    found = history(history_of(first))
+    assert (found.final.attempt, found.lost(), [e.attempt for e in found.older]) == (1, None, [2])
+
+
+def test_how_fresh_is_told_by_the_last_runs_beginning() -> None:
+    entries = tried("ok", "ok", "ok")
+    assert freshness(entries, entries[1].started) == Freshness(
+        2, 1, "2026-11-22T10:00:00.000Z", "2026-11-22T10:00:02.000Z", entries[1].started
+    )
+    assert freshness(entries, None).measured == 0
+    assert freshness([], "2026-11-22T10:00:00.000Z").cells == 0
 
 
 def test_records_of_other_cells_are_foreign(entry_of: Any, cell_of: Any) -> None:
@@ -441,6 +526,19 @@ def test_looks_count_where_the_configuration_ran_last(looked_at: list[Cell], ent
     later = {"environment_id": "env1", "started": "2026-11-23T10:00:00.000Z"}
     entries = [*ended(entry_of, looked_at, 3), entry_of(looked_at[0], **later)]
     assert (seeds(due(looked_at, entries)), seeds(due(looked_at, entries), "bf16")) == ([42, 1], [42, 1, 2, 3, 4])
+
+
+def test_what_is_measured_anew_begins_with_its_first_look(looked_at: list[Cell], entry_of: Any) -> None:
+    everyone = {cell.configuration_id for cell in looked_at}
+    entries = ended(entry_of, looked_at, 3)
+    fresh = Results(entries, cells=looked_at, plan=LOOKS).due(everyone, Renewal(fresh=True))
+    assert (seeds(fresh), seeds(fresh, "bf16")) == ([42, 1], [42, 1])
+    old = Results(entries, cells=looked_at, plan=LOOKS).due(everyone, Renewal(oldest="2026-11-22T09:00:00.000Z"))
+    assert seeds(old) == [42, 1, 2]
+    # The new one has begun: its looks go on from there.
+    begun = [entry_of(cell, measurement=2, attempt=2) for cell in looked_at if cell.seed == 42]
+    found = Results([*entries, *begun], cells=looked_at, plan=LOOKS).due(set(), Renewal(fresh=True))
+    assert (seeds(found), seeds(found, "bf16")) == ([42, 1], [42, 1])
 
 
 def test_a_run_beyond_the_look_is_expected_once_it_ended(looked_at: list[Cell], entry_of: Any) -> None:

@@ -179,11 +179,11 @@ def test_a_record_of_a_newer_harness_is_a_clear_error(store: Store) -> None:
     entry = write(store, 1)
     path = store.folder / entry.path / "record.json"
     data = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps({**data, "schema": 2, "something": "new"}), encoding="utf-8")
+    path.write_text(json.dumps({**data, "schema": 99, "something": "new"}), encoding="utf-8")
     index = (store.folder / "index.jsonl").read_bytes()
     for read in (lambda: store.record(entry), lambda: store.cell_entries(cell(1).cell_id), store.reindex):
         with pytest.raises(
-            StoreError, match=r"record\.json: schema: 2 was written by a newer harness \(allowed: 1 to 1\)"
+            StoreError, match=r"record\.json: schema: 99 was written by a newer harness \(allowed: 1 to 2\)"
         ):
             read()
     assert (store.folder / "index.jsonl").read_bytes() == index

@@ -13,7 +13,8 @@ from harness.grid.cell import Cell, Checkpoint
 from harness.record.attempts import Entry
 from harness.record.model import Record
 from harness.record.results import Results
-from harness.report import GridFacts, ReportModel, build_report
+from harness.report.run.build import build_report
+from harness.report.run.model import GridFacts, ReportModel
 
 COMMAND = "harness report benchmarks/quickstart.toml --out reports/demo.md"
 COLLAPSED = {"accuracy": 279 / 408, "f1": 558 / 687}

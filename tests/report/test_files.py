@@ -10,8 +10,8 @@ import pytest
 
 from harness.checks.verdict import Fact, Side, Verdict
 from harness.errors import SpecError
-from harness.report import render
 from harness.report.files import files_again
+from harness.report.run.render import render
 
 PUBLISHED = Path(__file__).parents[2] / "reports"
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from harness.report import render
 from harness.report.format.escape import clean, inline
+from harness.report.run.render import render
 from reports.index import check_index, read_line, render_index
 
 REPORT = "# A title\n\nIt says 3.5 things. Then more.\n\n```sh\n\n$ harness report x\nmore\n```\n"

@@ -84,10 +84,12 @@ def unmeasured(configuration: Configuration, looks: tuple[int, ...] | None = Non
         return None
     cells = (*((score.seed, score.status) for score in configuration.errored), *absent)
     reason = Fact.of("cells.absent", cells=cells, planned=len(configuration.planned))
-    errors = dict.fromkeys(entry.error for entry in configuration.entries if entry.error)
-    return replace(
-        _cells(configuration, "ERROR", reason), notes=tuple(Fact.of("cells.error", error=text) for text in errors)
-    )
+    tried = (*configuration.entries, *configuration.crashed)
+    errors = dict.fromkeys(entry.error for entry in tried if entry.error)
+    notes = tuple(Fact.of("cells.error", error=text) for text in errors)
+    found = _cells(configuration, "ERROR", reason)
+    # What crashed has been run: that no cell has a score is then no reason to say that nothing was.
+    return replace(found, notes=notes, subject=replace(found.subject, cell_ids=tuple(e.cell_id for e in tried)))
 
 
 def _cells(configuration: Configuration, outcome: Outcome, reason: Fact) -> Verdict:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.checks.verdict import Check, Fact, Finding, Outcome, Side, Verdict
-from harness.record.attempts import ERRORED
+from harness.record.attempts import ERRORED, LOST
 from harness.record.model import Record
 from harness.record.run import Run
 
@@ -87,7 +87,7 @@ def finished(record: Record) -> bool:
 
 
 def _stopped(record: Record) -> Outcome:
-    return "ERROR" if record.status in ERRORED and not refused(record) else "SKIP"
+    return "ERROR" if record.status in ERRORED | LOST and not refused(record) else "SKIP"
 
 
 def _why(record: Record) -> Fact:

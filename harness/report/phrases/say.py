@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from harness.checks.verdict import Fact
+from harness.fact import Fact
 from harness.report.phrases.head import HEAD
 from harness.report.phrases.scores import SCORES
 from harness.report.phrases.speed import SPEED

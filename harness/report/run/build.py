@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from harness.record.attempts import FINAL, LOST, SCORED, Entry
+from harness.record.attempts import FINAL, LOST, RETRIED, SCORED, Entry
 from harness.record.configuration import GOOD, Configuration, Key
 from harness.record.model import Record
 from harness.record.results import Results, SeedScore
@@ -55,12 +55,12 @@ def build_report(
     timed = _shown(throughput, timings)
     records = [record for _, record in sorted(results.records.items(), key=lambda item: str(item[0]))]
     records = records or list({record.configuration_id: record for record in timed}.values())
-    final = [entry for one in configurations for entry in one.entries]
+    final = [entry for one in configurations for entry in _ended(one)]
     measured = environment.environments([*final, *(record.entry("") for record in timed)], [*records, *timed])
     task = environment.task_name(grid.task, records)
     labels = _Labels(configurations, places, namer, measured)
 
-    ended = sorted((one for one in configurations if one.entries), key=lambda one: labels.order(one.key))
+    ended = sorted((one for one in configurations if _ended(one)), key=lambda one: labels.order(one.key))
     rows = {one.key: _row(one, places[one.configuration_id], labels.row(one.key)) for one in ended if _counted(one)}
     scored = [one for one in ended if any(entry.status in SCORED for entry in one.entries)]
     curves = [
@@ -127,7 +127,7 @@ class _Labels:
         self._environments = {one.environment_id: (number, one.name) for number, one in enumerate(known)}
         contents: dict[tuple[str, str], set[str | None]] = {}
         for one in configurations:
-            if one.entries:
+            if _ended(one):
                 contents.setdefault((one.configuration_id, one.environment_id), set()).add(one.content_id)
         self._contents = contents
         taken: dict[str, int] = {}
@@ -158,6 +158,11 @@ def _standing(one: Configuration) -> list[Entry]:
     return [entry for history in one.histories.values() if (entry := history.standing) is not None]
 
 
+def _ended(one: Configuration) -> tuple[Entry, ...]:
+    """The attempts that stand of the seeds that were tried to an end, well or badly."""
+    return (*one.entries, *one.crashed)
+
+
 def _counted(one: Configuration) -> list[Run]:
     """The runs that a row is made of, by seed: all that ended, and before each the attempt that was lost."""
     every = zip((*one.lost, *one.entries), (*one.every[len(one.scores) :], *one.scores), strict=True)
@@ -186,7 +191,7 @@ def _row(one: Configuration, axes: Mapping[str, Any], label: str) -> Row:
         ok={m: describe(_values(scores, m, GOOD)) for m in METRICS},
         all={m: describe(_values(scores, m, GOOD | {"collapsed"})) for m in METRICS},
         collapsed=rate(sum(lost), len(lost)),
-        errored=sum(entry.status not in SCORED | LOST for entry in one.entries),
+        errored=len(one.crashed),
         steps=tuple(sorted({entry.steps for entry in scored if entry.steps is not None})),
         seconds={phase: statistics.median(values) for phase, values in phases.items()},
         total_seconds=math.fsum(phases.get("total", ())),
@@ -220,6 +225,7 @@ def _finite(value: float | None) -> float | None:
 
 def _counts(results: Results) -> Counts:
     final = [entry for one in results.configurations for entry in one.entries]
+    crashed = sum(len(one.crashed) for one in results.configurations)
     current = [one for one in results.configurations if one.current]
     # What a later environment or content has taken over from is judged on what there is: nothing of it is missing.
     open_to = [one.unfinished[seed] for one in current for seed in one.due if seed in one.unfinished]
@@ -228,16 +234,16 @@ def _counts(results: Results) -> Counts:
         scored=sum(entry.status in SCORED for entry in final),
         ok=sum(score.status in GOOD for one in results.configurations for score in one.scores),
         collapsed=sum(score.status in LOST for one in results.configurations for score in one.every),
-        errored=sum(entry.status not in SCORED | LOST for entry in final),
+        errored=crashed,
         skipped=open_to.count("skipped"),
-        missing=len(open_to) - open_to.count("skipped"),
+        missing=sum(status != "skipped" and status not in RETRIED for status in open_to),
         foreign=results.foreign,
     )
 
 
 def _attempts(results: Results) -> Attempts:
     tries = [entry.status for entry in results.entries if entry.cell_id in results.trained]
-    counted = sum(len(one.every) for one in results.configurations)
+    counted = sum(len(one.every) + len(one.crashed) for one in results.configurations)
     return Attempts(
         total=sum(status != "skipped" for status in tries),
         killed=tries.count("killed"),
@@ -267,7 +273,7 @@ def _failed(ended: Iterable[Configuration], labels: _Labels) -> tuple[FailedGrou
     failed: list[FailedGroup] = []
     for one in ended:
         causes: dict[tuple[str, str], list[int]] = {}
-        for entry in one.entries:
+        for entry in _ended(one):
             if entry.status not in SCORED:
                 causes.setdefault((entry.status, entry.error or "no error recorded"), []).append(entry.seed)
         failed += [

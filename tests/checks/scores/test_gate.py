@@ -165,7 +165,10 @@ def test_cells_that_failed_or_are_missing_are_an_error() -> None:
     assert error.reason == Fact.of("cells.absent", cells=((6, "timeout"), (7, "missing")), planned=7)
     assert only(found, "quality").outcome == "PASS"
     assert exit_code(found) == 4
-    assert exit_code(judge_all([measured(["oom"] * 3)], [COURSE], Policy())) == 4
+    (crashed,) = judge_all([measured(["oom"] * 3)], [COURSE], Policy())
+    assert (crashed.outcome, len(crashed.subject.cell_ids), exit_code([crashed])) == ("ERROR", 3, 4)
+    (nothing,) = judge_all([measured([None] * 3)], [COURSE], Policy())
+    assert (nothing.outcome, exit_code([nothing])) == ("ERROR", 5)
 
 
 def test_an_older_environment_need_not_be_complete() -> None:
@@ -433,7 +436,7 @@ def test_the_order_of_entries_does_not_matter(a: list[Any], b: list[Any], shuffl
     policy = Policy(looks=(3, 5))
     here, there = (judge_all(configurations(cells, each, {}), [COURSE], policy) for each in (entries, mixed))
     assert here == there
-    assert exit_code(here) in (0, 1, 3, 4)
+    assert exit_code(here) in (0, 1, 3, 4, 5)
     for each in here:
         assert each.outcome in ("PASS", "FAIL", "INCONCLUSIVE", "ERROR")
 

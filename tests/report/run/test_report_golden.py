@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness.report import render
+from harness.report.run.render import render
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 

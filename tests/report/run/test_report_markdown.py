@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from markdown_it import MarkdownIt
 
-from harness.report import GridFacts, render
 from harness.report.format.numbers import amount, duration, points
+from harness.report.run.model import GridFacts
+from harness.report.run.render import render
 
 EVIL = "a|b `c` <img src=x onerror=y> [l](http://e.vil) ![i](x.png)\n\n# h\n| --- |\n\u202e\x00\x1b[0m $x^2$ \\ https://e.vil"
 

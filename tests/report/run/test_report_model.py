@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from harness.checks.verify.data import MRPC
-from harness.report import GridFacts, render
 from harness.report.format.labels import seeds_text
 from harness.report.run.curves import POINTS, loss_curve
+from harness.report.run.model import GridFacts
+from harness.report.run.render import render
 
 
 def by_label(model: Any) -> dict[str, Any]:

@@ -25,8 +25,10 @@ from harness.record.model import Record, asked_of
 from harness.record.parts import Measured
 from harness.record.results import Results
 from harness.record.store import Store
-from harness.report import GridFacts, ReportModel, build_report, render
+from harness.report.run.build import build_report
+from harness.report.run.model import GridFacts, ReportModel
 from harness.report.run.plots import figures
+from harness.report.run.render import render
 from harness.report.speed.build import build_throughput, spread, timing_plan
 from harness.report.speed.export import benchmark_json, statistics_of
 from harness.report.speed.model import ThroughputPart

