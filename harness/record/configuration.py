@@ -112,6 +112,11 @@ class Configuration:
         last = {seed: self.histories[seed].standing for seed in self.planned if seed not in self.entry_of}
         return {seed: "missing" if entry is None else entry.status for seed, entry in last.items()}
 
+    @property
+    def waits(self) -> bool:
+        """Whether a seed that is due has no run yet and may still get one."""
+        return self.current and self.skipped is None and any(seed in self.unfinished for seed in self.due)
+
     @cached_property
     def skipped(self) -> str | None:
         """Why nothing of it can run here, where that is the last word of every cell: then nothing is missing."""
