@@ -101,10 +101,12 @@ class ParityQuestion:
             run_seconds=sum(s for s in seconds if s is not None) if any(seconds) else None,
             both=True,
         )
-        notes = [*_differences(good, self.metric), *self._left_out(couples)]
+        notes = list(_differences(good, self.metric))
+        if "f1" not in self.policy.gate:
+            notes += _difference_in_f1(good)
+        notes += self._left_out(couples)
         if self.metric == "accuracy":  # of answers, whatever metric is made of them
             notes += churn(self.pair, [run.seed for run, _ in good], self.predictions, self.rerun)
-            notes += [] if "f1" in self.policy.gate else list(_difference_in_f1(good))
         if decision.identical:
             notes.append(Fact.of("pairs.identical"))
         return replace(
