@@ -156,8 +156,13 @@ class Verdict:
 
 
 def worst_first(verdicts: Iterable[Verdict]) -> list[Verdict]:
-    """The worst outcome first; a waived FAIL after whatever is red."""
-    return sorted(verdicts, key=lambda one: ORDER.index("SKIP") * 2 - 1 if one.waived else ORDER.index(one.outcome) * 2)
+    """The worst outcome first; a FAIL that is waived or does not gate after whatever is red."""
+    return sorted(
+        verdicts,
+        key=lambda one: (
+            ORDER.index("SKIP") * 2 - 1 if one.outcome == "FAIL" and not one.is_red() else ORDER.index(one.outcome) * 2
+        ),
+    )
 
 
 def exit_code(

@@ -112,6 +112,11 @@ class Configuration:
         last = {seed: self.histories[seed].standing for seed in self.planned if seed not in self.entry_of}
         return {seed: "missing" if entry is None else entry.status for seed, entry in last.items()}
 
+    @property
+    def waits(self) -> bool:
+        """Whether a seed that is due has no run yet and may still get one."""
+        return self.current and self.skipped is None and any(seed in self.unfinished for seed in self.due)
+
     @cached_property
     def crashed(self) -> tuple[Entry, ...]:
         """Of seeds without an attempt that counts the last one, where it crashed or ran out of memory or time."""

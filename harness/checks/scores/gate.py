@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from harness.checks.scores.hypothesis import Answer, Family, Question, corrected, judged_after, waiver_fact
 from harness.checks.scores.pairing import find_pairs, find_repeats
 from harness.checks.scores.parity import Answers, ParityQuestion, Predictions
+from harness.checks.scores.planned import unmeasured_hypotheses
 from harness.checks.scores.policy import Policy as Policy
 from harness.checks.scores.policy import policy_of
 from harness.checks.scores.quality import questions
@@ -22,6 +23,7 @@ from harness.grid.waivers import Waiver
 from harness.record.configuration import Configuration as Configuration
 from harness.record.results import Results
 from harness.references import Reference
+from harness.references.model import Metric
 from harness.stats.decision import Decision
 from harness.stats.sequential import next_look, nominal_alpha
 
@@ -50,7 +52,8 @@ def judge_all(
     """Judge everything: errors and skips, stability, quality against each fitting reference, parity of twins.
 
     `answers` gives predicted classes, and is asked only for pairs. `today` decides which waivers still hold.
-    A verdict on "f1" is reported only: it does not gate. The order of `configurations` is that of the verdicts and has
+    A metric that the policy does not gate on is reported only; pairs are judged in accuracy, and in F1 where it gates.
+    What is planned and not measured counts in its family. The order of `configurations` is that of the verdicts and has
     no other effect.
 
     Raises
@@ -65,10 +68,13 @@ def judge_all(
     predictions, reruns = Predictions(answers), find_repeats(configurations)
     asked: list[Question] = [StabilityQuestion(one, policy) for one in configurations if one.ended or one.lost]
     asked += quality
+    metrics: tuple[Metric, ...] = ("accuracy", "f1") if "f1" in policy.gate else ("accuracy",)
     asked += [
-        ParityQuestion(pair, policy, predictions, reruns.get(pair.base.key)) for pair in find_pairs(configurations)
+        ParityQuestion(pair, policy, predictions, reruns.get(pair.base.key), metric)
+        for pair in find_pairs(configurations)
+        for metric in metrics
     ]
-    found += [*settled(asked, policy), *refused]
+    found += [*settled(asked, policy, unmeasured_hypotheses(configurations, references, policy)), *refused]
     place = {
         (one.configuration_id, one.environment_id): number for number, one in reversed([*enumerate(configurations)])
     }
@@ -87,29 +93,29 @@ class _Case:
     answer: Answer | None = None
 
 
-def settled(asked: Sequence[Question], policy: Policy) -> list[Verdict]:
+def settled(asked: Sequence[Question], policy: Policy, absent: Mapping[Family, int] = {}) -> list[Verdict]:
     """Answer all questions, look by look, and let a FAIL stand where Holm over its family does.
 
     Scores (quality and parity) and collapses are two families, each with half of alpha; a comparison of scores counts
     by the chance that it has to fail (`stats.decision.largest_p`). At each look Holm over all questions of a family,
     those already decided with the p that decided them, at alpha / L of L looks: whatever look a comparison stops at, a
     false FAIL anywhere has at most probability alpha. A single comparison takes the calibrated level. Without looks:
-    all runs, at alpha.
+    all runs, at alpha. What no run was made for, `absent` by family, and what has not come to a look, has p = 1.
     """
     cases = [_Case(question) for question in asked]
     looks = policy.looks
     if looks is None:
         for case in cases:
             case.answer = case.question.ask(None, policy.alpha)
-        _apply_holm(cases, cases, policy.alpha)
+        _apply_holm(cases, cases, policy.alpha, absent)
         return [_finished(case, None) for case in cases]
-    compared = sum(case.question.gates and case.question.lasting for case in cases)
+    compared = sum(case.question.gates and case.question.lasting for case in cases) + absent.get("scores", 0)
     level = nominal_alpha(looks, max(1, compared), policy.alpha)
     for look in looks:
         due = [case for case in cases if not (case.answer and case.answer.final) and case.question.runs >= look]
         for case in due:
             case.answer = case.question.ask(look, level)
-        _apply_holm(cases, due, level)
+        _apply_holm(cases, due, level, absent)
         for case in due:
             assert case.answer is not None
             outcome = case.answer.verdict.outcome
@@ -149,15 +155,18 @@ def waived(
     return replace(verdict, waiver=waiver_fact(holding) if holding else None, notes=notes)
 
 
-def _apply_holm(cases: Sequence[_Case], due: Sequence[_Case], level: float) -> None:
+def _apply_holm(cases: Sequence[_Case], due: Sequence[_Case], level: float, absent: Mapping[Family, int]) -> None:
     """Judge the cases due: a FAIL stands where its p, after Holm over its family, is below the level."""
     asked = set(due)
     for family in FAMILIES:
-        members = [case for case in cases if case.question.family == family and case.question.gates and case.answer]
-        answers = [case.answer for case in members if case.answer is not None]
-        after = corrected([answer.p for answer in answers], [answer.p_limit for answer in answers])
-        for case, answer, found in zip(members, answers, after, strict=True):
-            if case not in asked or found.p is None:
+        members = [case for case in cases if case.question.family == family and case.question.gates]
+        more = absent.get(family, 0)
+        p = [case.answer.p if case.answer else None for case in members]
+        limits = [case.answer.p_limit if case.answer else 1.0 for case in members]
+        after = corrected([*p, *[None] * more], [*limits, *[1.0] * more])
+        for case, found in zip(members, after, strict=False):
+            answer = case.answer
+            if answer is None or case not in asked or found.p is None:
                 continue
             verdict = answer.verdict
             if verdict.outcome == "FAIL" and found.p >= level:

@@ -77,6 +77,16 @@ class Question(Protocol):
         """Add what does not decide: what more runs would bring, and notes."""
 
 
+def limit(decision: Decision | None, waits: bool) -> float:
+    """What a comparison counts as in its family; with too few runs, while it `waits` for planned ones, as one of p 1.
+
+    So that a half-run grid alarms no more often than a whole one.
+    """
+    if waits and (decision is None or decision.n < decision.n_min):
+        return 1.0
+    return 0.0 if decision is None else decision.p_limit
+
+
 def because(decision: Decision) -> Fact | None:
     """What a decision rests on where that is no difference; None where its numbers say it all."""
     if decision.n < decision.n_min:

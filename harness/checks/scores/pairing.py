@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final, Literal
 
 from packaging.version import InvalidVersion, Version
@@ -78,6 +78,20 @@ def find_pairs(configurations: Sequence[Configuration]) -> list[Pair]:
             found += [Pair(base, twin, dimension) for twin in twins]
     place = {id(one): number for number, one in enumerate(configurations)}
     return sorted(found, key=lambda pair: (place[id(pair.base)], place[id(pair.twin)]))
+
+
+def count_pairs(configurations: Sequence[Configuration]) -> int:
+    """How many pairs these will make once all are measured, by what was asked for alone."""
+    found: dict[tuple[Any, ...], set[Any]] = {}
+    for one in configurations:
+        if is_control(one):
+            continue
+        asked = replace(one, content_id=None, environment_id=one.asked.environment, arguments={})
+        key, values = recipe_key(asked), {name: _value(asked, name) for name in _RANKS}
+        for dimension, value in values.items():
+            others = tuple(other for name, other in values.items() if name != dimension)
+            found.setdefault((dimension, key, *others), set()).add(value)
+    return sum(len(group) - 1 for group in found.values())
 
 
 def find_repeats(configurations: Sequence[Configuration]) -> Mapping[Key, Configuration]:

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from harness.checks.scores.hypothesis import Answer, Family, because, judged, side
+from harness.checks.scores.hypothesis import Answer, Family, because, judged, limit, side
 from harness.checks.scores.pairing import Pair
 from harness.checks.scores.policy import Policy
 from harness.checks.scores.seeds_needed import median_seconds, outlook
@@ -22,6 +22,7 @@ from harness.checks.verdict import Verdict
 from harness.fact import Fact
 from harness.record.attempts import LOST
 from harness.record.configuration import GOOD, Configuration, Key, SeedScore
+from harness.references.model import Metric
 from harness.stats.decision import Decision, Rule, decide, withheld
 from harness.stats.mcnemar import discordant, mcnemar, overdispersion
 from harness.stats.paired import Permutation, paired, sign_flip
@@ -38,16 +39,21 @@ FLIPPED: Final = 12
 
 @dataclass(frozen=True)
 class ParityQuestion:
-    """Whether a pair scores alike in accuracy, paired by seed."""
+    """Whether a pair scores alike in a metric, paired by seed."""
 
     pair: Pair
     policy: Policy
     predictions: Predictions
     rerun: Configuration | None = None
+    metric: Metric = "accuracy"
 
     family: Family = "scores"
-    gates: bool = True
     lasting: bool = True
+
+    @property
+    def gates(self) -> bool:
+        """As the policy has it."""
+        return self.metric in self.policy.gate
 
     @property
     def runs(self) -> int:
@@ -57,11 +63,13 @@ class ParityQuestion:
     def ask(self, first: int | None, alpha: float) -> Answer:
         """Paired t and TOST on the seeds where both runs are ok; no PASS where too many of either arm collapsed."""
         couples = self._couples[:first]
-        good = _good(couples)
+        good = _good(couples, self.metric)
         base, twin = (self.pair.name(one) for one in (self.pair.base, self.pair.twin))
+        waits = self.pair.base.waits or self.pair.twin.waits
         if not good:
-            return Answer(self._verdict(couples, Fact.of("scores.no_pair", twin=twin, base=base)), first)
-        a, b = _points(good)
+            none = self._verdict(couples, Fact.of("scores.no_pair", twin=twin, base=base))
+            return Answer(none, first, p_limit=limit(None, waits))
+        a, b = _points(good, self.metric)
         same = a == b and self.predictions.identical(self.pair.base, self.pair.twin, [run.seed for run, _ in good])
         rule = Rule(self.policy.parity_margin, alpha, self.policy.direction, LEAST)
         decision = decide(paired(a, b, identical=same), rule)
@@ -70,16 +78,19 @@ class ParityQuestion:
             if decision.outcome == "PASS" and (found := too_many(lost, lost + len(good), self.policy.p0, alpha)):
                 decision, too = withheld(decision), Fact.of("withheld.side", side=name, collapses=found)
         means = math.fsum(a) / len(a), math.fsum(b) / len(b)
-        scores = Fact.of("scores.pair", twin=twin, twin_mean=means[1], base=base, base_mean=means[0], seeds=len(good))
+        scores = Fact.of(
+            "scores.pair", metric=self.metric, twin=twin, twin_mean=means[1], base=base, base_mean=means[0],
+            seeds=len(good),
+        )  # fmt: skip
         verdict = self._verdict(couples, judged(scores, why, too), means, decision)
-        return Answer(verdict, first, decision.p_block, decision.p_limit)
+        return Answer(verdict, first, decision.p_block, limit(decision, waits))
 
     def finish(self, verdict: Verdict, first: int | None) -> Verdict:
         """Add what more runs would bring, and notes."""
         couples, decision = self._couples[:first], verdict.numbers
         if not isinstance(decision, Decision):
             return replace(verdict, notes=tuple(self._left_out(couples)))
-        good = _good(couples)
+        good = _good(couples, self.metric)
         seconds = [median_seconds(one.entries) for one in (self.pair.base, self.pair.twin)]
         ahead = outlook(
             decision,
@@ -90,11 +101,12 @@ class ParityQuestion:
             run_seconds=sum(s for s in seconds if s is not None) if any(seconds) else None,
             both=True,
         )
-        notes = [
-            *_differences(good),
-            *self._left_out(couples),
-            *churn(self.pair, [run.seed for run, _ in good], self.predictions, self.rerun),
-        ]
+        notes = list(_differences(good, self.metric))
+        if "f1" not in self.policy.gate:
+            notes += _difference_in_f1(good)
+        notes += self._left_out(couples)
+        if self.metric == "accuracy":  # of answers, whatever metric is made of them
+            notes += churn(self.pair, [run.seed for run, _ in good], self.predictions, self.rerun)
         if decision.identical:
             notes.append(Fact.of("pairs.identical"))
         return replace(
@@ -124,7 +136,8 @@ class ParityQuestion:
             subject=twin,
             reason=reason,
             against=base,
-            item="accuracy",
+            item=self.metric,
+            gates=self.gates,
             numbers=decision,
             margin_from=Fact.of("margin.parity", points=self.policy.parity_margin),
         )
@@ -152,24 +165,29 @@ def _lost(couples: Sequence[tuple[SeedScore, SeedScore]]) -> tuple[int, int]:
     return base, twin
 
 
-def _points(good: Sequence[tuple[SeedScore, SeedScore]]) -> tuple[list[float], list[float]]:
-    a, b = ([100 * run.accuracy for run in arm if run.accuracy is not None] for arm in zip(*good, strict=True))
+def _points(good: Sequence[tuple[SeedScore, SeedScore]], metric: Metric) -> tuple[list[float], list[float]]:
+    a, b = ([100 * getattr(run, metric) for run in arm] for arm in zip(*good, strict=True))
     return a, b
 
 
-def _good(couples: Sequence[tuple[SeedScore, SeedScore]]) -> list[tuple[SeedScore, SeedScore]]:
-    return [couple for couple in couples if all(run.status in GOOD for run in couple)]
+def _good(couples: Sequence[tuple[SeedScore, SeedScore]], metric: Metric) -> list[tuple[SeedScore, SeedScore]]:
+    return [
+        couple for couple in couples if all(run.status in GOOD and getattr(run, metric) is not None for run in couple)
+    ]
 
 
-def _differences(good: Sequence[tuple[SeedScore, SeedScore]]) -> Iterator[Fact]:
-    """Correlation of the arms, the sign-flip test, and the difference in F1."""
-    a, b = _points(good)
+def _differences(good: Sequence[tuple[SeedScore, SeedScore]], metric: Metric) -> Iterator[Fact]:
+    """Correlation of the arms, and the sign-flip test."""
+    a, b = _points(good, metric)
     if len(a) > 2 and min(a) < max(a) and min(b) < max(b):
         yield Fact.of("pairs.correlation", correlation=statistics.correlation(a, b))
     if len(a) <= FLIPPED:
         found = _sign_flip(tuple(sorted(y - x for x, y in zip(a, b, strict=True))))
         least = None if found.can_reject() else found.least_p
         yield Fact.of("pairs.sign_flip", p=found.p, pairs=len(a), least_p=least)
+
+
+def _difference_in_f1(good: Sequence[tuple[SeedScore, SeedScore]]) -> Iterator[Fact]:
     f1 = [100 * (y.f1 - x.f1) for x, y in good if x.f1 is not None and y.f1 is not None]
     if f1:
         yield Fact.of("pairs.f1", difference=math.fsum(f1) / len(f1))

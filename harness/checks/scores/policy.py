@@ -12,14 +12,15 @@ from harness.errors import SpecError
 from harness.grid.grid import Grid
 from harness.grid.tables import Quality
 from harness.grid.waivers import Waiver
+from harness.references.model import Metric
 from harness.stats.decision import Direction
 from harness.stats.margin import PARITY
 from harness.stats.sequential import WHOLE
 from harness.stats.stability import STABLE
 from harness.text import listed, show, suggestion
 
-REPORTED: Final = frozenset({"f1"})
-"""Metrics that are judged and shown, and that no gate goes by."""
+GATED: Final[frozenset[Metric]] = frozenset({"accuracy"})
+"""The metrics whose FAIL is red, where a grid does not say which; the others are judged and reported."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Policy:
         The planned looks, as rising numbers of runs; None: one look at whatever there is.
     p0
         The rate of collapses that the recipe is allowed.
+    gate
+        The metrics that gate, all in one family; every other is reported only.
     harmless
         Fields in which run and reference may differ (`recipe.DECLARABLE`).
     """
@@ -50,6 +53,7 @@ class Policy:
     direction: Direction = "both"
     looks: tuple[int, ...] | None = None
     p0: float = STABLE
+    gate: frozenset[Metric] = GATED
     harmless: frozenset[str] = field(default_factory=frozenset)
     waivers: tuple[Waiver, ...] = ()
 
@@ -67,6 +71,9 @@ class Policy:
             not self.looks or self.looks[0] < 2 or any(b <= a for a, b in itertools.pairwise(self.looks))
         ):
             raise ValueError(f"looks: {self.looks} (allowed: rising numbers of runs from 2)")
+        if not self.gate:
+            raise ValueError("gate: empty (allowed: accuracy, f1)")
+        object.__setattr__(self, "gate", frozenset(self.gate))
         object.__setattr__(self, "harmless", frozenset(self.harmless))
 
 
@@ -89,6 +96,7 @@ def policy_of(grid: Grid) -> Policy:
         direction=asked.direction,
         looks=grid.seed_plan.looks if grid.seed_plan else None,
         p0=asked.collapse_rate,
+        gate=frozenset(asked.gate),
         harmless=frozenset(asked.harmless),
         waivers=tuple(grid.waiver),
     )

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from harness.checks.scores.hypothesis import Answer, Family, because, judged, side
+from harness.checks.scores.hypothesis import Answer, Family, because, judged, limit, side
 from harness.checks.scores.pairing import is_control, recipe_key
-from harness.checks.scores.policy import REPORTED, Policy
+from harness.checks.scores.policy import Policy
 from harness.checks.scores.recipe import RecipeDifferences, other_data, recipe_differences, same_checkpoint
 from harness.checks.scores.seeds_needed import median_seconds, outlook
 from harness.checks.scores.stability import every_run, too_many
@@ -75,8 +75,8 @@ class QualityQuestion:
 
     @property
     def gates(self) -> bool:
-        """Accuracy gates; F1, which correlates with it, is reported."""
-        return self.target.metric not in REPORTED
+        """By default accuracy gates, and F1, which correlates with it, is reported."""
+        return self.target.metric in self.policy.gate
 
     @cached_property
     def margin(self) -> tuple[float, Fact]:
@@ -91,7 +91,7 @@ class QualityQuestion:
         lost = sum(run.status in LOST for run in (*runs, *one.every[len(one.scores) :]))
         blank = self._blank(side(one, collapsed=lost, ended=len(runs) + len(one.lost)), len(runs))
         if not scores:
-            return Answer(blank, first)
+            return Answer(blank, first, p_limit=limit(None, one.waits and not blocking))
         sd = self.spread.sd(one, metric, first)
         ours = sample(scores, sd)
         # History that brought no degrees of freedom earns no smaller sample.
@@ -107,7 +107,7 @@ class QualityQuestion:
             blank, outcome=decision.outcome, subject=replace(blank.subject, mean=ours.mean), reason=reason,
             numbers=decision, margin_from=self.margin[1],
         )  # fmt: skip
-        return Answer(verdict, first, decision.p_block, decision.p_limit)
+        return Answer(verdict, first, decision.p_block, limit(decision, one.waits and not blocking))
 
     def finish(self, verdict: Verdict, first: int | None) -> Verdict:
         """Add what more runs would bring, and notes."""
@@ -191,9 +191,11 @@ class QualityQuestion:
 
 
 def questions(
-    configurations: Sequence[Configuration], references: Sequence[Reference], policy: Policy
+    configurations: Sequence[Configuration], references: Sequence[Reference], policy: Policy, *, measured: bool = True
 ) -> tuple[list[QualityQuestion], list[Verdict]]:
     """Hold each configuration against each fitting reference; what cannot be compared is judged at once.
+
+    Those of which a run ended, or with `measured` False those of which none has: the questions that they will raise.
 
     Fitting are the references of its task and checkpoint. A configuration that none of them fits is held against all
     of them: the difference is then the reason why there is no verdict, instead of silence.
@@ -203,17 +205,20 @@ def questions(
     asked: list[QualityQuestion] = []
     refused: list[Verdict] = []
     for one in configurations:
-        if not one.ended:
+        if bool(one.ended) != measured:
             continue
-        for reference in _fitting(one, references, policy):
+        fitting = _fitting(one, references, policy)
+        gated = any(metric in policy.gate and read_target(each, metric) for each in fitting for metric in METRICS)
+        for reference in fitting:
             reason: Fact | str | None = reasons[id(reference)]
             data = other_data(one, reference)
             if reason is None and data is not None and "task" not in policy.harmless:
                 reason = data
             differences = recipe_differences(one, reference, policy.harmless)
             targets = [target for metric in METRICS if (target := read_target(reference, metric)) is not None]
-            if reason is None and not any(target.metric == "accuracy" for target in targets):
-                refused.append(_refused(one, reference, differences, Fact.of("reference.no_accuracy")))
+            if reason is None and not gated:
+                ungated = Fact.of("reference.ungated", gate=tuple(sorted(policy.gate)))
+                refused.append(_refused(one, reference, differences, ungated, *policy.gate))
             if reason is not None:
                 refused.append(_refused(one, reference, differences, Fact.of("reference.refused", why=reason)))
                 continue
@@ -236,14 +241,16 @@ def _fitting(one: Configuration, references: Sequence[Reference], policy: Policy
     return fitting or references
 
 
-def _refused(one: Configuration, reference: Reference, differences: RecipeDifferences, reason: Fact) -> Verdict:
+def _refused(
+    one: Configuration, reference: Reference, differences: RecipeDifferences, reason: Fact, *gate: Metric
+) -> Verdict:
     return Verdict(
         check="quality",
         outcome="INCONCLUSIVE",
         subject=side(one),
         reason=reason,
         against=Side(reference.id),
-        item="accuracy",
+        item=next((metric for metric in METRICS if metric in gate), "accuracy"),
         notes=tuple(fact for metric in METRICS for fact in contradicting(reference, metric)),
         todo=(Fact.of("reference.no_seeds"),),
         recipe_differences=differences.blocking,

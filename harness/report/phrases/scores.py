@@ -96,6 +96,13 @@ def _scores(metric: str, mean: float, runs: int, target: str, label: str | None 
     return f"{metric} {mean:.2f} over {runs} runs against {target}{f' ({label})' if label else ''}"
 
 
+def _ungated(gate: Sequence[str]) -> str:
+    names = {"accuracy": "accuracy", "f1": "F1"}
+    others = [name for metric, name in names.items() if metric not in gate]
+    text = f"no {' or '.join(names[metric] for metric in gate)} is published"
+    return f"{text}; {others[0]} is reported only" if others else text
+
+
 def _provenance(best_of: int) -> str:
     return f"provenance unknown, taken as {'a single run' if best_of == 1 else f'the best of {best_of}'}"
 
@@ -107,7 +114,7 @@ QUALITY: Final[Phrases] = {
     "run.single": "a single run",
     "scores.none": "none of {runs} runs has a score to judge",
     "reference.refused": "not to be compared: {why}",
-    "reference.no_accuracy": "no accuracy is published; F1 is reported only",
+    "reference.ungated": _ungated,
     "reference.no_seeds": "no number of seeds gives a verdict against this reference",
     "recipe.more_runs": "more runs bring no verdict while recipes differ: run the reference's, or declare them "
     "harmless",
@@ -203,8 +210,13 @@ def _phi(phi: float, base: str) -> str:
     return f"phi = {phi:.2f} between seeds of {base}: {reading}"
 
 
+def _pair(twin: str, twin_mean: float, base: str, base_mean: float, seeds: int, metric: str = "accuracy") -> str:
+    name = "F1" if metric == "f1" else metric
+    return f"{name} of {twin} {twin_mean:.2f}, of {base} {base_mean:.2f} over {seeds} seeds"
+
+
 PARITY: Final[Phrases] = {
-    "scores.pair": "accuracy of {twin} {twin_mean:.2f}, of {base} {base_mean:.2f} over {seeds} seeds",
+    "scores.pair": _pair,
     "scores.no_pair": "no seed at which both {twin} and {base} have an ok run",
     "withheld.side": "{side}: {collapses}",
     "margin.parity": "{points:g} points between configurations",

@@ -7,7 +7,7 @@ from typing import Final
 
 from harness.checks.verdict import Verdict
 from harness.report.format.escape import clean
-from harness.report.verdicts.words import Head, is_red, ordered, subject, told, word
+from harness.report.verdicts.words import Head, ordered, subject, told, word
 
 MOST: Final = 10
 """GitHub shows so many annotations of a type for one step, and drops the rest without a word."""
@@ -16,14 +16,14 @@ LIMIT: Final = 1000
 
 
 def workflow_commands(head: Head, verdicts: Sequence[Verdict]) -> str:
-    """Return `::error` for what is red and `::warning` for other INCONCLUSIVE and waived FAILs; empty for none.
+    """Return `::error` for what is red and `::warning` for other INCONCLUSIVE and FAIL; empty for none.
 
     The worst come first, at most 10 of each type; a `::notice` counts those left out.
     """
     lines: list[str] = []
     every = ordered(verdicts)
-    red = [one for one in every if is_red(one, head.inconclusive)]
-    doubtful = [one for one in every if one not in red and (one.outcome == "INCONCLUSIVE" or one.waived)]
+    red = [one for one in every if one.is_red(head.inconclusive)]
+    doubtful = [one for one in every if one not in red and (one.outcome == "INCONCLUSIVE" or one.outcome == "FAIL")]
     left = []
     for command, group in (("error", red), ("warning", doubtful)):
         lines += [workflow_command(command, f"{word(one)} {one.check}", _message(one)) for one in group[:MOST]]

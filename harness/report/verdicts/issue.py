@@ -17,7 +17,6 @@ from harness.report.verdicts.words import (
     counts_text,
     decision_of,
     full_stop,
-    is_red,
     ordered,
     sentence,
     subject,
@@ -57,7 +56,7 @@ def issue_text(head: Head, verdicts: Sequence[Verdict], *, since: str | None = N
     ValueError
         Where the limit is below 1,000 bytes.
     """
-    red = [verdict for verdict in ordered(verdicts) if is_red(verdict, head.inconclusive)]
+    red = [verdict for verdict in ordered(verdicts) if verdict.is_red(head.inconclusive)]
     if not red:
         return ""
     others = f", and {len(red) - 1} more" if len(red) > 1 else ""

@@ -10,7 +10,7 @@ from harness.report.format.escape import clean
 from harness.report.format.junit_xml import Case
 from harness.report.phrases.say import say
 from harness.report.verdicts.text import facts
-from harness.report.verdicts.words import Head, family, is_red, metric_name, subject, told
+from harness.report.verdicts.words import Head, family, metric_name, subject, told
 from harness.stats.decision import Decision
 from harness.stats.throughput import Speed
 
@@ -45,7 +45,7 @@ def _case(v: Verdict, head: Head, taken: set[tuple[str, str]]) -> Case:
 def _result(v: Verdict, head: Head) -> Literal["failure", "error", "skipped"] | None:
     if v.outcome == "PASS":
         return None
-    if not is_red(v, head.inconclusive):
+    if not v.is_red(head.inconclusive):
         return "skipped"
     return "error" if v.outcome == "ERROR" else "failure"
 

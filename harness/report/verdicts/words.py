@@ -114,17 +114,12 @@ def ordered(verdicts: Iterable[Verdict]) -> list[Verdict]:
     return worst_first(sorted(verdicts, key=lambda one: _ORDER.index(one.check)))
 
 
-def is_red(verdict: Verdict, inconclusive: Inconclusive) -> bool:
-    """Whether it is shown as red, also where it does not gate: F1 is reported as loudly as accuracy."""
-    if verdict.outcome == "INCONCLUSIVE":
-        return inconclusive == "fail"
-    return verdict.outcome == "ERROR" or (verdict.outcome == "FAIL" and not verdict.waived)
-
-
 def word(verdict: Verdict) -> str:
-    """`PASS`; a waived FAIL and a PASS with a warning say so."""
+    """`PASS`; a FAIL that is not red says why, and a PASS with a warning says so."""
     if verdict.warning is not None and verdict.outcome == "PASS":
         return "PASS (WARN)"
+    if verdict.outcome == "FAIL" and not verdict.gates:
+        return "FAIL (no gate)"
     return "FAIL (waived)" if verdict.waived else verdict.outcome
 
 

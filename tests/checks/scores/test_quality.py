@@ -283,7 +283,7 @@ def test_a_reference_without_accuracy_gates_nothing_and_says_so() -> None:
     found = judge_all([measured(SCORES)], [published(90.0, metric="f1", decimals=2)], Policy())
     (gating,) = (each for each in found if each.check == "quality" and each.gates)
     assert (gating.item, gating.outcome) == ("accuracy", "INCONCLUSIVE")
-    assert gating.reason == Fact.of("reference.no_accuracy")
+    assert gating.reason == Fact.of("reference.ungated", gate=("accuracy",))
     f1 = values(next(each for each in found if each.item == "f1").notes, "f1.standard_error")
     assert f1["examples"] == 408
 

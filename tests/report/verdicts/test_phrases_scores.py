@@ -82,7 +82,7 @@ CASES = [
     (of("run.single"), "a single run"),
     (of("scores.none", runs=3), "none of 3 runs has a score to judge"),
     (of("reference.refused", why="the split is not known"), "not to be compared: the split is not known"),
-    (of("reference.no_accuracy"), "no accuracy is published; F1 is reported only"),
+    (of("reference.ungated", gate=("accuracy",)), "no accuracy is published; F1 is reported only"),
     (of("reference.no_seeds"), "no number of seeds gives a verdict against this reference"),
     (
         of("recipe.more_runs"),
@@ -195,7 +195,7 @@ CASES = [
     (of("cells.skipped", why="no GPU"), "not run: no GPU"),
     (of("cells.error", error="failed: it broke"), "failed: it broke"),
     (
-        of("scores.pair", twin="bf16", twin_mean=86.11, base="fp32", base_mean=85.98, seeds=5),
+        of("scores.pair", metric="accuracy", twin="bf16", twin_mean=86.11, base="fp32", base_mean=85.98, seeds=5),
         "accuracy of bf16 86.11, of fp32 85.98 over 5 seeds",
     ),
     (of("scores.no_pair", twin="bf16", base="fp32"), "no seed at which both bf16 and fp32 have an ok run"),

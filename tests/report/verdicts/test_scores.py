@@ -128,9 +128,9 @@ class TestWords:
     def test_waived_is_not_red(self) -> None:
         waived = cases()[5]
         assert words.word(waived) == "FAIL (waived)"
-        assert not words.is_red(waived, "fail")
-        assert words.is_red(few(), "fail")
-        assert not words.is_red(few(), "pass")
+        assert not waived.is_red("fail")
+        assert few().is_red("fail")
+        assert not few().is_red("pass")
 
     def test_order(self) -> None:
         found = [words.word(one) for one in words.ordered(cases())]
@@ -306,7 +306,7 @@ class TestLimits:
 
 class TestIssue:
     def test_nothing_red(self) -> None:
-        green = [one for one in cases() if not words.is_red(one, "fail")]
+        green = [one for one in cases() if not one.is_red("fail")]
         assert green
         assert issue_text(HEAD, green) == ""
 
