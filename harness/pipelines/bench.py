@@ -15,6 +15,7 @@ from harness.execution.environment import Environment
 from harness.execution.progress import Summary
 from harness.execution.require import unusable_device
 from harness.execution.session import Session
+from harness.exit_codes import worst
 from harness.grid.grid import load_grid
 from harness.grid.select import select
 from harness.pipelines.doctor import grid_problems
@@ -24,7 +25,6 @@ from harness.record.results import Results
 from harness.report.files import report_files
 
 DEFAULT_GRIDS: Final = {"cuda": Path("benchmarks/mrpc.toml"), "cpu": Path("benchmarks/quickstart.toml")}
-EXIT_ORDER: Final = (130, 2, 1, 4, 5, 3, 0)
 
 
 @dataclass(frozen=True)
@@ -98,11 +98,6 @@ def verdicts_of(session: Session) -> Sequence[Verdict] | None:
     if (grid.quality is None and not grid.reference) or not results.entries:
         return None
     return judge_grid(grid, results, today())
-
-
-def worst(codes: Sequence[int]) -> int:
-    """The exit code that stands for several: the first in the README's order."""
-    return min(codes, key=EXIT_ORDER.index)
 
 
 def check_together(grids: Sequence[Path]) -> None:

@@ -11,6 +11,7 @@ import pytest
 from harness.cli.measure import bench as bench_module
 from harness.errors import RequirementError, RunFailed
 from harness.execution.progress import Summary
+from harness.exit_codes import worst
 from harness.pipelines import bench as pipeline
 from harness.pipelines import suites as suites_module
 
@@ -67,7 +68,7 @@ def test_a_default_grid_that_is_not_there(
     [([0], 0), ([0, 3], 3), ([3, 5], 5), ([5, 4, 0], 4), ([4, 1], 1), ([1, 2], 2), ([2, 130], 130), ([0, 0], 0)],
 )
 def test_exit_codes_of_several_grids_are_merged(codes: list[int], code: int) -> None:
-    assert pipeline.worst(codes) == pipeline.worst(codes[::-1]) == code
+    assert worst(codes) == worst(codes[::-1]) == code
 
 
 def test_one_grid_that_cannot_run_does_not_stop_the_others(

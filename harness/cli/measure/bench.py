@@ -26,7 +26,8 @@ from harness.cli.options import (
 from harness.errors import HarnessError, SpecError
 from harness.execution.environment import CURRENT, probe_environment
 from harness.execution.session import open_session
-from harness.pipelines.bench import Bench, check_together, default_grid, worst
+from harness.exit_codes import worst
+from harness.pipelines.bench import Bench, check_together, default_grid
 from harness.pipelines.suites import INTERRUPTED, TOO_LATE, left_out, run_suites
 from harness.record.provenance import command_line
 from harness.report.verdicts.text import verdicts_text
