@@ -39,7 +39,7 @@ class Harness:
         options = [*extra] if not self.old else _known(extra)
         files = ["--junit", "out.xml"]
         if command == "compare":
-            return [["compare", f"results/{NAME}", f"results/{NAME}", *files]]
+            return [["compare", *(extra or [f"results/{NAME}", f"results/{NAME}"]), *files]]
         if command == "verify":
             return [["verify", GRID, "--only", "reproducibility", "--steps", "2", *(() if self.old else files)]]
         if command == "report":

@@ -40,9 +40,8 @@ def tried(accident: Accident, base: Base, folder: Path) -> Found:
         finally:
             made.end()
     kept.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    for path in folder.glob(f"{accident.name}*"):
-        if path.is_dir():
-            shutil.rmtree(path)
+    for path in (place.folder, *folder.glob(f"{accident.name}+*")):
+        shutil.rmtree(path)
     return found
 
 
