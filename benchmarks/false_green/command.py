@@ -41,14 +41,14 @@ class Harness:
         if command == "compare":
             return [["compare", *(extra or [f"results/{NAME}", f"results/{NAME}"]), *files]]
         if command == "verify":
-            return [["verify", GRID, "--only", "reproducibility", "--steps", "2", *(() if self.old else files)]]
+            return [["verify", GRID, "--only", "repeat", "--steps", "2", *(() if self.old else files)]]
         if command == "report":
             return [["report", GRID, "-o", "out.md", *options]]
         if command == "accept":
             return [["accept", GRID, *options]] if self.accepts else [["baseline", "save", GRID, "--force", *options]]
         if command == "check":
             check = ["check", GRID, *files, "-o", "out.md", *options]
-            kept = ["baseline", "compare", f"reports/baselines/{NAME}.json", *_no_choice(options)]
+            kept = ["baseline", "compare", f"reports/baselines/{NAME}.json", *_place(options)]
             return [check] if self.accepts else [check, kept]
         if command == "bench" and self.accepts:
             return [["bench", GRID, *files, "-o", "out.md", *options]]
@@ -160,7 +160,7 @@ def _known(options: Sequence[str]) -> list[str]:
     return kept
 
 
-def _no_choice(options: Sequence[str]) -> list[str]:
-    """`baseline compare` has no --select."""
-    at = options.index("--select") if "--select" in options else len(options)
-    return [*options[:at], *options[at + 2 :]]
+def _place(options: Sequence[str]) -> list[str]:
+    """Of the options only where results are: `baseline compare` has no others of these."""
+    at = options.index("--results") if "--results" in options else len(options)
+    return [*options[at : at + 2]]
