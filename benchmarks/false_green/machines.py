@@ -110,6 +110,8 @@ def torch_missing(place: Place) -> Made:
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(WITHOUT_TORCH, encoding="utf-8")
     place.paths.append(folder)
+    # An answer is kept until the .dist-info of the packages change; here they cannot be taken away.
+    place.variables["HARNESS_CACHE"] = str(place.folder / "cache")
     return Made()
 
 
@@ -119,7 +121,7 @@ import sys
 
 
 class Without:
-    """Found by neither import nor metadata."""
+    """Not imported."""
 
     @staticmethod
     def find_spec(name, path=None, target=None):
@@ -128,16 +130,14 @@ class Without:
 
 
 sys.meta_path.insert(0, Without)
-_from_name = importlib.metadata.Distribution.from_name.__func__
+_discover = importlib.metadata.Distribution.discover.__func__
 
 
-def from_name(cls, name):
-    if name == "torch":
-        raise importlib.metadata.PackageNotFoundError(name)
-    return _from_name(cls, name)
+def discover(cls, **wanted):
+    return (one for one in _discover(cls, **wanted) if one.metadata["Name"] != "torch")
 
 
-importlib.metadata.Distribution.from_name = classmethod(from_name)
+importlib.metadata.Distribution.discover = classmethod(discover)
 '''
 
 
