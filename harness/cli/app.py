@@ -15,11 +15,7 @@ import typer
 from harness import __version__
 from harness.cli.streams import Muting, open_missing_streams
 from harness.errors import HarnessError
-
-EPILOG = (
-    "Exit codes: 0 fine, 1 a check failed, 2 usage or invalid grid, 3 out of time or undecided, 4 a cell errored "
-    "or is missing or a requirement is unmet, 5 nothing was measured, 70 internal error, 130 interrupted."
-)
+from harness.exit_codes import epilog, summary
 
 COMMANDS: Final = {
     "validate": "measure", "plan": "measure", "pack": "measure", "run": "measure", "check": "judge", "accept": "judge",
@@ -42,7 +38,7 @@ def application(arguments: Sequence[str] = ()) -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode="rich",
         context_settings={"help_option_names": ["-h", "--help"]},
-        epilog=EPILOG,
+        epilog=summary(),
     )
     app.callback(invoke_without_command=True)(root)
     wanted = arguments[:1] if arguments and (arguments[0] in COMMANDS or arguments[0] == "--version") else COMMANDS
@@ -50,9 +46,11 @@ def application(arguments: Sequence[str] = ()) -> typer.Typer:
         if name in wanted:
             module = import_module(f"harness.cli.{folder}.{name}")
             if name in GROUPS:
+                for one in module.app.registered_commands:
+                    one.epilog = epilog(f"{name} {one.name or one.callback.__name__}")
                 app.add_typer(module.app, name=name)
             else:
-                app.command(name)(getattr(module, name))
+                app.command(name, epilog=epilog(name))(getattr(module, name))
     return app
 
 

@@ -15,6 +15,7 @@ from harness.execution.environment import Environment
 from harness.execution.progress import Summary
 from harness.execution.require import unusable_device
 from harness.execution.session import Session, check_requirements
+from harness.exit_codes import worst
 from harness.fact import Fact
 from harness.grid.grid import Grid, load_grid
 from harness.grid.select import select
@@ -32,7 +33,6 @@ from harness.stats.throughput import SESSIONS
 
 DEFAULT_GRIDS: Final = {"cuda": "mrpc", "cpu": "quickstart"}
 """The shipped grid that fits a machine, by its accelerator."""
-EXIT_ORDER: Final = (130, 70, 2, 1, 4, 5, 3, 0)
 TITLE: Final = "harness bench"
 
 
@@ -48,8 +48,9 @@ class Night:
 
     @property
     def exit_code(self) -> int:
-        """The first of all parts' in the stated order."""
-        return worst([section.code for section in self.sections] or [NothingMeasured.exit_code])
+        """The first of all parts' in the stated order; a grid that is only timed has its run's."""
+        alone = NothingMeasured.exit_code if self.summary is None else self.summary.exit_code
+        return worst([section.code for section in self.sections] or [alone])
 
 
 @dataclass(frozen=True)
@@ -106,13 +107,13 @@ class Bench:
             return
         asked = self.judging
         timed_only = grid.throughput is not None and grid.throughput.only
-        if not timed_only and (grid.quality is not None or grid.reference):
+        if not timed_only:
             night.sections.append(check_grid(grid, store, asked).section(asked, self.command, TITLE))
         night.sections += _speed(grid, store, self.command)
         reported = grid_report(grid, store, asked, command=self.command)
         night.report = write_files(reported.files, store.folder)[0]
         if grid.history is not None:
-            append_line(grid, store, asked, worst([section.code for section in night.sections]))
+            append_line(grid, store, asked, night.exit_code)
 
     def _verified(self, grid: Grid, store: Store) -> Section:
         asked = grid.verify
@@ -155,11 +156,6 @@ def _speed(grid: Grid, store: Store, command: str) -> list[Section]:
     facts = (Fact.of("speed.margin", margin=margin),)
     head = Head("compare", TITLE, command, older.name, newest.name, "pass", facts, grid=grid.name)
     return [Section(head, verdicts, code=int(exit_code(verdicts, inconclusive="pass") == 1))]
-
-
-def worst(codes: Sequence[int]) -> int:
-    """The exit code that stands for several: the first in the stated order."""
-    return min(codes, key=EXIT_ORDER.index)
 
 
 def check_together(grids: Sequence[Path]) -> None:

@@ -127,7 +127,15 @@ def check_grid(grid: Grid, store: Store, asked: Judging) -> Checked:
     counting = [entry for one in configurations for entry in one.entries]
     sick = dict.fromkeys((entry.seed, entry.health) for entry in counting if entry.health)
     health = (Fact.of("device.health", seed=seed, findings=findings) for seed, findings in sick)
-    notes = (*found.notes, *repeated(found.results, configurations), *facts, *health, *collapsed_lines(configurations))
+    nothing = (Fact.of("judged.nothing"),) if code == NothingMeasured.exit_code else ()
+    notes = (
+        *nothing,
+        *found.notes,
+        *repeated(found.results, configurations),
+        *facts,
+        *health,
+        *collapsed_lines(configurations),
+    )
     return Checked(grid, verdicts, heeded, freshness(counting, found.run), notes, part_of(every, cells), code)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from harness.errors import RequirementError, SpecError
-from harness.pipelines import bench as pipeline
+from harness.exit_codes import worst
 from harness.pipelines.bench import Bench, Night
 from harness.report.verdicts.sections import Section
 from harness.report.verdicts.words import Head
@@ -134,7 +134,7 @@ def test_a_device_that_torch_cannot_use_is_never_a_quiet_fall_back(
     [([0], 0), ([0, 3], 3), ([3, 5], 5), ([5, 4, 0], 4), ([4, 1], 1), ([1, 2], 2), ([2, 130], 130), ([2, 70], 70)],
 )
 def test_exit_codes_of_several_grids_are_merged(codes: list[int], code: int) -> None:
-    assert pipeline.worst(codes) == pipeline.worst(codes[::-1]) == code
+    assert worst(codes) == worst(codes[::-1]) == code
 
 
 def test_one_grid_that_cannot_run_does_not_stop_the_others(harness: Make, quiet: dict[str, Any], night: Path) -> None:

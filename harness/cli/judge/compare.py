@@ -75,9 +75,7 @@ def compare(
 ) -> None:
     """Compare the speed of B with A's, by pairs of processes of one session, or B's newest session with A's.
 
-    Exit 1 where a configuration is slower by more than the margin, 4 where one of A is missing, 5 where nothing can be
-    compared, 3 where it is undecided, as on a machine that was not quiet. Under GitHub Actions it also writes the step
-    summary and annotations.
+    Under GitHub Actions it also writes the step summary and annotations.
 
     Example: harness compare results/speed:environment=old results/speed:environment=new --junit speed.xml
     """

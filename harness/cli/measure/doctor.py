@@ -19,7 +19,7 @@ GridOption = Annotated[Path | None, typer.Argument(help="The grid: a TOML file."
 
 
 def doctor(grid: GridOption = None, results: ResultsFolder = RESULTS, as_json: Json = False) -> None:
-    """Say what this machine can run, and what stands in the way of a grid (exit 4).
+    """Say what this machine can run, and what stands in the way of a grid.
 
     Example: harness doctor mrpc
     """

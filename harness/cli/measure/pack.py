@@ -34,8 +34,7 @@ def pack(
 ) -> None:
     """Measure how many cells at once give the most cells an hour, with unchanged losses; later runs go by it.
 
-    Short cells of one configuration run 1, 2, ... at a time, round by round. Exit 1 where losses or weights differ,
-    3 where other work used the machine meanwhile.
+    Short cells of one configuration run 1, 2, ... at a time, round by round.
 
     Example: harness pack quickstart --select precision=bf16
     """

@@ -93,6 +93,10 @@ HEAD: Final[Mapping[str, str | Callable[..., str]]] = {
         f"rarer than chance allows: p {chance(own)} here, {chance(pooled)} over all configurations"
     ),
     "device.health": lambda seed, findings: f"seed {seed} ran on a device that is not well: {'; '.join(findings)}",
+    "judged.nothing": (
+        "nothing was judged: the scores were compared with nothing, for there is no reference, accepted file or twin "
+        'that fits (who means to gate on less says so: [quality] references = "none")'
+    ),
     "part": _part,
     "part.seeds": "no verdict over chosen seeds: who chooses them chooses the verdict",
     "whose.chosen": "runs of the environment that was asked for: {choice}",

@@ -1,0 +1,151 @@
+"""What each exit code means, and when each command ends with it: THE table. `python -m harness.exit_codes > FILE`.
+
+Of several the first in `ORDER` stands for all. Each command's help ends with its own; `docs/exit-codes.md` is written
+from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+MEANINGS: Final[Mapping[int, str]] = {
+    130: "interrupted",
+    70: "internal error: a defect of the harness",
+    2: "usage, or a name or value that cannot be",
+    1: "a check failed",
+    4: "a cell errored or is missing, or a requirement, the store or the hub is unmet",
+    5: "nothing was measured, or nothing was judged",
+    3: "undecided: INCONCLUSIVE, chosen seeds, or out of time",
+    0: "fine",
+}
+"""Code -> meaning; the first that applies is what a command ends with."""
+ORDER: Final = tuple(MEANINGS)
+
+EVERYWHERE: Final = (130, 70, 2)
+"""What any command can end with, for the same reasons."""
+
+_NO_STORE = "the results cannot be read or written"
+
+SITUATIONS: Final[Mapping[str, Mapping[int, str]]] = {
+    "validate": {0: "every grid can be meant"},
+    "plan": {
+        0: "there is something to do, or all is done",
+        4: "as `run` would: a demand of the grid or of HARNESS_REQUIRE is unmet, a cell is blocked or stays errored",
+        5: "as `run` would: no cell can run here",
+    },
+    "pack": {
+        0: "measured and kept: losses and weights are unchanged",
+        1: "losses or weights change with the number of cells at once",
+        3: "other work used the machine meanwhile, or not even alone are cells equal: nothing is kept",
+        4: "a demand of the grid is unmet, or a cell errored",
+        5: "no cell can run here",
+    },
+    "run": {
+        0: "each cell has its outcome, a collapsed one too; also where nothing was left to do",
+        3: "out of time (--max-hours)",
+        4: "a cell errored, is blocked or was not run; a demand of the grid or of HARNESS_REQUIRE is unmet",
+        5: "no cell has a score: all were skipped, or time was up before the first",
+    },
+    "check": {
+        0: "each verdict is PASS or SKIP, or its FAIL is waived",
+        1: "a FAIL that no waiver covers; with --skipped fail also what this machine cannot run",
+        3: "INCONCLUSIVE, unless --inconclusive pass; chosen seeds",
+        4: "a cell errored, is missing or older than --max-age; a demand is unmet by what the records tell of their "
+        "machine; a run is under way",
+        5: "no record, or nothing with two sides could be judged",
+    },
+    "compare": {
+        0: "no configuration is slower by more than the margin",
+        1: "one is",
+        3: "undecided, as on a machine that was not quiet",
+        4: "a configuration of A is missing in B, or --confirm could not time it again",
+        5: "nothing can be compared",
+    },
+    "bench": {
+        0: "measured and judged without a finding",
+        1: "a FAIL that no waiver covers, of verify, scores or speed; a suite failed",
+        3: "INCONCLUSIVE scores, or out of time (--max-hours)",
+        4: "as `run` and `check`",
+        5: "nothing was measured now, and neither --fresh nor --max-age says what is young; nothing was judged",
+    },
+    "verify": {
+        0: "no FAIL, or each one is waived",
+        1: "a FAIL that no waiver covers",
+        3: "a check is INCONCLUSIVE",
+        4: "a cell errored, or a demand of the grid is unmet",
+        5: "no run left a record, or nothing could be judged",
+    },
+    "diff": {
+        0: "the runs are identical, or equal within rounding",
+        1: "they differ",
+        3: "undecided: what differs may be rounding, or what both hold is not enough",
+        4: "a side is missing, or its record cannot be read",
+    },
+    "status": {0: "told", 4: _NO_STORE},
+    "report": {0: "written", 4: "a file cannot be read or written, or is not what was recorded", 5: "no record"},
+    "export": {0: "written", 4: _NO_STORE, 5: "no timing in it"},
+    "doctor": {0: "this machine can run it", 4: "something stands in the way"},
+    "schema": {0: "printed"},
+    "store list": {0: "printed", 4: _NO_STORE},
+    "store prune": {0: "what may go is gone", 4: _NO_STORE},
+    "store verify": {0: "each record and series is what was written", 4: "one is not, or cannot be read"},
+    "store reindex": {0: "the index is rebuilt", 4: _NO_STORE},
+    "references list": {0: "printed"},
+    "references show": {0: "printed"},
+    "references audit": {0: "printed, whatever it finds"},
+    "accept": {
+        0: "written",
+        4: "a configuration with missing, errored or chosen seeds is left out, the others go on; a demand is unmet",
+        5: "no run has a score: nothing is written",
+    },
+}
+"""Command -> exit code -> when; beside what is true everywhere."""
+
+
+def worst(codes: Iterable[int]) -> int:
+    """The exit code that stands for several: the first in the order."""
+    return min(codes, key=ORDER.index)
+
+
+def summary() -> str:
+    """All codes in a sentence, in their order."""
+    return "Exit codes, the first that applies: " + ", ".join(f"{code} {MEANINGS[code]}" for code in ORDER) + "."
+
+
+def epilog(command: str) -> str:
+    """The end of a command's help: a line for each of its codes, smallest first."""
+    found = {**{code: MEANINGS[code] for code in EVERYWHERE}, **SITUATIONS.get(command, {})}
+    return "\n".join(["Exit codes:", *(f"{code:>3}  {found[code]}" for code in sorted(found))])
+
+
+def page() -> str:
+    """`docs/exit-codes.md`."""
+    lines = [
+        "# Exit codes",
+        "",
+        "Written by `python -m harness.exit_codes > docs/exit-codes.md`; a test compares. Of several codes a command "
+        "ends with the first in this order:",
+        "",
+        *_table(("code", "meaning"), ((str(code), meaning) for code, meaning in MEANINGS.items())),
+        "",
+        f"Any command can end with {', '.join(map(str, EVERYWHERE))}. The others, by command:",
+        "",
+        *_table(
+            ("command", "code", "when"),
+            (
+                (f"`harness {command}`" if at == 0 else "", str(code), situations[code])
+                for command, situations in SITUATIONS.items()
+                for at, code in enumerate(sorted(situations))
+            ),
+        ),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _table(headers: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
+    return [f"| {' | '.join(row)} |" for row in (headers, ("---",) * len(headers), *rows)]
+
+
+if __name__ == "__main__":
+    print(page(), end="")
