@@ -83,10 +83,18 @@ def unmeasured(configuration: Configuration, looks: tuple[int, ...] | None = Non
     if not configuration.current or not (absent or configuration.errored):
         return None
     cells = (*((score.seed, score.status) for score in configuration.errored), *absent)
-    reason = Fact.of("cells.absent", cells=cells, planned=len(configuration.planned))
-    errors = dict.fromkeys(entry.error for entry in configuration.entries if entry.error)
+    last = [entry for seed, _ in absent if (entry := configuration.histories[seed].standing) is not None]
+    lost = [entry for entry in last if not entry.readable]
+    unreadable = {"unreadable": tuple(entry.message for entry in lost)} if lost else {}
+    reason = Fact.of("cells.absent", cells=cells, planned=len(configuration.planned), **unreadable)
+    found = _cells(configuration, "ERROR", reason)
+    measured = (*found.subject.cell_ids, *(entry.cell_id for entry in lost))
+    every = (*configuration.entries, *(entry for entry in last if entry.readable))
+    errors = dict.fromkeys(entry.error for entry in every if entry.error)
     return replace(
-        _cells(configuration, "ERROR", reason), notes=tuple(Fact.of("cells.error", error=text) for text in errors)
+        found,
+        subject=replace(found.subject, cell_ids=measured),
+        notes=tuple(Fact.of("cells.error", error=text) for text in errors),
     )
 
 

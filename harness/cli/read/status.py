@@ -12,7 +12,7 @@ from tabulate import tabulate
 
 from harness.cli.options import RESULTS, Json, ResultsFolder
 from harness.errors import SpecError
-from harness.record.attempts import STATUSES
+from harness.record.attempts import STATUSES, UNREADABLE
 from harness.record.results import Results
 from harness.record.store import Store, store_grids
 
@@ -35,7 +35,7 @@ def status(names: Names = None, results: ResultsFolder = RESULTS, as_json: Json 
     if not found:
         print(f"{results}: no results yet")
         return
-    shown = [s for s in STATUSES if any(facts["statuses"].get(s) for facts in found.values())]
+    shown = [s for s in (*STATUSES, UNREADABLE) if any(facts["statuses"].get(s) for facts in found.values())]
     rows = [[name, facts["cells"], *(facts["statuses"].get(s, "") for s in shown)] for name, facts in found.items()]
     print(tabulate(rows, headers=["grid", "cells", *shown], tablefmt="simple", disable_numparse=True))
     for name, facts in found.items():
@@ -47,7 +47,9 @@ def _facts(results: Path, name: str) -> dict[str, Any]:
     """Counts of attempts by status; problems are the errors of those that count, and of cells where none does yet."""
     store = Store(results, name)
     entries = store.entries()
-    problems = Counter(f"{e.status}: {e.error}" for e in Results(entries).errors() if e.status != "skipped")
+    problems = Counter(
+        f"{e.status}: {e.error}" for e in Results(entries).errors() if e.status not in ("skipped", UNREADABLE)
+    )
     return {
         "cells": len({e.cell_id for e in entries}),
         "statuses": dict(Counter(e.status for e in entries)),
