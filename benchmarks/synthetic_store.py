@@ -9,12 +9,13 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from harness.grid.cell import Cell
+from harness.record.entry import Seen, Stamp, digest, seen
 from harness.record.model import RECORD, SERIES, Record, asked_of, parse_record, read_record
 from harness.record.store import Store
 
@@ -37,34 +38,54 @@ class Template:
 
 def fill(store: Store, cells: Sequence[Cell], template: Template) -> None:
     """Write a record with its series for each cell, and the index."""
+    stamps = []
+    series = seen(template.series, template.record.series_sha256 or "")
     for cell, path, text in _records(cells, template):
         folder = store.folder / path
         folder.mkdir(parents=True)
         (folder / RECORD).write_text(text, encoding="utf-8")
         os.link(template.series, folder / SERIES)
         (store.cell_folder(cell.cell_id) / "lock").touch()
-    fill_index(store, cells, template)
+        stamps.append(_stamp(folder, text, series))
+    _write_index(store, cells, template, stamps)
 
 
 def fill_index(store: Store, cells: Sequence[Cell], template: Template) -> None:
-    """Write only the index, a line for each cell: what planning reads, at a tenth of the cost."""
-    store.folder.mkdir(parents=True, exist_ok=True)
+    """Write the index, a line for each cell, and empty files as records: what planning reads and looks at."""
+    stamps = []
+    for cell in cells:
+        folder = store.folder / _path(cell, template)
+        folder.mkdir(parents=True)
+        (folder / RECORD).touch()
+        stamps.append(_stamp(folder, "", None))
+    _write_index(store, cells, template, stamps)
+
+
+def _stamp(folder: Path, text: str, series: Seen | None) -> Stamp:
+    record = seen(folder / RECORD, digest(text.encode()))
+    assert record is not None
+    return Stamp(record, series)
+
+
+def _write_index(store: Store, cells: Sequence[Cell], template: Template, stamps: Sequence[Stamp]) -> None:
     # Validating each record would take most of the time; the first stands for the rest.
     first = next(_records(cells, template))
-    line = json.loads(parse_record(json.loads(first[2]), first[1]).entry(first[1]).to_line())
+    entry = parse_record(json.loads(first[2]), first[1]).entry(first[1])
     with (store.folder / "index.jsonl").open("w", encoding="utf-8") as file:
         for number, cell in enumerate(cells):
             own = _own(number, cell, template)
-            line.update(
-                {key: own[key] for key in ("cell_id", "configuration_id", "started", "status")},
+            line = replace(
+                entry,
+                **{key: own[key] for key in ("cell_id", "configuration_id", "started", "status")},
                 path=_path(cell, template),
                 seed=cell.seed,
                 axes=dict(cell.axes),
                 metrics=own["metrics"],
                 seconds=own["seconds"],
                 samples_per_second=own["rate"],
+                stamp=stamps[number],
             )
-            file.write(json.dumps(line, separators=(",", ":")) + "\n")
+            file.write(line.to_line())
 
 
 def _records(cells: Sequence[Cell], template: Template) -> Iterator[tuple[Cell, str, str]]:

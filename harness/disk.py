@@ -6,12 +6,16 @@ import contextlib
 import errno
 import fcntl
 import os
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import StoreError
 from harness.protocol import write_whole
+
+LOOKS = 5
+"""How often a lock is looked at before it counts as held."""
 
 
 def write_durably(path: Path, text: str) -> None:
@@ -90,11 +94,14 @@ class CellLock:
             self.descriptor = -1
 
 
-def take_lock(path: Path, *, wait: bool) -> CellLock | None:
-    """Lock a file, made where it is missing; None where another has it and `wait` is false. Raises OSError."""
+def take_lock(path: Path, *, wait: bool, shared: bool = False) -> CellLock | None:
+    """Lock a file, made where it is missing; None where another has it and `wait` is false. Raises OSError.
+
+    A `shared` lock keeps out only those that are not.
+    """
     lock = CellLock(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644))
     try:
-        fcntl.flock(lock.descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        fcntl.flock(lock.descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         lock.release()
         return None
@@ -102,3 +109,25 @@ def take_lock(path: Path, *, wait: bool) -> CellLock | None:
         lock.release()
         raise
     return lock
+
+
+def is_locked(path: Path) -> bool:
+    """Whether anybody holds a lock on a file that only shared ones are taken on; False where there is none.
+
+    Whoever else asks at this moment holds one as short as this: that one is waited for. Raises OSError.
+    """
+    try:
+        lock = CellLock(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+    except FileNotFoundError:
+        return False
+    try:
+        for _ in range(LOOKS):
+            try:
+                fcntl.flock(lock.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(0.01)
+            else:
+                return False
+        return True
+    finally:
+        lock.release()

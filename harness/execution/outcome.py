@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from harness.execution.devices import HeldDevices
 from harness.grid.cell import Cell
 from harness.protocol import CANNOT_WRITE, OK, RESULT
+from harness.record.integrity import scores_problem, series_problem
 from harness.record.model import SERIES, Failure, Provenance, Record, Status, asked_of
 from harness.record.parts import Measured, Observed
 from harness.record.provenance import now
@@ -90,7 +91,7 @@ def finished_record(
             status = "collapsed"
     series = heading.attempt.folder / SERIES
     digest = hashlib.sha256(series.read_bytes()).hexdigest() if series.is_file() else None
-    return heading.record(
+    record = heading.record(
         status,
         observed=observed,
         measured=measured,
@@ -98,6 +99,10 @@ def finished_record(
         series=result.get("series", {}) if digest else {},
         series_sha256=digest,
     )
+    problem = scores_problem(record) or series_problem(record, series)
+    if problem is None:
+        return record
+    return heading.record("failed", observed=observed, failure=Failure(type="InvalidResult", message=problem))
 
 
 def _with_driver(measured: Mapping[str, Any], devices: HeldDevices) -> dict[str, Any]:

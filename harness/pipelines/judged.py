@@ -107,5 +107,7 @@ def _chosen(grid: Grid, store: Store, cells: Sequence[Cell], choice: str) -> Res
 def _newest(entries: Sequence[Entry], cells: Sequence[Cell]) -> dict[str, str]:
     """Environment id by label: that of the newest attempt at a cell of the label."""
     label_of = {cell.cell_id: cell.environment for cell in cells}
-    mine = sorted((entry for entry in entries if entry.cell_id in label_of), key=lambda entry: entry.started)
+    mine = sorted(
+        (entry for entry in entries if entry.cell_id in label_of), key=lambda one: (one.readable, one.started)
+    )
     return {label_of[entry.cell_id]: entry.environment_id for entry in mine}

@@ -119,7 +119,7 @@ def _from_store(name: SideName) -> SpeedSide:
         raise SpecError(f"{name.path}: no such folder; allowed a grid's results, such as results/GRID, or {WANTED}")
     store = name.store
     # An entry does not say that it is a timing cell's, but only such and failed ones have no score.
-    records = [store.record(entry) for entry in store.entries() if not entry.metrics]
+    records = [store.record(entry) for entry in store.entries() if not entry.metrics and entry.readable]
     timed = [record for record in records if record.asked.timing]
     side = side_of_records(name.text, timed)
     if not side.processes:

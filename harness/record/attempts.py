@@ -1,17 +1,16 @@
-"""Attempts: how each ended, its line in a grid's index, and which of those at a configuration's cells counts."""
+"""Attempts: how each ended, and which of those at a configuration's cells counts."""
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Final, get_args
+from dataclasses import dataclass
+from typing import Final
 
-from harness.errors import StoreError
-from harness.protocol import Status
+from harness.record.entry import STATUSES as STATUSES
+from harness.record.entry import UNREADABLE as UNREADABLE
+from harness.record.entry import Entry as Entry
+from harness.record.entry import parse_entry as parse_entry
 
-STATUSES: Final[tuple[str, ...]] = get_args(Status)
 OUTCOMES: Final = frozenset({"ok", "collapsed", "nonfinite"})
 """Statuses that settle a cell: the run says something of its recipe."""
 RETRIED: Final = frozenset({"failed", "oom", "timeout"})
@@ -22,76 +21,6 @@ SCORED: Final = frozenset({"ok", "collapsed"})
 ERRORED: Final = RETRIED | {"killed", "interrupted"}
 LOST: Final = frozenset({"collapsed", "nonfinite"})
 """Runs that count against stability: they ended, and learned nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """Summary of a record. `path` is the attempt's folder relative to the grid's results folder.
-
-    `metrics` holds accuracy, f1 (fractions) and loss on the validation split after training; `seconds` the
-    record's phases; `samples_per_second` is the training rate; `health` what its devices showed that is not well.
-    """
-
-    cell_id: str
-    configuration_id: str
-    environment_id: str
-    content_id: str | None
-    attempt: int
-    status: str
-    path: str
-    started: str
-    checkpoint: str
-    seed: int
-    precision: str
-    devices: int
-    axes: Mapping[str, Any]
-    metrics: Mapping[str, float]
-    seconds: Mapping[str, float]
-    samples_per_second: float | None
-    steps: int | None
-    error: str | None
-    measurement: int = 1
-    health: tuple[str, ...] = ()
-
-    @property
-    def message(self) -> str:
-        """What went wrong, without the failure's type: `error` is `TYPE: MESSAGE`, and no type has a colon."""
-        kind, _, message = (self.error or "").partition(": ")
-        return message or kind
-
-    def to_line(self) -> str:
-        """One line of JSON; NaN and infinities as strings, as in records."""
-        data = asdict(self)
-        for numbers in (data["metrics"], data["seconds"], data):
-            numbers |= {k: str(v) for k, v in numbers.items() if isinstance(v, float) and not math.isfinite(v)}
-        return json.dumps(data, separators=(",", ":"), allow_nan=False) + "\n"
-
-
-_NAMES: Final = frozenset(f.name for f in fields(Entry))
-_LATER: Final = frozenset({"measurement", "health"})
-"""What a line of an older harness does not have."""
-
-
-def parse_entry(line: str) -> Entry:
-    """Read one line of an index.
-
-    Raises
-    ------
-    StoreError
-        Where the line is not an entry (torn by a crash, or another version's): the index is then rebuilt.
-    """
-    try:
-        data = json.loads(line)
-        if data.keys() | _LATER != _NAMES:
-            raise ValueError("not the fields of an entry")
-        for name in ("metrics", "seconds"):
-            data[name] = {key: float(number) for key, number in data[name].items()}
-        if data["samples_per_second"] is not None:
-            data["samples_per_second"] = float(data["samples_per_second"])
-        data["health"] = tuple(data.get("health", ()))
-        return Entry(**data)
-    except (ValueError, TypeError, AttributeError) as error:
-        raise StoreError(f"not an index entry: {line!r:.80}") from error
 
 
 def is_lost(entry: Entry) -> bool:
@@ -128,10 +57,15 @@ class CellHistory:
 
 
 def last_outcome(attempts: Sequence[Entry]) -> Entry | None:
-    """The last of a cell's attempts that has an outcome: what crashed or was killed is no word on the recipe."""
+    """The last of a cell's attempts that has an outcome: what crashed or was killed is no word on the recipe.
+
+    None where a later one cannot be read, for it may have had another.
+    """
     for entry in reversed(attempts):
         if entry.status in OUTCOMES:
             return entry
+        if not entry.readable:
+            return None
     return None
 
 
@@ -155,9 +89,9 @@ class PlaceHistory:
         return [entry for part in (self.older, self.tries) for attempts in part.values() for entry in attempts]
 
     @property
-    def begun(self) -> tuple[str, str, str]:
-        """When its newest attempt began; no two places have the same."""
-        return max((entry.started, entry.path, self.environment_id) for entry in self.every)
+    def begun(self) -> tuple[bool, str, str, str]:
+        """When its newest attempt began that can be read, if any can; no two places have the same."""
+        return max((entry.readable, entry.started, entry.path, self.environment_id) for entry in self.every)
 
     @property
     def first(self) -> tuple[str, str, str]:

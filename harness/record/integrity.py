@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from harness.record.model import Record
+from harness.errors import StoreError
+from harness.record.entry import MOST_BYTES, Entry, Stamp, attempt_path, digest, seen
+from harness.record.model import RECORD, SERIES, NewerRecord, Record, record_of
 from harness.record.parts import Confusion
 
 if TYPE_CHECKING:
@@ -15,6 +18,74 @@ if TYPE_CHECKING:
 
 ROUNDING: Final = 1e-9
 """Fractions: what the order of two divisions may change."""
+MOST_RECORD: Final = 16 * 2**20
+"""Bytes; a record has a thousandth of it."""
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What was found in an attempt's folder.
+
+    `entry` is its line for the index: with a stamp where nothing is wrong, else as it was or as the record has it;
+    None where nothing can be told that belongs there. `problem` names the file and what is wrong with it.
+    """
+
+    entry: Entry | None
+    problem: str | None = None
+
+    @property
+    def shown(self) -> Entry | None:
+        """The entry for whoever reads the store."""
+        return self.entry.unreadable(self.problem) if self.entry is not None and self.problem else self.entry
+
+
+def examine(root: Path, path: str, line: Entry | None, latest: str) -> Examined:
+    """Read an attempt's record and series, and hold them against its line, its place and each other.
+
+    `path` is relative to `root`, the grid's results; `line` is what the index has, None where it has nothing. A record
+    that begins after `latest` comes from a clock that was wrong.
+
+    Raises
+    ------
+    NewerRecord
+        Where a newer harness wrote it.
+    """
+    folder = root / path
+    where = folder / RECORD
+    try:
+        if not where.is_file():
+            return Examined(line, f"{where}: {'no file' if where.exists() else 'the record is gone'}")
+        if where.stat().st_size > MOST_RECORD:
+            return Examined(line, f"{where}: larger than {MOST_RECORD / 2**20:g} MiB")
+        now, content = seen(where, ""), where.read_bytes()
+    except OSError as error:
+        return Examined(line, f"{where}: cannot be read: {error.strerror or error}")
+    try:
+        record = record_of(content, str(where))
+    except NewerRecord:
+        raise
+    except (StoreError, RecursionError) as error:
+        return Examined(line, str(error))
+    said, sha256 = record.entry(path), digest(content)
+    problem = record_problem(record, folder)
+    if problem is not None and not _lies_at(said, path):
+        return Examined(line, f"{where}: {problem}")
+    if problem is None and record.started > latest:
+        problem = f"started: got {record.started}; it lies in the future"
+    if problem is None and line is not None and line.stamp is not None and line.stamp.record.sha256 != sha256:
+        problem = "not the file that its attempt wrote (another sha256)"
+    problem = problem or series_problem(record, folder / SERIES)
+    if problem is not None or now is None:
+        return Examined(line or said, f"{where}: {problem}")
+    series = seen(folder / SERIES, record.series_sha256 or "")
+    return Examined(record.entry(path, Stamp(replace(now, sha256=sha256), series)))
+
+
+def _lies_at(entry: Entry, path: str) -> bool:
+    try:
+        return path == attempt_path(entry.cell_id, entry.environment_id, entry.attempt)
+    except ValueError:
+        return False
 
 
 def record_problem(record: Record, folder: Path) -> str | None:
@@ -30,6 +101,11 @@ def record_problem(record: Record, folder: Path) -> str | None:
     ):
         if value != place:
             return f"{name}: got {value!r}, and it lies under {place!r}: another cell's record"
+    return scores_problem(record)
+
+
+def scores_problem(record: Record) -> str | None:
+    """What contradicts itself in a record's scores; None where nothing does."""
     measured = record.measured
     if measured is None or measured.confusion is None:
         return None
@@ -40,10 +116,12 @@ def series_problem(record: Record, path: Path) -> str | None:
     """What contradicts the record in the arrays at `path`: their hash, or the answers that its counts are of."""
     if record.series_sha256 is None:
         return None
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
+    if not path.is_file():
         return "its series.npz is gone"
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            return f"its series.npz is larger than {MOST_BYTES / 2**30:g} GiB"
+        content = path.read_bytes()
     except OSError as error:
         return f"its series.npz cannot be read: {error.strerror or error}"
     if hashlib.sha256(content).hexdigest() != record.series_sha256:
@@ -51,9 +129,9 @@ def series_problem(record: Record, path: Path) -> str | None:
     measured = record.measured
     if measured is None or measured.confusion is None:
         return None
-    from harness.record.run import read_series  # numpy is slow to import, and an index needs none
+    from harness.record.series import arrays_of  # numpy is slow to import, and an index needs none
 
-    found = confusion(read_series(path, ("logits", "labels")))
+    found = confusion(arrays_of(content, ("logits", "labels"), record.series))
     if found is None or found == measured.confusion:
         return None
     return f"measured.confusion: got {measured.confusion!r}; its logits have {found!r}"

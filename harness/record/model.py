@@ -12,17 +12,18 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, get_type_hints
 
-from pydantic import ConfigDict, Field, ValidationError, create_model
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError, create_model
 
 from harness.errors import StoreError
 from harness.grid.cell import LATER, Cell, Checkpoint, Options, label_of
 from harness.protocol import SERIES as SERIES
 from harness.protocol import Status as Status
-from harness.record.attempts import OUTCOMES, Entry
+from harness.record.attempts import OUTCOMES
+from harness.record.entry import RECORD as RECORD
+from harness.record.entry import Entry, Stamp, instant
 from harness.record.parts import Measured, Observed, Part
 
 SCHEMA: Final = 2
-RECORD: Final = "record.json"
 MAX_BYTES: Final = 16 * 1024
 NAMES_KEPT: Final = 8
 """Names of weights left in a list that is too long; the rest is counted."""
@@ -96,6 +97,10 @@ class Provenance(Part):
     command: str | None = None
 
 
+Instant = Annotated[str, AfterValidator(instant)]
+"""A time in UTC, ISO 8601."""
+
+
 class NewerRecord(StoreError):
     """A record that a newer harness wrote: to run its cell again would be wrong, not merely wasteful."""
 
@@ -115,8 +120,8 @@ class Record(Part):
     attempt: int
     measurement: Annotated[int, Field(ge=1)] = 1
     status: Status
-    started: str
-    finished: str
+    started: Instant
+    finished: Instant
     asked: Asked
     observed: Observed | None = None
     measured: Measured | None = None
@@ -141,7 +146,7 @@ class Record(Part):
         """Serialise; what is there for people is shortened until the record fits 16 KB (`harness.record.model`)."""
         return fitted(self.model_dump_json(by_alias=True, indent=1) + "\n", MAX_BYTES)
 
-    def entry(self, path: str) -> Entry:
+    def entry(self, path: str, stamp: Stamp | None = None) -> Entry:
         """Summarise for the index; `path` is the attempt's folder relative to the grid's results."""
         measured = self.measured or Measured()
         timing = measured.timing
@@ -166,6 +171,7 @@ class Record(Part):
             steps=self.observed.optimizer_steps if self.observed else None,
             error=f"{self.failure.type}: {self.failure.message}" if self.failure else None,
             health=tuple(self.observed.device_health) if self.observed else (),
+            stamp=stamp,
         )
 
 
@@ -185,10 +191,19 @@ def read_record(path: Path) -> Record:
         Naming the file and field where it is not a record; a `NewerRecord` where a newer harness wrote it.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        content = path.read_bytes()
+    except OSError as error:
         raise StoreError(f"{path}: not a readable record ({error})") from error
-    return parse_record(data, str(path))
+    return record_of(content, str(path))
+
+
+def record_of(content: bytes, where: str) -> Record:
+    """Read the bytes of a `record.json`; raises like `read_record`."""
+    try:
+        data = json.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise StoreError(f"{where}: not a readable record ({error})") from error
+    return parse_record(data, where)
 
 
 def parse_record(data: Any, where: str) -> Record:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, PlainSerializer, WithJsonSchema, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema, model_validator
 
 Number = Annotated[
     float,
@@ -312,7 +312,7 @@ class Measured(Part):
     confusion: Confusion | None = None
     epochs: list[EpochScore] = []
     train_loss: Number | None = None
-    seconds: dict[str, Number] = {}
+    seconds: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = {}
     train_samples: int | None = None
     train_samples_per_second: Number | None = None
     peak_memory_mib: dict[str, Number] = {}

@@ -207,13 +207,17 @@ class Results:
 
     @cached_property
     def records(self) -> Mapping[Key, Record]:
-        """One record a configuration: the newest with a score, else the newest that ended, else the newest of all."""
+        """One record a configuration: the newest with a score, else the newest that ended, else the newest of all.
+
+        None of a configuration of which no record can be read.
+        """
         if self._reader is None:
             return {}
         return {
-            (configuration_id, place.environment_id, place.content_id): self.record(_sample(place))
+            (configuration_id, place.environment_id, place.content_id): self.record(sample)
             for configuration_id in self._members
             for place in self.places(configuration_id)
+            if (sample := _sample(place)) is not None
         }
 
     def record(self, entry: Entry) -> Record:
@@ -226,6 +230,8 @@ class Results:
     def runs(self, environments: Mapping[str, str]) -> dict[str, Run]:
         """The run that stands of each cell, by cell id, with all its series; a failed or skipped one is a run too.
 
+        One that cannot be read is none.
+
         `environments` are the ids of today's environments by label.
         """
         from harness.record.run import Run  # numpy is slow to import, and an index needs none
@@ -235,7 +241,7 @@ class Results:
         return {
             cell_id: Run(self.record(entry), self._reader.series(entry))
             for cell_id, entry in found.items()
-            if entry is not None
+            if entry is not None and entry.readable
         }
 
     def predicted(self, configuration: Configuration, seed: int) -> npt.NDArray[Any] | None:
@@ -258,11 +264,13 @@ class Results:
             return []
         if self._planned is not None:
             timed = {cell.cell_id for cell in self.cells if cell.timed}
-            return [self.record(entry) for entry in self.entries if entry.cell_id in timed]
+            return [self.record(entry) for entry in self.entries if entry.cell_id in timed and entry.readable]
         # An entry does not say that it is a timing cell's, but only such and failed ones have no score.
-        every = [self.record(entry) for entry in self.entries if not entry.metrics]
+        every = [self.record(entry) for entry in self.entries if not entry.metrics and entry.readable]
         return [record for record in every if record.asked.timing]
 
 
-def _sample(place: PlaceHistory) -> Entry:
-    return max(place.every, key=lambda e: ((e.status in FINAL) + (e.status in SCORED), e.started, e.path))
+def _sample(place: PlaceHistory) -> Entry | None:
+    readable = [entry for entry in place.every if entry.readable]
+    key = lambda e: ((e.status in FINAL) + (e.status in SCORED), e.started, e.path)  # noqa: E731 - used once
+    return max(readable, key=key, default=None)

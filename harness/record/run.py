@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
+from harness.errors import StoreError
+from harness.record.integrity import scores_problem, series_problem
 from harness.record.model import RECORD, SERIES, Record, read_record
 from harness.record.parts import Fingerprint
+from harness.record.series import read_series
 
 
 @dataclass(frozen=True)
@@ -48,21 +48,15 @@ class Run:
 
 
 def read_run(folder: Path) -> Run:
-    """Read an attempt's folder; series that are missing or damaged count as absent.
+    """Read an attempt's folder, wherever it lies; series that are missing count as absent.
 
     Raises
     ------
     StoreError
-        Where its record cannot be read.
+        Where its record cannot be read or contradicts itself, or its series are not those that it was written with.
     """
-    return Run(read_record(folder / RECORD), read_series(folder / SERIES))
-
-
-def read_series(path: Path, names: Collection[str] | None = None) -> dict[str, npt.NDArray[Any]]:
-    """Read a run's arrays, all or those named; an empty dict where the file is missing or damaged."""
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            wanted = arrays.files if names is None else [name for name in arrays.files if name in names]
-            return {name: np.asarray(arrays[name]) for name in wanted}
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error):
-        return {}
+    record, path = read_record(folder / RECORD), folder / SERIES
+    problem = scores_problem(record) or (series_problem(record, path) if path.exists() else None)
+    if problem is not None:
+        raise StoreError(f"{folder / RECORD}: {problem}")
+    return Run(record, read_series(path, shapes=record.series))

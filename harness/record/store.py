@@ -8,22 +8,28 @@ the locks are `flock`, which network file systems do not all honour.
 from __future__ import annotations
 
 import contextlib
-import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from harness.disk import CellLock, explained, flush_folder, take_lock, write_durably
+from harness.disk import CellLock, explained, flush_folder, is_locked, take_lock, write_durably
 from harness.errors import SpecError, StoreError
 from harness.protocol import LOG as LOG
-from harness.record.attempts import Entry, parse_entry
+from harness.record.entry import MOST_BYTES, Entry, Stamp, digest, seen
+from harness.record.folders import Folders
+from harness.record.index import Index
+from harness.record.integrity import examine, record_problem
 from harness.record.model import RECORD, SERIES, NewerRecord, Record, read_record
+from harness.record.provenance import ago
 from harness.text import listed, show
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+CLOCKS_APART: Final = timedelta(minutes=5)
+RUNNING: Final = "run.lock"
 SHORTEST_ID: Final = 4
 """Characters that the beginning of a cell's id must have to name a run."""
 
@@ -42,41 +48,51 @@ class Store:
     Attributes
     ----------
     unreadable
-        Damaged records met so far, by the path of their attempt, and what is wrong with each. They count for
-        nothing, so their cells run again, and they hinder no other record; whoever has a user to tell says so.
+        Records met so far that are not what was written, by the path of their attempt, and what is wrong with each.
+        They count for nothing, so their cells run again, and they hinder no other record; whoever has a user to tell
+        says so.
     """
 
     def __init__(self, root: Path, grid: str) -> None:
         self.grid = grid
         self.folder = root / grid
         self.unreadable: dict[str, str] = {}
-        self._index = self.folder / "index.jsonl"
-        self._indexed: set[str] | None = None  # paths of the entries that the index is known to have
+        self.index, self.folders = Index(self.folder), Folders(self.folder)
+        self._lines: dict[str, Entry] | None = None  # what the index is known to have, by path
 
     def cell_folder(self, cell_id: str) -> Path:
         """Where a cell's attempts are, in every environment."""
-        return self.folder / "cells" / cell_id[:2] / cell_id
+        return self.folders.cell(cell_id)
 
     # Reading.
 
     def entries(self) -> list[Entry]:
         """Every record's entry, in the order in which they were indexed.
 
-        A line torn by a crash is passed over here, and put right by :meth:`reconcile` or :meth:`reindex`.
+        A record that has the size and time of its line is what its line says. Any other is read again; what is no more
+        what was written is an entry without scores, whose status is "unreadable". A line torn by a crash is passed
+        over here, and put right by :meth:`reconcile` or :meth:`reindex`.
         """
-        self._indexed = set()
-        with explained(self._index, "read"):
-            try:
-                text = self._index.read_text(encoding="utf-8", errors="replace")
-            except FileNotFoundError:
-                return sorted(self._scan(), key=_age)
-        found: dict[str, Entry] = {}
-        for line in text.splitlines():
-            with contextlib.suppress(StoreError, RecursionError):
-                entry = parse_entry(line)
-                found.setdefault(entry.path, entry)
-        self._indexed.update(found)
-        return list(found.values())
+        lines = self.index.read()
+        if lines is None:
+            self._lines = {}
+            return [entry for _, entry in _in_order(self._scan())]
+        self._lines = {entry.path: entry for entry in lines}
+        root, latest, found, renewed = str(self.folder), last_instant(), [], {}
+        for line in lines:
+            # Most of them, and so first: 1,000 lines take 10 ms here.
+            if _still(line, f"{root}/{line.path}", latest):
+                found.append(line)
+                continue
+            said, entry = self._examined(line.path, line, latest)
+            if entry is not None:
+                found.append(entry)
+            if said is not None and said.stamp is not None and said is not line:
+                renewed[line.path] = said
+        if renewed:
+            with contextlib.suppress(StoreError):
+                self.index.change(renewed)
+        return found
 
     def reconcile(self, entries: Sequence[Entry], cell_ids: Sequence[str]) -> list[Entry]:
         """Add to `entries` the records of `cell_ids` that a crash kept out of the index, and index them.
@@ -86,80 +102,115 @@ class Store:
         """
         known = {entry.path for entry in entries}
         missed = [
-            entry
-            for cell_id in self._with_folder(cell_ids)
-            for entry in self.cell_entries(cell_id)
+            (said, entry)
+            for cell_id in self.folders.present(cell_ids)
+            for said, entry in self._of_cell(cell_id)
             if entry.path not in known
         ]
         if missed:
             with contextlib.suppress(StoreError):
-                self._append(missed)
-        return [*entries, *missed]
+                self._append([said for said, _ in missed])
+        return [*entries, *(entry for _, entry in missed)]
 
     def adopt(self, cell_id: str) -> list[Entry]:
         """Read a cell's entries from its records and index those that a crash kept out; the caller holds its lock.
 
-        A record that another harness has just indexed may be indexed twice: the first line counts.
+        A record that another harness has just indexed may be indexed twice: the lines are the same.
         """
-        if self._indexed is None:
-            self.entries()
-        entries = self.cell_entries(cell_id)
-        missed = [entry for entry in entries if entry.path not in (self._indexed or ())]
+        lines = self._known()
+        found = list(self._of_cell(cell_id))
+        missed = [said for said, _ in found if said.path not in lines]
         if missed:
             self._append(missed)
-        return entries
+        return [entry for _, entry in found]
 
     def cell_entries(self, cell_id: str) -> list[Entry]:
-        """A cell's entries read from its records themselves, environment by environment, oldest attempt first.
+        """A cell's entries, each held against its record, environment by environment, oldest attempt first.
 
-        A damaged record is left out and noted in `unreadable`.
+        A damaged record of which the index knows nothing is left out; every one is noted in `unreadable`.
 
         Raises
         ------
         NewerRecord
             Where a newer harness wrote one.
         """
-        found = []
-        for folder in self._attempt_folders(self.cell_folder(cell_id)):
-            path = folder / RECORD
-            if not path.is_file():
-                continue
-            try:
-                found.append(read_record(path).entry(self._relative(folder)))
-            except NewerRecord:
-                raise
-            except (StoreError, RecursionError) as error:
-                self.unreadable[self._relative(folder)] = str(error)
-        return found
+        return [entry for _, entry in self._of_cell(cell_id)]
 
     def record(self, entry: Entry) -> Record:
         """The record behind an entry; the error for a damaged or missing one says how to go on without it."""
+        if not entry.readable:
+            raise StoreError(f"{entry.message}; its cell runs again")
+        where = self.folder / entry.path / RECORD
         try:
-            return read_record(self.folder / entry.path / RECORD)
+            record = read_record(where)
+            problem = record_problem(record, where.parent)
+            if problem is not None:
+                raise StoreError(f"{where}: {problem}")
         except NewerRecord:
             raise
         except StoreError as error:
             raise StoreError(
-                f"{error}; `harness store reindex {self.grid}` leaves this record out, and its cell runs again"
+                f"{error}; `harness store verify {self.grid}` finds what else is damaged, and its cell runs again"
             ) from error
+        return record
 
     def series(self, entry: Entry, names: Collection[str] | None = None) -> dict[str, npt.NDArray[Any]]:
-        """The arrays behind an entry, all or those named, as far as they are there and can be read."""
-        from harness.record.run import read_series  # numpy is slow to import, and an index needs none
+        """The arrays behind an entry, all or those named, as far as they are there and can be read.
 
-        return read_series(self.series_path(entry), names)
+        Raises
+        ------
+        StoreError
+            Where they are not those that the record was written with.
+        """
+        from harness.record.series import arrays_of  # numpy is slow to import, and an index needs none
+
+        path = self.series_path(entry)
+        if not entry.readable or not path.is_file() or path.stat().st_size > MOST_BYTES:
+            return {}
+        with explained(path, "read"):
+            content = path.read_bytes()
+        known = entry.stamp.series.sha256 if entry.stamp is not None and entry.stamp.series is not None else ""
+        if known and known != digest(content):
+            raise StoreError(f"{path}: not the file that its record was written with (another sha256)")
+        return arrays_of(content, names)
 
     def series_path(self, entry: Entry) -> Path:
         """The per-step arrays behind an entry; the file may be absent for attempts that left none."""
         return self.folder / entry.path / SERIES
 
     def unfinished(self, cell_id: str) -> list[Attempt]:
-        """Attempts, in every environment, that a killed harness left without a record; the caller holds the lock."""
+        """Attempts, in every environment, that a killed harness left without a record; the caller holds the lock.
+
+        One whose record is gone is none of them: the index knows that there was one.
+        """
+        lines = self._known()
         return [
             Attempt(folder, int(folder.name))
-            for folder in self._attempt_folders(self.cell_folder(cell_id))
-            if not (folder / RECORD).is_file()
+            for folder in self.folders.of_cell(cell_id)
+            if not (folder / RECORD).is_file() and self.folders.path(folder) not in lines
         ]
+
+    # Who is at work.
+
+    @contextlib.contextmanager
+    def under_way(self) -> Iterator[None]:
+        """Say to :meth:`is_running`, for as long as it is open, that a run goes on here; several may."""
+        path = self.folder / RUNNING
+        with explained(path, "lock"):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = take_lock(path, wait=True, shared=True)
+        assert lock is not None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def is_running(self) -> bool:
+        """Whether a harness, here or in another process, has a run under way."""
+        try:
+            return is_locked(self.folder / RUNNING)
+        except OSError:
+            return False
 
     # Writing.
 
@@ -173,9 +224,12 @@ class Store:
     def begin(self, cell_id: str, environment_id: str) -> Attempt:
         """Make the next attempt's folder; the caller holds the cell's lock."""
         parent = self.cell_folder(cell_id) / environment_id
+        lines = self._known()
         with explained(parent, "write to"):
             parent.mkdir(parents=True, exist_ok=True)
             number = 1 + max((int(child.name) for child in parent.iterdir() if child.name.isdecimal()), default=0)
+            while self.folders.path(parent / f"{number:03d}") in lines:
+                number += 1  # the folder is gone, and its number stays its own
             attempt = Attempt(parent / f"{number:03d}", number)
             attempt.folder.mkdir()
         return attempt
@@ -188,83 +242,86 @@ class Store:
         StoreError
             Where the disk is full or not writable; nothing half-written is left under the record's name.
         """
-        path = attempt.folder / RECORD
+        path, text = attempt.folder / RECORD, record.to_json()
         with explained(path, "write"):
-            write_durably(path, record.to_json())
+            write_durably(path, text)
             # A new folder survives a power cut only once the folder that names it is on the disk too.
             for folder in attempt.folder.parents:
                 flush_folder(folder)
                 if folder == self.folder.parent:
                     break
-        entry = record.entry(self._relative(attempt.folder))
+        written, series = seen(path, digest(text.encode())), seen(attempt.folder / SERIES, record.series_sha256 or "")
+        stamp = None if written is None else Stamp(written, series)
+        entry = record.entry(self.folders.path(attempt.folder), stamp)
         self._append([entry])
         return entry
 
     def reindex(self) -> int:
-        """Rebuild the index from the records; returns how many there are. `unreadable` then has those left out."""
+        """Rebuild the index from the records; returns how many there are. `unreadable` then has those left out.
+
+        What the index knew of a record it goes on to know: an edited record is no more believed than before.
+        """
         self.unreadable.clear()
-        with self._index_lock():
+        with self.index.lock():
             return self._rebuild()
 
     def _rebuild(self) -> int:
         """Write the whole index anew; the caller holds its lock."""
-        entries = sorted(self._scan(), key=_age)
-        with explained(self._index, "write"):
-            for stale in self.folder.glob(f"{self._index.name}.*.tmp"):
-                stale.unlink(missing_ok=True)
-            write_durably(self._index, "".join(entry.to_line() for entry in entries))
-        self._indexed = {entry.path for entry in entries}
-        return len(entries)
+        self._lines = {entry.path: entry for entry in self.index.read() or () if entry.readable}
+        found = [said for said, _ in _in_order(self._scan())]
+        self.index.write(found)
+        self._lines = {entry.path: entry for entry in found}
+        return sum(entry.path not in self.unreadable for entry in found)
 
     def _append(self, entries: Sequence[Entry]) -> None:
-        with self._index_lock():
-            if not self._index.exists():
+        with self.index.lock():
+            if not self.index.path.exists():
                 # The first record of all, or a deleted index: an index of only the new would hide the old.
                 self._rebuild()
                 return
-            with explained(self._index, "append to"), self._index.open("ab+") as file:
-                if file.tell() and not _ends_with_newline(file.fileno()):
-                    file.write(b"\n")  # a torn line stays alone on its line
-                file.write("".join(entry.to_line() for entry in entries).encode())
-                file.flush()
-                os.fsync(file.fileno())
-        if self._indexed is not None:
-            self._indexed.update(entry.path for entry in entries)
+            self.index.append(entries)
+        if self._lines is not None:
+            self._lines.update({entry.path: entry for entry in entries})
 
-    @contextlib.contextmanager
-    def _index_lock(self) -> Iterator[None]:
-        path = self.folder / "index.lock"
-        with explained(path, "lock"):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock = take_lock(path, wait=True)
-        assert lock is not None
-        try:
-            yield
-        finally:
-            lock.release()
+    def _known(self) -> Mapping[str, Entry]:
+        """What the index is known to have, by path."""
+        if self._lines is None:
+            self._lines = {entry.path: entry for entry in self.index.read() or ()}
+        return self._lines
 
-    def _scan(self) -> Iterator[Entry]:
-        """Every record in the folders, in the folders' order."""
-        for cell in sorted((self.folder / "cells").glob("??/*")):
-            yield from self.cell_entries(cell.name)
+    def _scan(self) -> Iterator[tuple[Entry, Entry]]:
+        """Every record in the folders, in the folders' order: each is read, whatever the index knows of it."""
+        latest = last_instant()
+        for folder in self.folders.every():
+            yield from self._at(folder, latest, trusted=False)
 
-    def _with_folder(self, cell_ids: Sequence[str]) -> Iterator[str]:
-        """Those cells that have a folder: one listing for all cells that share their first two characters."""
-        listed: dict[str, set[str]] = {}
-        for cell_id in cell_ids:
-            shelf = cell_id[:2]
-            if shelf not in listed:
-                folder = self.cell_folder(cell_id).parent
-                listed[shelf] = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-            if cell_id in listed[shelf]:
-                yield cell_id
+    def _of_cell(self, cell_id: str) -> Iterator[tuple[Entry, Entry]]:
+        latest = last_instant()
+        for folder in self.folders.of_cell(cell_id):
+            yield from self._at(folder, latest)
 
-    def _attempt_folders(self, cell: Path) -> list[Path]:
-        found = (folder for folder in cell.glob("*/*") if folder.name.isdecimal() and folder.is_dir())
-        return sorted(found, key=lambda folder: (folder.parent.name, int(folder.name)))
+    def _at(self, folder: Path, latest: str, trusted: bool = True) -> Iterator[tuple[Entry, Entry]]:
+        """What the index has or should have of an attempt, and what it is worth; nothing where there is no record."""
+        path = self.folders.path(folder)
+        line = self._known().get(path)
+        if not (folder / RECORD).exists() and (line is None or not trusted):
+            return
+        if trusted and line is not None and _still(line, str(folder), latest):
+            yield line, line
+            return
+        said, entry = self._examined(path, line, latest)
+        if said is not None and entry is not None:
+            yield said, entry
 
-    def _relative(self, folder: Path) -> str:
-        return folder.relative_to(self.folder).as_posix()
+    def _examined(self, path: str, line: Entry | None, latest: str) -> tuple[Entry | None, Entry | None]:
+        """An attempt's line as it should be, and its entry; what is wrong is noted."""
+        if line is not None and not line.readable:
+            self.unreadable[path] = line.message
+            return line, line
+        found = examine(self.folder, path, line, latest)
+        if found.problem is not None:
+            self.unreadable[path] = found.problem
+        return found.entry, found.shown
 
 
 def store_grids(root: Path) -> list[str]:
@@ -274,13 +331,24 @@ def store_grids(root: Path) -> list[str]:
     return sorted(path.parent.name for path in root.glob("*/cells"))
 
 
-def _age(entry: Entry) -> tuple[str, str]:
-    """The order of an index that is made anew."""
-    return entry.started, entry.path
+def _still(line: Entry, folder: str, latest: str) -> bool:
+    return line.stamp is not None and line.started <= latest and line.stamp.fits(folder)
 
 
-def _ends_with_newline(descriptor: int) -> bool:
-    return os.pread(descriptor, 1, os.fstat(descriptor).st_size - 1) == b"\n"
+def last_instant() -> str:
+    """The last instant at which a record may have begun, for clocks that differ a little."""
+    return ago(-CLOCKS_APART)
+
+
+def _in_order(found: Iterable[tuple[Entry, Entry]]) -> list[tuple[Entry, Entry]]:
+    """The order of an index that is made anew: by time, but each cell's attempts in an environment by their number."""
+    reached: dict[str, str] = {}
+    keyed = []
+    for number, (said, entry) in enumerate(found):
+        place = said.path.rpartition("/")[0]
+        reached[place] = max(said.started, reached.get(place, ""))
+        keyed.append((reached[place], place, number, (said, entry)))
+    return [pair for *_, pair in sorted(keyed, key=lambda one: one[:3])]
 
 
 def find_run(name: str, results: Path) -> Path:

@@ -83,13 +83,18 @@ def unmeasured(configuration: Configuration, looks: tuple[int, ...] | None = Non
     if not configuration.current or not (absent or configuration.errored):
         return None
     cells = (*((score.seed, score.status) for score in configuration.errored), *absent)
-    reason = Fact.of("cells.absent", cells=cells, planned=len(configuration.planned))
-    tried = (*configuration.entries, *configuration.crashed)
-    errors = dict.fromkeys(entry.error for entry in tried if entry.error)
-    notes = tuple(Fact.of("cells.error", error=text) for text in errors)
+    last = [entry for seed, _ in absent if (entry := configuration.histories[seed].standing) is not None]
+    lost = [entry for entry in last if not entry.readable]
+    unreadable = {"unreadable": tuple(entry.message for entry in lost)} if lost else {}
+    reason = Fact.of("cells.absent", cells=cells, planned=len(configuration.planned), **unreadable)
     found = _cells(configuration, "ERROR", reason)
-    # What crashed has been run: that no cell has a score is then no reason to say that nothing was.
-    return replace(found, notes=notes, subject=replace(found.subject, cell_ids=tuple(e.cell_id for e in tried)))
+    tried = (*configuration.entries, *last)
+    errors = dict.fromkeys(entry.error for entry in tried if entry.error and entry.readable)
+    notes = tuple(Fact.of("cells.error", error=text) for text in errors)
+    # What crashed, or is not to be believed, has been run: that no cell has a score is then no reason to say that
+    # nothing was.
+    run = tuple(entry.cell_id for entry in tried if entry.status != "skipped")
+    return replace(found, notes=notes, subject=replace(found.subject, cell_ids=run))
 
 
 def _cells(configuration: Configuration, outcome: Outcome, reason: Fact) -> Verdict:

@@ -14,7 +14,7 @@ from tabulate import tabulate
 from harness.cli.console import one_line
 from harness.cli.options import RESULTS, Json, ResultsFolder
 from harness.errors import SpecError
-from harness.record.attempts import STATUSES
+from harness.record.attempts import STATUSES, UNREADABLE
 from harness.record.meant import read_meant
 from harness.record.results import Results
 from harness.record.store import Store, store_grids
@@ -39,7 +39,7 @@ def status(names: Names = None, results: ResultsFolder = RESULTS, as_json: Json 
     if not found:
         print(f"{results}: no results yet")
         return
-    shown = [s for s in STATUSES if any(facts["statuses"].get(s) for facts in found.values())]
+    shown = [s for s in (*STATUSES, UNREADABLE) if any(facts["statuses"].get(s) for facts in found.values())]
     rows = [
         [name, facts["cells"], *(facts["statuses"].get(s, "") for s in shown), *_dates(facts)]
         for name, facts in found.items()
@@ -64,7 +64,7 @@ def _facts(results: Path, name: str) -> dict[str, Any]:
     every, meant = store.entries(), read_meant(store.folder)
     ids = set(meant.ids.values()) if meant is not None else {entry.environment_id for entry in every}
     entries = [entry for entry in every if entry.environment_id in ids]
-    errors = [entry for entry in Results(entries).errors() if entry.status != "skipped"]
+    errors = [entry for entry in Results(entries).errors() if entry.status not in ("skipped", UNREADABLE)]
     problems = Counter(one_line(f"{entry.status}: {entry.error}") for entry in errors)
     older = len(every) - len(entries)
     return {

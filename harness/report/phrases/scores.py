@@ -146,10 +146,12 @@ def _collapses(k: int, n: int, low: float, high: float, p0: float, p: float | No
     )
 
 
-def _cells(cells: Sequence[Sequence[Any]], planned: int) -> str:
+def _cells(cells: Sequence[Sequence[Any]], planned: int, unreadable: Sequence[str] = ()) -> str:
     every = [f"seed {seed} {status}" for seed, status in cells]
     more = f" and {len(every) - SHOWN} more" if len(every) > SHOWN else ""
-    return f"{len(every)} of {planned} cells have no score: {', '.join(every[:SHOWN])}{more}"
+    text = f"{len(every)} of {planned} cells have no score: {', '.join(every[:SHOWN])}{more}"
+    others = f" and {len(unreadable) - 1} more" if len(unreadable) > 1 else ""
+    return f"{text}; {unreadable[0]}{others}" if unreadable else text
 
 
 def _would_fail(least: int | None, n: int, alpha: float) -> str:
@@ -168,7 +170,7 @@ STABILITY: Final[Phrases] = {
     "collapses.would_fail": _would_fail,
     "collapses.kind": "{kind}: {count} of {runs}",
     "collapses.retried": _retried,
-    "cells.absent": _cells,  # cells: (seed, status)
+    "cells.absent": _cells,  # cells: (seed, status); unreadable: what is wrong with which record
     "cells.skipped": "not run: {why}",
     "cells.error": "{error}",
 }

@@ -16,7 +16,7 @@ from harness.disk import explained, write_durably
 from harness.errors import SpecError
 from harness.grid.looks import MAX_SEED
 from harness.grid.tables import Table, Text
-from harness.record.attempts import LOST, STATUSES
+from harness.record.attempts import LOST, STATUSES, UNREADABLE
 from harness.text import listed, show
 from harness.validation import decoded, name_of, only, read_bytes
 
@@ -40,7 +40,7 @@ _ONE_LINE: Final[tuple[Place, ...]] = (
 
 MISSING: Final = "missing"
 OLDER: Final = "older"
-REASONS: Final[tuple[str, ...]] = (*STATUSES, MISSING, OLDER)
+REASONS: Final[tuple[str, ...]] = (*STATUSES, UNREADABLE, MISSING, OLDER)
 """Why a run is left out: its last attempt's status, or `missing`. Files of schema 1 have `older`: elsewhere."""
 
 

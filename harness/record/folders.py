@@ -1,0 +1,43 @@
+"""The folders of a grid's attempts: `cells/<2 hex>/<cell_id>/<environment_id>/<attempt>`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Folders:
+    """The folders below `root`, a grid's results."""
+
+    root: Path
+
+    def cell(self, cell_id: str) -> Path:
+        """Where a cell's attempts are, in every environment."""
+        return self.root / "cells" / cell_id[:2] / cell_id
+
+    def of_cell(self, cell_id: str) -> list[Path]:
+        """A cell's attempts, environment by environment, in the order of their numbers."""
+        found = (folder for folder in self.cell(cell_id).glob("*/*") if folder.name.isdecimal() and folder.is_dir())
+        return sorted(found, key=lambda folder: (folder.parent.name, int(folder.name)))
+
+    def every(self) -> Iterator[Path]:
+        """The attempts of every cell."""
+        for cell in sorted((self.root / "cells").glob("??/*")):
+            yield from self.of_cell(cell.name)
+
+    def path(self, folder: Path) -> str:
+        """A folder relative to the root, as an index has it."""
+        return folder.relative_to(self.root).as_posix()
+
+    def present(self, cell_ids: Sequence[str]) -> Iterator[str]:
+        """Those cells that have a folder: one listing for all cells that share their first two characters."""
+        listed: dict[str, set[str]] = {}
+        for cell_id in cell_ids:
+            shelf = cell_id[:2]
+            if shelf not in listed:
+                folder = self.cell(cell_id).parent
+                listed[shelf] = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+            if cell_id in listed[shelf]:
+                yield cell_id
