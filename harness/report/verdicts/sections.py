@@ -11,7 +11,7 @@ from harness.report.format.escape import clean, fenced, inline
 from harness.report.format.junit_xml import Case, junit_xml
 from harness.report.verdicts.forest import forest_svg
 from harness.report.verdicts.junit import cases
-from harness.report.verdicts.markdown import document, shortened, step_summary
+from harness.report.verdicts.markdown import STEP_LIMIT, document, shortened
 from harness.report.verdicts.words import LIMIT, Head
 
 COMMENT_LIMIT: Final = 65_000
@@ -72,9 +72,12 @@ def section_markdown(section: Section, forest_file: str | None = None) -> str:
 
 
 def sections_summary(sections: Sequence[Section]) -> str:
-    """What goes to the step's summary: within what GitHub shows of one."""
-    parts = [section_markdown(one) if one.error else step_summary(one.head, one.verdicts) for one in sections]
-    return "\n".join(parts)
+    """What goes to the step's summary: of all sections within what GitHub shows of one, each with an equal share."""
+    texts = [section_markdown(one) for one in sections]
+    if sum(len(text.encode()) + 1 for text in texts) > STEP_LIMIT:
+        share = STEP_LIMIT // len(texts) - 1
+        texts = [shortened(text, share, "its share of a step's summary on GitHub") for text in texts]
+    return "\n".join(texts)
 
 
 def sections_comment(sections: Sequence[Section]) -> str:
