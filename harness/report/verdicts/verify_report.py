@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from packaging.version import InvalidVersion, Version
+
 from harness.checks.verdict import Verdict
 from harness.checks.verify.checklist import Checklist, Pair
 from harness.record.parts import Observed
@@ -14,7 +16,7 @@ from harness.report.format.numbers import NONE
 from harness.report.format.table import table
 from harness.report.verdicts.markdown import issue_link, runs_table, unseen_lines
 from harness.report.verdicts.text import Notes, alike, behind, others
-from harness.report.verdicts.words import LIMIT, Cause, check_name, counts_text, ordered, subject
+from harness.report.verdicts.words import LIMIT, Cause, check_name, counts_text, full_stop, ordered, subject
 
 STEPS_SHOWN: Final = 8
 METHODS: Final = (
@@ -71,7 +73,7 @@ def verification_report(
 def _lead(verdicts: Sequence[Verdict]) -> str:
     failures = [finding for verdict in verdicts for finding in verdict.failures]
     if not failures:
-        return f"No check fails: {counts_text(verdicts, 'check')}."
+        return full_stop(f"No check fails: {counts_text(verdicts, 'check')}")
     upstream = sorted({finding.upstream for finding in failures if finding.upstream})
     known = f" Known upstream: {', '.join(issue_link(one) for one in upstream)}." if upstream else ""
     return f"Training does not mean what it says here: {counts_text(verdicts, 'check')}.{known}"
@@ -119,13 +121,21 @@ def _environments(runs: Sequence[Run]) -> dict[str, Observed]:
 
 
 def _versions(places: Sequence[Observed]) -> str:
-    """`transformers 5.23.0, torch 2.13.0`; several versions as `4.45.2 to 5.23.0`."""
+    """`transformers 5.23.0, torch 2.13.0`; several versions as `4.45.2 to 5.23.0`, the oldest to the newest."""
     texts = []
     for name in ("transformers", "torch"):
-        found = list(dict.fromkeys(one.packages[name] for one in places if name in one.packages))
+        found = sorted({one.packages[name] for one in places if name in one.packages}, key=_age)
         if found:
             texts.append(f"{name} {found[0]}" + (f" to {found[-1]}" if len(found) > 1 else ""))
     return ", ".join(texts)
+
+
+def _age(version: str) -> tuple[Version, str]:
+    """Sorts versions from the oldest on; what is no version comes first."""
+    try:
+        return Version(version), version
+    except InvalidVersion:
+        return Version("0"), version
 
 
 def _by_environment(verdicts: Sequence[Verdict], runs: Mapping[str, Run], places: Mapping[str, Observed]) -> str:
