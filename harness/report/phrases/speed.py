@@ -10,12 +10,13 @@ from harness.text import listed
 NOISE_SHOWN: Final = 3
 """Kinds of disturbance that a sentence names; the JSON has all."""
 
+_RUN_AGAIN: Final = "`harness run GRID --fresh --select timed=true`"
 _QUIETER: Final = (
-    "close other programs and time again (`harness run GRID --time-again`); more processes ([throughput] processes) "
-    "leave more quiet ones; on Linux keep some cores for the harness alone (isolcpus or a cpuset, then `taskset -c`), "
-    "as `python -m pyperf system tune` advises"
+    f"close other programs and time again ({_RUN_AGAIN}); more processes ([throughput] processes) leave more quiet "
+    "ones; on Linux keep some cores for the harness alone (isolcpus or a cpuset, then `taskset -c`), as "
+    "`python -m pyperf system tune` advises"
 )
-_TIME_AGAIN: Final = "time it again: `harness run GRID --time-again`"
+_TIME_AGAIN: Final = f"time it again: {_RUN_AGAIN}"
 _BESIDE: Final = (
     "run both side by side: one grid with both values of an axis (environment, say) and at least {pairs} processes, "
     "then `harness compare RESULTS:environment=OLD RESULTS:environment=NEW`"

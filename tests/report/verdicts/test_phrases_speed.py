@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+import typer
 
 from harness.checks.verdict import Fact
+from harness.cli.app import application
 from harness.report.phrases.say import say
 from harness.report.phrases.speed import SPEED
 from tests.report.verdicts.phrase_cases import made_facts, problems
@@ -66,7 +70,7 @@ def test_every_fact_has_a_phrase_that_takes_its_values_and_every_phrase_a_fact()
         ),
         (
             of("speed.enough", needed=7, margin=0.05, unit="session"),
-            "7 sessions of A (time it again: `harness run GRID --time-again`) "
+            "7 sessions of A (time it again: `harness run GRID --fresh --select timed=true`) "
             "would find 5 % with 80 % power at this spread",
         ),
         (of("speed.more", unit="pair"), "more processes ([throughput] processes in the grid) narrow the interval"),
@@ -78,7 +82,17 @@ def test_words(fact: Fact, text: str) -> None:
 
 
 def test_advice_names_the_ways_out() -> None:
-    assert all(word in say(of("speed.quieter")) for word in ("close other programs", "--time-again", "isolcpus"))
+    again = "`harness run GRID --fresh --select timed=true`"
+    assert all(word in say(of("speed.quieter")) for word in ("close other programs", again, "isolcpus"))
     beside = say(of("speed.side_by_side_or_sessions", pairs=5, sessions=3))
     assert beside.startswith("run both side by side")
-    assert beside.endswith("or for A, time it again: `harness run GRID --time-again`, until it has 3 sessions")
+    assert beside.endswith(f"or for A, time it again: {again}, until it has 3 sessions")
+
+
+@pytest.mark.parametrize("code", [code for code, phrase in SPEED.items() if "harness run" in str(phrase)])
+def test_advice_names_options_that_run_has(code: str) -> None:
+    command = typer.main.get_command(application(["run"]))
+    run = getattr(command, "commands", {}).get("run", command)
+    known = {name for parameter in run.params for name in parameter.opts}
+    asked = " ".join(re.findall("`harness run ([^`]*)`", str(SPEED[code])))
+    assert set(re.findall(r"--[\w-]+", asked)) <= known
