@@ -26,6 +26,8 @@ CURRENT: Final = "current"
 MACHINE_IDS: Final = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
 PROBE: Final = ("subject/facts.py", "protocol.py")
 """What decides how a probe answers."""
+NEEDED: Final = frozenset({"python", "packages", "missing"})
+"""What every answer of a probe has."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def probe_environment(label: str, python: str | None = None) -> Environment:
     stamps = [_packages_stamp(python), _machine_stamp(), nvidia_driver(), [device.uuid for device in devices]]
     key = short_hash([python, *stamps, os.environ.get("CUDA_VISIBLE_DEVICES")])
     facts = cache.remembered(f"probe-{key}")
-    if not isinstance(facts, dict):
+    if not isinstance(facts, dict) or not facts.keys() >= NEEDED:
         facts = _ask(label, python)
         cache.remember(f"probe-{key}", facts)
     identity = {

@@ -147,7 +147,7 @@ class Materials:
                 return None
         if not (folder / "config.json").is_file():
             raise MaterialError(f"checkpoint {source}: {folder} has no config.json")
-        if not any(folder.glob("*.safetensors")):
+        if not any(path.is_file() for path in folder.glob("*.safetensors")):
             raise MaterialError(f"checkpoint {source}: {folder} has no .safetensors file; pickled weights are refused")
         return Material(files_sha256(folder, CHECKPOINT_FILES), path=folder.resolve())
 

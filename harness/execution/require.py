@@ -13,7 +13,7 @@ from harness.grid.cell import Cell
 from harness.record.meant import MeantEnvironment
 from harness.record.model import Record
 
-_ITEM: Final = re.compile(r"(?P<name>[a-z_]+)\s*(?:(?P<operator>>=|=)\s*(?P<value>[0-9]+))?")
+_ITEM: Final = re.compile(r"(?P<name>[a-z_]+)\s*(?:(?P<operator>>=|=)\s*(?P<value>[0-9]{1,9}))?")
 
 
 @dataclass(frozen=True)

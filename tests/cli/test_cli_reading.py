@@ -123,6 +123,23 @@ def test_doctor(harness: Make) -> None:
     assert facts["precisions"]["fp16"] is False
 
 
+@pytest.mark.usefixtures("here")
+def test_doctor_of_a_machine_without_torch(harness: Make, fake_machine: Make, environment_of: Make) -> None:
+    fake_machine(environment_of(packages={}, missing=["torch"], machine=None, torch={}))
+    code, out, err = harness("doctor")
+    assert (code, err) == (4, "")
+    assert "processor and memory unknown: torch is missing" in out
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("option", [["--title", "T"], ["--note", "n"], ["--command", "c"], ["-s", "seed=42"]])
+def test_what_a_report_has_of_its_own_is_not_said_beside_from(harness: Make, option: list[str]) -> None:
+    assert harness("report", "tour.toml")[0] == 0
+    code, _, err = harness("report", "--from", "results/tour/report.json", *option)
+    assert code == 2
+    assert "beside --from; allowed beside a grid" in err
+
+
 def test_schema(harness: Make, here: Path) -> None:
     code, out, _ = harness("schema")
     assert code == 0

@@ -191,6 +191,15 @@ def test_a_failed_probe_is_not_remembered(tmp_path: Path) -> None:
     assert probe_environment("old", python).packages == FACTS["packages"]
 
 
+@pytest.mark.parametrize("kept", ["{}", "[]", "{", '{"python": "3.9.1"}'])
+def test_a_damaged_answer_in_the_cache_is_asked_again(tmp_path: Path, kept: str) -> None:
+    python = interpreter(tmp_path / "env", json.dumps(FACTS))
+    first = probe_environment("old", python)
+    (path,) = (tmp_path / "cache").glob("probe-*.json")
+    path.write_text(kept)
+    assert probe_environment("old", python) == first
+
+
 def test_words_before_the_facts_do_no_harm(tmp_path: Path) -> None:
     python = interpreter(tmp_path / "env", "a library greets\n" + json.dumps(FACTS))
     assert probe_environment("old", python).facts == FACTS

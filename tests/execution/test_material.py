@@ -119,6 +119,7 @@ def test_a_damaged_cache_only_costs_time(tmp_path: Path, content: str) -> None:
         ("/nothing", "is not a folder"),
         ("a/b/c", "is not a folder"),
         ("./empty", "has no config.json"),
+        ("./dangling", "has no .safetensors file"),
         ("./pickled", "has no .safetensors file; pickled weights are refused"),
         ("pypi:no-such-distribution-here", "the package is not installed; pip install no-such-distribution-here"),
         ("pypi:", "the package is not installed"),
@@ -128,6 +129,9 @@ def test_a_damaged_cache_only_costs_time(tmp_path: Path, content: str) -> None:
 def test_what_is_no_checkpoint_is_said(tmp_path: Path, find: Make, cell_of: Make, source: str, message: str) -> None:
     (tmp_path / "empty").mkdir()
     make_checkpoint(tmp_path / "pickled", name="pytorch_model.bin")
+    weights = make_checkpoint(tmp_path / "dangling") / "model.safetensors"  # a cache's link whose blob was removed
+    weights.unlink()
+    weights.symlink_to(tmp_path / "gone")
     cell = cell_of(checkpoint=local(source))
     found = find(cell)
     problem = found.problem(cell)

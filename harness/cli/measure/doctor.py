@@ -42,13 +42,15 @@ def doctor(grid: GridOption = None, results: ResultsFolder = RESULTS, as_json: J
 
 
 def _text(facts: Mapping[str, Any]) -> str:
-    machine = facts["machine"]
+    machine, processor = facts["machine"], "processor and memory unknown: torch is missing"
+    if machine:
+        processor = f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB; {machine['system']}"
     packages = ", ".join(f"{name} {version}" for name, version in facts["packages"].items())
     able = ", ".join(name for name, can in facts["precisions"].items() if can)
     unable = ", ".join(name for name, can in facts["precisions"].items() if not can)
     lines = [
         f"Python {facts['python']}; {packages}",
-        f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB; {machine['system']}",
+        processor,
         f"accelerator: {facts['accelerator']}",
         *(
             f"  {d['name']} {d['uuid']}, {d['memory_mib']} MiB" + (f", busy: {d['busy']}" if d["busy"] else "")

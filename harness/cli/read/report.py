@@ -53,6 +53,9 @@ def report(
         raise SpecError("report: allowed a grid, or --from with a report's JSON file")
     unreadable: Sequence[str] = ()
     if again is not None:
+        for name, value in (("--select", select), ("--title", title), ("--command", command), ("--note", note)):
+            if value:
+                raise SpecError(f"{name}: got it beside --from; allowed beside a grid: a report's file has its own")
         place = again if out is None else out
         stem, folder = place.stem, place.parent
         files = files_again(again, stem)
