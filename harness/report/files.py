@@ -69,7 +69,7 @@ def files_again(path: Path, stem: str) -> dict[str, str]:
 def _read_model(path: Path) -> ReportModel:
     try:
         data = json.loads(_text(path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SpecError(f"{path}: is no JSON: {error}") from error
     found = {key: data.get(key) for key in ("schema", "kind")} if isinstance(data, Mapping) else data
     if found != {"schema": SCHEMA, "kind": KIND}:

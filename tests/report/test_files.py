@@ -12,6 +12,7 @@ from harness.checks.verdict import Fact, Side, Verdict
 from harness.errors import SpecError
 from harness.report.files import files_again
 from harness.report.run.render import render
+from harness.report.verdicts.json import verdicts_from_json
 
 PUBLISHED = Path(__file__).parents[2] / "reports"
 
@@ -48,3 +49,12 @@ def test_what_is_no_report_is_said(demo: Any, tmp_path: Path, change: dict[str, 
         files_again(path, "x")
     with pytest.raises(SpecError, match="--from: got"):
         files_again(tmp_path / "x.md", "x")
+
+
+def test_json_nested_too_deeply_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    path.write_text("[" * 200_000, encoding="utf-8")
+    with pytest.raises(SpecError, match=r"x\.json: is no JSON: "):
+        files_again(path, "x")
+    with pytest.raises(SpecError, match=r"x\.json: is no JSON: "):
+        verdicts_from_json("[" * 200_000, "x.json")

@@ -61,7 +61,7 @@ def verdicts_from_json(text: str, name: str = "JSON") -> tuple[Head, tuple[Verdi
     """
     try:
         data = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SpecError(f"{name}: is no JSON: {error}") from error
     if not isinstance(data, dict) or data.get("schema") != SCHEMA or not str(data.get("kind")).startswith("harness-"):
         raise SpecError(f"{name}: schema, kind: got {_what(data)}; allowed schema {SCHEMA} of harness's --json")
