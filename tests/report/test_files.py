@@ -13,6 +13,8 @@ from harness.errors import SpecError
 from harness.report.files import files_again
 from harness.report.run.render import render
 from harness.report.verdicts.json import verdicts_from_json
+from harness.report.verdicts.json import verdicts_from_json, verdicts_json
+from tests.report.verdicts.made_up import HEAD, cases
 
 PUBLISHED = Path(__file__).parents[2] / "reports"
 
@@ -58,3 +60,26 @@ def test_json_nested_too_deeply_is_said(tmp_path: Path) -> None:
         files_again(path, "x")
     with pytest.raises(SpecError, match=r"x\.json: is no JSON: "):
         verdicts_from_json("[" * 200_000, "x.json")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"n": 5}, r"verdicts\[7\]\.reason: got .*; allowed the values of a fact \"collapses\": .*'k'"),
+        ({"k": 0, "n": 5, "low": "none", "high": 0.5, "p0": 0.02}, r"verdicts\[7\]\.reason: got "),
+        ({"k": 0, "n": 5, "low": 0.0, "high": 0.5, "p0": 0.02, "age": 3}, r"verdicts\[7\]\.reason: got .*'age'"),
+    ],
+)
+def test_a_fact_that_its_phrase_cannot_say_is_a_named_mistake(values: dict[str, Any], message: str) -> None:
+    data = json.loads(verdicts_json(HEAD, cases()))
+    assert data["verdicts"][7]["reason"]["code"] == "collapses"
+    data["verdicts"][7]["reason"]["values"] = values
+    with pytest.raises(SpecError, match=rf"x\.json: {message}"):
+        verdicts_from_json(json.dumps(data), "x.json")
+
+
+def test_a_fact_within_a_fact_is_named_by_its_own_place() -> None:
+    data = json.loads(verdicts_json(HEAD, cases()))
+    data["verdicts"][2]["reason"]["values"]["because"]["values"] = {}
+    with pytest.raises(SpecError, match=r"verdicts\[2\]\.reason\.values\.because: got "):
+        verdicts_from_json(json.dumps(data))

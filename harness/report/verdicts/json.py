@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from harness.checks.verdict import ORDER, Fact, Verdict, exit_code
 from harness.errors import SpecError
 from harness.report.format.as_json import as_json, plain
+from harness.report.phrases.say import say
 from harness.report.verdicts.words import Head
 from harness.text import listed, show
 
@@ -57,7 +58,8 @@ def verdicts_from_json(text: str, name: str = "JSON") -> tuple[Head, tuple[Verdi
     Raises
     ------
     SpecError
-        Where it is none, or of another schema; names the field, what was got and what is allowed.
+        Where it is none, of another schema, or has a fact that its phrase cannot say; names the field, what was got and
+        what is allowed.
     """
     try:
         data = json.loads(text)
@@ -73,6 +75,8 @@ def verdicts_from_json(text: str, name: str = "JSON") -> tuple[Head, tuple[Verdi
     # What reading has changed or dropped was not ours: an unknown key, a number as text, counts of other verdicts.
     for place, got, known in _changes(data, again):
         raise SpecError(f"{name}: {place}: got {show(got)}; allowed {known}")
+    for place, got, why in _unsayable(data):
+        raise SpecError(f"{name}: {place}: got {show(got)}; allowed the values of a fact {show(got['code'])}: {why}")
     return _with_facts(found.head), tuple(_with_facts(one) for one in found.verdicts)
 
 
@@ -99,9 +103,31 @@ def _value(value: Any) -> Any:
         return _NUMBERS.get(value, value)
     if not isinstance(value, dict):
         return value
-    if value.keys() == {"code", "values"} and isinstance(value["code"], str) and isinstance(value["values"], dict):
+    if _is_fact(value):
         return _with_facts(Fact(value["code"], value["values"]))
     return {name: _value(item) for name, item in value.items()}
+
+
+def _is_fact(value: Any) -> bool:
+    if not isinstance(value, dict) or value.keys() != {"code", "values"}:
+        return False
+    return isinstance(value["code"], str) and isinstance(value["values"], dict)
+
+
+def _unsayable(data: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple[str, Any, str]]:
+    """(field, fact, why) of facts whose values are not those of their code's phrase, the innermost first."""
+    items: Iterable[tuple[str | int, Any]] = ()
+    if isinstance(data, dict):
+        items = data.items()
+    elif isinstance(data, list):
+        items = enumerate(data)
+    for key, item in items:
+        yield from _unsayable(item, (*place, key))
+    if _is_fact(data):
+        try:
+            say(_value(data))
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+            yield _place(place), data, str(error)
 
 
 def _problems(error: ValidationError, name: str) -> Iterator[str]:
