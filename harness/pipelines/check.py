@@ -18,6 +18,7 @@ from harness.checks.verdict import Inconclusive, Side, Skipped, Verdict, exit_co
 from harness.errors import NothingMeasured, RequirementError
 from harness.execution.require import unmet_as_meant, unmet_by_record
 from harness.execution.session import wanted_of
+from harness.exit_codes import worst
 from harness.fact import Fact
 from harness.grid.cell import Cell
 from harness.grid.grid import Grid
@@ -125,10 +126,16 @@ def check_grid(grid: Grid, store: Store, asked: Judging) -> Checked:
     if code == NothingMeasured.exit_code and any(one.outcome == "ERROR" for one in heeded):
         code = RequirementError.exit_code  # there are runs, and none of those that count: they are missing
     counting = [entry for one in configurations for entry in one.entries]
+    running: tuple[Fact, ...] = ()
+    if store.is_running():
+        # What is judged now is not what will be judged when it has ended.
+        code = worst([code, StoreError.exit_code])
+        running = (Fact.of("run.under_way", since=found.run, cells=len(counting), planned=len(cells)),)
     sick = dict.fromkeys((entry.seed, entry.health) for entry in counting if entry.health)
     health = (Fact.of("device.health", seed=seed, findings=findings) for seed, findings in sick)
     nothing = (Fact.of("judged.nothing"),) if code == NothingMeasured.exit_code else ()
     notes = (
+        *running,
         *nothing,
         *found.notes,
         *repeated(found.results, configurations),

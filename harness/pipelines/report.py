@@ -21,6 +21,7 @@ class Reported:
     """A report's files by name, and the cells whose record cannot be believed: they are in no figure."""
 
     files: dict[str, str]
+    head: ReportHead
     unreadable: Sequence[str]
 
 
@@ -56,4 +57,4 @@ def grid_report(
         grid, results, command=command, stem=stem, title=title, notes=notes, head=head, verdicts=verdicts
     )
     unreadable = [entry.error or "" for entry in results.entries if entry.status == "unreadable"]
-    return Reported(files, unreadable)
+    return Reported(files, head, unreadable)

@@ -97,6 +97,8 @@ def save_side(name: SideName, path: Path, *, harness: str, date: str) -> SpeedBa
     if path.suffix != SUFFIX:
         raise SpecError(f"--save: got {show(str(path))}; allowed a file name that ends in {SUFFIX}")
     side = open_side(name)
+    if not side.processes:
+        raise SpecError(f"{name.text}: none of its timings ended well; allowed results with at least one that did")
     before = processes_of_baseline(_read(path)) if path.exists() else []
     # What the side says of a process stands: it is the record itself.
     kept = speed_baseline([*before, *side.processes], harness=harness, date=date)

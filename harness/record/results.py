@@ -48,7 +48,9 @@ class Whose:
             return found
         here = [place for place in found if place.environment_id == self.environments[cell.environment]]
         if cell.configuration_id in self.contents:
-            here = [place for place in here if place.content_id == self.contents[cell.configuration_id]]
+            # What was skipped, or ended before its content was known, stands where nothing else does.
+            known = [place for place in here if place.content_id == self.contents[cell.configuration_id]]
+            here = known or [place for place in here if place.content_id is None]
         place = newest(here)
         return [] if place is None else [place]
 

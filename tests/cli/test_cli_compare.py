@@ -188,6 +188,19 @@ def test_missing_and_new(harness: Make, grid: Path) -> None:
     assert "Not timed in new/speed: oom: out of memory." in out
 
 
+def test_an_arm_of_which_every_process_failed(harness: Make, grid: Path) -> None:
+    session(Path("results"), grid, {key: 400.0 for key in ALIKE if key[0] == "fp32"})
+    for cell in load_grid(grid).timing_cells():
+        if cell.precision == "bf16":
+            put(Store(Path("results"), "speed"), cell, 1.0, "s1", MOMENT, status="oom")
+    code, out, err = harness("compare", *ARMS)
+    assert (code, err) == (4, "")
+    assert out.count(f"Not timed in {ARMS[1]}: oom: out of memory.") == 2
+    code, _, err = harness("compare", "--save", "x.json", ARMS[1])
+    assert code == 2
+    assert f"{ARMS[1]}: none of its timings ended well" in err
+
+
 def test_another_machine_is_refused(harness: Make, grid: Path) -> None:
     for number in (1, 2, 3):
         session(Path("old"), grid, ALIKE, f"s{number}", number)

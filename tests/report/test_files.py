@@ -12,7 +12,6 @@ from harness.checks.verdict import Fact, Side, Verdict
 from harness.errors import SpecError
 from harness.report.files import files_again
 from harness.report.run.render import render
-from harness.report.verdicts.json import verdicts_from_json
 from harness.report.verdicts.json import verdicts_from_json, verdicts_json
 from tests.report.verdicts.made_up import HEAD, cases
 

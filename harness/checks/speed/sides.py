@@ -49,12 +49,15 @@ class SpeedSide:
     def narrowed(self, wanted: Mapping[str, str]) -> SpeedSide:
         """The part of it whose axes have these values, as people write them.
 
+        What left no rate counts as there: where every process of an arm failed, that is what the comparison tells.
+
         Raises
         ------
         SpecError
             For an axis or a value that nothing has, or values that nothing has together.
         """
-        places = [place_of(process) for process in self.processes]
+        timed = [place_of(process) for process in self.processes]
+        places = [*timed, *(each.place for each in self.lost)]
         for axis, value in wanted.items():
             known = list(dict.fromkeys(axis for place in places for axis in place))
             if axis not in known:
@@ -63,10 +66,10 @@ class SpeedSide:
                 there = list(dict.fromkeys(spelled(place[axis]) for place in places if axis in place))
                 allowed = f"{listed(there)}{suggestion(value, there)}"
                 raise SpecError(f"{self.name}: {axis}: got {show(value)}; allowed {allowed}")
-        kept = [process for process, place in zip(self.processes, places, strict=True) if _selected(place, wanted)]
-        if not kept:
-            raise SpecError(f"{self.name}: no configuration has all of these values together; allowed fewer conditions")
+        kept = [process for process, place in zip(self.processes, timed, strict=True) if _selected(place, wanted)]
         lost = [each for each in self.lost if _selected(each.place, wanted)]
+        if not kept and not lost:
+            raise SpecError(f"{self.name}: no configuration has all of these values together; allowed fewer conditions")
         return SpeedSide(self.name, tuple(kept), tuple(lost), self.named | frozenset(wanted))
 
 

@@ -93,7 +93,8 @@ def run_session(
     mean(session, now())
     told = reporter(to)
     try:
-        summary = Runner(session, options, told).run()
+        with session.store.under_way():
+            summary = Runner(session, options, told).run()
     finally:
         told.close()
     print(summary_text(summary, command or f"harness run {session.grid.path}", session.store.folder), file=to)

@@ -19,6 +19,7 @@ from harness.pipelines.report import grid_report
 from harness.record.provenance import command_line
 from harness.record.store import Store
 from harness.report.files import files_again
+from harness.report.run.sections import report_lines
 
 Out = Annotated[
     Path | None,
@@ -52,6 +53,7 @@ def report(
     if (grid is None) == (again is None):
         raise SpecError("report: allowed a grid, or --from with a report's JSON file")
     unreadable: Sequence[str] = ()
+    told: Sequence[str] = ()
     if again is not None:
         for name, value in (("--select", select), ("--title", title), ("--command", command), ("--note", note)):
             if value:
@@ -67,11 +69,12 @@ def report(
         made_by = command or f"{_run_command(grid, results, select)} && {command_line()}"
         asked = Judging(tuple(select), environment)
         found = grid_report(spec, store, asked, command=made_by, stem=stem, title=title, notes=note)
-        files, unreadable = found.files, found.unreadable
+        files, unreadable, told = found.files, found.unreadable, report_lines(found.head)
     if as_json:
         print(files[f"{stem}.json"])
     else:
         print(f"wrote {', '.join(one_line(str(path)) for path in write_files(files, folder))}")
+        print("\n".join(told))
     if unreadable:
         raise StoreError("\n".join(unreadable))
 

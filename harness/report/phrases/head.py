@@ -97,6 +97,9 @@ HEAD: Final[Mapping[str, str | Callable[..., str]]] = {
         "nothing was judged: the scores were compared with nothing, for there is no reference, accepted file or twin "
         'that fits (who means to gate on less says so: [quality] references = "none")'
     ),
+    "run.under_way": lambda since, cells, planned: (
+        f"running{f' since {minute(since)} (UTC)' if since else ''}: {cells} of {many(planned, 'cell')} so far"
+    ),
     "part": _part,
     "part.seeds": "no verdict over chosen seeds: who chooses them chooses the verdict",
     "whose.chosen": "runs of the environment that was asked for: {choice}",

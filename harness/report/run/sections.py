@@ -8,7 +8,7 @@ from harness.report.format.numbers import NONE, count, duration
 from harness.report.format.table import table
 from harness.report.phrases.head import freshness_text
 from harness.report.phrases.say import say
-from harness.report.run.model import Environment, ReportModel, Setting
+from harness.report.run.model import Environment, ReportHead, ReportModel, Setting
 from harness.report.speed.markdown import reading_notes, timed_text
 from harness.text import canonical_json
 
@@ -55,9 +55,13 @@ def head(model: ReportModel) -> list[str]:
     """What is left out of the grid, before anything else; how old the runs are stands in the summary's place too."""
     if model.head is None:
         return []
-    part = [say(model.head.part)] if model.head.part is not None else []
-    lines = [*part, *(say(fact) for fact in model.head.facts), freshness_text(model.head.freshness)]
-    return [" ".join(f"{line[:1].upper()}{line[1:]}." for line in map(inline, lines))]
+    return [" ".join(f"{line[:1].upper()}{line[1:]}." for line in map(inline, report_lines(model.head)))]
+
+
+def report_lines(head: ReportHead) -> list[str]:
+    """The same as lines for a terminal."""
+    part = [say(head.part)] if head.part is not None else []
+    return [*part, *(say(fact) for fact in head.facts), freshness_text(head.freshness)]
 
 
 def _collapsed(model: ReportModel) -> str:
