@@ -15,7 +15,7 @@ from harness.checks.scores.gate import judge_grid
 from harness.checks.scores.policy import Policy, policy_of
 from harness.checks.scores.repeated import repeated
 from harness.checks.verdict import Inconclusive, Side, Skipped, Verdict, exit_code
-from harness.errors import NothingMeasured, RequirementError
+from harness.errors import NothingMeasured, RequirementError, StoreError
 from harness.execution.require import unmet_as_meant, unmet_by_record
 from harness.execution.session import wanted_of
 from harness.exit_codes import worst
