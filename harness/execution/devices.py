@@ -135,7 +135,7 @@ class HeldDevices:
 
     uuids: list[str] = field(default_factory=list)
     busy: list[str] = field(default_factory=list)
-    health: HealthWatch | None = None
+    health: HealthWatch | None = field(default=None, compare=False)
     throttled: set[str] = field(default_factory=set)
     joules: float | None = None
     _joules_at_opening: float | None = None

@@ -103,6 +103,11 @@ class PlaceHistory:
         """When the newest measurement began: the start of its first attempt."""
         return min((entry.started for attempts in self.tries.values() for entry in attempts), default="")
 
+    @property
+    def was_skipped(self) -> bool:
+        """Whether nothing of it could run."""
+        return all(entry.status == "skipped" for entry in self.every)
+
     def is_over(self, cell_id: str) -> bool:
         """Whether the newest measurement is done with a cell: some attempt ended, well or badly."""
         return any(entry.status in FINAL or entry.status == "skipped" for entry in self.tries.get(cell_id, ()))

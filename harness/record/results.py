@@ -48,9 +48,9 @@ class Whose:
             return found
         here = [place for place in found if place.environment_id == self.environments[cell.environment]]
         if cell.configuration_id in self.contents:
-            # What was skipped, or ended before its content was known, stands where nothing else does.
+            # What was skipped has no content, and stands where nothing else does.
             known = [place for place in here if place.content_id == self.contents[cell.configuration_id]]
-            here = known or [place for place in here if place.content_id is None]
+            here = known or [place for place in here if place.content_id is None and place.was_skipped]
         place = newest(here)
         return [] if place is None else [place]
 

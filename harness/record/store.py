@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.disk import CellLock, explained, flush_folder, is_locked, take_lock, write_durably
-from harness.errors import SpecError, StoreError
+from harness.errors import StoreError
 from harness.protocol import LOG as LOG
 from harness.record.entry import MOST_BYTES, Entry, Stamp, digest, seen
 from harness.record.folders import Folders
@@ -23,14 +23,12 @@ from harness.record.index import Index
 from harness.record.integrity import examine, record_problem
 from harness.record.model import RECORD, SERIES, NewerRecord, Record, read_record
 from harness.record.provenance import ago
-from harness.text import listed, show
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
 CLOCKS_APART: Final = timedelta(minutes=5)
 RUNNING: Final = "run.lock"
-SHORTEST_ID: Final = 4
 """Characters that the beginning of a cell's id must have to name a run."""
 
 
@@ -349,33 +347,3 @@ def _in_order(found: Iterable[tuple[Entry, Entry]]) -> list[tuple[Entry, Entry]]
         reached[place] = max(said.started, reached.get(place, ""))
         keyed.append((reached[place], place, number, (said, entry)))
     return [pair for *_, pair in sorted(keyed, key=lambda one: one[:3])]
-
-
-def find_run(name: str, results: Path) -> Path:
-    """The folder of the run that a user means by a folder, a record, or the beginning of a cell's id.
-
-    Raises
-    ------
-    SpecError
-        Where there is none, or several begin so.
-    """
-    path = Path(name)
-    if path.name == RECORD and path.is_file():
-        return path.parent
-    if (path / RECORD).is_file():
-        return path
-    if len(name) < SHORTEST_ID or not name.isalnum():
-        allowed = f"the folder of a run, its {RECORD}, or {SHORTEST_ID} or more letters of a cell id in {results}"
-        raise SpecError(f"{show(name)}: no such run; allowed {allowed}")
-    found = [
-        store.folder / entry.path
-        for store in (Store(results, grid) for grid in store_grids(results))
-        for entry in store.entries()
-        if entry.cell_id.startswith(name)
-    ]
-    if not found:
-        raise SpecError(f"{show(name)}: no run of such a cell in {results}; allowed a cell id as in its records")
-    if len(found) > 1:
-        shown = listed([str(folder) for folder in found], 12)
-        raise SpecError(f"{show(name)}: {len(found)} runs begin so; allowed one of their folders: {shown}")
-    return found[0]

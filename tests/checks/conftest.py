@@ -152,7 +152,8 @@ def build_run(
     }  # fmt: skip
     record = {
         "schema": 1, "grid": "made-up", "cell_id": sha("cell", own, devices, seed, first, engine, accepts)[:20],
-        "configuration_id": "c", "environment_id": "e", "attempt": 1, "status": "ok", "started": "", "finished": "",
+        "configuration_id": "c", "environment_id": "e", "attempt": 1, "status": "ok",
+        "started": "2026-11-22T10:00:00.000Z", "finished": "2026-11-22T10:01:00.000Z",
         "asked": asked, "observed": observed, "measured": measured, "provenance": {"harness": "0"},
     }  # fmt: skip
     return Run(Record.model_validate(record), series)

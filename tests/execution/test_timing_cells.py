@@ -119,8 +119,8 @@ def test_a_further_session(results: tuple[Grid, Store, subprocess.CompletedProce
     folder = grid.path.parent
     again = ran(folder)
     assert again.returncode == 0
-    assert "6 done before" in again.stdout  # two cells trained to their end, four timed
-    more = ran(folder, "--time-again", "--select", "timed=true", "--select", "engine=loop")
+    assert "0 of 6 cells measured now, 6 reused" in again.stdout  # two cells trained to their end, four timed
+    more = ran(folder, "--fresh", "--select", "timed=true", "--select", "engine=loop")
     assert more.returncode == 0, more.stdout
     ids = {cell.cell_id for cell in grid.timing_cells() if cell.engine == "loop"}
     records = [Store(store.folder.parent, "timed").record(e) for e in store.entries() if e.cell_id in ids]

@@ -34,7 +34,7 @@ def problems(text: str | bytes) -> list[str]:
 
 
 def test_the_courses_grid() -> None:
-    grid = load_grid(ROOT / "benchmarks" / "mrpc.toml")
+    grid = load_grid(ROOT / "harness" / "shipped" / "mrpc.toml")
     cells = grid.cells()
     assert (grid.name, grid.task, grid.require.accelerator, grid.reference[0].id) == (
         "mrpc", "glue/mrpc", "cuda", "hf-course-ch3",
@@ -44,7 +44,7 @@ def test_the_courses_grid() -> None:
     assert [cell.seed for cell in cells] == [seed for seed in (42, 1, 2, 3, 4) for _ in range(4)]
     assert cells[1].label == "google-bert/bert-base-uncased · fp16 · seed 42"
     assert cells[0].recipe["learning_rate"] == 5e-5
-    assert grid.path == ROOT / "benchmarks" / "mrpc.toml"
+    assert grid.path == ROOT / "harness" / "shipped" / "mrpc.toml"
 
 
 def test_defaults_scalars_and_overrides() -> None:
@@ -144,7 +144,7 @@ def test_every_problem_is_reported_at_once() -> None:
         'g.toml: execution.slots: got "all"; allowed auto or an integer',
         'g.toml: recipe_defalts: got "4.45.2"; not a key here; allowed name, task, task_folder, head_seeding, '
         "recipe_defaults, accepts_loss_kwargs, recipe, matrix, require, reference, quality, waiver, throughput, "
-        "checkpoint, environment, execution; did you mean recipe_defaults?",
+        "verify, history, checkpoint, environment, execution; did you mean recipe_defaults?",
         "g.toml: recipe.fp16: got true; the harness owns it: use the axis `precision`",
         'g.toml: matrix.precision: got "fp8"; allowed fp32, tf32, fp16, bf16',
         "g.toml: matrix.checkpoint: missing; allowed one or more checkpoints, it is required",
@@ -379,7 +379,7 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=4),
     max_leaves=12,
 )
-SOUND = tomllib.loads((ROOT / "benchmarks" / "mrpc.toml").read_text(encoding="utf-8"))
+SOUND = tomllib.loads((ROOT / "harness" / "shipped" / "mrpc.toml").read_text(encoding="utf-8"))
 
 
 def survives(document: dict[str, Any]) -> None:

@@ -154,19 +154,19 @@ def test_a_choice_that_fits_nothing_or_several_is_named(night: Night, choice: st
 def test_of_an_axis_of_environments_each_label_has_its_own(night: Night) -> None:
     night.write(TWO)
     old, new = environment_of(), environment_of()
-    night.environments = {"old": _named(old, "e-old"), "new": _named(new, "e-new")}
+    night.environments = {"old": _named(old, "eold"), "new": _named(new, "enew")}
     for cell in night.grid.cells():
-        night.put(cell, 172, environment_id=f"e-{cell.environment}")
-        night.put(cell, 172, environment_id="e-older")
+        night.put(cell, 172, environment_id=f"e{cell.environment}")
+        night.put(cell, 172, environment_id="eolder")
     night.means()
-    assert environments(of(night)) == {"e-old", "e-new"}
-    chosen = of(night, "e-older")
-    assert (environments(chosen), len(counting(chosen))) == ({"e-older"}, 4)
+    assert environments(of(night)) == {"eold", "enew"}
+    chosen = of(night, "eolder")
+    assert (environments(chosen), len(counting(chosen))) == ({"eolder"}, 4)
     # A label's newest is that of its own cells.
-    night.put(next(c for c in night.grid.cells() if c.environment == "old"), 172, environment_id="e-old",
+    night.put(next(c for c in night.grid.cells() if c.environment == "old"), 172, environment_id="eold",
               started="2026-11-24T10:00:00.000Z")  # fmt: skip
     label = of(night, "old")
-    assert environments(label) == {"e-old"}
+    assert environments(label) == {"eold"}
     assert {entry.axes["environment"] for entry in counting(label)} == {"old"}
 
 

@@ -4,6 +4,8 @@ import json
 import math
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 from harness.errors import StoreError
 from harness.grid.cell import Cell
 from harness.record.attempts import ERRORED, FINAL, LOST, OUTCOMES, RETRIED, STATUSES, Entry, parse_entry
+from harness.record.entry import attempt_path
 from harness.record.model import (
     MAX_BYTES,
     NAMES_KEPT,
@@ -68,7 +71,8 @@ def test_old_records_stay_readable_and_satisfy_the_schema(path: Path) -> None:
     now = json.loads(record.to_json())
     assert (now.pop("schema"), now["measurement"]) == (SCHEMA, 1)
     assert keeps(now, {name: value for name, value in written.items() if name != "schema"})
-    assert parse_entry(record.entry("cells/x").to_line()) == record.entry("cells/x")
+    path = attempt_path(record.cell_id, record.environment_id, record.attempt)
+    assert parse_entry(record.entry(path).to_line()) == record.entry(path)
 
 
 def test_there_is_an_old_record_of_each_kind() -> None:
@@ -118,7 +122,6 @@ def test_what_is_not_finite_survives(value: float) -> None:
     record = record_of(
         measured__metrics__loss=value,
         measured__train_loss=value,
-        measured__seconds__train=value,
         measured__train_samples_per_second=value,
         measured__epochs=[{"epoch": 1.0, "step": 4, "loss": value}],
         observed__arguments__x=value,
@@ -134,13 +137,12 @@ def test_what_is_not_finite_survives(value: float) -> None:
     for got in (
         again.measured.metrics["loss"],
         again.measured.train_loss,
-        again.measured.seconds["train"],
         again.measured.train_samples_per_second,
         again.measured.epochs[0].loss,
     ):
         assert got is not None
         assert got == value or (math.isnan(got) and math.isnan(value))
-    line = again.entry("x").to_line()
+    line = again.entry(attempt_path(again.cell_id, again.environment_id, again.attempt)).to_line()
     assert repr(parse_entry(line).metrics["loss"]) == repr(value)
 
 
@@ -274,13 +276,20 @@ def test_asked_of_a_cell_gives_the_cell_back(cell_of: Callable[..., Cell]) -> No
 
 # Entries.
 
+ids = st.text("0123456789abcdef", min_size=4, max_size=20)
 entries = st.builds(
     Entry,
+    cell_id=ids,
+    environment_id=ids,
+    attempt=st.integers(1, 999),
+    measurement=st.integers(1, 999),
+    status=st.sampled_from(STATUSES),
+    started=st.datetimes(datetime(2000, 1, 1)).map(lambda at: f"{at.isoformat(timespec='milliseconds')}Z"),
     axes=st.dictionaries(names, json_values, max_size=4),
     metrics=st.dictionaries(names, st.floats(), max_size=4),
-    seconds=st.dictionaries(names, st.floats(), max_size=4),
+    seconds=st.dictionaries(names, st.floats(allow_nan=False, allow_infinity=False), max_size=4),
     error=st.none() | st.text(st.characters(), max_size=40),
-)
+).map(lambda entry: replace(entry, path=attempt_path(entry.cell_id, entry.environment_id, entry.attempt)))
 """Any entry at all; what JSON carries badly is drawn on purpose."""
 
 

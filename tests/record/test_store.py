@@ -39,7 +39,7 @@ def record(seed: int, attempt: Attempt, status: Status = "failed", details: str 
         content_id="c" * 20,
         attempt=attempt.number,
         status=status,
-        started=f"2026-01-01T00:00:{seed:02d}.000Z",
+        started=f"2026-01-01T00:{seed // 60:02d}:{seed % 60:02d}.000Z",
         finished="2026-01-01T00:01:00.000Z",
         asked=asked_of(cell(seed)),
         failure=Failure(type="planted", message="for the test", details=details),
@@ -163,14 +163,16 @@ def test_a_damaged_record_counts_for_nothing_and_hinders_no_other(store: Store, 
     bad, good = write(store, 1), write(store, 2)
     path = store.folder / bad.path / "record.json"
     path.write_text(content, encoding="utf-8")
-    assert store.cell_entries(cell(1).cell_id) == []
+    (lost,) = store.cell_entries(cell(1).cell_id)
+    assert (lost.status, lost.metrics) == ("unreadable", {})
+    assert str(path) in lost.message or content.startswith("[[")
     assert store.reindex() == 1
     assert list(store.unreadable) == [bad.path]
     assert str(path) in store.unreadable[bad.path] or content.startswith("[[")
-    assert store.entries() == [good]
+    assert [entry.status for entry in store.entries()] == ["unreadable", good.status]
     assert store.unfinished(cell(1).cell_id) == []  # never overwritten
     assert store.begin(cell(1).cell_id, ENVIRONMENT).number == 2
-    with pytest.raises(StoreError, match=r"reindex g") as caught:
+    with pytest.raises(StoreError, match=r"store verify g") as caught:
         store.record(bad)
     assert str(path) in str(caught.value)
 

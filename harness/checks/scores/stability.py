@@ -85,8 +85,8 @@ def unmeasured(configuration: Configuration, looks: tuple[int, ...] | None = Non
     cells = (*((score.seed, score.status) for score in configuration.errored), *absent)
     last = [entry for seed, _ in absent if (entry := configuration.histories[seed].standing) is not None]
     lost = [entry for entry in last if not entry.readable]
-    unreadable = {"unreadable": tuple(entry.message for entry in lost)} if lost else {}
-    reason = Fact.of("cells.absent", cells=cells, planned=len(configuration.planned), **unreadable)
+    unreadable = tuple(entry.message for entry in lost)
+    reason = Fact.of("cells.absent", cells=cells, planned=len(configuration.planned), unreadable=unreadable)
     found = _cells(configuration, "ERROR", reason)
     tried = (*configuration.entries, *last)
     errors = dict.fromkeys(entry.error for entry in tried if entry.error and entry.readable)

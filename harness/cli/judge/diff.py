@@ -11,9 +11,9 @@ from harness.checks.verify.diff import difference
 from harness.checks.verify.series import EXACT, tolerance_between
 from harness.cli.options import RESULTS, Json, Junit, Out, ResultsFolder
 from harness.cli.outputs import Outputs
+from harness.pipelines.find import find_run
 from harness.record.provenance import command_line
 from harness.record.run import read_run
-from harness.record.store import find_run
 from harness.report.verdicts.sections import Section
 from harness.report.verdicts.words import Head
 

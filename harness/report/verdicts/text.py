@@ -58,14 +58,14 @@ KEPT: Final = "\xa0"
 """A space at which no line breaks; printed as an ordinary one."""
 
 SCORE_HEADS: Final = (
-    "verdict\ncheck\nmetric",
+    "verdict\ncheck\nmetric\nkept by",
     "configuration\nagainst",
     "runs\ncollapsed",
     "mean\ntarget\ndifference",
     "sd\ndf\nsource",
     "90 % interval\n95 % interval\nse",
     "p_diff\np_tost\nHolm\nalpha",
-    "margin\ndetectable\nmore seeds\nkept by",
+    "margin\ndetectable\nmore seeds",
 )
 SPEED_HEADS: Final = ("verdict", "configuration", "compared", "ratio", "90 % interval", "change", "MDE")
 
@@ -240,16 +240,16 @@ def _score_row(v: Verdict, note: Notes[str]) -> list[str]:
     row, d = score_figures(v), decision_of(v)
     assert d is not None
     lower = ["only lower"] if d.direction == "lower" else []
+    kept = row["kept"].split(", ") if row["kept"] else []
     return [
-        "\n".join([word(v), v.check, clean(metric_name(v)), *lower]),
+        "\n".join([word(v), v.check, clean(metric_name(v)), *kept, *lower]),
         f"{clean(v.subject.label)}\nagainst {clean(v.against.label if v.against else '')}",
         f"{row['n']}\n{row['collapsed']}",
         f"{row['mean']}\n{row['target']}\n{row['difference']}",
         f"{row['sd']}\n{row['df']}\n{note(row['source'], sd_note(v))}",
         f"{row['ci90']}\n{row['ci95']}\n{row['se']}",
         f"{row['p_diff']}\n{row['p_tost']}\n{row['holm']}\n{row['alpha']}",
-        f"{note(row['margin'], say(v.margin_from) if v.margin_from else '')}\n{row['detectable']}\n{row['more']}"
-        + (f"\n{row['kept']}" if row["kept"] else ""),
+        f"{note(row['margin'], say(v.margin_from) if v.margin_from else '')}\n{row['detectable']}\n{row['more']}",
     ]
 
 

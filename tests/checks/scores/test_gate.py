@@ -162,7 +162,7 @@ def test_cells_that_failed_or_are_missing_are_an_error() -> None:
     found = judge_all([measured([*SCORES, "timeout", None])], [COURSE], Policy(margin=2.5))
     error = only(found, "stability", "cells")
     assert error.outcome == "ERROR"
-    assert error.reason == Fact.of("cells.absent", cells=((6, "timeout"), (7, "missing")), planned=7)
+    assert error.reason == Fact.of("cells.absent", cells=((6, "timeout"), (7, "missing")), planned=7, unreadable=())
     assert only(found, "quality").outcome == "PASS"
     assert exit_code(found) == 4
     (crashed,) = judge_all([measured(["oom"] * 3)], [COURSE], Policy())

@@ -132,7 +132,8 @@ def test_what_is_missing_is_missing_where_it_ran_last(make_entry: Any, make_repo
 def test_environments_and_contents_are_never_pooled(make_entry: Any, make_report: Any) -> None:
     entries = [make_entry(seed=s, environment_id=e) for s in (1, 2) for e in ("aaaa", "bbbb")]
     entries += [
-        make_entry(seed=s, environment_id="bbbb", content_id="dddddddddd", started="2026-12-01") for s in (1, 2)
+        make_entry(seed=s, environment_id="bbbb", content_id="dddddddddd", started="2026-12-01T00:00:00.000Z")
+        for s in (1, 2)
     ]
     curve = {entries[0].configuration_id: [np.full(5, float(number)) for number in range(6)]}
     model = make_report(entries, curves=curve)
