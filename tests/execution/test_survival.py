@@ -226,7 +226,7 @@ def test_a_killed_host_costs_its_running_cells_and_no_more(house: Any, spawn: bo
     output = house.end_of(harness)
     assert harness.returncode == 4, output
     assert "a new one takes over" in output
-    assert "1 cells still to do" in output
+    assert "1 cell still to do" in output
     assert [record.status for record in house.records(1)] == ["killed"]
     assert all(record.final for seed in (2, 3) for record in house.records(seed))
     assert house.processes() == {}
