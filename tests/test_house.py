@@ -62,3 +62,8 @@ def test_the_test_finds_what_it_looks_for() -> None:
     planted = "if 'not a field' in str(error): pass\nx = j.why.partition(': ')\ny = str(error).removeprefix('E: ')\n"
     assert list(fishing(ast.parse(planted))) == [1, 2, 3]
     assert list(fishing(ast.parse("x = name.partition('=')\nif a in str(path): pass\n"))) == []
+
+
+def test_the_workflow_that_ships_is_the_one_that_runs_here() -> None:
+    shipped = ROOT / "harness" / "shipped" / "gpu-bench.yml"
+    assert (ROOT / ".github" / "workflows" / "gpu-bench.yml").read_bytes() == shipped.read_bytes()

@@ -148,7 +148,7 @@ class Store:
             raise
         except StoreError as error:
             raise StoreError(
-                f"{error}; `harness store verify {self.grid}` finds what else is damaged, and its cell runs again"
+                f"{error}; `harness store reindex {self.grid}` reads all of them anew, and its cell runs again"
             ) from error
         return record
 

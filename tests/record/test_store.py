@@ -172,7 +172,7 @@ def test_a_damaged_record_counts_for_nothing_and_hinders_no_other(store: Store, 
     assert [entry.status for entry in store.entries()] == ["unreadable", good.status]
     assert store.unfinished(cell(1).cell_id) == []  # never overwritten
     assert store.begin(cell(1).cell_id, ENVIRONMENT).number == 2
-    with pytest.raises(StoreError, match=r"store verify g") as caught:
+    with pytest.raises(StoreError, match=r"store reindex g") as caught:
         store.record(bad)
     assert str(path) in str(caught.value)
 

@@ -42,7 +42,7 @@ from harness.report.verdicts.night import night_text
 Grids = Annotated[
     list[Path] | None,
     typer.Argument(
-        help="Grids to run (default: `grids` of [tool.harness] in pyproject.toml, else the shipped one that fits).",
+        help="Grids to run, by file or by the name of a shipped one (default: the shipped one that fits the machine).",
         show_default=False,
     ),
 ]
