@@ -96,6 +96,7 @@ def _records(cells: Sequence[Cell], template: Template) -> Iterator[tuple[Cell, 
         measured = {
             **data["measured"],
             "metrics": own["metrics"],
+            "confusion": None,  # the scores are not those of the template's answers
             "seconds": own["seconds"],
             "train_samples_per_second": own["rate"],
         }

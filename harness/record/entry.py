@@ -38,6 +38,10 @@ class Seen:
     mtime_ns: int
     sha256: str
 
+    def doubted(self) -> Seen:
+        """The same with a time that no file has."""
+        return replace(self, mtime_ns=-1)
+
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
@@ -98,6 +102,12 @@ class Entry:
             self, status=UNREADABLE, metrics={}, seconds={}, samples_per_second=None, steps=None,
             error=f"Unreadable: {problem}", stamp=None,
         )  # fmt: skip
+
+    def doubted(self) -> Entry:
+        """The same line for a reader to hold against its record whatever the file's time; its hash stays known."""
+        return (
+            self if self.stamp is None else replace(self, stamp=replace(self.stamp, record=self.stamp.record.doubted()))
+        )
 
     def to_line(self) -> str:
         """One line of JSON that ends with a hash of itself; NaN and infinities as strings, as in records."""
