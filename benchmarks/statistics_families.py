@@ -179,7 +179,7 @@ def alone(size: Size) -> list[Row]:
                 sample = runs.tolist()
                 said = verdicts(
                     x,
-                    lambda mine, draw, sample=sample: published_sample(mine, sample[draw]),
+                    lambda mine, draw, sample=sample: published_sample(mine, sample[draw]),  # type: ignore[misc]
                     Rule(MARGIN),
                     history,
                 )

@@ -85,7 +85,7 @@ def false_negatives_law() -> tuple[float, float, float]:
 
     F1 = 2 TP / (2 TP + errors) gives TP = F1 errors / (2 (1 - F1)), and FN = 279 - TP.
     """
-    accuracy, f1 = (np.array(replication().metrics[name].every) for name in ("accuracy", "f1"))  # type: ignore[index]
+    accuracy, f1 = (np.array(replication().metrics[name].every) for name in ("accuracy", "f1"))
     errors = EXAMPLES * (1 - accuracy)
     fn = POSITIVE - f1 * errors / (2 * (1 - f1))
     slope, intercept = np.polyfit(errors, fn, 1)
@@ -103,7 +103,7 @@ class Runs:
     @property
     def points(self) -> Array:
         """Accuracies in points."""
-        result: Array = self.correct * ONE
+        result: Array = np.asarray(self.correct * ONE, dtype=np.float64)
         return result
 
     @property

@@ -137,7 +137,7 @@ def _by_sd(
     for shift in (0.0, -4.0):
         rng = generator(chapter, round(10 * sd), round(-shift))
         x, runs = scores(rng, (size.decisions, 5), sd, shift), scores(rng, (size.decisions, count), sd)
-        said = verdicts(x, lambda mine, draw, runs=runs: against(mine, runs[draw]), RULE)
+        said = verdicts(x, lambda mine, draw, runs=runs: against(mine, runs[draw]), RULE)  # type: ignore[misc]
         method = f"RULE own df, seed sd {sd:g}"
         why = APART.partition(";")[0] if count > 1 else ""
         found.append(rate_row(method, 5, f"FAIL at {shift:g}", said.fails, stated[0 if not shift else 1], why))

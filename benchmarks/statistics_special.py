@@ -72,7 +72,7 @@ def _against_order(size: Size) -> list[Row]:
                     ref, judge = published[kind], judges[kind]
                     said = verdicts(
                         x[: size.slow] + shift,
-                        lambda mine, draw, ref=ref, judge=judge: judge(mine, float(ref[draw]), 5),
+                        lambda mine, draw, ref=ref, judge=judge: judge(mine, float(ref[draw]), 5),  # type: ignore[misc]
                         rule,
                         cells if known else None,
                         guard,

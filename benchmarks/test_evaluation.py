@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -76,6 +76,7 @@ def made_ready(checkpoint: Path, examples: int, folder: Path) -> dict[str, Calla
 
     from harness.subject.data import tasks
     from harness.subject.engines import plain
+    from harness.subject.engines.setup import Setup
 
     target = folder / "tokenized"
     tasks.tokenize_to(target, {"name": "embedded/paraphrase"}, checkpoint)
@@ -93,6 +94,6 @@ def made_ready(checkpoint: Path, examples: int, folder: Path) -> dict[str, Calla
 
     def loop(collator: Any) -> Callable[[], float]:
         setup = SimpleNamespace(model=model, arguments=arguments, collator=collator, splits={"validation": split})
-        return lambda: float(plain.evaluate(model, forward, plain.eval_loader(setup), tuple).loss)
+        return lambda: float(plain.evaluate(model, forward, plain.eval_loader(cast(Setup, setup)), tuple).loss)
 
     return {"trainer": lambda: float(trainer.evaluate()["eval_loss"]), "loop": loop(by_batch), "longest": loop(longest)}

@@ -18,6 +18,8 @@ class Planter(MetaPathFinder):
             return None
         sys.meta_path.remove(self)
         spec = PathFinder.find_spec(name, path, target)
+        assert spec is not None
+        assert spec.loader is not None
         load = spec.loader.exec_module
 
         def load_and_plant(module):
@@ -34,7 +36,7 @@ class Planter(MetaPathFinder):
 
             module.register_optimizer_step_post_hook(sleep)
 
-        spec.loader.exec_module = load_and_plant
+        spec.loader.exec_module = load_and_plant  # type: ignore[method-assign]
         return spec
 
 
