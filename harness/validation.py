@@ -54,6 +54,12 @@ def read_bytes(path: Path, wanted: str, most: int) -> bytes:
         raise SpecError(f"{file}: cannot be read: {error}") from error
 
 
+def first_problem(error: ValidationError) -> str:
+    """The first thing that is wrong with data that a program wrote: `field: what is wrong (got the value)`."""
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']} (got {first.get('input')!r:.80})"
+
+
 def decoded(content: bytes, file: str) -> str:
     """The text of a file, whose name in error texts is `file`.
 

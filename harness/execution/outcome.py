@@ -23,6 +23,7 @@ from harness.record.parts import Measured, Observed
 from harness.record.provenance import now
 from harness.record.store import LOG, Attempt
 from harness.stats.collapse import is_collapsed
+from harness.validation import first_problem
 
 DETAILS_CHARACTERS: Final = 4000
 NO_DEVICES: Final = HeldDevices()
@@ -80,9 +81,7 @@ def finished_record(
             failure = Failure(**result["failure"])
     except ValidationError as error:
         # The subject and the harness disagree about the form of a result: a defect of ours, kept as such.
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        failure = Failure(type="InvalidResult", message=f"{field}: {first['msg']} (got {first['input']!r:.200})")
+        failure = Failure(type="InvalidResult", message=first_problem(error))
         observed = measured = None
         status = "failed"
     if status == OK and measured and measured.confusion:

@@ -63,7 +63,7 @@ def accept(
     cells = select(every, selection)
     path = out or accepted_path(grid.name)
     old = _old(path, grid)
-    found = judged(grid, store, every, environment)
+    found = judged(grid, store, environment).of(every)
     if not found.results.entries:
         raise NothingMeasured(f"{store.folder}: no record of {grid.path} yet; run it first: harness run {grid.path}")
     chosen, split = {cell.configuration_id for cell in cells}, split_by(every, cells)
@@ -88,7 +88,7 @@ def accept(
     if taken:
         ids = {one.configuration_id for one in taken}
         name = GridName(name=grid.name, file=str(grid.path), task=grid.task)
-        made, text = provenance(grid.path.parent), " ".join(note.split())
+        made, text = provenance(grid.folder), " ".join(note.split())
         file = build_baseline(name, found.results, date=now(), provenance=made, note=text, chosen=ids)
         if old is not None:
             file = renewed(old, file, planned, whole)

@@ -22,6 +22,7 @@ from harness.grid.select import select
 from harness.pipelines.check import Judging, check_grid
 from harness.pipelines.doctor import grid_problems
 from harness.pipelines.history import append_line
+from harness.pipelines.judged import judged
 from harness.pipelines.looks import run_looks
 from harness.pipelines.report import grid_report
 from harness.pipelines.verify import verify_cells
@@ -105,15 +106,15 @@ class Bench:
             night.sections.append(self._stopped(night, code, self._why(summary)))
         if summary.interrupted:
             return
-        asked = self.judging
-        timed_only = grid.throughput is not None and grid.throughput.only
-        if not timed_only:
-            night.sections.append(check_grid(grid, store, asked).section(asked, self.command, TITLE))
+        asked, found, checked = self.judging, judged(grid, store, self.judging.environment), None
+        if grid.throughput is None or not grid.throughput.only:
+            checked = check_grid(grid, store, asked, found)
+            night.sections.append(checked.section(asked, self.command, TITLE))
         night.sections += _speed(grid, store, self.command)
-        reported = grid_report(grid, store, asked, command=self.command)
+        reported = grid_report(grid, store, asked, command=self.command, found=found, checked=checked)
         night.report = write_files(reported.files, store.folder)[0]
         if grid.history is not None:
-            append_line(grid, store, asked, night.exit_code)
+            append_line(grid, found.of(select(grid.cells(), asked.selection)), night.exit_code)
 
     def _verified(self, grid: Grid, store: Store) -> Section:
         asked = grid.verify

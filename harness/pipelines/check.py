@@ -84,8 +84,8 @@ class Checked:
         return Section(head, self.verdicts, self.heeded, self.exit_code)
 
 
-def check_grid(grid: Grid, store: Store, asked: Judging) -> Checked:
-    """Judge what a store has of a grid.
+def check_grid(grid: Grid, store: Store, asked: Judging, found: Judged | None = None) -> Checked:
+    """Judge what a store has of a grid; `found` is that, where it has been read.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def check_grid(grid: Grid, store: Store, asked: Judging) -> Checked:
         )
     every = grid.cells()
     cells = select(every, asked.selection)
-    found = judged(grid, store, every, asked.environment)
+    found = (judged(grid, store, asked.environment) if found is None else found).of(every)
     if not found.results.entries:
         raise NothingMeasured(f"{store.folder}: no record of {grid.path} yet; run it first: harness run {grid.path}")
     chosen = {cell.configuration_id for cell in cells}
@@ -173,7 +173,7 @@ def part_of(every: Sequence[Cell], cells: Sequence[Cell]) -> Fact | None:
 
 
 def _warned(verdicts: Sequence[Verdict], configurations: Sequence[Configuration], policy: Policy) -> list[Verdict]:
-    """Mark a PASS of stability where collapses are rarer than chance allows, here or over the whole grid."""
+    """Mark a PASS of stability where there are more collapses than chance would have, here or over the whole grid."""
     runs = [one.ended + one.every[len(one.scores) :] for one in configurations]
     lost = sum(score.status in LOST for scores in runs for score in scores)
     pooled = stability(lost, sum(map(len, runs)), policy.p0, policy.alpha).p if lost else 1.0

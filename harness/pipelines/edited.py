@@ -11,6 +11,7 @@ from harness.errors import StoreError
 from harness.execution.plan import Plan
 from harness.fact import Fact
 from harness.grid.cell import Cell
+from harness.grid.grid import Grid
 from harness.record.attempts import Entry
 from harness.record.model import asked_of
 from harness.record.results import Results
@@ -28,9 +29,12 @@ class Edited:
     changes: tuple[Fact, ...]
 
 
-def edited(plan: Plan, results: Results) -> list[Edited]:
+def edited(grid: Grid, plan: Plan, results: Results) -> list[Edited]:
     """Compare configurations of which nothing was run with the newest foreign one of the same place in the matrix."""
-    known = {planned.cell.cell_id for planned in plan.cells}
+    if not results.foreign:
+        return []
+    # A part of the grid may be planned: what was left out is not foreign.
+    known = {cell.cell_id for cell in grid.every_cell()}
     foreign = [entry for entry in results.every if entry.cell_id not in known]
     if not foreign:
         return []

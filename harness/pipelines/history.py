@@ -10,21 +10,18 @@ from typing import Any, Final
 
 from harness.disk import explained
 from harness.grid.grid import Grid
-from harness.grid.select import select
-from harness.pipelines.check import Judging
-from harness.pipelines.judged import Judged, judged
+from harness.pipelines.judged import Judged
 from harness.protocol import SUBJECT
 from harness.record.configuration import GOOD, Configuration
 from harness.record.provenance import now, provenance
-from harness.record.store import Store
 from harness.text import short_hash
 
 SCHEMA: Final = 1
 """Number of a line's form: it rises when a field changes its meaning or goes."""
 
 
-def append_line(grid: Grid, store: Store, asked: Judging, code: int) -> None:
-    """Append what this night came to; `code` is its exit code. The file lies relative to the grid.
+def append_line(grid: Grid, found: Judged, code: int) -> None:
+    """Append what this night came to, `found`; `code` is its exit code. The file lies relative to the grid.
 
     Raises
     ------
@@ -33,7 +30,7 @@ def append_line(grid: Grid, store: Store, asked: Judging, code: int) -> None:
     """
     assert grid.history is not None
     path = grid.folder / grid.history.file
-    line = json.dumps(history_line(grid, store, asked, code), separators=(",", ":")) + "\n"
+    line = json.dumps(history_line(grid, found, code), separators=(",", ":")) + "\n"
     with explained(path, "append to"):
         path.parent.mkdir(parents=True, exist_ok=True)
         # One write of a whole line: two nights on one file do not tear each other's.
@@ -45,13 +42,12 @@ def append_line(grid: Grid, store: Store, asked: Judging, code: int) -> None:
             os.close(descriptor)
 
 
-def history_line(grid: Grid, store: Store, asked: Judging, code: int) -> dict[str, Any]:
+def history_line(grid: Grid, found: Judged, code: int) -> dict[str, Any]:
     """The night as plain data: session, commit, environments, and of each configuration what it came to.
 
     Scores are points over the runs that did not collapse; `fingerprint` is the hash of all runs' final weights by
     seed, None where one did not leave it.
     """
-    found = judged(grid, store, select(grid.cells(), asked.selection), asked.environment)
     made = provenance(grid.folder)
     meant = found.meant.environments if found.meant is not None else {}
     return {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from harness.errors import SpecError
@@ -35,9 +35,13 @@ class Judged:
         """When the last run began; None where none has said so."""
         return self.meant.run if self.meant is not None else None
 
+    def of(self, cells: Sequence[Cell]) -> Judged:
+        """The same, of these cells alone."""
+        return replace(self, results=self.results.of_cells(cells))
 
-def judged(grid: Grid, store: Store, cells: Sequence[Cell], choice: str | None = None) -> Judged:
-    """Read what a store has of these cells, as far as it counts.
+
+def judged(grid: Grid, store: Store, choice: str | None = None) -> Judged:
+    """Read what a store has of a grid's cells, timing cells among them, as far as it counts.
 
     By default what `run` meant: on the machine that wrote the store the environments and local files as they are now
     (so that what was upgraded and not run again is missing), elsewhere those that it left in the store. `choice` is
@@ -48,19 +52,23 @@ def judged(grid: Grid, store: Store, cells: Sequence[Cell], choice: str | None =
     HarnessError
         SpecError for a choice that nothing fits; RequirementError for an interpreter that cannot be run; StoreError.
     """
-    meant = read_meant(store.folder)
-    if choice is not None:
-        return Judged(_chosen(grid, store, cells, choice), (Fact.of("whose.chosen", choice=choice),), meant)
+    cells: Sequence[Cell] = grid.every_cell()
+    entries, meant = store.entries(), read_meant(store.folder)
     labels = dict.fromkeys(cell.environment for cell in cells)
-    if meant is None:
-        whose = Whose(_newest(store.entries(), cells))
-        notes: tuple[Fact, ...] = (Fact.of("whose.unknown"),) if whose.environments else ()
+    whose: Whose | None
+    notes: tuple[Fact, ...]
+    if choice is not None:
+        cells, whose = _chosen(entries, cells, choice)
+        notes = (Fact.of("whose.chosen", choice=choice),)
+    elif meant is None:
+        whose = Whose(_newest(entries, cells))
+        notes = (Fact.of("whose.unknown"),) if whose.environments else ()
     elif meant.machine != machine_here():
         whose = Whose({label: meant.ids[label] for label in labels if label in meant.ids})
         notes = (Fact.of("whose.elsewhere", machine=meant.machine.name),)
     else:
         whose, notes = _here(grid, cells, meant)
-    return Judged(Results.of(grid, store, cells, whose), notes, meant)
+    return Judged(Results(entries, store, cells, grid.seed_plan, whose), notes, meant)
 
 
 def _here(grid: Grid, cells: Sequence[Cell], meant: Meant) -> tuple[Whose, tuple[Fact, ...]]:
@@ -88,20 +96,21 @@ def _here(grid: Grid, cells: Sequence[Cell], meant: Meant) -> tuple[Whose, tuple
     return Whose(ids, contents), tuple(notes)
 
 
-def _chosen(grid: Grid, store: Store, cells: Sequence[Cell], choice: str) -> Results:
+def _chosen(entries: Sequence[Entry], cells: Sequence[Cell], choice: str) -> tuple[Sequence[Cell], Whose | None]:
+    """The cells that an environment's choice leaves, and whose runs of them count; None: everybody's."""
     if choice == ALL:
-        return Results.of(grid, store, cells)
+        return cells, None
     labels = dict.fromkeys(cell.environment for cell in cells)
-    known = dict.fromkeys(entry.environment_id for entry in store.entries())
+    known = dict.fromkeys(entry.environment_id for entry in entries)
     if choice in labels:
         mine = [cell for cell in cells if cell.environment == choice]
-        return Results.of(grid, store, mine, Whose(_newest(store.entries(), mine)))
+        return mine, Whose(_newest(entries, mine))
     fitting = [one for one in known if len(choice) >= SHORTEST_ID and one.startswith(choice)]
     if len(fitting) != 1:
         names = listed([ALL, *labels, *(one[:8] for one in known)])
         why = f"{len(fitting)} environments begin so; " if fitting else ""
         raise SpecError(f"--environment: got {show(choice)}; {why}allowed {names}")
-    return Results.of(grid, store, cells, Whose(dict.fromkeys(labels, fitting[0])))
+    return cells, Whose(dict.fromkeys(labels, fitting[0]))
 
 
 def _newest(entries: Sequence[Entry], cells: Sequence[Cell]) -> dict[str, str]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from harness.errors import NothingMeasured
 from harness.grid.grid import Grid
 from harness.grid.select import select
-from harness.pipelines.check import Judging, check_grid, part_of
-from harness.pipelines.judged import judged
+from harness.pipelines.check import Checked, Judging, check_grid, part_of
+from harness.pipelines.judged import Judged, judged
 from harness.record.freshness import freshness
 from harness.record.store import Store
 from harness.report.files import report_files
@@ -34,8 +34,12 @@ def grid_report(
     stem: str = "report",
     title: str | None = None,
     notes: Sequence[str] = (),
+    found: Judged | None = None,
+    checked: Checked | None = None,
 ) -> Reported:
     """Report what a store has of a grid, or of a part of it, judged where the grid asks for it.
+
+    `found` is what the store has, and `checked` its verdicts, where a command has them already.
 
     Raises
     ------
@@ -44,15 +48,15 @@ def grid_report(
     """
     every = grid.every_cell()
     cells = select(every, asked.selection)
-    found = judged(grid, store, cells, asked.environment)
-    results = found.results
+    whole = judged(grid, store, asked.environment) if found is None else found
+    results = whole.results.of_cells(cells)
     if not results.entries:
         raise NothingMeasured(f"{store.folder}: no record of {grid.path} yet; run it first: harness run {grid.path}")
     wanted = results.trained and (grid.quality is not None or grid.reference)
-    verdicts = check_grid(grid, store, asked).verdicts if wanted else ()
+    verdicts = (checked or check_grid(grid, store, asked, whole)).verdicts if wanted else ()
     counting = [entry for one in results.configurations for entry in one.entries]
     counting = counting or [entry for entry in results.entries if entry.status == "ok"]
-    head = ReportHead(freshness(counting, found.run), part_of(every, cells), found.notes)
+    head = ReportHead(freshness(counting, whole.run), part_of(every, cells), whole.notes)
     files = report_files(
         grid, results, command=command, stem=stem, title=title, notes=notes, head=head, verdicts=verdicts
     )

@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError
 from harness.disk import explained, write_durably
 from harness.errors import StoreError
 from harness.record.parts import Part
+from harness.validation import first_problem
 
 FILE: Final = "environments.json"
 SCHEMA: Final = 1
@@ -71,9 +72,7 @@ def read_meant(folder: Path) -> Meant | None:
     try:
         return Meant.model_validate(data)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise StoreError(f"{path}: {field}: {first['msg']}; `harness run` writes it anew") from error
+        raise StoreError(f"{path}: {first_problem(error)}; `harness run` writes it anew") from error
 
 
 def write_meant(folder: Path, machine: Machine, run: str, environments: Mapping[str, MeantEnvironment]) -> None:

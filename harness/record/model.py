@@ -22,6 +22,7 @@ from harness.record.attempts import OUTCOMES
 from harness.record.entry import RECORD as RECORD
 from harness.record.entry import Entry, Stamp, instant
 from harness.record.parts import Measured, Observed, Part
+from harness.validation import first_problem
 
 SCHEMA: Final = 2
 MAX_BYTES: Final = 16 * 1024
@@ -218,9 +219,7 @@ def parse_record(data: Any, where: str) -> Record:
     try:
         return Record.model_validate(data)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise StoreError(f"{where}: {field}: {first['msg']} (got {first.get('input')!r:.80})") from error
+        raise StoreError(f"{where}: {first_problem(error)}") from error
 
 
 MIGRATIONS: Final[Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {

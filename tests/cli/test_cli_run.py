@@ -137,12 +137,12 @@ def test_a_run_of_a_hubs_task_from_ones_own_files(here: Path, harness: Make, mon
     monkeypatch.setenv("HF_HOME", str(here / "empty"))
     assert "task: glue/mrpc, from the folder that $HARNESS_FILES names" in harness("validate", "mine.toml")[1]
     (blocked,) = [line for line in harness("plan", "mine.toml")[1].splitlines() if line.startswith("blocked, ")]
-    assert blocked.startswith("blocked, 1 cells: task glue/mrpc (hub nyu-mll/glue): ")
+    assert blocked.startswith("blocked, 1 cell: task glue/mrpc (hub nyu-mll/glue): ")
     assert blocked.endswith("; or let $HARNESS_FILES name a folder with train.tsv and dev.tsv")
     monkeypatch.setenv("HARNESS_FILES", "secret place")
     for name in ("mine", "path"):
         assert harness("run", f"{name}.toml")[0] == 0
-    assert "1 cells: 0 to do, 1 done" in harness("plan", "mine.toml")[1]
+    assert "1 cell: 0 to do, 1 done" in harness("plan", "mine.toml")[1]
     assert harness("report", "mine.toml")[0] == 0
     store, by_path = Store(here / "results", "mine"), Store(here / "results", "path")
     (entry,), (other,) = store.entries(), by_path.entries()
@@ -163,4 +163,4 @@ def test_a_run_of_a_hubs_task_from_ones_own_files(here: Path, harness: Make, mon
     assert {"record.json", "index.jsonl", "log.txt", "report.md", "report.json"} <= {path.name for path in left}
     assert [path.name for path in left if "secret" in path.read_text(encoding="utf-8")] == []
     write("dev.tsv", rows[20:29])
-    assert "1 cells: 1 to do" in harness("plan", "mine.toml")[1]
+    assert "1 cell: 1 to do" in harness("plan", "mine.toml")[1]

@@ -30,7 +30,7 @@ python = "new/bin/python"
 
 
 def of(night: Night, choice: str | None = None) -> Judged:
-    return judged(night.grid, night.store, night.grid.cells(), choice)
+    return judged(night.grid, night.store, choice).of(night.grid.cells())
 
 
 def counting(found: Judged) -> list[Entry]:

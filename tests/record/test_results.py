@@ -309,7 +309,7 @@ def judged_of(entries: Sequence[Entry], derived: Derived) -> None:
     newest = max(entries, key=lambda entry: entry.started, default=None)
     known = {entry.environment_id for entry in entries}
     for choice in (None, "all", "current", *sorted(known)):
-        results = judged(GRID, store, GRID.cells(), choice).results
+        results = judged(GRID, store, choice).of(GRID.cells()).results
         here = choice if choice in known else None if newest is None or choice == "all" else newest.environment_id
         wanted: dict[Place, dict[int, str]] = {}
         for configuration_id, cells in _members().items():

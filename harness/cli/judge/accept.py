@@ -30,7 +30,7 @@ def accept(
 
     A configuration of which a seed is missing, errored or not chosen is left out, and keeps what the file had of it.
 
-    Example: harness accept benchmarks/quickstart.toml --note "transformers 5.24: same scores"
+    Example: harness accept quickstart --note "transformers 5.24: same scores"
     """
     spec = load_grid(grid)
     found = accept_results(spec, Store(results, spec.name), select, environment, note, out)

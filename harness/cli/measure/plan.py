@@ -29,6 +29,7 @@ from harness.execution.session import Session, expected_exit_code, open_session,
 from harness.pipelines.edited import edited
 from harness.protocol import LOG
 from harness.report.phrases.head import minute
+from harness.report.phrases.recipe import many
 from harness.report.phrases.say import say
 
 MOST_ROWS: Final = 60
@@ -104,7 +105,7 @@ def plan_text(session: Session, most_rows: int | None) -> str:
         known = [p.expected_s for p in cells if p.expected_s is not None]
         each = duration(sum(known) / len(known)) if known else "unknown" if states["to do"] else ""
         rows.append([label, *(states[name] or "" for name in COLUMNS), each])
-    # A column of nothing tells nothing, but for the three that everybody looks for.
+    # A column of nothing tells nothing, but for the two that everybody looks for.
     every = _states(plan.cells)
     kept = [name for name in COLUMNS if every[name] or name in COLUMNS[:2]]
     table = [[row[0], *(row[1 + COLUMNS.index(name)] for name in kept), row[-1]] for row in rows]
@@ -120,7 +121,7 @@ def plan_text(session: Session, most_rows: int | None) -> str:
     total = ", ".join(f"{every[name]} {TOTALS[name]}" for name in COLUMNS if every[name] or name in COLUMNS[:2])
     expected = f"expected time {duration(plan.expected_s)}" if plan.of("to do") else "nothing to do"
     where = f"{plan.slots} at a time{plan.packing.why if plan.packing else ''}"
-    lines.append(f"\n{len(plan.cells)} cells: {total}. Runs {where}; {expected}.")
+    lines.append(f"\n{many(len(plan.cells), 'cell')}: {total}. Runs {where}; {expected}.")
     for label, one in plan.environments.items():
         if one.missing:
             lines.append(f"environment {label}: what it can run is unknown: {one.missing}")
@@ -139,7 +140,7 @@ def _reasons(session: Session) -> Iterator[str]:
     plan, folder = session.plan, session.store.folder
     reasons = Counter((planned.state, planned.reason) for planned in plan.cells if planned.state in ("skip", "blocked"))
     for (state, reason), number in reasons.items():
-        yield f"{TOTALS[state]}, {number} cells: {reason}"
+        yield f"{TOTALS[state]}, {many(number, 'cell')}: {reason}"
     errored = [(p, p.entry) for p in plan.cells if p.errored and p.entry is not None]
     for planned, entry in errored[:MOST_ERRORS]:
         then = "is tried again" if planned.state == "to do" else "is kept as it is"
@@ -147,10 +148,10 @@ def _reasons(session: Session) -> Iterator[str]:
         when, log = minute(entry.started), folder / entry.path / LOG
         yield f"errored {when} (UTC), {planned.cell.label}: {said}; {then}; log: {log}"
     if len(errored) > MOST_ERRORS:
-        yield f"errored: {len(errored) - MOST_ERRORS} more cells"
+        yield f"errored: {many(len(errored) - MOST_ERRORS, 'more cell')}"
 
 
 def _edited(session: Session) -> Iterator[str]:
-    for one in edited(session.plan, session.results):
+    for one in edited(session.grid, session.plan, session.results):
         what = "; ".join(say(fact) for fact in one.changes)
-        yield f"to do, {one.cells} cells: {what} ({one.runs} runs of the old one are kept)"
+        yield f"to do, {many(one.cells, 'cell')}: {what} (of the old one {many(one.runs, 'run')} kept)"

@@ -35,6 +35,7 @@ from harness.record.attempts import Renewal
 from harness.record.freshness import freshness
 from harness.record.provenance import ago, now, read_age
 from harness.report.phrases.head import dates_text
+from harness.report.phrases.recipe import many
 
 OPTIONS: Final = RunOptions()
 MOST_ERRORS: Final = 5
@@ -116,18 +117,14 @@ def summary_text(summary: Summary, command: str, folder: Path | None = None) -> 
     for status, number in summary.lost.items():
         word = "diverged (NaN)" if status == "nonfinite" else "answer no better than a constant one (collapsed)"
         lines.append(f"{number} of {summary.cells} cells {word}")
-    lines += [f"skipped, {_cells(number)}: {reason}" for reason, number in summary.skipped.items()]
-    lines += [f"blocked, {_cells(number)}: {reason}" for reason, number in summary.blocked.items()]
+    lines += [f"skipped, {many(number, 'cell')}: {reason}" for reason, number in summary.skipped.items()]
+    lines += [f"blocked, {many(number, 'cell')}: {reason}" for reason, number in summary.blocked.items()]
     for words, entries in (("errored", summary.errors), ("errored before and kept", summary.kept)):
         for entry in entries[:MOST_ERRORS]:
             log = f"; log: {folder / entry.path / LOG}" if folder is not None else ""
             lines.append(f"{words}, seed {entry.seed}: {one_line(f'{entry.status} ({entry.message})')}{log}")
-        lines += [f"{words}: {_cells(len(entries) - MOST_ERRORS)} more"] if len(entries) > MOST_ERRORS else []
+        lines += [f"{words}: {many(len(entries) - MOST_ERRORS, 'more cell')}"] if len(entries) > MOST_ERRORS else []
     if summary.missing:
         why = "interrupted" if summary.interrupted else "out of time" if summary.budget_spent else "not run"
-        lines.append(f"{_cells(summary.missing)} still to do ({why}); go on with: {command}")
+        lines.append(f"{many(summary.missing, 'cell')} still to do ({why}); go on with: {command}")
     return "\n".join(lines)
-
-
-def _cells(number: int) -> str:
-    return f"{number} cell{'' if number == 1 else 's'}"

@@ -90,7 +90,7 @@ def _accepted(
 HEAD: Final[Mapping[str, str | Callable[..., str]]] = {
     "collapsed.seeds": _collapsed,
     "collapses.warn": lambda own, pooled: (
-        f"rarer than chance allows: p {chance(own)} here, {chance(pooled)} over all configurations"
+        f"collapses that chance alone seldom makes: p {chance(own)} here, {chance(pooled)} over all configurations"
     ),
     "device.health": lambda seed, findings: f"seed {seed} ran on a device that is not well: {'; '.join(findings)}",
     "judged.nothing": (

@@ -86,17 +86,6 @@ def document(head: Head, verdicts: Sequence[Verdict], *, forest_file: str | None
     return "\n\n".join([f"# {inline(head.title)}", *made, verdicts_markdown(head, verdicts, forest_file=forest_file)])
 
 
-def step_summary(head: Head, verdicts: Sequence[Verdict], *, limit: int = STEP_LIMIT) -> str:
-    """Return what goes to GITHUB_STEP_SUMMARY, within `limit` bytes.
-
-    Raises
-    ------
-    ValueError
-        Where the limit is below 1,000 bytes.
-    """
-    return shortened(document(head, verdicts), limit, "a step's summary on GitHub")
-
-
 def shortened(text: str, limit: int, where: str) -> str:
     """Markdown within `limit` bytes: whole lines from the start, and a sentence that says how much was cut.
 

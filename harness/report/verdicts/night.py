@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from harness.report.format.escape import clean
-from harness.report.phrases.head import freshness_text
 from harness.report.phrases.say import say
 from harness.report.verdicts.sections import Section
-from harness.report.verdicts.words import LIMIT, counts_text, full_stop, ordered, subject, told, word
+from harness.report.verdicts.words import LIMIT, counts_text, head_lines, ordered, subject, told, word
 
 MOST_RED: Final = 6
 """Red verdicts of a section that are told one by one."""
@@ -34,14 +33,12 @@ def _section(one: Section) -> Iterator[str]:
     if not one.verdicts:
         return
     yield f"{kind}: {counts_text(one.verdicts, head.noun)}"
-    told_once = [say(head.part)] if head.part is not None else []
-    told_once += [freshness_text(head.freshness)] if head.freshness is not None else []
-    for text in (*told_once, *(say(fact) for fact in (*head.facts, *head.waivers))):
-        yield f"  {clean(text, LIMIT)}"
+    for text in (*head_lines(head), *(clean(say(fact), LIMIT) for fact in head.waivers)):
+        yield f"  {text}"
     red = [verdict for verdict in ordered(one.deciding) if verdict.is_red(head.inconclusive)]
     for verdict in red[:MOST_RED]:
         yield f"  {word(verdict)} {verdict.check}: {clean(subject(verdict), LIMIT)}"
-        yield f"    {_short(' '.join(full_stop(part) for part in told(verdict)))}"
+        yield f"    {_short(' '.join(told(verdict)))}"
     if len(red) > MOST_RED:
         yield f"  and {len(red) - MOST_RED} more"
 

@@ -17,7 +17,8 @@ from harness.record.results import SeedScore
 from harness.report.format.numbers import bounds, chance, signed, trimmed
 from harness.report.verdicts import figures, words
 from harness.report.verdicts.issue import issue_text
-from harness.report.verdicts.markdown import STEP_LIMIT, shortened, step_summary, verdicts_markdown
+from harness.report.verdicts.markdown import STEP_LIMIT, document, shortened, verdicts_markdown
+from harness.report.verdicts.sections import Section, sections_summary
 from harness.report.verdicts.text import WIDTH, verdicts_text
 from harness.stats.decision import Rule, decide
 from harness.stats.reference import single, unknown
@@ -62,9 +63,9 @@ class TestGolden:
     def test_markdown(self) -> None:
         check("judgements.md", verdicts_markdown(HEAD, cases(), forest_file="judgements-forest.svg"))
 
-    def test_step_summary_is_the_markdown_under_the_command(self) -> None:
+    def test_a_document_is_the_markdown_under_the_command(self) -> None:
         head = "# harness check\n\n```sh\nharness check benchmarks/mrpc.toml\n```\n\n"
-        assert step_summary(HEAD, cases()) == head + markdown_of(*cases())
+        assert document(HEAD, cases()) == head + markdown_of(*cases())
 
     def test_issue(self) -> None:
         check("judgements-issue.md", issue_text(HEAD, cases()[1:4], since="2026-11-01, transformers 5.22.0"))
@@ -268,15 +269,15 @@ class TestLimits:
         return [named(few(), f"model-{number} · fp32", "hf-course-ch3") for number in range(count)]
 
     def test_step_summary_within_github_limit(self) -> None:
-        text = step_summary(HEAD, self.many())
+        text = sections_summary([Section(HEAD, self.many())])
         assert STEP_LIMIT - 2000 < len(text.encode()) <= STEP_LIMIT
         found = re.fullmatch(
             r"Cut here: ([\d,]+) of ([\d,]+) lines \(([\d,]+) of ([\d,]+) bytes\) are left out, because "
-            r"a step's summary on GitHub holds 1,048,576 bytes\. The JSON has everything\.",
+            r"its share of a step's summary on GitHub holds 1,048,575 bytes\. The JSON has everything\.",
             text.rstrip().split("\n")[-1],
         )
         assert found is not None
-        whole = step_summary(HEAD, self.many(), limit=2**30)
+        whole = document(HEAD, self.many())
         left, lines, left_bytes, size = (int(group.replace(",", "")) for group in found.groups())
         assert size == len(whole.encode())
         assert lines == len(whole.rstrip("\n").split("\n"))
@@ -301,7 +302,7 @@ class TestLimits:
 
     def test_limit_too_small(self) -> None:
         with pytest.raises(ValueError, match="limit: 999"):
-            step_summary(HEAD, [], limit=999)
+            shortened("", 999, "it")
 
 
 class TestIssue:

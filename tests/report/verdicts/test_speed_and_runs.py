@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from harness.checks.verdict import Fact, Finding, Side, Verdict
 from harness.report.verdicts.figures import speed_figures
 from harness.report.verdicts.github import MOST, workflow_commands
-from harness.report.verdicts.markdown import step_summary
+from harness.report.verdicts.markdown import document, shortened
 from harness.report.verdicts.text import WIDTH, verdicts_text
 from harness.report.verdicts.words import Head, subject
 from harness.stats.throughput import compare_pairs
@@ -97,11 +97,11 @@ class TestSpeed:
         assert text.count("word") == 25
 
     def test_markdown(self) -> None:
-        text = step_summary(replace(HEAD, a="a|b"), EVERY)
+        text = document(replace(HEAD, a="a|b"), EVERY)
         assert text.startswith("# harness compare\n\n```sh\nharness compare a b\n```\n")
         for part in ("Margin 5 %.", "| **FAIL** ", "### INCONCLUSIVE, speed: big", "a&#124;b", "## To do"):
             assert part in text
-        assert len(step_summary(HEAD, EVERY * 50, limit=3000).encode()) <= 3000
+        assert len(shortened(document(HEAD, EVERY * 50), 3000, "here").encode()) <= 3000
 
     def test_junit(self) -> None:
         memory = Finding("device memory", "PASS", Fact.of("speed.device_memory", a=1000.0, b=1001.0))
@@ -172,7 +172,7 @@ class TestRuns:
         ])  # fmt: skip
 
     def test_markdown(self) -> None:
-        text = step_summary(VERIFY, RUNS)
+        text = document(VERIFY, RUNS)
         assert "| FAIL      | invariants: devices" in text
         assert "### FAIL, fidelity: m · fp32\n\nAnd 1 more runs alike: bf16.\n\n- steps: 4 instead of 3 \\[2\\]" in text
         assert "- \\[1] [o/r#1](https://github.com/o/r/issues/1): scale\n- \\[2] usually: too many" in text
@@ -215,7 +215,7 @@ class TestRuns:
             "Follows from it: logits", "",
             "They differ.",
         ]  # fmt: skip
-        text = step_summary(head, [one])
+        text = document(head, [one])
         assert "### FAIL, diff: m: seed 1 against seed 2\n\n- they differ\n- Asked for otherwise: " in text
 
 
@@ -228,4 +228,4 @@ def test_any_text_is_harmless(a: str, b: str, why: str) -> None:
     ET.fromstring(junit(head, [slow, failed]))
     assert len(workflow_commands(head, [slow, failed]).splitlines()) == 2
     verdicts_text(head, [slow, failed])
-    step_summary(head, [slow, failed])
+    document(head, [slow, failed])
