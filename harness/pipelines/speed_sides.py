@@ -128,5 +128,7 @@ def _from_store(name: SideName) -> SpeedSide:
         grids = [grid for grid in store_grids(name.path) if grid]
         inside = f"; the grids in it are {listed(str(name.path / grid) for grid in grids)}" if grids else ""
         failed = f" ({len(timed)} timing cells without a rate: {timed[-1].status})" if timed else ""
-        raise SpecError(f"{name.path}: holds no timing record{failed}; allowed a grid's timed results: {HOW}{inside}")
+        raise SpecError(
+            f"{name.path}: no record of a timed cell{failed}; allowed a grid's timed results: {HOW}{inside}"
+        )
     return side

@@ -73,7 +73,7 @@ def examine(root: Path, path: str, line: Entry | None, latest: str) -> Examined:
     if problem is None and record.started > latest:
         problem = f"started: got {record.started}; it lies in the future"
     if problem is None and line is not None and line.stamp is not None and line.stamp.record.sha256 != sha256:
-        problem = "not the file that its attempt wrote (another sha256)"
+        problem = "changed since it was written: not the file that its attempt wrote (another sha256)"
     problem = problem or series_problem(record, folder / SERIES)
     if problem is not None or now is None:
         return Examined(line or said, f"{where}: {problem}")

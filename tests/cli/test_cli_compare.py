@@ -243,7 +243,10 @@ def test_a_baseline_of_sessions(harness: Make, grid: Path) -> None:
         (["results/speed", "results/speed"], "the same as A; allowed another result, or two arms"),
         (["results/speed:precision=fp32", "./results/speed:precision=fp32"], "the same as A"),
         (["nowhere", "results/speed"], "nowhere: no such folder; allowed a grid's results"),
-        (["results", "results/speed"], "results: holds no timing record; allowed a grid's timed results: time a grid"),
+        (
+            ["results", "results/speed"],
+            "results: no record of a timed cell; allowed a grid's timed results: time a grid",
+        ),
         (["results/speed:precison=fp32", "results/speed"], 'got "precison"; allowed axes checkpoint, precision'),
         (["results/speed:precision=fp3", "results/speed"], 'got "fp3"; allowed fp32, bf16; did you mean fp32?'),
         (["results/speed:precision=", "results/speed"], 'got "precision="; allowed AXIS=VALUE'),
