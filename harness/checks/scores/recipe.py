@@ -10,6 +10,7 @@ from typing import Any, Final
 from harness.fact import Fact
 from harness.grid.arguments import default_of, table
 from harness.grid.cell import LATER
+from harness.grid.names import OPTIONS, TRAINING
 from harness.record.configuration import Configuration
 from harness.references import Reference
 from harness.references.recipe import settings, today
@@ -17,25 +18,6 @@ from harness.stats.collapse import MRPC
 
 UNSTATED: Final = "unstated"
 """The checkpoint of a reference that a grid writes out without one: whichever is judged."""
-
-FIELDS: Final = (
-    "checkpoint", "config", "task", "num_train_epochs", "max_steps", "global_batch_size", "learning_rate",
-    "lr_scheduler_type", "warmup_steps", "weight_decay", "precision", "devices", "engine",
-)  # fmt: skip
-"""What is compared of checkpoint, data and recipe, by the names under which a difference is declared harmless."""
-
-OPTIONS: Final = tuple(name for name in LATER if name not in ("accepts_loss_kwargs", "resume_at", "repeat"))
-"""Options of a cell that no reference has, and that change what is trained; the others are noted, or change nothing."""
-
-TRAINING: Final = (
-    "optim", "optim_args", "optim_target_modules", "adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm",
-    "label_smoothing_factor", "neftune_noise_alpha", "lr_scheduler_kwargs", "train_sampling_strategy",
-    "dataloader_drop_last", "load_best_model_at_end",
-)  # fmt: skip
-"""Arguments that change the result; a reference that is silent on them has their defaults."""
-
-DECLARABLE: Final = (*FIELDS, *OPTIONS, *TRAINING)
-"""Every name that a policy's `harmless` may have."""
 
 _STATED: Final = ("learning_rate", "lr_scheduler_type", "weight_decay")
 _PLAIN: Final = frozenset({"fp32", "tf32"})
