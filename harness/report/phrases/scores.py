@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from harness.report.phrases.recipe import BASELINE, RECIPE, many
+from harness.text import listed, suggestion
 
 SHOWN: Final = 10
 
@@ -115,6 +116,13 @@ QUALITY: Final[Phrases] = {
     "scores.none": "none of {runs} runs has a score to judge",
     "reference.refused": "not to be compared: {why}",
     "reference.ungated": _ungated,
+    "reference.other_task": lambda reference, task, here: (
+        f"{reference}: not compared, other task ({task}, here {listed(here, SHOWN)})"
+    ),
+    "reference.other_checkpoint": lambda reference, checkpoint, here: (
+        f"{reference}: not compared, fits no checkpoint of this grid ({checkpoint}, here {listed(here, SHOWN)})"
+        f"{suggestion(checkpoint, here)}"
+    ),
     "reference.no_seeds": "no number of seeds gives a verdict against this reference",
     "recipe.more_runs": "more runs bring no verdict while recipes differ: run the reference's, or declare them "
     "harmless",

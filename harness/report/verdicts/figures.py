@@ -59,7 +59,7 @@ def kept_by(verdict: Verdict) -> str:
     after = why.get("after")
     words = {
         f"{d.n} of {d.n_min} runs": d.n < d.n_min,
-        "no spread": d.barred and d.n >= d.n_min and why.get("withheld") is None,
+        "no spread": d.barred and d.n >= d.n_min and not (why.get("withheld") or why.get("differs")),
         "collapses": why.get("withheld") is not None or (verdict.outcome == "FAIL" and d.p_block is None),
         "another recipe": bool(why.get("differs")) and verdict.outcome == "INCONCLUSIVE",
         "a planned look": isinstance(after, Fact) and after.code.startswith("look."),

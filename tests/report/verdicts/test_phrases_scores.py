@@ -83,6 +83,14 @@ CASES = [
     (of("scores.none", runs=3), "none of 3 runs has a score to judge"),
     (of("reference.refused", why="the split is not known"), "not to be compared: the split is not known"),
     (of("reference.ungated", gate=("accuracy",)), "no accuracy is published; F1 is reported only"),
+    (
+        of("reference.other_task", reference="hf-course-ch3", task="glue/mrpc", here=("embedded/paraphrase",)),
+        "hf-course-ch3: not compared, other task (glue/mrpc, here embedded/paraphrase)",
+    ),
+    (
+        of("reference.other_checkpoint", reference="mine", checkpoint="minni", here=("mini", "pypi:x")),
+        "mine: not compared, fits no checkpoint of this grid (minni, here mini, pypi:x); did you mean mini?",
+    ),
     (of("reference.no_seeds"), "no number of seeds gives a verdict against this reference"),
     (
         of("recipe.more_runs"),
