@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from pydantic import Field, PrivateAttr, ValidationError
 
+from harness.errors import SpecError
 from harness.grid.arguments import with_overlay
 from harness.grid.cell import Cell, HeadSeeding, OrFalse
 from harness.grid.expand import expand
@@ -36,6 +37,7 @@ from harness.grid.tables import (
     Verify,
 )
 from harness.grid.waivers import Waiver, waiver_problems
+from harness.text import show
 from harness.validation import explain, junk, name_of, parse_toml, raise_problems, read_toml
 
 T = TypeVar("T")
@@ -136,6 +138,31 @@ def load_grid(path: Path) -> Grid:
     grid = grid_from_document(read_toml(file or Path(path)), Path(path))
     grid._file = file
     return grid
+
+
+def load_grids(paths: Iterable[Path]) -> list[Grid]:
+    """Read the grids that one command is given; two of one name would share their results.
+
+    Raises
+    ------
+    SpecError
+        With every problem of every file, and both files of a name that is used twice.
+    """
+    found: dict[str, Grid] = {}
+    problems = []
+    for path in paths:
+        try:
+            grid = load_grid(path)
+        except SpecError as error:
+            problems.append(str(error))
+            continue
+        first = found.setdefault(grid.name, grid)
+        if first is not grid:
+            got = f"got {show(grid.name)}, which {name_of(first.path)} has too"
+            problems.append(f"{name_of(path)}: name: {got}; allowed a name of its own")
+    if problems:
+        raise SpecError("\n".join(problems))
+    return list(found.values())
 
 
 def shipped(path: Path) -> Path | None:

@@ -158,22 +158,6 @@ def _speed(grid: Grid, store: Store, command: str) -> list[Section]:
     return [Section(head, verdicts, code=int(exit_code(verdicts, inconclusive="pass") == 1))]
 
 
-def check_together(grids: Sequence[Path]) -> None:
-    """Read every grid before the first one runs for hours; two of one name would share their results.
-
-    Raises
-    ------
-    SpecError
-        For the first grid that cannot be meant, or a name used twice.
-    """
-    seen: dict[str, Path] = {}
-    for path in grids:
-        name = load_grid(path).name
-        if name in seen:
-            raise SpecError(f"{path}: name: got {name!r}, which {seen[name]} has too; allowed a name of its own")
-        seen[name] = path
-
-
 def default_grid(environment: Environment) -> Path:
     """The shipped grid for this machine.
 

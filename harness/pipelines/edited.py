@@ -11,6 +11,7 @@ from harness.errors import StoreError
 from harness.execution.plan import Plan
 from harness.fact import Fact
 from harness.grid.cell import Cell
+from harness.grid.grid import Grid
 from harness.record.attempts import Entry
 from harness.record.model import asked_of
 from harness.record.results import Results
@@ -52,6 +53,20 @@ def edited(plan: Plan, results: Results) -> list[Edited]:
         before = found.get(key, Edited(0, 0, changed))
         found[key] = Edited(before.cells + len(cells), before.runs + runs, changed)
     return list(found.values())
+
+
+def foreign(grid: Grid, results: Results) -> Fact | None:
+    """What the store has of cells that the grid does not have: it was edited, or another grid has its name."""
+    known = {cell.cell_id for cell in grid.every_cell()}
+    others = [entry for entry in results.every if entry.cell_id not in known and entry.readable]
+    if not others:
+        return None
+    newest = max(others, key=lambda entry: (entry.started, entry.path))
+    try:
+        command = results.record(newest).provenance.command
+    except StoreError:
+        command = None
+    return Fact.of("store.foreign", runs=len(others), newest=newest.started, command=command)
 
 
 def _untried(plan: Plan, tried: set[str]) -> Iterator[Sequence[Cell]]:
