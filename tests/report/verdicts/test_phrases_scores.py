@@ -184,6 +184,14 @@ CASES = [
         "0 of 2 runs collapsed, 95 % CI [0 %, 84 %], declared 5 %: p = 1.0000",
     ),
     (
+        of("collapses", k=3, n=3, low=0.29, high=1.0, p0=0.02, p=8e-6, alpha=0.05),
+        "3 of 3 runs collapsed, 95 % CI [29 %, 100 %], declared 2 %: p < 0.0001",
+    ),
+    (
+        of("collapses", k=0, n=2, low=0.0, high=0.84, p0=0.05, p=1.0, alpha=0.0294),
+        "0 of 2 runs collapsed, 95 % CI [0 %, 84 %], declared 5 %: p = 1.0000 at alpha 0.0294",
+    ),
+    (
         of("collapses.few", collapses=COLLAPSES, least=3),
         "2 of 5 runs collapsed, 95 % CI [5 %, 85 %], declared 5 %: fewer than 3 runs",
     ),
