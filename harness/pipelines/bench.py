@@ -21,12 +21,14 @@ from harness.grid.grid import Grid, load_grid
 from harness.grid.select import select
 from harness.pipelines.check import Judging, check_grid
 from harness.pipelines.doctor import grid_problems
+from harness.pipelines.foreseen import foreseen
 from harness.pipelines.history import append_line
 from harness.pipelines.looks import run_looks
 from harness.pipelines.report import grid_report
 from harness.pipelines.verify import verify_cells
 from harness.record.results import Results
 from harness.record.store import Store
+from harness.report.phrases.say import say
 from harness.report.verdicts.sections import Section
 from harness.report.verdicts.words import Head
 from harness.stats.throughput import SESSIONS
@@ -89,6 +91,8 @@ class Bench:
     def _grid(self, night: Night) -> None:
         session = self.opened(night.grid)
         grid, store = session.grid, session.store
+        for doubt in foreseen(grid).doubts:
+            self.say(f"warning: {say(doubt)}")
         try:
             check_requirements(session)
         except RequirementError as error:

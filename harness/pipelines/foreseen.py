@@ -22,7 +22,7 @@ from harness.checks.scores.quality import never_compared, questions, unfit
 from harness.checks.scores.stability import LEAST as STABLE_RUNS
 from harness.checks.scores.target import METRICS, read_target, written_references
 from harness.checks.verdict import Check, Verdict, exit_code
-from harness.errors import MaterialError, NothingMeasured
+from harness.errors import MaterialError, NothingMeasured, SpecError
 from harness.execution.inputs import PACKAGE_PREFIX, checkpoint_folder, task_folder, validation_counts
 from harness.fact import Fact
 from harness.grid.cell import Cell
@@ -59,13 +59,7 @@ class Foreseen:
 
 
 def foreseen(grid: Grid) -> Foreseen:
-    """Look at a grid before it runs, without the network.
-
-    Raises
-    ------
-    SpecError
-        Where the accepted file cannot be read.
-    """
+    """Look at a grid before it runs, without the network."""
     missing, unchecked = _materials(grid)
     doubts, applies = list(missing), [Fact.of("foreseen.hub", names=tuple(unchecked))] if unchecked else []
     cells = grid.cells()
@@ -82,7 +76,9 @@ def foreseen(grid: Grid) -> Foreseen:
                 judged += _against(reference, plan, policy)
         doubts += _undecided(judged)
         alone = grid.quality is not None and grid.quality.references == "none"
-        if exit_code(judged, alone=alone) == NothingMeasured.exit_code and not _is_accepted(grid, cells):
+        accepted, unreadable = _accepted(grid, cells)
+        doubts += unreadable
+        if exit_code(judged, alone=alone) == NothingMeasured.exit_code and not accepted:
             doubts.append(Fact.of("foreseen.nothing", metrics=tuple(sorted(policy.gate))))
     return Foreseen(tuple(applies), (*doubts, *_speed(grid)))
 
@@ -174,13 +170,16 @@ def _few(seeds: int, needed: int) -> Fact:
     return Fact.of("foreseen.few", seeds=seeds, needed=needed)
 
 
-def _is_accepted(grid: Grid, cells: Sequence[Cell]) -> bool:
-    """Whether the accepted file has a configuration of the grid: then that is what its scores are held against."""
+def _accepted(grid: Grid, cells: Sequence[Cell]) -> tuple[bool, list[Fact]]:
+    """Whether the accepted file has a configuration of the grid to hold against; and that it cannot be read."""
     path = accepted_path(grid.name)
     if not os.path.lexists(path):
-        return False
-    mine = {cell.configuration_id for cell in cells}
-    return any(one.configuration_id in mine for one in read_baseline(path).configurations)
+        return False, []
+    try:
+        known = {one.configuration_id for one in read_baseline(path).configurations}
+    except SpecError as error:
+        return False, [Fact.of("foreseen.not_accepted", error=str(error))]
+    return any(cell.configuration_id in known for cell in cells), []
 
 
 def _speed(grid: Grid) -> Iterator[Fact]:

@@ -174,8 +174,13 @@ def test_an_accepted_file_is_something_to_compare_with(night: Night) -> None:
     night.means()
     assert len(foreseen(night.grid).doubts) == 1
     accept(night.grid, night.store, (), None, "", None)
-    assert read_baseline(accepted_path("night")).configurations
+    path = accepted_path("night")
+    assert read_baseline(path).configurations
     assert foreseen(night.grid).doubts == ()
+    path.write_text(path.read_text()[:100])
+    unreadable, nothing = (say(fact) for fact in foreseen(night.grid).doubts)
+    assert unreadable.startswith(f"the accepted file cannot be read: check will end with 2: {path}: ")
+    assert nothing.startswith("accuracy: compared with nothing")
 
 
 # What lies here.

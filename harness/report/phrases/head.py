@@ -150,6 +150,7 @@ HEAD: Final[Mapping[str, str | Callable[..., str]]] = {
     ),
     "foreseen.unseen": "what no night could decide is not looked for in a grid of this size: harness validate {grid}",
     "store.foreign": _foreign,
+    "foreseen.not_accepted": "the accepted file cannot be read: check will end with 2: {error}",
     "foreseen.undecided": _undecided,  # why: a fact
     "foreseen.few": lambda seeds, needed: f"{many(seeds, 'seed')}, {needed} needed: can only be INCONCLUSIVE",
     "foreseen.narrow": "not even equal scores lie within the margin of {margin:g} points for sure: can never PASS",
