@@ -47,21 +47,23 @@ SCATTER: Final = 5e-5
 
 @dataclass(frozen=True)
 class Foreseen:
-    """`applies` is what the grid is held against, `doubts` what is in vain, never decided, or not here."""
+    """What a grid is held against (`applies`), what is in vain or never decided (`doubts`), what is not here."""
 
     applies: tuple[Fact, ...]
     doubts: tuple[Fact, ...]
+    missing: tuple[Fact, ...]
 
     @property
-    def missing(self) -> bool:
-        """Whether a folder that the grid names is not here: its cells are blocked."""
-        return any(fact.code == "foreseen.missing" for fact in self.doubts)
+    def blocked(self) -> bool:
+        """Whether a folder that the grid names is not here."""
+        return any(fact.code == "foreseen.missing" for fact in self.missing)
 
 
 def foreseen(grid: Grid) -> Foreseen:
     """Look at a grid before it runs, without the network."""
     missing, unchecked = _materials(grid)
-    doubts, applies = list(missing), [Fact.of("foreseen.hub", names=tuple(unchecked))] if unchecked else []
+    applies = [Fact.of("foreseen.hub", names=tuple(unchecked))] if unchecked else []
+    doubts: list[Fact] = []
     cells = grid.cells()
     if cells:
         policy, references = replace(policy_of(grid), waivers=()), written_references(grid)
@@ -80,7 +82,7 @@ def foreseen(grid: Grid) -> Foreseen:
         doubts += unreadable
         if exit_code(judged, alone=alone) == NothingMeasured.exit_code and not accepted:
             doubts.append(Fact.of("foreseen.nothing", metrics=tuple(sorted(policy.gate))))
-    return Foreseen(tuple(applies), (*doubts, *_speed(grid)))
+    return Foreseen(tuple(applies), (*doubts, *_speed(grid)), tuple(missing))
 
 
 def _applies(reference: Reference, fitting: Sequence[Configuration], whole: Sequence[Configuration]) -> Fact:

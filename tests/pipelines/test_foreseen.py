@@ -186,7 +186,7 @@ def test_an_accepted_file_is_something_to_compare_with(night: Night) -> None:
 # What lies here.
 
 
-def test_folders_packages_and_interpreters_that_are_not_here(tmp_path: Path) -> None:
+def test_folders_packages_and_interpreters_that_are_not_here() -> None:
     text = """
     name = "g"
     task = "data/mrcp"
@@ -202,16 +202,15 @@ def test_folders_packages_and_interpreters_that_are_not_here(tmp_path: Path) -> 
     references = "none"
     """
     found = foreseen(grid_of(text))
-    said = [say(fact) for fact in found.doubts]
-    assert [fact.code.partition(".")[2] for fact in found.doubts] == [
-        "missing", "missing", "no_package", "no_interpreter",
-    ]  # fmt: skip
+    said = [say(fact) for fact in found.missing]
+    codes = [fact.code.partition(".")[2] for fact in found.missing]
+    assert codes == ["missing", "missing", "no_package", "no_interpreter"]
     assert said[0].startswith("not here: task 'data/mrcp': data/mrcp has no train.tsv; allowed: ")
     assert said[1] == "not here: checkpoint ./nowhere: nowhere is not a folder"
     assert "no-such-distribution" in said[2]
     assert said[3] == "not here: no interpreter of old: old/bin/python"
-    assert found.missing
-    assert not foreseen(grid_of(GRID)).missing
+    assert (found.blocked, found.doubts) == (True, ())
+    assert not foreseen(grid_of(GRID)).blocked
 
 
 def test_counts_of_a_folders_examples_tell_whether_a_reference_is_of_them() -> None:

@@ -29,7 +29,7 @@ def validate(grids: GridFiles, as_json: Json = False) -> None:
         print(json.dumps([_facts(*one) for one in found], indent=2))
     else:
         print("\n".join(line for one in found for line in _lines(*one)))
-    if any(ahead.missing for _, ahead in found):
+    if any(ahead.blocked for _, ahead in found):
         raise typer.Exit(MaterialError.exit_code)
 
 
@@ -50,7 +50,7 @@ def _lines(grid: Grid, ahead: Foreseen) -> list[str]:
             f"configurations, {facts['timing_cells']} in all"
         )
     lines += [say(fact) for fact in ahead.applies]
-    lines += [f"warning: {say(fact)}" for fact in ahead.doubts]
+    lines += [f"warning: {say(fact)}" for fact in (*ahead.missing, *ahead.doubts)]
     return "\n  ".join(lines).splitlines()
 
 
@@ -68,7 +68,7 @@ def _facts(grid: Grid, ahead: Foreseen) -> dict[str, Any]:
         "axes": {name: len(values) for name, values in grid.axes.items()},
         "overlay": grid.overlay(),
         "applies": [_told(fact) for fact in ahead.applies],
-        "warnings": [_told(fact) for fact in ahead.doubts],
+        "warnings": [_told(fact) for fact in (*ahead.missing, *ahead.doubts)],
     }
 
 
