@@ -28,7 +28,10 @@ EVERYWHERE: Final = (130, 70, 2)
 _NO_STORE = "the results cannot be read or written"
 
 SITUATIONS: Final[Mapping[str, Mapping[int, str]]] = {
-    "validate": {0: "every grid can be meant"},
+    "validate": {
+        0: "every grid can be meant, whatever is doubtful in it",
+        4: "a folder that a grid names, of a task or checkpoint, is not here",
+    },
     "plan": {
         0: "there is something to do, or all is done",
         4: "as `run` would: a demand of the grid or of HARNESS_REQUIRE is unmet, a cell is blocked or stays errored",

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import MaterialError
-from harness.protocol import CORPUS_SIZES, DATA_FACTS, EMBEDDED_TASK, HUB_TASKS, SPLIT_FILES
+from harness.protocol import CORPUS_SIZES, DATA_FACTS, EMBEDDED_TASK, HUB_TASKS, LABEL_COLUMN, SPLIT_FILES
 from harness.subject.data import corpus
 
-COLUMNS = {"label": "Quality", "sentence1": "#1 String", "sentence2": "#2 String"}
+COLUMNS = {"label": LABEL_COLUMN, "sentence1": "#1 String", "sentence2": "#2 String"}
 
 
 def load(task: dict[str, Any]) -> Any:
