@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, get_args
 
@@ -83,6 +83,8 @@ class Entry:
 
     `metrics` holds accuracy, f1 (fractions) and loss on the validation split after training; `seconds` the
     record's phases; `samples_per_second` is the training rate; `health` what its devices showed that is not well.
+    Of a record that cannot be read and that no line told of, only its place is known: `configuration_id` is "" and
+    `measurement` 0.
     """
 
     cell_id: str
@@ -185,7 +187,8 @@ def _read(text: str) -> Entry:
 def _check(entry: Entry) -> None:
     if entry.path != attempt_path(entry.cell_id, entry.environment_id, entry.attempt):
         raise ValueError(f"path: got {entry.path!r}")
-    if entry.status not in STATUSES or entry.attempt < 1 or entry.measurement < 1:
+    known = entry.measurement >= 1 and entry.status in STATUSES
+    if entry.attempt < 1 or not (known or entry.status == UNREADABLE):
         raise ValueError("not the entry of an attempt")
     if not all(map(math.isfinite, entry.seconds.values())):
         raise ValueError(f"seconds: got {entry.seconds!r}")
@@ -198,6 +201,24 @@ def attempt_path(cell_id: str, environment_id: str, attempt: int) -> str:
         if not _PLAIN.fullmatch(part):
             raise ValueError(f"got {part!r:.80}; allowed letters and digits")
     return f"cells/{cell_id[:2]}/{cell_id}/{environment_id}/{attempt:03d}"
+
+
+def unreadable_entry(path: str, started: str, problem: str) -> Entry:
+    """The entry of an attempt of which only the folder is known, and why; by the instant `started` it was there."""
+    _, _, cell_id, environment_id, attempt = path.split("/")
+    return Entry(
+        cell_id, "", environment_id, None, int(attempt), UNREADABLE, path, started, "", 0, "", 1, {}, {}, {}, None,
+        None, f"Unreadable: {problem}", measurement=0,
+    )  # fmt: skip
+
+
+def written(path: Path) -> str:
+    """When a file was last written, as records have times; the beginning of time where there is none."""
+    try:
+        when = path.stat().st_mtime
+        return datetime.fromtimestamp(when, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    except (OSError, ValueError, OverflowError):
+        return "1970-01-01T00:00:00.000Z"
 
 
 def instant(text: str) -> str:

@@ -80,9 +80,7 @@ def _read(store: Store, path: str, line: Entry | None, found: Verified) -> Entry
         found.findings.append(examined.problem)
     elif line is not None and examined.entry != line:
         file = store.folder / path / RECORD
-        found.findings.append(
-            f"{file}: its line in {store.index.path} says otherwise; `harness store reindex` renews it"
-        )
+        found.findings.append(f"{file}: its line in the index says otherwise; `harness store reindex` renews it")
     return examined.entry
 
 
