@@ -66,13 +66,10 @@ def verify_store(place: Place) -> Verified:
 
 def _read(store: Store, path: str, line: Entry | None, found: Verified) -> Entry | None:
     """Examine one attempt; returns its entry, as far as there is one."""
-    if line is not None and not line.readable:
-        found.findings.append(line.message)
-        line = None
-    elif line is None:
-        found.unknown += 1
+    told = line is None or line.readable  # else: it is not as it was written, or an index made anew has the damage
+    found.unknown += line is None
     try:
-        examined = examine(store.folder, path, line, last_instant())
+        examined = examine(store.folder, path, line if told else None, last_instant())
     except NewerRecord as error:
         found.findings.append(str(error))
         return line
