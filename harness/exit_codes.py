@@ -59,7 +59,7 @@ SITUATIONS: Final[Mapping[str, Mapping[int, str]]] = {
         0: "no configuration is slower by more than the margin",
         1: "one is",
         3: "undecided, as on a machine that was not quiet",
-        4: "a configuration of A is missing in B, or --confirm could not time it again",
+        4: "a configuration of A is missing in B, --confirm could not time it again, or a timing record cannot be read",
         5: "nothing can be compared",
     },
     "bench": {
