@@ -80,6 +80,7 @@ def list_(
     for name, one in found.items():
         for held in one.environments:
             meant = f"meant as {listed(held.labels)}" if held.labels else "not meant any more"
+            meant = "whether it is meant is not recorded" if held.labels is None else meant
             what = f"{many(held.records, 'record')}, youngest {minute(held.youngest)} (UTC), {meant}"
             print(one_line(f"{name}: environment {held.environment_id}: {what}"))
         for problem in one.unreadable:

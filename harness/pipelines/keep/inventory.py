@@ -14,10 +14,13 @@ from harness.record.meant import read_meant
 
 @dataclass(frozen=True)
 class HeldEnvironment:
-    """An environment that a store has records of; `labels` are those under which it is meant, none where it is not."""
+    """An environment that a store has records of; `labels` are those under which it is meant, none where it is not.
+
+    None: no run has said what it means.
+    """
 
     environment_id: str
-    labels: tuple[str, ...]
+    labels: tuple[str, ...] | None
     records: int
     youngest: str
 
@@ -55,7 +58,12 @@ def inventory(place: Place, oldest: str) -> Inventory:
     for entry in entries:
         of.setdefault(entry.environment_id, []).append(entry)
     held = [
-        HeldEnvironment(one, tuple(labels.get(one, ())), len(mine), max(entry.started for entry in mine))
+        HeldEnvironment(
+            one,
+            None if meant is None else tuple(labels.get(one, ())),
+            len(mine),
+            max(entry.started for entry in mine),
+        )
         for one, mine in of.items()
     ]
     starts = sorted(entry.started for entry in entries)

@@ -16,7 +16,8 @@ SHORTEST_ID: Final = 4
 def retired(places: Sequence[Place], choice: str) -> list[tuple[Place, str]]:
     """The stores that have records of an environment, and its id in each; by id, the beginning of one, or a label.
 
-    A label that the grid does not have any more, where its file is known, is not meant.
+    A label that the grid does not have any more, where its file is known, is not meant. Where no run has said what it
+    means, the environment of the newest record is.
 
     Raises
     ------
@@ -29,7 +30,10 @@ def retired(places: Sequence[Place], choice: str) -> list[tuple[Place, str]]:
         labels = dict(meant.ids) if meant is not None else {}
         has = None if place.grid is None else {cell.environment for cell in place.grid.every_cell()}
         current = {value: label for label, value in labels.items() if has is None or label in has}
-        known = dict.fromkeys(entry.environment_id for entry in place.store.entries())
+        entries = place.store.entries()
+        if meant is None and entries:
+            current = {max(entries, key=lambda one: (one.readable, one.started)).environment_id: "the newest"}
+        known = dict.fromkeys(entry.environment_id for entry in entries)
         others |= dict.fromkeys(one for one in known if one not in current)
         fitting = [one for one in known if one == labels.get(choice) or _begins(one, choice)]
         meant_too = [one for one in fitting if one in current]

@@ -15,6 +15,7 @@ from harness.errors import SpecError, StoreError
 from harness.grid.grid import load_grid
 from harness.pipelines.accept import accept
 from harness.pipelines.check import Judging, check_grid
+from harness.pipelines.keep.inventory import inventory
 from harness.pipelines.keep.measurements import bytes_of
 from harness.pipelines.keep.place import Place, places_of
 from harness.pipelines.keep.prune import Prunable, Pruned, prunable, prune, unforgotten
@@ -190,6 +191,20 @@ def test_a_label_that_the_grid_has_no_more_can_be_retired(nights: Nights) -> Non
     assert [one for _, one in retired([nights.place], "old")] == ["env9old"]
     with pytest.raises(SpecError, match=r'got "old", which night means .as "old".'):
         retired([Place(nights.store)], "old")
+
+
+def test_where_no_run_said_what_it_means_the_newest_is_meant(nights: Nights) -> None:
+    nights.night(1, environment_id="env9old")
+    nights.night(2)
+    (nights.store.folder / "environments.json").unlink()
+    assert [one for _, one in retired([nights.place], "env9old")] == ["env9old"]
+    with pytest.raises(SpecError, match=r'got "env0", which night means .as "the newest".; allowed env9old'):
+        retired([nights.place], "env0")
+    held = {one.environment_id: one.labels for one in inventory(nights.place, LATER).environments}
+    assert held == {"env0": None, "env9old": None}
+    nights.means()
+    held = {one.environment_id: one.labels for one in inventory(nights.place, LATER).environments}
+    assert held == {"env0": ("current",), "env9old": ()}
 
 
 # Whoever else is at work, and kills.
