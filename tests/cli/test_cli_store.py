@@ -100,6 +100,18 @@ def test_an_empty_folder_has_nothing(harness: Make, tmp_path: Path, command: str
     assert harness("store", command, str(tmp_path), *keep)[:2] == (0, f"{tmp_path}: no results yet\n")
 
 
+def test_what_is_not_there_is_refused_or_empty(harness: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert harness("store", "list")[:2] == (0, "results: no results yet\n")
+    code, _, err = harness("store", "verify", "nothing")
+    assert (code, err) == (
+        2, 'error: "nothing": no such grid or folder; allowed a grid\'s file, a folder of results, or nothing: '
+        "results is empty\n",
+    )  # fmt: skip
+    assert harness("store", "prune", "quickstart", "--keep", "0d")[:2] == (0, "quickstart: no results yet\n")
+    assert not Path("results").exists()
+
+
 # Free space.
 
 

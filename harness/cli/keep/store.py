@@ -62,8 +62,9 @@ def list_(
 
     Example: harness store list --keep 14d
     """
-    oldest = ago(read_age(keep, "--keep"))
-    found = {place.name: inventory(place, oldest) for place in places_of(str(results), results)}
+    oldest = ago(read_age(keep, "--keep", 0))
+    places = places_of(str(results), results) if results.is_dir() else []
+    found = {place.name: inventory(place, oldest) for place in places}
     if as_json:
         _print("list", 0, {name: _facts(one) for name, one in found.items()})
         return
@@ -117,7 +118,7 @@ def prune_(
     """
     if keep is None and environment is None:
         raise SpecError("prune: allowed --keep AGE, such as 30d, or --environment ID|LABEL, or both")
-    oldest = None if keep is None else ago(read_age(keep, "--keep"))
+    oldest = None if keep is None else ago(read_age(keep, "--keep", 0))
     places, code, facts = places_of(name, results), 0, {}
     chosen = [(place, None) for place in places] if environment is None else retired(places, environment)
     for place, environment_id in chosen:

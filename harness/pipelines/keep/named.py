@@ -41,17 +41,19 @@ class Named:
 
 
 def named_by_files(store: Path) -> Named:
-    """Read every JSON file below `reports/` of the current folder, and those beside a store's cells.
+    """Read every JSON file below `reports/` here and beside the folder of results, and those beside a store's cells.
 
     Raises
     ------
     StoreError
         For one that cannot be read: what it names is then not known.
     """
-    found = Named()
-    for path in [*sorted(FOLDER.parent.rglob(SUFFIX)), *sorted(store.glob(SUFFIX))]:
+    found, reports = Named(), [FOLDER.parent, store.absolute().parent.parent / FOLDER.parent]
+    folders = {folder.resolve(): folder for folder in reversed(reports)}
+    every = [path for folder in folders.values() for path in sorted(folder.rglob(SUFFIX))]
+    for path in [*every, *sorted(store.glob(SUFFIX))]:
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
+            data = json.loads(path.read_text(encoding="utf-8-sig"))
         except (OSError, ValueError, RecursionError) as error:
             raise StoreError(f"{path}: cannot be read ({error}); which records it names is not known") from error
         for table, environment in _tables(data, None):

@@ -30,6 +30,8 @@ class Place:
 def places_of(name: str | None, results: Path) -> list[Place]:
     """The stores that `name` means: a grid by its file or name, `RESULTS/GRID`, or a folder of several; else `results`.
 
+    None of a grid that nothing was run of.
+
     Raises
     ------
     SpecError
@@ -45,7 +47,7 @@ def places_of(name: str | None, results: Path) -> list[Place]:
         return [_place(Store(path, grid)) for grid in inside]
     if path.is_file() or shipped(path):
         grid = load_grid(path)
-        return [Place(Store(results, grid.name), grid)]
+        return [Place(Store(results, grid.name), grid)] if grid.name in known else []
     if name in known:
         return [_place(Store(results, name))]
     allowed = f"a grid's file, a folder of results, or {listed(known) or f'nothing: {results} is empty'}"

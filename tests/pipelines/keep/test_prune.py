@@ -95,6 +95,20 @@ def test_what_a_file_names_stays_and_the_file_is_told(nights: Nights) -> None:
     }  # fmt: skip
 
 
+def test_reports_beside_the_results_count_wherever_the_command_is_given(
+    nights: Nights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nights.night(1)
+    accept(nights.grid, nights.store, (), None, "", None)
+    for number in (2, 3, 4, 5):
+        nights.night(number)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    what, _ = pruned(Place(nights.store))
+    assert nights.left == {"env0": {1, 4, 5}}
+    assert list(what.named.values()) == [5]
+
+
 def test_a_report_that_cannot_be_read_stops_a_prune(nights: Nights) -> None:
     for number in (1, 2):
         nights.night(number)
