@@ -54,12 +54,13 @@ class Pruned:
 
 
 def prunable(place: Place, oldest: str | None, environment_id: str | None = None) -> Prunable:
-    """Find the measurements that may go: those whose last attempt began before the instant `oldest`, but for
+    """Find the measurements that may go.
 
-    the newest of each cell in an environment, the last one whose verdict was PASS (`passed.py`), those of the last 30
-    timing sessions of a configuration, those with a run that an accepted file or a report names, and those with a
-    record that is damaged, which is for a person to look at. Of an environment that is retired (`environment_id`) all
-    may go but the last two; None of `oldest` is then any age.
+    These are those whose last attempt began before the instant `oldest`, but for the newest of each cell in an
+    environment, the last one whose verdict was PASS (`passed.py`), those of the last 30 timing sessions of a
+    configuration, those with a run that an accepted file or a report names, and those with a record that is damaged,
+    which is for a person to look at. Of an environment that is retired (`environment_id`) only the last two stay, and
+    an `oldest` of None is any age.
 
     Raises
     ------
