@@ -62,7 +62,7 @@ SITUATIONS: Final[Mapping[str, Mapping[int, str]]] = {
         0: "no configuration is slower by more than the margin",
         1: "one is",
         3: "undecided, as on a machine that was not quiet",
-        4: "a configuration of A is missing in B, or --confirm could not time it again",
+        4: "a configuration of A is missing in B, --confirm could not time it again, or a timing record cannot be read",
         5: "nothing can be compared",
     },
     "bench": {
@@ -90,6 +90,15 @@ SITUATIONS: Final[Mapping[str, Mapping[int, str]]] = {
     "export": {0: "written", 4: _NO_STORE, 5: "no timing in it"},
     "doctor": {0: "this machine can run it", 4: "something stands in the way"},
     "schema": {0: "printed"},
+    "store list": {0: "told", 4: "the results, or a file that names runs of them, cannot be read"},
+    "store prune": {
+        0: "taken, or there was nothing to take; with --dry-run told",
+        4: "the results, or a file that names runs of them, cannot be read or written; a run holds a cell: it is left",
+    },
+    "store verify": {
+        0: "every record and series is what was written",
+        4: "one is damaged, missing, edited, of another cell or of the future; the results cannot be read",
+    },
     "store reindex": {0: "the index is rebuilt", 4: _NO_STORE},
     "references list": {0: "printed"},
     "references show": {0: "printed"},

@@ -119,7 +119,7 @@ class _Plan:
         return [replace(one, data=self._data) for one in found]
 
 
-def _entry(cell: Cell, metrics: Mapping[str, float]) -> Entry:
+def _entry(cell: Cell, metrics: dict[str, float]) -> Entry:
     content = short_hash([cell.task, cell.checkpoint.asked()])
     return Entry(
         cell.cell_id, cell.configuration_id, cell.environment, content, 1, "ok", cell.cell_id, "", cell.checkpoint.name,
