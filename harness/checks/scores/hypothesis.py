@@ -8,7 +8,6 @@ from typing import Any, Literal, Protocol
 
 from harness.checks.verdict import Side, Verdict
 from harness.fact import Fact
-from harness.grid.waivers import Waiver
 from harness.record.configuration import Configuration
 from harness.stats.decision import Decision
 from harness.stats.family import PART, apply_holm
@@ -119,16 +118,6 @@ def judged_after(reason: Fact, after: Fact) -> Fact:
 def collapses(found: Stability, *, p: float | None = None) -> Fact:
     """How many runs collapsed, beside how many may."""
     return Fact.of("collapses", k=found.k, n=found.n, low=found.rate.low, high=found.rate.high, p0=found.p0, p=p)
-
-
-def waiver_fact(waiver: Waiver, *, expired: bool = False) -> Fact:
-    """Who lets it pass, until when, and why."""
-    return Fact.of(
-        "waiver.expired" if expired else "waiver",
-        author=waiver.author,
-        expires=waiver.expires.isoformat(),
-        reason=waiver.reason,
-    )
 
 
 def side(one: Configuration, **values: Any) -> Side:

@@ -34,6 +34,7 @@ from harness.cli.outputs import Outputs
 from harness.execution.environment import CURRENT, probe_environment
 from harness.execution.session import open_session
 from harness.exit_codes import worst
+from harness.grid.project import read_project
 from harness.pipelines.bench import Bench, Night, check_together, default_grid
 from harness.pipelines.check import Judging
 from harness.record.provenance import command_line
@@ -42,7 +43,8 @@ from harness.report.verdicts.night import night_text
 Grids = Annotated[
     list[Path] | None,
     typer.Argument(
-        help="Grids to run, by file or by the name of a shipped one (default: the shipped one that fits the machine).",
+        help="Grids to run, by file or by the name of a shipped one (default: `[tool.harness] grids` of your "
+        "pyproject.toml, else the shipped one that fits the machine).",
         show_default=False,
     ),
 ]
@@ -80,7 +82,7 @@ def bench(
             inconclusive=one_of(inconclusive, "--inconclusive"),
             skipped=one_of(skipped, "--skipped"),
         )
-        chosen = grids or [_default_grid()]
+        chosen = grids or read_project().grid_files() or [_default_grid()]
         check_together(chosen)
         opened = partial(open_session, results=results, wishes=wishes)
         run = partial(run_session, options=options)

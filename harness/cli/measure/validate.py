@@ -47,6 +47,8 @@ def validate(grids: GridFiles, as_json: Json = False) -> None:
                 f"  timed: {grid.throughput.processes} processes of each of {facts['timed_configurations']} "
                 f"configurations, {facts['timing_cells']} in all"
             )
+        for line in facts["waivers"]:
+            print(f"  {line}")
 
 
 def _facts(grid: Grid) -> dict[str, Any]:
@@ -62,4 +64,16 @@ def _facts(grid: Grid) -> dict[str, Any]:
         "timed_configurations": len({cell.configuration_id for cell in timed}),
         "axes": {name: len(values) for name, values in grid.axes.items()},
         "overlay": grid.overlay(),
+        "waivers": _waivers(grid),
     }
+
+
+def _waivers(grid: Grid) -> list[str]:
+    """Those that have expired, or fit nothing of the grid."""
+    if not grid.waiver:
+        return []
+    from harness.checks.waived import standing  # statistics: only a grid with waivers waits for them
+    from harness.record.provenance import today
+    from harness.report.phrases.say import say
+
+    return [say(fact) for fact in standing(grid.waiver, grid.every_cell(), today())]

@@ -9,7 +9,7 @@ from harness.report.format.escape import clean
 from harness.report.phrases.head import freshness_text
 from harness.report.phrases.say import say
 from harness.report.verdicts.sections import Section
-from harness.report.verdicts.words import LIMIT, counts_text, full_stop, ordered, subject, told, word
+from harness.report.verdicts.words import LIMIT, counts_text, full_stop, ordered, subject, told, waiver_lines, word
 
 MOST_RED: Final = 6
 """Red verdicts of a section that are told one by one."""
@@ -36,7 +36,7 @@ def _section(one: Section) -> Iterator[str]:
     yield f"{kind}: {counts_text(one.verdicts, head.noun)}"
     told_once = [say(head.part)] if head.part is not None else []
     told_once += [freshness_text(head.freshness)] if head.freshness is not None else []
-    for text in (*told_once, *(say(fact) for fact in (*head.facts, *head.waivers))):
+    for text in (*told_once, *waiver_lines(head.waivers), *(say(fact) for fact in head.facts)):
         yield f"  {clean(text, LIMIT)}"
     red = [verdict for verdict in ordered(one.deciding) if verdict.is_red(head.inconclusive)]
     for verdict in red[:MOST_RED]:
