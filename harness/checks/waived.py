@@ -12,7 +12,7 @@ from harness.checks.verdict import Finding, Verdict
 from harness.checks.verify.upstream import KNOWN
 from harness.fact import Fact
 from harness.grid.cell import Cell
-from harness.grid.waivers import OF_RUNS, Waiver
+from harness.grid.waivers import COLLAPSES, OF_RUNS, Waiver
 from harness.stats.decision import Decision
 
 State = Literal["used", "exceeded", "expired"]
@@ -37,7 +37,7 @@ class _Held:
             expires=one.expires.isoformat(),
             reason=one.reason,
             issue=one.issue,
-            check=one.check,
+            unit=one.unit,
             bound=one.bound,
             effect=self.effect,
         )
@@ -92,14 +92,14 @@ def ledger(
 def standing(waivers: Iterable[Waiver], cells: Iterable[Cell], today: datetime.date) -> tuple[Fact, ...]:
     """What can be said of waivers before anything runs: those that have expired, and those that fit nothing."""
     every = list(cells)
-    names = {name for cell in every for name in (cell.configuration_id, cell.configuration_label)}
+    names = {name for cell in every for name in (cell.configuration_label, cell.configuration_id)}
     found = []
     for one in waivers:
-        known = one.item is not None or one.issue_id in KNOWN if one.check in OF_RUNS else one.configuration in names
+        known = KNOWN if one.check in OF_RUNS else sorted(names)
         if one.void(today):
             found.append(_fact(one, "expired", None))
-        elif not known:
-            found.append(_fact(one, "unfit", None))
+        elif one.issue_id not in KNOWN and one.item is None if one.check in OF_RUNS else one.configuration not in names:
+            found.append(_fact(one, "unfit", None, tuple(known)))
     return tuple(found)
 
 
@@ -113,8 +113,8 @@ def _use(one: Waiver, counts: Mapping[tuple[int, State], set[int]], today: datet
     return _fact(one, "unused" if concerned else "unfit", 0)
 
 
-def _fact(one: Waiver, use: str, failures: int | None) -> Fact:
-    return Fact.of("waiver.use", use=use, failures=failures, waiver=one.model_dump(mode="json"))
+def _fact(one: Waiver, use: str, failures: int | None, known: tuple[str, ...] = ()) -> Fact:
+    return Fact.of("waiver.use", use=use, failures=failures, waiver=one.model_dump(mode="json"), known=known)
 
 
 def _parts(verdict: Verdict) -> Sequence[Finding | None]:
@@ -146,13 +146,15 @@ def _concerns(waiver: Waiver, verdict: Verdict, plain_label: str | None) -> bool
     begins = name is not None and waiver.check in OF_RUNS and f"{side.label} · ".startswith(f"{name} · ")
     if not (name is None or begins or name in (side.label, side.configuration_id, plain_label)):
         return False
-    return waiver.item is None or waiver.item in (verdict.item, *(one.item for one in verdict.findings))
+    items = (verdict.item, *(one.item for one in verdict.findings))
+    return waiver.item is None or waiver.item == COLLAPSES or waiver.item in items
 
 
 def _fits(waiver: Waiver, verdict: Verdict, part: Finding | None) -> bool:
     """Whether it is about this failure: by its name, or because the harness knows it as the waiver's issue."""
     if part is None:
-        return True
+        # A FAIL by collapses says nothing of the difference of the other runs, and has its own unit.
+        return (waiver.unit == "fraction") == (_collapses(verdict) is not None)
     return part.upstream == waiver.issue_id if waiver.item is None else waiver.item in (verdict.item, part.item)
 
 
@@ -170,15 +172,23 @@ def _effect(verdict: Verdict, part: Finding | None) -> float | None:
         if ratio is None:
             return None
         return max(ratio, 1 / ratio) if math.isfinite(ratio) and ratio > 0 else math.inf
-    side, numbers = verdict.subject, verdict.numbers
+    if (share := _collapses(verdict)) is not None:
+        return share
+    if isinstance(verdict.numbers, Decision):
+        return abs(verdict.numbers.difference)
+    if verdict.numbers is None or verdict.reason.code == "speed.memory_grew":  # which says nothing of the speed
+        return None
+    return 100 * (1 - verdict.numbers.ratio)
+
+
+def _collapses(verdict: Verdict) -> float | None:
+    """The fraction of runs that collapsed where a verdict rests on it; else None."""
     if verdict.check == "stability":
-        return side.collapsed / side.ended if side.ended else None
-    if isinstance(numbers, Decision):
-        because = verdict.reason.values.get("because")
-        # A FAIL by collapses says nothing of the difference of the other runs.
-        return None if isinstance(because, Fact) and because.code == "collapses.risen" else abs(numbers.difference)
-    # Nor does one by memory of the speed.
-    return 100 * (1 - numbers.ratio) if numbers is not None and verdict.reason.code != "speed.memory_grew" else None
+        return verdict.subject.collapsed / (verdict.subject.ended or 1)
+    because = verdict.reason.values.get("because")
+    if isinstance(because, Fact) and because.code == "collapses.risen":
+        return float(because.values["k2"] / because.values["n2"])
+    return None
 
 
 def _worst(every: Iterable[_Held]) -> list[Fact]:

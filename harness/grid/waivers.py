@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -22,9 +22,11 @@ Check = Literal[
 CHECKS: Final[tuple[str, ...]] = get_args(Check)
 OF_RUNS: Final = frozenset({"fidelity", "reproducibility", "invariants"})
 """Those of `harness verify`: what they find are findings, each with a ratio or with no number."""
-UNITS: Final = {
-    "quality": "points", "parity": "points", "baseline": "points", "stability": "a fraction of the runs",
-    "speed": "percent",
+COLLAPSES: Final = "collapses"
+"""The item of a FAIL of `baseline` that rests on how many runs collapsed, and of all of `stability`."""
+Unit = Literal["points", "fraction", "percent", "ratio"]
+UNITS: Final[Mapping[str, Unit]] = {
+    "quality": "points", "parity": "points", "baseline": "points", "stability": "fraction", "speed": "percent",
 }  # fmt: skip
 """The unit of a bound by check; of the others it is a ratio."""
 
@@ -52,8 +54,8 @@ class Waiver(Table):
     of `verify` also the first parts of a run's label. `item` is what is judged: a metric, the kind of an invariant, or
     a finding ("logged loss"). Without it a waiver of `verify` fits only what the harness recognises as `issue`.
 
-    `bound` is the largest effect that is let pass: points, a fraction of the runs (stability), percent (speed), or in
-    `verify` a ratio, either way. What has a number is not waived without a bound.
+    `bound` is the largest effect that is let pass: points, a fraction of the runs (`stability`, item "collapses"),
+    percent (`speed`), or in `verify` a ratio, either way. What has a number is not waived without a bound.
     """
 
     check: Check
@@ -74,10 +76,15 @@ class Waiver(Table):
         if self.configuration is None:
             raise ValueError(f".configuration: missing; it is required with check {show(self.check)}")
         if self.bound is None:
-            raise ValueError(f".bound: missing; it is required with check {show(self.check)}, {UNITS[self.check]}")
-        if self.check == "stability" and self.bound > 1:
-            raise ValueError(f".bound: got {show(self.bound)}; allowed {UNITS[self.check]}, at most 1")
+            raise ValueError(f".bound: missing; it is required with check {show(self.check)}, {self.unit}")
+        if self.unit == "fraction" and self.bound > 1:
+            raise ValueError(f".bound: got {show(self.bound)}; allowed a fraction of the runs, at most 1")
         return self
+
+    @property
+    def unit(self) -> Unit:
+        """The unit of its bound."""
+        return "fraction" if self.item == COLLAPSES else UNITS.get(self.check, "ratio")
 
     @property
     def issue_id(self) -> str:

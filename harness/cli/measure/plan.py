@@ -11,9 +11,9 @@ from typing import Annotated, Any, Final
 import typer
 from tabulate import tabulate
 
-from harness.checks.waived import standing
 from harness.cli.console import duration, one_line
 from harness.cli.measure.run import wishes_of
+from harness.cli.measure.validate import waiver_lines
 from harness.cli.options import (
     RESULTS,
     Fresh,
@@ -29,7 +29,6 @@ from harness.execution.plan import PlannedCell
 from harness.execution.session import Session, expected_exit_code, open_session, unmet_requirements
 from harness.pipelines.edited import edited
 from harness.protocol import LOG
-from harness.record.provenance import today
 from harness.report.phrases.head import minute
 from harness.report.phrases.say import say
 
@@ -78,7 +77,7 @@ def plan_facts(session: Session) -> dict[str, Any]:
         "slots": plan.slots,
         "packing": None if plan.packing is None else asdict(plan.packing),
         "expected_seconds": plan.expected_s,
-        "waivers": _waivers(session),
+        "waivers": waiver_lines(session.grid),
         "counts": dict(Counter(planned.state for planned in plan.cells)),
         "cells": [
             {
@@ -115,7 +114,7 @@ def plan_text(session: Session, most_rows: int | None) -> str:
     lines = [tabulate(table, headers=headers, tablefmt="simple", disable_numparse=True)]
     if most_rows is not None and len(groups) > most_rows:
         lines.append(f"... and {len(groups) - most_rows} more configurations (--all lists them)")
-    told = [*_reasons(session), *_edited(session), *_waivers(session)]
+    told = [*_reasons(session), *_edited(session), *waiver_lines(session.grid)]
     lines += ["", *told] if told else []
     unmet = unmet_requirements(session)
     if unmet:
@@ -157,8 +156,3 @@ def _edited(session: Session) -> Iterator[str]:
     for one in edited(session.plan, session.results):
         what = "; ".join(say(fact) for fact in one.changes)
         yield f"to do, {one.cells} cells: {what} ({one.runs} runs of the old one are kept)"
-
-
-def _waivers(session: Session) -> list[str]:
-    """Those that have expired, or fit nothing of the grid."""
-    return [say(fact) for fact in standing(session.grid.waiver, session.grid.every_cell(), today())]

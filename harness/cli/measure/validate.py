@@ -64,12 +64,12 @@ def _facts(grid: Grid) -> dict[str, Any]:
         "timed_configurations": len({cell.configuration_id for cell in timed}),
         "axes": {name: len(values) for name, values in grid.axes.items()},
         "overlay": grid.overlay(),
-        "waivers": _waivers(grid),
+        "waivers": waiver_lines(grid),
     }
 
 
-def _waivers(grid: Grid) -> list[str]:
-    """Those that have expired, or fit nothing of the grid."""
+def waiver_lines(grid: Grid) -> list[str]:
+    """A line for each waiver that has expired, or fits nothing of the grid."""
     if not grid.waiver:
         return []
     from harness.checks.waived import standing  # statistics: only a grid with waivers waits for them

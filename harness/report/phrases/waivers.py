@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from harness.fact import Fact
 from harness.report.phrases.recipe import many
+from harness.text import suggestion
 
 USE: Final = "waiver.use"
 STATES: Final[Mapping[str, str]] = {
@@ -23,19 +24,19 @@ def ledger_text(uses: Iterable[Fact]) -> str:
     return f"waivers: {shown}" if shown else ""
 
 
-def amount(check: str, value: float) -> str:
-    """`4.68 points`, `4.000 x`: an effect or a bound in the unit of its check."""
-    if check in ("quality", "parity", "baseline"):
+def amount(unit: str, value: float) -> str:
+    """`4.68 points`, `4.000 x`: an effect or a bound."""
+    if unit == "points":
         return f"{value:.4g} points"
-    if check == "stability":
+    if unit == "fraction":
         return f"{100 * value:.3g} % of the runs"
-    return f"{value:.3g} %" if check == "speed" else f"{value:.3f} x"
+    return f"{value:.3g} %" if unit == "percent" else f"{value:.3f} x"
 
 
 def _waived(
-    author: str, expires: str, reason: str, issue: str, check: str, bound: float | None, effect: float | None
+    author: str, expires: str, reason: str, issue: str, unit: str, bound: float | None, effect: float | None
 ) -> str:
-    much = "" if bound is None or effect is None else f"; {amount(check, effect)}, bound {amount(check, bound)}"
+    much = "" if bound is None or effect is None else f"; {amount(unit, effect)}, bound {amount(unit, bound)}"
     return f"waived by {author} until {expires}: {reason} ({issue}){much}"
 
 
@@ -44,14 +45,14 @@ def _expired(author: str, expires: str, reason: str, issue: str, **_: Any) -> st
 
 
 def _exceeded(
-    author: str, expires: str, reason: str, issue: str, check: str, bound: float | None, effect: float | None
+    author: str, expires: str, reason: str, issue: str, unit: str, bound: float | None, effect: float | None
 ) -> str:
     if effect is None:
         what = "has no number to hold against the bound"
     elif bound is None:
-        what = f"is {amount(check, effect)}, and there is no bound"
+        what = f"is {amount(unit, effect)}, and there is no bound"
     else:
-        what = f"is {amount(check, effect)}, beyond the bound of {amount(check, bound)}"
+        what = f"is {amount(unit, effect)}, beyond the bound of {amount(unit, bound)}"
     return f"not waived by {author} until {expires} ({reason}, {issue}): it {what}"
 
 
@@ -59,8 +60,8 @@ def _partly(items: Sequence[str]) -> str:
     return f"no waiver covers: {', '.join(items)}"
 
 
-def _use(use: str, failures: int | None, waiver: Mapping[str, Any]) -> str:
-    """`failures` None: said before anything was judged."""
+def _use(use: str, failures: int | None, waiver: Mapping[str, Any], known: Sequence[str] = ()) -> str:
+    """`failures` None: said before anything was judged; `known` is what it could have named."""
     names = [waiver[key] for key in ("configuration", "check", "item") if waiver[key]]
     whom = f"waiver of {', '.join(names)} ({waiver['issue']}, {waiver['author']}: {waiver['reason']})"
     number = many(failures or 0, "failure")
@@ -68,7 +69,8 @@ def _use(use: str, failures: int | None, waiver: Mapping[str, Any]) -> str:
         void = f"expired on {waiver['expires']}"
         return f"{whom}: {void}" if failures is None else f"{whom}: {void}, {number} no longer waived"
     if use == "unfit":
-        return f"{whom}: fits nothing {'of the grid' if failures is None else 'that was judged'}"
+        close = suggestion(waiver["configuration"] or waiver["issue"], known)
+        return f"{whom}: fits nothing {'of the grid' if failures is None else 'that was judged'}{close}"
     if use == "unused":
         return f"{whom}: unused, nothing that it fits fails"
     verb = "waived until" if use == "used" else "worse than its bound, not waived until"
