@@ -317,7 +317,7 @@ def test_what_a_selection_leaves_out_is_not_unused(full: Night) -> None:
     assert uses(check(full, "precision=fp32")) == ["unused"]
 
 
-@pytest.mark.parametrize(("bound", "code", "use"), [("20", 0, "used"), ("9.9", 1, "exceeded")])
+@pytest.mark.parametrize(("bound", "code", "use"), [("20", 0, "used"), ("9.8", 1, "exceeded")])
 def test_a_fail_beyond_the_bound_of_its_waiver_is_red(night: Night, bound: str, code: int, use: str) -> None:
     night.write(WITHOUT + GRID[GRID.index("[[reference]]") :] + WAIVER.replace("20", bound))
     night.fill(BAD)

@@ -235,7 +235,7 @@ class TestText:
             "waiver of m, parity (a/b#1, me: known): expired on 2027-03-01, 1 failure no longer waived",
         ]
         assert verdicts_text(head, [decided()]).split("\n")[:6] == [*lines, "A: old.json", "B: new", "same place"]
-        assert "waivers: 1 used, 1 unused, 1 expired. " in verdicts_markdown(head, [decided()])
+        assert "Waivers: 1 used, 1 unused, 1 expired. " in verdicts_markdown(head, [decided()])
         suite = ET.fromstring(sections_junit([Section(head, [decided()])])).find("testsuite")
         assert suite is not None
         assert [one.get("value") for one in suite.findall("properties/property[@name='waivers']")] == lines
