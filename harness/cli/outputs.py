@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -11,11 +11,9 @@ from typing import Self
 
 import typer
 
-from harness.checks.verdict import Fact
 from harness.cli.ci import add_step_summary, annotate
 from harness.disk import write_files
 from harness.errors import HarnessError, StoreError
-from harness.grid.waivers import Use
 from harness.report.verdicts.github import workflow_command, workflow_commands
 from harness.report.verdicts.json import verdicts_json
 from harness.report.verdicts.sections import (
@@ -29,14 +27,6 @@ from harness.report.verdicts.text import verdicts_text
 from harness.report.verdicts.words import Head, Kind
 
 UNFINISHED = "the command has not come to its end"
-
-
-def waiver_facts(uses: Iterable[Use]) -> tuple[Fact, ...]:
-    """What became of a grid's waivers."""
-    return tuple(
-        Fact.of("waiver.use", use=use.state, failures=use.failures, waiver=use.waiver.model_dump(mode="json"))
-        for use in uses
-    )
 
 
 class Outputs:

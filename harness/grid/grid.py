@@ -198,7 +198,7 @@ def grid_from_document(document: Mapping[str, Any], path: Path) -> Grid:
     grid._path, grid._matrix = path, matrix
     cells, problems = expand(grid, matrix, file)
     raise_problems(problems)
-    raise_problems(list(waiver_problems(grid.waiver, cells, file)))
+    raise_problems(list(waiver_problems(grid.waiver, cells, f"{file}: waiver")))
     grid._cells = tuple(cells)
     return grid
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from harness.checks.speed.sides import SpeedSide, compare_sides, side_of_records
 from harness.checks.verdict import exit_code
+from harness.checks.waived import ledger, waived
 from harness.disk import write_files
 from harness.errors import HarnessError, Interrupted, NothingMeasured, RequirementError, SpecError
 from harness.execution.environment import Environment
@@ -27,6 +28,7 @@ from harness.pipelines.judged import judged
 from harness.pipelines.looks import run_looks
 from harness.pipelines.report import grid_report
 from harness.pipelines.verify import verify_cells
+from harness.record.provenance import today
 from harness.record.results import Results
 from harness.record.store import Store
 from harness.report.phrases.say import say
@@ -125,7 +127,7 @@ class Bench:
         assert asked is not None
         cells = select(grid.cells(), self.judging.selection)
         found = verify_cells(grid, cells, store.folder.parent, self._to_its_end, steps=asked.steps, kinds=asked.only)
-        head = Head("verify", TITLE, self.command, grid=grid.name)
+        head = Head("verify", TITLE, self.command, waivers=found.waivers, grid=grid.name)
         return Section(head, found.verdicts, code=exit_code(found.verdicts))
 
     def _to_its_end(self, session: Session) -> None:
@@ -157,9 +159,11 @@ def _speed(grid: Grid, store: Store, command: str) -> list[Section]:
     older = SpeedSide("kept sessions", tuple(one for one in every if one.session != order[-1]))
     newest = SpeedSide("newest session", tuple(one for one in every if one.session == order[-1]))
     margin = grid.throughput.margin / 100
-    verdicts = compare_sides(older, newest, margin)
+    waivers, day = [one for one in grid.waiver if one.check == "speed"], today()
+    verdicts = [waived(one, waivers, day) for one in compare_sides(older, newest, margin)]
     facts = (Fact.of("speed.margin", margin=margin),)
-    head = Head("compare", TITLE, command, older.name, newest.name, "pass", facts, grid=grid.name)
+    uses = ledger(waivers, verdicts, day)
+    head = Head("compare", TITLE, command, older.name, newest.name, "pass", facts, uses, grid=grid.name)
     return [Section(head, verdicts, code=int(exit_code(verdicts, inconclusive="pass") == 1))]
 
 

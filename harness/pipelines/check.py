@@ -17,6 +17,7 @@ from harness.checks.scores.quality import never_compared
 from harness.checks.scores.repeated import repeated
 from harness.checks.scores.target import written_references
 from harness.checks.verdict import Inconclusive, Side, Skipped, Verdict, exit_code
+from harness.checks.waived import ledger
 from harness.errors import NothingMeasured, RequirementError, StoreError
 from harness.execution.require import unmet_as_meant, unmet_by_record
 from harness.execution.session import wanted_of
@@ -25,6 +26,7 @@ from harness.fact import Fact
 from harness.grid.cell import Cell
 from harness.grid.grid import Grid
 from harness.grid.select import select
+from harness.grid.waivers import Waiver
 from harness.pipelines.judged import Judged, judged
 from harness.record.attempts import LOST
 from harness.record.configuration import GOOD, Configuration
@@ -61,7 +63,7 @@ class Judging:
 
 @dataclass(frozen=True)
 class Checked:
-    """Verdicts with what they rest on: `notes` hold for all of them; `heeded` decide the exit code."""
+    """Verdicts with what they rest on: `notes` hold for all; `heeded` decide the exit code; `waivers` is the ledger."""
 
     grid: Grid
     verdicts: Sequence[Verdict]
@@ -70,6 +72,7 @@ class Checked:
     notes: tuple[Fact, ...]
     part: Fact | None
     exit_code: int
+    waivers: tuple[Fact, ...] = ()
 
     def section(self, asked: Judging, command: str, title: str = "harness check") -> Section:
         """The same with its head, to be handed out."""
@@ -79,6 +82,7 @@ class Checked:
             command,
             inconclusive=asked.inconclusive,
             facts=self.notes,
+            waivers=self.waivers,
             part=self.part,
             freshness=self.freshness,
             grid=self.grid.name,
@@ -146,7 +150,16 @@ def check_grid(grid: Grid, store: Store, asked: Judging, found: Judged | None = 
         *health,
         *collapsed_lines(configurations),
     )
-    return Checked(grid, verdicts, heeded, freshness(counting, found.run), notes, part_of(every, cells), code)
+    labels = {one.configuration_id: one.plain_label for one in configurations}
+    waivers = ledger(_waivers(grid, every, chosen), verdicts, today(), labels)
+    return Checked(grid, verdicts, heeded, freshness(counting, found.run), notes, part_of(every, cells), code, waivers)
+
+
+def _waivers(grid: Grid, every: Sequence[Cell], chosen: Collection[str]) -> list[Waiver]:
+    """The waivers of scores, but for those of configurations that a selection leaves out."""
+    left = [cell for cell in every if cell.configuration_id not in chosen]
+    names = {name for cell in left for name in (cell.configuration_id, cell.configuration_label)}
+    return [one for one in grid.waiver if one.check in SCORES and one.configuration not in names]
 
 
 def _held(

@@ -22,6 +22,7 @@ from harness.checks.scores.quality import never_compared, questions, unfit
 from harness.checks.scores.stability import LEAST as STABLE_RUNS
 from harness.checks.scores.target import METRICS, read_target, written_references
 from harness.checks.verdict import Check, Verdict, exit_code
+from harness.checks.waived import standing
 from harness.errors import MaterialError, NothingMeasured, SpecError
 from harness.execution.inputs import PACKAGE_PREFIX, checkpoint_folder, task_folder, validation_counts
 from harness.fact import Fact
@@ -31,6 +32,7 @@ from harness.protocol import EMBEDDED_TASK, TINY_BERT
 from harness.record.attempts import Entry
 from harness.record.configuration import Configuration
 from harness.record.parts import Data, Split
+from harness.record.provenance import today
 from harness.record.results import Results
 from harness.references import Reference
 from harness.references.model import Metric
@@ -60,7 +62,7 @@ class Foreseen:
 
 
 def foreseen(grid: Grid) -> Foreseen:
-    """Look at a grid before it runs, without the network."""
+    """Look at a grid before it runs, without the network; today decides which waivers still hold."""
     missing, unchecked = _materials(grid)
     applies = [Fact.of("foreseen.hub", names=tuple(unchecked))] if unchecked else []
     doubts: list[Fact] = []
@@ -82,6 +84,7 @@ def foreseen(grid: Grid) -> Foreseen:
         doubts += unreadable
         if exit_code(judged, alone=alone) == NothingMeasured.exit_code and not accepted:
             doubts.append(Fact.of("foreseen.nothing", metrics=tuple(sorted(policy.gate))))
+    doubts += standing(grid.waiver, grid.every_cell(), today()) if grid.waiver else ()
     return Foreseen(tuple(applies), (*doubts, *_speed(grid)), tuple(missing))
 
 

@@ -10,11 +10,16 @@ from typing import Final
 
 from harness.checks.verdict import Verdict
 from harness.checks.verify.checklist import KINDS, STEPS, Checklist, judge, make_checklist
+from harness.checks.waived import ledger, waived
 from harness.errors import NothingMeasured, SpecError
 from harness.execution.session import Session, Wishes, session_of
+from harness.fact import Fact
 from harness.grid.cell import Cell
 from harness.grid.grid import Grid, grid_from_document, grid_from_text, load_grid
+from harness.grid.project import read_project
+from harness.grid.waivers import OF_RUNS
 from harness.record.attempts import NEVER, Renewal
+from harness.record.provenance import today
 from harness.record.results import Results
 from harness.record.run import Run
 from harness.record.store import Store
@@ -29,20 +34,23 @@ STORE_PREFIX: Final = "verify-"
 
 @dataclass(frozen=True)
 class Verification:
-    """What was to be run, what was, by cell id, and what it comes to."""
+    """What was to be run, what was, by cell id, what it comes to, and what became of each waiver."""
 
     checklist: Checklist
     runs: Mapping[str, Run]
     verdicts: Sequence[Verdict]
+    waivers: tuple[Fact, ...] = ()
 
 
 def grid_to_verify(path: Path | None, checkpoints: Sequence[str] = (), work_around: bool = False) -> Grid:
     """The grid, else the built-in one with other checkpoints; with the work-around, every cell has it.
 
+    The built-in one has the waivers of the user's pyproject.toml.
+
     Raises
     ------
     SpecError
-        For the grid, or where both are given.
+        For the grid or the pyproject.toml, or where both are given.
     """
     if path is not None and checkpoints:
         raise SpecError(f"--checkpoint: got {show(checkpoints[0])} beside the grid {path}; allowed one of the two")
@@ -56,7 +64,7 @@ def grid_to_verify(path: Path | None, checkpoints: Sequence[str] = (), work_arou
         document["matrix"] = {**document["matrix"], "checkpoint": list(checkpoints)}
     if work_around:
         document["accepts_loss_kwargs"] = False
-    return grid_from_document(document, Path(BUILT_IN))
+    return grid_from_document(document, Path(BUILT_IN)).model_copy(update={"waiver": read_project().waiver})
 
 
 def verify_cells(
@@ -105,4 +113,6 @@ def verify_cells(
     runs = Results(entries, store, checklist.cells).runs(here)
     if not runs:
         raise NothingMeasured(f"{store.folder}: no run left a record")
-    return Verification(checklist, runs, judge(checklist, runs))
+    day, waivers = today(), [one for one in grid.waiver if one.check in OF_RUNS]
+    verdicts = [waived(one, waivers, day) for one in judge(checklist, runs)]
+    return Verification(checklist, runs, verdicts, ledger(waivers, verdicts, day))

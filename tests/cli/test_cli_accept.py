@@ -285,10 +285,16 @@ def test_a_waiver_of_the_grid_covers_it_until_its_day(harness: Make, night: Nigh
     harness("accept", "night.toml")
     night.measure(more=24, measurement=2, day=27, bits="other")
     assert baselines(harness)[0] == 1
-    waiver = f'[[waiver]]\nconfiguration = "{FP32}"\ncheck = "baseline"\nreason = "known"\nauthor = "Ada"\nexpires = '
-    night.write(GRID.replace(', "bf16"', "") + waiver + '"2999-12-31"\n')
+    waiver = (
+        f'[[waiver]]\nconfiguration = "{FP32}"\ncheck = "baseline"\nreason = "known"\nauthor = "Ada"\nissue = "a/b#1"\n'
+    )
+    waiver += 'bound = 40\nexpires = "2999-12-31"\n'
+    night.write(GRID.replace(', "bf16"', "") + waiver)
     code, _, (one,) = baselines(harness)
     assert (code, one["outcome"], one["waiver"]["code"]) == (0, "FAIL", "waiver")
+    night.write(GRID.replace(', "bf16"', "") + waiver.replace("40", "4"))
+    code, _, (one,) = baselines(harness)
+    assert (code, one["waiver"], one["notes"][-1]["code"]) == (1, None, "waiver.exceeded")
 
 
 def test_what_was_accepted_must_be_there_unless_it_is_not_selected(harness: Make, night: Night) -> None:

@@ -119,6 +119,15 @@ def test_the_default_grid_is_the_shipped_one_that_fits(
     assert quiet["ran"] == ["mrpc", "quickstart"]
 
 
+def test_the_grids_of_the_users_project_come_first(harness: Make, night: Path, quiet: dict[str, Any]) -> None:
+    Path("pyproject.toml").write_text('[tool.harness]\ngrids = ["ni*.toml", "quickstart"]\n', encoding="utf-8")
+    assert harness("bench")[0] == 0
+    assert quiet["ran"] == ["night", "quickstart"]
+    Path("pyproject.toml").write_text('[tool.harness]\ngrids = ["gone.toml"]\n', encoding="utf-8")
+    code, _, err = harness("bench")
+    assert (code, 'tool.harness.grids[0]: got "gone.toml"; no such file' in err) == (2, True)
+
+
 def test_a_device_that_torch_cannot_use_is_never_a_quiet_fall_back(
     harness: Make, fake_machine: Make, environment_of: Make, quiet: dict[str, Any]
 ) -> None:

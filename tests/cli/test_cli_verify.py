@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +89,47 @@ def test_reuse_runs_nothing_and_says_the_same(place: Place, affected: subprocess
     assert again.returncode == 1
     assert "done  " not in again.stdout
     assert again.stdout.splitlines()[-1] == affected.stdout.splitlines()[-1]
+
+
+WAIVERS = "".join(
+    f"""
+[[tool.harness.waiver]]
+check = "{check}"
+issue = "https://github.com/huggingface/transformers/issues/47688"
+bound = 4.01
+reason = "known"
+author = "Ada"
+expires = "2999-12-31"
+"""
+    for check in ("invariants", "fidelity", "reproducibility")
+)
+
+
+def test_a_known_defect_is_waived_up_to_its_bound(place: Place, affected: subprocess.CompletedProcess[str]) -> None:
+    project = place.folder / "pyproject.toml"
+    project.write_text(WAIVERS, encoding="utf-8")
+    done = place.harness("verify", "--reuse", "--junit", "waived.xml", "-o", "waived.md")
+    assert done.returncode == 0, done.stdout
+    lines = done.stdout.splitlines()
+    assert lines[-1] == "28 checks: 9 FAIL (waived), 19 PASS"
+    assert "waivers: 2 used, 1 unused" in lines
+    suite = ET.parse(place.folder / "waived.xml").getroot().find("testsuite")
+    assert suite is not None
+    assert (suite.get("failures"), suite.get("skipped")) == ("0", "9")
+    bounds = [one.get("value") for one in suite.findall("testcase/properties/property[@name='waiver_bound']")]
+    assert bounds == ["4.01"] * 9
+    assert "Waivers: 2 used, 1 unused." in (place.folder / "waived.md").read_text(encoding="utf-8")
+
+    # With the bound between the two defects, the larger one is red and the smaller one is not.
+    project.write_text(WAIVERS.replace("4.01", "3.9"), encoding="utf-8")
+    done = place.harness("verify", "--reuse", "--json")
+    found = json.loads(done.stdout)
+    assert (done.returncode, found["counts"]["FAIL"], found["counts"]["waived"]) == (1, 9, 7)
+    assert [fact["values"]["use"] for fact in found["head"]["waivers"]] == ["exceeded", "exceeded", "unused"]
+    project.write_text(WAIVERS.replace("bound", "bonud"), encoding="utf-8")
+    done = place.harness("verify", "--reuse")
+    assert (done.returncode, "did you mean bound?" in done.stderr) == (2, True)
+    project.unlink()
 
 
 def test_json_stands_alone_on_standard_output(place: Place, affected: subprocess.CompletedProcess[str]) -> None:

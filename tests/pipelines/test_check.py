@@ -313,3 +313,46 @@ def test_what_is_not_heeded_decides_nothing_but_errors_do(night: Night) -> None:
     assert [check(night, fail_on=[name]).exit_code for name in ("quality", "parity")] == [1, 0]
     night.put(night.grid.cells()[0], None, "failed", measurement=2)
     assert check(night, fail_on=["parity"]).exit_code == 4
+
+
+# Waivers.
+
+WAIVER = """
+[[waiver]]
+configuration = "embedded/tiny-bert · fp32"
+check = "quality"
+issue = "a/b#1"
+bound = 20
+reason = "known"
+author = "Ada"
+expires = "2999-12-31"
+"""
+
+
+def uses(found: Checked) -> list[str]:
+    return [fact.values["use"] for fact in found.waivers]
+
+
+def test_a_ledger_says_what_became_of_each_waiver(night: Night) -> None:
+    others = WAIVER.replace("fp32", "fp23") + WAIVER.replace("2999", "2020").replace("quality", "parity")
+    night.write(GRID + WAIVER + others + WAIVER.replace("quality", "baseline"))
+    night.fill()
+    night.means()
+    found = check(night)
+    assert (found.exit_code, uses(found)) == (0, ["unused", "unfit", "expired", "unfit"])
+    assert found.section(Judging(), "harness check").head.waivers == found.waivers
+
+
+def test_what_a_selection_leaves_out_is_not_unused(full: Night) -> None:
+    full.write(GRID + WAIVER)
+    assert uses(check(full, "precision=bf16")) == []
+    assert uses(check(full, "precision=fp32")) == ["unused"]
+
+
+@pytest.mark.parametrize(("bound", "code", "use"), [("20", 0, "used"), ("9.8", 1, "exceeded")])
+def test_a_fail_beyond_the_bound_of_its_waiver_is_red(night: Night, bound: str, code: int, use: str) -> None:
+    night.write(WITHOUT + GRID[GRID.index("[[reference]]") :] + WAIVER.replace("20", bound))
+    night.fill(BAD)
+    night.means()
+    found = check(night)
+    assert (found.exit_code, uses(found)) == (code, [use])

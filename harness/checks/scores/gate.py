@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from harness.checks.scores.hypothesis import Answer, Family, Question, corrected, judged_after, waiver_fact
+from harness.checks.scores.hypothesis import Answer, Family, Question, corrected, judged_after
 from harness.checks.scores.pairing import find_pairs, find_repeats
 from harness.checks.scores.parity import Answers, ParityQuestion, Predictions
 from harness.checks.scores.planned import unmeasured_hypotheses
@@ -17,9 +17,9 @@ from harness.checks.scores.quality import questions
 from harness.checks.scores.stability import StabilityQuestion, unmeasured
 from harness.checks.scores.target import written_references
 from harness.checks.verdict import Verdict
+from harness.checks.waived import waived
 from harness.fact import Fact
 from harness.grid.grid import Grid
-from harness.grid.waivers import Waiver
 from harness.record.configuration import Configuration as Configuration
 from harness.record.results import Results
 from harness.references import Reference
@@ -137,22 +137,6 @@ def decided(verdicts: Iterable[Verdict]) -> frozenset[str]:
             name, settled = one.subject.configuration_id, one.outcome in ("PASS", "FAIL")
             every[name] = every.get(name, True) and settled
     return frozenset(name for name, settled in every.items() if settled)
-
-
-def waived(
-    verdict: Verdict, waivers: Sequence[Waiver], today: datetime.date, plain_label: str | None = None
-) -> Verdict:
-    """Cover a FAIL by the first waiver that holds; one that has expired is void, and said.
-
-    `plain_label` is the configuration's label without environment and content, where these had to be added.
-    """
-    if verdict.outcome != "FAIL":
-        return verdict
-    covering = [waiver for waiver in waivers if waiver.covers(verdict, plain_label)]
-    holding = next((waiver for waiver in covering if not waiver.void(today)), None)
-    void = covering if holding is None else covering[: covering.index(holding)]
-    notes = (*verdict.notes, *(waiver_fact(waiver, expired=True) for waiver in void))
-    return replace(verdict, waiver=waiver_fact(holding) if holding else None, notes=notes)
 
 
 def _apply_holm(cases: Sequence[_Case], due: Sequence[_Case], level: float, absent: Mapping[Family, int]) -> None:

@@ -8,7 +8,6 @@ from typing import Any, Literal, Protocol
 
 from harness.checks.verdict import Side, Verdict
 from harness.fact import Fact
-from harness.grid.waivers import Waiver
 from harness.record.configuration import Configuration
 from harness.stats.decision import Decision
 from harness.stats.family import PART, apply_holm
@@ -120,16 +119,6 @@ def collapses(found: Stability, *, p: float | None = None, alpha: float | None =
     """How many runs collapsed, beside how many may; with `p` the level that it is held against."""
     low, high = found.rate.low, found.rate.high
     return Fact.of("collapses", k=found.k, n=found.n, low=low, high=high, p0=found.p0, p=p, alpha=alpha)
-
-
-def waiver_fact(waiver: Waiver, *, expired: bool = False) -> Fact:
-    """Who lets it pass, until when, and why."""
-    return Fact.of(
-        "waiver.expired" if expired else "waiver",
-        author=waiver.author,
-        expires=waiver.expires.isoformat(),
-        reason=waiver.reason,
-    )
 
 
 def side(one: Configuration, **values: Any) -> Side:

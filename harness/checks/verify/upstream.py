@@ -17,6 +17,9 @@ LOSS_SCALE: Final = "huggingface/transformers#47688"
 BACKWARD_SCALE: Final = "huggingface/transformers#35207"
 """The Trainer of 4.46 and 4.47 divides the loss only after the backward pass; 4.48 divides before."""
 
+KNOWN: Final = (LOSS_SCALE, BACKWARD_SCALE)
+"""Every issue that the harness recognises by itself."""
+
 TRAINING: Final = ("accumulation", "devices", "engine", "work_around", "logged loss")
 """Kinds of check whose ratio of losses or gradient norms the defect multiplies by micro-batches x ranks."""
 

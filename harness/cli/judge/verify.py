@@ -82,10 +82,15 @@ def verify(
         found = verify_cells(
             chosen, cells, results, run, steps=steps, kinds=only, every_seed=all_seeds, slots=slots, reuse=reuse
         )
-        head = Head("verify", "harness verify", command_line())
+        head = Head("verify", "harness verify", command_line(), waivers=found.waivers)
         if out is not None:
             text = verification_report(
-                found.checklist, found.verdicts, found.runs, head.command, f"finetune-harness {__version__}"
+                found.checklist,
+                found.verdicts,
+                found.runs,
+                head.command,
+                f"finetune-harness {__version__}",
+                found.waivers,
             )
             written = write_files({out.name: text, f"{out.stem}.json": verdicts_json(head, found.verdicts)}, out.parent)
             print(f"report: {one_line(str(written[0]))}", file=sys.stderr if as_json else sys.stdout)

@@ -35,6 +35,7 @@ from harness.execution.environment import CURRENT, probe_environment
 from harness.execution.session import open_session
 from harness.exit_codes import worst
 from harness.grid.grid import load_grids
+from harness.grid.project import read_project
 from harness.pipelines.bench import Bench, Night, default_grid
 from harness.pipelines.check import Judging
 from harness.record.provenance import command_line
@@ -43,7 +44,8 @@ from harness.report.verdicts.night import night_text
 Grids = Annotated[
     list[Path] | None,
     typer.Argument(
-        help="Grids to run, by file or by the name of a shipped one (default: the shipped one that fits the machine).",
+        help="Grids to run, by file or by the name of a shipped one (default: `[tool.harness] grids` of your "
+        "pyproject.toml, else the shipped one that fits the machine).",
         show_default=False,
     ),
 ]
@@ -81,7 +83,7 @@ def bench(
             inconclusive=one_of(inconclusive, "--inconclusive"),
             skipped=one_of(skipped, "--skipped"),
         )
-        chosen = grids or [_default_grid()]
+        chosen = grids or read_project().grid_files() or [_default_grid()]
         load_grids(chosen)  # every mistake before the first of them runs for hours
         opened = partial(open_session, results=results, wishes=wishes)
         run = partial(run_session, options=options)

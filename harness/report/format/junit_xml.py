@@ -23,11 +23,18 @@ class Case:
     text: str = ""
 
 
-def junit_xml(suites: Sequence[tuple[str, Sequence[Case]]]) -> str:
-    """Return suites by name with their cases in the order given. Texts must be free of what XML 1.0 cannot hold."""
+def junit_xml(
+    suites: Sequence[tuple[str, Sequence[Case]]], properties: Mapping[str, Sequence[tuple[str, str]]] = {}
+) -> str:
+    """Return suites by name with their cases in the order given; `properties` are those of suites, by name.
+
+    Texts must be free of what XML 1.0 cannot hold.
+    """
     root = ET.Element("testsuites")
     for name, cases in suites:
         suite = ET.SubElement(root, "testsuite", name=name)
+        if name in properties:
+            _add_properties(suite, properties[name])
         for one in cases:
             _add(suite, one)
         _count(suite, cases, skipped=True)
@@ -38,15 +45,19 @@ def junit_xml(suites: Sequence[tuple[str, Sequence[Case]]]) -> str:
 
 def _add(suite: ET.Element, one: Case) -> None:
     case = ET.SubElement(suite, "testcase", classname=one.classname, name=one.name)
-    properties = ET.SubElement(case, "properties")
-    for key, value in one.properties:
-        ET.SubElement(properties, "property", name=key, value=value)
+    _add_properties(case, one.properties)
     if one.result is None:
         return
     element = ET.SubElement(case, one.result, message=one.message)
     if one.result != "skipped":  # text alone in the schemas, and its message says it
         element.set("type", one.kind)
         element.text = one.text
+
+
+def _add_properties(element: ET.Element, properties: Sequence[tuple[str, str]]) -> None:
+    under = ET.SubElement(element, "properties")
+    for key, value in properties:
+        ET.SubElement(under, "property", name=key, value=value)
 
 
 def _count(element: ET.Element, cases: Sequence[Case], *, skipped: bool) -> None:

@@ -106,17 +106,6 @@ def _environment(changes: Sequence[str], configurations: Sequence[str]) -> str:
     return f"since then the environment of {in_all(configurations, 4)} has changed: {'; '.join(changes)}"
 
 
-def _waiver_use(use: str, failures: int, waiver: Mapping[str, str]) -> str:
-    place, number = "{configuration}, {check}".format(**waiver), many(failures, "failure")
-    by = "waived by {author} until {expires}: {reason}".format(**waiver)
-    if use == "used":
-        return f"{place}: {number} {by}"
-    if use == "void":
-        void = "{author}: {reason}".format(**waiver)
-        return f"{place}: void since {waiver['expires']}, {number} no longer waived (by {void})"
-    return f"{place}: not needed, nothing fails; {by}"
-
-
 BASELINE: Final[Phrases] = {
     "changed": _changed,  # None: it is not there
     "margin.baseline": "{points:g} points, the margin of this comparison",
@@ -147,5 +136,4 @@ BASELINE: Final[Phrases] = {
     "seeds.unpaired": "other seeds on each side: Welch's test, not paired",
     "seeds.not_again": lambda seeds: f"not run again: seeds {listed(seeds)}",
     "seeds.new": lambda seeds: f"not in the accepted file: seeds {listed(seeds)}",
-    "waiver.use": _waiver_use,  # use: used, unused, void; waiver: configuration, check, author, expires, reason
 }

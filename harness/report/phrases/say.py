@@ -10,11 +10,12 @@ from harness.report.phrases.head import HEAD
 from harness.report.phrases.scores import SCORES
 from harness.report.phrases.speed import SPEED
 from harness.report.phrases.verify import VERIFY
+from harness.report.phrases.waivers import WAIVERS
 
 Phrase = str | Callable[..., str]
 """A template for `str.format` over a fact's values, or a function of them by name."""
 
-PHRASES: Final[Mapping[str, Phrase]] = {**VERIFY, **SCORES, **SPEED, **HEAD}
+PHRASES: Final[Mapping[str, Phrase]] = {**VERIFY, **SCORES, **SPEED, **HEAD, **WAIVERS}
 
 
 def say(fact: Fact) -> str:

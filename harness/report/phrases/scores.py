@@ -57,8 +57,6 @@ DECISION: Final[Phrases] = {
     "look.decided": "decided at the planned look of {look} runs; {later} later ones do not change it",
     "look.last": "judged at the last planned look of {look} runs; {later} later ones are not counted",
     "look.waiting": "judged at the planned look of {look} runs; {later} wait for the look at {following}",
-    "waiver": "waived by {author} until {expires}: {reason}",
-    "waiver.expired": "the waiver by {author} ({reason}) expired on {expires}: void",
 }
 
 SPREAD: Final[Phrases] = {

@@ -87,6 +87,8 @@ def _properties(v: Verdict) -> Iterator[tuple[str, object]]:
         yield from _of_speed(v.numbers)
     yield from [("margin_from", say(v.margin_from) if v.margin_from else None), ("adjusted_p", v.adjusted_p)]
     yield from [("detectable", v.detectable), ("more_seeds", v.more_seeds)]
+    if v.waiver is not None:
+        yield from ((f"waiver_{name}", v.waiver.values.get(name)) for name in ("issue", "expires", "bound"))
     for finding in v.findings:
         yield from _of_finding(finding, values=family(v) == "speed")
 

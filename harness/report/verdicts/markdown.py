@@ -59,8 +59,8 @@ def verdicts_markdown(
     parts += [*_speeds(every), *_runs(every)]
     if sections := [part for group in alike(every) for part in _group(group, level + 1, causes)]:
         parts += [f"{mark} Behind the verdicts", *sections, *cause_lines(causes)]
-    for title, items in (("To do", to_do(every)), ("Waivers", [say(fact) for fact in head.waivers])):
-        parts += [f"{mark} {title}", "\n".join(f"- {inline(item, LIMIT)}" for item in items)] if items else []
+    if items := to_do(every):
+        parts += [f"{mark} To do", "\n".join(f"- {inline(item, LIMIT)}" for item in items)]
     if scores:
         notes = Notes[str](" \\[{}]")
         numbers = _numbers(scores, notes)

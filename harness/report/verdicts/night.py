@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from harness.report.format.escape import clean
-from harness.report.phrases.say import say
 from harness.report.verdicts.sections import Section
 from harness.report.verdicts.words import LIMIT, counts_text, head_lines, ordered, subject, told, word
 
@@ -33,7 +32,7 @@ def _section(one: Section) -> Iterator[str]:
     if not one.verdicts:
         return
     yield f"{kind}: {counts_text(one.verdicts, head.noun)}"
-    for text in (*head_lines(head), *(clean(say(fact), LIMIT) for fact in head.waivers)):
+    for text in head_lines(head):
         yield f"  {text}"
     red = [verdict for verdict in ordered(one.deciding) if verdict.is_red(head.inconclusive)]
     for verdict in red[:MOST_RED]:

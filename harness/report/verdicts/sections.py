@@ -14,7 +14,7 @@ from harness.report.phrases.say import say
 from harness.report.verdicts.forest import forest_svg
 from harness.report.verdicts.junit import cases
 from harness.report.verdicts.markdown import STEP_LIMIT, document, shortened
-from harness.report.verdicts.words import LIMIT, Head
+from harness.report.verdicts.words import LIMIT, Head, waiver_lines
 
 COMMENT_LIMIT: Final = 65_000
 """Bytes: a comment on GitHub holds 65,536 characters."""
@@ -55,11 +55,15 @@ class Section:
 
 
 def sections_junit(sections: Sequence[Section]) -> str:
-    """One suite a grid; what stopped a command is a test case of its own that errored."""
+    """One suite a grid, with a property a line on its waivers; what stopped a command is a case that errored."""
     suites: dict[str, list[Case]] = {}
+    properties: dict[str, list[tuple[str, str]]] = {}
     for one in sections:
-        suites.setdefault(clean(one.name, LIMIT), []).extend(_cases(one))
-    return junit_xml(list(suites.items()))
+        name = clean(one.name, LIMIT)
+        suites.setdefault(name, []).extend(_cases(one))
+        for line in waiver_lines(one.head.waivers):
+            properties.setdefault(name, []).append(("waivers", clean(line, LIMIT)))
+    return junit_xml(list(suites.items()), properties)
 
 
 def sections_markdown(sections: Sequence[Section], stem: str = "") -> dict[str, str]:

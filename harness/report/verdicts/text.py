@@ -97,7 +97,6 @@ def verdicts_text(head: Head, verdicts: Sequence[Verdict]) -> str:
         _lines(f"[{number}] {clean(': '.join(cause), LIMIT)}" for cause, number in causes.numbers.items()),
         _lines(_passes(every)),
         _listed("To do:", to_do(every)),
-        _listed("Waivers:", [clean(say(fact), LIMIT) for fact in head.waivers]),
     ]
     last = [full_stop(say(one.reason)) for one in every] if head.kind == "diff" else [counts_text(every, head.noun)]
     return "\n".join([*(f"{block}\n" for block in blocks if block), *last])
@@ -141,7 +140,9 @@ def alike(verdicts: Sequence[Verdict]) -> list[list[Verdict]]:
     groups: dict[object, list[Verdict]] = {}
     for number, one in enumerate(verdicts):
         same = tuple((each.item, each.ratio and round(each.ratio, 3), each.upstream) for each in one.failures)
-        groups.setdefault((one.check, one.outcome, same) if same and one.against is None else number, []).append(one)
+        groups.setdefault(
+            (one.check, one.outcome, one.waived, same) if same and one.against is None else number, []
+        ).append(one)
     return list(groups.values())
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from packaging.version import InvalidVersion, Version
 
-from harness.checks.verdict import Verdict
+from harness.checks.verdict import Fact, Verdict
 from harness.checks.verify.checklist import Checklist, Pair
 from harness.record.parts import Observed
 from harness.record.run import Run
@@ -16,7 +16,16 @@ from harness.report.format.numbers import NONE
 from harness.report.format.table import table
 from harness.report.verdicts.markdown import issue_link, runs_table, unseen_lines
 from harness.report.verdicts.text import Notes, alike, behind, others
-from harness.report.verdicts.words import LIMIT, Cause, check_name, counts_text, full_stop, ordered, subject
+from harness.report.verdicts.words import (
+    LIMIT,
+    Cause,
+    check_name,
+    counts_text,
+    full_stop,
+    ordered,
+    subject,
+    waiver_lines,
+)
 
 STEPS_SHOWN: Final = 8
 METHODS: Final = (
@@ -42,7 +51,12 @@ HOW: Final = (
 
 
 def verification_report(
-    checklist: Checklist, verdicts: Sequence[Verdict], runs: Mapping[str, Run], command: str, generated_by: str
+    checklist: Checklist,
+    verdicts: Sequence[Verdict],
+    runs: Mapping[str, Run],
+    command: str,
+    generated_by: str,
+    waivers: Sequence[Fact] = (),
 ) -> str:
     """The same as Markdown, with the first steps of every pair that fails, side by side."""
     places = _environments([runs[cell.cell_id] for cell in checklist.cells if cell.cell_id in runs])
@@ -50,6 +64,7 @@ def verification_report(
     every = ordered(verdicts)
     failed = [group for group in alike(every) if group[0].outcome == "FAIL"]
     parts = [f"# Does training mean what it says? {inline(versions) or 'No run'}", _lead(verdicts)]
+    parts += [full_stop(inline(line, LIMIT)) for line in waiver_lines(waivers)]
     parts += ["Made with:", fenced(command, "sh")]
     if failed:
         parts.append("## What fails")

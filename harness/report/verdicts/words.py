@@ -17,6 +17,7 @@ from harness.report.phrases.causes import cause_text, finding_text
 from harness.report.phrases.head import freshness_text
 from harness.report.phrases.say import say
 from harness.report.phrases.scores import USUAL
+from harness.report.phrases.waivers import ledger_text
 from harness.stats.decision import Decision
 
 Kind = Literal["check", "verify", "compare", "diff", "bench"]
@@ -63,6 +64,8 @@ _PLAIN: Final = "speed.interval"
 """The reason of a speed that passes by its interval alone, which its row shows."""
 
 _IDENTICAL: Final = frozenset({"runs.identical", "runs.identical_at"})
+_VOID: Final = frozenset({"waiver.expired", "waiver.exceeded", "waiver.partly"})
+"""Notes on a FAIL that a waiver is about and does not cover."""
 _SEPARATOR: Final = " · "
 """What stands between the parts of a configuration's label (`grid.cell.configuration_label`)."""
 
@@ -82,7 +85,7 @@ class Head:
     facts
         What holds for all verdicts: a margin, a tolerance, another environment.
     waivers
-        What became of the grid's waivers.
+        What became of each waiver that could fit.
     part
         What a selection leaves out; None where all of the grid is judged.
     freshness
@@ -138,11 +141,18 @@ def counts_text(verdicts: Sequence[Verdict], noun: str = "judgement") -> str:
 
 
 def head_lines(head: Head) -> list[str]:
-    """What is left out, how old the runs are, the sides and what holds for all verdicts, a line each."""
+    """What is left out, how old the runs are, waivers, the sides and what holds for all verdicts, a line each."""
     sides = [f"{letter}: {clean(name, LIMIT)}" for letter, name in (("A", head.a), ("B", head.b)) if name]
     part = [say(head.part)] if head.part is not None else []
     ages = [freshness_text(head.freshness)] if head.freshness is not None else []
-    return [*(clean(text, LIMIT) for text in (*part, *ages)), *sides, *(clean(say(f), LIMIT) for f in head.facts)]
+    above = [clean(text, LIMIT) for text in (*part, *ages, *waiver_lines(head.waivers))]
+    return [*above, *sides, *(clean(say(f), LIMIT) for f in head.facts)]
+
+
+def waiver_lines(uses: Sequence[Fact]) -> list[str]:
+    """The ledger of waivers, then a line for each that someone should look at; nothing without waivers."""
+    ledger = ledger_text(uses)
+    return [ledger, *(say(fact) for fact in uses if fact.values["use"] != "used")] if ledger else []
 
 
 def decision_of(verdict: Verdict) -> Decision | None:
@@ -249,6 +259,8 @@ def told(verdict: Verdict, *, todo: bool = True) -> list[str]:
     if todo and (ahead := outlook(verdict)) and verdict.outcome != "PASS":
         parts.append(f"To do: {ahead}" if family(verdict) == "speed" else ahead)
     parts += [say(note) for note in verdict.notes] if family(verdict) == "speed" else []
+    # Of a speed they are among the notes above.
+    parts += [say(note) for note in verdict.notes if note.code in _VOID and family(verdict) != "speed"]
     parts += [f"waived: {say(verdict.waiver)}"] if verdict.waived and verdict.waiver else []
     return [full_stop(clean(part, LIMIT)) for part in parts if part]
 

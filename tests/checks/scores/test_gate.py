@@ -49,7 +49,7 @@ def only(found: list[Verdict], check: str, item: str = "accuracy") -> Verdict:
 
 def waiver(**changes: Any) -> Waiver:
     fields = {"configuration": "bert-base-uncased", "check": "quality", "reason": "issue 12", "author": "Ann"}
-    return Waiver(**{**fields, "expires": TODAY, **changes})
+    return Waiver(**{**fields, "issue": "a/b#12", "bound": 9.0, "expires": TODAY, **changes})
 
 
 # What is measured.
@@ -367,7 +367,9 @@ def test_a_waived_fail_is_shown_and_does_not_fail() -> None:
     found = judge_all([measured(LOW)], [SAMPLE], policy, today=TODAY)
     one = only(found, "quality")
     assert one.outcome == "FAIL"
-    assert one.waiver == Fact.of("waiver", author="Ann", expires="2026-11-22", reason="issue 12")
+    assert one.waiver is not None
+    assert (one.waiver.code, one.waiver.values["author"], one.waiver.values["bound"]) == ("waiver", "Ann", 9.0)
+    assert one.waiver.values["effect"] == pytest.approx(5.882, abs=0.001)
     assert exit_code(found) == 0
 
 
@@ -376,7 +378,7 @@ def test_an_expired_waiver_is_void_and_says_so() -> None:
     found = judge_all([measured(LOW)], [SAMPLE], policy, today=TODAY + datetime.timedelta(days=1))
     one = only(found, "quality")
     assert one.waiver is None
-    assert one.notes[-1] == Fact.of("waiver.expired", author="Ann", expires="2026-11-22", reason="issue 12")
+    assert (one.notes[-1].code, one.notes[-1].values["expires"]) == ("waiver.expired", "2026-11-22")
     assert exit_code(found) == 1
 
 

@@ -27,7 +27,16 @@ JUDGED: Final = Fact.of("judged", scores=None)
 FEW: Final = Fact.of("judged", scores=None, because=Fact.of("runs.few", n=3, least=5))
 STABLE = Fact.of("collapses", k=0, n=5, low=0.0, high=0.52, p0=0.02)
 NO_GPU = Fact.of("cells.skipped", why="fp16 needs a GPU, and there is none")
-WAIVER = Fact.of("waiver", author="someone", expires="2027-03-01", reason="issue #12: loss scale")
+WAIVER = Fact.of(
+    "waiver",
+    author="someone",
+    expires="2027-03-01",
+    reason="issue #12: loss scale",
+    issue="a/b#12",
+    unit="points",
+    bound=5.0,
+    effect=4.17,
+)
 COLLAPSED = SeedScore(7, "collapsed", 279 / 408, 558 / 687)
 HEAD: Final = Head("check", "harness check", "harness check benchmarks/mrpc.toml")
 

@@ -10,6 +10,7 @@ from harness.report.phrases.say import PHRASES, say
 from harness.report.phrases.scores import SCORES
 from harness.report.phrases.speed import SPEED
 from harness.report.phrases.verify import VERIFY
+from harness.report.phrases.waivers import WAIVERS
 from tests.report.verdicts.phrase_cases import made_facts, problems
 
 of = Fact.of
@@ -25,8 +26,6 @@ GONE = of("run.absent", seed=4, status="oom", why="out of memory")
 NEVER = of("run.absent", seed=5, status="missing", why="no record")
 ABSENT = of("runs.absent", runs=(GONE, NEVER))
 SEEDS = of("seeds.absent", count=2, planned=5, runs=ABSENT)
-WAIVER = {"configuration": "m · bf16", "check": "parity", "author": "me", "expires": "2027-03-01", "reason": "known"}
-KEPT = "me until 2027-03-01: known"
 CASES = [
     (of("judged", scores=RAN), "accuracy 81.57 over 5 runs against 85.78 (a single run)"),
     (of("judged", scores=None, because=FEW), "3 of at least 5 runs"),
@@ -49,11 +48,6 @@ CASES = [
     (
         of("look.waiting", look=5, later=2, following=9),
         "judged at the planned look of 5 runs; 2 wait for the look at 9",
-    ),
-    (of("waiver", author="me", expires="2027-03-01", reason="known"), f"waived by {KEPT}"),
-    (
-        of("waiver.expired", author="me", expires="2020-01-01", reason="known"),
-        "the waiver by me (known) expired on 2020-01-01: void",
     ),
     (of("spread.history_alone"), "history alone"),
     (of("spread.unusable", cells=1), "history of a single cell, not used"),
@@ -348,15 +342,6 @@ CASES = [
     (of("seeds.unpaired"), "other seeds on each side: Welch's test, not paired"),
     (of("seeds.not_again", seeds=(1, 2)), "not run again: seeds 1, 2"),
     (of("seeds.new", seeds=(3,)), "not in the accepted file: seeds 3"),
-    (of("waiver.use", use="used", failures=1, waiver=WAIVER), f"m · bf16, parity: 1 failure waived by {KEPT}"),
-    (
-        of("waiver.use", use="unused", failures=0, waiver=WAIVER),
-        f"m · bf16, parity: not needed, nothing fails; waived by {KEPT}",
-    ),
-    (
-        of("waiver.use", use="void", failures=2, waiver=WAIVER),
-        "m · bf16, parity: void since 2027-03-01, 2 failures no longer waived (by me: known)",
-    ),
 ]
 
 
@@ -367,9 +352,9 @@ def test_sentence(fact: Fact, sentence: str) -> None:
 
 def test_facts_and_phrases_fit() -> None:
     made = [fact for folder in ("checks", "stats", "cli") for fact in made_facts(folder)]
-    assert problems([fact for fact in made if fact.code not in {**VERIFY, **SPEED, **HEAD}], SCORES) == []
+    assert problems([fact for fact in made if fact.code not in {**VERIFY, **SPEED, **HEAD, **WAIVERS}], SCORES) == []
 
 
 def test_every_code_is_here_and_is_one_tables_own() -> None:
     assert {fact.code for fact, _ in CASES} == SCORES.keys()
-    assert len(PHRASES) == len(SCORES) + len(SPEED) + len(VERIFY) + len(HEAD)
+    assert len(PHRASES) == len(SCORES) + len(SPEED) + len(VERIFY) + len(HEAD) + len(WAIVERS)

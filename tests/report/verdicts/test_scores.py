@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import xml.etree.ElementTree as ET
 from dataclasses import replace
 from typing import Any
 
@@ -17,8 +18,9 @@ from harness.record.results import SeedScore
 from harness.report.format.numbers import bounds, chance, signed, trimmed
 from harness.report.verdicts import figures, words
 from harness.report.verdicts.issue import issue_text
+from harness.report.verdicts.json import verdicts_from_json, verdicts_json
 from harness.report.verdicts.markdown import STEP_LIMIT, document, shortened, verdicts_markdown
-from harness.report.verdicts.sections import Section, sections_summary
+from harness.report.verdicts.sections import Section, sections_junit, sections_summary
 from harness.report.verdicts.text import WIDTH, verdicts_text
 from harness.stats.decision import Rule, decide
 from harness.stats.reference import single, unknown
@@ -223,13 +225,22 @@ class TestText:
 
     def test_head_and_waivers(self) -> None:
         use = {"configuration": "m", "check": "parity", "author": "me", "expires": "2027-03-01", "reason": "known"}
-        waivers = (Fact.of("waiver.use", use="used", failures=1, waiver=use),)
+        use |= {"issue": "a/b#1", "item": None}
+        states = ("used", "unused", "expired")
+        waivers = tuple(Fact.of("waiver.use", use=state, failures=1, waiver=use) for state in states)
         head = replace(HEAD, kind="compare", a="old.json", b="new", facts=(said("same place"),), waivers=waivers)
-        lines = verdicts_text(head, [decided()]).split("\n")
-        assert lines[:3] == ["A: old.json", "B: new", "same place"]
-        assert lines[-4:] == [
-            "Waivers:", "  - m, parity: 1 failure waived by me until 2027-03-01: known", "", "1 configuration: 1 PASS",
-        ]  # fmt: skip
+        lines = [
+            "waivers: 1 used, 1 unused, 1 expired",
+            "waiver of m, parity (a/b#1, me: known): unused, nothing that it fits fails",
+            "waiver of m, parity (a/b#1, me: known): expired on 2027-03-01, 1 failure no longer waived",
+        ]
+        assert verdicts_text(head, [decided()]).split("\n")[:6] == [*lines, "A: old.json", "B: new", "same place"]
+        assert "Waivers: 1 used, 1 unused, 1 expired. " in verdicts_markdown(head, [decided()])
+        suite = ET.fromstring(sections_junit([Section(head, [decided()])])).find("testsuite")
+        assert suite is not None
+        assert [one.get("value") for one in suite.findall("properties/property[@name='waivers']")] == lines
+        again, _ = verdicts_from_json(verdicts_json(head, [decided()]))
+        assert again.waivers == waivers
 
     @given(ANY, ANY, ANY)
     @settings(deadline=None, max_examples=60)

@@ -14,9 +14,9 @@ from harness.checks.changes import changes
 from harness.checks.scores.baseline.build import build_baseline
 from harness.checks.scores.baseline.file import OLDER, Baseline, Configuration
 from harness.checks.scores.baseline.pair import ITEM, BaselinePair, BaselineSide, runs_absent
-from harness.checks.scores.gate import waived
 from harness.checks.scores.hypothesis import corrected
 from harness.checks.verdict import Fact, Outcome, Side, Verdict
+from harness.checks.waived import waived
 from harness.grid.waivers import Waiver
 from harness.record.model import Provenance
 from harness.record.results import Results
