@@ -16,6 +16,7 @@ from harness import __version__
 from harness.cli.streams import Muting, open_missing_streams
 from harness.errors import HarnessError
 from harness.exit_codes import epilog, summary
+from harness.text import lines
 
 COMMANDS: Final = {
     "validate": "measure", "plan": "measure", "pack": "measure", "run": "measure", "check": "judge", "accept": "judge",
@@ -95,7 +96,7 @@ def run_command() -> int:
     try:
         code = application(sys.argv[1:])(standalone_mode=False)
     except HarnessError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {lines(str(error))}", file=sys.stderr)
         code = error.exit_code
     except (typer.Abort, KeyboardInterrupt):
         code = 130

@@ -11,7 +11,6 @@ import typer
 from harness import __version__
 from harness.checks.verdict import exit_code
 from harness.checks.verify.checklist import KINDS, MAX_STEPS, STEPS
-from harness.cli.console import one_line
 from harness.cli.measure.run import run_session
 from harness.cli.options import RESULTS, AllowBusy, Json, Junit, ResultsFolder, Select, Slots
 from harness.cli.outputs import Outputs
@@ -26,6 +25,7 @@ from harness.report.verdicts.json import verdicts_json
 from harness.report.verdicts.sections import Section
 from harness.report.verdicts.verify_report import verification_report
 from harness.report.verdicts.words import Head
+from harness.text import one_line
 
 GridOrNone = Annotated[
     Path | None, typer.Argument(help="A grid (default: a tiny BERT on the embedded corpus).", show_default=False)
