@@ -26,6 +26,15 @@ def show(value: Any, limit: int = 80) -> str:
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
+def check_encodable(value: Any, text: str) -> None:
+    """Raise ValueError where `value`, decoded from the JSON `text`, holds half of a character: no file can carry it.
+
+    Only an escape can bring one in.
+    """
+    if "\\ud" in text or "\\uD" in text:
+        json.dumps(value, ensure_ascii=False).encode()
+
+
 def one_line(text: str, most: int | None = None) -> str:
     """Return text without line breaks and control characters, at most so long: it may hold a terminal's codes."""
     line = "".join(char if char.isprintable() else " " for char in text[:most])

@@ -23,6 +23,8 @@ MOST_HEARD: Final = 4 * 2**20
 """Bytes that are heard of a host in one turn: an event has about 200, and a turn also looks at the clock and Ctrl-C."""
 MOST_LINE: Final = 16 * 2**20
 """Bytes of a line that has no end yet; the longest event has some hundred."""
+MOST_COUNT: Final = 2**31
+"""Of steps; no exit status is larger either."""
 _NUMBERS: Final[Mapping[str, Sequence[str]]] = {
     EXITED: ("status",),
     STEP: ("step", "steps"),
@@ -158,8 +160,12 @@ def read_event(line: bytes) -> Event | None:
         return None
     numbers = _NUMBERS.get(event["event"], ())
     scores = [event[name] for name in ("accuracy", "f1") if name in event]
-    sound = all(type(event.get(name)) is int for name in numbers) and all(type(one) in (int, float) for one in scores)
+    sound = all(_is_count(event.get(name)) for name in numbers) and all(type(one) in (int, float) for one in scores)
     return event if sound and (event["event"] != WINDOW or isinstance(event.get("edge"), str)) else None
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and abs(value) < MOST_COUNT
 
 
 class HostDied(RunFailed):

@@ -15,6 +15,7 @@ from typing import Any, Final, get_args
 
 from harness.errors import StoreError
 from harness.protocol import SERIES, Status
+from harness.text import check_encodable
 
 STATUSES: Final[tuple[str, ...]] = get_args(Status)
 UNREADABLE: Final = "unreadable"
@@ -146,6 +147,7 @@ def parse_entry(line: str, index: str = "index.jsonl") -> Entry:
     """
     try:
         data = json.loads(line)
+        check_encodable(data, line)
         own, stamp = data.pop("line", None), data.pop("stamp", None)
         if data.keys() | _LATER != _NAMES:
             raise ValueError("not the fields of an entry")
@@ -159,7 +161,7 @@ def parse_entry(line: str, index: str = "index.jsonl") -> Entry:
         data["health"] = tuple(map(str, data.get("health", ())))
         entry = Entry(**data, stamp=_stamp(stamp))
         _check(entry)
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
         raise StoreError(f"not an index entry: {line!r:.80}") from error
     text = line.rstrip("\n")
     body = text.rpartition(_MARK)[0]
