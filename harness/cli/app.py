@@ -13,6 +13,7 @@ from typing import Any, Final
 import typer
 
 from harness import __version__
+from harness.cli.ci import on_github
 from harness.cli.streams import Muting, open_missing_streams
 from harness.errors import HarnessError
 from harness.exit_codes import epilog, summary
@@ -86,7 +87,7 @@ def main() -> None:
         # A terminal that knows less than Unicode gets escapes, not a crash in the middle of a run; and who leaves
         # (`| head`), a full disk or a closed terminal end what is printed, never what is done.
         getattr(sys, name).reconfigure(errors="backslashreplace")
-        setattr(sys, name, Muting(getattr(sys, name)))
+        setattr(sys, name, Muting(getattr(sys, name), guarded=on_github()))
     sys.exit(run_command())
 
 

