@@ -111,7 +111,7 @@ def junk(value: Any, where: str, depth: int = 0) -> Iterator[str]:
     if isinstance(value, (dict, list)) and depth >= MAX_DEPTH:
         yield f"{where}: nested too deeply; allowed {MAX_DEPTH} levels"
     elif isinstance(value, dict) and len(value) > MAX_KEYS:
-        yield f"{where}: got {len(value)} keys; allowed at most {MAX_KEYS} in a table"
+        yield f"{where.removesuffix(': ')}: got {len(value)} keys; allowed at most {MAX_KEYS} in a table"
     elif isinstance(value, dict):
         for key, item in value.items():
             separator = "" if where.endswith(": ") else "."
