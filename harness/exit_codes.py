@@ -28,7 +28,10 @@ EVERYWHERE: Final = (130, 70, 2)
 _NO_STORE = "the results cannot be read or written"
 
 SITUATIONS: Final[Mapping[str, Mapping[int, str]]] = {
-    "validate": {0: "every grid can be meant"},
+    "validate": {
+        0: "every grid can be meant, whatever is doubtful in it",
+        4: "a folder that a grid names, of a task or checkpoint, is not here",
+    },
     "plan": {
         0: "there is something to do, or all is done",
         4: "as `run` would: a demand of the grid or of HARNESS_REQUIRE is unmet, a cell is blocked or stays errored",
@@ -59,7 +62,7 @@ SITUATIONS: Final[Mapping[str, Mapping[int, str]]] = {
         0: "no configuration is slower by more than the margin",
         1: "one is",
         3: "undecided, as on a machine that was not quiet",
-        4: "a configuration of A is missing in B, or --confirm could not time it again",
+        4: "a configuration of A is missing in B, --confirm could not time it again, or a timing record cannot be read",
         5: "nothing can be compared",
     },
     "bench": {
@@ -87,6 +90,15 @@ SITUATIONS: Final[Mapping[str, Mapping[int, str]]] = {
     "export": {0: "written", 4: _NO_STORE, 5: "no timing in it"},
     "doctor": {0: "this machine can run it", 4: "something stands in the way"},
     "schema": {0: "printed"},
+    "store list": {0: "told", 4: "the results, or a file that names runs of them, cannot be read"},
+    "store prune": {
+        0: "taken, or there was nothing to take; with --dry-run told",
+        4: "the results, or a file that names runs of them, cannot be read or written; a run holds a cell: it is left",
+    },
+    "store verify": {
+        0: "every record and series is what was written",
+        4: "one is damaged, missing, edited, of another cell or of the future; the results cannot be read",
+    },
     "store reindex": {0: "the index is rebuilt", 4: _NO_STORE},
     "references list": {0: "printed"},
     "references show": {0: "printed"},

@@ -49,6 +49,8 @@ HUB_TASKS: Mapping[str, tuple[str, str]] = {"glue/mrpc": ("nyu-mll/glue", "mrpc"
 """By the grid's name: repository and configuration."""
 SPLIT_FILES = {"train": "train.tsv", "validation": "dev.tsv"}
 """By split: its file in a folder of GLUE files."""
+LABEL_COLUMN = "Quality"
+"""Of such a file."""
 CHECKPOINT_FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
 """Files of a checkpoint that decide what it is; READMEs and other formats' weights do not."""
 WEIGHTS_INDEX = "model.safetensors.index.json"

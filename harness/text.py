@@ -14,6 +14,12 @@ from typing import Any, Final
 ID_LENGTH: Final = 20
 """Hex characters of an id: 80 bits, so a chance collision among a million cells has probability 4e-13."""
 
+_MEANT: Final = {
+    "gpu": "cuda", "nvidia": "cuda", "acc": "accuracy", "f1_score": "f1", "float32": "fp32", "float16": "fp16",
+    "half": "fp16", "bfloat16": "bf16",
+}  # fmt: skip
+"""Words that others have for what we name otherwise: no likeness of letters finds them."""
+
 
 def show(value: Any, limit: int = 80) -> str:
     """Return a value for an error text: one line, at most `limit` characters, never an exception."""
@@ -53,8 +59,9 @@ def listed(names: Iterable[Any], limit: int = 24) -> str:
 
 
 def suggestion(got: str, known: Iterable[str]) -> str:
-    """Return `; did you mean X?` where a known name is close to what was written, else nothing."""
-    close = difflib.get_close_matches(got[:80], list(known), n=1, cutoff=0.6)
+    """Return `; did you mean X?` where a known name is close to what was written, or another word for it."""
+    every, meant = list(known), _MEANT.get(got.lower())
+    close = [meant] if meant in every else difflib.get_close_matches(got[:80], every, n=1, cutoff=0.6)
     return f"; did you mean {close[0]}?" if close else ""
 
 

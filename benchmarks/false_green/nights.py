@@ -91,7 +91,7 @@ def hanging_cell(place: Place) -> Made:
     """One cell is left, and its process stops in the first second and never goes on."""
     shutil.rmtree(newest(place).parents[1])
     place.type(["store", "reindex", place.results.name])
-    text = grid_text(more="\n[execution]\ntimeout_minutes = 0.1\nfirst_step_timeout_minutes = 0.1\n")
+    text = grid_text(more="\n[execution]\ntimeout_minutes = 0.3\nfirst_step_timeout_minutes = 0.3\n")
     place.grid.write_text(text, encoding="utf-8")
     folder = place.folder / "hanging"
     folder.mkdir()
@@ -100,13 +100,22 @@ def hanging_cell(place: Place) -> Made:
     return Made(runs=True)
 
 
-HANGING: Final = '''"""Whatever forks here hangs: the host is well, each cell is not."""
+HANGING: Final = '''"""Whoever trains here hangs: the host is well, and so is what it prepares; each cell is not."""
 import os
-import sys
 import time
 
-if any("host" in word for word in sys.orig_argv):
-    os.register_at_fork(after_in_child=lambda: time.sleep(600))
+
+def hang(*_, **__):
+    time.sleep(600)
+
+
+def plant():
+    import transformers
+
+    transformers.Trainer.train = hang
+
+
+os.register_at_fork(after_in_child=plant)
 '''
 
 

@@ -49,7 +49,8 @@ def edit_index(place: Place, of: Path, change: Callable[[Any], None]) -> None:
 
 
 def reindex(place: Place) -> None:
-    """As if it had always been so."""
+    """As if it had always been so: no index tells of anything else."""
+    (place.results / "index.jsonl").unlink()
     place.type(["store", "reindex", place.results.name])
 
 

@@ -6,6 +6,7 @@ which weights and sentences it stands, and a changed folder makes its cells undo
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import os
@@ -27,13 +28,14 @@ from harness.protocol import (
     CORPUS_VERSION,
     EMBEDDED_TASK,
     HUB_TASKS,
+    LABEL_COLUMN,
     SPLIT_FILES,
     TINY_BERT,
     TINY_BERT_VERSION,
     read_sums,
     weights_problem,
 )
-from harness.text import one_line, short_hash
+from harness.text import one_line, short_hash, suggestion
 
 TASK_FILES: Final = tuple(SPLIT_FILES.values())
 PACKAGE_PREFIX: Final = "pypi:"
@@ -140,38 +142,14 @@ class Materials:
     def _local_checkpoint(self, source: str) -> Material | None:
         if source == TINY_BERT:
             return Material(f"{TINY_BERT}@{TINY_BERT_VERSION}")
-        if source.startswith(PACKAGE_PREFIX):
-            folder = package_checkpoint(source.removeprefix(PACKAGE_PREFIX))
-        else:
-            folder = self._folder / source
-            if not folder.is_dir():
-                if source.startswith((".", "/", "~")) or source.count("/") > 1:
-                    raise MaterialError(f"checkpoint {source}: {folder} is not a folder")
-                return None
-        if not (folder / "config.json").is_file():
-            raise MaterialError(f"checkpoint {source}: {folder} has no config.json")
-        problem = weights_problem(folder)
-        if problem is not None:
-            raise MaterialError(f"checkpoint {source}: {problem}")
-        return Material(files_sha256(folder, CHECKPOINT_FILES), path=folder.resolve())
+        folder = checkpoint_folder(self._folder, source)
+        return None if folder is None else Material(files_sha256(folder, CHECKPOINT_FILES), path=folder.resolve())
 
     def _local_task(self, task: str) -> Material | None:
         if task == EMBEDDED_TASK:
             return Material(f"{EMBEDDED_TASK}@{CORPUS_VERSION} {CORPUS_SIZES}")
-        files = f"a folder with {' and '.join(TASK_FILES)}"
-        if task in HUB_TASKS:
-            given = os.environ.get(self._task_folder[1:]) if self._task_folder else None
-            if not given:
-                return None
-            folder, place = Path(given).expanduser(), f"{given} ({self._task_folder})"
-            allowed = f"{files}, or the variable unset: then the hub's"
-        else:
-            folder = self._folder / task
-            place, allowed = str(folder), f"{', '.join([EMBEDDED_TASK, *HUB_TASKS])}, or {files}"
-        missing = [name for name in TASK_FILES if not (folder / name).is_file()]
-        if missing:
-            raise MaterialError(f"task {task!r}: {place} has no {missing[0]}; allowed: {allowed}")
-        return Material(files_sha256(folder, TASK_FILES), path=folder.resolve())
+        folder = task_folder(self._folder, task, self._task_folder)
+        return None if folder is None else Material(files_sha256(folder, TASK_FILES), path=folder.resolve())
 
     def _ask_hub(self, keys: list[Key]) -> dict[Key, Material | MaterialError]:
         items = [
@@ -213,6 +191,67 @@ def _checkpoint_key(cell: Cell) -> Key:
 
 def _task_key(cell: Cell) -> Key:
     return "dataset", cell.task, None
+
+
+def checkpoint_folder(place: Path, source: str) -> Path | None:
+    """The folder of a checkpoint that is named by a path, relative to `place`, or by a package; None for a hub's.
+
+    Raises
+    ------
+    MaterialError
+        Where there is none, or it lacks a file.
+    """
+    if source.startswith(PACKAGE_PREFIX):
+        folder = package_checkpoint(source.removeprefix(PACKAGE_PREFIX))
+    else:
+        folder = place / source
+        if not folder.is_dir():
+            if source.startswith((".", "/", "~")) or source.count("/") > 1:
+                raise MaterialError(f"checkpoint {source}: {folder} is not a folder")
+            return None
+    if not (folder / "config.json").is_file():
+        raise MaterialError(f"checkpoint {source}: {folder} has no config.json")
+    problem = weights_problem(folder)
+    if problem is not None:
+        raise MaterialError(f"checkpoint {source}: {problem}")
+    return folder
+
+
+def task_folder(place: Path, task: str, variable: str | None = None) -> Path | None:
+    """The folder of a task's files: its own, relative to `place`, or what `$NAME` names; None where the hub has them.
+
+    Raises
+    ------
+    MaterialError
+        Where a file is not there.
+    """
+    files = f"a folder with {' and '.join(TASK_FILES)}"
+    if task in HUB_TASKS:
+        given = os.environ.get(variable[1:]) if variable else None
+        if not given:
+            return None
+        folder, shown = Path(given).expanduser(), f"{given} ({variable})"
+        allowed = f"{files}, or the variable unset: then the hub's"
+    else:
+        folder = place / task
+        shown = str(folder)
+        known = [EMBEDDED_TASK, *HUB_TASKS]
+        allowed = f"{', '.join(known)}, or {files}{suggestion(task, known)}"
+    missing = [name for name in TASK_FILES if not (folder / name).is_file()]
+    if missing:
+        raise MaterialError(f"task {task!r}: {shown} has no {missing[0]}; allowed: {allowed}")
+    return folder
+
+
+def validation_counts(folder: Path) -> tuple[int, int] | None:
+    """Examples and positives of a task folder's validation split; None where the subject could not read it either."""
+    try:
+        with (folder / SPLIT_FILES["validation"]).open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+            labels = [row.get(LABEL_COLUMN) for row in rows]
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return None
+    return (len(labels), labels.count("1")) if labels and set(labels) <= {"0", "1"} else None
 
 
 def package_checkpoint(distribution: str) -> Path:

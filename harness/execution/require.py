@@ -12,6 +12,7 @@ from harness.execution.environment import Environment
 from harness.grid.cell import Cell
 from harness.record.meant import MeantEnvironment
 from harness.record.model import Record
+from harness.text import suggestion
 
 _ITEM: Final = re.compile(r"(?P<name>[a-z_]+)\s*(?:(?P<operator>>=|=)\s*(?P<value>[0-9]{1,9}))?")
 
@@ -88,7 +89,8 @@ def read_requirement(text: str) -> Requirement:
         elif match and match["name"] == "devices" and match["operator"]:
             devices = max(devices, int(match["value"]))
         else:
-            raise SpecError(f"HARNESS_REQUIRE: got {item!r}; allowed: cuda, cpu, devices>=N, separated by commas")
+            allowed = f"cuda, cpu, devices>=N, separated by commas{suggestion(item, ('cuda', 'cpu'))}"
+            raise SpecError(f"HARNESS_REQUIRE: got {item!r}; allowed: {allowed}")
     return Requirement(accelerator, devices)
 
 

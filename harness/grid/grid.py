@@ -10,16 +10,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import Field, PrivateAttr, ValidationError
 
 from harness.errors import SpecError
-from harness.grid.arguments import check_recipe, frozen_versions, with_overlay
+from harness.grid.arguments import with_overlay
 from harness.grid.cell import Cell, HeadSeeding, OrFalse
 from harness.grid.expand import expand
 from harness.grid.looks import SeedPlan
 from harness.grid.matrix import Matrix, read_matrix
+from harness.grid.names import name_problems, recipe_problems
 from harness.grid.tables import (
     CheckpointSpec,
     EnvironmentSpec,
@@ -36,15 +37,10 @@ from harness.grid.tables import (
     Verify,
 )
 from harness.grid.waivers import Waiver, waiver_problems
-from harness.text import dotted, listed, show
+from harness.text import show
 from harness.validation import explain, junk, name_of, parse_toml, raise_problems, read_toml
 
 T = TypeVar("T")
-
-CURRENT: Final = "current"
-"""The environment that needs no definition: the interpreter that runs the harness."""
-HUB_TASK_PREFIX: Final = "glue/"
-"""Of tasks that come from the hub, or from the folder that the environment variable `task_folder` names."""
 
 
 class Grid(Table):
@@ -144,6 +140,31 @@ def load_grid(path: Path) -> Grid:
     return grid
 
 
+def load_grids(paths: Iterable[Path]) -> list[Grid]:
+    """Read the grids that one command is given; two of one name would share their results.
+
+    Raises
+    ------
+    SpecError
+        With every problem of every file, and both files of a name that is used twice.
+    """
+    found: dict[str, Grid] = {}
+    problems = []
+    for path in paths:
+        try:
+            grid = load_grid(path)
+        except SpecError as error:
+            problems.append(str(error))
+            continue
+        first = found.setdefault(grid.name, grid)
+        if first is not grid:
+            got = f"got {show(grid.name)}, which {name_of(first.path)} has too"
+            problems.append(f"{name_of(path)}: name: {got}; allowed a name of its own")
+    if problems:
+        raise SpecError("\n".join(problems))
+    return list(found.values())
+
+
 def shipped(path: Path) -> Path | None:
     """The file of a grid that the harness ships, where `path` is its bare name and no file of that name is here."""
     if len(path.parts) != 1 or os.path.exists(path):  # noqa: PTH110 - a name may be too long for any file
@@ -167,13 +188,13 @@ def grid_from_document(document: Mapping[str, Any], path: Path) -> Grid:
         grid = Grid.model_validate(document)
     except ValidationError as error:
         problems += explain(error, Grid, file)
-    problems += _recipe_problems(document, file)
+    problems += recipe_problems(document, file)
     raw_matrix = document.get("matrix")
     matrix, found = read_matrix(raw_matrix, file) if isinstance(raw_matrix, dict) else (Matrix(axes={}), [])
     problems += found
     raise_problems(problems)
     assert grid is not None  # a document that does not validate has problems
-    raise_problems(_name_problems(grid, matrix, file))
+    raise_problems(name_problems(grid, matrix, file))
     grid._path, grid._matrix = path, matrix
     cells, problems = expand(grid, matrix, file)
     raise_problems(problems)
@@ -193,101 +214,3 @@ def take_turns(ways: Iterable[T], rounds: int, backwards: bool = False) -> list[
         for number in range(1, rounds + 1)
         for way in (forth if number % 2 != backwards else reversed(forth))
     ]
-
-
-def _recipe_problems(document: Mapping[str, Any], file: str) -> list[str]:
-    problems = []
-    recipes = [("recipe", document.get("recipe"))]
-    checkpoints = document.get("checkpoint")
-    if isinstance(checkpoints, dict):
-        for name, spec in checkpoints.items():
-            if isinstance(spec, dict):
-                recipes.append((f"checkpoint.{dotted(name)}.recipe", spec.get("recipe")))
-    for where, recipe in recipes:
-        for field, value in recipe.items() if isinstance(recipe, dict) else ():
-            try:
-                check_recipe(field, value, f"{file}: {where}.{dotted(field)}")
-            except SpecError as error:
-                problems.append(str(error))
-    return problems
-
-
-def _name_problems(grid: Grid, matrix: Matrix, file: str) -> list[str]:
-    """Find names that are defined and unused, used and undefined, or defined twice."""
-    problems = []
-    if grid.recipe_defaults is not None and grid.recipe_defaults not in frozen_versions():
-        got, known = show(grid.recipe_defaults), listed(frozen_versions())
-        problems.append(f"{file}: recipe_defaults: got {got}; allowed {known}")
-    if grid.task_folder is not None and not grid.task.startswith(HUB_TASK_PREFIX):
-        got = f"got {show(grid.task_folder)} with task {show(grid.task)}"
-        problems.append(f"{file}: task_folder: {got}; allowed with a task of the hub, like glue/mrpc")
-    if "accepts_loss_kwargs" in grid.model_fields_set and "accepts_loss_kwargs" in matrix.axes:
-        problems.append(f"{file}: accepts_loss_kwargs: is an axis of the matrix too; allowed one of the two")
-    used = {key: _used(matrix, key) for key in ("checkpoint", "environment")}
-    for name in grid.checkpoint:
-        if name not in used["checkpoint"]:
-            allowed = f"only what the axis matrix.checkpoint uses: {listed(used['checkpoint'])}"
-            problems.append(f"{file}: checkpoint.{dotted(name)}: is defined and not used; allowed {allowed}")
-        for field in grid.checkpoint[name].recipe:
-            if field in matrix.axes:
-                where = f"{file}: checkpoint.{dotted(name)}.recipe.{field}"
-                problems.append(f"{where}: is an axis of the matrix too; allowed one of the two")
-    for label in used["environment"]:
-        if label != CURRENT and label not in grid.environment:
-            known = listed((CURRENT, *grid.environment))
-            problems.append(f"{file}: matrix.environment: got {show(label)}; allowed {known}, as defined in the grid")
-    for label in grid.environment:
-        if label == CURRENT:
-            problems.append(f"{file}: environment.{CURRENT}: is the running interpreter; allowed another name")
-        elif label not in used["environment"]:
-            allowed = f"only what the axis matrix.environment uses: {listed(used['environment']) or 'nothing'}"
-            problems.append(f"{file}: environment.{dotted(label)}: is defined and not used; allowed {allowed}")
-    problems += _throughput_problems(grid, matrix, file)
-    seen: set[tuple[str, str | None]] = set()
-    for number, reference in enumerate(grid.reference):
-        key = (reference.id, reference.metric)
-        if key in seen:
-            problems.append(f"{file}: reference[{number}].id: got {show(reference.id)} again; allowed once a metric")
-        seen.add(key)
-        problems += _reference_problems(reference, f"{file}: reference[{number}]")
-    return problems
-
-
-def _throughput_problems(grid: Grid, matrix: Matrix, file: str) -> list[str]:
-    """What cannot be timed, and what asks for scores where cells are only timed."""
-    if grid.throughput is None:
-        return []
-    problems = []
-    for axis in ("repeat", "resume_at"):
-        if _used(matrix, axis):
-            problems.append(f"{file}: matrix.{axis}: is an axis; allowed without [throughput], which has `processes`")
-    if grid.throughput.only:
-        judged = [name for name, found in (("quality", grid.quality), ("reference", grid.reference)) if found]
-        if matrix.seed_plan is not None:
-            judged.append("matrix.seeds")
-        problems += [
-            f"{file}: {name}: needs scores; throughput.only = true trains no cell to its end; allowed one of the two"
-            for name in judged
-        ]
-    return problems
-
-
-def _reference_problems(reference: Reference, where: str) -> list[str]:
-    """What is wrong with a reference that is only named: the registry does not know it, or it is of another split."""
-    if reference.model_fields_set - {"id"}:
-        return []
-    from harness.references import find  # numpy: only a grid that names a reference waits for it
-
-    try:
-        known = find(reference.id, f"{where}.id")
-    except SpecError as error:
-        return [str(error)]
-    if known.split != "validation":
-        return [f"{where}.id: got {show(reference.id)}; it is on the {known.split} split, runs are on validation"]
-    return []
-
-
-def _used(matrix: Matrix, axis: str) -> list[str]:
-    """The values of an axis, each once: its own and those of `include`."""
-    included = (entry[axis] for entry in matrix.include if axis in entry)
-    return list(dict.fromkeys([*matrix.axes.get(axis, ()), *included]))

@@ -45,7 +45,7 @@ class Reference(Table):
     """A published value: an `id` alone looks it up in the registry, otherwise it is written out with its source."""
 
     id: Name
-    metric: Name | None = None
+    metric: Literal["accuracy", "f1"] | None = None
     value: Fraction | None = None
     values: Annotated[list[Fraction], Field(min_length=2)] | None = None
     statistic: Literal["single", "mean", "median", "best", "sample"] | None = None

@@ -21,6 +21,7 @@ from harness.grid.grid import Grid, load_grid
 from harness.grid.select import select
 from harness.pipelines.check import Judging, check_grid
 from harness.pipelines.doctor import grid_problems
+from harness.pipelines.foreseen import foreseen
 from harness.pipelines.history import append_line
 from harness.pipelines.judged import judged
 from harness.pipelines.looks import run_looks
@@ -28,6 +29,7 @@ from harness.pipelines.report import grid_report
 from harness.pipelines.verify import verify_cells
 from harness.record.results import Results
 from harness.record.store import Store
+from harness.report.phrases.say import say
 from harness.report.verdicts.sections import Section
 from harness.report.verdicts.words import Head
 from harness.stats.throughput import SESSIONS
@@ -90,6 +92,8 @@ class Bench:
     def _grid(self, night: Night) -> None:
         session = self.opened(night.grid)
         grid, store = session.grid, session.store
+        for doubt in foreseen(grid).doubts:
+            self.say(f"warning: {say(doubt)}")
         try:
             check_requirements(session)
         except RequirementError as error:
@@ -157,22 +161,6 @@ def _speed(grid: Grid, store: Store, command: str) -> list[Section]:
     facts = (Fact.of("speed.margin", margin=margin),)
     head = Head("compare", TITLE, command, older.name, newest.name, "pass", facts, grid=grid.name)
     return [Section(head, verdicts, code=int(exit_code(verdicts, inconclusive="pass") == 1))]
-
-
-def check_together(grids: Sequence[Path]) -> None:
-    """Read every grid before the first one runs for hours; two of one name would share their results.
-
-    Raises
-    ------
-    SpecError
-        For the first grid that cannot be meant, or a name used twice.
-    """
-    seen: dict[str, Path] = {}
-    for path in grids:
-        name = load_grid(path).name
-        if name in seen:
-            raise SpecError(f"{path}: name: got {name!r}, which {seen[name]} has too; allowed a name of its own")
-        seen[name] = path
 
 
 def default_grid(environment: Environment) -> Path:

@@ -13,7 +13,9 @@ from harness.checks.scores.baseline.compare import judge_accepted
 from harness.checks.scores.baseline.file import accepted_path, read_baseline
 from harness.checks.scores.gate import judge_grid
 from harness.checks.scores.policy import Policy, policy_of
+from harness.checks.scores.quality import never_compared
 from harness.checks.scores.repeated import repeated
+from harness.checks.scores.target import written_references
 from harness.checks.verdict import Inconclusive, Side, Skipped, Verdict, exit_code
 from harness.errors import NothingMeasured, RequirementError, StoreError
 from harness.execution.require import unmet_as_meant, unmet_by_record
@@ -138,6 +140,7 @@ def check_grid(grid: Grid, store: Store, asked: Judging, found: Judged | None = 
         *running,
         *nothing,
         *found.notes,
+        *never_compared(found.results.configurations, written_references(grid), policy_of(grid)),
         *repeated(found.results, configurations),
         *facts,
         *health,

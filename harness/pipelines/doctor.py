@@ -22,7 +22,7 @@ def machine_facts(environment: Environment, results: Path) -> dict[str, Any]:
     free = shutil.disk_usage(existing).free / 2**30
     problems = [problem] if (problem := unusable_device(environment)) else []
     problems += read_requirement(os.environ.get(REQUIRE_VARIABLE, "")).unmet(environment)
-    problems += [problem] if (problem := disk_problem(results, 0)) else []
+    problems += [problem] if (problem := disk_problem(results)) else []
     problems += [environment.missing] if environment.missing else []
     return {
         "python": environment.facts["python"],

@@ -58,6 +58,20 @@ def edited(grid: Grid, plan: Plan, results: Results) -> list[Edited]:
     return list(found.values())
 
 
+def foreign(grid: Grid, results: Results) -> Fact | None:
+    """What the store has of cells that the grid does not have: it was edited, or another grid has its name."""
+    known = {cell.cell_id for cell in grid.every_cell()}
+    others = [entry for entry in results.every if entry.cell_id not in known and entry.readable]
+    if not others:
+        return None
+    newest = max(others, key=lambda entry: (entry.started, entry.path))
+    try:
+        command = results.record(newest).provenance.command
+    except StoreError:
+        command = None
+    return Fact.of("store.foreign", runs=len(others), newest=newest.started, command=command)
+
+
 def _untried(plan: Plan, tried: set[str]) -> Iterator[Sequence[Cell]]:
     members: dict[str, list[Cell]] = {}
     for planned in plan.of("to do"):

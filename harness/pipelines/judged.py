@@ -12,6 +12,7 @@ from harness.execution.session import environment_of, materials_of
 from harness.fact import Fact
 from harness.grid.cell import Cell
 from harness.grid.grid import Grid
+from harness.protocol import SUBJECT
 from harness.record.attempts import Entry
 from harness.record.meant import Meant, read_meant
 from harness.record.results import Results, Whose
@@ -78,7 +79,8 @@ def _here(grid: Grid, cells: Sequence[Cell], meant: Meant) -> tuple[Whose, tuple
         before = meant.environments.get(label)
         if before is None or before.environment_id == found.environment_id:
             continue
-        names = sorted(before.packages.keys() | found.packages.keys())
+        # What is under test first: a sentence names a few of them.
+        names = sorted(before.packages.keys() | found.packages.keys(), key=lambda name: (name not in SUBJECT, name))
         changed = [
             {"package": name, "a": before.packages.get(name), "b": found.packages.get(name)}
             for name in names

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -121,12 +121,18 @@ def _from_store(name: SideName) -> SpeedSide:
         raise SpecError(f"{name.path}: no such folder; allowed a grid's results, such as results/GRID, or {WANTED}")
     store = name.store
     # An entry does not say that it is a timing cell's, but only such and failed ones have no score.
-    records = [store.record(entry) for entry in store.entries() if not entry.metrics and entry.readable]
+    entries = store.entries()
+    records = [store.record(entry) for entry in entries if not entry.metrics and entry.readable]
     timed = [record for record in records if record.asked.timing]
-    side = side_of_records(name.text, timed)
+    scored = {entry.configuration_id for entry in entries if entry.metrics}
+    damaged = [e.message for e in entries if not e.readable and e.configuration_id not in scored]
+    side = replace(side_of_records(name.text, timed), unreadable=tuple(damaged))
     if not side.processes:
         grids = [grid for grid in store_grids(name.path) if grid]
         inside = f"; the grids in it are {listed(str(name.path / grid) for grid in grids)}" if grids else ""
         failed = f" ({len(timed)} timing cells without a rate: {timed[-1].status})" if timed else ""
-        raise SpecError(f"{name.path}: holds no timing record{failed}; allowed a grid's timed results: {HOW}{inside}")
+        failed += f" (unreadable: {listed(damaged, 1)})" if damaged else ""
+        raise SpecError(
+            f"{name.path}: no record of a timed cell{failed}; allowed a grid's timed results: {HOW}{inside}"
+        )
     return side

@@ -78,10 +78,12 @@ class PlaceHistory:
         self.environment_id, self.content_id, self.tries = environment_id, content_id, tries
         self.older: Mapping[str, Sequence[Entry]] = {}
         newest = max((entry.measurement for attempts in tries.values() for entry in attempts), default=1)
-        self.measurement = newest
+        self.measurement = max(1, newest)
         if newest > 1:
-            self.older = {cell: [e for e in attempts if e.measurement < newest] for cell, attempts in tries.items()}
-            self.tries = {cell: [e for e in attempts if e.measurement == newest] for cell, attempts in tries.items()}
+            # What tells not which it was of (0) may have been of the newest.
+            now = (newest, 0)
+            self.older = {cell: [e for e in attempts if e.measurement not in now] for cell, attempts in tries.items()}
+            self.tries = {cell: [e for e in attempts if e.measurement in now] for cell, attempts in tries.items()}
 
     @property
     def every(self) -> list[Entry]:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import contextlib
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from harness.disk import explained
+from harness.disk import explained, flush_folder
+
+AWAY: Final = "pruned"
+"""Where attempts are on their way out."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +32,12 @@ class Folders:
 
     def every(self) -> Iterator[Path]:
         """The attempts of every cell."""
-        for cell in sorted((self.root / "cells").glob("??/*")):
+        for cell in self.cells():
             yield from self.of_cell(cell.name)
+
+    def cells(self) -> list[Path]:
+        """The folders of all cells."""
+        return sorted((self.root / "cells").glob("??/*"))
 
     def path(self, folder: Path) -> str:
         """A folder relative to the root, as an index has it."""
@@ -44,3 +54,27 @@ class Folders:
                     listed[shelf] = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
             if cell_id in listed[shelf]:
                 yield cell_id
+
+    def remove(self, paths: Iterable[str]) -> None:
+        """Take attempts away, each whole or not at all whatever comes between; the caller holds their cells' locks.
+
+        Also what an earlier call left on its way out. Raises OSError.
+        """
+        away = self.root / AWAY
+        if away.exists():
+            shutil.rmtree(away)
+        places = set()
+        for path in paths:
+            away.mkdir(exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                (self.root / path).rename(away / path.replace("/", "-"))
+                places.add((self.root / path).parent)
+        if not away.exists():
+            return
+        # A folder half removed would look like an attempt that was killed: first it must be elsewhere for good.
+        for place in (away, *places):
+            flush_folder(place)
+        shutil.rmtree(away)
+        for place in places:
+            with contextlib.suppress(OSError):
+                place.rmdir()  # the last attempt in an environment

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.errors import StoreError
-from harness.record.entry import MOST_BYTES, Entry, Stamp, attempt_path, digest, seen
+from harness.record.entry import MOST_BYTES, Entry, Stamp, attempt_path, digest, seen, unreadable_entry, written
 from harness.record.model import RECORD, SERIES, NewerRecord, Record, record_of
 from harness.record.parts import Confusion
 
@@ -27,16 +27,16 @@ class Examined:
     """What was found in an attempt's folder.
 
     `entry` is its line for the index: with a stamp where nothing is wrong, else as it was or as the record has it;
-    None where nothing can be told that belongs there. `problem` names the file and what is wrong with it.
+    where neither tells, an unreadable one. `problem` names the file and what is wrong with it.
     """
 
-    entry: Entry | None
+    entry: Entry
     problem: str | None = None
 
     @property
-    def shown(self) -> Entry | None:
+    def shown(self) -> Entry:
         """The entry for whoever reads the store."""
-        return self.entry.unreadable(self.problem) if self.entry is not None and self.problem else self.entry
+        return self.entry.unreadable(self.problem) if self.problem else self.entry
 
 
 def examine(root: Path, path: str, line: Entry | None, latest: str) -> Examined:
@@ -52,28 +52,32 @@ def examine(root: Path, path: str, line: Entry | None, latest: str) -> Examined:
     """
     folder = root / path
     where = folder / RECORD
+
+    def damaged(problem: str) -> Examined:
+        return Examined(line or unreadable_entry(path, written(where), problem), problem)
+
     try:
         if not where.is_file():
-            return Examined(line, f"{where}: {'no file' if where.exists() else 'the record is gone'}")
+            return damaged(f"{where}: {'no file' if where.exists() else 'the record is gone'}")
         if where.stat().st_size > MOST_RECORD:
-            return Examined(line, f"{where}: larger than {MOST_RECORD / 2**20:g} MiB")
+            return damaged(f"{where}: larger than {MOST_RECORD / 2**20:g} MiB")
         now, content = seen(where, ""), where.read_bytes()
     except OSError as error:
-        return Examined(line, f"{where}: cannot be read: {error.strerror or error}")
+        return damaged(f"{where}: cannot be read: {error.strerror or error}")
     try:
         record = record_of(content, str(where))
     except NewerRecord:
         raise
     except (StoreError, RecursionError) as error:
-        return Examined(line, str(error))
+        return damaged(str(error))
     said, sha256 = record.entry(path), digest(content)
     problem = record_problem(record, folder)
     if problem is not None and not _lies_at(said, path):
-        return Examined(line, f"{where}: {problem}")
+        return damaged(f"{where}: {problem}")
     if problem is None and record.started > latest:
         problem = f"started: got {record.started}; it lies in the future"
     if problem is None and line is not None and line.stamp is not None and line.stamp.record.sha256 != sha256:
-        problem = "not the file that its attempt wrote (another sha256)"
+        problem = "changed since it was written: not the file that its attempt wrote (another sha256)"
     problem = problem or series_problem(record, folder / SERIES)
     if problem is not None or now is None:
         return Examined(line or said, f"{where}: {problem}")

@@ -33,11 +33,11 @@ def ago(age: timedelta) -> str:
     return _written(datetime.now(UTC) - age)
 
 
-def read_age(text: str, where: str) -> timedelta:
-    """Read `90m`, `20h` or `7d`; raises SpecError for anything else."""
+def read_age(text: str, where: str, least: float = 1e-9) -> timedelta:
+    """Read `90m`, `20h` or `7d`, of at least so many hours; raises SpecError for anything else."""
     match = _AGE.fullmatch(text.strip())
-    value = float(match["number"]) * _HOURS[match["unit"]] if match else 0.0
-    if not 0 < value <= MOST_HOURS:
+    value = float(match["number"]) * _HOURS[match["unit"]] if match else -1.0
+    if not least <= value <= MOST_HOURS:
         raise SpecError(f"{where}: got {show(text)}; allowed an age such as 90m, 20h or 7d, up to 100 years")
     return timedelta(hours=value)
 

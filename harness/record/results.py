@@ -113,8 +113,14 @@ class Results:
     def _by_configuration(self) -> Mapping[str, list[Entry]]:
         found: dict[str, list[Entry]] = {}
         for entry in self.entries:
-            found.setdefault(entry.configuration_id, []).append(entry)
+            found.setdefault(entry.configuration_id or self._whose_cell(entry), []).append(entry)
         return found
+
+    def _whose_cell(self, entry: Entry) -> str:
+        """The configuration of an attempt that cannot say it, by its cell; "" where nothing knows."""
+        every: list[Cell | Entry] = [*self.cells, *self.entries]
+        known = (one.configuration_id for one in every if one.cell_id == entry.cell_id)
+        return next(filter(None, known), "")
 
     def places(self, configuration_id: str) -> Sequence[PlaceHistory]:
         """Where a configuration was tried, and on what, in the order of first starts."""

@@ -82,9 +82,8 @@ class Store:
                 found.append(line)
                 continue
             said, entry = self._examined(line.path, line, latest)
-            if entry is not None:
-                found.append(entry)
-            if said is not None and said.stamp is not None and said is not line:
+            found.append(entry)
+            if said.stamp is not None and said is not line:
                 renewed[line.path] = said
         if renewed:
             with contextlib.suppress(StoreError):
@@ -124,7 +123,7 @@ class Store:
     def cell_entries(self, cell_id: str) -> list[Entry]:
         """A cell's entries, each held against its record, environment by environment, oldest attempt first.
 
-        A damaged record of which the index knows nothing is left out; every one is noted in `unreadable`.
+        Every damaged record is noted in `unreadable`.
 
         Raises
         ------
@@ -307,11 +306,9 @@ class Store:
         if trusted and line is not None and _still(line, str(folder), latest):
             yield line, line
             return
-        said, entry = self._examined(path, line, latest)
-        if said is not None and entry is not None:
-            yield said, entry
+        yield self._examined(path, line, latest)
 
-    def _examined(self, path: str, line: Entry | None, latest: str) -> tuple[Entry | None, Entry | None]:
+    def _examined(self, path: str, line: Entry | None, latest: str) -> tuple[Entry, Entry]:
         """An attempt's line as it should be, and its entry; what is wrong is noted."""
         if line is not None and not line.readable:
             self.unreadable[path] = line.message

@@ -13,6 +13,7 @@ from harness.report.format.escape import clean
 from harness.report.phrases.head import freshness_text
 from harness.report.phrases.recipe import many
 from harness.report.phrases.say import say
+from harness.report.verdicts.words import LIMIT
 
 
 def accepted_text(
@@ -32,4 +33,4 @@ def accepted_text(
         stays = len(file.configurations) - len(accepted)
         counts += [f"{stays} as accepted before"] if stays else []
         lines = [f"wrote {clean(path)}: {', '.join(counts)}", freshness_text(found)]
-    return "\n".join([*lines, *(clean(say(fact)) for fact in facts)])
+    return "\n".join([*lines, *(clean(say(fact), LIMIT) for fact in facts)])

@@ -155,6 +155,13 @@ def test_every_grid_is_read_before_the_first_one_runs(harness: Make, quiet: dict
     assert "allowed a name of its own" in err
 
 
+def test_what_no_night_could_decide_is_said_before_it_begins(harness: Make, night: Path) -> None:
+    night.write_text(NIGHT.replace("[1, 2, 3]", "[1, 2]") + '[require]\naccelerator = "cuda"\n', encoding="utf-8")
+    code, out, _ = harness("bench", "night.toml")
+    assert code == 4
+    assert out.startswith("warning: stability: 2 seeds, 3 needed: can only be INCONCLUSIVE\n")
+
+
 def test_an_interrupt_ends_the_job(harness: Make, quiet: dict[str, Any], night: Path) -> None:
     Path("other.toml").write_text(NIGHT.replace('"night"', '"other"'), encoding="utf-8")
     quiet["night"] = 130

@@ -143,6 +143,24 @@ def test_json_has_everything(harness: Make, grid: Path) -> None:
     assert len(found["subject"]["cell_ids"]) == 5
 
 
+@pytest.mark.parametrize("indexed", [False, True])
+def test_a_timing_record_that_cannot_be_read_is_named(harness: Make, grid: Path, indexed: bool) -> None:
+    session(Path("results"), grid, ALIKE)
+    store = Store(Path("results"), "speed")
+    if indexed:
+        store.reindex()
+    path = next(store.folders.every()) / "record.json"
+    path.write_text("{", encoding="utf-8")
+    code, out, _ = harness("compare", *ARMS, "--margin", "20")
+    assert code == 4
+    said = " ".join(out.split())
+    assert f"a record that may be a timing's cannot be read, and counts for nothing: {path.absolute()}: not a" in said
+    data = json.loads(harness("compare", *ARMS, "--json")[1])
+    assert (data["exit_code"], [one["code"] for one in data["head"]["facts"]]) == (
+        4, ["speed.margin", "speed.unreadable"],
+    )  # fmt: skip
+
+
 def test_a_busy_machine_is_inconclusive_with_advice(harness: Make, grid: Path) -> None:
     session(Path("results"), grid, SLOW, reasons=BUSY)
     code, out, _ = harness("compare", *ARMS)
@@ -243,7 +261,10 @@ def test_a_baseline_of_sessions(harness: Make, grid: Path) -> None:
         (["results/speed", "results/speed"], "the same as A; allowed another result, or two arms"),
         (["results/speed:precision=fp32", "./results/speed:precision=fp32"], "the same as A"),
         (["nowhere", "results/speed"], "nowhere: no such folder; allowed a grid's results"),
-        (["results", "results/speed"], "results: holds no timing record; allowed a grid's timed results: time a grid"),
+        (
+            ["results", "results/speed"],
+            "results: no record of a timed cell; allowed a grid's timed results: time a grid",
+        ),
         (["results/speed:precison=fp32", "results/speed"], 'got "precison"; allowed axes checkpoint, precision'),
         (["results/speed:precision=fp3", "results/speed"], 'got "fp3"; allowed fp32, bf16; did you mean fp32?'),
         (["results/speed:precision=", "results/speed"], 'got "precision="; allowed AXIS=VALUE'),
@@ -394,6 +415,7 @@ def test_confirming_for_real(harness: Make, grid: Path, tour: Any, monkeypatch: 
         slow = data["asked"]["recipe"]["optim"] == "sgd"
         data["measured"]["timing"] |= {"median_samples_per_second": 100.0 if slow else 400.0, "noise": {"reasons": []}}
         path.write_text(json.dumps(data), encoding="utf-8")
+    store.index.path.unlink()  # it knows that they were edited
     arms = ("results/speed:optim=adamw_torch", "results/speed:optim=sgd")
     code, out, err = harness("compare", *arms, "--confirm", "speed.toml", "--json")
     (found,) = json.loads(out)["verdicts"]

@@ -60,6 +60,90 @@ def test_validate_reports_every_file(harness: Make, here: Path, tmp_path: Path) 
     assert "none.toml: no such file" in err
 
 
+SMALL = """
+name = "small"
+task = "embedded/paraphrase"
+[matrix]
+checkpoint = ["embedded/tiny-bert"]
+precision = ["fp32", "bf16"]
+seed = [1, 2]
+[throughput]
+processes = 4
+"""
+FORESEEN = [
+    "stability: 2 seeds, 3 needed: can only be INCONCLUSIVE",
+    "parity: 2 seeds, 5 needed: can only be INCONCLUSIVE",
+    "[throughput] processes = 4: 5 quiet ones are needed: speed side by side can only be INCONCLUSIVE",
+]
+
+
+def test_what_no_night_could_decide_is_said_by_validate_and_plan(harness: Make, here: Path, tmp_path: Path) -> None:
+    grid = tmp_path / "small.toml"
+    grid.write_text(SMALL)
+    code, out, err = harness("validate", str(grid))
+    assert (code, err) == (0, "")
+    assert [line.strip() for line in out.splitlines() if "warning" in line] == [f"warning: {one}" for one in FORESEEN]
+    (facts,) = json.loads(harness("validate", str(grid), "--json")[1])
+    assert [one["text"] for one in facts["warnings"]] == FORESEEN
+    assert facts["warnings"][0]["values"]["why"] == {"code": "foreseen.few", "values": {"seeds": 2, "needed": 3}}
+    code, out, _ = harness("plan", str(grid), "--results", str(tmp_path / "results"))
+    assert (code, [line for line in out.splitlines() if line in FORESEEN]) == (0, FORESEEN)
+    assert json.loads(harness("plan", str(grid), "--json")[1])["warnings"] == FORESEEN
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"embedded/paraphrase"', '"glue/foo"', 'task: got "glue/foo"; allowed embedded/paraphrase, glue/mrpc'),
+        ("[throughput]", '[require]\naccelerator = "gpu"\n[throughput]', "did you mean cuda?"),
+        ("[throughput]", '[quality]\nharmless = ["confg"]\n[throughput]', "did you mean config?"),
+    ],
+)
+def test_a_misspelt_name_stops_every_command(
+    harness: Make, here: Path, tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    grid = tmp_path / "small.toml"
+    grid.write_text(SMALL.replace(old, new))
+    for command in ("validate", "plan", "run", "check", "report", "bench"):
+        code, out, err = harness(command, str(grid))
+        assert (code, out) == (2, ""), command
+        assert said in err, command
+
+
+def test_two_grids_of_one_name_are_an_error_that_names_both_files(harness: Make, here: Path, tmp_path: Path) -> None:
+    first, second = tmp_path / "first.toml", tmp_path / "second.toml"
+    for path in (first, second):
+        path.write_text(SMALL)
+    for command in ("validate", "bench"):
+        code, out, err = harness(command, str(first), str(second))
+        assert (code, out) == (2, ""), command
+        assert f'{second}: name: got "small", which {first} has too; allowed a name of its own' in err, command
+
+
+def test_plan_says_that_the_store_has_results_of_another_grid_of_that_name(
+    harness: Make, here: Path, tmp_path: Path
+) -> None:
+    """One that shares nothing with it, and is run in the same folder."""
+    other = tmp_path / "other.toml"
+    other.write_text(SMALL.replace('"small"', '"tour"').replace('"fp32", ', ""))
+    said = "4 runs in its store are of cells that this grid does not have: it was edited, or another grid has its name"
+    warnings = json.loads(harness("plan", str(other), "--json")[1])["warnings"]
+    assert warnings[0].startswith(f"{said}; the newest of ")
+    assert "tour.toml" in warnings[0]
+    assert not any("in its store" in one for one in json.loads(harness("plan", "tour.toml", "--json")[1])["warnings"])
+
+
+def test_validate_ends_with_4_where_a_folder_is_not_here(harness: Make, here: Path, tmp_path: Path) -> None:
+    grid = tmp_path / "small.toml"
+    grid.write_text(SMALL.replace('"embedded/paraphrase"', '"data/mrcp"'))
+    code, out, _ = harness("validate", str(grid))
+    assert code == 4
+    assert "warning: not here: task 'data/mrcp'" in out
+    grid.write_text(SMALL.replace('"embedded/tiny-bert"', '"org/model"'))
+    code, out, _ = harness("validate", str(grid))
+    assert (code, "not checked, needs the hub: org/model" in out) == (0, True)
+
+
 @pytest.mark.usefixtures("here")
 def test_status(harness: Make) -> None:
     code, out, _ = harness("status")

@@ -59,8 +59,8 @@ def test_here_an_upgrade_leaves_nothing_that_counts_and_names_the_package(night:
     found = of(night)
     assert counting(found) == []
     changed = [
-        {"package": "newcomer", "a": None, "b": "1.0"},
         {"package": "torch", "a": "2.13.0", "b": "2.14.0"},
+        {"package": "newcomer", "a": None, "b": "1.0"},
     ]
     assert found.notes == (Fact.of("whose.changed", environment="current", changed=changed),)
     night.fill(environment_id="env1upgraded")

@@ -115,6 +115,33 @@ def test_what_is_not_what_was_written_has_no_score_and_says_why(
     assert last_outcome([lost, retry]) == retry
 
 
+@pytest.mark.parametrize(("damage", "said"), DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_record_is_named_after_the_index_is_gone_too(
+    store: Store, damage: Callable[[Path], object], said: str
+) -> None:
+    entry = scored(store)
+    folder = store.folder / entry.path
+    damage(folder)
+    (store.folder / "index.jsonl").unlink()
+    if "record is gone" in said:
+        assert again(store).entries() == []  # nothing is there that could tell of it
+        return
+    if "its attempt wrote" in said:
+        assert again(store).entries()[0].readable  # it contradicts nothing, and only the index knew its hash
+        return
+    for _ in ("without an index", "with the new one"):
+        (lost,) = again(store).entries()
+        assert (lost.path, lost.status) == (entry.path, "unreadable")
+        assert str(folder) in lost.message
+        assert again(store).reindex() == 0
+    assert again(store).cell_entries(entry.cell_id)[0].status == "unreadable"
+    shutil.rmtree(folder)
+    again_scored = scored(again(store), started="2026-02-01T00:00:00.000Z")
+    assert [one.status for one in again(store).entries()] == ["unreadable", "ok"]
+    assert again(store).reindex() == 1
+    assert again(store).entries() == [again_scored]
+
+
 def test_a_flipped_bit_that_left_size_and_time_alone_is_found_by_reindex_and_stays_found(store: Store) -> None:
     entry = scored(store)
     path = store.folder / entry.path / "series.npz"

@@ -116,9 +116,10 @@ def judged_after(reason: Fact, after: Fact) -> Fact:
     return judged(**{**reason.values, "after": after})
 
 
-def collapses(found: Stability, *, p: float | None = None) -> Fact:
-    """How many runs collapsed, beside how many may."""
-    return Fact.of("collapses", k=found.k, n=found.n, low=found.rate.low, high=found.rate.high, p0=found.p0, p=p)
+def collapses(found: Stability, *, p: float | None = None, alpha: float | None = None) -> Fact:
+    """How many runs collapsed, beside how many may; with `p` the level that it is held against."""
+    low, high = found.rate.low, found.rate.high
+    return Fact.of("collapses", k=found.k, n=found.n, low=low, high=high, p0=found.p0, p=p, alpha=alpha)
 
 
 def waiver_fact(waiver: Waiver, *, expired: bool = False) -> Fact:

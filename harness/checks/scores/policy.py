@@ -7,8 +7,6 @@ import math
 from dataclasses import dataclass, field
 from typing import Final
 
-from harness.checks.scores.recipe import DECLARABLE
-from harness.errors import SpecError
 from harness.grid.grid import Grid
 from harness.grid.tables import Quality
 from harness.grid.waivers import Waiver
@@ -17,7 +15,6 @@ from harness.stats.decision import Direction
 from harness.stats.margin import PARITY
 from harness.stats.sequential import WHOLE
 from harness.stats.stability import STABLE
-from harness.text import listed, show, suggestion
 
 GATED: Final[frozenset[Metric]] = frozenset({"accuracy"})
 """The metrics whose FAIL is red, where a grid does not say which; the others are judged and reported."""
@@ -44,7 +41,7 @@ class Policy:
     gate
         The metrics that gate, all in one family; every other is reported only.
     harmless
-        Fields in which run and reference may differ (`recipe.DECLARABLE`).
+        Fields in which run and reference may differ (`grid.names.DECLARABLE`).
     """
 
     margin: float | None = None
@@ -78,18 +75,8 @@ class Policy:
 
 
 def policy_of(grid: Grid) -> Policy:
-    """What the gate goes by: the grid's [quality], its planned looks and its waivers.
-
-    Raises
-    ------
-    SpecError
-        For a name in `quality.harmless` that no difference has.
-    """
+    """What the gate goes by: the grid's [quality], its planned looks and its waivers."""
     asked = grid.quality or Quality()
-    for number, name in enumerate(asked.harmless):
-        if name not in DECLARABLE:
-            where = f"{grid.path}: quality.harmless[{number}]"
-            raise SpecError(f"{where}: got {show(name)}; allowed {listed(DECLARABLE)}{suggestion(name, DECLARABLE)}")
     return Policy(
         margin=None if asked.margin == "auto" else asked.margin,
         parity_margin=asked.parity_margin,

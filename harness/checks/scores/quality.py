@@ -11,7 +11,7 @@ from functools import cached_property
 from harness.checks.scores.hypothesis import Answer, Family, because, judged, limit, side
 from harness.checks.scores.pairing import is_control, recipe_key
 from harness.checks.scores.policy import Policy
-from harness.checks.scores.recipe import RecipeDifferences, other_data, recipe_differences, same_checkpoint
+from harness.checks.scores.recipe import RecipeDifferences, differs, other_data, recipe_differences, same_checkpoint
 from harness.checks.scores.seeds_needed import median_seconds, outlook
 from harness.checks.scores.stability import every_run, too_many
 from harness.checks.scores.target import METRICS, Target, contradicting, margin_of, read_target, spread_alarm
@@ -197,8 +197,8 @@ def questions(
 
     Those of which a run ended, or with `measured` False those of which none has: the questions that they will raise.
 
-    Fitting are the references of its task and checkpoint. A configuration that none of them fits is held against all
-    of them: the difference is then the reason why there is no verdict, instead of silence.
+    A configuration that no reference fits is refused by all of them: the difference is then the reason why there is
+    no verdict, instead of silence.
     """
     spread = SharedSpread(configurations)
     reasons = {id(reference): comparable(reference) for reference in references}
@@ -207,13 +207,10 @@ def questions(
     for one in configurations:
         if bool(one.ended) != measured:
             continue
-        fitting = _fitting(one, references, policy)
+        fitting = [reference for reference in references if unfit(one, reference, policy) is None]
         gated = any(metric in policy.gate and read_target(each, metric) for each in fitting for metric in METRICS)
-        for reference in fitting:
-            reason: Fact | str | None = reasons[id(reference)]
-            data = other_data(one, reference)
-            if reason is None and data is not None and "task" not in policy.harmless:
-                reason = data
+        for reference in fitting or references:
+            reason: Fact | str | None = reasons[id(reference)] or unfit(one, reference, policy)
             differences = recipe_differences(one, reference, policy.harmless)
             targets = [target for metric in METRICS if (target := read_target(reference, metric)) is not None]
             if reason is None and not gated:
@@ -226,19 +223,33 @@ def questions(
     return asked, refused
 
 
+def unfit(one: Configuration, reference: Reference, policy: Policy) -> Fact | None:
+    """Return why a reference is of another thing: of other data, or another checkpoint; None where it fits."""
+    data = None if "task" in policy.harmless else other_data(one, reference)
+    other = "checkpoint" not in policy.harmless and not same_checkpoint(one, reference)
+    return data or (differs("checkpoint", one.asked.checkpoint.source, reference.checkpoint).fact if other else None)
+
+
+def never_compared(
+    configurations: Sequence[Configuration], references: Sequence[Reference], policy: Policy
+) -> Iterator[Fact]:
+    """A fact for each reference that fits no configuration at all: it would disappear without a word."""
+    for reference in references:
+        if any(unfit(one, reference, policy) is None for one in configurations):
+            continue
+        tasks = tuple(dict.fromkeys(one.asked.task for one in configurations if other_data(one, reference)))
+        names = ((one.asked.checkpoint.name, one.asked.checkpoint.source) for one in configurations)
+        known = tuple(dict.fromkeys(name for pair in names for name in pair))
+        if tasks and "task" not in policy.harmless:
+            yield Fact.of("reference.other_task", reference=reference.id, task=reference.task, here=tasks)
+        else:
+            theirs = reference.checkpoint
+            yield Fact.of("reference.other_checkpoint", reference=reference.id, checkpoint=theirs, here=known)
+
+
 def points(runs: Sequence[SeedScore], metric: str) -> dict[int, float]:
     """Points by seed of the runs whose scores are judged."""
     return {run.seed: 100 * value for run in runs if run.status in GOOD and (value := getattr(run, metric)) is not None}
-
-
-def _fitting(one: Configuration, references: Sequence[Reference], policy: Policy) -> Sequence[Reference]:
-    fitting = [
-        reference
-        for reference in references
-        if ("checkpoint" in policy.harmless or same_checkpoint(one, reference))
-        and ("task" in policy.harmless or other_data(one, reference) is None)
-    ]
-    return fitting or references
 
 
 def _refused(

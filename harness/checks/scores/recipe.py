@@ -10,6 +10,7 @@ from typing import Any, Final
 from harness.fact import Fact
 from harness.grid.arguments import default_of, table
 from harness.grid.cell import LATER
+from harness.grid.names import OPTIONS, TRAINING
 from harness.record.configuration import Configuration
 from harness.references import Reference
 from harness.references.recipe import settings, today
@@ -17,25 +18,6 @@ from harness.stats.collapse import MRPC
 
 UNSTATED: Final = "unstated"
 """The checkpoint of a reference that a grid writes out without one: whichever is judged."""
-
-FIELDS: Final = (
-    "checkpoint", "config", "task", "num_train_epochs", "max_steps", "global_batch_size", "learning_rate",
-    "lr_scheduler_type", "warmup_steps", "weight_decay", "precision", "devices", "engine",
-)  # fmt: skip
-"""What is compared of checkpoint, data and recipe, by the names under which a difference is declared harmless."""
-
-OPTIONS: Final = tuple(name for name in LATER if name not in ("accepts_loss_kwargs", "resume_at", "repeat"))
-"""Options of a cell that no reference has, and that change what is trained; the others are noted, or change nothing."""
-
-TRAINING: Final = (
-    "optim", "optim_args", "optim_target_modules", "adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm",
-    "label_smoothing_factor", "neftune_noise_alpha", "lr_scheduler_kwargs", "train_sampling_strategy",
-    "dataloader_drop_last", "load_best_model_at_end",
-)  # fmt: skip
-"""Arguments that change the result; a reference that is silent on them has their defaults."""
-
-DECLARABLE: Final = (*FIELDS, *OPTIONS, *TRAINING)
-"""Every name that a policy's `harmless` may have."""
 
 _STATED: Final = ("learning_rate", "lr_scheduler_type", "weight_decay")
 _PLAIN: Final = frozenset({"fp32", "tf32"})
@@ -109,41 +91,41 @@ def _differences(run: Configuration, reference: Reference) -> Iterator[Differenc
     if data is not None:
         yield Difference("task", data)
     if not same_checkpoint(run, reference):
-        yield _differs("checkpoint", asked.checkpoint.source, reference.checkpoint)
+        yield differs("checkpoint", asked.checkpoint.source, reference.checkpoint)
     if asked.checkpoint.config:
         yield Difference("config", Fact.of("recipe.checkpoint_config", config=asked.checkpoint.config))
     yield from _length(run, reference)
     batch = global_batch(run)
     if known.get("global_batch_size", batch) != batch:
-        yield _differs("global_batch_size", batch, known["global_batch_size"])
+        yield differs("global_batch_size", batch, known["global_batch_size"])
     for name in _STATED:
         if name in known and not _equal(resolved(run, name), known[name]):
-            yield _differs(name, resolved(run, name), known[name])
+            yield differs(name, resolved(run, name), known[name])
     if "warmup_steps" in known:
         ours, theirs = resolved(run, "warmup_steps") or 0, known["warmup_steps"]
         if not _same_warmup(ours, theirs, _steps(run)):
-            yield _differs("warmup_steps", ours, theirs)
+            yield differs("warmup_steps", ours, theirs)
     for name in TRAINING:
         theirs = reference.recipe.get(name, default_of(name))
         # Only what a recipe asks for is compared with a silent reference: defaults are each version's own.
         ours = resolved(run, name) if name in reference.recipe else asked.recipe.get(name, theirs)
         if not _equal(ours, theirs) and not _one_optimizer(name, ours, theirs):
-            yield _differs(name, ours, theirs)
+            yield differs(name, ours, theirs)
     if reference.precision not in (None, asked.precision) and not (
         not reference.precision_stated and {reference.precision, asked.precision} <= _PLAIN
     ):
-        yield _differs("precision", asked.precision, reference.precision)
+        yield differs("precision", asked.precision, reference.precision)
     if reference.devices not in (None, asked.devices):
-        yield _differs("devices", asked.devices, reference.devices)
+        yield differs("devices", asked.devices, reference.devices)
     engine = reference.setup.get("engine")
     if engine not in (None, asked.engine):
-        yield _differs("engine", asked.engine, engine)
+        yield differs("engine", asked.engine, engine)
     for name in OPTIONS:
         value = getattr(asked, name)
         if name == "dropout" and value is False:
             yield Difference(name, Fact.of("recipe.dropout"))
         elif value != LATER[name]:
-            yield _differs(name, value, LATER[name])
+            yield differs(name, value, LATER[name])
 
 
 def _length(run: Configuration, reference: Reference) -> Iterator[Difference]:
@@ -157,7 +139,7 @@ def _length(run: Configuration, reference: Reference) -> Iterator[Difference]:
         return
     epochs = reference.recipe.get("num_train_epochs")
     if epochs is not None and not _equal(resolved(run, "num_train_epochs"), epochs):
-        yield _differs("num_train_epochs", resolved(run, "num_train_epochs"), epochs)
+        yield differs("num_train_epochs", resolved(run, "num_train_epochs"), epochs)
 
 
 def _notes(run: Configuration, reference: Reference) -> Iterator[Fact]:
@@ -187,7 +169,8 @@ def _notes(run: Configuration, reference: Reference) -> Iterator[Fact]:
         yield Fact.of("recipe.versions", versions=other)
 
 
-def _differs(name: str, ours: Any, theirs: Any) -> Difference:
+def differs(name: str, ours: Any, theirs: Any) -> Difference:
+    """What a run has and a reference has of one field."""
     return Difference(name, Fact.of("recipe.differs", field=name, run=ours, reference=theirs))
 
 

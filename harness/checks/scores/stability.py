@@ -42,7 +42,7 @@ class StabilityQuestion:
         runs = self._counted(first)
         s = stability(sum(run.status in LOST for run in runs), len(runs), self.policy.p0, alpha)
         outcome: Outcome = s.outcome
-        reason = collapses(s, p=s.p)
+        reason = collapses(s, p=s.p, alpha=alpha)
         if outcome == "PASS" and s.n < LEAST:
             outcome, reason = "INCONCLUSIVE", Fact.of("collapses.few", collapses=collapses(s), least=LEAST)
         verdict = Verdict(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from harness.checks.scores.recipe import UNSTATED
-from harness.errors import SpecError
 from harness.fact import Fact
 from harness.grid.grid import Grid
 from harness.grid.tables import Reference as Written
@@ -165,21 +165,21 @@ def contradicting(reference: Reference, metric: Metric) -> tuple[Fact, ...]:
 def written_references(grid: Grid) -> list[Reference]:
     """Return the references of a grid in full: looked up by id, or as they are written out.
 
-    One that is written out without a checkpoint is of whichever is judged. Its decimals are those in the file.
+    One that is written out without a checkpoint is of whichever is judged, and one of a checkpoint that the grid
+    defines by its name of that. Its decimals are those in the file.
 
     Raises
     ------
     SpecError
-        For an id that the registry does not have, or a metric other than accuracy and F1.
+        For an id that the registry does not have.
     """
-    return [_in_full(written, grid.task) for written in grid.reference]
+    sources = {name: spec.source for name, spec in grid.checkpoint.items()}
+    return [_in_full(written, grid.task, sources) for written in grid.reference]
 
 
-def _in_full(written: Written, task: str) -> Reference:
-    if written.statistic is None:
+def _in_full(written: Written, task: str, sources: Mapping[str, str]) -> Reference:
+    if written.statistic is None or written.metric is None:
         return find(written.id)
-    if written.metric not in METRICS:
-        raise SpecError(f"reference {written.id}: metric: got {written.metric}; allowed {', '.join(METRICS)}")
     every = written.values or [value for value in (written.value,) if value is not None]
     decimals = max(_decimals(value) for value in every)
     published = Published(
@@ -191,7 +191,7 @@ def _in_full(written: Written, task: str) -> Reference:
         # A log's word is taken: who writes a grid says what the value is.
         kind="log",
         task=task,
-        checkpoint=written.checkpoint or UNSTATED,
+        checkpoint=sources.get(written.checkpoint, written.checkpoint) if written.checkpoint else UNSTATED,
         split="validation",
         statistic=written.statistic,
         n=runs,

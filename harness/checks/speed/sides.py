@@ -39,12 +39,16 @@ class Lost:
 
 @dataclass(frozen=True)
 class SpeedSide:
-    """One side: its name for people, its timing processes, what left none, and the axes that its selector names."""
+    """One side: its name for people, its timing processes, what left none, and the axes that its selector names.
+
+    `unreadable` says of each record that may be a timing's and cannot be read what is wrong with it.
+    """
 
     name: str
     processes: tuple[Process, ...]
     lost: tuple[Lost, ...] = ()
     named: frozenset[str] = field(default_factory=frozenset)
+    unreadable: tuple[str, ...] = ()
 
     def narrowed(self, wanted: Mapping[str, str]) -> SpeedSide:
         """The part of it whose axes have these values, as people write them.
@@ -70,7 +74,8 @@ class SpeedSide:
         lost = [each for each in self.lost if _selected(each.place, wanted)]
         if not kept and not lost:
             raise SpecError(f"{self.name}: no configuration has all of these values together; allowed fewer conditions")
-        return SpeedSide(self.name, tuple(kept), tuple(lost), self.named | frozenset(wanted))
+        named = self.named | frozenset(wanted)
+        return replace(self, processes=tuple(kept), lost=tuple(lost), named=named)
 
 
 def side_of_records(name: str, records: Sequence[Record]) -> SpeedSide:

@@ -17,9 +17,10 @@ from harness.cli.ci import one_of
 from harness.cli.measure.run import run_session
 from harness.cli.options import AllowBusy, InconclusiveIs, Json, Junit, Out
 from harness.cli.outputs import Outputs
-from harness.errors import SpecError
+from harness.errors import SpecError, StoreError
 from harness.execution.run import RunOptions
 from harness.execution.session import Wishes, session_of
+from harness.exit_codes import worst
 from harness.grid.cell import Cell
 from harness.grid.grid import Grid, load_grid
 from harness.pipelines.confirm import check_confirmable, confirm
@@ -102,9 +103,14 @@ def compare(
         if grid is not None:
             run = partial(_time_again, grid, second, allow_busy)
             verdicts = confirm(grid, (first, second), sides, verdicts, fraction, run)
-        facts = (Fact.of("speed.margin", margin=fraction),)
+        damaged = dict.fromkeys(error for side in sides for error in side.unreadable)
+        facts = (
+            Fact.of("speed.margin", margin=fraction),
+            *(Fact.of("speed.unreadable", error=error) for error in damaged),
+        )
         head = Head("compare", "harness compare", command_line(), a, b, policy, facts)
-        raise typer.Exit(outputs.hand_out([Section(head, verdicts, code=exit_code(verdicts, inconclusive=policy))]))
+        code = worst([exit_code(verdicts, inconclusive=policy), *([StoreError.exit_code] if damaged else [])])
+        raise typer.Exit(outputs.hand_out([Section(head, verdicts, code=code)]))
 
 
 def _fraction(margin: float | None, grid: Grid | None) -> float:

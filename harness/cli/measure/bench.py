@@ -34,7 +34,8 @@ from harness.cli.outputs import Outputs
 from harness.execution.environment import CURRENT, probe_environment
 from harness.execution.session import open_session
 from harness.exit_codes import worst
-from harness.pipelines.bench import Bench, Night, check_together, default_grid
+from harness.grid.grid import load_grids
+from harness.pipelines.bench import Bench, Night, default_grid
 from harness.pipelines.check import Judging
 from harness.record.provenance import command_line
 from harness.report.verdicts.night import night_text
@@ -81,7 +82,7 @@ def bench(
             skipped=one_of(skipped, "--skipped"),
         )
         chosen = grids or [_default_grid()]
-        check_together(chosen)
+        load_grids(chosen)  # every mistake before the first of them runs for hours
         opened = partial(open_session, results=results, wishes=wishes)
         run = partial(run_session, options=options)
         nights: list[Night] = []

@@ -26,7 +26,8 @@ from harness.cli.options import (
 )
 from harness.execution.plan import PlannedCell
 from harness.execution.session import Session, expected_exit_code, open_session, unmet_requirements
-from harness.pipelines.edited import edited
+from harness.fact import Fact
+from harness.pipelines.edited import edited, foreign
 from harness.protocol import LOG
 from harness.report.phrases.head import minute
 from harness.report.phrases.recipe import many
@@ -35,6 +36,8 @@ from harness.text import one_line
 
 MOST_ROWS: Final = 60
 MOST_ERRORS: Final = 5
+MOST_FORESEEN: Final = 5_000
+"""Cells of a grid of which `plan` looks ahead, at about a millisecond each; `validate` does so of any."""
 COLUMNS: Final = ("to do", "done", "errored before", "errored", "skip", "blocked")
 TOTALS: Final = {
     "to do": "to do", "done": "done", "errored before": "errored before", "errored": "errored and kept",
@@ -79,6 +82,7 @@ def plan_facts(session: Session) -> dict[str, Any]:
         "packing": None if plan.packing is None else asdict(plan.packing),
         "expected_seconds": plan.expected_s,
         "counts": dict(Counter(planned.state for planned in plan.cells)),
+        "warnings": [say(fact) for fact in warnings(session)],
         "cells": [
             {
                 "cell_id": p.cell.cell_id,
@@ -114,7 +118,9 @@ def plan_text(session: Session, most_rows: int | None) -> str:
     lines = [tabulate(table, headers=headers, tablefmt="simple", disable_numparse=True)]
     if most_rows is not None and len(groups) > most_rows:
         lines.append(f"... and {len(groups) - most_rows} more configurations (--all lists them)")
-    told = [*_reasons(session), *_edited(session)]
+    edits = list(_edited(session))
+    told = [*_reasons(session), *edits]
+    told += [say(fact) for fact in warnings(session) if not (edits and fact.code == "store.foreign")]
     lines += ["", *told] if told else []
     unmet = unmet_requirements(session)
     if unmet:
@@ -127,6 +133,16 @@ def plan_text(session: Session, most_rows: int | None) -> str:
         if one.missing:
             lines.append(f"environment {label}: what it can run is unknown: {one.missing}")
     return "\n".join(lines)
+
+
+def warnings(session: Session) -> list[Fact]:
+    """What no night of the grid could decide, and that its store has results of other cells."""
+    from harness.pipelines.foreseen import foreseen  # statistics are slow, and no other part needs them
+
+    grid, others = session.grid, foreign(session.grid, session.results)
+    many = len(grid.cells()) > MOST_FORESEEN
+    doubts = [Fact.of("foreseen.unseen", grid=str(grid.path))] if many else foreseen(grid).doubts
+    return [*([others] if others else []), *doubts]
 
 
 def _states(cells: Sequence[PlannedCell]) -> Counter[str]:

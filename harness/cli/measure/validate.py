@@ -1,4 +1,4 @@
-"""`harness validate`: is this grid meant? Nothing is probed, fetched or run."""
+"""`harness validate`: is this grid meant, and what could no night of it decide? Nothing is probed, fetched or run."""
 
 from __future__ import annotations
 
@@ -9,47 +9,52 @@ from typing import Annotated, Any
 import typer
 
 from harness.cli.options import Json
-from harness.errors import SpecError
-from harness.grid.grid import Grid, load_grid
+from harness.errors import MaterialError
+from harness.fact import Fact
+from harness.grid.grid import Grid, load_grids
+from harness.pipelines.foreseen import Foreseen, foreseen
+from harness.report.format.as_json import plain
+from harness.report.phrases.say import say
 
 GridFiles = Annotated[list[Path], typer.Argument(help="The grids: TOML files.", show_default=False)]
 
 
 def validate(grids: GridFiles, as_json: Json = False) -> None:
-    """Check grids without running anything (no torch needed).
+    """Check grids without running anything (no torch, no network needed): names, references, numbers of seeds.
 
     Example: harness validate benchmarks/*.toml
     """
-    found, problems = [], []
-    for path in grids:
-        try:
-            found.append(load_grid(path))
-        except SpecError as error:
-            problems.append(str(error))
-    if problems:
-        raise SpecError("\n".join(problems))
+    found = [(grid, foreseen(grid)) for grid in load_grids(grids)]
     if as_json:
-        print(json.dumps([_facts(grid) for grid in found], indent=2))
-        return
-    for grid in found:
-        facts = _facts(grid)
-        axes = ", ".join(f"{name} ({count})" for name, count in facts["axes"].items())
-        trained = f"{facts['cells']} cells in {facts['configurations']} configurations"
-        print(f"{grid.path}: ok, {trained if facts['cells'] else 'no cell is trained to its end'}; axes: {axes}")
-        if grid.task_folder:
-            print(
-                f"  task: {grid.task}, from the folder that {grid.task_folder} names; where it is unset, from the hub"
-            )
-        overlay = ", ".join(f"{name}={value}" for name, value in facts["overlay"].items())
-        print(f"  set by the harness unless the recipe says otherwise: {overlay or 'nothing'}")
-        if grid.throughput:
-            print(
-                f"  timed: {grid.throughput.processes} processes of each of {facts['timed_configurations']} "
-                f"configurations, {facts['timing_cells']} in all"
-            )
+        print(json.dumps([_facts(*one) for one in found], indent=2))
+    else:
+        print("\n".join(line for one in found for line in _lines(*one)))
+    if any(ahead.blocked for _, ahead in found):
+        raise typer.Exit(MaterialError.exit_code)
 
 
-def _facts(grid: Grid) -> dict[str, Any]:
+def _lines(grid: Grid, ahead: Foreseen) -> list[str]:
+    facts = _facts(grid, ahead)
+    axes = ", ".join(f"{name} ({count})" for name, count in facts["axes"].items())
+    trained = f"{facts['cells']} cells in {facts['configurations']} configurations"
+    lines = [f"{grid.path}: ok, {trained if facts['cells'] else 'no cell is trained to its end'}; axes: {axes}"]
+    if grid.task_folder:
+        lines.append(
+            f"task: {grid.task}, from the folder that {grid.task_folder} names; where it is unset, from the hub"
+        )
+    overlay = ", ".join(f"{name}={value}" for name, value in facts["overlay"].items())
+    lines.append(f"set by the harness unless the recipe says otherwise: {overlay or 'nothing'}")
+    if grid.throughput:
+        lines.append(
+            f"timed: {grid.throughput.processes} processes of each of {facts['timed_configurations']} "
+            f"configurations, {facts['timing_cells']} in all"
+        )
+    lines += [say(fact) for fact in ahead.applies]
+    lines += [f"warning: {say(fact)}" for fact in (*ahead.missing, *ahead.doubts)]
+    return "\n  ".join(lines).splitlines()
+
+
+def _facts(grid: Grid, ahead: Foreseen) -> dict[str, Any]:
     cells, timed = grid.cells(), grid.timing_cells()
     return {
         "file": str(grid.path),
@@ -62,4 +67,10 @@ def _facts(grid: Grid) -> dict[str, Any]:
         "timed_configurations": len({cell.configuration_id for cell in timed}),
         "axes": {name: len(values) for name, values in grid.axes.items()},
         "overlay": grid.overlay(),
+        "applies": [_told(fact) for fact in ahead.applies],
+        "warnings": [_told(fact) for fact in (*ahead.missing, *ahead.doubts)],
     }
+
+
+def _told(fact: Fact) -> dict[str, Any]:
+    return {"text": say(fact), **plain(fact)}

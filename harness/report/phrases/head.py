@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from harness.record.freshness import Freshness
 from harness.report.format.numbers import chance, points
-from harness.report.phrases.recipe import many
+from harness.report.phrases.recipe import in_all, many
 
 MOST: Final = 6
 """So many names stand in a sentence; of more their number."""
@@ -87,6 +87,23 @@ def _accepted(
     return f"accepted file: {path}, {minute(date)} (UTC), harness {harness}{commit}{f' ({note})' if note else ''}"
 
 
+def _applies(reference: str, checkpoints: Sequence[str], configurations: int, every: int) -> str:
+    of = f"checkpoint{'' if len(checkpoints) == 1 else 's'} {_names(checkpoints)}"
+    return f"{reference}: {configurations} of {many(every, 'configuration')} ({of})"
+
+
+def _foreign(runs: int, newest: str, command: str | None) -> str:
+    verb = "is" if runs == 1 else "are"
+    by = f", by `{command}`" if command else ""
+    why = f"it was edited, or another grid has its name; the newest of {minute(newest)} (UTC){by}"
+    return f"{many(runs, 'run')} in its store {verb} of cells that this grid does not have: {why}"
+
+
+def _undecided(check: str, against: str, why: str, number: int, every: int) -> str:
+    which = f"{check} against {against}" if against else check
+    return f"{which}: {why}{'' if number == every else f' ({number} of {every})'}"
+
+
 HEAD: Final[Mapping[str, str | Callable[..., str]]] = {
     "collapsed.seeds": _collapsed,
     "collapses.warn": lambda own, pooled: (
@@ -119,5 +136,27 @@ HEAD: Final[Mapping[str, str | Callable[..., str]]] = {
     "require.unmet": lambda problems: "; ".join(problems),
     "measurement.old": lambda began, oldest, runs: (
         f"measured {minute(began)}, too old: older than {minute(oldest)} (UTC); {many(runs, 'run')}"
+    ),
+    "foreseen.applies": _applies,
+    "foreseen.hub": lambda names: f"not checked, needs the hub: {_names(names)}",
+    "foreseen.missing": "not here: {problem}",
+    "foreseen.no_package": "not here: {problem}",
+    "foreseen.no_interpreter": lambda environments: (
+        f"not here: no interpreter of {_names([*environments])}: {next(iter(environments.values()))}"
+    ),
+    "foreseen.nothing": lambda metrics: (
+        f"{' and '.join(metrics)}: compared with nothing: check will end with 5, unless [quality] references = "
+        '"none", or results are accepted'
+    ),
+    "foreseen.unseen": "what no night could decide is not looked for in a grid of this size: harness validate {grid}",
+    "store.foreign": _foreign,
+    "foreseen.not_accepted": "the accepted file cannot be read: check will end with 2: {error}",
+    "foreseen.undecided": _undecided,  # why: a fact
+    "foreseen.few": lambda seeds, needed: f"{many(seeds, 'seed')}, {needed} needed: can only be INCONCLUSIVE",
+    "foreseen.narrow": "not even equal scores lie within the margin of {margin:g} points for sure: can never PASS",
+    "foreseen.recipe": lambda differs: f"recipes differ ({in_all(differs, 3, '; ')}): can only be INCONCLUSIVE",
+    "foreseen.processes": (
+        "[throughput] processes = {processes}: {needed} quiet ones are needed: speed side by side can only be "
+        "INCONCLUSIVE"
     ),
 }

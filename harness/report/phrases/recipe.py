@@ -15,7 +15,8 @@ def many(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def _in_all(items: Sequence[str], most: int, joint: str = ", ") -> str:
+def in_all(items: Sequence[str], most: int, joint: str = ", ") -> str:
+    """The first items, and how many more there are."""
     more = f"{joint}and {len(items) - most} more" if len(items) > most else ""
     return joint.join(items[:most]) + more
 
@@ -69,7 +70,7 @@ RECIPE: Final[Phrases] = {
 
 def _absent(runs: Sequence[str]) -> str:
     """`runs` are facts "run.absent"; the first three, the rest counted."""
-    return _in_all(runs, 3, "; ")
+    return in_all(runs, 3, "; ")
 
 
 def _absent_run(seed: int | None, status: str, why: str) -> str:
@@ -102,7 +103,7 @@ def _f1(difference: float, low: float | None = None, high: float | None = None) 
 
 
 def _environment(changes: Sequence[str], configurations: Sequence[str]) -> str:
-    return f"since then the environment of {_in_all(configurations, 4)} has changed: {'; '.join(changes)}"
+    return f"since then the environment of {in_all(configurations, 4)} has changed: {'; '.join(changes)}"
 
 
 def _waiver_use(use: str, failures: int, waiver: Mapping[str, str]) -> str:

@@ -9,9 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from harness.report.format.numbers import chance
 from harness.report.phrases.recipe import BASELINE, RECIPE, many
+from harness.text import listed, suggestion
 
 SHOWN: Final = 10
+USUAL: Final = 0.05
+"""The level of a test where no looks are planned."""
 
 Phrases = Mapping[str, str | Callable[..., str]]
 
@@ -115,6 +119,13 @@ QUALITY: Final[Phrases] = {
     "scores.none": "none of {runs} runs has a score to judge",
     "reference.refused": "not to be compared: {why}",
     "reference.ungated": _ungated,
+    "reference.other_task": lambda reference, task, here: (
+        f"{reference}: not compared, other task ({task}, here {listed(here, SHOWN)})"
+    ),
+    "reference.other_checkpoint": lambda reference, checkpoint, here: (
+        f"{reference}: not compared, fits no checkpoint of this grid ({checkpoint}, here {listed(here, SHOWN)})"
+        f"{suggestion(checkpoint, here)}"
+    ),
     "reference.no_seeds": "no number of seeds gives a verdict against this reference",
     "recipe.more_runs": "more runs bring no verdict while recipes differ: run the reference's, or declare them "
     "harmless",
@@ -138,12 +149,13 @@ QUALITY: Final[Phrases] = {
 }
 
 
-def _collapses(k: int, n: int, low: float, high: float, p0: float, p: float | None = None) -> str:
-    """`low`, `high` and `p0` are fractions."""
-    chance = "" if p is None else f": p = {p:.4f}"
-    return (
-        f"{k} of {n} runs collapsed, 95 % CI [{100 * low:.0f} %, {100 * high:.0f} %], declared {100 * p0:g} %{chance}"
-    )
+def _collapses(
+    k: int, n: int, low: float, high: float, p0: float, p: float | None = None, alpha: float | None = None
+) -> str:
+    """`low`, `high` and `p0` are fractions; the usual level is not said."""
+    level = "" if alpha in (None, USUAL) else f" at alpha {alpha:.4g}"
+    held = "" if p is None else f": p = {chance(p, alpha or USUAL)}{level}".replace("= <", "<")
+    return f"{k} of {n} runs collapsed, 95 % CI [{100 * low:.0f} %, {100 * high:.0f} %], declared {100 * p0:g} %{held}"
 
 
 def _cells(cells: Sequence[Sequence[Any]], planned: int, unreadable: Sequence[str] = ()) -> str:

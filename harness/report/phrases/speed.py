@@ -71,6 +71,7 @@ def _memory_grew(memory: str, most: float, outcome: str, why: str) -> str:
 
 
 SPEED: Final[Mapping[str, str | Callable[..., str]]] = {
+    "speed.unreadable": "a record that may be a timing's cannot be read, and counts for nothing: {error}",
     "speed.margin": lambda margin: f"margin {100 * margin:g} %, one-sided: only slower can fail",
     # What was compared.
     "speed.pairs": _counted("pair"),

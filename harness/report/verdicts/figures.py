@@ -36,7 +36,7 @@ def score_figures(verdict: Verdict) -> dict[str, str]:
         "se": _standard_errors(d),
         "p_diff": chance(d.p_diff, d.alpha),
         "p_tost": chance(d.p_tost, d.alpha),
-        "holm": chance(verdict.adjusted_p),
+        "holm": chance(verdict.adjusted_p, d.alpha),
         "alpha": f"{d.alpha:g}",
         "margin": trimmed(d.delta),
         "detectable": points(verdict.detectable),
@@ -56,11 +56,12 @@ def kept_by(verdict: Verdict) -> str:
     if identity(verdict):
         return "equal bit for bit"
     why = reason.values if reason.code == "judged" else {}
-    after = why.get("after")
+    after, because = why.get("after"), why.get("because")
     words = {
         f"{d.n} of {d.n_min} runs": d.n < d.n_min,
-        "no spread": d.barred and d.n >= d.n_min and why.get("withheld") is None,
-        "collapses": why.get("withheld") is not None or (verdict.outcome == "FAIL" and d.p_block is None),
+        "no spread": d.barred and d.n >= d.n_min and not (why.get("withheld") or why.get("differs")),
+        "collapses": why.get("withheld") is not None,
+        "more collapses": isinstance(because, Fact) and because.code == "collapses.risen",
         "another recipe": bool(why.get("differs")) and verdict.outcome == "INCONCLUSIVE",
         "a planned look": isinstance(after, Fact) and after.code.startswith("look."),
         "chosen seeds": reason.code == "part.seeds",

@@ -28,8 +28,8 @@ def night_text(sections: Sequence[Section], code: int, seconds: str) -> str:
 def _section(one: Section) -> Iterator[str]:
     head = one.head
     kind = f"{one.name}, {head.kind}" if head.grid else one.name
-    if one.error:
-        yield f"{kind}: exit {one.code}: {_short(one.error)}"
+    if one.why:
+        yield f"{kind}: exit {one.code}: {_short(one.why)}"
     if not one.verdicts:
         return
     yield f"{kind}: {counts_text(one.verdicts, head.noun)}"

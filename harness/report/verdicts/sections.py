@@ -9,6 +9,8 @@ from typing import Final
 from harness.checks.verdict import Verdict
 from harness.report.format.escape import clean, fenced, inline
 from harness.report.format.junit_xml import Case, junit_xml
+from harness.report.phrases.recipe import many
+from harness.report.phrases.say import say
 from harness.report.verdicts.forest import forest_svg
 from harness.report.verdicts.junit import cases
 from harness.report.verdicts.markdown import STEP_LIMIT, document, shortened
@@ -37,6 +39,16 @@ class Section:
         return self.verdicts if self.heeded is None else self.heeded
 
     @property
+    def why(self) -> str:
+        """What the exit code is for where no verdict says it: what stopped the command, or left nothing to judge."""
+        if self.error or not self.code or any(one.is_red(self.head.inconclusive) for one in self.deciding):
+            return self.error
+        skipped = [one for one in self.deciding if one.outcome == "SKIP" and one.item == "cells"]
+        if skipped and self.code == 1:  # --skipped fail
+            return f"{many(len(skipped), 'check')} skipped: {say(skipped[0].reason)}"
+        return say(self.head.facts[0]) if self.head.facts else f"exit {self.code}"
+
+    @property
     def name(self) -> str:
         """What it is about: a grid's name, else the command's."""
         return self.head.grid or self.head.title
@@ -63,10 +75,10 @@ def sections_markdown(sections: Sequence[Section], stem: str = "") -> dict[str, 
 
 
 def section_markdown(section: Section, forest_file: str | None = None) -> str:
-    """The section under its title; an error stands above what there is besides."""
-    if not section.error:
+    """The section under its title; what stopped it, or left nothing to judge, stands above what there is besides."""
+    if not section.why:
         return document(section.head, section.verdicts, forest_file=forest_file)
-    parts = [f"# {inline(section.head.title)}: exit {section.code}", fenced(clean(section.error, LIMIT), "text")]
+    parts = [f"# {inline(section.head.title)}: exit {section.code}", fenced(clean(section.why, LIMIT), "text")]
     parts += [document(section.head, section.verdicts, forest_file=forest_file)] if section.verdicts else []
     return "\n\n".join(parts) + "\n"
 
@@ -89,9 +101,9 @@ def sections_comment(sections: Sequence[Section]) -> str:
 
 def _cases(section: Section) -> list[Case]:
     found = cases(section.head, section.deciding)
-    if not section.error:
+    if not section.why:
         return found
-    text = clean(section.error, LIMIT)
+    text = clean(section.why, LIMIT)
     properties = [("exit_code", str(section.code))]
     kind = ".".join(filter(None, [section.head.grid, section.head.kind]))
     return [Case(kind, clean(section.head.title, LIMIT), properties, "error", text, "ERROR", text), *found]

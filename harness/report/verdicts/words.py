@@ -16,6 +16,7 @@ from harness.report.format.numbers import bounds, chance, signed, trimmed
 from harness.report.phrases.causes import cause_text, finding_text
 from harness.report.phrases.head import freshness_text
 from harness.report.phrases.say import say
+from harness.report.phrases.scores import USUAL
 from harness.stats.decision import Decision
 
 Kind = Literal["check", "verify", "compare", "diff", "bench"]
@@ -31,9 +32,13 @@ LIMIT: Final = 900
 HOW: Final[Mapping[Family, str]] = {
     "scores": "Scores are points (100 × fraction), over the runs that did not collapse. PASS: p_tost is below alpha, "
     "which is to say that the interval of level 1 − 2 alpha (90 % at alpha 0.05) lies inside the margin. FAIL: no "
-    "PASS, p_diff below alpha before and after Holm's correction, and the difference beyond the margin. Otherwise "
-    "INCONCLUSIVE; so is a row whatever its numbers where “kept by” names what keeps it (too few runs, no spread, "
-    "collapses, another recipe), but for runs that are equal bit for bit, which PASS, and collapses that FAIL. Scores "
+    "PASS, p_diff below alpha before and after Holm's correction (a dash: it is not corrected), and the difference "
+    "beyond the margin. Otherwise INCONCLUSIVE. Where “kept by” names something, that decides whatever the numbers: "
+    "runs that are equal bit for bit PASS, more collapses than were accepted FAIL, missing runs are an ERROR; too few "
+    "runs, no spread, collapses, another recipe, other data, a planned look or chosen seeds leave it INCONCLUSIVE. "
+    "Stability, which has no row: FAIL where p, before and after Holm, is below alpha (0.05 unless said); INCONCLUSIVE "
+    "where it is before Holm alone, over fewer than 3 runs, where more than one run and more than the declared share "
+    "collapsed, before a planned look and over chosen seeds; else PASS. Scores "
     "and collapses are two families for Holm, each with half of alpha; a hypothesis counts in it where it could have "
     "failed at that p. An interval is the difference ± t × se with the df shown: the first se goes with the 90 % "
     "interval and p_tost, the second with the 95 % interval and p_diff; “pivot” in its place: from the law of a median "
@@ -150,7 +155,8 @@ def grouped(verdicts: Iterable[Verdict]) -> list[tuple[str, Check, str, list[str
     groups: dict[tuple[str, Check, str], list[str]] = {}
     for one in verdicts:
         if family(one) == "scores" and decision_of(one) is None:
-            p = f" p {chance(one.adjusted_p)} after Holm." if one.adjusted_p is not None else ""
+            alpha = one.reason.values.get("alpha") or USUAL
+            p = f" p {chance(one.adjusted_p, alpha)} after Holm." if one.adjusted_p is not None else ""
             groups.setdefault((word(one), one.check, full_stop(say(one.reason)) + p), []).append(subject(one))
     return [(*key, subjects) for key, subjects in groups.items()]
 

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import MaterialError
-from harness.protocol import CORPUS_SIZES, DATA_FACTS, EMBEDDED_TASK, HUB_TASKS, SPLIT_FILES
+from harness.protocol import CORPUS_SIZES, DATA_FACTS, EMBEDDED_TASK, HUB_TASKS, LABEL_COLUMN, SPLIT_FILES
 from harness.subject.data import corpus
 from harness.subject.data.kept import is_whole, kept
 
-COLUMNS = {"label": "Quality", "sentence1": "#1 String", "sentence2": "#2 String"}
+COLUMNS = {"label": LABEL_COLUMN, "sentence1": "#1 String", "sentence2": "#2 String"}
 MOST_UNKNOWN = 0.5
 """Fraction of a task's tokens that a tokenizer may not know. English under an English vocabulary has about none;
 without a vocabulary, which transformers 5 takes in silence, all are unknown."""

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from harness.checks.scores.recipe import DECLARABLE, global_batch, other_data, recipe_differences
+from harness.checks.scores.recipe import global_batch, other_data, recipe_differences
 from harness.checks.verdict import Fact
+from harness.grid.names import DECLARABLE
 from harness.references import find, registry
 from tests.checks.made_up_scores import (
     COURSE,

@@ -83,6 +83,14 @@ CASES = [
     (of("scores.none", runs=3), "none of 3 runs has a score to judge"),
     (of("reference.refused", why="the split is not known"), "not to be compared: the split is not known"),
     (of("reference.ungated", gate=("accuracy",)), "no accuracy is published; F1 is reported only"),
+    (
+        of("reference.other_task", reference="hf-course-ch3", task="glue/mrpc", here=("embedded/paraphrase",)),
+        "hf-course-ch3: not compared, other task (glue/mrpc, here embedded/paraphrase)",
+    ),
+    (
+        of("reference.other_checkpoint", reference="mine", checkpoint="minni", here=("mini", "pypi:x")),
+        "mine: not compared, fits no checkpoint of this grid (minni, here mini, pypi:x); did you mean mini?",
+    ),
     (of("reference.no_seeds"), "no number of seeds gives a verdict against this reference"),
     (
         of("recipe.more_runs"),
@@ -174,6 +182,14 @@ CASES = [
     (
         of("collapses", k=0, n=2, low=0.0, high=0.84, p0=0.05, p=1.0),
         "0 of 2 runs collapsed, 95 % CI [0 %, 84 %], declared 5 %: p = 1.0000",
+    ),
+    (
+        of("collapses", k=3, n=3, low=0.29, high=1.0, p0=0.02, p=8e-6, alpha=0.05),
+        "3 of 3 runs collapsed, 95 % CI [29 %, 100 %], declared 2 %: p < 0.0001",
+    ),
+    (
+        of("collapses", k=0, n=2, low=0.0, high=0.84, p0=0.05, p=1.0, alpha=0.0294),
+        "0 of 2 runs collapsed, 95 % CI [0 %, 84 %], declared 5 %: p = 1.0000 at alpha 0.0294",
     ),
     (
         of("collapses.few", collapses=COLLAPSES, least=3),

@@ -35,6 +35,10 @@ def test_every_fact_has_a_phrase_that_takes_its_values_and_every_phrase_a_fact()
             "not timed in B: oom: out of memory",
         ),
         (of("speed.end", status="killed", message=None), "killed"),
+        (
+            of("speed.unreadable", error="x/record.json: gone"),
+            "a record that may be a timing's cannot be read, and counts for nothing: x/record.json: gone",
+        ),
         (of("speed.margin_below_mde", interval=INTERVAL), f"{RATIO}: margin below the MDE"),
         (of("speed.after_holm", why=INTERVAL, p=0.06, family=3), f"{RATIO}; p = 0.0600 after Holm over 3"),
         (

@@ -1,11 +1,13 @@
-"""Several grids in one summary of a step."""
+"""Several grids in one summary of a step; and what an exit code is for where no verdict says it."""
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
 from dataclasses import replace
 
+from harness.fact import Fact
 from harness.report.verdicts.markdown import STEP_LIMIT
-from harness.report.verdicts.sections import Section, sections_summary
+from harness.report.verdicts.sections import Section, sections_junit, sections_summary
 from tests.report.verdicts.made_up import HEAD, cases
 
 
@@ -23,3 +25,27 @@ def test_a_summary_that_fits_is_whole() -> None:
     small = [Section(HEAD, cases()), Section(HEAD, code=3, error="no grid")]
     assert "Cut here" not in sections_summary(small)
     assert "# harness check: exit 3" in sections_summary(small)
+
+
+def red_cases(section: Section) -> list[tuple[str, str]]:
+    """(class name, message) of the cases that are no success."""
+    every = ET.fromstring(sections_junit([section])).iter("testcase")
+    return [(one.get("classname", ""), bad.get("message", "")) for one in every for bad in one.iter("error")]
+
+
+def test_no_file_is_green_where_the_exit_code_is_not_0() -> None:
+    passed = [one for one in cases() if one.outcome == "PASS"]
+    assert passed
+    head = replace(HEAD, grid="night", facts=(Fact.of("judged.nothing"),))
+    nothing = Section(head, passed, code=5)
+    assert nothing.why.startswith("nothing was judged: the scores were compared with nothing")
+    assert red_cases(nothing) == [("night.check", nothing.why)]
+    assert sections_summary([nothing]).startswith("# harness check: exit 5\n")
+    assert Section(head, passed).why == ""
+    assert red_cases(Section(head, passed)) == []
+
+
+def test_what_was_skipped_is_the_reason_where_it_counts() -> None:
+    skipped = [replace(cases()[0], outcome="SKIP", item="cells")]
+    assert Section(HEAD, skipped, code=1).why.startswith("1 check skipped: ")
+    assert Section(HEAD, skipped).why == ""

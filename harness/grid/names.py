@@ -1,0 +1,184 @@
+"""Names in a grid: what is defined and used, what a task, a checkpoint, a reference and a difference may be called.
+
+Whatever can be known without files and without the network is an error when the grid is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from harness.errors import SpecError
+from harness.grid.arguments import UnknownField, check_recipe, frozen_versions, recipe_fields
+from harness.grid.cell import LATER
+from harness.grid.matrix import Matrix
+from harness.grid.tables import Reference
+from harness.protocol import EMBEDDED_TASK, HUB_TASKS, TINY_BERT
+from harness.text import dotted, listed, show, suggestion
+
+if TYPE_CHECKING:
+    from harness.grid.grid import Grid
+
+CURRENT: Final = "current"
+"""The environment that needs no definition: the interpreter that runs the harness."""
+TASKS: Final = (EMBEDDED_TASK, *HUB_TASKS)
+"""The tasks that have a name; any other is a folder of GLUE files."""
+
+FIELDS: Final = (
+    "checkpoint", "config", "task", "num_train_epochs", "max_steps", "global_batch_size", "learning_rate",
+    "lr_scheduler_type", "warmup_steps", "weight_decay", "precision", "devices", "engine",
+)  # fmt: skip
+"""What is compared of checkpoint, data and recipe, by the names under which a difference is declared harmless."""
+
+OPTIONS: Final = tuple(name for name in LATER if name not in ("accepts_loss_kwargs", "resume_at", "repeat"))
+"""Options of a cell that no reference has, and that change what is trained; the others are noted, or change nothing."""
+
+TRAINING: Final = (
+    "optim", "optim_args", "optim_target_modules", "adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm",
+    "label_smoothing_factor", "neftune_noise_alpha", "lr_scheduler_kwargs", "train_sampling_strategy",
+    "dataloader_drop_last", "load_best_model_at_end",
+)  # fmt: skip
+"""Arguments that change the result; a reference that is silent on them has their defaults."""
+
+DECLARABLE: Final = (*FIELDS, *OPTIONS, *TRAINING)
+"""Every name that `quality.harmless` may have."""
+
+_GLOBAL_BATCH: Final = "global_batch_size"
+
+
+def recipe_problems(document: Mapping[str, Any], file: str) -> list[str]:
+    """Find what no recipe of a grid may set, or set so: its own, and those of its checkpoints."""
+    problems = []
+    recipes = [("recipe", document.get("recipe"))]
+    checkpoints = document.get("checkpoint")
+    if isinstance(checkpoints, dict):
+        for name, spec in checkpoints.items():
+            if isinstance(spec, dict):
+                recipes.append((f"checkpoint.{dotted(name)}.recipe", spec.get("recipe")))
+    for where, recipe in recipes:
+        for field, value in recipe.items() if isinstance(recipe, dict) else ():
+            try:
+                check_recipe(field, value, f"{file}: {where}.{dotted(field)}")
+            except SpecError as error:
+                problems.append(str(error))
+    return problems
+
+
+def name_problems(grid: Grid, matrix: Matrix, file: str) -> list[str]:
+    """Find names that are defined and unused, used and undefined, or defined twice."""
+    problems = []
+    if grid.recipe_defaults is not None and grid.recipe_defaults not in frozen_versions():
+        got, known = show(grid.recipe_defaults), listed(frozen_versions())
+        problems.append(f"{file}: recipe_defaults: got {got}; allowed {known}")
+    if _is_reserved(grid.task, TASKS):
+        allowed = f"{listed(TASKS)}, or a folder of GLUE files{suggestion(grid.task, TASKS)}"
+        problems.append(f"{file}: task: got {show(grid.task)}; allowed {allowed}")
+    elif grid.task_folder is not None and grid.task not in HUB_TASKS:
+        got = f"got {show(grid.task_folder)} with task {show(grid.task)}"
+        problems.append(f"{file}: task_folder: {got}; allowed with a task of the hub, like glue/mrpc")
+    if grid.quality is not None:
+        for number, name in enumerate(grid.quality.harmless):
+            if name not in DECLARABLE:
+                where = f"{file}: quality.harmless[{number}]"
+                allowed = f"{listed(DECLARABLE, len(DECLARABLE))}{suggestion(name, DECLARABLE)}"
+                problems.append(f"{where}: got {show(name)}; allowed {allowed}")
+    if "accepts_loss_kwargs" in grid.model_fields_set and "accepts_loss_kwargs" in matrix.axes:
+        problems.append(f"{file}: accepts_loss_kwargs: is an axis of the matrix too; allowed one of the two")
+    used = {key: _used(matrix, key) for key in ("checkpoint", "environment")}
+    for name in used["checkpoint"]:
+        defined = name in grid.checkpoint
+        source = grid.checkpoint[name].source if defined else name
+        if _is_reserved(source, (TINY_BERT,)):
+            where = f"{file}: checkpoint.{dotted(name)}.from" if defined else f"{file}: matrix.checkpoint"
+            problems.append(f"{where}: got {show(source)}; allowed {TINY_BERT}, or a checkpoint of the hub or a folder")
+    for name in grid.checkpoint:
+        if name not in used["checkpoint"]:
+            allowed = f"only what the axis matrix.checkpoint uses: {listed(used['checkpoint'])}"
+            problems.append(f"{file}: checkpoint.{dotted(name)}: is defined and not used; allowed {allowed}")
+        for field in grid.checkpoint[name].recipe:
+            if field in matrix.axes:
+                where = f"{file}: checkpoint.{dotted(name)}.recipe.{field}"
+                problems.append(f"{where}: is an axis of the matrix too; allowed one of the two")
+    for label in used["environment"]:
+        if label != CURRENT and label not in grid.environment:
+            known = listed((CURRENT, *grid.environment))
+            problems.append(f"{file}: matrix.environment: got {show(label)}; allowed {known}, as defined in the grid")
+    for label in grid.environment:
+        if label == CURRENT:
+            problems.append(f"{file}: environment.{CURRENT}: is the running interpreter; allowed another name")
+        elif label not in used["environment"]:
+            allowed = f"only what the axis matrix.environment uses: {listed(used['environment']) or 'nothing'}"
+            problems.append(f"{file}: environment.{dotted(label)}: is defined and not used; allowed {allowed}")
+    problems += _throughput_problems(grid, matrix, file)
+    seen: set[tuple[str, str | None]] = set()
+    for number, reference in enumerate(grid.reference):
+        key = (reference.id, reference.metric)
+        if key in seen:
+            problems.append(f"{file}: reference[{number}].id: got {show(reference.id)} again; allowed once a metric")
+        seen.add(key)
+        problems += _reference_problems(reference, f"{file}: reference[{number}]")
+        problems += _known_recipe_problems(reference, f"{file}: reference[{number}].recipe")
+    return problems
+
+
+def _throughput_problems(grid: Grid, matrix: Matrix, file: str) -> list[str]:
+    """What cannot be timed, and what asks for scores where cells are only timed."""
+    if grid.throughput is None:
+        return []
+    problems = []
+    for axis in ("repeat", "resume_at"):
+        if _used(matrix, axis):
+            problems.append(f"{file}: matrix.{axis}: is an axis; allowed without [throughput], which has `processes`")
+    if grid.throughput.only:
+        judged = [name for name, found in (("quality", grid.quality), ("reference", grid.reference)) if found]
+        if matrix.seed_plan is not None:
+            judged.append("matrix.seeds")
+        problems += [
+            f"{file}: {name}: needs scores; throughput.only = true trains no cell to its end; allowed one of the two"
+            for name in judged
+        ]
+    return problems
+
+
+def _reference_problems(reference: Reference, where: str) -> list[str]:
+    """What is wrong with a reference that is only named: the registry does not know it, or it is of another split."""
+    if reference.model_fields_set - {"id"}:
+        return []
+    from harness.references import find  # numpy: only a grid that names a reference waits for it
+
+    try:
+        known = find(reference.id, f"{where}.id")
+    except SpecError as error:
+        return [str(error)]
+    if known.split != "validation":
+        return [f"{where}.id: got {show(reference.id)}; it is on the {known.split} split, runs are on validation"]
+    return []
+
+
+def _known_recipe_problems(reference: Reference, where: str) -> Iterator[str]:
+    """What is said of a reference's recipe in words that no run is described by: it would never be compared."""
+    for field, value in reference.recipe.items():
+        place = f"{where}.{dotted(field)}"
+        try:
+            if field == _GLOBAL_BATCH:
+                check_recipe("per_device_train_batch_size", value, place)
+            else:
+                check_recipe(field, value, place)
+        except UnknownField:
+            known = (_GLOBAL_BATCH, *recipe_fields())
+            text = f"{place}: got {show(value)}; not a TrainingArguments field, nor {_GLOBAL_BATCH}"
+            yield f"{text}{suggestion(field, known)}"
+        except SpecError as error:
+            yield str(error)
+
+
+def _is_reserved(name: str, known: tuple[str, ...]) -> bool:
+    """Whether a name begins as only names of the harness do, and is none of them: `glue/mprc`, `embedded/x`."""
+    families = {one.partition("/")[0] for one in known}
+    return name not in known and "/" in name and name.partition("/")[0] in families
+
+
+def _used(matrix: Matrix, axis: str) -> list[str]:
+    """The values of an axis, each once: its own and those of `include`."""
+    included = (entry[axis] for entry in matrix.include if axis in entry)
+    return list(dict.fromkeys([*matrix.axes.get(axis, ()), *included]))
