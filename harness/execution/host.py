@@ -160,7 +160,9 @@ def read_event(line: bytes) -> Event | None:
         return None
     numbers = _NUMBERS.get(event["event"], ())
     scores = [event[name] for name in ("accuracy", "f1") if name in event]
-    sound = all(_is_count(event.get(name)) for name in numbers) and all(type(one) in (int, float) for one in scores)
+    sound = all(_is_count(event.get(name)) for name in numbers) and all(
+        type(one) is float or _is_count(one) for one in scores
+    )
     return event if sound and (event["event"] != WINDOW or isinstance(event.get("edge"), str)) else None
 
 

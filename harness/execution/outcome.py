@@ -182,7 +182,7 @@ def death(status: int | None, oom_kills: int) -> tuple[Status, str]:
     """Name a death without a result: `status` as from `os.waitstatus_to_exitcode`; None of who died with its host."""
     if status is None:
         # Whatever became of the host, memory or not, says nothing of the cells beside it.
-        return "killed", "its host process died, and it with it"
+        return "killed", "killed with its host process"
     if status >= 0:
         return "failed", f"the process left with status {status} and no result"
     name = signal.Signals(-status).name if -status in set(signal.Signals) else f"signal {-status}"

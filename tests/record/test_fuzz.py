@@ -55,7 +55,7 @@ EVENTS = [
 
 
 BUDGET = pytest.mark.parametrize("more", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["few", "many"])
-MANY = 40
+MANY = 10
 """How many times as many examples the slow run draws, others each time; the quick one draws the same each time."""
 
 
@@ -217,7 +217,7 @@ def test_any_record_is_read_or_named(more: bool) -> None:
                 raise
             return
         record.entry("p")
-        assert record_of(record.to_json().encode(), "again") == record_of(record.to_json().encode(), "again")
+        assert record_of(record.to_json().encode(), "again").to_json() == record.to_json()
 
     fuzz(check, 150, more)
 
