@@ -7,6 +7,7 @@ Python 3.9: the subject imports this module and `harness.errors`, and nothing el
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -52,8 +53,11 @@ LABEL_COLUMN = "Quality"
 """Of such a file."""
 CHECKPOINT_FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
 """Files of a checkpoint that decide what it is; READMEs and other formats' weights do not."""
+WEIGHTS_INDEX = "model.safetensors.index.json"
 DATA_FACTS = "harness-facts.json"
 """In a tokenized task's folder, beside a folder a split: the facts of the raw data."""
+SUMS = "harness.sha256"
+"""In a folder of the cache: the sha256 of each file that it was kept with, as `sha256sum` writes them."""
 
 MOST_OTHERS = 0.1
 """Cores that other processes may keep busy while something is timed."""
@@ -77,6 +81,36 @@ def write_whole(path: Path, text: str) -> None:
         with contextlib.suppress(OSError):
             scratch.unlink()
         raise
+
+
+def weights_problem(folder: Path) -> str | None:
+    """Why the weights in a checkpoint's folder are refused; None where they are not.
+
+    Pickled weights could run code, and what an index names elsewhere would be in no hash of the folder.
+    """
+    if not any(path.is_file() for path in folder.glob("*.safetensors")):
+        return f"{folder} has no .safetensors file; pickled weights are refused"
+    index = folder / WEIGHTS_INDEX
+    if not index.is_file():
+        return None
+    try:
+        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+        for name in names:
+            if not name.endswith(".safetensors") or "/" in name or not (folder / name).is_file():
+                allowed = "names of .safetensors files that lie beside it"
+                return f"{index}: weight_map: got {name!r:.80}; allowed {allowed}"
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        return f"{index}: weight_map: cannot be read: {type(error).__name__}: {error!s:.80}"
+    return None
+
+
+def read_sums(folder: Path) -> dict[str, str]:
+    """The sha256 of each file that a folder of the cache was kept with, by its path there; empty where none is told."""
+    try:
+        lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        return {}
+    return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
 
 
 def processor_seconds() -> tuple[float | None, float | None]:

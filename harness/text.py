@@ -32,6 +32,26 @@ def show(value: Any, limit: int = 80) -> str:
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
+def check_encodable(value: Any, text: str) -> None:
+    """Raise ValueError where `value`, decoded from the JSON `text`, holds half of a character: no file can carry it.
+
+    Only an escape can bring one in.
+    """
+    if "\\ud" in text or "\\uD" in text:
+        json.dumps(value, ensure_ascii=False).encode()
+
+
+def one_line(text: str, most: int | None = None) -> str:
+    """Return text without line breaks and control characters, at most so long: it may hold a terminal's codes."""
+    line = "".join(char if char.isprintable() else " " for char in text[:most])
+    return line if most is None or len(text) <= most else f"{line[: most - 3]}..."
+
+
+def lines(text: str) -> str:
+    """Return text of several lines, each of them as :func:`one_line` has it."""
+    return "\n".join(map(one_line, text.split("\n")))
+
+
 def listed(names: Iterable[Any], limit: int = 24) -> str:
     """Return names as `a, b, c`, cut after `limit` of them."""
     every = [str(name) for name in names]

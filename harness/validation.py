@@ -18,6 +18,8 @@ from harness.text import dotted, listed, show, suggestion
 
 MAX_BYTES: Final = 8 * 2**20
 MAX_DEPTH: Final = 12
+MAX_KEYS: Final = 2000
+"""Of one table: each unknown key is compared with every known one, and a grid has some hundred."""
 MAX_PROBLEMS: Final = 50
 
 
@@ -108,6 +110,8 @@ def junk(value: Any, where: str, depth: int = 0) -> Iterator[str]:
     """Yield a problem for everything that TOML has and a grid has no use for, wherever it stands."""
     if isinstance(value, (dict, list)) and depth >= MAX_DEPTH:
         yield f"{where}: nested too deeply; allowed {MAX_DEPTH} levels"
+    elif isinstance(value, dict) and len(value) > MAX_KEYS:
+        yield f"{where.removesuffix(': ')}: got {len(value)} keys; allowed at most {MAX_KEYS} in a table"
     elif isinstance(value, dict):
         for key, item in value.items():
             separator = "" if where.endswith(": ") else "."

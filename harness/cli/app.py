@@ -13,9 +13,11 @@ from typing import Any, Final
 import typer
 
 from harness import __version__
+from harness.cli.ci import on_github
 from harness.cli.streams import Muting, open_missing_streams
 from harness.errors import HarnessError
 from harness.exit_codes import epilog, summary
+from harness.text import lines
 
 COMMANDS: Final = {
     "validate": "measure", "plan": "measure", "pack": "measure", "run": "measure", "check": "judge", "accept": "judge",
@@ -85,7 +87,7 @@ def main() -> None:
         # A terminal that knows less than Unicode gets escapes, not a crash in the middle of a run; and who leaves
         # (`| head`), a full disk or a closed terminal end what is printed, never what is done.
         getattr(sys, name).reconfigure(errors="backslashreplace")
-        setattr(sys, name, Muting(getattr(sys, name)))
+        setattr(sys, name, Muting(getattr(sys, name), guarded=on_github()))
     sys.exit(run_command())
 
 
@@ -95,7 +97,7 @@ def run_command() -> int:
     try:
         code = application(sys.argv[1:])(standalone_mode=False)
     except HarnessError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {lines(str(error))}", file=sys.stderr)
         code = error.exit_code
     except (typer.Abort, KeyboardInterrupt):
         code = 130

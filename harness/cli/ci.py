@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal
 
+from harness.cli.streams import command_stream
 from harness.errors import SpecError, StoreError
 from harness.text import show
 
@@ -43,7 +43,12 @@ def add_step_summary(text: Callable[[], str]) -> None:
         raise StoreError(f"{path}: cannot write the step summary: {error.strerror or error}") from error
 
 
+def on_github() -> bool:
+    """Whether GitHub Actions reads what is printed."""
+    return os.environ.get("GITHUB_ACTIONS") == "true"
+
+
 def annotate(commands: Callable[[], str]) -> None:
     """Make and print workflow commands where GitHub Actions reads them."""
-    if os.environ.get("GITHUB_ACTIONS") == "true":
-        print(commands(), file=sys.stderr)
+    if on_github():
+        command_stream(f"{commands()}\n")

@@ -17,6 +17,7 @@ from harness.execution.progress import Reporter
 from harness.grid.cell import Cell
 from harness.protocol import EVALUATED, PREDICTING, STEP, TRAINING
 from harness.record.attempts import Entry
+from harness.text import lines, one_line
 
 PLAIN_INTERVAL_S = 30.0
 PHASES = {TRAINING: "training", STEP: "training", EVALUATED: "training", PREDICTING: "predicting"}
@@ -34,11 +35,6 @@ def duration(seconds: float | None) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
-def one_line(text: str) -> str:
-    """The text without line breaks and control characters: an error's message may hold a terminal's codes."""
-    return "".join(char if char.isprintable() else " " for char in text)
 
 
 def outcome_text(entry: Entry) -> str:
@@ -91,7 +87,7 @@ class PlainReporter(Reporter):
 
     def _say(self, text: str) -> None:
         self._last = time.monotonic()
-        print(text, file=self._to, flush=True)
+        print(lines(text), file=self._to, flush=True)
 
 
 class LiveReporter(Reporter):
@@ -114,7 +110,7 @@ class LiveReporter(Reporter):
         self._live.start()
 
     def note(self, text: str) -> None:
-        self._console.print(Text(text, style="yellow"))
+        self._console.print(Text(lines(text), style="yellow"))
 
     def preparing(self, what: str) -> None:
         self._preparing = what

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -73,15 +73,19 @@ class Outputs:
         """Name the grid that it is about, for what may stop the command from here on."""
         self._head = replace(self._head, grid=grid)
 
-    def hand_out(self, sections: Sequence[Section], *, text: str | None = None) -> int:
+    def hand_out(
+        self, sections: Sequence[Section], *, text: str | None = None, report: Mapping[str, str] | None = None
+    ) -> int:
         """Write and print what was found, or `text` in its place; returns the first section's exit code.
+
+        `report` are the Markdown's files where they are not the sections' own.
 
         Raises
         ------
         StoreError
             Where a file cannot be written.
         """
-        self._write(sections)
+        self._write(sections, report)
         add_step_summary(lambda: sections_summary(sections))
         self._done = True
         annotate(lambda: "".join(workflow_commands(one.head, one.deciding) for one in sections))
@@ -94,12 +98,12 @@ class Outputs:
                 print(verdicts_text(one.head, one.verdicts))
         return sections[0].code if sections else 0
 
-    def _write(self, sections: Sequence[Section]) -> None:
+    def _write(self, sections: Sequence[Section], report: Mapping[str, str] | None = None) -> None:
         if self._junit is not None:
             write_files({self._junit.name: sections_junit(sections)}, self._junit.parent)
         if self._out is not None:
             files = sections_markdown(sections, self._out.stem)
-            write_files({self._out.name: files.pop(self._out.stem), **files}, self._out.parent)
+            write_files(report or {self._out.name: files.pop(self._out.stem), **files}, self._out.parent)
         if self._comment is not None:
             write_files({self._comment.name: sections_comment(sections)}, self._comment.parent)
 

@@ -4,10 +4,25 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
 from typing import Any, Final, TextIO
 
 NAMES: Final = ("stdin", "stdout", "stderr")
+
+
+_COMMAND: Final = re.compile(r"((?:\A|[\n\r])[^\S\n\r]*):")
+"""The runner trims blanks before it looks for two colons; the second may come with the next part of a line."""
+_LATER_COMMAND: Final = re.compile(r"([\n\r][^\S\n\r]*):")
+
+
+def command_stream(text: str) -> None:
+    """Print workflow commands on standard error, as they are."""
+    stream = sys.stderr
+    if isinstance(stream, Muting):
+        stream.command(text)
+    else:
+        stream.write(text)
 
 
 def open_missing_streams() -> None:
@@ -22,18 +37,36 @@ def open_missing_streams() -> None:
 
 
 class Muting:
-    """A text stream that falls silent where it cannot be written to: the reader has left, the disk is full."""
+    """A text stream that falls silent where it cannot be written to: the reader has left, the disk is full.
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    A `guarded` one is read by GitHub's runner, which takes a line that begins with `::` for a command to itself: names
+    and messages of others stand in what is printed, so each such line gets a mark before it. What is meant as a command
+    goes through :func:`command_stream`.
+    """
+
+    def __init__(self, stream: TextIO, guarded: bool = False) -> None:
+        self._stream, self._guarded, self._at_start = stream, guarded, True
 
     def write(self, text: str) -> int:
         """Write, or drop what cannot be written and all that follows."""
+        shown = self._harmless(text) if self._guarded and text else text
         try:
-            return self._stream.write(text)
+            self._stream.write(shown)
         except OSError:
             self._mute()
-            return len(text)
+        return len(text)
+
+    def command(self, text: str) -> None:
+        """Write a workflow command on lines of its own."""
+        guarded, self._guarded = self._guarded, False
+        self.write(text if self._at_start else f"\n{text}")
+        self._guarded, self._at_start = guarded, text.endswith("\n")
+
+    def _harmless(self, text: str) -> str:
+        begins = _COMMAND if self._at_start else _LATER_COMMAND
+        line = re.split(r"[\n\r]", text)[-1]
+        self._at_start = not line.strip() and (self._at_start or line != text)
+        return begins.sub(r"\1·:", text).replace("##[", "#·#[")
 
     def flush(self) -> None:
         """Flush, or drop what cannot be written and all that follows."""

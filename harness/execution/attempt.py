@@ -19,9 +19,10 @@ from harness.execution.outcome import (
     failed_record,
     finished_record,
     oom_kill_count,
+    shorten_log,
 )
 from harness.execution.plan import Plan, PlannedCell
-from harness.protocol import BEACON, JOB, NONFINITE, OK, RANK_FILES, RESULT, TRAINER
+from harness.protocol import BEACON, JOB, LOG, NONFINITE, OK, RANK_FILES, RESULT, TRAINER
 from harness.record.attempts import Entry
 from harness.record.model import Provenance, Status
 from harness.record.provenance import now
@@ -61,8 +62,10 @@ class Filing:
         """Open the next attempt; the caller holds the cell's lock."""
         return self._store.begin(planned.cell.cell_id, self._ids(planned)[0])
 
-    def finish(self, running: Running, cell: RunningCell, status: int, result: Mapping[str, Any] | None) -> Entry:
-        """File how an attempt ended and give its lock back; `status` as from `os.waitstatus_to_exitcode`.
+    def finish(
+        self, running: Running, cell: RunningCell, status: int | None, result: Mapping[str, Any] | None
+    ) -> Entry:
+        """File how an attempt ended and give its lock back; `status` is its process's, as :func:`death` reads it.
 
         Raises
         ------
@@ -173,6 +176,7 @@ class Running:
     preparation: str = ""  # its key, where it is one
     begun: bool = False
     verdict: tuple[Status, str] | None = None  # why we killed it, where we did
+    killed: float | None = None  # when its host was told to kill it, by the monotonic clock in seconds
     oom_kills: int = 0  # the kernel's count when it began
 
     @property
@@ -214,3 +218,5 @@ def tidy(folder: Path) -> None:
         for path in (folder / RESULT, folder / JOB, *folder.glob("*.tmp"), *folder.glob(RANK_FILES)):
             path.unlink(missing_ok=True)
     shutil.rmtree(folder / TRAINER, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        shorten_log(folder / LOG)

@@ -5,32 +5,39 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
+import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from harness.disk import write_durably
+from harness.disk import CellLock, take_lock, write_durably
 from harness.errors import StoreError
+
+SCRATCH: Final = "scratch-"
 
 
 def cache_folder() -> Path:
     """`HARNESS_CACHE`, or `finetune-harness` in the user's cache folder; made where it is missing."""
-    chosen = os.environ.get("HARNESS_CACHE")
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = Path(chosen) if chosen else base / "finetune-harness"
+    chosen = os.environ.get("HARNESS_CACHE") or os.environ.get("XDG_CACHE_HOME")
+    try:
+        base = Path(chosen or Path.home() / ".cache")
+    except RuntimeError as error:
+        raise StoreError("no home folder to keep a cache in; set HARNESS_CACHE to a writable place") from error
+    folder = base if os.environ.get("HARNESS_CACHE") else base / "finetune-harness"
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        return folder.resolve()
     except OSError as error:
         raise StoreError(
             f"{folder}: cannot make the cache folder ({error.strerror}); set HARNESS_CACHE to a writable place"
         ) from error
-    return folder.resolve()
 
 
 def remembered(name: str) -> Any:
     """A value that :func:`remember` kept, or None; an unreadable file counts as absent."""
     try:
         return json.loads((cache_folder() / f"{name}.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
 
 
@@ -38,3 +45,57 @@ def remember(name: str, value: Any) -> None:
     """Keep a JSON value under a name; a cache that cannot be written only costs time."""
     with contextlib.suppress(OSError):
         write_durably(cache_folder() / f"{name}.json", json.dumps(value))
+
+
+class Scratch:
+    """A folder in the cache that is this process's own while it lives; what dead ones have left is removed.
+
+    Raises
+    ------
+    StoreError
+        Where it cannot be made.
+    """
+
+    def __init__(self) -> None:
+        try:
+            for stale in cache_folder().glob(f"{SCRATCH}*"):
+                _remove_unless_held(stale)
+            self._lock = None
+            while self._lock is None:
+                self._path = Path(tempfile.mkdtemp(prefix=SCRATCH, dir=cache_folder()))
+                self._lock = _held(self._path)
+        except OSError as error:
+            raise StoreError(f"{cache_folder()}: no folder can be made in the cache: {error}") from error
+
+    def folder(self, prefix: str) -> Path:
+        """A new empty folder in it. Raises StoreError where it cannot be made."""
+        try:
+            return Path(tempfile.mkdtemp(prefix=prefix, dir=self._path))
+        except OSError as error:
+            raise StoreError(f"{self._path}: no folder can be made in it: {error}") from error
+
+    def close(self) -> None:
+        """Remove it."""
+        shutil.rmtree(self._path, ignore_errors=True)
+        if self._lock is not None:
+            self._lock.release()
+
+
+def _held(folder: Path) -> CellLock | None:
+    """Lock a new folder; None where somebody found it before it was locked, and removed it."""
+    try:
+        lock = take_lock(folder / "lock", wait=True)
+    except FileNotFoundError:
+        return None
+    if lock is not None and not (folder / "lock").exists():
+        lock.release()
+        return None
+    return lock
+
+
+def _remove_unless_held(folder: Path) -> None:
+    with contextlib.suppress(OSError):  # another's, or gone already
+        lock = take_lock(folder / "lock", wait=False)
+        if lock is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+            lock.release()

@@ -17,8 +17,9 @@ import harness
 from harness.errors import RequirementError
 from harness.execution import cache
 from harness.execution.devices import Device, nvidia_devices, nvidia_driver
+from harness.program import ask
 from harness.record.meant import Machine
-from harness.text import short_hash
+from harness.text import one_line, short_hash
 
 HARNESS: Final = Path(harness.__file__).parent
 START: Final = str(HARNESS / "subject" / "process" / "start.py")
@@ -26,8 +27,10 @@ CURRENT: Final = "current"
 MACHINE_IDS: Final = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
 PROBE: Final = ("subject/facts.py", "protocol.py")
 """What decides how a probe answers."""
-NEEDED: Final = frozenset({"python", "packages", "missing"})
-"""What every answer of a probe has."""
+PROBE_S: Final = 300.0
+"""How long an interpreter may take to say what it is: importing torch takes minutes on a cold network disk."""
+MOST_REASON: Final = 500
+"""Characters of an interpreter's last words."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ def probe_environment(label: str, python: str | None = None) -> Environment:
     stamps = [_packages_stamp(python), _machine_stamp(), nvidia_driver(), [device.uuid for device in devices]]
     key = short_hash([python, *stamps, os.environ.get("CUDA_VISIBLE_DEVICES")])
     facts = cache.remembered(f"probe-{key}")
-    if not isinstance(facts, dict) or not facts.keys() >= NEEDED:
+    if not _is_answer(facts):
         facts = _ask(label, python)
         cache.remember(f"probe-{key}", facts)
     identity = {
@@ -112,30 +115,39 @@ def machine_here() -> Machine:
     return Machine(id=short_hash([own, name]), name=name)
 
 
-def _ask(label: str, python: str) -> dict[str, Any]:
+def _ask(label: str, python: str) -> Mapping[str, Any]:
     try:
-        done = subprocess.run(
-            [python, START, "facts"],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=300,
-            check=False,
-            # The driver's order, which NVML and nvidia-smi use: an index must mean the same device to all of us.
-            env={**os.environ, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"},
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
+        # The driver's order, which NVML and nvidia-smi use: an index must mean the same device to all of us.
+        variables = {**os.environ, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+        done = ask([python, START, "facts"], PROBE_S, variables=variables)
+    except (OSError, subprocess.SubprocessError) as error:
         raise RequirementError(f"environment {label}: {python} cannot be run: {error}") from error
-    lines = done.stdout.strip().splitlines()
-    try:
-        facts = json.loads(lines[-1])
-    except (IndexError, ValueError):
-        facts = None
-    if not isinstance(facts, dict) or not facts.keys() & {"error", "missing"}:
-        facts = {"error": (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]}
+    said = done.stdout.strip().splitlines()
+    facts: dict[str, Any] = {"error": (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]}
+    with contextlib.suppress(IndexError, ValueError, RecursionError):
+        answer = json.loads(said[-1])
+        if _is_answer(answer) or (isinstance(answer, dict) and "error" in answer):
+            facts = answer
     if "error" in facts:
-        raise RequirementError(f"environment {label} ({python}): its probe failed: {facts['error']}")
+        reason = one_line(str(facts["error"]), MOST_REASON)
+        raise RequirementError(f"environment {label} ({python}): its probe failed: {reason}")
     return facts
+
+
+def _is_answer(facts: Any) -> bool:
+    """Whether an answer has the form of `harness.subject.facts.environment`'s: it came from another interpreter."""
+    try:
+        torch, machine = facts.get("torch") or {}, facts.get("machine") or {}
+        texts = [
+            facts["python"],
+            *facts["packages"],
+            *facts["packages"].values(),
+            *facts["missing"],
+            *(device["name"] for device in torch.get("devices", [])),
+        ]
+        return all(isinstance(text, str) for text in texts) and isinstance(machine, dict)
+    except (AttributeError, LookupError, TypeError):
+        return False
 
 
 def _accelerator_models(facts: Mapping[str, Any]) -> list[str]:

@@ -15,10 +15,22 @@ from typing import Any, Final
 
 from harness.errors import RunFailed
 from harness.execution.environment import START, Environment
-from harness.protocol import KILL, READY, RUN
+from harness.protocol import EVALUATED, EXITED, KILL, READY, RUN, STEP, WINDOW
 
 Event = Mapping[str, Any]
 
+MOST_HEARD: Final = 4 * 2**20
+"""Bytes that are heard of a host in one turn: an event has about 200, and a turn also looks at the clock and Ctrl-C."""
+MOST_LINE: Final = 16 * 2**20
+"""Bytes of a line that has no end yet; the longest event has some hundred."""
+MOST_COUNT: Final = 2**31
+"""Of steps; no exit status is larger either."""
+_NUMBERS: Final[Mapping[str, Sequence[str]]] = {
+    EXITED: ("status",),
+    STEP: ("step", "steps"),
+    EVALUATED: ("step", "steps"),
+}
+"""What an event has beside its name, as integers."""
 LEAVING_S: Final = 10.0
 """How long a host that was hung up on may take to end its children and leave."""
 
@@ -72,9 +84,13 @@ class HostProcess:
         self._send((json.dumps({"op": KILL, "id": job_id, "signal": int(number)}) + "\n").encode(), [])
 
     def events(self) -> list[Event] | None:
-        """What the host has said since the last call; None when it is dead and everything has been heard."""
-        closed = False
-        while True:
+        """What the host has said since the last call; None when it is dead and everything has been heard.
+
+        Of one that says more than anybody can hear the rest is left for the next call, and one that never comes to the
+        end of a line is killed. Lines that are no events are passed over.
+        """
+        closed, most = False, len(self._inbox) + MOST_HEARD
+        while len(self._inbox) < most:
             try:
                 data = self._channel.recv(1 << 16)
             except BlockingIOError:
@@ -86,9 +102,12 @@ class HostProcess:
                 break
             self._inbox += data
         *lines, self._inbox = self._inbox.split(b"\n")
+        if len(self._inbox) > MOST_LINE:
+            self._inbox = b""
+            self.destroy()
         if not lines and closed:
             return None
-        events: list[Event] = [json.loads(line) for line in lines]
+        events = [event for event in map(read_event, lines) if event is not None]
         self._ready = self._ready or any(event["event"] == READY for event in events)
         return events
 
@@ -125,6 +144,30 @@ class HostProcess:
             raise HostDied(f"the host process ended: {self.log_tail(1)}") from error
         finally:
             self._channel.setblocking(False)
+
+
+def read_event(line: bytes) -> Event | None:
+    """An event as a host or child says it; None for a line that is none, whoever wrote it."""
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if (
+        not isinstance(event, dict)
+        or not isinstance(event.get("event"), str)
+        or not isinstance(event.get("id", ""), str)
+    ):
+        return None
+    numbers = _NUMBERS.get(event["event"], ())
+    scores = [event[name] for name in ("accuracy", "f1") if name in event]
+    sound = all(_is_count(event.get(name)) for name in numbers) and all(
+        type(one) is float or _is_count(one) for one in scores
+    )
+    return event if sound and (event["event"] != WINDOW or isinstance(event.get("edge"), str)) else None
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and abs(value) < MOST_COUNT
 
 
 class HostDied(RunFailed):

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -19,8 +19,9 @@ from typing import Any, Final
 
 from harness.errors import MaterialError
 from harness.execution import cache
-from harness.execution.environment import START, Environment
+from harness.execution.environment import MOST_REASON, START, Environment
 from harness.grid.cell import Cell
+from harness.program import ask
 from harness.protocol import (
     CHECKPOINT_FILES,
     CORPUS_SIZES,
@@ -31,8 +32,10 @@ from harness.protocol import (
     SPLIT_FILES,
     TINY_BERT,
     TINY_BERT_VERSION,
+    read_sums,
+    weights_problem,
 )
-from harness.text import short_hash, suggestion
+from harness.text import one_line, short_hash, suggestion
 
 TASK_FILES: Final = tuple(SPLIT_FILES.values())
 PACKAGE_PREFIX: Final = "pypi:"
@@ -154,18 +157,15 @@ class Materials:
             for kind, name, revision in keys
         ]
         try:
-            done = subprocess.run(
-                [self._environment.python, START, "data.resolve"],
-                input=json.dumps(items),
-                capture_output=True,
-                text=True,
-                timeout=60 + 30 * len(items),
-                check=True,
-            )
+            command = [self._environment.python, START, "data.resolve"]
+            done = ask(command, 60 + 30 * len(items), said=json.dumps(items))
+            done.check_returncode()
             answers = json.loads(done.stdout)
-        except (OSError, subprocess.SubprocessError, ValueError) as error:
+            if not (isinstance(answers, list) and len(answers) == len(items) and all(map(_is_answer, answers))):
+                raise ValueError(f"it said {done.stdout!r:.80}")
+        except (OSError, subprocess.SubprocessError, ValueError, RecursionError) as error:
             said = (getattr(error, "stderr", None) or "").strip().splitlines()
-            reason = said[-1] if said else str(error)
+            reason = one_line(said[-1] if said else str(error), MOST_REASON)
             failed = f"the hub client of {self._environment.python} could not be run: {reason}"
             answers = [{"error": failed}] * len(items)
         found: dict[Key, Material | MaterialError] = {}
@@ -178,6 +178,11 @@ class Materials:
             else:
                 found[key] = Material(f"{item['id']}@{answer['sha']}", revision=answer["sha"])
         return found
+
+
+def _is_answer(answer: Any) -> bool:
+    """Whether it has the form of one of `harness.subject.data.resolve`'s."""
+    return isinstance(answer, dict) and any(isinstance(answer.get(name), str) for name in ("error", "sha"))
 
 
 def _checkpoint_key(cell: Cell) -> Key:
@@ -206,8 +211,9 @@ def checkpoint_folder(place: Path, source: str) -> Path | None:
             return None
     if not (folder / "config.json").is_file():
         raise MaterialError(f"checkpoint {source}: {folder} has no config.json")
-    if not any(path.is_file() for path in folder.glob("*.safetensors")):
-        raise MaterialError(f"checkpoint {source}: {folder} has no .safetensors file; pickled weights are refused")
+    problem = weights_problem(folder)
+    if problem is not None:
+        raise MaterialError(f"checkpoint {source}: {problem}")
     return folder
 
 
@@ -272,20 +278,45 @@ def package_checkpoint(distribution: str) -> Path:
 
 
 def files_sha256(folder: Path, patterns: Iterable[str]) -> str:
-    """Hash the files of a folder by name and bytes; hashes of unchanged files (size, time) come from the cache."""
+    """Hash the files of a folder by name and bytes; raises MaterialError where one cannot be read."""
     digest = hashlib.sha256()
+    files = sorted({path for pattern in patterns for path in folder.glob(pattern) if path.is_file()})
+    for path, sha256 in zip(files, _hashes(files), strict=True):
+        digest.update(os.fsencode(path.name) + f" {sha256}\n".encode())
+    return digest.hexdigest()
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether a folder of the cache has every file that it was kept with, unchanged.
+
+    Raises
+    ------
+    MaterialError
+        Where one cannot be read.
+    """
+    sums = read_sums(folder)
+    return bool(sums) and _hashes([folder / name for name in sums]) == list(sums.values())
+
+
+def _hashes(paths: Sequence[Path]) -> list[str]:
+    """The sha256 of each file; those of unchanged ones come from the cache.
+
+    A file is unchanged while its size, its time and the time of its inode are: who writes into a file can set its
+    time back, and not its inode's.
+    """
     known = cache.remembered("files")
     fresh: dict[str, Any] = dict(known) if isinstance(known, dict) else {}
-    for path in sorted({path for pattern in patterns for path in folder.glob(pattern) if path.is_file()}):
-        stat = path.stat()
-        stamp = f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns}"
-        if stamp not in fresh:
-            try:
+    found = []
+    for path in paths:
+        try:
+            stat = path.stat()
+            stamp = f"{os.fsencode(path.resolve())!r} {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}"
+            if not isinstance(fresh.get(stamp), str):
                 with path.open("rb") as file:
                     fresh[stamp] = hashlib.file_digest(file, "sha256").hexdigest()
-            except OSError as error:
-                raise MaterialError(f"{path}: cannot be read: {error.strerror or error}") from error
-        digest.update(f"{path.name} {fresh[stamp]}\n".encode())
+        except OSError as error:
+            raise MaterialError(f"{path}: cannot be read: {error.strerror or error}") from error
+        found.append(fresh[stamp])
     if fresh != known:
         cache.remember("files", fresh)
-    return digest.hexdigest()
+    return found

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from harness.errors import MaterialError, StoreError
+from harness.errors import MaterialError
 from harness.execution import cache
 from harness.execution.attempt import Running
 from harness.execution.environment import Environment
-from harness.execution.inputs import Materials, files_sha256
+from harness.execution.inputs import Materials, files_sha256, is_whole
 from harness.execution.outcome import death
 from harness.execution.plan import Plan
 from harness.grid.arguments import with_overlay
 from harness.grid.cell import Cell
-from harness.protocol import CELL, CHECKPOINT_FILES, DATA_FACTS, OK, PREPARE, SPLIT_FILES
+from harness.protocol import CELL, CHECKPOINT_FILES, DATA_FACTS, OK, PREPARE
 from harness.record.store import Attempt
 from harness.text import short_hash
 
@@ -100,7 +98,7 @@ class Preparations:
         self._plan = plan
         self._keys: dict[tuple[str, str, str | None, str], str] = {}
         self._deaths: Counter[str] = Counter()
-        self._scratch: Path | None = None
+        self._scratch: cache.Scratch | None = None
 
     def key(self, cell: Cell) -> str:
         """The key of a cell's pair; a hash a pair, however often it is asked for."""
@@ -121,13 +119,10 @@ class Preparations:
         Raises
         ------
         StoreError
-            Where no temporary folder for it can be made.
+            Where no folder for it can be made in the cache.
         """
-        try:
-            self._scratch = self._scratch or Path(tempfile.mkdtemp(prefix="finetune-harness-"))
-            folder = Path(tempfile.mkdtemp(prefix="prepare-", dir=self._scratch))
-        except OSError as error:
-            raise StoreError(f"{tempfile.gettempdir()}: no temporary folder can be made: {error}") from error
+        self._scratch = self._scratch or cache.Scratch()
+        folder = self._scratch.folder("prepare-")
         materials = self._plan.materials[cell.environment]
         checkpoint, task = materials.checkpoint(cell), materials.task(cell)
         return {
@@ -153,9 +148,17 @@ class Preparations:
     def close(self) -> None:
         """Remove the temporary folders."""
         if self._scratch is not None:
-            shutil.rmtree(self._scratch, ignore_errors=True)
+            self._scratch.close()
 
-    def finish(self, running: Running, status: int, result: Mapping[str, Any] | None) -> None:
+    def lost(self, cell: Cell) -> bool:
+        """Whether what was prepared for a cell is there no more, or not as it was; it is then prepared again."""
+        key = self.key(cell)
+        gone = key in self.ready and not _is_there(self.ready[key], None)
+        if gone:
+            del self.ready[key]
+        return gone
+
+    def finish(self, running: Running, status: int | None, result: Mapping[str, Any] | None) -> None:
         """Take in how a preparation ended. One that was killed from outside is done again, within limits."""
         key = running.preparation
         if result is not None and result["status"] == OK:
@@ -164,7 +167,8 @@ class Preparations:
             cache.remember(f"prepared-{key}", self.ready[key])
         elif result is not None:
             kind, message = result["failure"]["type"], result["failure"]["message"]
-            self.problems[key] = message if kind == MaterialError.__name__ else f"{kind}: {message}"
+            place = f"{cache.cache_folder()}: " if result.get("disk_full") else ""
+            self.problems[key] = message if kind == MaterialError.__name__ else f"{place}{kind}: {message}"
         elif running.verdict is not None:
             self.problems[key] = f"its preparation took too long: {running.verdict[1]}"
         else:
@@ -179,16 +183,19 @@ def earlier(key: str, checkpoint: Path | None) -> Mapping[str, Any] | None:
     It saves a process a run, with `--host spawn` and for timing cells one that imports torch first.
     """
     found = cache.remembered(f"prepared-{key}")
+    return found if _is_there(found, checkpoint) else None
+
+
+def _is_there(found: Any, checkpoint: Path | None) -> bool:
+    """Whether all that a preparation's result names is there as it was; false too for what is no such result."""
     try:
         folder, dataset = Path(found["checkpoint"]), Path(found["dataset"])
-        there = (
+        return (
             checkpoint in (None, folder)
             and (folder / "config.json").is_file()
-            and (dataset / DATA_FACTS).is_file()
-            and all(any((dataset / split).glob("*.arrow")) for split in SPLIT_FILES)
             and files_sha256(folder, CHECKPOINT_FILES) == found["checkpoint_sha256"]
+            and is_whole(dataset)
             and json.loads((dataset / DATA_FACTS).read_text(encoding="utf-8")) == found["data"]
         )
-    except (OSError, ValueError, LookupError, TypeError, MaterialError):
-        return None
-    return found if there else None
+    except (OSError, ValueError, LookupError, TypeError, RecursionError, MaterialError):
+        return False

@@ -14,18 +14,26 @@ from typing import Any, Final, Literal
 
 from pydantic import ValidationError
 
+from harness.errors import StoreError
 from harness.execution.devices import HeldDevices
 from harness.grid.cell import Cell
-from harness.protocol import CANNOT_WRITE, OK, RESULT
+from harness.protocol import CANNOT_WRITE, FAILED, NONFINITE, OK, OOM, RESULT
 from harness.record.integrity import scores_problem, series_problem
-from harness.record.model import SERIES, Failure, Provenance, Record, Status, asked_of
+from harness.record.model import SERIES, Failure, Provenance, Record, Status, asked_of, record_of
 from harness.record.parts import Measured, Observed
 from harness.record.provenance import now
 from harness.record.store import LOG, Attempt
+from harness.secret import masked
 from harness.stats.collapse import is_collapsed
 from harness.validation import first_problem
 
 DETAILS_CHARACTERS: Final = 4000
+MOST_RESULT: Final = 16 * 2**20
+"""Characters of a child's result: a thousand times what a record may have."""
+MOST_LOG: Final = 8 * 2**20
+"""Bytes of an attempt's log that are kept: an hour of a line a second has less than one."""
+INVALID: Final = "InvalidResult"
+_SAID: Final = (OK, NONFINITE, FAILED, OOM)
 NO_DEVICES: Final = HeldDevices()
 HostMode = Literal["fork", "spawn"]
 
@@ -69,39 +77,42 @@ def finished_record(
 
     Of its devices the parent adds what the driver said.
     """
+    series = heading.attempt.folder / SERIES
+    digest = hashlib.sha256(series.read_bytes()).hexdigest() if series.is_file() else None
+    try:
+        record = heading.record(
+            **_parts(result, host, devices), series=result.get("series", {}) if digest else {}, series_sha256=digest
+        )
+        record_of(record.to_json().encode(), RESULT)
+    except (ValueError, TypeError, LookupError, RecursionError, StoreError) as error:
+        # The subject and the harness disagree about the form of a result: a defect of ours, kept as such.
+        problem = first_problem(error) if isinstance(error, ValidationError) else f"{error!s:.400}"
+        return heading.record("failed", failure=Failure(type=INVALID, message=_text(problem)), series_sha256=digest)
+    inconsistent = scores_problem(record) or series_problem(record, series)
+    if inconsistent is None:
+        return record
+    failure = Failure(type=INVALID, message=inconsistent)
+    return heading.record("failed", observed=record.observed, failure=failure)
+
+
+def _parts(result: Mapping[str, Any], host: HostMode, devices: HeldDevices) -> dict[str, Any]:
+    """The parts of a record, of a child's result; whatever it raises for a result of another form."""
     observed = measured = failure = None
     status: Status = result["status"]
-    try:
-        if result.get("observed"):
-            health = devices.health.findings() if devices.health is not None else []
-            observed = Observed(**result["observed"], host=host, device_busy=devices.busy, device_health=health)
-        if result.get("measured"):
-            measured = Measured(**_with_driver(result["measured"], devices))
-        if result.get("failure"):
-            failure = Failure(**result["failure"])
-    except ValidationError as error:
-        # The subject and the harness disagree about the form of a result: a defect of ours, kept as such.
-        failure = Failure(type="InvalidResult", message=first_problem(error))
-        observed = measured = None
-        status = "failed"
+    if result.get("observed"):
+        health = devices.health.findings() if devices.health is not None else []
+        observed = Observed(**result["observed"], host=host, device_busy=devices.busy, device_health=health)
+    if result.get("measured"):
+        measured = Measured(**_with_driver(result["measured"], devices))
+    if result.get("failure"):
+        failure = Failure(**{name: masked(text) for name, text in result["failure"].items()})
+    if status == OK and not (measured and (measured.metrics or measured.timing)):
+        raise ValueError("measured: got neither scores nor a timing; allowed status ok only with either")
     if status == OK and measured and measured.confusion:
         counts = measured.confusion
         if is_collapsed(counts.tp, counts.fp, counts.fn, counts.tn):
             status = "collapsed"
-    series = heading.attempt.folder / SERIES
-    digest = hashlib.sha256(series.read_bytes()).hexdigest() if series.is_file() else None
-    record = heading.record(
-        status,
-        observed=observed,
-        measured=measured,
-        failure=failure,
-        series=result.get("series", {}) if digest else {},
-        series_sha256=digest,
-    )
-    problem = scores_problem(record) or series_problem(record, series)
-    if problem is None:
-        return record
-    return heading.record("failed", observed=observed, failure=Failure(type="InvalidResult", message=problem))
+    return {"status": status, "observed": observed, "measured": measured, "failure": failure}
 
 
 def _with_driver(measured: Mapping[str, Any], devices: HeldDevices) -> dict[str, Any]:
@@ -118,20 +129,60 @@ def _with_driver(measured: Mapping[str, Any], devices: HeldDevices) -> dict[str,
 def failed_record(heading: Heading, status: Status, message: str) -> Record:
     """The record of an attempt that left no result: killed, timed out, interrupted, skipped, or out of memory."""
     details = log_tail(heading.attempt.folder / LOG) if status not in ("skipped", "interrupted") else ""
-    return heading.record(status, failure=Failure(type=status, message=message, details=details))
+    return heading.record(status, failure=Failure(type=status, message=masked(message), details=masked(details)))
 
 
 def read_result(folder: Path) -> Mapping[str, Any] | None:
-    """The child's result; None where it left none (it is renamed into place, so never half)."""
+    """The child's result; None where it left none (it is renamed into place, so never half).
+
+    One that says nothing that can be used is a failure of the attempt, which says so.
+    """
     try:
-        value = json.loads((folder / RESULT).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        with (folder / RESULT).open(encoding="utf-8", errors="replace") as file:
+            text = file.read(MOST_RESULT + 1)
+    except OSError:
         return None
-    return value if isinstance(value, dict) else None
+    try:
+        if len(text) > MOST_RESULT:
+            raise ValueError(f"longer than {MOST_RESULT / 2**20:g} MiB")
+        value = json.loads(text)
+        problem = _unusable(value)
+    except (ValueError, RecursionError) as error:
+        problem = f"{type(error).__name__}: {error!s:.80}"
+    if problem is None:
+        return value  # type: ignore[no-any-return]
+    return {"status": FAILED, "failure": {"type": INVALID, "message": f"{RESULT}: {problem}"}}
 
 
-def death(status: int, oom_kills: int) -> tuple[Status, str]:
-    """Name a death without a result: `status` as from `os.waitstatus_to_exitcode`."""
+def _unusable(value: Any) -> str | None:
+    """Why nothing can be told from a child's result; None where it can. Its other parts are read by their models."""
+    if not isinstance(value, dict):
+        return f"got {value!r:.80}; allowed a table"
+    status, failure, died = value.get("status"), value.get("failure"), value.get("died")
+    if status not in _SAID:
+        return f"status: got {status!r:.80}; allowed {', '.join(_SAID)}"
+    if failure is not None and not (isinstance(failure, dict) and _has(failure, type=str, message=str)):
+        return f"failure: got {failure!r:.80}; allowed a type and a message"
+    if "died" in value and not (isinstance(died, dict) and _has(died, rank=int, status=int)):
+        return f"died: got {died!r:.80}; allowed a rank and a status"
+    if status in (FAILED, OOM) and failure is None and died is None:
+        return f"failure: missing; required where the status is {status}"
+    return None
+
+
+def _has(table: Mapping[str, Any], **kinds: type) -> bool:
+    return all(isinstance(table.get(name), kind) for name, kind in kinds.items())
+
+
+def _text(text: str) -> str:
+    return text.encode("utf-8", errors="backslashreplace").decode("utf-8")
+
+
+def death(status: int | None, oom_kills: int) -> tuple[Status, str]:
+    """Name a death without a result: `status` as from `os.waitstatus_to_exitcode`; None of who died with its host."""
+    if status is None:
+        # Whatever became of the host, memory or not, says nothing of the cells beside it.
+        return "killed", "killed with its host process"
     if status >= 0:
         return "failed", f"the process left with status {status} and no result"
     name = signal.Signals(-status).name if -status in set(signal.Signals) else f"signal {-status}"
@@ -142,11 +193,11 @@ def death(status: int, oom_kills: int) -> tuple[Status, str]:
     return "failed", f"crashed with {name}"
 
 
-def disk_trouble(status: int, result: Mapping[str, Any] | None) -> str | None:
+def disk_trouble(status: int | None, result: Mapping[str, Any] | None) -> str | None:
     """Say that a child could not write its files, where that is why it failed: no fault of its cell's."""
     if status == CANNOT_WRITE and result is None:
         return "its process could not write its result: the disk is full or cannot be written"
-    if result is None or not result.get("disk_full"):
+    if result is None or not result.get("disk_full") or result.get("failure") is None:
         return None
     return f"its process met a full disk ({result['failure']['type']}: {result['failure']['message']})"
 
@@ -175,6 +226,19 @@ def _cgroup_counters() -> list[Path]:
             elif "memory" in controllers.split(","):
                 found.append(Path("/sys/fs/cgroup/memory") / path.lstrip("/") / "memory.oom_control")
     return found
+
+
+def shorten_log(path: Path) -> None:
+    """Keep the beginning and the end of a log that is longer than `MOST_LOG`, and say what was cut. Raises OSError."""
+    size, half = path.stat().st_size, MOST_LOG // 2
+    if size <= MOST_LOG:
+        return
+    with path.open("r+b") as file:
+        file.seek(size - half)
+        end = file.read(half)
+        file.seek(half)
+        file.write(f"\n[... {size - MOST_LOG} bytes cut here ...]\n".encode() + end)
+        file.truncate()
 
 
 def log_tail(path: Path) -> str:

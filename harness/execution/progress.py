@@ -48,8 +48,11 @@ class Interrupts:
 
     @contextlib.contextmanager
     def heard(self) -> Iterator[Interrupts]:
-        """Within `with`, signals do no more than count."""
-        before = {number: signal.signal(number, self._count) for number in (signal.SIGINT, signal.SIGTERM)}
+        """Within `with`, signals do no more than count; SIGHUP stays ignored where it is (`nohup`)."""
+        numbers = [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+            numbers.append(signal.SIGHUP)  # the terminal is closed
+        before = {number: signal.signal(number, self._count) for number in numbers}
         try:
             yield self
         finally:

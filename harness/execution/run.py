@@ -23,7 +23,7 @@ from harness.execution.plan import PlannedCell
 from harness.execution.progress import Interrupts, Reporter, Summary
 from harness.execution.session import Session
 from harness.grid.cell import Cell
-from harness.protocol import EXITED, STARTED, STEP, WINDOW
+from harness.protocol import EXITED, FAILED, STARTED, STEP, WINDOW
 from harness.record.attempts import ERRORED, RETRIED, Entry
 from harness.record.model import Status
 from harness.record.provenance import now, provenance
@@ -33,6 +33,8 @@ HOST_DEATHS_ALLOWED: Final = 3
 HOST_START_S: Final = 600.0
 """How long a host may take for its imports: minutes on a cold network disk, never this long."""
 INTERRUPT_GRACE_S: Final = 10.0
+KILL_GRACE_S: Final = 10.0
+"""How long a host may take to tell the end of a job that it was told to kill: a stopped or hanging one never does."""
 
 
 @dataclass(frozen=True)
@@ -228,7 +230,7 @@ class Runner:
             if running.cell is None:
                 del self._running[running.job_id]  # the next cell that needs it asks again
             else:
-                self._finish(running, -signal.SIGKILL)
+                self._finish(running, None)
         if self._interrupts.count:
             return
         if self._host_deaths >= HOST_DEATHS_ALLOWED:
@@ -237,13 +239,16 @@ class Runner:
             )
         self._reporter.note(f"the host process of environment {label} died; a new one takes over")
 
-    def _finish(self, running: Running, status: int) -> None:
+    def _finish(self, running: Running, status: int | None) -> None:
         del self._running[running.job_id]
         result = read_result(running.folder)
         if running.cell is None:
             self._preparations.finish(running, status, result)
             return
         planned = running.cell.planned
+        if result is not None and result["status"] == FAILED and self._preparations.lost(planned.cell):
+            what = "what was prepared for it in the cache is gone, or is not as it was"
+            running.verdict = running.verdict or ("killed", what)
         entry = self._filing.finish(running, running.cell, status, result)
         self._reporter.cell_finished(planned.cell, entry)
         # Of a cell that had errored before the run, its first attempt in it is the first further one.
@@ -264,12 +269,11 @@ class Runner:
         self._devices.watch(self._held())
         for running in list(self._running.values()):
             spent = instant - running.start
-            if running.verdict is not None:
-                continue
-            if not running.begun:
-                host = self._hosts.get(running.host)
-                if spent > HOST_START_S and host is not None:
-                    host.destroy()  # its death is heard like any other
+            host = self._hosts.get(running.host)
+            overdue = running.killed is not None and instant - running.killed > KILL_GRACE_S
+            if host is not None and (overdue or (not running.begun and spent > HOST_START_S)):
+                host.destroy()  # its death is heard like any other
+            if running.verdict is not None or not running.begun:
                 continue
             if spent > limit_s:
                 self._kill(running, "timeout", f"still running after {limit_s:g} s", signal.SIGKILL)
@@ -295,6 +299,7 @@ class Runner:
 
     def _kill(self, running: Running, status: Status, message: str, number: int) -> None:
         running.verdict = running.verdict or (status, message)
+        running.killed = time.monotonic() if number == signal.SIGKILL else None
         host = self._hosts.get(running.host)
         if host is not None:
             with contextlib.suppress(HostDied):  # then its end of file is next

@@ -113,6 +113,7 @@ def read_matrix(raw: Mapping[str, Any], file: str) -> tuple[Matrix, list[str]]:
             where = f"{file}: matrix.include[{number}].{dotted(name)}"
             if _accepts(problems, _check_axis_name, name, value, where):
                 _accepts(problems, _check_axis_value, name, value, where)
+    values = {name: set(map(identity, axis)) for name, axis in axes.items()}
     for number, entry in enumerate(exclude):
         for name, value in entry.items():
             where = f"{file}: matrix.exclude[{number}].{dotted(name)}"
@@ -121,7 +122,7 @@ def read_matrix(raw: Mapping[str, Any], file: str) -> tuple[Matrix, list[str]]:
                     f"{where}: got {show(value)}; not an axis of this matrix; allowed {listed(axes)}"
                     f"{suggestion(name, axes)}"
                 )
-            elif identity(value) not in map(identity, axes[name]):
+            elif identity(value) not in values[name]:
                 problems.append(f"{where}: got {show(value)}; allowed {listed(map(show, axes[name]))}")
     matrix = Matrix(axes=axes, include=include, exclude=exclude, scaling=str(scaling), seed_plan=plan)
     if matrix.size() > MAX_COMBINATIONS:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from harness.disk import flush_folder
+from harness.disk import explained, flush_folder
 
 AWAY: Final = "pruned"
 """Where attempts are on their way out."""
@@ -50,7 +50,8 @@ class Folders:
             shelf = cell_id[:2]
             if shelf not in listed:
                 folder = self.cell(cell_id).parent
-                listed[shelf] = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+                with explained(folder, "list"):
+                    listed[shelf] = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
             if cell_id in listed[shelf]:
                 yield cell_id
 

@@ -22,6 +22,7 @@ from harness.record.attempts import OUTCOMES
 from harness.record.entry import RECORD as RECORD
 from harness.record.entry import Entry, Stamp, instant
 from harness.record.parts import Measured, Observed, Part
+from harness.text import check_encodable
 from harness.validation import first_problem
 
 SCHEMA: Final = 2
@@ -201,7 +202,9 @@ def read_record(path: Path) -> Record:
 def record_of(content: bytes, where: str) -> Record:
     """Read the bytes of a `record.json`; raises like `read_record`."""
     try:
-        data = json.loads(content.decode("utf-8"))
+        text = content.decode("utf-8")
+        data = json.loads(text)
+        check_encodable(data, text)
     except (ValueError, RecursionError) as error:
         raise StoreError(f"{where}: not a readable record ({error})") from error
     return parse_record(data, where)

@@ -16,6 +16,8 @@ from harness.errors import SpecError
 from harness.record.model import Provenance
 from harness.text import show
 
+NO_PROGRAMS: Final = ("--no-optional-locks", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
+"""For git: run no program that the repository names. The grid's may be anybody's, just unpacked."""
 MOST_HOURS: Final = 100 * 365 * 24
 _AGE: Final = re.compile(r"(?P<number>\d{1,9}(\.\d{1,9})?)\s*(?P<unit>[mhd])")
 _HOURS: Final = {"m": 1 / 60, "h": 1, "d": 24}
@@ -66,14 +68,27 @@ def provenance(folder: Path) -> Provenance:
 @lru_cache(maxsize=8)
 def _git_state(folder: Path) -> tuple[str | None, bool | None]:
     sha = _git(folder, "rev-parse", "HEAD")
-    status = _git(folder, "status", "--porcelain", "--untracked-files=no") if sha else None
+    status = None
+    if sha and not _has_filters(folder):
+        status = _git(folder, "status", "--porcelain", "--untracked-files=no")
     return sha or None, None if status is None else bool(status)
+
+
+def _has_filters(folder: Path) -> bool:
+    """Whether the repository itself names programs that files pass through: `git status` would run them."""
+    found = _git(folder, "config", "--show-scope", "--get-regexp", r"^filter\.") or ""
+    return any(line.startswith(("local", "worktree")) for line in found.splitlines())
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
     try:
         done = subprocess.run(
-            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=20, check=True
+            ["git", *NO_PROGRAMS, "-C", str(folder), *arguments],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=20,
+            check=True,
         )
     except (OSError, subprocess.SubprocessError):
         return None

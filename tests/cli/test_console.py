@@ -9,9 +9,10 @@ import pytest
 from rich.console import Console
 
 from harness.cli import console as module
-from harness.cli.console import LiveReporter, PlainReporter, duration, one_line, outcome_text, reporter
+from harness.cli.console import LiveReporter, PlainReporter, duration, outcome_text, reporter
 from harness.cli.streams import Muting
 from harness.execution.plan import Plan, PlannedCell
+from harness.text import one_line
 
 Make = Callable[..., Any]
 

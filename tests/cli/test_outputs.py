@@ -157,6 +157,24 @@ def test_the_command_itself_leaves_one_case(harness: Make, tmp_path: Path, argum
     assert str(case[1].get("message")).split()[0] in err
 
 
+def test_a_verification_that_cannot_begin_leaves_no_report_of_yesterday(
+    harness: Make, here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARNESS_REQUIRE", "cuda")
+    out = tmp_path / "v.md"
+    out.write_text("yesterday: all green", encoding="utf-8")
+    code, _, err = harness("verify", "-o", str(out), "--results", str(tmp_path / "r"))
+    assert (code, "cuda" in err.lower()) == (4, True)
+    text = out.read_text(encoding="utf-8")
+    assert "yesterday" not in text
+    assert "cuda" in text.lower()
+
+
+def test_a_report_without_a_name_is_exit_2(harness: Make, here: Path) -> None:
+    code, _, err = harness("report", "tour.toml", "-o", "")
+    assert (code, err) == (2, "error: --out: got '.'; allowed the name of a file\n")
+
+
 def test_a_defect_of_ours_is_in_the_files_too(
     harness: Make, tour: Any, here: Path, tmp_path: Path, monkeypatch: Any
 ) -> None:

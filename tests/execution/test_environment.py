@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from harness.errors import RequirementError
+from harness.errors import RequirementError, StoreError
+from harness.execution import cache
 from harness.execution import environment as module
 from harness.execution.environment import Environment, probe_environment
 
@@ -26,13 +27,13 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def started(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The commands of the processes started so far."""
     commands: list[Any] = []
-    run = subprocess.run
+    asked = module.ask
 
-    def watched(command: Any, **options: Any) -> Any:
+    def watched(command: Any, seconds: float, **options: Any) -> Any:
         commands.append(command)
-        return run(command, **options)
+        return asked(command, seconds, **options)
 
-    monkeypatch.setattr(module.subprocess, "run", watched)
+    monkeypatch.setattr(module, "ask", watched)
     return commands
 
 
@@ -172,6 +173,10 @@ def test_a_file_that_cannot_be_run(tmp_path: Path) -> None:
         ("17", 0, "gone wrong"),
         ('"text"', 0, "gone wrong"),
         ("{}", 0, "gone wrong"),
+        ('{"missing": []}', 0, "gone wrong"),
+        ('{"python": "3.9.1", "packages": {"torch": 2}, "missing": []}', 0, "gone wrong"),
+        ('{"python": "3.9.1", "packages": {}, "missing": [], "torch": {"devices": [{}]}}', 0, "gone wrong"),
+        ("[" * 20_000, 0, "gone wrong"),
         ('{"error": "ImportError: libcudart.so.12"}', 1, "ImportError: libcudart.so.12"),
     ],
 )
@@ -183,6 +188,32 @@ def test_a_broken_interpreter_says_why(tmp_path: Path, says: str, status: int, r
     assert caught.value.exit_code == 4
 
 
+def test_an_interpreter_that_never_stops_talking_is_not_heard_for_ever(tmp_path: Path) -> None:
+    python = Path(interpreter(tmp_path / "env", ""))
+    python.write_text("#!/bin/sh\nexec yes\n")
+    with pytest.raises(RequirementError, match=r"environment old: .* cannot be run: it says more than 4 MiB"):
+        probe_environment("old", str(python))
+
+
+def test_an_interpreter_that_never_answers_is_waited_for_no_longer_than_allowed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PROBE_S", 0.2)
+    python = Path(interpreter(tmp_path / "env", ""))
+    python.write_text("#!/bin/sh\nexec sleep 1000\n")
+    with pytest.raises(RequirementError, match="cannot be run: it takes too long"):
+        probe_environment("old", str(python))
+
+
+def test_what_an_interpreter_says_is_one_line_without_codes(tmp_path: Path) -> None:
+    python = interpreter(tmp_path / "env", json.dumps({"error": "no\n::error::pwn\x1b]0;x\x07" + "x" * 600}))
+    with pytest.raises(RequirementError) as caught:
+        probe_environment("old", python)
+    assert "its probe failed: no ::error::pwn ]0;x xxx" in str(caught.value)
+    assert str(caught.value).isprintable()
+    assert str(caught.value).endswith("xxx...")
+
+
 def test_a_failed_probe_is_not_remembered(tmp_path: Path) -> None:
     python = interpreter(tmp_path / "env", "", 1)
     with pytest.raises(RequirementError):
@@ -191,7 +222,10 @@ def test_a_failed_probe_is_not_remembered(tmp_path: Path) -> None:
     assert probe_environment("old", python).packages == FACTS["packages"]
 
 
-@pytest.mark.parametrize("kept", ["{}", "[]", "{", '{"python": "3.9.1"}'])
+@pytest.mark.parametrize(
+    "kept",
+    ["{}", "[]", "{", '{"python": "3.9.1"}', "[" * 20_000, '{"python": 3, "packages": {}, "missing": []}'],
+)
 def test_a_damaged_answer_in_the_cache_is_asked_again(tmp_path: Path, kept: str) -> None:
     python = interpreter(tmp_path / "env", json.dumps(FACTS))
     first = probe_environment("old", python)
@@ -214,6 +248,17 @@ def test_a_bare_interpreter_lacks_the_subject_by_name(tmp_path: Path) -> None:
     assert "pip install 'finetune-harness[subject]'" in found.missing
     assert found.accelerator == "cpu"
     assert found.torch == {}
+
+
+def test_without_a_home_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("HARNESS_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    with pytest.raises(StoreError, match="no home folder to keep a cache in; set HARNESS_CACHE"):
+        cache.cache_folder()
 
 
 def test_a_cache_that_cannot_be_written_only_costs_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

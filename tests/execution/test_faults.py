@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -71,3 +72,90 @@ def test_a_child_that_finds_no_room_is_not_done_and_stops_the_run(house: Any, fa
     assert code == 0, output
     assert [r.final for r in house.records(1)] == [False, True]
     assert [r.final for r in house.records(2)] == [True]
+
+
+def test_odd_results_are_failures_of_their_cells_and_the_others_go_on(house: Any) -> None:
+    faults = {1: "ok-of-nothing", 2: "no-status", 3: "deep-result"}
+    house.grid([*faults, 4])
+    code, output = house.run(faults=faults)
+    assert code == 4, output
+    found = {record.asked.seed: record for record in house.records()}
+    assert {seed: found[seed].status for seed in faults} == dict.fromkeys(faults, "failed")
+    assert {found[seed].failure.type for seed in faults} == {"InvalidResult"}
+    assert "got neither scores nor a timing" in found[1].failure.message
+    assert "status: got None" in found[2].failure.message
+    assert found[4].final
+
+
+def test_what_is_lost_of_the_cache_is_made_again_and_is_no_fault_of_the_cell(house: Any) -> None:
+    house.cache = house.folder / "cache"
+    house.grid([1, 2])
+    code, output = house.run("--slots", "1", faults={1: ["lost-cache", [1]]})
+    assert code == 4, output
+    (lost,), (other,) = house.records(1), house.records(2)
+    assert (lost.status, lost.failure.message) == (
+        "killed",
+        "what was prepared for it in the cache is gone, or is not as it was",
+    )
+    assert other.final, "prepared again for the cells that come after it"
+    assert output.count("preparing ") == 2
+    code, output = house.run()
+    assert code == 0, output
+    assert [record.final for record in house.records(1)] == [False, True]
+    assert other.observed.data == house.records(1)[1].observed.data
+
+
+def test_labels_swapped_in_the_cache_are_not_trained(house: Any) -> None:
+    house.cache = house.folder / "cache"
+    house.grid([1])
+    assert house.run()[0] == 0
+    (arrow,) = house.cache.glob("tokenized-*/train/*.arrow")
+    (weights,) = house.cache.glob("tiny-bert-1/model.safetensors")
+    before = {}
+    for path in (arrow, weights):
+        seen, content = path.stat(), bytearray(path.read_bytes())
+        before[path] = bytes(content)
+        content[-100:] = bytes(100)
+        path.write_bytes(content)
+        os.utime(path, ns=(seen.st_atime_ns, seen.st_mtime_ns))
+    house.grid([1, 2])
+    code, output = house.run()
+    assert code == 0, output
+    assert "preparing " in output
+    assert {path: path.read_bytes() for path in before} == before
+    first, second = house.records()
+    assert first.observed.weights.checkpoint_sha256 == second.observed.weights.checkpoint_sha256
+
+
+@pytest.mark.slow
+def test_a_stopped_host_holds_up_nobody_for_ever(house: Any) -> None:
+    house.grid([1, 2], more="[execution]\nfirst_step_timeout_minutes = 10\ntimeout_minutes = 0.3")
+    code, output = house.run("--slots", "1", faults={1: "stopped-host"}, timeout=200)
+    assert code == 4, output
+    (stopped,), (other,) = house.records(1), house.records(2)
+    assert (stopped.status, stopped.failure.message) == ("timeout", "still running after 18 s")
+    assert other.final
+    assert house.processes() == {}
+
+
+def test_a_helper_in_a_session_of_its_own_is_not_left_behind(house: Any) -> None:
+    house.grid([1, 2])
+    code, output = house.run("--slots", "1", faults={1: "daemon", 2: "daemon"})
+    assert code == 0, output
+    assert house.processes() == {}
+    assert house.locked() == []
+
+
+def test_a_killed_preparation_leaves_nothing_for_ever(house: Any) -> None:
+    house.cache = house.folder / "cache"
+    house.grid([1])
+    harness = house.start()
+    house.wait_for(lambda: list(house.cache.glob("scratch-*/prepare-*")))
+    harness.kill()
+    harness.wait()
+    house.wait_until_empty(5)
+    assert len(list(house.cache.glob("scratch-*"))) == 1
+    code, output = house.run()
+    assert code == 0, output
+    assert [path.name for path in house.cache.iterdir() if path.name.startswith(("scratch", "finetune"))] == []
+    assert list(house.cache.glob("**/*.tmp")) == []

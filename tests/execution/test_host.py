@@ -6,11 +6,15 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from harness.execution.environment import Environment
+from harness.execution.host import MOST_HEARD, MOST_LINE, HostProcess
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -128,3 +132,40 @@ def test_a_host_at_work_has_one_thread_no_device_and_no_lock(house: Any) -> None
     harness.kill()
     harness.wait()
     house.wait_until_empty(2)
+
+
+def told(tmp_path: Path, code: str) -> HostProcess:
+    """A host that is no host: a program that gets the socket's number as `fd`."""
+    path = tmp_path / "python"
+    path.write_text(f"#!{sys.executable}\nimport os, sys, time\nfd = int(sys.argv[3])\n{code}\n")
+    path.chmod(0o755)
+    return HostProcess(Environment("odd", str(path), "e", {}, ()), spawn=False, log=tmp_path / "log")
+
+
+def test_a_host_that_floods_is_heard_in_parts_and_one_endless_line_is_its_end(tmp_path: Path) -> None:
+    host = told(tmp_path, "while True: os.write(fd, b'x' * 65536)")
+    heard, end = 0, time.monotonic() + 120
+    while (events := host.events()) is not None:
+        assert events == []
+        assert len(host._inbox) <= MOST_LINE + MOST_HEARD
+        heard += 1
+        assert time.monotonic() < end
+    assert heard >= 1
+    host.close()
+
+
+def test_what_a_host_says_besides_events_is_passed_over(tmp_path: Path) -> None:
+    lines = [b"{}", b"junk", b"[1]", b"3", b"[" * 20_000, b'{"event": 3}', b'{"event": "exited", "id": "a"}']
+    lines += [
+        b'{"event": "step", "id": "a", "step": "1", "steps": 3}',
+        b'{"event": "exited", "id": ["a"], "status": 0}',
+    ]
+    lines += [b'{"event": "evaluated", "id": "a", "step": 1, "steps": 3, "accuracy": 1%s}' % (b"0" * 400)]
+    lines += [b'{"event": "exited", "id": "a", "status": -9}']
+    said = b"".join(line + b"\n" for line in lines)
+    host = told(tmp_path, f"os.write(fd, {said!r})")
+    found: list[Any] = []
+    while (events := host.events()) is not None:
+        found += events
+    host.close()
+    assert found == [{"event": "exited", "id": "a", "status": -9}]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,9 @@ def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Pat
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("{}")
     (dataset / "harness-facts.json").write_text('{"train": 1}')
+    digest = hashlib.sha256(b"{}").hexdigest()
+    sums = [f"{digest}  {split}/data-0.arrow" for split in ("train", "validation")]
+    (dataset / "harness.sha256").write_text("\n".join(sums) + "\n")
     digest = files_sha256(checkpoint, CHECKPOINT_FILES)
     facts = {"status": "ok", "checkpoint": str(checkpoint), "dataset": str(dataset), "data": {"train": 1}}
     cache.remember("prepared-k", {**facts, "checkpoint_sha256": digest})
@@ -77,6 +81,10 @@ def test_what_was_prepared_is_found_again(prepared: tuple[Path, Path]) -> None:
         ("tokenized-k/harness-facts.json", '{"train": 2}'),
         ("tokenized-k/harness-facts.json", "{"),
         ("tokenized-k/validation/data-0.arrow", None),
+        ("tokenized-k/train/data-0.arrow", "[]"),  # other bytes are other data
+        ("tokenized-k/harness.sha256", None),
+        ("tokenized-k/harness.sha256", ""),
+        ("prepared-k.json", "[" * 20_000),
         ("prepared-k.json", "[]"),
         ("prepared-k.json", "null"),
         ("prepared-k.json", "{}"),

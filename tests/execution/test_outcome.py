@@ -12,6 +12,8 @@ import pytest
 from harness.execution.devices import HeldDevices
 from harness.execution.outcome import (
     DETAILS_CHARACTERS,
+    MOST_LOG,
+    MOST_RESULT,
     Heading,
     death,
     disk_trouble,
@@ -19,6 +21,7 @@ from harness.execution.outcome import (
     finished_record,
     log_tail,
     read_result,
+    shorten_log,
 )
 from harness.protocol import CANNOT_WRITE
 from harness.record.attempts import STATUSES
@@ -134,14 +137,102 @@ def test_the_end_of_a_log_needs_no_more_than_its_end(tmp_path: Path) -> None:
     assert log_tail(tmp_path / "nothing") == ""
 
 
+def test_reading_a_result(tmp_path: Path) -> None:
+    assert read_result(tmp_path) is None
+    (tmp_path / "result.json").write_text('{"status": "ok", "x": 1}')
+    assert read_result(tmp_path) == {"status": "ok", "x": 1}
+
+
+FAILURE = {"type": "E", "message": "m"}
+
+
 @pytest.mark.parametrize(
-    ("content", "result"),
-    [(None, None), ("", None), ("{", None), ("[]", None), ("null", None), ('{"status": "ok"}', {"status": "ok"})],
+    ("content", "said"),
+    [
+        (b"", "JSONDecodeError"),
+        (b"{", "JSONDecodeError"),
+        (b"\xff\xfe", "JSONDecodeError"),
+        (b"[" * 20_000, "RecursionError"),
+        (b" " * (MOST_RESULT + 1), "longer than 16 MiB"),
+        (b"[]", "got []; allowed a table"),
+        (b"null", "got None; allowed a table"),
+        (b"{}", "status: got None; allowed ok, nonfinite, failed, oom"),
+        (b'{"status": "wonderful"}', "status: got 'wonderful'"),
+        (b'{"status": ["ok"]}', "status: got ['ok']"),
+        (b'{"status": "killed"}', "status: got 'killed'"),
+        (b'{"status": "failed"}', "failure: missing; required where the status is failed"),
+        (b'{"status": "failed", "failure": "x"}', "failure: got 'x'; allowed a type and a message"),
+        (b'{"status": "oom", "failure": {"type": "E"}}', "failure: got {'type': 'E'}"),
+        (b'{"status": "failed", "died": 3}', "died: got 3; allowed a rank and a status"),
+        (b'{"status": "failed", "died": {"rank": "0", "status": 1}}', "died: got"),
+    ],
 )
-def test_reading_a_result(tmp_path: Path, content: str | None, result: Any) -> None:
-    if content is not None:
-        (tmp_path / "result.json").write_text(content)
-    assert read_result(tmp_path) == result
+def test_a_result_that_says_nothing_is_a_failure_of_its_cell_and_no_end_of_the_run(
+    tmp_path: Path, file_it: Make, content: bytes, said: str
+) -> None:
+    (tmp_path / "result.json").write_bytes(content)
+    result = read_result(tmp_path)
+    assert result is not None
+    assert disk_trouble(0, result) is None
+    record = file_it(result)
+    assert (record.status, record.failure.type) == ("failed", "InvalidResult")
+    assert said in record.failure.message
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        {"status": "ok"},
+        {"status": "ok", "measured": {}},
+        {"status": "ok", "measured": {"metrics": {}}, "observed": None},
+        {"status": "ok", "measured": [1]},
+        {"status": "ok", "measured": {"timing": 3, "metrics": {"accuracy": 1.0}}},
+        {"status": "failed", "failure": FAILURE, "series": {"loss": ["a"]}},
+        {"status": "failed", "failure": FAILURE, "series": 3},
+        {"status": "failed", "failure": FAILURE, "observed": {"python": "\ud800"}},
+        {"status": "failed", "failure": {"type": "E", "message": "m", "more": 1}},
+    ],
+)
+def test_an_ok_without_anything_measured_is_none(tmp_path: Path, file_it: Make, result: dict[str, Any]) -> None:
+    (tmp_path / "series.npz").write_bytes(b"arrays")
+    record = file_it(result)
+    assert (record.status, record.failure.type) == ("failed", "InvalidResult")
+    assert record.measured is None
+
+
+def test_secrets_of_the_environment_are_in_no_record(
+    file_it: Make, heading: Heading, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {
+        "HF_TOKEN": "hf_abcdefgh",
+        "MY_API_KEY": "k" * 9,
+        "KEYBOARD": "qwertz-us",
+        "A_SECRET": "false",
+    }.items():
+        monkeypatch.setenv(name, value)
+    text = f"got hf_abcdefgh and {'k' * 9} and qwertz-us, false"
+    masked = "got *** and *** and qwertz-us, false"
+    record = file_it({"status": "failed", "failure": {"type": "ValueError", "message": text, "details": text}})
+    assert (record.failure.message, record.failure.details) == (masked, masked)
+    (tmp_path / "log.txt").write_text(text)
+    failure = failed_record(heading, "killed", text).failure
+    assert failure is not None
+    assert (failure.message, failure.details) == (masked, masked)
+
+
+def test_a_flood_in_a_log_is_cut_in_its_middle(tmp_path: Path) -> None:
+    path = tmp_path / "log.txt"
+    path.write_bytes(b"the beginning\n" + b"x" * 3 * MOST_LOG + b"\nthe end")
+    shorten_log(path)
+    assert path.stat().st_size <= MOST_LOG + 100
+    content = path.read_bytes()
+    assert content.startswith(b"the beginning\nxxx")
+    assert content.endswith(b"xxx\nthe end")
+    assert f"\n[... {2 * MOST_LOG + 22} bytes cut here ...]\n".encode() in content
+    kept = path.read_bytes()
+    path.write_bytes(kept[:100])
+    shorten_log(path)
+    assert path.read_bytes() == kept[:100]
 
 
 @pytest.mark.parametrize(
@@ -149,6 +240,8 @@ def test_reading_a_result(tmp_path: Path, content: str | None, result: Any) -> N
     [
         (-signal.SIGKILL, 0, ("killed", "killed by SIGKILL")),
         (-signal.SIGKILL, 1, ("oom", "killed by the kernel: the machine (or its memory limit) ran out of memory")),
+        (None, 1, ("killed", "killed with its host process")),
+        (None, 0, ("killed", "killed with its host process")),
         (-signal.SIGTERM, 1, ("killed", "killed by SIGTERM")),
         (-signal.SIGINT, 0, ("killed", "killed by SIGINT")),
         (-signal.SIGSEGV, 0, ("failed", "crashed with SIGSEGV")),
@@ -158,7 +251,7 @@ def test_reading_a_result(tmp_path: Path, content: str | None, result: Any) -> N
         (1, 0, ("failed", "the process left with status 1 and no result")),
     ],
 )
-def test_deaths(status: int, oom_kills: int, named: tuple[str, str]) -> None:
+def test_deaths(status: int | None, oom_kills: int, named: tuple[str, str]) -> None:
     assert death(status, oom_kills) == named
     assert named[0] in STATUSES
 

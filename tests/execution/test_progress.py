@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from harness.cli.measure.run import summary_text
 from harness.execution.plan import Plan, PlannedCell
-from harness.execution.progress import Summary
+from harness.execution.progress import Interrupts, Summary
 
 Make = Callable[..., Any]
+
+
+@pytest.mark.parametrize(("before", "counted"), [(signal.SIG_DFL, 1), (signal.SIG_IGN, 0)])
+def test_a_terminal_that_closes_ends_a_run_in_order_unless_it_was_told_to_go_on(before: Any, counted: int) -> None:
+    kept = signal.signal(signal.SIGHUP, before)
+    try:
+        with Interrupts().heard() as interrupts:
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert interrupts.count == counted
+        assert signal.getsignal(signal.SIGHUP) == before
+    finally:
+        signal.signal(signal.SIGHUP, kept)
 
 
 def test_what_there_is_to_say_before_a_run(cell_of: Make, entry_of: Make) -> None:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from harness.errors import HarnessError, SpecError
 from harness.grid.grid import Grid, grid_from_document, grid_from_text, load_grid
+from harness.validation import MAX_KEYS
 
 ROOT = Path(__file__).parents[2]
 FILE = Path("g.toml")
@@ -213,6 +214,10 @@ def test_references_written_out() -> None:
         (b"x = " + b"9" * 5000, "g.toml: not valid TOML: a number of thousands of digits; allowed 64 bits"),
         (b"x = 0x" + b"f" * 5000, "g.toml: x: got int too large to print; allowed integers of 64 bits"),
         (b"x = 9223372036854775808", "g.toml: x: got 9223372036854775808; allowed integers of 64 bits"),
+        (
+            b"".join(b"k%d = 1\n" % n for n in range(MAX_KEYS + 1)),
+            f"g.toml: got {MAX_KEYS + 1} keys; allowed at most {MAX_KEYS} in a table",
+        ),
         (b"a = " + b"[" * 5000, "g.toml: not valid TOML: nested too deeply; allowed 12 levels"),
         (b"x = [nan]\ny.z = inf", "g.toml: x[0]: got NaN; allowed finite numbers"),
         (b"x = 1979-05-27", "g.toml: x: got 1979-05-27; a grid has no dates, allowed text in quotes"),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
@@ -29,7 +30,7 @@ from harness.record.model import (
     read_record,
     record_schema,
 )
-from harness.record.provenance import command_line
+from harness.record.provenance import command_line, provenance
 
 OLD = sorted((Path(__file__).parents[1] / "data" / "records").glob("v*/*.json"))
 BY_NAME = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in OLD}
@@ -144,6 +145,29 @@ def test_what_is_not_finite_survives(value: float) -> None:
         assert got == value or (math.isnan(got) and math.isnan(value))
     line = again.entry(attempt_path(again.cell_id, again.environment_id, again.attempt)).to_line()
     assert repr(parse_entry(line).metrics["loss"]) == repr(value)
+
+
+def test_a_repository_runs_no_program_of_its_own(tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+    program = tmp_path / "x.sh"
+    program.write_text(f"#!/bin/sh\ntouch {ran}\ncat\n")
+    program.chmod(0o755)
+    for name, setting, value in (
+        ("fsmonitor", "core.fsmonitor", str(program)),
+        ("filter", "filter.f.clean", str(program)),
+    ):
+        folder = tmp_path / name
+        folder.mkdir()
+        git = ["git", "-C", str(folder), "-c", "user.name=t", "-c", "user.email=t@example.org"]
+        (folder / "a").write_text("a")
+        for arguments in (["init", "-q"], ["add", "a"], ["commit", "-q", "-m", "m"], ["config", setting, value]):
+            subprocess.run([*git, *arguments], check=True, capture_output=True)
+        (folder / ".gitattributes").write_text("a filter=f\n")
+        (folder / "a").write_text("b")
+        found = provenance(folder)
+        assert not ran.exists(), name
+        assert found.git_sha is not None
+        assert found.git_dirty is (True if name == "fsmonitor" else None)
 
 
 def test_a_command_with_a_name_that_is_no_text_can_be_recorded(monkeypatch: pytest.MonkeyPatch) -> None:

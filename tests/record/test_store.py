@@ -411,6 +411,17 @@ def test_a_folder_without_permission(closed_folder: Path) -> None:
         write(Store(closed_folder, "g"), 1)
 
 
+def test_a_folder_of_cells_that_cannot_be_listed_is_named(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(store, 1)
+
+    def refuse(path: Path) -> Any:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(StoreError, match=r"cells/..: cannot list it: Permission denied"):
+        store.reconcile([], [cell(1).cell_id])
+
+
 def test_a_results_place_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "results").write_text("mine", encoding="utf-8")
     store = Store(tmp_path / "results", "g")

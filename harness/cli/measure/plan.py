@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 import typer
 from tabulate import tabulate
 
-from harness.cli.console import duration, one_line
+from harness.cli.console import duration
 from harness.cli.measure.run import wishes_of
 from harness.cli.options import (
     RESULTS,
@@ -32,6 +32,7 @@ from harness.protocol import LOG
 from harness.report.phrases.head import minute
 from harness.report.phrases.recipe import many
 from harness.report.phrases.say import say
+from harness.text import one_line
 
 MOST_ROWS: Final = 60
 MOST_ERRORS: Final = 5

@@ -10,7 +10,7 @@ from typing import Final, TextIO
 
 import typer
 
-from harness.cli.console import duration, one_line, reporter
+from harness.cli.console import duration, reporter
 from harness.cli.options import (
     RESULTS,
     AllowBusy,
@@ -36,6 +36,7 @@ from harness.record.freshness import freshness
 from harness.record.provenance import ago, now, read_age
 from harness.report.phrases.head import dates_text
 from harness.report.phrases.recipe import many
+from harness.text import one_line
 
 OPTIONS: Final = RunOptions()
 MOST_ERRORS: Final = 5

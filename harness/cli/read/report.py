@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.console import one_line
 from harness.cli.options import RESULTS, EnvironmentChoice, Json, ResultsFolder, Select
 from harness.disk import write_files
 from harness.errors import SpecError, StoreError
@@ -20,6 +19,7 @@ from harness.record.provenance import command_line
 from harness.record.store import Store
 from harness.report.files import files_again
 from harness.report.run.sections import report_lines
+from harness.text import one_line
 
 Out = Annotated[
     Path | None,
@@ -52,6 +52,8 @@ def report(
     """
     if (grid is None) == (again is None):
         raise SpecError("report: allowed a grid, or --from with a report's JSON file")
+    if out is not None and not out.name:
+        raise SpecError(f"--out: got {str(out)!r}; allowed the name of a file")
     unreadable: Sequence[str] = ()
     told: Sequence[str] = ()
     if again is not None:

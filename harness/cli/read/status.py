@@ -11,7 +11,6 @@ from typing import Annotated, Any
 import typer
 from tabulate import tabulate
 
-from harness.cli.console import one_line
 from harness.cli.options import RESULTS, Json, ResultsFolder
 from harness.errors import SpecError
 from harness.record.attempts import STATUSES, UNREADABLE
@@ -19,6 +18,7 @@ from harness.record.meant import read_meant
 from harness.record.results import Results
 from harness.record.store import Store, store_grids
 from harness.report.phrases.head import minute
+from harness.text import one_line
 
 Names = Annotated[list[str] | None, typer.Argument(help="Grids by name (default: all).", show_default=False)]
 

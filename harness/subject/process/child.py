@@ -56,12 +56,12 @@ def run_job(job: dict[str, Any], emit: Emit) -> int:
 def _prepare(job: dict[str, Any]) -> dict[str, Any]:
     from harness.subject.data import checkpoints, tasks
 
-    cache = Path(job["cache"])
+    cache, aside = Path(job["cache"]), Path(job["folder"])
     cache.mkdir(parents=True, exist_ok=True)
     asked = job["checkpoint"]
-    checkpoint = checkpoints.locate(asked["source"], asked.get("path"), asked.get("revision"), cache)
+    checkpoint = checkpoints.locate(asked["source"], asked.get("path"), asked.get("revision"), cache, aside)
     dataset = cache / f"tokenized-{job['key']}"
-    data = tasks.tokenize_to(dataset, job["task"], checkpoint)
+    data = tasks.tokenize_to(dataset, job["task"], checkpoint, aside)
     return {"status": OK, "checkpoint": str(checkpoint), "dataset": str(dataset), "data": data}
 
 

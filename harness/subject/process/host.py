@@ -133,6 +133,8 @@ class Host:
                 os.close(other.events)
             for other_lock in self._locks:
                 os.close(other_lock)  # those cells' own children are to hold them
+            if lock is not None:
+                os.set_inheritable(lock, False)  # a program that it starts and forgets must not keep the cell
             isolation.redirect_output(folder / LOG)
             os.environ.update(job["variables"])
             code = child.run_job(job, child.pipe_emitter(writer))
@@ -187,9 +189,10 @@ class Host:
                 return
             ended = self._children.pop(pid, None)
             if ended is None:
-                continue
+                continue  # a helper's own helper, handed down to this process
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)  # helpers that it may have left (data loader workers)
+            isolation.kill_orphans(self._children)  # and those that had made themselves a session
             if ended.events in self._selector.get_map():
                 self._forward(ended)
             if ended.events in self._selector.get_map():
@@ -212,6 +215,7 @@ class Host:
         for pid in self._children:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, 0)
+        isolation.kill_orphans(())
 
     @staticmethod
     def _kill_group(pid: int, number: int) -> None:
@@ -255,6 +259,7 @@ def main() -> None:
     """`python start.py process.host SOCKET_FD PARENT_PID [--spawn]`."""
     descriptor, parent = int(sys.argv[1]), int(sys.argv[2])
     isolation.die_with_parent(parent)
+    isolation.adopt_orphans()
     # Ctrl-C reaches the whole terminal group; only the harness decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.setpgid(0, 0)

@@ -8,7 +8,9 @@ import importlib.util
 import json
 import os
 import resource
+import shutil
 import signal
+import subprocess
 import sys
 import time
 
@@ -80,6 +82,31 @@ def _no_result(job, folder, emit):
     raise ValueError("planted: this will not be heard")
 
 
+def _odd_result(text):
+    def leave(job, folder, emit):
+        (folder / "result.json").write_text(text, encoding="utf-8")
+        os._exit(0)
+
+    return leave
+
+
+def _lost_cache(job, folder, emit):
+    shutil.rmtree(job["dataset"] + "/train")
+    return PLAIN[0](job, folder, emit)
+
+
+def _stopped_host(job, folder, emit):
+    print("planted: the host is stopped", flush=True)
+    os.kill(os.getppid(), signal.SIGSTOP)
+    time.sleep(FOREVER)
+
+
+def _daemon(job, folder, emit):
+    # In a session of its own, and with whatever it can inherit.
+    subprocess.Popen(["sleep", str(FOREVER)], start_new_session=True, close_fds=False)
+    return PLAIN[0](job, folder, emit)
+
+
 def _in_training(plant):
     def run(job, folder, emit):
         if job["cell"]["engine"] == "trainer":
@@ -104,6 +131,12 @@ FAULTS = {
     "other-precision": _other_precision,
     "disk": _disk,
     "no-result": _no_result,
+    "ok-of-nothing": _odd_result('{"status": "ok"}'),
+    "no-status": _odd_result("{}"),
+    "deep-result": _odd_result("[" * 20_000),
+    "lost-cache": _lost_cache,
+    "stopped-host": _stopped_host,
+    "daemon": _daemon,
 }
 
 

@@ -45,7 +45,8 @@ def test_the_tiny_bert_is_the_same_wherever_it_is_made(tiny: Path, tmp_path: Pat
     second = checkpoints.locate(TINY_BERT, None, None, tmp_path)
     assert second != tiny
     assert digests(second) == digests(tiny)
-    assert set(digests(tiny)) == {"config.json", "model.safetensors", "tokenizer_config.json", "vocab.txt"}
+    names = {"config.json", "model.safetensors", "tokenizer_config.json", "vocab.txt", "harness.sha256"}
+    assert set(digests(tiny)) == names
     torch.random.set_rng_state(before)
 
 
@@ -66,12 +67,30 @@ def test_it_is_made_once(tiny: Path) -> None:
     assert (tiny / "model.safetensors").stat().st_mtime_ns == before
 
 
-def test_what_a_killed_process_left_is_no_hindrance(tmp_path: Path) -> None:
-    stale = tmp_path / f"tiny-bert-{TINY_BERT_VERSION}.{os.getpid()}.tmp"
-    stale.mkdir()
-    (stale / "model.safetensors").write_bytes(b"half")
+@pytest.mark.parametrize("damage", ["model.safetensors", "config.json", "vocab.txt", "harness.sha256"])
+def test_one_that_is_not_as_it_was_made_is_made_again(tmp_path: Path, damage: str) -> None:
     folder = checkpoints.locate(TINY_BERT, None, None, tmp_path)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    content = bytearray(before[damage])
+    content[-3] ^= 1
+    (folder / damage).write_bytes(content)
+    assert checkpoints.locate(TINY_BERT, None, None, tmp_path) == folder
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    (folder / damage).unlink()
+    checkpoints.locate(TINY_BERT, None, None, tmp_path)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     assert [path.name for path in tmp_path.iterdir()] == [folder.name]
+
+
+def test_others_may_read_it(tmp_path: Path) -> None:
+    mask = os.umask(0o022)
+    try:
+        folder = checkpoints.locate(TINY_BERT, None, None, tmp_path)
+    finally:
+        os.umask(mask)
+    assert {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()} == dict.fromkeys(
+        ["config.json", "model.safetensors", "tokenizer_config.json", "vocab.txt", "harness.sha256"], 0o644
+    )
 
 
 # Refused.

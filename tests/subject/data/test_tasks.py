@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -76,6 +77,7 @@ def test_an_empty_line_at_the_end_is_no_example(tmp_path: Path) -> None:
         ([HEADER, "1\t1\t2\ta\tb\tc"], "line 2: 6 columns"),
         ([HEADER, "yes\t1\t2\ta\tb"], "label 'yes'"),
         ([HEADER], "no examples"),
+        (["Quality\t#1 String\t#2 String\tQuality", "1\ta\tb\t0"], "column 'Quality' is there 2 times; allowed once"),
         (["label\ta\tb", "1\t2\t3"], "column 'Quality' is missing (it has ['label', 'a', 'b'])"),
         (["Quality\t#1 String\tx", "1\t2\t3"], "column '#2 String' is missing"),
         ([""], "column 'Quality' is missing"),
@@ -143,7 +145,6 @@ def test_a_task_is_tokenized_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     write(tmp_path / "data", [HEADER, "0\t1\t2\tone\ttwo two two"], file="dev.tsv")
     task = {"name": "x", "path": str(tmp_path / "data")}
     folder = tmp_path / "cache" / "tokenized-k"
-    (tmp_path / "cache" / f"tokenized-k.{os.getpid()}.tmp").mkdir()  # what a killed process left
     facts = tasks.tokenize_to(folder, task, checkpoint)
     tokens = datasets.load_from_disk(str(folder))
     assert set(tokens["train"].column_names) >= {"input_ids", "token_type_ids", "attention_mask", "label"}
@@ -152,6 +153,56 @@ def test_a_task_is_tokenized_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(tasks, "load", lambda task: pytest.fail("loaded again"))
     assert tasks.tokenize_to(folder, task, checkpoint) == facts
     assert [path.name for path in (tmp_path / "cache").glob("*.tmp")] == []
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "gone", "state", "split"])
+def test_a_task_whose_files_are_not_as_they_were_is_tokenized_again(tmp_path: Path, damage: str) -> None:
+    checkpoint = checkpoints.locate(TINY_BERT, None, None, tmp_path / "cache")
+    write(tmp_path / "data", [HEADER, "1\t1\t2\tthe man\tthe woman", "0\t1\t2\tthe man\tthe man"])
+    write(tmp_path / "data", [HEADER, "0\t1\t2\tone\ttwo two two"], file="dev.tsv")
+    task = {"name": "x", "path": str(tmp_path / "data")}
+    folder = tmp_path / "cache" / "tokenized-k"
+    facts = tasks.tokenize_to(folder, task, checkpoint)
+    before = (folder / "harness.sha256").read_bytes()
+    (arrow,) = (folder / "train").glob("*.arrow")
+    content = bytearray(arrow.read_bytes())
+    if damage == "flip":
+        content[len(content) // 2] ^= 1
+        arrow.write_bytes(content)
+    elif damage == "cut":
+        arrow.write_bytes(content[:100])
+    elif damage == "gone":
+        arrow.unlink()
+    elif damage == "state":
+        (folder / "train" / "state.json").unlink()
+    else:
+        shutil.rmtree(folder / "train")
+    assert tasks.tokenize_to(folder, task, checkpoint) == facts
+    assert (folder / "harness.sha256").read_bytes() == before
+    assert [path.name for path in (tmp_path / "cache").glob("*.tmp")] == []
+
+
+def test_a_checkpoint_without_its_vocabulary_is_refused(tmp_path: Path) -> None:
+    checkpoint = checkpoints.locate(TINY_BERT, None, None, tmp_path / "cache")
+    write(tmp_path / "data", [HEADER, "1\t1\t2\tthe man\tthe woman"])
+    write(tmp_path / "data", [HEADER, "0\t1\t2\tone\ttwo"], file="dev.tsv")
+    (checkpoint / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n")
+    task = {"name": "x", "path": str(tmp_path / "data")}
+    with pytest.raises(MaterialError, match="does not know 100 % of the task's tokens; allowed at most 50 %"):
+        tasks.tokenize_to(tmp_path / "cache" / "tokenized-k", task, checkpoint)
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == [checkpoint.name]
+
+
+def test_the_share_of_unknown_tokens() -> None:
+    class Tokenizer:
+        all_special_ids = [0, 1, 2, 3]  # noqa: RUF012 - a stand-in
+        unk_token_id: int | None = 1
+
+    examples = [[2, 1, 7, 3, 9, 3, 0], [2, 8, 3, 1, 3]]
+    assert tasks.unknown_share(Tokenizer(), examples) == 2 / 5
+    Tokenizer.unk_token_id = None
+    assert tasks.unknown_share(Tokenizer(), examples) == 0.0
+    assert tasks.unknown_share(Tokenizer(), [[2, 3, 3]]) == 0.0
 
 
 # The hub, offline, through a cache laid out as its client lays it out.
