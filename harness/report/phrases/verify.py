@@ -73,6 +73,27 @@ def _where(step: int, steady: bool, differing: int, steps: int) -> str:
     return f"first at step {step}" + (f", on {differing} of {steps} steps" if differing else "")
 
 
+def _where_jump(step: int, before: float, differing: int, steps: int) -> str:
+    until = "equal to the last bit until then" if before == 0 else f"at most {before:.1e} apart until then"
+    return f"at step {step}, {until}; on {differing} of {steps} steps"
+
+
+def _equal(
+    steps: int,
+    bits: Sequence[str],
+    largest: float | None,
+    item: str | None,
+    step: int | None,
+    since: int | None,
+    beyond: int | None,
+) -> str:
+    text = f"equal within rounding{_over(steps)}, other bits: {listed(bits, FEW)}"
+    if largest is not None:
+        text += f"; the largest relative difference is {largest:.1e} ({item}{'' if step is None else f', step {step}'})"
+    text += "" if since is None else f", it begins at step {since}"
+    return text if beyond is None else f"{text} and grows beyond the tolerance at step {beyond}"
+
+
 def _parallel_mode(mode: str | None, backend: str | None) -> str:
     hidden = ": DataParallel, which averages over devices behind the recipe's back"
     return f"the parallel mode is {mode}, backend {backend}" + (hidden if mode == "not_distributed" else "")
@@ -128,7 +149,7 @@ def _logits(shape: Sequence[int], finite: bool, evaluated: int | None) -> str:
 
 
 def _difference(item: str, layer: str, a: Any, b: Any, ratio: float | None, where: str | None) -> str:
-    text = f"{item}: {_shown(a)} against {_shown(b)}"
+    text = f"{item}: {_shown(a)} -> {_shown(b)}"
     if ratio is not None and abs(ratio - 1) >= 5e-4:
         text += f", ratio {ratio:.4g}"
     return f"{text}, {where}" if where else text
@@ -186,6 +207,10 @@ VERIFY: Final[Mapping[str, str | Callable[..., str]]] = {
         f"{_WHOSE.get(item, item)} is {_written(got)} instead of {_written(expected)}"
     ),
     "where": _where,
+    "where.jump": _where_jump,
+    "where.largest": "at step {step}, where they are furthest apart; other bits since step {since}",
+    "answers.order": "evaluated in another order: {base} against {twin}",
+    "answers.unpaired": "the two runs answered in different orders, and which example a row is was not recorded",
     "where.examples": "first in example {example}, in {differing} of {examples}",
     "items.right": "all {count} items are as asked for",
     "items.wrong": lambda items: ", ".join(items),
@@ -347,12 +372,22 @@ VERIFY: Final[Mapping[str, str | Callable[..., str]]] = {
     "epochs": lambda epochs: "; ".join(epochs) or "none",
     "epoch": _epoch,
     "examples": lambda ids: f"examples {listed(ids, FEW)}" if ids else "no others",
+    "examples.taken": "{count} examples a step",
+    "split.seen": "{examples:,} examples, {positives:,} positive ({sha256:.12}…)",
     "until": "until step {step}",
     "shape": lambda shape: f"shape {tuple(shape)}",
-    "diff.equal": lambda steps: f"no difference in what was done{_over(steps)}",
-    "diff.within": lambda steps: (
-        f"the runs agree within the tolerance{_over(steps)}; what lies beyond it is told above"
+    "idle": "{difference}: without effect here",
+    "diff.identical": lambda steps, idle: (
+        f"identical to the last bit{_over(steps)}" + (f": {listed(idle, FEW)} changed nothing" if idle else "")
     ),
-    "diff.differs": lambda steps: f"the runs differ{_over(steps)}",
+    "diff.equal": _equal,
+    "diff.different": lambda steps, effect, cause, upstream: (
+        f"the runs differ{_over(steps)}" + (f" ({upstream})" if upstream else "")
+    ),
+    "diff.unknown": "what both runs recorded does not say whether they are the same",
+    "effect": lambda item, step, a, b, ratio: (
+        f"{item}{'' if step is None else f' at step {step}'}: {_shown(a)} -> {_shown(b)}"
+        + ("" if ratio is None else f", ratio {ratio:.4g}")
+    ),
     "tolerance": _tolerance,
 }

@@ -85,7 +85,7 @@ WHERE = Fact.of("where", step=0, steady=True, differing=8, steps=8)
         ),
         (
             Fact.of("difference", item="final weights", layer="outcome", a="f" * 64, b=None, ratio=None, where=None),
-            "final weights: ffffffffffff… against nothing",
+            "final weights: ffffffffffff… -> nothing",
         ),
         (
             Fact.of("repeat.first_difference", item="logits", step=None, later=["scores.f1"], claimed=False),
