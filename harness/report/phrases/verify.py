@@ -80,6 +80,7 @@ def _where_jump(step: int, before: float, differing: int, steps: int) -> str:
 
 def _equal(
     steps: int,
+    idle: Sequence[str],
     bits: Sequence[str],
     largest: float | None,
     item: str | None,
@@ -91,7 +92,8 @@ def _equal(
     if largest is not None:
         text += f"; the largest relative difference is {largest:.1e} ({item}{'' if step is None else f', step {step}'})"
     text += "" if since is None else f", it begins at step {since}"
-    return text if beyond is None else f"{text} and grows beyond the tolerance at step {beyond}"
+    text += "" if beyond is None else f" and grows beyond the tolerance at step {beyond}"
+    return text + (f"; {listed(idle, FEW)} changed nothing in training" if idle else "")
 
 
 def _parallel_mode(mode: str | None, backend: str | None) -> str:
@@ -149,10 +151,15 @@ def _logits(shape: Sequence[int], finite: bool, evaluated: int | None) -> str:
 
 
 def _difference(item: str, layer: str, a: Any, b: Any, ratio: float | None, where: str | None) -> str:
-    text = f"{item}: {_shown(a)} -> {_shown(b)}"
-    if ratio is not None and abs(ratio - 1) >= 5e-4:
-        text += f", ratio {ratio:.4g}"
+    text = f"{item}: {_shown(a)} -> {_shown(b)}{_by(ratio)}"
     return f"{text}, {where}" if where else text
+
+
+def _by(ratio: float | None) -> str:
+    """`, ratio 4`, or how far from 1 it is where that is little."""
+    if ratio is None or ratio == 1:
+        return ""
+    return f", ratio {ratio:.4g}" if abs(ratio - 1) >= 5e-4 else f", {ratio - 1:+.1e} off"
 
 
 def _first_difference(item: str, step: int | None, later: Sequence[str], claimed: bool) -> str:
@@ -376,7 +383,7 @@ VERIFY: Final[Mapping[str, str | Callable[..., str]]] = {
     "split.seen": "{examples:,} examples, {positives:,} positive ({sha256:.12}…)",
     "until": "until step {step}",
     "shape": lambda shape: f"shape {tuple(shape)}",
-    "idle": "{difference}: without effect here",
+    "idle": lambda item, difference: f"{difference}: without effect on training here",
     "diff.identical": lambda steps, idle: (
         f"identical to the last bit{_over(steps)}" + (f": {listed(idle, FEW)} changed nothing" if idle else "")
     ),
@@ -386,8 +393,7 @@ VERIFY: Final[Mapping[str, str | Callable[..., str]]] = {
     ),
     "diff.unknown": "what both runs recorded does not say whether they are the same",
     "effect": lambda item, step, a, b, ratio: (
-        f"{item}{'' if step is None else f' at step {step}'}: {_shown(a)} -> {_shown(b)}"
-        + ("" if ratio is None else f", ratio {ratio:.4g}")
+        f"{item}{'' if step is None else f' at step {step}'}: {_shown(a)} -> {_shown(b)}{_by(ratio)}"
     ),
     "tolerance": _tolerance,
 }

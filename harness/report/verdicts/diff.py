@@ -40,8 +40,8 @@ def difference_sections(verdict: Verdict) -> list[Section]:
         sections.append(
             (name, [_line(one) for one, fact in shown if fact.values["layer"] == layer and one is not first])
         )
-    follow = dict.fromkeys(finding.item for finding in verdict.findings if finding.fact.code == "consequence")
-    sections.append(_named("Follows from it", list(follow)))
+    follow = [finding for finding in verdict.findings if finding.fact.code == "consequence"]
+    sections.append(("Follows from it:", [_line(finding) for finding in follow]))
     sections.append(_named("Not available", [say(fact) for fact in verdict.not_available]))
     return [(name, lines) for name, lines in sections if lines or not name.endswith(":")]
 
@@ -49,7 +49,7 @@ def difference_sections(verdict: Verdict) -> list[Section]:
 def _explained(first: Finding, cause: object) -> list[str]:
     """What explains the first difference, and what such a one usually means or is known as."""
     lines = [f"explained by: {say(cause)}"] if isinstance(cause, Fact) and cause != first.fact else []
-    if first.cause:
+    if first.cause and not (lines and first.cause == "asked"):
         means = f"known as {first.upstream}" if first.upstream else "usually means"
         lines.append(f"{means}: {cause_text(first.cause)}")
     return [clean(line, LIMIT) for line in lines]

@@ -170,13 +170,13 @@ def _values(a: Run, b: Run, missing: list[str], apart: list[str]) -> Iterator[Di
             apart.append(name)
             continue
         x, y = first.get(key, fields.ABSENT), second.get(key, fields.ABSENT)
+        if name.startswith("recipe.") and fields.ABSENT in (x, y):
+            # A recipe's silence means the default, where the run tells it.
+            x, y = (_resolved(run, name, one) for run, one in ((a, x), (b, y)))
         if fields.same(x, y) or (name.startswith("arguments.") and _found_elsewhere(a, b, name[len("arguments.") :])):
             continue
-        asked = y if x is fields.ABSENT else x
-        if fields.ABSENT in (x, y) and name.startswith("recipe.") and _is_default(a, b, name[len("recipe.") :], asked):
-            continue
         unknown = any(one is None or one is fields.ABSENT for one in (x, y))
-        if unknown and layer == "exact" and not name.startswith("arguments."):
+        if unknown and layer == "exact" and not name.startswith(("arguments.", "optimizer.groups.")):
             missing.append(name)
             continue
         if layer == "exact" and reach(layer, name, ranks) == NOWHERE:
@@ -189,10 +189,11 @@ def ranks_of(a: Run, b: Run) -> int:
     return max(run.fingerprint.world_size if run.fingerprint else run.record.asked.devices for run in (a, b))
 
 
-def _is_default(a: Run, b: Run, name: str, asked: Any) -> bool:
-    """Whether one recipe asks for what the other had anyway."""
-    seen = [run.record.observed.arguments if run.record.observed else {} for run in (a, b)]
-    return all(name in one and fields.same(one[name], asked) for one in seen)
+def _resolved(run: Run, name: str, asked: Any) -> Any:
+    """What a recipe asks for; where it is silent, what the run's arguments say, None where they do not."""
+    if asked is not fields.ABSENT:
+        return asked
+    return run.record.observed.arguments.get(name.removeprefix("recipe.")) if run.record.observed else None
 
 
 def _found_elsewhere(a: Run, b: Run, name: str) -> bool:

@@ -91,6 +91,7 @@ def _reason(a: Run, b: Run, comparison: Comparison, found: Explanation) -> Fact:
     return Fact.of(
         "diff.equal",
         steps=steps,
+        idle=[one.item for one in found.idle],
         bits=list(found.bits),
         largest=largest,
         item=None if name is None else NAMES.get(name, name),

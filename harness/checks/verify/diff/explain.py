@@ -11,7 +11,7 @@ import numpy as np
 from harness.checks.verdict import Fact
 from harness.checks.verify import fields
 from harness.checks.verify.diff.compare import Comparison, Difference, compare, ranks_of
-from harness.checks.verify.diff.reach import EVERYWHERE, NOWHERE, Stages, known, made_by, only_rounds, reach
+from harness.checks.verify.diff.reach import EVERYWHERE, Stages, known, made_by, only_rounds, reach
 from harness.checks.verify.series import NAMES, Tolerance, ratio_of, spread
 from harness.checks.verify.upstream import known_issue, scaling_of
 from harness.record.run import Run
@@ -47,7 +47,7 @@ class Explanation:
     follows
         Differences that are the doing of what was asked for otherwise, or that other examples or weights lead to.
     idle
-        Differences in what was asked for that changed nothing.
+        Differences in what was asked for that changed nothing in training.
     bits
         Items that differ in some bit.
     """
@@ -79,11 +79,14 @@ def explain(a: Run, b: Run, comparison: Comparison, tolerance: Tolerance) -> Exp
     elif not results:
         own = [one for one in own if not only_rounds(one.field, one.a, one.b)]
     held = (*results, *own)
-    idle = tuple(one for one in comparison.of("asked") if trained and asked[one.field] != NOWHERE)
+    alike = _seen_alike(bitwise) and all(one.layer == "outcome" and one.field != "final weights" for one in bits)
+    acts = EVERYWHERE if trained else EVERYWHERE - {"evaluation"}
+    idle = tuple(one for one in comparison.of("asked") if alike and asked[one.field] & acts)
     names = tuple(dict.fromkeys(one.item for one in bits))
     if not held:
         state: State = "identical" if trained else "equal" if bits else "unknown"
         return Explanation(state, None, None, None, None, (), tuple(theirs), idle, names)
+    idle = () if results else idle
     effect = _effect(results) or _largest(a, b, every)
     upstream = _upstream(a, b, effect)
     cause = _cause(a, b, effect, every, theirs, upstream)

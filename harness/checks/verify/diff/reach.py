@@ -163,6 +163,7 @@ _MADE_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "clipping": ("recipe.max_grad_norm",),
     "loss scaling": ("accepts_loss_kwargs", "engine"),
     "model.": ("checkpoint", "config.", "dropout", "precision"),
+    "model.device": ("devices",),
     "collator": ("engine",),
 }
 """Whose doing a difference in what was done is, by what was asked for otherwise."""
