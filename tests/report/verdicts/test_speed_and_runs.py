@@ -212,7 +212,7 @@ class TestRuns:
             "First difference: initial weights: 1 -> 2", "  usually means: another seed", "",
             "Asked for otherwise:", "  seed: 1 -> 2", "",
             "The trajectory, step by step:", "  (note) loss: 1 -> 2", "",
-            "Follows from it: logits", "",
+            "Follows from it:", "  x", "",
             "They differ.",
         ]  # fmt: skip
         text = document(head, [one])

@@ -149,7 +149,14 @@ def _cause(
     ranks = ranks_of(a, b)
     candidates = [one for one in every if one.layer == "asked"]
     done = [one for one in every if one.layer == "exact" and one not in theirs]
-    candidates += sorted(done, key=lambda one: (one.field.startswith("arguments."), not known(one.field)))
+    candidates += sorted(
+        done,
+        key=lambda one: (
+            only_rounds(one.field, one.a, one.b),
+            one.field.startswith("arguments."),
+            not known(one.field),
+        ),
+    )
     places = sorted((one for one in every if one.layer == "environment"), key=_place_rank)
     if upstream is not None:
         named = [one for one in candidates if one.field in _SCALING]
