@@ -31,7 +31,7 @@ def difference(a: Run, b: Run, tolerance: Tolerance = EXACT) -> Verdict:
     if stopped is not None:
         return stopped
     comparison = compare(a, b, tolerance)
-    found = explain(a, b, comparison, tolerance)
+    found = explain(a, b, comparison)
     outcomes: dict[str, Outcome] = {"different": "FAIL", "unknown": "INCONCLUSIVE"}
     return Verdict(
         "diff",

@@ -12,7 +12,7 @@ from harness.checks.verdict import Fact
 from harness.checks.verify import fields
 from harness.checks.verify.diff.compare import Comparison, Difference, compare, ranks_of
 from harness.checks.verify.diff.reach import EVERYWHERE, Stages, known, made_by, only_rounds, reach
-from harness.checks.verify.series import NAMES, Tolerance, ratio_of, spread
+from harness.checks.verify.series import NAMES, ratio_of, spread
 from harness.checks.verify.upstream import known_issue, scaling_of
 from harness.record.run import Run
 
@@ -63,7 +63,7 @@ class Explanation:
     bits: tuple[str, ...]
 
 
-def explain(a: Run, b: Run, comparison: Comparison, tolerance: Tolerance) -> Explanation:
+def explain(a: Run, b: Run, comparison: Comparison) -> Explanation:
     """Say which state two runs are in, where they part first and why."""
     ranks = ranks_of(a, b)
     every = (*comparison.differences, *comparison.consequences)
@@ -72,7 +72,7 @@ def explain(a: Run, b: Run, comparison: Comparison, tolerance: Tolerance) -> Exp
     bits = [one for one in (*bitwise.differences, *bitwise.consequences) if one.layer in ("trajectory", "outcome")]
     trained = _seen_alike(bitwise) and not bits
     results = [one for one in every if one.layer in ("trajectory", "outcome") and not one.warning]
-    theirs = [one for one in every if one.layer == "exact" and made_by(one.field, asked)]
+    theirs = [one for one in every if one.layer == "exact" and made_by(one.field, asked, ranks)]
     own = [one for one in every if one.layer == "exact" and one not in theirs]
     if trained:
         own = [one for one in own if one.field in _IDENTITY]
@@ -87,7 +87,7 @@ def explain(a: Run, b: Run, comparison: Comparison, tolerance: Tolerance) -> Exp
         state: State = "identical" if trained else "equal" if bits else "unknown"
         return Explanation(state, None, None, None, None, (), tuple(theirs), idle, names)
     idle = () if results else idle
-    effect = _effect(results) or _largest(a, b, every)
+    effect = _effect(results) or _largest(a, b)
     upstream = _upstream(a, b, effect)
     cause = _cause(a, b, effect, every, theirs, upstream)
     code = upstream or _code(a, b, effect, cause, ranks)
@@ -112,7 +112,7 @@ def _effect(results: list[Difference]) -> Difference | None:
     return min(results, key=place, default=None)
 
 
-def _largest(a: Run, b: Run, every: tuple[Difference, ...]) -> Difference | None:
+def _largest(a: Run, b: Run) -> Difference | None:
     """Of series that agree within the tolerance the one that is furthest apart; None where all are equal."""
     found = [(name, far) for name in NAMES if (far := spread(a, b, name)) is not None]
     if not found:
@@ -161,7 +161,7 @@ def _cause(
     if upstream is not None:
         named = [one for one in candidates if one.field in _SCALING]
         return next(iter([*named, *(one for one in places if one.field == "packages.transformers")]), None)
-    if effect is None:
+    if effect is None or (effect.where is not None and effect.where.code == "where.largest"):
         return next((one for one in candidates if one.layer == "exact"), None)
     for stages in _fits(a, b, effect, every):
         for one in candidates:
@@ -206,6 +206,8 @@ def _sets(*names: str) -> Iterator[Stages]:
 
 def _code(a: Run, b: Run, effect: Difference | None, cause: Difference | None, ranks: int) -> str | None:
     """What such a difference usually means: that of its cause, else of where it shows."""
+    if cause is not None and cause.field == "resume_at":
+        return "jump.resumed"
     if cause is not None:
         return "watching" if reach(cause.layer, cause.field, ranks) == {"watching"} else cause.cause
     if effect is None:

@@ -38,18 +38,23 @@ _ARGUMENTS: Final[Mapping[str, tuple[Stage, ...]]] = {
     "activation_checkpointing": ("forward", "loss"),
     "activation_checkpointing_": ("forward", "loss"),
     "auto_find_batch_size": ("batch",),
+    "average_tokens_across_devices": ("loss",),
     "batch_eval_metrics": ("evaluation",),
     "bf16": ("forward", "loss"),
     "bf16_full_eval": ("evaluation",),
     "data_seed": ("batch",),
     "dataloader_": ("watching",),
     "dataloader_drop_last": ("batch", "length"),
+    "ddp_": ("loss",),
+    "deepspeed": ("forward", "loss", "update"),
     "eval_": ("watching",),
     "eval_accumulation_steps": ("evaluation",),
     "eval_do_concat_batches": ("evaluation",),
     "eval_use_gather_object": ("evaluation",),
     "fp16": ("forward", "loss"),
     "fp16_full_eval": ("evaluation",),
+    "fsdp": ("forward", "loss", "update"),
+    "fsdp_": ("forward", "loss", "update"),
     "full_determinism": ("batch", "forward"),
     "gradient_accumulation_steps": ("batch", "loss", "length"),
     "gradient_checkpointing": ("forward", "loss"),
@@ -74,12 +79,14 @@ _ARGUMENTS: Final[Mapping[str, tuple[Stage, ...]]] = {
     "num_train_epochs": ("length", "rate"),
     "optim": ("update",),
     "optim_": ("update",),
+    "parallelism_config": ("batch", "forward", "loss"),
     "per_device_eval_batch_size": ("evaluation",),
     "per_device_train_batch_size": ("batch", "forward", "loss", "length"),
     "per_gpu_": ("batch", "evaluation"),
     "prediction_loss_only": ("evaluation",),
     "remove_unused_columns": ("batch", "forward"),
     "restore_callback_states_from_checkpoint": ("watching",),
+    "resume_from_checkpoint": ("watching",),
     "save_": ("watching",),
     "seed": ("batch", "forward"),
     "tf32": ("forward", "loss"),
@@ -88,6 +95,7 @@ _ARGUMENTS: Final[Mapping[str, tuple[Stage, ...]]] = {
     "torch_empty_cache_steps": ("watching",),
     "torchdynamo": ("forward", "loss"),
     "train_sampling_strategy": ("batch", "evaluation"),
+    "use_cache": ("forward",),
     "use_cpu": ("forward", "loss"),
     "use_ipex": ("forward", "loss"),
     "use_liger_kernel": ("forward", "loss"),
@@ -198,8 +206,11 @@ def known(field: str) -> bool:
     return not field.startswith("arguments.") or _longest(_ARGUMENTS, field.removeprefix("arguments.")) is not None
 
 
-def made_by(field: str, asked: Mapping[str, Stages]) -> bool:
+def made_by(field: str, asked: Mapping[str, Stages], ranks: int = 1) -> bool:
     """Whether a difference in what was done is the doing of what was asked for otherwise, by field with its reach."""
+    if field.startswith("arguments."):  # one argument may be made of another: `eval_steps` of `logging_steps`
+        acts = reach("exact", field, ranks)
+        return any(name.startswith("recipe.") and acts & stages for name, stages in asked.items())
     owner, stage = _longest(_MADE_BY, field), _longest(_MADE_AT, field)
     if owner is not None and any(name.startswith(_MADE_BY[owner]) for name in asked):
         return True

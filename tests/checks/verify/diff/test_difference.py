@@ -286,6 +286,28 @@ def test_a_setting_without_effect_is_told_and_not_held_against_it(plain_run: Run
     assert (told(plain_run, changed).outcome, cause(told(plain_run, changed))) == ("FAIL", "training data")
 
 
+def test_an_argument_made_of_one_that_was_asked_for_is_no_difference_of_its_own(
+    plain_run: Run, planted: Planted
+) -> None:
+    changes = {
+        "asked.recipe.logging_steps": 5,
+        "observed.arguments.logging_steps": 5,
+        "observed.arguments.eval_steps": 5,
+    }
+    base = planted(plain_run, {"observed.arguments.logging_steps": 9, "observed.arguments.eval_steps": 9})
+    other = planted(plain_run, changes, grad_norm=plain_run.series["grad_norm"] * np.float32(NOISE))
+    verdict = told(base, other)
+    assert verdict.reason.code == "diff.equal"
+    assert [one.item for one in verdict.findings if one.fact.code == "consequence"] == ["arguments.eval_steps"]
+
+
+def test_a_resumption_that_goes_on_otherwise_is_named(make_run: MakeRun, planted: Planted) -> None:
+    resumed = make_run(first=5)
+    verdict = told(make_run(), planted(resumed, **scaled(resumed, 0, 1.01, "micro_loss", "loss")))
+    assert first(verdict) == ("the model's own loss", 5, 1.01, "jump.resumed")
+    assert cause(verdict) == "resume_at"
+
+
 def test_an_axis_that_changes_nothing_is_said(plain_run: Run, planted: Planted) -> None:
     a = planted(plain_run, {"asked.recipe.data_seed": 1, "observed.arguments.data_seed": 1})
     b = planted(plain_run, {"asked.recipe.data_seed": 2, "observed.arguments.data_seed": 2})
