@@ -27,22 +27,13 @@ _BASE: Final[Mapping[str, str]] = {
 }
 
 
-def _written(value: Any) -> str:
+def written(value: Any) -> str:
     """A value as a recipe has it."""
     return show(_as_list(value))
 
 
 def _as_list(value: Any) -> Any:
     return [_as_list(item) for item in value] if isinstance(value, (list, tuple)) else value
-
-
-def _shown(value: Any) -> str:
-    """A value that differs; of a hash the beginning."""
-    if isinstance(value, float):
-        return f"{value:.7g}"
-    if isinstance(value, str):
-        return f"{value[:12]}…" if len(value) == 64 and " " not in value else value
-    return "nothing" if value is None else _written(value)
 
 
 def _times(ratio: float | None) -> str:
@@ -61,39 +52,12 @@ def _overflow(skipped: int) -> str:
     return f", {skipped} left out for overflow" if skipped else ""
 
 
-def _over(steps: int) -> str:
-    return f" over {steps} steps" if steps else ""
-
-
 def _where(step: int, steady: bool, differing: int, steps: int) -> str:
     if steps == 1:
         return f"at step {step}, the only one"
     if steady:
         return f"at step {step}, and on every step"
     return f"first at step {step}" + (f", on {differing} of {steps} steps" if differing else "")
-
-
-def _where_jump(step: int, before: float, differing: int, steps: int) -> str:
-    until = "equal to the last bit until then" if before == 0 else f"at most {before:.1e} apart until then"
-    return f"at step {step}, {until}; on {differing} of {steps} steps"
-
-
-def _equal(
-    steps: int,
-    idle: Sequence[str],
-    bits: Sequence[str],
-    largest: float | None,
-    item: str | None,
-    step: int | None,
-    since: int | None,
-    beyond: int | None,
-) -> str:
-    text = f"equal within rounding{_over(steps)}, other bits: {listed(bits, FEW)}"
-    if largest is not None:
-        text += f"; the largest relative difference is {largest:.1e} ({item}{'' if step is None else f', step {step}'})"
-    text += "" if since is None else f", it begins at step {since}"
-    text += "" if beyond is None else f" and grows beyond the tolerance at step {beyond}"
-    return text + (f"; {listed(idle, FEW)} changed nothing in training" if idle else "")
 
 
 def _parallel_mode(mode: str | None, backend: str | None) -> str:
@@ -150,18 +114,6 @@ def _logits(shape: Sequence[int], finite: bool, evaluated: int | None) -> str:
     return text if evaluated is None else f"{text}, {evaluated} examples evaluated"
 
 
-def _difference(item: str, layer: str, a: Any, b: Any, ratio: float | None, where: str | None) -> str:
-    text = f"{item}: {_shown(a)} -> {_shown(b)}{_by(ratio)}"
-    return f"{text}, {where}" if where else text
-
-
-def _by(ratio: float | None) -> str:
-    """`, ratio 4`, or how far from 1 it is where that is little."""
-    if ratio is None or ratio == 1:
-        return ""
-    return f", ratio {ratio:.4g}" if abs(ratio - 1) >= 5e-4 else f", {ratio - 1:+.1e} off"
-
-
 def _first_difference(item: str, step: int | None, later: Sequence[str], claimed: bool) -> str:
     text = f"first difference: {item}" + ("" if step is None else f" at step {step}")
     text += f"; then {listed(later, 6)}" if later else ""
@@ -194,28 +146,14 @@ def _unfit_dropout(run: str, dropout: bool | None) -> str:
     return f"dropout {'was on' if dropout else 'cannot be seen'} in the {run} run: its noise hides or fakes differences"
 
 
-def _epoch(rows: int, examples: int, complete: bool, repeated: Sequence[int], repeated_count: int) -> str:
-    text = f"{rows} rows of {examples} examples" + ("" if complete else ", cut short")
-    return text + (f", repeated {listed(repeated, 64)} ({repeated_count})" if repeated_count else "")
-
-
-def _tolerance(relative: float, steps: int | None) -> str:
-    if relative == 0:
-        return "none, equal to the last bit"
-    within = "" if steps is None else f", for {steps} step{'' if steps == 1 else 's'}"
-    return f"{relative:g} relative{within}"
-
-
 VERIFY: Final[Mapping[str, str | Callable[..., str]]] = {
     "several": lambda facts: "; ".join(facts),
     "missing": lambda item, why: f"{item} ({why})" if why else item,
-    "value.right": lambda item, got: f"{_WHOSE.get(item, item)} is {_written(got)}",
+    "value.right": lambda item, got: f"{_WHOSE.get(item, item)} is {written(got)}",
     "value.wrong": lambda item, got, expected: (
-        f"{_WHOSE.get(item, item)} is {_written(got)} instead of {_written(expected)}"
+        f"{_WHOSE.get(item, item)} is {written(got)} instead of {written(expected)}"
     ),
     "where": _where,
-    "where.jump": _where_jump,
-    "where.largest": "at step {step}, where they are furthest apart; other bits since step {since}",
     "answers.order": "evaluated in another order: {base} against {twin}",
     "answers.unpaired": "the two runs answered in different orders, and which example a row is was not recorded",
     "where.examples": "first in example {example}, in {differing} of {examples}",
@@ -225,20 +163,20 @@ VERIFY: Final[Mapping[str, str | Callable[..., str]]] = {
     "record.not_requested": "the record does not say what was requested",
     # Settings.
     "arguments.arrived": "all {count} requested arguments arrived",
-    "argument.changed": lambda name, got, asked: f"{name} is {_written(got)} instead of {_written(asked)}",
-    "argument.dropped": lambda name, asked: f"{name} = {_written(asked)} was dropped",
+    "argument.changed": lambda name, got, asked: f"{name} is {written(got)} instead of {written(asked)}",
+    "argument.dropped": lambda name, asked: f"{name} = {written(asked)} was dropped",
     "parallel_mode.seen": _parallel_mode,
     "parallel_mode.wrong": "{seen}; expected {mode}, backend {backend}",
     "precision.unseen": "no product was seen: a compiled model hides them",
     "precision.mixture": lambda dtypes: f"a mixture ({listed(dtypes)})",
     "precision.right": "{share:.1%} of the FLOPs of weight products are {name}",
     "precision.wrong": "trained in {name} ({share:.1%} of the FLOPs of weight products), asked for {asked}",
-    "optim.unknown": lambda optim: f"optim = {_written(optim)} is not known here",
+    "optim.unknown": lambda optim: f"optim = {written(optim)} is not known here",
     "optimizer.seen": lambda name, fused: f"the optimizer is {name}, fused {_fused(fused)}",
     "optimizer.wrong": lambda seen, optim, name, fused: f"{seen}; {optim} means {name}, fused {_fused(fused)}",
     "groups.right": lambda betas, eps, groups: f"betas {list(betas)}, eps {eps:g} in {groups} groups",
     "group.wrong": lambda name, group, got, expected: (
-        f"{name} of group {group} is {_written(got)} instead of {_written(expected)}"
+        f"{name} of group {group} is {written(got)} instead of {written(expected)}"
     ),
     "decay.seen": lambda by_group: f"weight decay by group is {listed(f'{value:g}' for value in by_group)}",
     "decay.wrong": _decay_wrong,
@@ -369,31 +307,4 @@ VERIFY: Final[Mapping[str, str | Callable[..., str]]] = {
     "unfit.global_batch": "the global batch is {base} in one run and {twin} in the other",
     "unfit.resume": "the base run begins at step {base}, the twin at step {twin}: not a resumed pair",
     "unfit.eval_batch": "both runs evaluate in batches of {batch}",
-    # Differences, and values that differ.
-    "difference": _difference,
-    "difference.unclaimed": "{difference}; repeatable kernels are not claimed",
-    "consequence": "{of}",
-    "runs.begin_apart": "the runs begin at different steps",
-    "parallelism": lambda ranks, mode, backend: f"{ranks} x {mode}" + (f" over {backend}" if backend else ""),
-    "scaler": lambda by: f"left to the {by}" if by == "model" else f"by the {by}",
-    "epochs": lambda epochs: "; ".join(epochs) or "none",
-    "epoch": _epoch,
-    "examples": lambda ids: f"examples {listed(ids, FEW)}" if ids else "no others",
-    "examples.taken": "{count} examples a step",
-    "split.seen": "{examples:,} examples, {positives:,} positive ({sha256:.12}…)",
-    "until": "until step {step}",
-    "shape": lambda shape: f"shape {tuple(shape)}",
-    "idle": lambda item, difference: f"{difference}: without effect on training here",
-    "diff.identical": lambda steps, idle: (
-        f"identical to the last bit{_over(steps)}" + (f": {listed(idle, FEW)} changed nothing" if idle else "")
-    ),
-    "diff.equal": _equal,
-    "diff.different": lambda steps, effect, cause, upstream: (
-        f"the runs differ{_over(steps)}" + (f" ({upstream})" if upstream else "")
-    ),
-    "diff.unknown": "what both runs recorded does not say whether they are the same",
-    "effect": lambda item, step, a, b, ratio: (
-        f"{item}{'' if step is None else f' at step {step}'}: {_shown(a)} -> {_shown(b)}{_by(ratio)}"
-    ),
-    "tolerance": _tolerance,
 }
