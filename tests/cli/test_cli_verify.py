@@ -108,7 +108,7 @@ def test_diff_names_the_first_difference(place: Place, affected: subprocess.Comp
     done = place.harness("diff", *by_check["accumulation"])
     assert done.returncode == 1
     assert (
-        "First difference: gradient norm: 0.2618195 -> 1.047278, ratio 4, at step 0, and on every step" in done.stdout
+        "First difference: gradient norm: 0.2618257 -> 1.047303, ratio 4, at step 0, and on every step" in done.stdout
     )
     assert "explained by: recipe.gradient_accumulation_steps: 1 -> 4" in done.stdout
     assert f"known as {ISSUE}: " in done.stdout
