@@ -146,6 +146,8 @@ class TestJumps:
         logits = plain_run.series["logits"] * np.float32(1.1)
         verdict = told(plain_run, planted(plain_run, logits=logits))
         assert first(verdict)[::3] == ("logits", "evaluation")
+        other = planted(plain_run, {"asked.precision": "bf16"}, logits=logits)
+        assert cause(told(plain_run, other)) == "precision"
         scores = told(plain_run, planted(plain_run, {"measured.metrics.accuracy": 0.1}))
         assert first(scores)[::3] == ("scores.accuracy", "evaluation")
 
