@@ -357,4 +357,4 @@ def test_facts_and_phrases_fit() -> None:
 
 def test_every_code_is_here_and_is_one_tables_own() -> None:
     assert {fact.code for fact, _ in CASES} == SCORES.keys()
-    assert len(PHRASES) == len(SCORES) + len(SPEED) + len(VERIFY) + len(HEAD)
+    assert len(PHRASES) == len(SCORES) + len(SPEED) + len(VERIFY) + len(DIFF) + len(HEAD)
