@@ -80,9 +80,9 @@ SITUATIONS: Final[Mapping[str, Mapping[int, str]]] = {
         5: "no run left a record, or nothing could be judged",
     },
     "diff": {
-        0: "the runs are identical, or equal within rounding",
-        1: "they differ",
-        3: "undecided: what differs may be rounding, or what both hold is not enough",
+        0: "the runs are identical to the last bit, or equal within rounding",
+        1: "they are different",
+        3: "what both recorded does not say whether they are the same",
         4: "a side is missing, or its record cannot be read",
     },
     "status": {0: "told", 4: _NO_STORE},

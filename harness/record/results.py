@@ -262,9 +262,17 @@ class Results:
         }
 
     def predicted(self, configuration: Configuration, seed: int) -> npt.NDArray[Any] | None:
-        """The class predicted for each validation example, shape (examples,); None where it was not kept."""
-        logits = self._series(configuration.entry_of[seed], "logits")
-        return None if logits is None else logits.argmax(axis=-1)
+        """The class predicted for each validation example, shape (examples,); None where it was not kept.
+
+        In the order of their ids, so that runs which evaluated in different orders pair up by example.
+        """
+        entry = configuration.entry_of[seed]
+        found = {} if self._reader is None else self._reader.series(entry, ("logits", "evaluated_ids"))
+        logits, ids = found.get("logits"), found.get("evaluated_ids")
+        if logits is None:
+            return None
+        classes: npt.NDArray[Any] = logits.argmax(axis=-1)
+        return classes if ids is None or ids.shape != classes.shape else classes[ids.argsort()]
 
     def losses(self, configuration: Configuration) -> list[npt.NDArray[Any]]:
         """The loss of every optimizer step, an array for each run with a score that left one."""

@@ -150,15 +150,16 @@ def test_diff_names_the_first_difference(place: Place, affected: subprocess.Comp
     done = place.harness("diff", *by_check["accumulation"])
     assert done.returncode == 1
     assert (
-        "First difference: logged loss: 0.6932328 against 2.772932, ratio 4, at step 0, and on every step"
-        in done.stdout
+        "First difference: gradient norm: 0.2618257 -> 1.047303, ratio 4, at step 0, and on every step" in done.stdout
     )
-    assert "recipe.gradient_accumulation_steps: 1 against 4" in done.stdout
+    assert "explained by: recipe.gradient_accumulation_steps: 1 -> 4" in done.stdout
+    assert f"known as {ISSUE}: " in done.stdout
+    assert "logged loss at step 0: 0.6932328 -> 2.772932, ratio 4" in done.stdout
     done = place.harness("diff", *by_check["reproducibility"], "--exact")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.rstrip().endswith("No difference in what was done over 8 steps.")
+    assert done.stdout.rstrip().endswith("Identical to the last bit over 8 steps.")
     (found,) = json.loads(place.harness("diff", *by_check["reproducibility"], "--json").stdout)["verdicts"]
-    assert (found["check"], found["outcome"], found["reason"]["code"]) == ("diff", "PASS", "diff.equal")
+    assert (found["check"], found["outcome"], found["reason"]["code"]) == ("diff", "PASS", "diff.identical")
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -34,6 +35,7 @@ from harness.record.results import Results, Whose
 from harness.references.tables import SPLITS
 from harness.report.run.build import build_report
 from harness.report.run.model import GridFacts
+from tests.checks.made_up_scores import MadeUp as Kept
 
 TODAY = datetime.date(2026, 11, 22)
 TEXT = b"""
@@ -551,3 +553,16 @@ def test_a_run_beyond_the_look_is_expected_once_it_ended(looked_at: list[Cell], 
     results = Results(entries, cells=looked_at, plan=LOOKS)
     assert (seeds(results.expected), seeds(results.expected, "bf16")) == ([42, 1, 2, 3], [42, 1, 2])
     assert [list(one.due) for one in results.configurations] == [[42, 1, 2], [42, 1, 2]]
+
+
+def test_predictions_come_in_the_order_of_the_examples_not_of_the_evaluation(entry_of: Any) -> None:
+    (cell,) = GRID.cells()[:1]
+    entry = entry_of(cell)
+    logits = np.array([[0.1, 0.9], [0.8, 0.2], [0.3, 0.7]])
+    arrays = {"logits": logits, "evaluated_ids": np.array([30, 10, 20])}
+    for kept, classes in ((arrays, [0, 1, 1]), ({"logits": logits}, [1, 0, 1])):
+        results = Results([entry], Kept([cell], arrays={entry.path: kept}), [cell])
+        (configuration,) = results.configurations
+        predicted = results.predicted(configuration, cell.seed)
+        assert predicted is not None
+        assert predicted.tolist() == classes

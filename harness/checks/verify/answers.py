@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy.typing as npt
 
 from harness.checks.verdict import Fact
 from harness.checks.verify.findings import Findings
-from harness.checks.verify.series import Array, ratio_of
+from harness.checks.verify.series import Array, apart, ratio_of
 from harness.checks.verify.upstream import EVALUATION, known_issue, scaling_of
 from harness.record.parts import Measured, Observed
 from harness.record.run import Run
@@ -18,6 +19,72 @@ LOSS: Final = 1e-5
 """Relative: the logits are kept as float32, whatever precision made them, and the loss is computed from them."""
 FULL_EVAL: Final = {"fp16_full_eval": 2e-3, "bf16_full_eval": 1.6e-2}
 COUNT: Final = 1e-9
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Two runs' logits, a row an example, in the first run's order.
+
+    Attributes
+    ----------
+    apart
+        |a - b| / max(|a|, |b|, the largest of a), shape (examples, classes). None where rows cannot be paired: the
+        runs answered in different orders, and which example a row is was not recorded.
+    shapes
+        Both shapes, where they differ; None where they are one.
+    order
+        The first examples that each run answered, where they were evaluated in different orders.
+    """
+
+    a: Array
+    b: Array
+    apart: Array | None
+    shapes: tuple[tuple[int, ...], tuple[int, ...]] | None = None
+    order: tuple[Fact, Fact] | None = None
+    ids: npt.NDArray[Any] | None = None
+
+    def example(self, row: int) -> int:
+        """The id of a row's example; the row's number where ids are not recorded."""
+        return row if self.ids is None else int(self.ids[row])
+
+
+def answers_apart(a: Run, b: Run) -> Answers | None:
+    """Pair two runs' answers by example; None where a run has none."""
+    x, y = a.series.get("logits"), b.series.get("logits")
+    if x is None or y is None:
+        return None
+    u, v = x.astype(np.float64), y.astype(np.float64)
+    if u.shape != v.shape or not u.ndim:
+        return Answers(u, v, None, (u.shape, v.shape))
+    u, v = u.reshape(len(u), -1), v.reshape(len(v), -1)
+    ids = [_row_ids(run, len(u)) for run in (a, b)]
+    order = None
+    if ids[0] is not None and ids[1] is not None:
+        if not (ids[0] == ids[1]).all():
+            differ = int(np.argmax(ids[0] != ids[1]))
+            order = (_first_of(ids[0], differ), _first_of(ids[1], differ))
+            if not (np.sort(ids[0]) == np.sort(ids[1])).all():
+                return Answers(u, v, None, order=order)  # not the same examples
+            at = np.argsort(ids[1], kind="stable")[np.argsort(np.argsort(ids[0], kind="stable"), kind="stable")]
+            v = v[at]
+    elif _other_labels(a, b):
+        return Answers(u, v, None)
+    far = apart(u, v, float(np.nanmax(np.abs(u), initial=0.0)))
+    return Answers(u, v, far, order=order, ids=ids[0])
+
+
+def _row_ids(run: Run, rows: int) -> npt.NDArray[Any] | None:
+    found = run.series.get("evaluated_ids")
+    return found if found is not None and found.shape == (rows,) else None
+
+
+def _first_of(ids: npt.NDArray[Any], differ: int) -> Fact:
+    return Fact.of("examples", ids=ids[differ : differ + 3].tolist())
+
+
+def _other_labels(a: Run, b: Run) -> bool:
+    x, y = a.series.get("labels"), b.series.get("labels")
+    return x is not None and y is not None and not np.array_equal(x, y)
 
 
 def logits(findings: Findings, run: Run, observed: Observed) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal, get_args
 
 from harness.checks.verdict import Fact
-from harness.record.parts import EpochSeen, Fingerprint, Observed, Seen
+from harness.record.parts import EpochSeen, Fingerprint, Observed, Seen, Split
 from harness.record.run import Run
 
-Layer = Literal["asked", "environment", "exact", "trajectory", "outcome"]
+Layer = Literal["asked", "environment", "harmless", "exact", "trajectory", "outcome"]
 LAYERS: Final[tuple[Layer, ...]] = get_args(Layer)
 DONE: Final[tuple[Layer, ...]] = ("exact", "trajectory", "outcome")
 """What a run did, rather than what it was asked and where it ran."""
@@ -25,14 +26,14 @@ HASHES: Final[Mapping[str, Key]] = {
 }
 """What a run did, as it is kept where its series are not: the field behind each hash, in the order of the layers."""
 
-ROOTS: Final = ("data", "checkpoint", "initial weights", "data order")
+ROOTS: Final = ("training data", "checkpoint", "initial weights", "data order")
 """Fields of the first order: where one differs, all that is computed from it differs too."""
-
-SPLIT: Final = ("recipe.per_device_train_batch_size", "recipe.gradient_accumulation_steps", "devices")
-"""What was asked for so has batches of another shape, and may mean the same."""
 
 ABSENT: Final = object()
 """What one run does not have at all, as opposed to None."""
+
+_NOTHING: Final[tuple[Any, ...]] = (None, "", "no", "none", [], (), {})
+"""Ways to write that there is nothing: they are equal."""
 
 FROM_START: Final = frozenset({"initial weights", "batch shapes", "examples seen", "optimizer steps"})
 """Fields that only two runs which begin at the same step can share."""
@@ -65,6 +66,19 @@ def of(run: Run) -> dict[Key, Any]:
         if name not in OWN_ARGUMENTS:
             found["exact", f"arguments.{name}"] = value
     return found
+
+
+def same(x: Any, y: Any) -> bool:
+    """Whether two values mean the same: nothing is nothing however it is written, and what one does not have is off."""
+    if x is ABSENT or y is ABSENT:
+        return (y if x is ABSENT else x) is False or all(one is ABSENT or _is_nothing(one) for one in (x, y))
+    if isinstance(x, Mapping) and isinstance(y, Mapping):
+        return all(same(x.get(name, ABSENT), y.get(name, ABSENT)) for name in {**x, **y})
+    return bool(x == y) or (_is_nothing(x) and _is_nothing(y))
+
+
+def _is_nothing(value: Any) -> bool:
+    return any(type(value) is type(nothing) and value == nothing for nothing in _NOTHING)
 
 
 def asked(run: Run) -> dict[str, Any]:
@@ -122,7 +136,8 @@ def _environment(observed: Observed) -> Iterator[tuple[str, Any]]:
 
 def _exact(observed: Observed) -> Iterator[tuple[str, Any]]:
     if observed.data is not None:
-        yield "data", [observed.data.train.sha256, observed.data.validation.sha256]
+        yield "training data", _split(observed.data.train)
+        yield "validation data", _split(observed.data.validation)
     fingerprint, weights = observed.fingerprint, observed.weights
     if weights is not None:
         yield "checkpoint", weights.checkpoint_sha256
@@ -134,7 +149,8 @@ def _exact(observed: Observed) -> Iterator[tuple[str, Any]]:
         yield "parallelism", _parallelism(fingerprint)
         yield "attention", fingerprint.attention
         yield "dropout", fingerprint.dropout
-        yield "clipping", fingerprint.clipping
+        norm = fingerprint.clipping
+        yield "clipping", Fact.of("clipping.seen", norm=None if norm is None or math.isinf(norm) else norm)
         yield "loss scaling", _scaler(fingerprint.accepts_loss_kwargs)
         yield "batch shapes", fingerprint.batch_shapes_sha256
         yield "examples seen", _seen(fingerprint.seen) if fingerprint.seen else None
@@ -146,7 +162,15 @@ def _exact(observed: Observed) -> Iterator[tuple[str, Any]]:
     if observed.optimizer:
         yield "optimizer.class", observed.optimizer.get("class")
         yield "optimizer.schedule", observed.optimizer.get("schedule")
-        yield "optimizer.groups", observed.optimizer.get("groups")
+        groups = observed.optimizer.get("groups") or []
+        yield "optimizer.groups", len(groups) or None
+        for number, group in enumerate(groups):
+            yield from ((f"optimizer.groups.{number}.{name}", value) for name, value in group.items())
+
+
+def _split(split: Split) -> Fact:
+    """How many examples a split has, and their hash: which of them differ is not recorded."""
+    return Fact.of("split.seen", examples=split.examples, positives=split.positives, sha256=split.sha256)
 
 
 def _parallelism(fingerprint: Fingerprint) -> Fact:

@@ -64,8 +64,20 @@ def unfinished(check: Check, subject: Run, against: Run | None = None, item: str
     """ERROR or SKIP where a run has nothing to judge, with its own words; else None. An error outweighs a skip."""
     runs = [subject] if against is None else [against, subject]
     stopped = [(_stopped(run.record), run) for run in runs if not finished(run.record)]
-    if not stopped:
-        return None
+    return _stopping(check, stopped, subject, against, item) if stopped else None
+
+
+def stopped_early(check: Check, subject: Run, against: Run) -> Verdict | None:
+    """ERROR where one of two runs left no result to compare; else None: losses that are no numbers compare too."""
+    stopped: list[tuple[Outcome, Run]] = [
+        ("ERROR", run) for run in (against, subject) if run.record.observed is None or run.record.measured is None
+    ]
+    return _stopping(check, stopped, subject, against, "") if stopped else None
+
+
+def _stopping(
+    check: Check, stopped: list[tuple[Outcome, Run]], subject: Run, against: Run | None, item: str
+) -> Verdict:
     outcome, run = min(stopped, key=lambda pair: pair[0])
     fact = _why(run.record)
     if outcome == "ERROR":

@@ -8,7 +8,8 @@ import numpy as np
 
 from harness.checks.verdict import Fact
 from harness.checks.verify import fields
-from harness.checks.verify.diff import compare
+from harness.checks.verify.answers import answers_apart
+from harness.checks.verify.diff.compare import compare
 from harness.checks.verify.findings import Findings
 from harness.checks.verify.series import (
     FLOORED,
@@ -21,7 +22,6 @@ from harness.checks.verify.series import (
     first_other_examples,
     id_steps,
     other_examples,
-    unequal,
 )
 from harness.checks.verify.upstream import known_issue, scaling_of
 from harness.record.parts import EpochSeen, Seen
@@ -131,20 +131,27 @@ def identical(findings: Findings, base: Run, twin: Run, claimed: bool, outcome: 
 
 def answers(findings: Findings, base: Run, twin: Run) -> None:
     """The logits of two evaluations of the same weights: equal within rounding, and the same predictions."""
-    a, b = base.series.get("logits"), twin.series.get("logits")
-    if a is None or b is None:
+    found = answers_apart(base, twin)
+    if found is None:
         findings.missing("logits")
         return
-    if a.shape != b.shape:
-        fact = Fact.of("logits.shapes", base=list(a.shape), twin=list(b.shape))
+    if found.order is not None:
+        other = Fact.of("answers.order", base=found.order[0], twin=found.order[1])
+        findings.note("evaluation order", "PASS", other, cause="evaluation order")
+    if found.shapes is not None:
+        first, second = found.shapes
+        fact = Fact.of("logits.shapes", base=list(first), twin=list(second))
         findings.note("logits", "FAIL", fact, cause="logits")
         return
-    u, v = a.astype(np.float64), b.astype(np.float64)
+    if found.apart is None:
+        findings.note("logits", "INCONCLUSIVE", Fact.of("answers.unpaired"))
+        return
+    u, v = found.a, found.b
     largest = float(np.max(np.abs(u), initial=0.0))
-    wrong = unequal(u, v, LOGITS, largest).any(axis=1)
+    wrong = (found.apart > LOGITS).any(axis=1)
     furthest = float(np.max(np.abs(u - v), initial=0.0))
     apart = Fact.of("logits.apart", item="logits", apart=furthest, largest=largest)
-    example, differing = int(np.argmax(wrong)), int(wrong.sum())
+    example, differing = found.example(int(np.argmax(wrong))), int(wrong.sum())
     far = Fact.of("logits.too_far", item="logits", apart=apart, differing=differing, examples=len(u), example=example)
     findings.judge("logits", not differing, apart, far, cause="eval_batch")
     # A margin within rounding may fall either way.

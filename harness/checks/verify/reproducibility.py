@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy.typing as npt
 
 from harness.checks.verdict import Fact, Outcome, Verdict
-from harness.checks.verify.diff import Difference, compare
+from harness.checks.verify.diff.compare import Difference, compare
 from harness.checks.verify.fields import DONE
 from harness.checks.verify.findings import Findings, unfinished
 from harness.record.run import Run

@@ -42,6 +42,11 @@ STEADY: Final = 0.01
 """A ratio r is the same on every step where it stays within this part of r - 1."""
 
 
+FACTOR: Final = 0.1
+LEAP: Final = 30.0
+"""Rounding grows step by step. A relative difference of FACTOR, LEAP times as large as any before it, is a jump."""
+
+
 @dataclass(frozen=True)
 class Tolerance:
     """`relative` 0 means equal to the last bit. Beyond the first `steps` steps a difference is only a warning."""
@@ -58,7 +63,8 @@ class Departure:
     """The first step (of the whole run, from 0) at which two series differ, and both values there.
 
     `ratio` is b / a, None where a is 0 or either is not finite. `steady`: every step that can tell has the same
-    ratio. `steps` counts the steps compared, `differing` those that differ.
+    ratio. `steps` counts the steps compared, `differing` those that differ. `before` is the largest relative
+    difference on the steps before a jump; None where it is none.
     """
 
     step: int
@@ -68,10 +74,13 @@ class Departure:
     steady: bool
     steps: int
     differing: int
+    before: float | None = None
 
     @property
     def where(self) -> Fact:
         """The step, with how far it goes."""
+        if self.before is not None:
+            return Fact.of("where.jump", step=self.step, before=self.before, differing=self.differing, steps=self.steps)
         return Fact.of("where", step=self.step, steady=self.steady, differing=self.differing, steps=self.steps)
 
 
@@ -108,13 +117,16 @@ def unequal(a: Array, b: Array, relative: float, floor: Array | float = 0.0) -> 
     |a - b| > relative x max(|a|, |b|, floor). The `floor` serves numbers that are themselves differences of larger
     ones: a gradient norm close to 0 comes of summands that cancel, and its rounding error is that of the summands.
     """
-    same: npt.NDArray[np.bool_] = (a == b) | (np.isnan(a) & np.isnan(b))
-    if relative == 0:
-        return np.logical_not(same)
-    with np.errstate(invalid="ignore", over="ignore"):
+    return np.asarray(apart(a, b, floor) > relative)
+
+
+def apart(a: Array, b: Array, floor: Array | float = 0.0) -> Array:
+    """How far two series are apart, by position: |a - b| / max(|a|, |b|, floor); infinite where only one is finite."""
+    same = (a == b) | (np.isnan(a) & np.isnan(b))
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         scale = np.maximum(np.maximum(np.abs(a), np.abs(b)), floor)
-        near: npt.NDArray[np.bool_] = np.isfinite(a) & np.isfinite(b) & (np.abs(a - b) <= relative * scale)
-    return np.logical_not(same | near)
+        far = np.where(np.isfinite(a) & np.isfinite(b), np.abs(a - b) / scale, np.inf)
+    return np.asarray(np.where(same, 0.0, far), dtype=np.float64)
 
 
 def common_steps(a: Run, b: Run, name: str) -> tuple[Array, Array, int] | None:
@@ -159,6 +171,50 @@ def series_departure(a: Run, b: Run, name: str, tolerance: Tolerance) -> Departu
     """`departure` of one series over the steps that two runs share."""
     both = common_steps(a, b, name)
     return None if both is None else departure(*both, tolerance.relative, name in FLOORED)
+
+
+def jump(a: Array, b: Array, first: int, relative: float, floored: bool = False) -> Departure | None:
+    """The first step at which two series part as rounding does not part them; None where there is none.
+
+    Rounding begins within the tolerance and grows. Values that were equal to the last bit and then differ by more than
+    it, that come to differ by a factor within a step (`FACTOR`, `LEAP`), or of which one is no number, have jumped.
+    Parameters as those of `departure`.
+    """
+    far = apart(a, b, FLOOR * _largest(a, b) if floored else 0.0)
+    before = np.concatenate([[0.0], np.maximum.accumulate(far)[:-1]])
+    jumped = (before == 0) & (far > relative)
+    jumped |= (far >= FACTOR) & (far >= LEAP * np.maximum(before, relative))
+    jumped |= np.isinf(far) & np.isfinite(before)
+    if not jumped.any():
+        return None
+    at = int(np.argmax(jumped))
+    differing = int((far[at:] > relative).sum())
+    left, right = float(a[at]), float(b[at])
+    return Departure(at + first, left, right, ratio_of(left, right), False, len(a), differing, float(before[at]))
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How far two series are apart at most, relatively, and at which step; `since` is where their bits first differ."""
+
+    largest: float
+    step: int
+    since: int
+
+
+def spread(a: Run, b: Run, name: str) -> Spread | None:
+    """The spread of one series over the steps that two runs share; None where it is equal to the last bit, or not
+    recorded.
+    """
+    both = common_steps(a, b, name)
+    if both is None:
+        return None
+    x, y, first = both
+    far = apart(x, y, FLOOR * _largest(x, y) if name in FLOORED else 0.0)
+    if not far.any():
+        return None
+    at = int(np.argmax(far))
+    return Spread(float(far[at]), first + at, first + int(np.argmax(far > 0)))
 
 
 def same_examples(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> bool:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from harness.checks.verdict import exit_code
-from harness.checks.verify.diff import difference
+from harness.checks.verify.diff.difference import difference
 from harness.checks.verify.series import EXACT, tolerance_between
 from harness.cli.options import RESULTS, Json, Junit, Out, ResultsFolder
 from harness.cli.outputs import Outputs

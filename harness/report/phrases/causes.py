@@ -53,6 +53,16 @@ CAUSES: Final[Mapping[str, str]] = {
     "logits": "the trained models answer differently",
     "eval_batch": "evaluation depends on its batch size: padding that is not masked, or a last batch that is dropped",
     "scores": "the trained models score differently",
+    "evaluation order": "the order of the validation examples alone: a sampler that sorts or draws",
+    "update": "the optimizer's update: learning rate, clipping, weight decay or the optimizer itself",
+    "watching": "watching changes training: evaluation, logging, saving or loader workers drew random numbers",
+    "jump": "equal bits that end in a jump are no rounding: something was done at that step in one run only, such as a "
+    "resumption, an evaluation or a saving that drew random numbers (dropout)",
+    "jump.epoch_end": "the end of an epoch: its last accumulation or batch is short, and is divided or counted "
+    "otherwise, or left out",
+    "jump.epoch_begin": "what was done between two epochs: an evaluation or a saving that drew random numbers "
+    "(dropout), or another order of the new epoch",
+    "jump.resumed": "resumption: order, weights, optimizer or random state were not those that were left",
     "evaluation": "another metric, other validation examples, another way to predict; or an edited file",
     "padding": "accelerate fills the last batch up, so that each rank has its share",
     LOSS_SCALE: "the model's forward takes any keyword, so the Trainer believes that it divides its loss by the number "

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from harness.fact import Fact
+from harness.report.phrases.diff import DIFF
 from harness.report.phrases.head import HEAD
 from harness.report.phrases.scores import SCORES
 from harness.report.phrases.speed import SPEED
@@ -15,7 +16,7 @@ from harness.report.phrases.waivers import WAIVERS
 Phrase = str | Callable[..., str]
 """A template for `str.format` over a fact's values, or a function of them by name."""
 
-PHRASES: Final[Mapping[str, Phrase]] = {**VERIFY, **SCORES, **SPEED, **HEAD, **WAIVERS}
+PHRASES: Final[Mapping[str, Phrase]] = {**VERIFY, **DIFF, **SCORES, **SPEED, **HEAD, **WAIVERS}
 
 
 def say(fact: Fact) -> str:

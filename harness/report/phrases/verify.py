@@ -27,22 +27,13 @@ _BASE: Final[Mapping[str, str]] = {
 }
 
 
-def _written(value: Any) -> str:
+def written(value: Any) -> str:
     """A value as a recipe has it."""
     return show(_as_list(value))
 
 
 def _as_list(value: Any) -> Any:
     return [_as_list(item) for item in value] if isinstance(value, (list, tuple)) else value
-
-
-def _shown(value: Any) -> str:
-    """A value that differs; of a hash the beginning."""
-    if isinstance(value, float):
-        return f"{value:.7g}"
-    if isinstance(value, str):
-        return f"{value[:12]}…" if len(value) == 64 and " " not in value else value
-    return "nothing" if value is None else _written(value)
 
 
 def _times(ratio: float | None) -> str:
@@ -59,10 +50,6 @@ def _resumed(begun: int) -> str:
 
 def _overflow(skipped: int) -> str:
     return f", {skipped} left out for overflow" if skipped else ""
-
-
-def _over(steps: int) -> str:
-    return f" over {steps} steps" if steps else ""
 
 
 def _where(step: int, steady: bool, differing: int, steps: int) -> str:
@@ -127,13 +114,6 @@ def _logits(shape: Sequence[int], finite: bool, evaluated: int | None) -> str:
     return text if evaluated is None else f"{text}, {evaluated} examples evaluated"
 
 
-def _difference(item: str, layer: str, a: Any, b: Any, ratio: float | None, where: str | None) -> str:
-    text = f"{item}: {_shown(a)} against {_shown(b)}"
-    if ratio is not None and abs(ratio - 1) >= 5e-4:
-        text += f", ratio {ratio:.4g}"
-    return f"{text}, {where}" if where else text
-
-
 def _first_difference(item: str, step: int | None, later: Sequence[str], claimed: bool) -> str:
     text = f"first difference: {item}" + ("" if step is None else f" at step {step}")
     text += f"; then {listed(later, 6)}" if later else ""
@@ -166,26 +146,16 @@ def _unfit_dropout(run: str, dropout: bool | None) -> str:
     return f"dropout {'was on' if dropout else 'cannot be seen'} in the {run} run: its noise hides or fakes differences"
 
 
-def _epoch(rows: int, examples: int, complete: bool, repeated: Sequence[int], repeated_count: int) -> str:
-    text = f"{rows} rows of {examples} examples" + ("" if complete else ", cut short")
-    return text + (f", repeated {listed(repeated, 64)} ({repeated_count})" if repeated_count else "")
-
-
-def _tolerance(relative: float, steps: int | None) -> str:
-    if relative == 0:
-        return "none, equal to the last bit"
-    within = "" if steps is None else f", for {steps} step{'' if steps == 1 else 's'}"
-    return f"{relative:g} relative{within}"
-
-
 VERIFY: Final[Mapping[str, str | Callable[..., str]]] = {
     "several": lambda facts: "; ".join(facts),
     "missing": lambda item, why: f"{item} ({why})" if why else item,
-    "value.right": lambda item, got: f"{_WHOSE.get(item, item)} is {_written(got)}",
+    "value.right": lambda item, got: f"{_WHOSE.get(item, item)} is {written(got)}",
     "value.wrong": lambda item, got, expected: (
-        f"{_WHOSE.get(item, item)} is {_written(got)} instead of {_written(expected)}"
+        f"{_WHOSE.get(item, item)} is {written(got)} instead of {written(expected)}"
     ),
     "where": _where,
+    "answers.order": "evaluated in another order: {base} against {twin}",
+    "answers.unpaired": "the two runs answered in different orders, and which example a row is was not recorded",
     "where.examples": "first in example {example}, in {differing} of {examples}",
     "items.right": "all {count} items are as asked for",
     "items.wrong": lambda items: ", ".join(items),
@@ -193,20 +163,20 @@ VERIFY: Final[Mapping[str, str | Callable[..., str]]] = {
     "record.not_requested": "the record does not say what was requested",
     # Settings.
     "arguments.arrived": "all {count} requested arguments arrived",
-    "argument.changed": lambda name, got, asked: f"{name} is {_written(got)} instead of {_written(asked)}",
-    "argument.dropped": lambda name, asked: f"{name} = {_written(asked)} was dropped",
+    "argument.changed": lambda name, got, asked: f"{name} is {written(got)} instead of {written(asked)}",
+    "argument.dropped": lambda name, asked: f"{name} = {written(asked)} was dropped",
     "parallel_mode.seen": _parallel_mode,
     "parallel_mode.wrong": "{seen}; expected {mode}, backend {backend}",
     "precision.unseen": "no product was seen: a compiled model hides them",
     "precision.mixture": lambda dtypes: f"a mixture ({listed(dtypes)})",
     "precision.right": "{share:.1%} of the FLOPs of weight products are {name}",
     "precision.wrong": "trained in {name} ({share:.1%} of the FLOPs of weight products), asked for {asked}",
-    "optim.unknown": lambda optim: f"optim = {_written(optim)} is not known here",
+    "optim.unknown": lambda optim: f"optim = {written(optim)} is not known here",
     "optimizer.seen": lambda name, fused: f"the optimizer is {name}, fused {_fused(fused)}",
     "optimizer.wrong": lambda seen, optim, name, fused: f"{seen}; {optim} means {name}, fused {_fused(fused)}",
     "groups.right": lambda betas, eps, groups: f"betas {list(betas)}, eps {eps:g} in {groups} groups",
     "group.wrong": lambda name, group, got, expected: (
-        f"{name} of group {group} is {_written(got)} instead of {_written(expected)}"
+        f"{name} of group {group} is {written(got)} instead of {written(expected)}"
     ),
     "decay.seen": lambda by_group: f"weight decay by group is {listed(f'{value:g}' for value in by_group)}",
     "decay.wrong": _decay_wrong,
@@ -337,22 +307,4 @@ VERIFY: Final[Mapping[str, str | Callable[..., str]]] = {
     "unfit.global_batch": "the global batch is {base} in one run and {twin} in the other",
     "unfit.resume": "the base run begins at step {base}, the twin at step {twin}: not a resumed pair",
     "unfit.eval_batch": "both runs evaluate in batches of {batch}",
-    # Differences, and values that differ.
-    "difference": _difference,
-    "difference.unclaimed": "{difference}; repeatable kernels are not claimed",
-    "consequence": "{of}",
-    "runs.begin_apart": "the runs begin at different steps",
-    "parallelism": lambda ranks, mode, backend: f"{ranks} x {mode}" + (f" over {backend}" if backend else ""),
-    "scaler": lambda by: f"left to the {by}" if by == "model" else f"by the {by}",
-    "epochs": lambda epochs: "; ".join(epochs) or "none",
-    "epoch": _epoch,
-    "examples": lambda ids: f"examples {listed(ids, FEW)}" if ids else "no others",
-    "until": "until step {step}",
-    "shape": lambda shape: f"shape {tuple(shape)}",
-    "diff.equal": lambda steps: f"no difference in what was done{_over(steps)}",
-    "diff.within": lambda steps: (
-        f"the runs agree within the tolerance{_over(steps)}; what lies beyond it is told above"
-    ),
-    "diff.differs": lambda steps: f"the runs differ{_over(steps)}",
-    "tolerance": _tolerance,
 }

@@ -1,18 +1,22 @@
-"""What `diff` found, by layer: causes before consequences."""
+"""What `diff` found: where the runs part and why, what both come to in numbers, then every difference by layer."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from harness.checks.verdict import Finding, Verdict
+from harness.checks.verdict import Fact, Finding, Verdict
 from harness.report.format.escape import clean
 from harness.report.phrases.causes import cause_text
 from harness.report.phrases.say import say
 
 LIMIT: Final = 600
 
-CONTEXT: Final[Mapping[str, str]] = {"asked": "Asked for otherwise:", "environment": "Environment:"}
+CONTEXT: Final[Mapping[str, str]] = {
+    "asked": "Asked for otherwise:",
+    "environment": "Environment:",
+    "harmless": "Cannot touch training:",
+}
 DONE: Final[Mapping[str, str]] = {
     "exact": "What was done, exactly:",
     "trajectory": "The trajectory, step by step:",
@@ -24,20 +28,37 @@ Section = tuple[str, list[str]]
 
 
 def difference_sections(verdict: Verdict) -> list[Section]:
-    """The tolerance, what was asked otherwise, where it ran, the first difference, the others, and what follows."""
-    found = [finding for finding in verdict.findings if finding.fact.code == "difference"]
-    first = next((one for layer in DONE for one in _of(found, layer)), None)
-    sections = [] if verdict.margin_from is None else [_named("tolerance", [say(verdict.margin_from)])]
-    sections += [(name, [_line(one) for one in _of(found, layer)]) for layer, name in CONTEXT.items()]
-    if first is not None:
-        cause = [f"usually means: {clean(cause_text(first.cause), LIMIT)}"] if first.cause else []
-        sections.append((f"First difference: {_line(first)}", cause))
-    for layer, name in DONE.items():
-        sections.append((name, [_line(one) for one in _of(found, layer) if one is not first]))
-    follow = dict.fromkeys(finding.item for finding in verdict.findings if finding.fact.code == "consequence")
-    sections.append(_named("Follows from it", list(follow)))
+    """The first difference with what explains it, both sides in numbers, the tolerance, and all else by layer."""
+    found = [(finding, _difference(finding)) for finding in verdict.findings]
+    shown = [(finding, fact) for finding, fact in found if fact is not None]
+    first = next((one for one, fact in shown if one.outcome == "FAIL" and fact.values["layer"] in DONE), None)
+    cause = verdict.reason.values.get("cause")
+    sections = [] if first is None else [(f"First difference: {_line(first)}", _explained(first, cause))]
+    sections += [("In numbers, A -> B:", [clean(say(fact), LIMIT) for fact in verdict.notes])]
+    sections += [] if verdict.margin_from is None else [_named("Tolerance", [say(verdict.margin_from)])]
+    for layer, name in {**CONTEXT, **DONE}.items():
+        sections.append(
+            (name, [_line(one) for one, fact in shown if fact.values["layer"] == layer and one is not first])
+        )
+    follow = [finding for finding in verdict.findings if finding.fact.code == "consequence"]
+    sections.append(("Follows from it:", [_line(finding) for finding in follow]))
     sections.append(_named("Not available", [say(fact) for fact in verdict.not_available]))
     return [(name, lines) for name, lines in sections if lines or not name.endswith(":")]
+
+
+def _explained(first: Finding, cause: object) -> list[str]:
+    """What explains the first difference, and what such a one usually means or is known as."""
+    lines = [f"explained by: {say(cause)}"] if isinstance(cause, Fact) and cause != first.fact else []
+    if first.cause and not (lines and first.cause == "asked"):
+        means = f"known as {first.upstream}" if first.upstream else "usually means"
+        lines.append(f"{means}: {cause_text(first.cause)}")
+    return [clean(line, LIMIT) for line in lines]
+
+
+def _difference(finding: Finding) -> Fact | None:
+    """The difference that a finding tells of; None where it tells of something else."""
+    fact = finding.fact.values.get("difference") if finding.fact.code == "idle" else finding.fact
+    return fact if isinstance(fact, Fact) and fact.code == "difference" else None
 
 
 def _named(name: str, items: Sequence[str]) -> Section:
@@ -45,10 +66,6 @@ def _named(name: str, items: Sequence[str]) -> Section:
     return clean(f"{name}: {', '.join(items)}", LIMIT), []
 
 
-def _of(found: Sequence[Finding], layer: str) -> list[Finding]:
-    return [finding for finding in found if finding.fact.values.get("layer") == layer]
-
-
 def _line(one: Finding) -> str:
-    """What lies beyond the tolerance's promise is a warning."""
-    return clean(f"{'(warning) ' if one.outcome == 'INCONCLUSIVE' else ''}{say(one.fact)}", LIMIT)
+    """What lies beyond the tolerance's promise is a note."""
+    return clean(f"{'(note) ' if one.outcome == 'INCONCLUSIVE' else ''}{say(one.fact)}", LIMIT)

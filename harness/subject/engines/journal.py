@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any, Callable
 
+import numpy as np
+
 from harness.protocol import PREDICTING
 from harness.subject import facts
 from harness.subject.engines.plain import Evaluation, Plan
 from harness.subject.engines.setup import Clock, Emit, Mark, Setup, Trained
-from harness.subject.watch.fingerprint import RunTrace
+from harness.subject.watch.fingerprint import ID_COLUMN, RunTrace
 from harness.subject.watch.observation import StepSeries
 
 
@@ -119,9 +121,7 @@ class Journal:
             model=setup.model,
             facts=self._trace.describe(setup.arguments, examples=len(setup.splits["train"]), scaler=self._scaler),
             trace=self._trace.trace(),
-            series=series
-            if prediction is None
-            else {**series, "logits": prediction.logits, "labels": prediction.labels},
+            series=series if prediction is None else {**series, **self._answers(prediction)},
             evaluations=self._series.evaluations,
             scores={} if prediction is None else self._scores(prediction),
             seconds=self._series.seconds,
@@ -131,6 +131,13 @@ class Journal:
             optimizer=facts.optimizer(described),
             collator=type(setup.collator).__name__,
         )
+
+    def _answers(self, found: Evaluation) -> dict[str, Any]:
+        """Logits and labels, and whose they are: the validation examples, in the data's order."""
+        split, answers = self._setup.splits["validation"], {"logits": found.logits, "labels": found.labels}
+        if ID_COLUMN in split.column_names:
+            answers["evaluated_ids"] = np.asarray(split[ID_COLUMN], dtype=np.int32)
+        return answers
 
     def _scores(self, found: Evaluation) -> dict[str, float]:
         return {"loss": found.loss, **self._setup.score(found.logits, found.labels)}

@@ -64,6 +64,8 @@ def merge(parts: Sequence[RankPart], folder: Path) -> dict[str, Any]:
     if len(parts) > 1:
         series["loss"] = np.asarray(np.mean(losses, axis=0, dtype=np.float32))
     series.update(_by_step([part.trace for part in parts]))
+    if (answered := _evaluated_ids([part.trace for part in parts], series)) is not None:
+        series["evaluated_ids"] = answered
     samples = sum(part.result["measured"]["train_samples"] for part in parts)
     measured["train_samples"] = samples
     measured["train_samples_per_second"] = samples / measured["seconds"]["train"]
@@ -176,10 +178,26 @@ def _by_step(traces: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
 
 def _micro_ids(traces: Sequence[dict[str, np.ndarray]]) -> list[np.ndarray] | None:
     """Ids of each micro-batch, ranks one after the other; None where some example is unknown."""
-    if any((trace["id_counts"] < 0).any() for trace in traces):
+    return _by_batch(traces, "ids", "id_counts")
+
+
+def _by_batch(traces: Sequence[dict[str, np.ndarray]], ids: str, counts: str) -> list[np.ndarray] | None:
+    if any((trace[counts] < 0).any() for trace in traces):
         return None
-    cut = [np.split(trace["ids"], np.cumsum(trace["id_counts"])[:-1]) for trace in traces]
+    cut = [np.split(trace[ids], np.cumsum(trace[counts])[:-1]) for trace in traces]
     return [np.concatenate(ranks) for ranks in zip(*cut)]
+
+
+def _evaluated_ids(traces: Sequence[dict[str, np.ndarray]], series: dict[str, np.ndarray]) -> np.ndarray | None:
+    """Whose answers the rows of logits are; None where that cannot be told.
+
+    Of a last batch that ranks fill up with examples of the first only the rows that were due are kept.
+    """
+    batches = _by_batch(traces, "evaluated_ids", "evaluated_counts")
+    if "logits" not in series or not batches:
+        return None
+    ids = np.concatenate(batches)[: len(series["logits"])]
+    return ids if len(np.unique(ids)) == len(series["logits"]) else None
 
 
 def _seen(traces: Sequence[dict[str, np.ndarray]], examples: int, batch: int, drop_last: bool) -> dict[str, Any]:

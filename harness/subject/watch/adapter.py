@@ -41,22 +41,40 @@ class TrainerAdapter(TrainerCallback):
         return getattr(self._trainer.accelerator, "scaler", None)
 
     def _wrap_loader(self) -> None:
-        """Have the examples' ids travel with their batches."""
-        trainer, loader = self._trainer, self._trainer.get_train_dataloader
+        """Have the examples' ids travel with their batches, in training and in evaluation."""
+        trainer = self._trainer
+        train, evaluation, test = trainer.get_train_dataloader, trainer.get_eval_dataloader, trainer.get_test_dataloader
 
-        def carrying_loader(*args: Any, **kwargs: Any) -> Any:
-            columns = getattr(trainer.train_dataset, "column_names", None) or []
-            if ID_COLUMN not in columns or not trainer.args.remove_unused_columns:
-                return loader(*args, **kwargs)
-            trainer._set_signature_columns_if_needed()
-            kept, collator = trainer._signature_columns, trainer.data_collator
-            trainer._signature_columns, trainer.data_collator = [*kept, ID_COLUMN], CarryIds(collator)
-            try:
-                return loader(*args, **kwargs)
-            finally:
-                trainer._signature_columns, trainer.data_collator = kept, collator
+        def train_loader(*args: Any, **kwargs: Any) -> Any:
+            return self._carrying(train, trainer.train_dataset, *args, **kwargs)
 
-        trainer.get_train_dataloader = carrying_loader
+        def eval_loader(eval_dataset: Any = None) -> Any:
+            self._trace.evaluation_begins()
+            return self._carrying(
+                evaluation, trainer.eval_dataset if eval_dataset is None else eval_dataset, eval_dataset
+            )
+
+        def test_loader(test_dataset: Any) -> Any:
+            self._trace.evaluation_begins()
+            return self._carrying(test, test_dataset, test_dataset)
+
+        trainer.get_train_dataloader = train_loader
+        trainer.get_eval_dataloader = eval_loader
+        trainer.get_test_dataloader = test_loader
+
+    def _carrying(self, loader: Any, dataset: Any, *args: Any, **kwargs: Any) -> Any:
+        """What `loader` returns for the dataset, with the ids of its examples beside each batch."""
+        trainer = self._trainer
+        columns = getattr(dataset, "column_names", None) or []
+        if ID_COLUMN not in columns or not trainer.args.remove_unused_columns:
+            return loader(*args, **kwargs)
+        trainer._set_signature_columns_if_needed()
+        kept, collator = trainer._signature_columns, trainer.data_collator
+        trainer._signature_columns, trainer.data_collator = [*kept, ID_COLUMN], CarryIds(collator)
+        try:
+            return loader(*args, **kwargs)
+        finally:
+            trainer._signature_columns, trainer.data_collator = kept, collator
 
     def _wrap_step(self) -> None:
         """See each micro-batch with its loss, and the gradient's norm with what it is clipped to."""
@@ -87,8 +105,12 @@ class TrainerAdapter(TrainerCallback):
         trainer.accelerator.clip_grad_norm_ = watched_clip
 
     def _wrap_evaluation(self) -> None:
-        """Time the evaluations: they are no training time."""
-        evaluate = self._trainer.evaluate
+        """Time the evaluations, which are no training time, and see in which order the examples come."""
+        evaluate, predict_batch = self._trainer.evaluate, self._trainer.prediction_step
+
+        def watched_prediction(model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+            self._trace.evaluation_batch(inputs)
+            return predict_batch(model, inputs, *args, **kwargs)
 
         def watched_evaluate(*args: Any, **kwargs: Any) -> Any:
             start = time.perf_counter()
@@ -97,6 +119,7 @@ class TrainerAdapter(TrainerCallback):
             return metrics
 
         self._trainer.evaluate = watched_evaluate
+        self._trainer.prediction_step = watched_prediction
 
     # The Trainer's events, in their order within a run.
 

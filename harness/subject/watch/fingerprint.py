@@ -38,6 +38,7 @@ class RunTrace:
         self._mark = mark
         self._model_losses: list[torch.Tensor] = []
         self._ids: list[Any] = []
+        self._evaluated: list[Any] = []
         self._shapes: list[Any] = []
         self._step_ends: list[int] = []
         self._epoch_ends: list[int] = []
@@ -96,6 +97,14 @@ class RunTrace:
         self._epoch_ends.append(len(self._ids))
         self._epoch_batches.append(batches)
 
+    def evaluation_begins(self) -> None:
+        """Validation batches are about to be asked for, from the first on."""
+        self._evaluated = []
+
+    def evaluation_batch(self, inputs: Any) -> None:
+        """Take the examples' ids out of a validation batch, before the model sees it."""
+        self._evaluated.append(inputs.pop(TRAVELLING, None))
+
     def evaluated(self) -> None:
         """An evaluation has ended."""
         self._mark(f"after evaluating (step {len(self._step_ends)})")
@@ -132,14 +141,16 @@ class RunTrace:
 
     def trace(self) -> dict[str, np.ndarray]:
         """Return this rank's arrays: by micro-batch, with the ends of steps and epochs as numbers of micro-batches."""
-        ids = [UNKNOWN if found is None else len(found) for found in self._ids]
-        known = [found.detach().cpu().numpy() for found in self._ids if found is not None]
+        ids, known = _flat(self._ids)
+        evaluated, answered = _flat(self._evaluated)
         # A model that hides its loss in some forward has no losses by micro-batch at all.
         complete = len(self._model_losses) == len(self._ids)
         return {
             "model_loss": to_float32(self._model_losses if complete else []),
-            "ids": np.concatenate(known).astype("<i4") if known else np.zeros(0, "<i4"),
-            "id_counts": np.array(ids, dtype=np.int32),
+            "ids": known,
+            "id_counts": ids,
+            "evaluated_ids": answered,
+            "evaluated_counts": evaluated,
             "shapes": np.array([s if s and len(s) == 2 else (UNKNOWN, UNKNOWN) for s in self._shapes], dtype=np.int32),
             "step_ends": np.array(self._step_ends, dtype=np.int32),
             "epoch_ends": np.array(self._epoch_ends, dtype=np.int32),
@@ -174,6 +185,13 @@ class CarryIds:
         batch = self._collator([{k: v for k, v in f.items() if k != ID_COLUMN} for f in features])
         batch[TRAVELLING] = torch.tensor(ids)
         return batch
+
+
+def _flat(batches: list[Any]) -> tuple[np.ndarray, np.ndarray]:
+    """How many ids each batch has, `UNKNOWN` where they cannot be told, and all ids in one."""
+    counts = [UNKNOWN if found is None else len(found) for found in batches]
+    known = [found.detach().cpu().numpy() for found in batches if found is not None]
+    return np.array(counts, dtype=np.int32), np.concatenate(known).astype("<i4") if known else np.zeros(0, "<i4")
 
 
 def _backend() -> str | None:

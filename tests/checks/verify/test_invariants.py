@@ -258,6 +258,21 @@ def test_evaluation_must_not_depend_on_its_batch_size(make_run: MakeRun, planted
     assert failed(invariant("eval_batch", base, planted(twin, logits=logits[:-1]))) == ["logits"]
 
 
+def test_evaluation_in_another_order_is_paired_by_example(make_run: MakeRun, planted: Planted) -> None:
+    base, twin = pair(make_run, "eval_batch")
+    ids, order = np.arange(240), np.random.default_rng(5).permutation(240)
+    rows = {name: twin.series[name][order] for name in ("logits", "labels")}
+    base, twin = planted(base, evaluated_ids=ids), planted(twin, evaluated_ids=ids[order], **rows)
+    verdict = invariant("eval_batch", base, twin)
+    assert (verdict.outcome, "evaluation order" in [one.item for one in verdict.findings]) == ("PASS", True)
+    wrong = rows["logits"].copy()
+    wrong[3] += 0.01
+    values = invariant("eval_batch", base, planted(twin, logits=wrong)).failures[0].fact.values
+    assert (values["differing"], values["example"]) == (1, int(order[3]))
+    blind = planted(make_run(eval_batch=60), **rows)
+    assert invariant("eval_batch", make_run(), blind).outcome == "INCONCLUSIVE"
+
+
 def test_training_must_not_depend_on_the_evaluations_batch_size(make_run: MakeRun, planted: Planted) -> None:
     base, twin = pair(make_run, "eval_batch")
     changes = {"observed.weights.final_sha256": "0" * 64}

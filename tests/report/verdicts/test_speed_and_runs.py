@@ -209,14 +209,14 @@ class TestRuns:
         lines = verdicts_text(head, [one]).splitlines()
         assert lines == [
             "A: m · seed 1 (old)", "B: m · seed 2 (new)", "",
-            "Asked for otherwise:", "  seed: 1 against 2", "",
-            "First difference: initial weights: 1 against 2", "  usually means: another seed", "",
-            "The trajectory, step by step:", "  (warning) loss: 1 against 2", "",
-            "Follows from it: logits", "",
+            "First difference: initial weights: 1 -> 2", "  usually means: another seed", "",
+            "Asked for otherwise:", "  seed: 1 -> 2", "",
+            "The trajectory, step by step:", "  (note) loss: 1 -> 2", "",
+            "Follows from it:", "  x", "",
             "They differ.",
         ]  # fmt: skip
         text = document(head, [one])
-        assert "### FAIL, diff: m: seed 1 against seed 2\n\n- they differ\n- Asked for otherwise: " in text
+        assert "### FAIL, diff: m: seed 1 against seed 2\n\n- they differ\n- First difference: " in text
 
 
 @given(st.text(max_size=60), st.text(max_size=60), st.text(max_size=200))

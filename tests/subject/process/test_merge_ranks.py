@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,14 @@ from harness.subject.process import merge_ranks
 from harness.subject.train import RankPart
 
 
-def part(ids: list[list[int]], loss: list[float], init: str = "i", final: str = "f", **facts: Any) -> RankPart:
+def part(
+    ids: list[list[int]],
+    loss: list[float],
+    init: str = "i",
+    final: str = "f",
+    evaluated: Sequence[int] = (),
+    **facts: Any,
+) -> RankPart:
     """A rank with one micro-batch a step, one epoch, and everything that makes a result."""
     steps = len(ids)
     known = {
@@ -38,12 +46,14 @@ def part(ids: list[list[int]], loss: list[float], init: str = "i", final: str = 
         "model_loss": values / 2, "ids": np.concatenate(ids).astype("<i4"), "id_counts": np.array([*map(len, ids)]),
         "shapes": np.array([[len(i), 7] for i in ids]), "step_ends": ends, "epoch_ends": ends[-1:],
         "epoch_batches": ends[-1:], "scales": np.zeros(0, np.float32),
+        "evaluated_ids": np.array(evaluated, "<i4"), "evaluated_counts": np.array([len(evaluated)]),
     }  # fmt: skip
     return RankPart({"observed": observed, "measured": measured}, series, trace)
 
 
 def test_ranks_become_one_result(tmp_path: Path) -> None:
-    parts = [part([[4, 1], [5, 2]], [1.0, 2.0]), part([[0, 3], [4, 1]], [3.0, 1.0])]
+    first, second = ([[4, 1], [5, 2]], [1.0, 2.0]), ([[0, 3], [4, 1]], [3.0, 1.0])
+    parts = [part(*first, evaluated=[7, 3, 9]), part(*second, evaluated=[1, 5, 7])]
     for rank, one in enumerate(parts):
         merge_ranks.save_part(tmp_path, rank, one)
     result = merge_ranks.merge([merge_ranks.load_part(tmp_path, rank) for rank in range(2)], tmp_path)
@@ -59,6 +69,8 @@ def test_ranks_become_one_result(tmp_path: Path) -> None:
     (epoch,) = found.seen.epochs
     assert (epoch.seen, epoch.distinct, epoch.repeated, epoch.complete) == (8, 6, [1, 4], True)
     assert found.eval_examples == 5
+    # A batch's rows rank by rank; the last one repeats the first example, whose row was dropped.
+    assert series["evaluated_ids"].tolist() == [7, 3, 9, 1, 5]
     assert result["measured"]["train_samples_per_second"] == 4.0
     assert result["series"]["example_ids"] == [8]
     # The same examples on one device, at once or accumulated, have the same order.

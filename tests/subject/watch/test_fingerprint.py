@@ -28,6 +28,24 @@ def test_examples_are_told_by_the_id_that_travels(train: Any, workers: int) -> N
     assert trace["shapes"].tolist() == [[n, 3] for n in trace["id_counts"].tolist()]
 
 
+@pytest.mark.parametrize("strategy", ["random", "group_by_length"])
+def test_answers_are_told_by_the_id_that_travels(train: Any, strategy: str) -> None:
+    run = train(train_sampling_strategy=strategy)
+    answers = {"logits": np.zeros((6, 2), np.float32)}
+    ids = merge_ranks._evaluated_ids([run.trace.trace()], answers)
+    assert ids is not None
+    assert sorted(ids.tolist()) == list(range(100, 106))
+    assert (ids.tolist() == sorted(ids.tolist())) == (strategy == "random")
+    found = run.trainer.predict(run.trainer.eval_dataset).predictions
+    again = merge_ranks._evaluated_ids([run.trace.trace()], answers)
+    assert again is not None
+    run.trainer.model.eval()
+    with torch.no_grad():
+        inputs = torch.tensor(run.trainer.eval_dataset["input_ids"])
+        expected = run.trainer.model(inputs)["logits"].numpy()
+    np.testing.assert_allclose(found, expected[again - 100], rtol=1e-6)
+
+
 def test_what_cannot_be_told_is_not_available(train: Any, examples: Any) -> None:
     columns = examples(EXAMPLES)
     del columns["idx"]

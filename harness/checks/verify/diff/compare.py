@@ -1,27 +1,33 @@
-"""Two runs compared layer by layer, causes before consequences. Reproducibility, invariants and `diff` share it."""
+"""Two runs compared layer by layer: reproducibility, invariants and `diff` share it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from harness.checks.verdict import Fact, Finding, Outcome, Side, Verdict
+from harness.checks.verdict import Fact, Finding, Outcome
 from harness.checks.verify import fields
+from harness.checks.verify.answers import answers_apart
+from harness.checks.verify.diff.reach import NOWHERE, reach
 from harness.checks.verify.fields import DONE, LAYERS, ROOTS, Layer
-from harness.checks.verify.findings import side_of
 from harness.checks.verify.series import (
     EXACT,
+    FACTOR,
+    FLOORED,
+    LEAP,
     NAMES,
     Tolerance,
     common_steps,
     first_other_examples,
     id_steps,
+    jump,
     other_examples,
     ratio_of,
     series_departure,
+    spread,
     unequal,
 )
 from harness.record.run import Run
@@ -47,7 +53,19 @@ class Difference:
     @property
     def item(self) -> str:
         """What people call the field."""
-        return NAMES.get(self.field, self.field)
+        group, _, setting = self.field.removeprefix("optimizer.groups.").partition(".")
+        return (
+            f"optimizer group {group}: {setting}" if setting and group.isdigit() else NAMES.get(self.field, self.field)
+        )
+
+    @property
+    def cause(self) -> str:
+        """The code of what such a difference usually means: that of a field's group."""
+        if self.layer == "asked":
+            return "asked"
+        if self.field == "scores.loss":
+            return "loss"
+        return "data" if self.field.endswith(" data") else self.field.partition(".")[0]
 
     @property
     def fact(self) -> Fact:
@@ -57,20 +75,17 @@ class Difference:
         )
 
     def finding(self, outcome: Outcome, fact: Fact | None = None) -> Finding:
-        """The difference as a finding, in other words where `fact` has some; the cause is that of a field's group."""
-        cause = "asked" if self.layer == "asked" else self.field.partition(".")[0]
-        if self.field == "scores.loss":
-            cause = "loss"
-        return Finding(self.item, outcome, fact or self.fact, self.step, self.ratio, cause)
+        """The difference as a finding, in other words where `fact` has some."""
+        return Finding(self.item, outcome, fact or self.fact, self.step, self.ratio, self.cause)
 
 
 @dataclass(frozen=True)
 class Comparison:
     """What `compare` found, in the order of the layers; within the trajectory by step.
 
-    `consequences` are differences that follow from one of `roots` (other data, initial weights or data order) or from
-    batches asked for in another split, kept apart so that they do not hide it. `not_available` names what only one of
-    the runs could tell, or neither; `not_shared` what cannot be compared of runs that begin at different steps.
+    `consequences` are differences that follow from one of `roots` (other data, initial weights or data order), kept
+    apart so that they do not hide it. `not_available` names what only one of the runs could tell, or neither;
+    `not_shared` what cannot be compared of runs that begin at different steps.
     """
 
     differences: tuple[Difference, ...]
@@ -103,45 +118,6 @@ class Comparison:
         return tuple(found for found in self.differences if found.layer in layers)
 
 
-def difference(a: Run, b: Run, tolerance: Tolerance = EXACT) -> Verdict:
-    """Say whether two runs did the same: PASS or FAIL, with every difference as a finding.
-
-    A difference in what was done is a FAIL, INCONCLUSIVE where it is a warning; what was asked for otherwise, where it
-    ran, and what merely follows is listed as SKIP: nothing is held against it. `margin_from` is the tolerance.
-    """
-    comparison = compare(a, b, tolerance)
-    steps, reason = len(comparison.steps), Fact.of("diff.equal", steps=len(comparison.steps))
-    if not comparison.equal:
-        reason = Fact.of("diff.differs", steps=steps) if comparison.differ else Fact.of("diff.within", steps=steps)
-    found = [one.finding(_held(one)) for one in comparison.differences]
-    found += [
-        one.finding("SKIP", Fact.of("consequence", item=one.item, of=one.fact)) for one in comparison.consequences
-    ]
-    return Verdict(
-        "diff",
-        "FAIL" if comparison.differ else "PASS",
-        _versioned(b),
-        reason,
-        against=_versioned(a),
-        findings=tuple(found),
-        not_available=comparison.missing,
-        margin_from=Fact.of("tolerance", relative=tolerance.relative, steps=tolerance.steps),
-    )
-
-
-def _held(one: Difference) -> Outcome:
-    if one.layer not in DONE:
-        return "SKIP"
-    return "INCONCLUSIVE" if one.warning else "FAIL"
-
-
-def _versioned(run: Run) -> Side:
-    """The run's side, its label with the version of transformers that it had."""
-    side, observed = side_of(run), run.record.observed
-    version = observed.packages.get("transformers") if observed else None
-    return side if version is None else replace(side, label=f"{side.label} · transformers {version}")
-
-
 def compare(a: Run, b: Run, tolerance: Tolerance = EXACT) -> Comparison:
     """Compare two runs layer by layer; steps are aligned by number, so that a resumed run meets its own steps.
 
@@ -167,10 +143,7 @@ def compare(a: Run, b: Run, tolerance: Tolerance = EXACT) -> Comparison:
     found.sort(key=lambda one: (LAYERS.index(one.layer), one.field not in ROOTS if one.layer == "exact" else False))
     roots = [one for one in found if one.field in ROOTS]
     since = min((one.step or 0 for one in roots), default=None)
-    split = any(one.layer == "asked" and one.field in fields.SPLIT for one in found)
-    follow = [
-        one for one in found if (since is not None and _follows(one, since)) or (split and one.field == "batch shapes")
-    ]
+    follow = [one for one in found if since is not None and _follows(one, since)]
     first = tuple(one for one in found if one not in follow)
     return Comparison(first, tuple(follow), tuple(dict.fromkeys(missing)), tuple(apart), _steps(a, b))
 
@@ -190,20 +163,37 @@ def _follows(one: Difference, since: int) -> bool:
 
 def _values(a: Run, b: Run, missing: list[str], apart: list[str]) -> Iterator[Difference]:
     """Everything that is one value a run."""
-    first, second = fields.of(a), fields.of(b)
+    first, second, ranks = fields.of(a), fields.of(b), ranks_of(a, b)
     for key in dict.fromkeys([*first, *second]):
         layer, name = key
         if name in fields.FROM_START and a.first_step != b.first_step:
             apart.append(name)
             continue
         x, y = first.get(key, fields.ABSENT), second.get(key, fields.ABSENT)
-        if x == y or (name.startswith("arguments.") and _found_elsewhere(a, b, name.removeprefix("arguments."))):
+        if name.startswith("recipe.") and fields.ABSENT in (x, y):
+            # A recipe's silence means the default, where the run tells it.
+            x, y = (_resolved(run, name, one) for run, one in ((a, x), (b, y)))
+        if fields.same(x, y) or (name.startswith("arguments.") and _found_elsewhere(a, b, name[len("arguments.") :])):
             continue
         unknown = any(one is None or one is fields.ABSENT for one in (x, y))
-        if unknown and layer == "exact" and not name.startswith("arguments."):
+        if unknown and layer == "exact" and not name.startswith(("arguments.", "optimizer.groups.")):
             missing.append(name)
             continue
+        if layer == "exact" and reach(layer, name, ranks) == NOWHERE:
+            layer = "harmless"
         yield Difference(layer, name, None if x is fields.ABSENT else x, None if y is fields.ABSENT else y)
+
+
+def ranks_of(a: Run, b: Run) -> int:
+    """The larger number of ranks of two runs."""
+    return max(run.fingerprint.world_size if run.fingerprint else run.record.asked.devices for run in (a, b))
+
+
+def _resolved(run: Run, name: str, asked: Any) -> Any:
+    """What a recipe asks for; where it is silent, what the run's arguments say, None where they do not."""
+    if asked is not fields.ABSENT:
+        return asked
+    return run.record.observed.arguments.get(name.removeprefix("recipe.")) if run.record.observed else None
 
 
 def _found_elsewhere(a: Run, b: Run, name: str) -> bool:
@@ -235,10 +225,12 @@ def _data_order(a: Run, b: Run, missing: list[str]) -> Iterator[Difference]:
     if step is None:
         return
     other = other_examples(a, b, step)
-    only = [other.only_a, other.only_b]
-    if not any(only):
-        only = [ids.tolist() for run in (a, b) if (ids := run.ids(step)) is not None]
-    first, second = (Fact.of("examples", ids=ids) for ids in only)
+    both = [ids.tolist() for run in (a, b) if (ids := run.ids(step)) is not None]
+    if len(both[0]) != len(both[1]):
+        first, second = (Fact.of("examples.taken", count=len(ids)) for ids in both)
+    else:
+        only = [other.only_a, other.only_b]
+        first, second = (Fact.of("examples", ids=ids) for ids in (only if any(only) else both))
     where = Fact.of("where", step=step, steady=False, differing=other.differing, steps=other.steps)
     yield Difference("exact", name, first, second, step, where=where)
 
@@ -256,39 +248,58 @@ def _trajectory(a: Run, b: Run, tolerance: Tolerance, missing: list[str]) -> Ite
         if left is None:
             continue
         late = tolerance.steps is not None and left.step - max(a.first_step, b.first_step) >= tolerance.steps
+        both = common_steps(a, b, name)
+        if late and both is not None and (leap := jump(*both, tolerance.relative, name in FLOORED)) is not None:
+            left, late = leap, False
         yield Difference("trajectory", name, left.a, left.b, left.step, left.ratio, left.where, late)
 
 
 def _outcome(a: Run, b: Run, tolerance: Tolerance, missing: list[str]) -> Iterator[Difference]:
-    warning = tolerance.steps is not None
     hashes = [fields.final_weights(run) for run in (a, b)]
     if None in hashes:
         missing.append("final weights")
     elif hashes[0] != hashes[1] and tolerance.relative == 0:
         yield Difference("outcome", "final weights", hashes[0], hashes[1])
-    yield from _logits(a, b, tolerance, missing)
+    # What training alone may have led to: nothing where it was equal, and whatever rounding may grow to.
+    far = max((found.largest for name in NAMES if (found := spread(a, b, name)) is not None), default=0.0)
+    if None not in hashes and hashes[0] == hashes[1]:
+        far = 0.0
+    held = tolerance.steps is None
+    answers = list(_logits(a, b, tolerance, missing, far))
+    yield from answers
+    held |= any(not one.warning for one in answers) or (not answers and far == 0)
     first, second = fields.scores(a), fields.scores(b)
     for name in (name for name in first if name in second):
         if unequal(np.array([first[name]]), np.array([second[name]]), tolerance.relative).any():
             ratio = ratio_of(first[name], second[name])
-            yield Difference("outcome", f"scores.{name}", first[name], second[name], ratio=ratio, warning=warning)
+            yield Difference("outcome", f"scores.{name}", first[name], second[name], ratio=ratio, warning=not held)
 
 
-def _logits(a: Run, b: Run, tolerance: Tolerance, missing: list[str]) -> Iterator[Difference]:
-    x, y = a.series.get("logits"), b.series.get("logits")
-    if x is None or y is None:
+def _logits(a: Run, b: Run, tolerance: Tolerance, missing: list[str], far: float) -> Iterator[Difference]:
+    """Answers, paired by example; `far` is how far apart training was at most."""
+    found = answers_apart(a, b)
+    if found is None:
         missing.append("logits")
         return
-    if x.shape != y.shape:
-        first, second = (Fact.of("shape", shape=list(logits.shape)) for logits in (x, y))
+    if found.order is not None:
+        yield Difference("harmless", "evaluation order", *found.order)
+    if found.shapes is not None:
+        first, second = (Fact.of("shape", shape=list(shape)) for shape in found.shapes)
         yield Difference("outcome", "logits", first, second)
         return
-    u, v = x.astype(np.float64), y.astype(np.float64)
-    different = unequal(u, v, tolerance.relative, float(np.nanmax(np.abs(u), initial=0.0)))
-    if different.any():
-        at = tuple(int(i) for i in np.argwhere(different)[0])
-        rows = int(different.reshape(len(u), -1).any(axis=1).sum())
-        p, q = float(u[at]), float(v[at])
-        where = Fact.of("where.examples", example=at[0], differing=rows, examples=len(u))
-        warning = tolerance.steps is not None
-        yield Difference("outcome", "logits", p, q, ratio=ratio_of(p, q), where=where, warning=warning)
+    if found.apart is None:
+        missing.append("logits by example")
+        return
+    different = found.apart > tolerance.relative
+    if not different.any():
+        return
+    rows = np.asarray(different.any(axis=1))
+    example = int(np.argmax(rows))
+    column = int(np.argmax(different[example]))
+    p, q = float(found.a[example, column]), float(found.b[example, column])
+    most = float(found.apart.max())
+    where = Fact.of("where.examples", example=found.example(example), differing=int(rows.sum()), examples=len(rows))
+    grown = (
+        tolerance.steps is not None and far > 0 and not (most >= FACTOR and most >= LEAP * max(far, tolerance.relative))
+    )
+    yield Difference("outcome", "logits", p, q, ratio=ratio_of(p, q), where=where, warning=grown)

@@ -1,0 +1,346 @@
+"""`diff` on planted faults: which state it finds, where it shows first, and what explains it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.checks.verdict import Fact, Verdict, exit_code
+from harness.checks.verify.diff.difference import difference
+from harness.checks.verify.series import Tolerance, tolerance_between
+from harness.record.run import Run
+from harness.report.phrases.causes import CAUSES
+
+MakeRun = Callable[..., Run]
+Planted = Callable[..., Run]
+WITHIN = Tolerance(1e-5, 20)
+NOISE = 1 + 3e-7
+
+
+def told(a: Run, b: Run, tolerance: Tolerance = WITHIN) -> Verdict:
+    verdict = difference(a, b, tolerance)
+    assert {finding.cause for finding in verdict.findings} - {None} <= set(CAUSES)
+    return verdict
+
+
+def first(verdict: Verdict) -> tuple[Any, ...]:
+    """Where a difference shows first: item, step, ratio, the code of what that means."""
+    assert (verdict.outcome, verdict.reason.code) == ("FAIL", "diff.different")
+    finding = verdict.findings[0]
+    return finding.item, finding.step, None if finding.ratio is None else round(finding.ratio, 3), finding.cause
+
+
+def cause(verdict: Verdict) -> Any:
+    """The item that explains it."""
+    found = verdict.reason.values["cause"]
+    return found and found.values["item"]
+
+
+def scaled(run: Run, since: int, ratio: float, *names: str) -> dict[str, Any]:
+    """Series multiplied by a ratio from a step on."""
+    found = {name: run.series[name].copy() for name in names}
+    for array in found.values():
+        array[since:] = array[since:] * array.dtype.type(ratio)
+    return found
+
+
+class TestThreeStates:
+    def test_identical(self, plain_run: Run, make_run: MakeRun) -> None:
+        verdict = told(plain_run, make_run())
+        assert (verdict.outcome, verdict.reason) == ("PASS", Fact.of("diff.identical", steps=12, idle=[]))
+        assert exit_code([verdict]) == 0
+
+    def test_equal_within_rounding_with_size_and_where_it_begins(self, plain_run: Run, planted: Planted) -> None:
+        norms = plain_run.series["grad_norm"].astype(np.float64)
+        norms[5:] *= 1 + 3e-6
+        other = planted(plain_run, {"observed.weights.final_sha256": "0" * 64}, grad_norm=norms)
+        verdict = told(plain_run, other)
+        values = verdict.reason.values
+        assert (verdict.outcome, verdict.reason.code, exit_code([verdict])) == ("PASS", "diff.equal", 0)
+        assert values["bits"] == ["gradient norm", "final weights"]
+        assert (values["item"], values["since"], values["beyond"]) == ("gradient norm", 5, None)
+        assert values["largest"] == pytest.approx(3e-6, rel=0.1)
+        assert exit_code([difference(plain_run, other)]) == 1  # --exact
+
+    def test_other_final_weights_alone_are_other_bits(self, plain_run: Run, planted: Planted) -> None:
+        verdict = told(plain_run, planted(plain_run, {"observed.weights.final_sha256": "0" * 64}))
+        values = verdict.reason.values
+        assert (verdict.reason.code, values["bits"], values["largest"]) == ("diff.equal", ["final weights"], None)
+
+    def test_rounding_that_grows_beyond_the_first_steps_is_equal_and_says_so(
+        self, make_run: MakeRun, planted: Planted
+    ) -> None:
+        run = make_run(steps=60)
+        loss = run.series["loss"] * np.logspace(-7, -2, 60).astype(np.float32) + run.series["loss"]
+        verdict = told(run, planted(run, loss=loss), Tolerance(1e-5, 1))
+        assert (verdict.outcome, verdict.reason.code) == ("PASS", "diff.equal")
+        assert verdict.reason.values["beyond"] == 24
+        assert verdict.reason.values["since"] == 0
+
+    def test_nothing_to_compare_is_not_equal(self, plain_run: Run, planted: Planted) -> None:
+        blind = planted(plain_run, {"observed.fingerprint": None, "observed.weights": None})
+        blind = planted(blind, {"measured.metrics": {}, "measured.confusion": None})
+        verdict = told(Run(blind.record), Run(blind.record))
+        assert (verdict.outcome, verdict.reason, exit_code([verdict])) == ("INCONCLUSIVE", Fact.of("diff.unknown"), 3)
+
+    def test_a_side_without_a_result_is_missing(self, plain_run: Run, planted: Planted) -> None:
+        verdict = told(plain_run, planted(plain_run, {"status": "failed", "observed": None, "measured": None}))
+        assert (verdict.outcome, exit_code([verdict])) == ("ERROR", 4)
+
+    def test_losses_that_are_no_numbers_in_one_run_only_are_a_difference_at_any_step(
+        self, make_run: MakeRun, planted: Planted
+    ) -> None:
+        run = make_run(steps=40)
+        loss = run.series["loss"].copy()
+        loss[30:] = np.nan
+        verdict = told(run, planted(run, {"status": "nonfinite"}, loss=loss))
+        assert first(verdict)[:2] == ("logged loss", 30)
+
+
+class TestJumps:
+    @pytest.mark.parametrize("by", [6e-4, 2.0])
+    def test_equal_bits_that_end_in_a_jump_are_no_rounding(
+        self, make_run: MakeRun, planted: Planted, by: float
+    ) -> None:
+        run = make_run(steps=60)
+        verdict = told(run, planted(run, **scaled(run, 24, 1 + by, "micro_loss", "loss")))
+        item, step, ratio, code = first(verdict)
+        assert (item, step, ratio, code) == ("the model's own loss", 24, round(1 + by, 3), "jump")
+        where = verdict.findings[0].fact.values["where"]
+        assert (where.code, where.values["before"]) == ("where.jump", 0.0)
+        assert exit_code([verdict]) == 1
+
+    def test_a_factor_is_a_difference_though_rounding_came_before(self, make_run: MakeRun, planted: Planted) -> None:
+        run = make_run(steps=60)
+        norms = run.series["grad_norm"] * np.float32(NOISE)
+        norms[33:] *= np.float32(3)
+        verdict = told(run, planted(run, grad_norm=norms), Tolerance(1e-5, 1))
+        assert first(verdict) == ("gradient norm", 33, 3.0, "jump")
+        assert 0 < verdict.findings[0].fact.values["where"].values["before"] < 1e-6
+
+    def test_the_short_end_of_an_epoch_is_named(self, make_run: MakeRun, planted: Planted) -> None:
+        run = make_run(epochs=2.0, batch=8, accumulation=3)
+        verdict = told(run, planted(run, **scaled(run, 33, 3.0, "loss", "grad_norm")))
+        assert first(verdict) == ("gradient norm", 33, 3.0, "jump.epoch_end")
+
+    def test_what_was_done_between_epochs_is_named(self, make_run: MakeRun, planted: Planted) -> None:
+        run = make_run(epochs=2.0)
+        verdict = told(run, planted(run, **scaled(run, 100, 1.01, "micro_loss", "loss")))
+        assert first(verdict) == ("the model's own loss", 100, 1.01, "jump.epoch_begin")
+
+    def test_watching_that_was_asked_for_explains_it(self, make_run: MakeRun, planted: Planted) -> None:
+        run = make_run(epochs=2.0)
+        other = planted(
+            run,
+            {"asked.recipe.eval_strategy": "no", "observed.arguments.eval_strategy": "no"},
+            **scaled(run, 100, 1.01, "micro_loss", "loss"),
+        )
+        verdict = told(run, other)
+        assert first(verdict) == ("the model's own loss", 100, 1.01, "watching")
+        assert cause(verdict) == "recipe.eval_strategy"
+
+    def test_answers_that_jump_after_equal_training_are_the_evaluations(self, plain_run: Run, planted: Planted) -> None:
+        logits = plain_run.series["logits"] * np.float32(1.1)
+        verdict = told(plain_run, planted(plain_run, logits=logits))
+        assert first(verdict)[::3] == ("logits", "evaluation")
+        other = planted(plain_run, {"asked.precision": "bf16"}, logits=logits)
+        assert cause(told(plain_run, other)) == "precision"
+        scores = told(plain_run, planted(plain_run, {"measured.metrics.accuracy": 0.1}))
+        assert first(scores)[::3] == ("scores.accuracy", "evaluation")
+
+
+NEUTRAL = {"observed.arguments.hub_private_repo": True, "observed.arguments.trackio_space_id": "space"}
+LEAKED = {"observed.arguments.hub_private_repo": None, "observed.arguments.trackio_space_id": "trackio"}
+
+PLANTED: list[tuple[str, Mapping[str, Any], tuple[int, float, tuple[str, ...]], tuple[Any, ...], Any]] = [
+    # name, changes of B, (since, ratio, series), the first difference, what explains it
+    ("texts", {"observed.data.train.sha256": "1" * 64}, (0, 1.3, ("micro_loss", "loss", "grad_norm")),
+     ("the model's own loss", 0, 1.3, "data"), "training data"),
+    ("labels", {"observed.data.train.sha256": "1" * 64, "observed.data.train.positives": 532},
+     (5, 1.01, ("micro_loss", "loss", "grad_norm")), ("the model's own loss", 5, 1.01, "data"), "training data"),
+    ("checkpoint", {"observed.weights.checkpoint_sha256": "1" * 64, "observed.fingerprint.init_sha256": "2" * 64},
+     (0, 1.01, ("micro_loss", "loss", "grad_norm")), ("the model's own loss", 0, 1.01, "checkpoint"), "checkpoint"),
+    ("head", {"observed.fingerprint.init_sha256": "2" * 64}, (0, 1.01, ("micro_loss", "loss", "grad_norm")),
+     ("the model's own loss", 0, 1.01, "initial weights"), "initial weights"),
+    ("dropout", {"observed.fingerprint.dropout": True}, (0, 1.02, ("micro_loss", "loss", "grad_norm")),
+     ("the model's own loss", 0, 1.02, "dropout"), "dropout"),
+    ("attention", {"observed.fingerprint.attention": "eager"}, (0, 1.02, ("micro_loss", "loss", "grad_norm")),
+     ("the model's own loss", 0, 1.02, "attention"), "attention"),
+    ("precision", {"observed.fingerprint.precision.name": "bf16"}, (0, 1.001, ("micro_loss", "loss", "grad_norm")),
+     ("the model's own loss", 0, 1.001, "precision"), "precision"),
+    ("dtype of the weights", {"observed.model.dtype": "bfloat16"}, (0, 1.001, ("micro_loss", "loss", "grad_norm")),
+     ("the model's own loss", 0, 1.001, "model"), "model.dtype"),
+    ("label smoothing", {"observed.arguments.label_smoothing_factor": 0.1}, (0, 1.05, ("loss", "grad_norm")),
+     ("gradient norm", 0, 1.05, "arguments"), "arguments.label_smoothing_factor"),
+    ("weight decay", {"observed.optimizer.groups.0.weight_decay": 0.1, "observed.arguments.weight_decay": 0.1},
+     (1, 1.001, ("micro_loss", "loss", "grad_norm")), ("the model's own loss", 1, 1.001, "optimizer"),
+     "optimizer group 0: weight_decay"),
+    ("betas", {"observed.optimizer.groups.1.betas": [0.9, 0.99]}, (2, 1.001, ("micro_loss", "loss", "grad_norm")),
+     ("the model's own loss", 2, 1.001, "optimizer"), "optimizer group 1: betas"),
+    ("optimizer", {"observed.optimizer.class": "SGD"}, (1, 1.01, ("micro_loss", "loss", "grad_norm")),
+     ("the model's own loss", 1, 1.01, "optimizer"), "optimizer.class"),
+    ("clipping", {"observed.fingerprint.clipping": None}, (1, 1.01, ("micro_loss", "loss", "grad_norm")),
+     ("the model's own loss", 1, 1.01, "clipping"), "clipping"),
+    ("warm-up", {"observed.arguments.warmup_steps": 4}, (0, 0.25, ("learning_rate",)),
+     ("learning rate", 0, 0.25, "arguments"), "arguments.warmup_steps"),
+    ("schedule", {"observed.arguments.lr_scheduler_type": "cosine"}, (3, 0.9, ("learning_rate",)),
+     ("learning rate", 3, 0.9, "arguments"), "arguments.lr_scheduler_type"),
+    ("no cause recorded", {}, (1, 1.01, ("micro_loss", "loss", "grad_norm")),
+     ("the model's own loss", 1, 1.01, "update"), None),
+    ("gradient alone", {}, (0, 1.01, ("grad_norm",)), ("gradient norm", 0, 1.01, "grad_norm"), None),
+    ("version", {"observed.packages.transformers": "4.45.2", "environment_id": "other"},
+     (0, 1.01, ("micro_loss", "loss", "grad_norm")), ("the model's own loss", 0, 1.01, "packages"),
+     "packages.transformers"),
+    ("seed", {"asked.seed": 7}, (0, 1.01, ("micro_loss", "loss", "grad_norm")),
+     ("the model's own loss", 0, 1.01, "asked"), "seed"),
+    ("learning rate asked", {"asked.recipe.learning_rate": 1e-4, "observed.arguments.learning_rate": 1e-4},
+     (0, 2.0, ("learning_rate",)), ("learning rate", 0, 2.0, "asked"), "recipe.learning_rate"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "series", "shows", "explained"), [row[1:] for row in PLANTED], ids=[row[0] for row in PLANTED]
+)
+def test_the_effect_comes_first_and_then_what_can_have_made_it(
+    plain_run: Run,
+    planted: Planted,
+    changes: Mapping[str, Any],
+    series: tuple[int, float, tuple[str, ...]],
+    shows: tuple[Any, ...],
+    explained: Any,
+) -> None:
+    since, ratio, names = series
+    a = planted(plain_run, LEAKED)
+    b = planted(plain_run, {**NEUTRAL, **changes}, **scaled(plain_run, since, ratio, *names))
+    verdict = told(a, b)
+    assert (first(verdict), cause(verdict)) == (shows, explained)
+    if explained is not None:
+        assert verdict.findings[1].item == explained
+    assert exit_code([verdict]) == 1
+
+
+def test_a_known_issue_is_named_as_verify_names_it(make_run: MakeRun, planted: Planted) -> None:
+    a = planted(
+        make_run(batch=2, accumulation=4, accepts=False),
+        {"asked.accepts_loss_kwargs": "model", "observed.packages.transformers": "5.4.0", "environment_id": "old"},
+    )
+    b = make_run(batch=2, accumulation=4, excess=4.0)
+    verdict = told(planted(a, LEAKED), planted(b, NEUTRAL), tolerance_between(a, b))
+    issue = "huggingface/transformers#47688"
+    assert first(verdict) == ("gradient norm", 0, 4.0, issue)
+    assert (verdict.findings[0].upstream, verdict.reason.values["upstream"]) == (issue, issue)
+    assert cause(verdict) == "loss scaling"
+
+
+def test_the_issue_of_4_46_is_named_by_its_version(make_run: MakeRun, planted: Planted) -> None:
+    old = {"observed.packages.transformers": "4.45.2", "observed.fingerprint.accepts_loss_kwargs": None}
+    new = {"observed.packages.transformers": "4.47.1", "observed.fingerprint.accepts_loss_kwargs": None}
+    a = make_run(batch=2, accumulation=4)
+    norms = a.series["grad_norm"] * np.float32(4)
+    verdict = told(planted(a, {**LEAKED, **old}), planted(a, {**NEUTRAL, **new}, grad_norm=norms))
+    assert first(verdict) == ("gradient norm", 0, 4.0, "huggingface/transformers#35207")
+    assert cause(verdict) == "packages.transformers"
+
+
+def test_what_was_asked_for_explains_what_follows(make_run: MakeRun, planted: Planted) -> None:
+    other = make_run(batch=16)
+    verdict = told(make_run(batch=8), planted(other, **scaled(other, 0, 1.01, "micro_loss", "loss", "grad_norm")))
+    batch = "recipe.per_device_train_batch_size"
+    assert cause(verdict) == batch
+    follows = {one.item for one in verdict.findings if one.fact.code == "consequence"}
+    assert {"data order", "batch shapes", "examples seen"} <= follows
+    assert [one.item for one in verdict.failures if one.fact.values["layer"] == "exact"] == []
+
+
+def test_accumulated_twins_are_equal_whatever_their_batches_look_like(make_run: MakeRun, planted: Planted) -> None:
+    a, b = make_run(batch=8), make_run(batch=2, accumulation=4)
+    verdict = told(a, planted(b, loss=b.series["loss"] * np.float32(NOISE)))
+    assert (verdict.outcome, verdict.reason.code) == ("PASS", "diff.equal")
+    defect = told(a, make_run(batch=2, accumulation=4, excess=4.0))
+    assert first(defect) == ("gradient norm", 0, 4.0, "huggingface/transformers#47688")
+    assert cause(defect) == "recipe.gradient_accumulation_steps"
+
+
+def test_another_kernel_of_one_formula_is_equal_where_it_only_rounds(plain_run: Run, planted: Planted) -> None:
+    changes = {
+        "observed.arguments.optim": "adamw_torch",
+        "observed.optimizer.groups.0.fused": False,
+        "observed.fingerprint.attention": "eager",
+    }
+    noisy = {"grad_norm": plain_run.series["grad_norm"] * np.float32(NOISE)}
+    verdict = told(plain_run, planted(plain_run, changes, **noisy))
+    assert (verdict.outcome, verdict.reason.code) == ("PASS", "diff.equal")
+    other = told(plain_run, planted(plain_run, {"observed.optimizer.groups.0.eps": 1e-6}, **noisy))
+    assert first(other)[::3] == ("gradient norm", "optimizer")
+    assert cause(other) == "optimizer group 0: eps"
+
+
+def test_a_setting_without_effect_is_told_and_not_held_against_it(plain_run: Run, planted: Planted) -> None:
+    verdict = told(plain_run, planted(plain_run, {"observed.arguments.average_tokens_across_devices": True}))
+    assert verdict.reason.code == "diff.identical"
+    other = planted(plain_run, {"observed.fingerprint.clipping": 5.0})
+    (finding,) = told(plain_run, other).findings
+    assert (finding.item, finding.outcome, finding.fact.code) == ("clipping", "SKIP", "idle")
+    changed = planted(plain_run, {"observed.data.train.sha256": "1" * 64})
+    assert (told(plain_run, changed).outcome, cause(told(plain_run, changed))) == ("FAIL", "training data")
+
+
+def test_an_argument_made_of_one_that_was_asked_for_is_no_difference_of_its_own(
+    plain_run: Run, planted: Planted
+) -> None:
+    changes = {
+        "asked.recipe.logging_steps": 5,
+        "observed.arguments.logging_steps": 5,
+        "observed.arguments.eval_steps": 5,
+    }
+    base = planted(plain_run, {"observed.arguments.logging_steps": 9, "observed.arguments.eval_steps": 9})
+    other = planted(plain_run, changes, grad_norm=plain_run.series["grad_norm"] * np.float32(NOISE))
+    verdict = told(base, other)
+    assert verdict.reason.code == "diff.equal"
+    assert [one.item for one in verdict.findings if one.fact.code == "consequence"] == ["arguments.eval_steps"]
+
+
+def test_a_resumption_that_goes_on_otherwise_is_named(make_run: MakeRun, planted: Planted) -> None:
+    resumed = make_run(first=5)
+    verdict = told(make_run(), planted(resumed, **scaled(resumed, 0, 1.01, "micro_loss", "loss")))
+    assert first(verdict) == ("the model's own loss", 5, 1.01, "jump.resumed")
+    assert cause(verdict) == "resume_at"
+
+
+def test_an_axis_that_changes_nothing_is_said(plain_run: Run, planted: Planted) -> None:
+    a = planted(plain_run, {"asked.recipe.data_seed": 1, "observed.arguments.data_seed": 1})
+    b = planted(plain_run, {"asked.recipe.data_seed": 2, "observed.arguments.data_seed": 2})
+    verdict = told(a, b)
+    assert verdict.reason == Fact.of("diff.identical", steps=12, idle=["recipe.data_seed"])
+    assert [(one.item, one.fact.code) for one in verdict.findings] == [("recipe.data_seed", "idle")]
+
+
+def test_rows_are_paired_by_example_and_another_order_is_a_fact_of_its_own(plain_run: Run, planted: Planted) -> None:
+    order = np.random.default_rng(3).permutation(240)
+    ids = np.arange(240)
+    a = planted(plain_run, evaluated_ids=ids)
+    rows = {name: plain_run.series[name][order] for name in ("logits", "labels")}
+    verdict = told(a, planted(a, evaluated_ids=ids[order], **rows))
+    assert verdict.reason.code == "diff.identical"
+    assert [(one.item, one.outcome) for one in verdict.findings] == [("evaluation order", "SKIP")]
+    logits = rows["logits"].copy()
+    logits[7] *= np.float32(-1)
+    verdict = told(a, planted(a, evaluated_ids=ids[order], labels=rows["labels"], logits=logits))
+    where = verdict.findings[0].fact.values["where"].values
+    assert (where["example"], where["differing"], where["examples"]) == (int(order[7]), 1, 240)
+    without = told(plain_run, planted(plain_run, **rows))
+    assert Fact.of("missing", item="logits by example", why=None) in without.not_available
+
+
+def test_the_table_of_effect_has_both_sides_where_they_part_and_at_the_end(plain_run: Run, planted: Planted) -> None:
+    verdict = told(plain_run, planted(plain_run, **scaled(plain_run, 5, 2.0, "grad_norm")))
+    rows = {(fact.values["item"], fact.values["step"]): fact.values["ratio"] for fact in verdict.notes}
+    assert rows[("gradient norm", 5)] == rows[("gradient norm", 11)] == pytest.approx(2.0)
+    assert rows[("logged loss", 5)] == rows[("logged loss", 11)] == 1.0
+    assert rows[("scores.accuracy", None)] == 1.0
+    assert {fact.code for fact in verdict.notes} == {"effect"}
+    same = told(plain_run, plain_run)
+    assert {fact.values["step"] for fact in same.notes} == {11, None}
