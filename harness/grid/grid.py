@@ -194,8 +194,8 @@ def grid_from_document(document: Mapping[str, Any], path: Path) -> Grid:
     problems += found
     raise_problems(problems)
     assert grid is not None  # a document that does not validate has problems
-    raise_problems(name_problems(grid, matrix, file))
     grid._path, grid._matrix = path, matrix
+    raise_problems(name_problems(grid, matrix, file))
     cells, problems = expand(grid, matrix, file)
     raise_problems(problems)
     raise_problems(list(waiver_problems(grid.waiver, cells, f"{file}: waiver")))

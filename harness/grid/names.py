@@ -118,6 +118,7 @@ def name_problems(grid: Grid, matrix: Matrix, file: str) -> list[str]:
         seen.add(key)
         problems += _reference_problems(reference, f"{file}: reference[{number}]")
         problems += _known_recipe_problems(reference, f"{file}: reference[{number}].recipe")
+        problems += _misspelt_checkpoint(reference, grid, used["checkpoint"], f"{file}: reference[{number}].checkpoint")
     return problems
 
 
@@ -153,6 +154,20 @@ def _reference_problems(reference: Reference, where: str) -> list[str]:
     if known.split != "validation":
         return [f"{where}.id: got {show(reference.id)}; it is on the {known.split} split, runs are on validation"]
     return []
+
+
+def _misspelt_checkpoint(reference: Reference, grid: Grid, used: list[str], where: str) -> Iterator[str]:
+    """A checkpoint that is named almost as one of the grid's own: a label, or a folder that is not there.
+
+    Of the hub's names none is refused: the next model's may differ by a letter.
+    """
+    name, folders = reference.checkpoint, [one for one in used if one.startswith((".", "/"))]
+    if name is None or name in used or any(name == one.source for one in grid.checkpoint.values()):
+        return
+    here = name.startswith((".", "/")) and not (grid.folder / name).exists()
+    known = folders if here else [] if "/" in name else list(grid.checkpoint)
+    if meant := suggestion(name, known):
+        yield f"{where}: got {show(name)}; allowed {listed(known)}, or another checkpoint's name{meant}"
 
 
 def _known_recipe_problems(reference: Reference, where: str) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import Final
 from harness.checks.verdict import Verdict
 from harness.checks.verify.checklist import KINDS, STEPS, Checklist, judge, make_checklist
 from harness.checks.waived import ledger, waived
-from harness.errors import NothingMeasured, SpecError
+from harness.errors import NothingMeasured, RequirementError, SpecError
 from harness.execution.session import Session, Wishes, session_of
 from harness.fact import Fact
 from harness.grid.cell import Cell
@@ -93,8 +93,8 @@ def verify_cells(
     Raises
     ------
     HarnessError
-        SpecError for a kind that there is none of, NothingMeasured where no run left a record, RequirementError for
-        an environment that cannot be used, and whatever `run` raises.
+        SpecError for a kind that there is none of, NothingMeasured where no run left a record, RequirementError where
+        none could begin, or for an environment that cannot be used, and whatever `run` raises.
     """
     for kind in kinds:
         if kind not in KINDS:
@@ -112,6 +112,9 @@ def verify_cells(
     here = {label: found.environment_id for label, found in session.plan.environments.items()}
     runs = Results(entries, store, checklist.cells).runs(here)
     if not runs:
+        blocked = dict.fromkeys(planned.reason for planned in session.plan.of("blocked"))
+        if blocked:
+            raise RequirementError("\n".join(f"{store.folder}: no run left a record: {reason}" for reason in blocked))
         raise NothingMeasured(f"{store.folder}: no run left a record")
     day, waivers = today(), [one for one in grid.waiver if one.check in OF_RUNS]
     verdicts = [waived(one, waivers, day) for one in judge(checklist, runs)]

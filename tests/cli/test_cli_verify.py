@@ -48,6 +48,14 @@ def affected(place: Place) -> subprocess.CompletedProcess[str]:
     return place.harness("verify", "-o", "found.md")
 
 
+def test_what_a_hub_does_not_give_is_told_with_exit_4(place: Place) -> None:
+    grid = 'name = "hub"\ntask = "embedded/paraphrase"\n[matrix]\ncheckpoint = ["nobody/no-such-model"]\nseed = [1]\n'
+    (place.folder / "hub.toml").write_text(grid, encoding="utf-8")
+    found = place.harness("verify", "hub.toml", "--only", "repeat")
+    assert found.returncode == 4
+    assert found.stderr.startswith("error: results/verify-hub: no run left a record: checkpoint nobody/no-such-model")
+
+
 def test_both_defects_are_named_with_their_ratios(place: Place, affected: subprocess.CompletedProcess[str]) -> None:
     assert affected.returncode == 1, affected.stderr
     assert affected.stderr == ""

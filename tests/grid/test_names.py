@@ -95,3 +95,16 @@ def test_a_folder_may_be_called_anything_else() -> None:
 )
 def test_another_word_for_a_name_is_known(got: str, known: tuple[str, ...], meant: str) -> None:
     assert suggestion(got, known) == meant
+
+
+def test_a_references_checkpoint_is_misspelt_only_where_it_can_be_no_other(tmp_path: Path) -> None:
+    mine = 'checkpoint = "mini"\nrecipe'
+    assert problem(mine, 'checkpoint = "minni"\nrecipe') == (
+        'g.toml: reference[0].checkpoint: got "minni"; allowed mini, or another checkpoint\'s name; did you mean mini?'
+    )
+    local = GRID.replace('["mini"]', '["./model"]').replace('[checkpoint.mini]\nfrom = "embedded/tiny-bert"\n', "")
+    with pytest.raises(SpecError, match=r'got "\./modle"; allowed \./model, .*did you mean \./model\?'):
+        grid_from_text(local.replace(mine, 'checkpoint = "./modle"\nrecipe').encode(), tmp_path / "g.toml")
+    (tmp_path / "modle").mkdir()
+    for other in ("./modle", "org/mini", "bert-base-uncased", "./model", "embedded/tiny-bert"):
+        grid_from_text(local.replace(mine, f'checkpoint = "{other}"\nrecipe').encode(), tmp_path / "g.toml")
