@@ -12,7 +12,7 @@ INTERRUPTED: Final = 130
 def main() -> None:
     """Run the command line; until it can hear Ctrl-C, Ctrl-C ends the process without a traceback."""
     signal.signal(signal.SIGINT, _leave)
-    from harness.cli.app import main as run  # hundreds of modules, for which half a second is needed
+    from harness.cli.app import main as run  # hundreds of modules: long enough for a Ctrl-C to fall into
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 MOST_SAID: Final = 4 * 2**20
-"""Bytes that a program may say: the facts of an environment with 1,000 packages are 50 KB."""
+"""Bytes that a program may say: of each package in an environment a name and a version."""
 _PR_SET_PDEATHSIG: Final = 1
 
 

@@ -83,11 +83,13 @@ def write_whole(path: Path, text: str) -> None:
         raise
 
 
-def weights_problem(folder: Path) -> str | None:
-    """Why the weights in a checkpoint's folder are refused; None where they are not.
+def checkpoint_problem(folder: Path) -> str | None:
+    """Why a folder is no checkpoint, or its weights are refused; None where neither holds.
 
     Pickled weights could run code, and what an index names elsewhere would be in no hash of the folder.
     """
+    if not (folder / "config.json").is_file():
+        return f"{folder} has no config.json"
     if not any(path.is_file() for path in folder.glob("*.safetensors")):
         return f"{folder} has no .safetensors file; pickled weights are refused"
     index = folder / WEIGHTS_INDEX

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +25,7 @@ from harness.report.verdicts.sections import (
 )
 from harness.report.verdicts.text import verdicts_text
 from harness.report.verdicts.words import Head, Kind
+from harness.text import one_line
 
 UNFINISHED = "the command has not come to its end"
 
@@ -44,7 +45,10 @@ class Outputs:
         out: Path | None = None,
         comment: Path | None = None,
         as_json: bool = False,
+        is_report: bool = False,
     ) -> None:
+        """`is_report`: the Markdown file is a report, with the JSON beside it, and its place is told."""
+        self._is_report = is_report
         self._head = Head(kind, f"harness {kind}")
         self._junit, self._out, self._comment, self._as_json = junit, out, comment, as_json
         self._done = False
@@ -73,22 +77,22 @@ class Outputs:
         """Name the grid that it is about, for what may stop the command from here on."""
         self._head = replace(self._head, grid=grid)
 
-    def hand_out(
-        self, sections: Sequence[Section], *, text: str | None = None, report: Mapping[str, str] | None = None
-    ) -> int:
+    def hand_out(self, sections: Sequence[Section], *, text: str | None = None, markdown: str | None = None) -> int:
         """Write and print what was found, or `text` in its place; returns the first section's exit code.
 
-        `report` are the Markdown's files where they are not the sections' own.
+        `markdown` is what the Markdown file has where that is not the sections' own.
 
         Raises
         ------
         StoreError
             Where a file cannot be written.
         """
-        self._write(sections, report)
+        self._write(sections, markdown)
         add_step_summary(lambda: sections_summary(sections))
         self._done = True
         annotate(lambda: "".join(workflow_commands(one.head, one.deciding) for one in sections))
+        if self._is_report and self._out is not None:
+            print(f"report: {one_line(str(self._out))}", file=sys.stderr if self._as_json else sys.stdout)
         if text is not None:
             print(text)
         for one in sections if text is None else ():
@@ -98,12 +102,16 @@ class Outputs:
                 print(verdicts_text(one.head, one.verdicts))
         return sections[0].code if sections else 0
 
-    def _write(self, sections: Sequence[Section], report: Mapping[str, str] | None = None) -> None:
+    def _write(self, sections: Sequence[Section], markdown: str | None = None) -> None:
         if self._junit is not None:
             write_files({self._junit.name: sections_junit(sections)}, self._junit.parent)
         if self._out is not None:
-            files = sections_markdown(sections, self._out.stem)
-            write_files(report or {self._out.name: files.pop(self._out.stem), **files}, self._out.parent)
+            files = sections_markdown(sections, self._out.stem if markdown is None else "")
+            text = files.pop(next(iter(files)))
+            if self._is_report:
+                one = sections[0]
+                files[f"{self._out.stem}.json"] = verdicts_json(one.head, one.verdicts, one.code)
+            write_files({self._out.name: text if markdown is None else markdown, **files}, self._out.parent)
         if self._comment is not None:
             write_files({self._comment.name: sections_comment(sections)}, self._comment.parent)
 

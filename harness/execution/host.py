@@ -20,9 +20,9 @@ from harness.protocol import EVALUATED, EXITED, KILL, READY, RUN, STEP, WINDOW
 Event = Mapping[str, Any]
 
 MOST_HEARD: Final = 4 * 2**20
-"""Bytes that are heard of a host in one turn: an event has about 200, and a turn also looks at the clock and Ctrl-C."""
+"""Bytes that are heard of a host in one turn: an event is a short line. Each turn looks at the clock and for Ctrl-C."""
 MOST_LINE: Final = 16 * 2**20
-"""Bytes of a line that has no end yet; the longest event has some hundred."""
+"""Bytes of a line that has no end yet: no event is so long."""
 MOST_COUNT: Final = 2**31
 """Of steps; no exit status is larger either."""
 _NUMBERS: Final[Mapping[str, Sequence[str]]] = {

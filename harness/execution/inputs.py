@@ -32,8 +32,8 @@ from harness.protocol import (
     SPLIT_FILES,
     TINY_BERT,
     TINY_BERT_VERSION,
+    checkpoint_problem,
     read_sums,
-    weights_problem,
 )
 from harness.text import one_line, short_hash, suggestion
 
@@ -209,9 +209,7 @@ def checkpoint_folder(place: Path, source: str) -> Path | None:
             if source.startswith((".", "/", "~")) or source.count("/") > 1:
                 raise MaterialError(f"checkpoint {source}: {folder} is not a folder")
             return None
-    if not (folder / "config.json").is_file():
-        raise MaterialError(f"checkpoint {source}: {folder} has no config.json")
-    problem = weights_problem(folder)
+    problem = checkpoint_problem(folder)
     if problem is not None:
         raise MaterialError(f"checkpoint {source}: {problem}")
     return folder

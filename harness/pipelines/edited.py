@@ -31,11 +31,7 @@ class Edited:
 
 def edited(grid: Grid, plan: Plan, results: Results) -> list[Edited]:
     """Compare configurations of which nothing was run with the newest foreign one of the same place in the matrix."""
-    if not results.foreign:
-        return []
-    # A part of the grid may be planned: what was left out is not foreign.
-    known = {cell.cell_id for cell in grid.every_cell()}
-    foreign = [entry for entry in results.every if entry.cell_id not in known]
+    foreign = _foreign(grid, results)
     if not foreign:
         return []
     tried = {entry.configuration_id for entry in results.entries}
@@ -60,8 +56,7 @@ def edited(grid: Grid, plan: Plan, results: Results) -> list[Edited]:
 
 def foreign(grid: Grid, results: Results) -> Fact | None:
     """What the store has of cells that the grid does not have: it was edited, or another grid has its name."""
-    known = {cell.cell_id for cell in grid.every_cell()}
-    others = [entry for entry in results.every if entry.cell_id not in known and entry.readable]
+    others = [entry for entry in _foreign(grid, results) if entry.readable]
     if not others:
         return None
     newest = max(others, key=lambda entry: (entry.started, entry.path))
@@ -70,6 +65,14 @@ def foreign(grid: Grid, results: Results) -> Fact | None:
     except StoreError:
         command = None
     return Fact.of("store.foreign", runs=len(others), newest=newest.started, command=command)
+
+
+def _foreign(grid: Grid, results: Results) -> list[Entry]:
+    """Attempts at cells that the grid does not have; of a planned part what was left out is none of them."""
+    if not results.foreign:
+        return []
+    known = {cell.cell_id for cell in grid.every_cell()}
+    return [entry for entry in results.every if entry.cell_id not in known]
 
 
 def _untried(plan: Plan, tried: set[str]) -> Iterator[Sequence[Cell]]:

@@ -77,7 +77,7 @@ class Store:
         self._lines = {entry.path: entry for entry in lines}
         root, latest, found, renewed = str(self.folder), last_instant(), [], {}
         for line in lines:
-            # Most of them, and so first: for 1,000 lines this look takes about 20 ms on 2 cores.
+            # Most of them, and so first.
             if _still(line, f"{root}/{line.path}", latest):
                 found.append(line)
                 continue

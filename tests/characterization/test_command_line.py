@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.characterization.conftest import Done, Harness
 from tests.characterization.golden import digest, kinds, same, same_text, words
 from tests.characterization.made_up import GRIDS, copy_benchmarks
@@ -91,7 +93,10 @@ def test_broken_grids(harness: Harness) -> None:
     same_text("broken-grids", found)
 
 
-def test_good_grids(harness: Harness) -> None:
+def test_good_grids(harness: Harness, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # So deep that the folder which three of them name, two levels up, is still this test's.
+    (here / "own" / "grids").mkdir(parents=True)
+    monkeypatch.chdir(here / "own" / "grids")
     names = copy_benchmarks(Path())
     done, as_json = harness("validate", *names), harness("validate", *names, "--json")
     # Three of them name a folder that is not here.

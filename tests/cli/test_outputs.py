@@ -328,3 +328,12 @@ def test_the_head_tells_the_part_and_the_ages(capsys: pytest.CaptureFixture[str]
         "Part of the grid: 12 of 20 cells; left out: seeds 2, 5",
         "2 of 5 cells measured now, 3 reused; oldest 2026-11-27 02:17, youngest 2026-11-28 02:19 (UTC)",
     ]
+
+
+def test_a_report_that_was_stopped_leaves_no_old_json_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "v.json").write_text('{"exit_code": 0}', encoding="utf-8")
+    with pytest.raises(StoreError), Outputs("verify", out=tmp_path / "v.md", is_report=True):
+        raise StoreError("no disk")
+    found = json.loads((tmp_path / "v.json").read_text(encoding="utf-8"))
+    assert (found["exit_code"], found["verdicts"]) == (StoreError.exit_code, [])
+    assert "no disk" in (tmp_path / "v.md").read_text(encoding="utf-8")

