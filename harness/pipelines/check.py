@@ -152,7 +152,8 @@ def check_grid(grid: Grid, store: Store, asked: Judging, found: Judged | None = 
     )
     labels = {one.configuration_id: one.plain_label for one in configurations}
     waivers = ledger(_waivers(grid, every, chosen), verdicts, today(), labels)
-    return Checked(grid, verdicts, heeded, freshness(counting, found.run), notes, part_of(every, cells), code, waivers)
+    fresh = freshness(counting, found.run, sum(len(one.missing) for one in configurations))
+    return Checked(grid, verdicts, heeded, fresh, notes, part_of(every, cells), code, waivers)
 
 
 def _waivers(grid: Grid, every: Sequence[Cell], chosen: Collection[str]) -> list[Waiver]:

@@ -56,7 +56,8 @@ def grid_report(
     verdicts = (checked or check_grid(grid, store, asked, whole)).verdicts if wanted else ()
     counting = [entry for one in results.configurations for entry in one.entries]
     counting = counting or [entry for entry in results.entries if entry.status == "ok"]
-    head = ReportHead(freshness(counting, whole.run), part_of(every, cells), whole.notes)
+    fresh = freshness(counting, whole.run, sum(len(one.missing) for one in results.configurations))
+    head = ReportHead(fresh, part_of(every, cells), whole.notes)
     files = report_files(
         grid, results, command=command, stem=stem, title=title, notes=notes, head=head, verdicts=verdicts
     )

@@ -112,10 +112,17 @@ class Configuration:
         last = {seed: self.histories[seed].standing for seed in self.planned if seed not in self.entry_of}
         return {seed: "missing" if entry is None else entry.status for seed, entry in last.items()}
 
+    @cached_property
+    def missing(self) -> Sequence[int]:
+        """The seeds that are due, have no run that counts, and may still get one."""
+        if not self.current or self.skipped is not None:
+            return ()
+        return [seed for seed in self.due if seed in self.unfinished]
+
     @property
     def waits(self) -> bool:
-        """Whether a seed that is due has no run yet and may still get one."""
-        return self.current and self.skipped is None and any(seed in self.unfinished for seed in self.due)
+        """Whether such a seed is left."""
+        return bool(self.missing)
 
     @cached_property
     def crashed(self) -> tuple[Entry, ...]:

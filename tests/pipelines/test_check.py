@@ -12,6 +12,7 @@ from harness.checks.verdict import Verdict
 from harness.errors import NothingMeasured, SpecError
 from harness.fact import Fact
 from harness.pipelines.check import Checked, Judging, check_grid
+from harness.report.phrases.head import freshness_text
 from harness.report.phrases.say import say
 from tests.conftest import environment_of
 from tests.pipelines.made_up import GOOD, GRID, RAN, Night
@@ -356,3 +357,13 @@ def test_a_fail_beyond_the_bound_of_its_waiver_is_red(night: Night, bound: str, 
     night.means()
     found = check(night)
     assert (found.exit_code, uses(found)) == (code, [use])
+
+
+def test_the_head_counts_what_is_missing_among_its_cells(night: Night) -> None:
+    cells = night.grid.cells()
+    for cell in cells[:4]:
+        night.put(cell, 172)
+    night.means()
+    found = check(night).freshness
+    assert (found.cells, found.missing) == (4, 6)
+    assert freshness_text(found).startswith("4 of 10 cells measured now, 0 reused, 6 missing; ")

@@ -15,13 +15,13 @@ MOST: Final = 6
 
 
 def freshness_text(found: Freshness) -> str:
-    """`2 of 5 cells measured now, 3 reused; oldest 2026-11-27 02:17, youngest 2026-11-28 02:19 (UTC)`."""
+    """`2 of 6 cells measured now, 3 reused, 1 missing; oldest 2026-11-27 02:17, youngest 2026-11-28 02:19 (UTC)`."""
     if not found.cells:
         return "no cell counts"
-    share = f"{found.measured} of {many(found.cells, 'cell')} measured now, {found.reused} reused"
+    share = f"{found.measured} of {many(found.cells + found.missing, 'cell')} measured now, {found.reused} reused"
     if found.run is None:
         share = f"{many(found.cells, 'cell')}; when they were last run is not known"
-    return f"{share}; {dates_text(found)}"
+    return f"{share}{f', {found.missing} missing' if found.missing else ''}; {dates_text(found)}"
 
 
 def dates_text(found: Freshness) -> str:
