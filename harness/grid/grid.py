@@ -15,13 +15,14 @@ from typing import Any, Final, TypeVar
 from pydantic import Field, PrivateAttr, ValidationError
 
 from harness.errors import SpecError
-from harness.grid.arguments import check_recipe, frozen_versions, with_overlay
-from harness.grid.cell import Cell, HeadSeeding, OrFalse
+from harness.grid.arguments import check_recipe, default_of, frozen_versions, with_overlay
+from harness.grid.cell import DEFAULTS, Cell, HeadSeeding, OrFalse
 from harness.grid.expand import expand
 from harness.grid.looks import SeedPlan
-from harness.grid.matrix import Matrix, read_matrix
+from harness.grid.matrix import Matrix, identity, read_matrix
 from harness.grid.tables import (
     CheckpointSpec,
+    Compare,
     EnvironmentSpec,
     Execution,
     History,
@@ -34,6 +35,7 @@ from harness.grid.tables import (
     Throughput,
     Variable,
     Verify,
+    compare_problems,
 )
 from harness.grid.waivers import Waiver, waiver_problems
 from harness.text import dotted, listed, show
@@ -61,6 +63,7 @@ class Grid(Table):
     require: Require = Field(default_factory=Require)
     reference: list[Reference] = Field(default_factory=list)
     quality: Quality | None = None
+    compare: list[Compare] = Field(default_factory=list)
     waiver: list[Waiver] = Field(default_factory=list)
     throughput: Throughput | None = None
     verify: Verify | None = None
@@ -243,6 +246,12 @@ def _name_problems(grid: Grid, matrix: Matrix, file: str) -> list[str]:
             allowed = f"only what the axis matrix.environment uses: {listed(used['environment']) or 'nothing'}"
             problems.append(f"{file}: environment.{dotted(label)}: is defined and not used; allowed {allowed}")
     problems += _throughput_problems(grid, matrix, file)
+    values = {axis: _used(matrix, axis) for axis in matrix.axes}
+    for axis in dict.fromkeys(axis for entry in matrix.include for axis in entry if axis not in values):
+        # The other cells have it as it is without an axis.
+        default = DEFAULTS[axis] if axis in DEFAULTS else grid.recipe.get(axis, default_of(axis))
+        values[axis] = [default, *(value for value in _used(matrix, axis) if value != default)]
+    problems += compare_problems(grid.compare, values, f"{file}: compare")
     seen: set[tuple[str, str | None]] = set()
     for number, reference in enumerate(grid.reference):
         key = (reference.id, reference.metric)
@@ -262,7 +271,8 @@ def _throughput_problems(grid: Grid, matrix: Matrix, file: str) -> list[str]:
         if _used(matrix, axis):
             problems.append(f"{file}: matrix.{axis}: is an axis; allowed without [throughput], which has `processes`")
     if grid.throughput.only:
-        judged = [name for name, found in (("quality", grid.quality), ("reference", grid.reference)) if found]
+        tables = {"quality": grid.quality, "reference": grid.reference, "compare": grid.compare}
+        judged = [name for name, found in tables.items() if found]
         if matrix.seed_plan is not None:
             judged.append("matrix.seeds")
         problems += [
@@ -287,7 +297,7 @@ def _reference_problems(reference: Reference, where: str) -> list[str]:
     return []
 
 
-def _used(matrix: Matrix, axis: str) -> list[str]:
+def _used(matrix: Matrix, axis: str) -> list[Any]:
     """The values of an axis, each once: its own and those of `include`."""
     included = (entry[axis] for entry in matrix.include if axis in entry)
-    return list(dict.fromkeys([*matrix.axes.get(axis, ()), *included]))
+    return list({identity(value): value for value in [*included, *matrix.axes.get(axis, ())][::-1]}.values())[::-1]
