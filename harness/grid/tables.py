@@ -122,7 +122,7 @@ class Compare(Table):
 
 
 def compare_problems(compares: Sequence[Compare], used: Mapping[str, Sequence[Any]], where: str) -> Iterator[str]:
-    """What is wrong with comparisons, a line each; `used` are the values of each axis, those of `include` among them."""
+    """What is wrong with comparisons, a line each; `used` are the values of each axis, with those of `include`."""
     seen: set[Any] = set()
     allowed = [name for name in used if name not in UNCOMPARED and len(used[name]) > 1]
     for number, one in enumerate(compares):

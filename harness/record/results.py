@@ -260,6 +260,10 @@ class Results:
         logits = self._series(configuration.entry_of[seed], "logits")
         return None if logits is None else logits.argmax(axis=-1)
 
+    def truth(self, configuration: Configuration, seed: int) -> npt.NDArray[Any] | None:
+        """The class that each validation example has, as the run saw it; None where it was not kept."""
+        return self._series(configuration.entry_of[seed], "labels")
+
     def losses(self, configuration: Configuration) -> list[npt.NDArray[Any]]:
         """The loss of every optimizer step, an array for each run with a score that left one."""
         every = (self._series(entry, "loss") for entry in configuration.entries if entry.status in SCORED)

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+import numpy as np
 import numpy.typing as npt
 
 from harness.stats.decision import Estimate, Interval
@@ -35,7 +36,8 @@ Classes = npt.NDArray[Any]
 
 def right(predicted: Classes, truth: Classes) -> Array:
     """What each example adds to accuracy, in points, shape of `predicted` (runs, examples): 100 where it is right."""
-    return 100.0 * (predicted == truth)
+    values: Array = np.multiply(100.0, predicted == truth)
+    return values
 
 
 def influence(predicted: Classes, truth: Classes) -> Array | None:
@@ -49,7 +51,8 @@ def influence(predicted: Classes, truth: Classes) -> Array | None:
     if not (size > 0).all():
         return None
     f1 = twice.mean(axis=-1, keepdims=True) / size
-    return 100.0 * (f1 + (twice - f1 * whole) / size)
+    values: Array = 100.0 * (f1 + (twice - f1 * whole) / size)
+    return values
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,14 +202,15 @@ def words(
         for one, stop in zip(differences, barred or [False] * len(differences), strict=True)
     ]
     spreads = [(None, None) if stop else (one.here, one.anew) for one, stop in zip(differences, shut, strict=True)]
-    raw = [
-        [
-            1.0 if each[question] is None else each[question].p(one.value)
-            for one, each in zip(differences, spreads, strict=True)
-        ]
-        for question in (0, 1)
+    adjusted = [
+        holm(
+            [
+                *(1.0 if of is None else of.p(one.value) for one, of in zip(differences, each, strict=True)),
+                *[1.0] * absent,
+            ]
+        )
+        for each in ([here for here, _ in spreads], [anew for _, anew in spreads])
     ]
-    adjusted = [holm([*p, *[1.0] * absent]) for p in raw]
     found = []
     for number, (one, (here, anew)) in enumerate(zip(differences, spreads, strict=True)):
         p_here = None if here is None else adjusted[0][number]
@@ -266,7 +270,7 @@ def _residual(values: Array) -> float:
     if s < 2 or n < 2:
         return 0.0
     rest = values - values.mean(axis=0) - values.mean(axis=1, keepdims=True) + values.mean()
-    return float((rest**2).sum()) / ((s - 1) * (n - 1)) / (s * n)
+    return float(np.square(rest).sum() / ((s - 1) * (n - 1) * s * n))
 
 
 def _squared_error(one: Sample) -> float:

@@ -10,7 +10,7 @@ from typing import Final
 from harness.checks.scores.recipe import DECLARABLE
 from harness.errors import SpecError
 from harness.grid.grid import Grid
-from harness.grid.tables import Quality
+from harness.grid.tables import Compare, Quality
 from harness.grid.waivers import Waiver
 from harness.references.model import Metric
 from harness.stats.decision import Direction
@@ -43,6 +43,8 @@ class Policy:
         The rate of collapses that the recipe is allowed.
     gate
         The metrics that gate, all in one family; every other is reported only.
+    compare
+        The comparisons that the grid names.
     harmless
         Fields in which run and reference may differ (`recipe.DECLARABLE`).
     """
@@ -54,6 +56,7 @@ class Policy:
     looks: tuple[int, ...] | None = None
     p0: float = STABLE
     gate: frozenset[Metric] = GATED
+    compare: tuple[Compare, ...] = ()
     harmless: frozenset[str] = field(default_factory=frozenset)
     waivers: tuple[Waiver, ...] = ()
 
@@ -76,6 +79,11 @@ class Policy:
         object.__setattr__(self, "gate", frozenset(self.gate))
         object.__setattr__(self, "harmless", frozenset(self.harmless))
 
+    @property
+    def named(self) -> frozenset[str]:
+        """The axes that the grid compares itself: the harness makes no parity of them."""
+        return frozenset(one.axis for one in self.compare)
+
 
 def policy_of(grid: Grid) -> Policy:
     """What the gate goes by: the grid's [quality], its planned looks and its waivers.
@@ -97,6 +105,7 @@ def policy_of(grid: Grid) -> Policy:
         looks=grid.seed_plan.looks if grid.seed_plan else None,
         p0=asked.collapse_rate,
         gate=frozenset(asked.gate),
+        compare=tuple(grid.compare),
         harmless=frozenset(asked.harmless),
         waivers=tuple(grid.waiver),
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from harness.report.phrases.comparison import COMPARISON
 from harness.report.phrases.recipe import BASELINE, RECIPE, many
 
 SHOWN: Final = 10
@@ -274,5 +275,5 @@ SEEDS: Final[Phrases] = {
 
 
 SCORES: Final[Phrases] = {
-    **DECISION, **SPREAD, **QUALITY, **RECIPE, **STABILITY, **PARITY, **SEEDS, **BASELINE,
+    **DECISION, **SPREAD, **QUALITY, **RECIPE, **STABILITY, **PARITY, **COMPARISON, **SEEDS, **BASELINE,
 }  # fmt: skip

@@ -51,7 +51,7 @@ def kept_by(verdict: Verdict) -> str:
     The printed rule with this column gives the printed verdict, and nothing else does (tested by reading the table).
     """
     d, reason = decision_of(verdict), verdict.reason
-    if d is None or (verdict.outcome == "PASS" and not identity(verdict)):
+    if d is None or (verdict.outcome == "PASS" and not identity(verdict) and not _word(verdict)):
         return ""
     if identity(verdict):
         return "equal bit for bit"
@@ -60,14 +60,22 @@ def kept_by(verdict: Verdict) -> str:
     words = {
         f"{d.n} of {d.n_min} runs": d.n < d.n_min,
         "no spread": d.barred and d.n >= d.n_min and why.get("withheld") is None,
-        "collapses": why.get("withheld") is not None or (verdict.outcome == "FAIL" and d.p_block is None),
+        "collapses": why.get("withheld") is not None
+        or (verdict.outcome == "FAIL" and d.p_block is None and not _word(verdict)),
         "another recipe": bool(why.get("differs")) and verdict.outcome == "INCONCLUSIVE",
         "a planned look": isinstance(after, Fact) and after.code.startswith("look."),
         "chosen seeds": reason.code == "part.seeds",
         "other data": reason.code == "content.changed",
         "missing runs": verdict.outcome == "ERROR",
+        **({f"the word {word}": True} if (word := _word(verdict)) else {}),
     }
     return ", ".join(name for name, holds in words.items() if holds)
+
+
+def _word(verdict: Verdict) -> str:
+    """The word that made the verdict, where the grid expects that one is better; else empty."""
+    because = verdict.reason.values.get("because") if verdict.reason.code == "judged" else None
+    return str(because.values["word"]) if isinstance(because, Fact) and because.code == "compare.word" else ""
 
 
 def speed_figures(verdict: Verdict) -> list[str]:
