@@ -246,12 +246,8 @@ def _name_problems(grid: Grid, matrix: Matrix, file: str) -> list[str]:
             allowed = f"only what the axis matrix.environment uses: {listed(used['environment']) or 'nothing'}"
             problems.append(f"{file}: environment.{dotted(label)}: is defined and not used; allowed {allowed}")
     problems += _throughput_problems(grid, matrix, file)
-    values = {axis: _used(matrix, axis) for axis in matrix.axes}
-    for axis in dict.fromkeys(axis for entry in matrix.include for axis in entry if axis not in values):
-        # The other cells have it as it is without an axis.
-        default = DEFAULTS[axis] if axis in DEFAULTS else grid.recipe.get(axis, default_of(axis))
-        values[axis] = [default, *(value for value in _used(matrix, axis) if value != default)]
-    problems += compare_problems(grid.compare, values, f"{file}: compare")
+    if grid.compare:
+        problems += compare_problems(grid.compare, _values(grid, matrix), f"{file}: compare")
     seen: set[tuple[str, str | None]] = set()
     for number, reference in enumerate(grid.reference):
         key = (reference.id, reference.metric)
@@ -295,6 +291,16 @@ def _reference_problems(reference: Reference, where: str) -> list[str]:
     if known.split != "validation":
         return [f"{where}.id: got {show(reference.id)}; it is on the {known.split} split, runs are on validation"]
     return []
+
+
+def _values(grid: Grid, matrix: Matrix) -> dict[str, list[Any]]:
+    """The values that cells have on each axis; on one of `include` alone the others have what they have without it."""
+    values = {axis: _used(matrix, axis) for axis in matrix.axes}
+    for axis in dict.fromkeys(axis for entry in matrix.include for axis in entry if axis not in values):
+        default = [] if axis == "checkpoint" else [DEFAULTS.get(axis, grid.recipe.get(axis))]
+        default = [default_of(axis)] if default == [None] else default
+        values[axis] = [*default, *(value for value in _used(matrix, axis) if value not in default)]
+    return values
 
 
 def _used(matrix: Matrix, axis: str) -> list[Any]:

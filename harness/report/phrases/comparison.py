@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from harness.report.phrases.recipe import many
-from harness.stats.axis import Word
 
-SIGNS: Final[Mapping[Word, str]] = {"better": "▲", "worse": "▼", "equivalent": "≡", "identical": "=", "undecided": "?"}
+SIGNS: Final[Mapping[str, str]] = {"better": "▲", "worse": "▼", "equivalent": "≡", "identical": "=", "undecided": "?"}
 
-MEANINGS: Final[Mapping[Word, str]] = {
+MEANINGS: Final[Mapping[str, str]] = {
     "better": "▲ B is better than A: p below alpha on these examples and on new ones too, after Holm's correction over "
     "the pairs of the comparison",
     "worse": "▼ B is worse than A, by the same two tests",
@@ -78,7 +77,7 @@ def _arms(metric: str, b: str, b_mean: float, b_runs: int, a: str, a_mean: float
 
 
 COMPARISON: Final[Mapping[str, str | Callable[..., str]]] = {
-    "compare.no_runs": "no run with a score on both sides",
+    "compare.no_runs": "not on both sides a run with a score that did not collapse",
     "compare.other_data": "not compared: the validation data differ",
     "compare.collapsed": _collapsed,
     "compare.unkept": "nothing is known of new examples: answers are not kept of all runs",

@@ -41,7 +41,12 @@ def comparisons_markdown(comparisons: Sequence[Comparison], level: int = 2) -> l
         ]
         parts += [full_stop(inline(_title(group), LIMIT)), table(heads, rows, "llrcrr")]
         if notes := [*_notes(group)]:
-            parts.append("\n".join(f"- {ARROW.join(map(inline, a_b))}{inline(note, LIMIT)}" for a_b, note in notes))
+            parts.append(
+                "\n".join(
+                    f"- {ARROW.join(map(inline, a_b))}{inline(where)}: {inline(note, LIMIT)}"
+                    for a_b, where, note in notes
+                )
+            )
         parts.append(" ".join(full_stop(inline(text, LIMIT)) for text in _signs(group)))
     return parts
 
@@ -62,7 +67,7 @@ def comparisons_lines(comparisons: Sequence[Comparison]) -> list[str]:
                 f"{SIGNS[one.word]} {word_text(one.word, one.within)}: {ARROW.join(marks)}{clean(_where(one), LIMIT)}"
             )
             lines.append(f"{said}: {numbers}; {means}; {one.n_a}, {one.n_b} runs")
-        lines += [f"  {clean(ARROW.join(a_b) + note, LIMIT)}" for a_b, note in _notes(group)]
+        lines += [f"  {clean(f'{ARROW.join(a_b)}{where}: {note}', LIMIT)}" for a_b, where, note in _notes(group)]
         lines += [full_stop(clean(text, LIMIT)) for text in _signs(group)]
     return lines
 
@@ -86,9 +91,9 @@ def _grouped(comparisons: Sequence[Comparison]) -> list[list[Comparison]]:
 
 
 def _title(group: Sequence[Comparison]) -> str:
-    """`Over learning_rate, 3 pairs, margin 1.5 points, seeds apart`."""
+    """`over learning_rate: accuracy in points, margin 1.5, not paired`."""
     first = group[0]
-    paired = "the same seeds paired" if first.paired else "seeds of each side for themselves"
+    paired = "paired by seed" if first.paired else "not paired"
     expects = f"; expected: {first.expect}" if first.expect else ""
     metric = "F1" if first.metric == "f1" else first.metric
     return f"over {first.axis}: {metric} in points, margin {trimmed(first.margin)}, {paired}{expects}"
@@ -130,12 +135,12 @@ def _mean(one: Comparison, side: str) -> str:
     return f"**{text}**" if one.best == side else text
 
 
-def _notes(group: Sequence[Comparison]) -> Iterator[tuple[tuple[str, str], str]]:
-    """Both values, and why a pair is undecided, and what would decide it."""
+def _notes(group: Sequence[Comparison]) -> Iterator[tuple[tuple[str, str], str, str]]:
+    """Both values, where, and why a pair is undecided, and what would decide it."""
     for one in group:
         facts = [*([one.reason] if one.reason else []), *one.todo]
         if facts:
-            yield _values(one), f"{_where(one)}: {'; '.join(say(fact) for fact in facts)}"
+            yield _values(one), _where(one), "; ".join(say(fact) for fact in facts)
 
 
 def _signs(group: Sequence[Comparison]) -> Iterator[str]:
