@@ -23,6 +23,7 @@ from harness.grid.matrix import Matrix, read_matrix
 from harness.grid.names import name_problems, recipe_problems
 from harness.grid.tables import (
     CheckpointSpec,
+    Compare,
     EnvironmentSpec,
     Execution,
     History,
@@ -57,6 +58,7 @@ class Grid(Table):
     require: Require = Field(default_factory=Require)
     reference: list[Reference] = Field(default_factory=list)
     quality: Quality | None = None
+    compare: list[Compare] = Field(default_factory=list)
     waiver: list[Waiver] = Field(default_factory=list)
     throughput: Throughput | None = None
     verify: Verify | None = None

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.errors import SpecError
-from harness.grid.arguments import UnknownField, check_recipe, frozen_versions, recipe_fields
-from harness.grid.cell import LATER
-from harness.grid.matrix import Matrix
-from harness.grid.tables import Reference
+from harness.grid.arguments import UnknownField, check_recipe, default_of, frozen_versions, recipe_fields
+from harness.grid.cell import DEFAULTS, LATER
+from harness.grid.matrix import Matrix, identity
+from harness.grid.tables import Reference, compare_problems
 from harness.protocol import EMBEDDED_TASK, HUB_TASKS, TINY_BERT
 from harness.text import dotted, listed, show, suggestion
 
@@ -110,6 +110,8 @@ def name_problems(grid: Grid, matrix: Matrix, file: str) -> list[str]:
             allowed = f"only what the axis matrix.environment uses: {listed(used['environment']) or 'nothing'}"
             problems.append(f"{file}: environment.{dotted(label)}: is defined and not used; allowed {allowed}")
     problems += _throughput_problems(grid, matrix, file)
+    if grid.compare:
+        problems += compare_problems(grid.compare, _values(grid, matrix), f"{file}: compare")
     seen: set[tuple[str, str | None]] = set()
     for number, reference in enumerate(grid.reference):
         key = (reference.id, reference.metric)
@@ -131,7 +133,8 @@ def _throughput_problems(grid: Grid, matrix: Matrix, file: str) -> list[str]:
         if _used(matrix, axis):
             problems.append(f"{file}: matrix.{axis}: is an axis; allowed without [throughput], which has `processes`")
     if grid.throughput.only:
-        judged = [name for name, found in (("quality", grid.quality), ("reference", grid.reference)) if found]
+        tables = {"quality": grid.quality, "reference": grid.reference, "compare": grid.compare}
+        judged = [name for name, found in tables.items() if found]
         if matrix.seed_plan is not None:
             judged.append("matrix.seeds")
         problems += [
@@ -193,7 +196,17 @@ def _is_reserved(name: str, known: tuple[str, ...]) -> bool:
     return name not in known and "/" in name and name.partition("/")[0] in families
 
 
-def _used(matrix: Matrix, axis: str) -> list[str]:
+def _values(grid: Grid, matrix: Matrix) -> dict[str, list[Any]]:
+    """The values that cells have on each axis; on one of `include` alone the others have what they have without it."""
+    values = {axis: _used(matrix, axis) for axis in matrix.axes}
+    for axis in dict.fromkeys(axis for entry in matrix.include for axis in entry if axis not in values):
+        default = [] if axis == "checkpoint" else [DEFAULTS.get(axis, grid.recipe.get(axis))]
+        default = [default_of(axis)] if default == [None] else default
+        values[axis] = [*default, *(value for value in _used(matrix, axis) if value not in default)]
+    return values
+
+
+def _used(matrix: Matrix, axis: str) -> list[Any]:
     """The values of an axis, each once: its own and those of `include`."""
     included = (entry[axis] for entry in matrix.include if axis in entry)
-    return list(dict.fromkeys([*matrix.axes.get(axis, ()), *included]))
+    return list({identity(value): value for value in [*included, *matrix.axes.get(axis, ())][::-1]}.values())[::-1]

@@ -52,13 +52,21 @@ def grid_report(
     results = whole.results.of_cells(cells)
     if not results.entries:
         raise NothingMeasured(f"{store.folder}: no record of {grid.path} yet; run it first: harness run {grid.path}")
-    wanted = results.trained and (grid.quality is not None or grid.reference)
-    verdicts = (checked or check_grid(grid, store, asked, whole)).verdicts if wanted else ()
+    wanted = results.trained and (grid.quality is not None or grid.reference or grid.compare)
+    found_so = (checked or check_grid(grid, store, asked, whole)) if wanted else None
     counting = [entry for one in results.configurations for entry in one.entries]
     counting = counting or [entry for entry in results.entries if entry.status == "ok"]
     head = ReportHead(freshness(counting, whole.run), part_of(every, cells), whole.notes)
     files = report_files(
-        grid, results, command=command, stem=stem, title=title, notes=notes, head=head, verdicts=verdicts
+        grid,
+        results,
+        command=command,
+        stem=stem,
+        title=title,
+        notes=notes,
+        head=head,
+        verdicts=found_so.verdicts if found_so else (),
+        comparisons=found_so.comparisons if found_so else (),
     )
     unreadable = [entry.error or "" for entry in results.entries if entry.status == "unreadable"]
     return Reported(files, head, unreadable)

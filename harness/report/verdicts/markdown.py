@@ -11,6 +11,7 @@ from harness.report.format.escape import fenced, image, inline
 from harness.report.format.numbers import bounds, points, signed, trimmed
 from harness.report.format.table import table
 from harness.report.phrases.say import say
+from harness.report.verdicts.comparisons import comparisons_markdown
 from harness.report.verdicts.figures import by_seed, difference, more, score_figures, score_text, speed_figures
 from harness.report.verdicts.forest import forest_caption
 from harness.report.verdicts.text import Notes, alike, behind, others, to_do, unseen
@@ -47,7 +48,7 @@ def verdicts_markdown(
     """Return sections with headings from `level` on; `forest_file` names the forest plot beside the report."""
     every, mark, causes = ordered(verdicts), "#" * level, Notes[Cause]()
     scores = [verdict for verdict in every if decision_of(verdict)]
-    parts = [f"{mark} Verdicts"]
+    parts = [*comparisons_markdown(head.comparisons, level), f"{mark} Verdicts"]
     parts += [" ".join(full_stop(inline(line, LIMIT)) for line in lines)] if (lines := head_lines(head)) else []
     parts += [full_stop(counts_text(every, head.noun))]
     parts += [_scores(scores)] if scores else []

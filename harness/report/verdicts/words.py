@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from harness.checks.scores.compared import Comparison
 from harness.checks.verdict import Check, Fact, Finding, Inconclusive, Verdict, worst_first
 from harness.record.freshness import Freshness
 from harness.report.format.escape import clean
@@ -53,9 +54,10 @@ HOW: Final[Mapping[Family, str]] = {
 """How to read a family's table."""
 
 _ORDER: Final[tuple[Check, ...]] = (
-    "quality", "baseline", "parity", "stability", "speed", "diff", "reproducibility", "invariants", "fidelity",
+    "quality", "baseline", "parity", "comparison", "stability", "speed", "diff", "reproducibility", "invariants",
+    "fidelity",
 )  # fmt: skip
-_SCORES: Final = frozenset({"quality", "baseline", "parity", "stability"})
+_SCORES: Final = frozenset({"quality", "baseline", "parity", "comparison", "stability"})
 _NOUNS: Final[Mapping[Kind, str]] = {
     "check": "judgement", "verify": "check", "compare": "configuration", "diff": "comparison",
     "bench": "judgement",
@@ -92,6 +94,8 @@ class Head:
         How many of the runs behind it are new, and how old the others are; None where that is not asked.
     grid
         The grid's name, where it is about one.
+    comparisons
+        What the comparisons that the grid names come to.
     """
 
     kind: Kind
@@ -105,6 +109,7 @@ class Head:
     part: Fact | None = None
     freshness: Freshness | None = None
     grid: str = ""
+    comparisons: tuple[Comparison, ...] = ()
 
     @property
     def noun(self) -> str:
