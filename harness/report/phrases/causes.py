@@ -52,6 +52,7 @@ CAUSES: Final[Mapping[str, str]] = {
     "final weights": "the optimizer's updates added up to other weights",
     "logits": "the trained models answer differently",
     "eval_batch": "evaluation depends on its batch size: padding that is not masked, or a last batch that is dropped",
+    "selection": "the best model was not loaded again: no checkpoint of it was saved, or the Trainer kept another",
     "scores": "the trained models score differently",
     "evaluation": "another metric, other validation examples, another way to predict; or an edited file",
     "padding": "accelerate fills the last batch up, so that each rank has its share",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from harness.fact import Fact
+from harness.report.phrases.doubts import DOUBTS
 from harness.report.phrases.head import HEAD
 from harness.report.phrases.scores import SCORES
 from harness.report.phrases.speed import SPEED
@@ -14,7 +15,7 @@ from harness.report.phrases.verify import VERIFY
 Phrase = str | Callable[..., str]
 """A template for `str.format` over a fact's values, or a function of them by name."""
 
-PHRASES: Final[Mapping[str, Phrase]] = {**VERIFY, **SCORES, **SPEED, **HEAD}
+PHRASES: Final[Mapping[str, Phrase]] = {**VERIFY, **SCORES, **SPEED, **HEAD, **DOUBTS}
 
 
 def say(fact: Fact) -> str:
