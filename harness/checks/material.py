@@ -8,7 +8,7 @@ from typing import Any, Final
 from harness.checks.selection import selection
 from harness.fact import Fact
 from harness.record.model import Record
-from harness.record.parts import Data
+from harness.record.parts import Data, Split
 from harness.record.results import Results
 
 CLASSES: Final = 2
@@ -28,8 +28,13 @@ def data_faults(data: Data) -> Iterator[Fact]:
         if twice is not None and twice.duplicates:
             number, other = twice.duplicates, twice.other_label
             yield Fact.of("data.duplicates", split=name, number=number, examples=of, other_label=other)
-        if split.positives in (0, of):
-            yield Fact.of("data.one_class", split=name, examples=of, label=int(split.positives > 0))
+        yield from class_faults(name, split)
+
+
+def class_faults(name: str, split: Split) -> Iterator[Fact]:
+    """A split of one class: without a positive example there is no F1."""
+    if split.positives in (0, split.examples):
+        yield Fact.of("data.one_class", split=name, examples=split.examples, label=int(split.positives > 0))
 
 
 def head_faults(checkpoint: str, head: Mapping[str, Any] | None) -> Iterator[Fact]:

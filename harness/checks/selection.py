@@ -34,11 +34,12 @@ def selection(record: Record) -> Fact | None:
     # Of equal ones the Trainer keeps the first, and its scores are what counts here.
     best = numbers.index(max(numbers) if greater else min(numbers))
     fitting = [one for one in epochs if _is_scored(one, record)]
-    found = {"metric": metric, "greater": greater, "epoch": epochs[best].epoch, "value": numbers[best]}
+    epoch, value = epochs[best].epoch, numbers[best]
+    model = Fact.of("selection.model", epoch=epoch, metric=metric, value=value, greater=greater)
     if epochs[best] in fitting:
-        return Fact.of("selection.best", evaluations=len(epochs), **found)
-    scored = fitting[-1].epoch if fitting else None
-    return Fact.of("selection.other", scored=scored, got=measured.metrics.get(metric), **found)
+        return Fact.of("selection.best", model=model, evaluations=len(epochs))
+    scored, got = fitting[-1].epoch if fitting else None, measured.metrics.get(metric)
+    return Fact.of("selection.other", scored=scored, metric=metric, got=got, asked=model)
 
 
 def _all_there(record: Record, epochs: list[EpochScore]) -> bool:

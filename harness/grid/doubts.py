@@ -15,12 +15,13 @@ HIGHER: Final = frozenset({"accuracy", "f1", "tp", "tn"})
 
 
 def recipe_doubts(cells: Iterable[Cell]) -> Iterator[Fact]:
-    """A fact for each doubt about the recipes of these cells, with the number of configurations that it is of."""
+    """A fact for each doubt about the recipes of these cells; where not all have it, of how many it is."""
     recipes = {cell.configuration_id: cell.recipe for cell in cells}
     found = [fact for recipe in recipes.values() for fact in _of_one(recipe)]
-    count = Counter(str(fact) for fact in found)
-    for fact in {str(fact): fact for fact in found}.values():
-        yield Fact.of(fact.code, **fact.values, number=count[str(fact)], every=len(recipes))
+    count, every = Counter(map(str, found)), len(recipes)
+    for text, fact in {str(fact): fact for fact in found}.items():
+        some = count[text] < every
+        yield Fact.of("recipe.some", doubt=fact, number=count[text], every=every) if some else fact
 
 
 def _of_one(recipe: Mapping[str, Any]) -> Iterator[Fact]:

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from harness.checks.material import data_faults
+from harness.checks.material import class_faults
 from harness.checks.scores.baseline.file import accepted_path, read_baseline
 from harness.checks.scores.gate import judge_all, settled
 from harness.checks.scores.pairing import recipe_key
@@ -74,7 +74,7 @@ def foreseen(grid: Grid) -> Foreseen:
         plan = _Plan(grid, cells)
         whole = plan.measured(FAIR)
         doubts += recipe_doubts(cells)
-        doubts += [] if plan.data is None else data_faults(plan.data)
+        doubts += [] if plan.data is None else class_faults("validation", plan.data.validation)
         doubts += written_doubts(references, examples_of(plan.counts))
         doubts += never_compared(whole, references, policy)
         judged = judge_all(whole, [], policy)

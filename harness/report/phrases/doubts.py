@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from harness.report.phrases.recipe import Phrases, many
 from harness.text import listed, show
@@ -13,18 +13,10 @@ DIGITS: Final = 4
 """Decimals of an attainable neighbour: those of a printed percentage with two."""
 
 
-def _share(number: int, every: int) -> str:
-    return "" if number == every else f" ({number} of {every} configurations)"
-
-
-def _steps_count(steps: int, epochs: float, number: int, every: int) -> str:
-    return f"max_steps = {steps} counts, num_train_epochs = {epochs:g} does not{_share(number, every)}"
-
-
-def _worst_kept(metric: str, greater_is_better: bool, number: int, every: int) -> str:
+def _worst_kept(metric: str, greater_is_better: bool) -> str:
     better = "lower" if greater_is_better else "higher"
     asked = f"greater_is_better = {show(greater_is_better)} with metric_for_best_model = {show(metric)}"
-    return f"{asked} keeps the worst model: the {better} {metric} is the better{_share(number, every)}"
+    return f"{asked} keeps the worst model: the {better} {metric} is the better"
 
 
 def _impossible(
@@ -60,18 +52,19 @@ def _one_class(split: str, examples: int, label: int) -> str:
     return f"{text}{'' if label else '; F1 is undefined'}; accuracy tells nothing of the other class"
 
 
-def _selection(metric: str, greater: bool, epoch: float, value: float) -> str:
+def _model(epoch: float, metric: str, value: float, greater: bool) -> str:
     return f"epoch {epoch:g}, of the {'highest' if greater else 'lowest'} {NAMES.get(metric, metric)} ({value:.4f})"
 
 
-def _scored_other(scored: float | None, got: float | None, metric: str, **best: Any) -> str:
-    model = "no evaluated model" if scored is None else f"epoch {scored:g}"
+def _scored_other(scored: float | None, metric: str, got: float | None, asked: str) -> str:
+    model = "no model that was evaluated before" if scored is None else f"epoch {scored:g}"
     has = "" if got is None else f" ({NAMES.get(metric, metric)} {got:.4f})"
-    return f"scored is {model}{has}, asked for is {_selection(metric, **best)}"
+    return f"scored is {model}{has}, asked for is {asked}"
 
 
 DOUBTS: Final[Phrases] = {
-    "recipe.steps_count": _steps_count,
+    "recipe.some": "{doubt} ({number} of {every} configurations)",
+    "recipe.steps_count": "max_steps = {steps} counts, num_train_epochs = {epochs:g} does not",
     "recipe.worst_kept": _worst_kept,
     "data.leak": lambda number, examples, other_label: (
         f"{number:,} of {examples:,} validation examples are in training{_other_label(other_label)}"
@@ -84,7 +77,8 @@ DOUBTS: Final[Phrases] = {
         f"checkpoint {checkpoint}: its saved head calls the classes {listed(names)}, the task {listed(due)}: "
         "it was trained to answer the opposite"
     ),
-    "selection.best": lambda evaluations, **best: f"scored is {_selection(**best)}, the best of {evaluations}",
+    "selection.model": _model,
+    "selection.best": "scored is {model}, of {evaluations} evaluations",
     "selection.other": _scored_other,
     "selection.cell": "{cell}: {found}",
     "selection.seeds": lambda configuration, seeds, runs: (
