@@ -14,14 +14,19 @@ SAME_LOSS: Final = 1e-5
 SAME_SCORE: Final = 1e-9
 
 
+def asks_for_best(record: Record) -> bool:
+    """Whether the run was to score the best model instead of the last."""
+    return record.asked.recipe.get("load_best_model_at_end") is True
+
+
 def selection(record: Record) -> Fact | None:
     """Hold the final scores against those of the evaluations: "selection.best", or "selection.other".
 
-    None where the record does not tell: no evaluations or not all of them, or a best one that need not have left a
-    checkpoint.
+    None where the best was not asked for, and where the record does not tell: no evaluations or not all of them, or a
+    best one that need not have left a checkpoint.
     """
     observed, measured = record.observed, record.measured
-    if observed is None or measured is None or record.asked.resume_at:
+    if observed is None or measured is None or record.asked.resume_at or not asks_for_best(record):
         return None
     arguments, epochs = observed.arguments, [one for one in measured.epochs if one.step > 0]
     metric = str(arguments.get("metric_for_best_model") or "loss").removeprefix("eval_")

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from harness.checks.selection import selection
+from harness.checks.selection import asks_for_best, selection
 from harness.checks.verdict import Fact
 from harness.checks.verify.findings import Findings
 from harness.checks.verify.series import Array, ratio_of
@@ -64,7 +64,7 @@ def recomputed(findings: Findings, run: Run, observed: Observed, measured: Measu
 
 def selected(findings: Findings, run: Run) -> None:
     """The scored model is the one that was asked for, where that is not the last."""
-    if run.record.asked.recipe.get("load_best_model_at_end") is not True:
+    if not asks_for_best(run.record):
         return
     found = selection(run.record)
     if found is None:
