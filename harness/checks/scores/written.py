@@ -27,8 +27,7 @@ def written_doubts(references: Sequence[Reference], examples: Examples | None) -
     contradiction with the registry.
     """
     known = registry()
-    looked_up = {id(reference) for reference in known.references}
-    written = [reference for reference in references if id(reference) not in looked_up]
+    written = [reference for reference in references if reference not in known.references]
     if examples is not None:
         for reference in _whole(written):
             found = audit(reference, examples)
