@@ -14,9 +14,11 @@ from rich.text import Text
 
 from harness.execution.plan import Plan
 from harness.execution.progress import Reporter
+from harness.fact import Fact
 from harness.grid.cell import Cell
 from harness.protocol import EVALUATED, PREDICTING, STEP, TRAINING
 from harness.record.attempts import Entry
+from harness.report.phrases.say import say
 from harness.text import lines, one_line
 
 PLAIN_INTERVAL_S = 30.0
@@ -69,6 +71,9 @@ class PlainReporter(Reporter):
     def note(self, text: str) -> None:
         self._say(text)
 
+    def found(self, fact: Fact) -> None:
+        self.note(f"warning: {one_line(say(fact))}")
+
     def preparing(self, what: str) -> None:
         self._say(f"preparing {what}")
 
@@ -111,6 +116,9 @@ class LiveReporter(Reporter):
 
     def note(self, text: str) -> None:
         self._console.print(Text(lines(text), style="yellow"))
+
+    def found(self, fact: Fact) -> None:
+        self.note(f"warning: {one_line(say(fact))}")
 
     def preparing(self, what: str) -> None:
         self._preparing = what

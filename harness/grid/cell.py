@@ -18,6 +18,9 @@ HeadSeeding = Literal["seeded", "course"]
 OrFalse = Literal["model"] | Literal[False]
 """An option that is as the model has it, or off."""
 
+Selection = Literal["last", "best epoch"]
+"""Which model of a run is scored: the one that training ended with, or the best by an evaluation on the way."""
+
 PRECISIONS: Final[tuple[str, ...]] = get_args(Precision)
 MAX_DEVICES: Final = 1024
 MAX_STEPS: Final = 10**9

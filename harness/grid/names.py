@@ -26,7 +26,7 @@ TASKS: Final = (EMBEDDED_TASK, *HUB_TASKS)
 
 FIELDS: Final = (
     "checkpoint", "config", "task", "num_train_epochs", "max_steps", "global_batch_size", "learning_rate",
-    "lr_scheduler_type", "warmup_steps", "weight_decay", "precision", "devices", "engine",
+    "lr_scheduler_type", "warmup_steps", "weight_decay", "precision", "devices", "engine", "selection",
 )  # fmt: skip
 """What is compared of checkpoint, data and recipe, by the names under which a difference is declared harmless."""
 
@@ -36,7 +36,7 @@ OPTIONS: Final = tuple(name for name in LATER if name not in ("accepts_loss_kwar
 TRAINING: Final = (
     "optim", "optim_args", "optim_target_modules", "adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm",
     "label_smoothing_factor", "neftune_noise_alpha", "lr_scheduler_kwargs", "train_sampling_strategy",
-    "dataloader_drop_last", "load_best_model_at_end",
+    "dataloader_drop_last",
 )  # fmt: skip
 """Arguments that change the result; a reference that is silent on them has their defaults."""
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from harness.grid.cell import Precision
+from harness.grid.cell import Precision, Selection
 from harness.grid.matrix import identity
 from harness.text import is_plain_text, listed, show, suggestion
 from harness.validation import only
@@ -46,7 +46,11 @@ class Require(Table):
 
 
 class Reference(Table):
-    """A published value: an `id` alone looks it up in the registry, otherwise it is written out with its source."""
+    """A published value: an `id` alone looks it up in the registry, otherwise it is written out with its source.
+
+    `selection` says of which model of a run it is: "last", or "best epoch" by the validation split. Unsaid, it is
+    what the recipe's `load_best_model_at_end` means.
+    """
 
     id: Name
     metric: Literal["accuracy", "f1"] | None = None
@@ -59,6 +63,7 @@ class Reference(Table):
     source: Text | None = None
     checkpoint: Text | None = None
     precision: Precision | None = None
+    selection: Selection | None = None
     recipe: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from harness.checks.material import run_faults
 from harness.checks.scores.baseline.compare import judge_accepted
 from harness.checks.scores.baseline.file import accepted_path, read_baseline
 from harness.checks.scores.compared import Comparison, compare_grid
@@ -156,6 +157,7 @@ def check_grid(grid: Grid, store: Store, asked: Judging, found: Judged | None = 
         *never_compared(found.results.configurations, written_references(grid), policy_of(grid)),
         *repeated(found.results, configurations),
         *facts,
+        *run_faults(found.results),
         *health,
         *collapsed_lines(configurations),
     )

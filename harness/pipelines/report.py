@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.checks.material import run_faults
 from harness.errors import NothingMeasured
 from harness.grid.grid import Grid
 from harness.grid.select import select
@@ -56,7 +57,7 @@ def grid_report(
     found_so = (checked or check_grid(grid, store, asked, whole)) if wanted else None
     counting = [entry for one in results.configurations for entry in one.entries]
     counting = counting or [entry for entry in results.entries if entry.status == "ok"]
-    head = ReportHead(freshness(counting, whole.run), part_of(every, cells), whole.notes)
+    head = ReportHead(freshness(counting, whole.run), part_of(every, cells), (*whole.notes, *run_faults(results)))
     files = report_files(
         grid,
         results,

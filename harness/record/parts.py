@@ -37,13 +37,30 @@ class Split(Part):
     sha256: str
 
 
+class Twice(Part):
+    """Examples of a split that repeat an earlier one, and those of them with another label than the first."""
+
+    duplicates: int
+    other_label: int
+
+
+class DataAudit(Part):
+    """Validation examples whose texts are in training, those of them with another label there, and repetitions."""
+
+    in_training: int
+    other_label: int
+    train: Twice
+    validation: Twice
+
+
 class Data(Part):
-    """The data set as loaded; `revision` where it came from a hub."""
+    """The data set as loaded; `revision` where it came from a hub. Older records have no `audit`."""
 
     source: str
     revision: str | None = None
     train: Split
     validation: Split
+    audit: Annotated[DataAudit | None, Field(exclude_if=lambda value: value is None)] = None
 
 
 class Weights(Part):

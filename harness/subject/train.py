@@ -93,7 +93,7 @@ def run_cell(job: dict[str, Any], folder: Path, emit: Emit) -> RankPart:
             },
         },
         "measured": {
-            "metrics": {key: float(scores[key]) for key in ("accuracy", "f1", "loss")} if scores else {},
+            "metrics": {key: float(scores[key]) for key in ("accuracy", "f1", "loss") if key in scores},
             "confusion": {key: int(scores[key]) for key in COUNTS} if scores else None,
             "epochs": [
                 {"epoch": e["epoch"], "step": e["step"], **{k: e.get(k) for k in ("accuracy", "f1", "loss")}}

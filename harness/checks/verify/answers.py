@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from harness.checks.selection import asks_for_best, selection
 from harness.checks.verdict import Fact
 from harness.checks.verify.findings import Findings
 from harness.checks.verify.series import Array, apart, ratio_of
@@ -126,6 +127,17 @@ def recomputed(findings: Findings, run: Run, observed: Observed, measured: Measu
         passed = Fact.of("score.right", item=name, value=value)
         failed = Fact.of("score.wrong", item=name, value=value, expected=expected)
         findings.judge(name, abs(value - expected) <= COUNT, passed, failed, ratio=ratio_of(expected, value))
+
+
+def selected(findings: Findings, run: Run) -> None:
+    """The scored model is the one that was asked for, where that is not the last."""
+    if not asks_for_best(run.record):
+        return
+    found = selection(run.record)
+    if found is None:
+        findings.missing("selection")
+    else:
+        findings.note("selection", "PASS" if found.code == "selection.best" else "FAIL", found, cause="selection")
 
 
 def cross_entropy(z: Array, labels: npt.NDArray[Any], smoothing: float = 0.0) -> Array:

@@ -69,6 +69,7 @@ def fidelity(run: Run) -> Verdict:
     training.logged_loss(findings, run)
     answers.logits(findings, run, observed)
     answers.recomputed(findings, run, observed, measured)
+    answers.selected(findings, run)
     data.samples(findings, run, measured)
     wrong = [finding.item for finding in findings.made if finding.outcome == "FAIL"]
     reason = Fact.of("items.wrong", items=wrong) if wrong else Fact.of("items.right", count=len(findings.made))

@@ -52,6 +52,7 @@ CAUSES: Final[Mapping[str, str]] = {
     "final weights": "the optimizer's updates added up to other weights",
     "logits": "the trained models answer differently",
     "eval_batch": "evaluation depends on its batch size: padding that is not masked, or a last batch that is dropped",
+    "selection": "the best model was not loaded again: no checkpoint of it was saved, or the Trainer kept another",
     "scores": "the trained models score differently",
     "evaluation order": "the order of the validation examples alone: a sampler that sorts or draws",
     "update": "the optimizer's update: learning rate, clipping, weight decay or the optimizer itself",

@@ -13,6 +13,9 @@ from harness.protocol import CHECKPOINT_FILES, TINY_BERT, TINY_BERT_VERSION, wei
 from harness.subject.data import corpus
 from harness.subject.data.kept import is_whole, kept
 
+HEAD_OUTPUTS = ("classifier.weight", "classifier.out_proj.weight", "score.weight", "logits_proj.weight")
+"""The last layer of a classifier, by the name that its family gives it: a row a class."""
+
 
 def locate(source: str, path: str | None, revision: str | None, cache: Path, aside: Path | None = None) -> Path:
     """Return the folder that holds the checkpoint `source`, fetching or generating it where needed.
@@ -102,6 +105,21 @@ def load_model(
     new = sorted(name if name in state else prefix + name for name in info["missing_keys"])
     saved = [] if random else _not_as_saved(state, prefix, folder, new)
     return model, {"newly_initialised": new, "unused": sorted(info["unexpected_keys"]), "not_as_saved": saved}
+
+
+def saved_head(folder: Path) -> dict[str, Any] | None:
+    """The classifier that a checkpoint brings: how many `classes`, and their `names`; None where it brings none."""
+    from safetensors import safe_open
+
+    rows = None
+    for file in sorted(folder.glob("*.safetensors")):
+        with safe_open(str(file), framework="np") as saved:
+            found = [name for name in saved.keys() if name in HEAD_OUTPUTS]  # noqa: SIM118 - no mapping
+            rows = saved.get_slice(found[0]).get_shape()[0] if found else rows
+    if rows is None:
+        return None
+    names = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("id2label") or {}
+    return {"classes": rows, "names": [str(name) for _, name in sorted(names.items(), key=lambda item: int(item[0]))]}
 
 
 def _not_as_saved(state: dict[str, Any], prefix: str, folder: str, new: list[str]) -> list[str] | None:

@@ -6,6 +6,7 @@ import pytest
 
 from harness.checks.verdict import Fact
 from harness.report.phrases.diff import DIFF
+from harness.report.phrases.doubts import DOUBTS
 from harness.report.phrases.head import HEAD
 from harness.report.phrases.say import PHRASES, say
 from harness.report.phrases.scores import SCORES
@@ -148,6 +149,14 @@ CASES = [
     (of("recipe.max_steps", run=8, steps=1377), "max_steps: run 8 steps, reference 1377 steps"),
     (of("recipe.max_steps", run=8, epochs=3), "max_steps: run 8 steps, reference 3 epochs"),
     (of("recipe.max_steps", run=8), "max_steps: run 8 steps, reference all its epochs"),
+    (
+        of("recipe.selection", best=True, metric="loss", reference="last"),
+        "selection: run best epoch by loss, reference last",
+    ),
+    (
+        of("recipe.selection", best=False, metric=None, reference="best epoch"),
+        "selection: run last, reference best epoch",
+    ),
     (of("recipe.dropout"), "dropout: run without, reference with the checkpoint's own"),
     (
         of("recipe.same_data", task="mine", reference="glue/mrpc"),
@@ -380,10 +389,10 @@ def test_sentence(fact: Fact, sentence: str) -> None:
 
 def test_facts_and_phrases_fit() -> None:
     made = [fact for folder in ("checks", "stats", "cli") for fact in made_facts(folder)]
-    other = {**VERIFY, **DIFF, **SPEED, **HEAD, **WAIVERS}
+    other = {**VERIFY, **DIFF, **SPEED, **HEAD, **WAIVERS, **DOUBTS}
     assert problems([fact for fact in made if fact.code not in other], SCORES) == []
 
 
 def test_every_code_is_here_and_is_one_tables_own() -> None:
     assert {fact.code for fact, _ in CASES} == SCORES.keys()
-    assert len(PHRASES) == sum(map(len, (SCORES, SPEED, VERIFY, DIFF, HEAD, WAIVERS)))
+    assert len(PHRASES) == sum(map(len, (SCORES, SPEED, VERIFY, DIFF, HEAD, WAIVERS, DOUBTS)))
