@@ -52,6 +52,12 @@ LABEL_COLUMN = "Quality"
 """Of such a file."""
 CHECKPOINT_FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
 """Files of a checkpoint that decide what it is; READMEs and other formats' weights do not."""
+CHECKPOINT_PARTS = {
+    "weights_sha256": ("*.safetensors",),
+    "config_sha256": ("config.json",),
+    "tokenizer_sha256": ("token*.json", "special_tokens_map.json", "vocab*", "merges.txt", "*.model", "added_tokens.json"),
+}
+"""A checkpoint's identities, and the files of each: other tokens or another size are not other weights."""
 DATA_FACTS = "harness-facts.json"
 """In a tokenized task's folder, beside a folder a split: the facts of the raw data."""
 

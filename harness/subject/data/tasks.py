@@ -17,6 +17,7 @@ from harness.errors import MaterialError
 from harness.protocol import CORPUS_SIZES, DATA_FACTS, EMBEDDED_TASK, HUB_TASKS, LABEL_COLUMN, SPLIT_FILES
 from harness.subject.data import corpus
 
+SENTENCES = ("sentence1", "sentence2")
 COLUMNS = {"label": LABEL_COLUMN, "sentence1": "#1 String", "sentence2": "#2 String"}
 
 

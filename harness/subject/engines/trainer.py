@@ -13,6 +13,7 @@ from harness.subject import facts
 from harness.subject.engines.setup import Clock, Emit, Mark, Setup, Trained
 from harness.subject.watch.adapter import TrainerAdapter
 from harness.subject.watch.fingerprint import RunTrace
+from harness.subject.watch.inputs import hashing
 from harness.subject.watch.observation import StepSeries
 
 
@@ -24,7 +25,8 @@ def train(setup: Setup, emit: Emit, mark: Mark, clock: Clock) -> Trained:
         setup.model = setup.build_model()
     trainer = _trainer(setup)
     watched = StepSeries(emit, setup.stopwatch)
-    trace = RunTrace(setup.cell["precision"], mark, compiled=bool(getattr(arguments, "torch_compile", False)))
+    compiled = bool(getattr(arguments, "torch_compile", False))
+    trace = RunTrace(setup.cell["precision"], mark, compiled, hashing(setup.tokenizer))
     adapter = TrainerAdapter(trainer, watched, trace)
     if trainer.args.n_gpu > 1:
         raise RuntimeError(f"{trainer.args.n_gpu} devices are visible to one process: DataParallel is refused")
@@ -32,21 +34,26 @@ def train(setup: Setup, emit: Emit, mark: Mark, clock: Clock) -> Trained:
     clock.lap("load")
     result = trainer.train(resume_from_checkpoint=_checkpoint(setup, resume_at) if resume_at else None)
     clock.lap("train")
-    series, scores = watched.series(), _final_scores(trainer, watched)
+    series, scores = {**watched.series(), **trace.update.series()}, _final_scores(trainer, watched)
     if setup.stopwatch is None:
         if scores is None:
             emit({"event": PREDICTING})
             mark("predicting")
+            trace.evaluation_begins()
             found = trainer.predict(setup.splits["validation"])
             scores = {key[len("test_") :]: value for key, value in found.metrics.items()}
             clock.lap("predict")
         last = trainer.compute_metrics.last
         series["logits"] = np.asarray(last.predictions, dtype=np.float32)
         series["labels"] = np.asarray(last.label_ids, dtype=np.int64)
+    trace.predicted()
+    traced = trace.trace()
+    if setup.stopwatch is None:
+        series["logits_again"] = _again(trainer, setup.splits["validation"])
     return Trained(
         model=setup.model,
         facts=adapter.facts(),
-        trace=trace.trace(),
+        trace=traced,
         series=series,
         evaluations=watched.evaluations,
         scores=scores or {},
@@ -57,6 +64,16 @@ def train(setup: Setup, emit: Emit, mark: Mark, clock: Clock) -> Trained:
         optimizer=facts.optimizer(trainer),
         collator=type(trainer.data_collator).__name__,
     )
+
+
+def _again(trainer: Any, validation: Any) -> np.ndarray:
+    """The logits of the first validation batch of each rank, asked for twice, shape (2, examples, classes)."""
+    few = validation.select(range(min(len(validation), trainer.args.eval_batch_size * trainer.args.world_size)))
+    scorer, trainer.compute_metrics = trainer.compute_metrics, None
+    try:
+        return np.stack([np.asarray(trainer.predict(few).predictions, dtype=np.float32) for _ in range(2)])
+    finally:
+        trainer.compute_metrics = scorer
 
 
 class _Scorer:
