@@ -12,7 +12,7 @@ from harness.checks.verdict import Verdict
 from harness.checks.verify.checklist import KINDS, STEPS, Checklist, judge, make_checklist
 from harness.errors import NothingMeasured, SpecError
 from harness.execution.session import Session, Wishes, session_of
-from harness.grid.cell import Cell
+from harness.grid.cell import WORK_AROUNDS, Cell
 from harness.grid.grid import Grid, grid_from_document, grid_from_text, load_grid
 from harness.record.attempts import NEVER, Renewal
 from harness.record.results import Results
@@ -37,7 +37,7 @@ class Verification:
 
 
 def grid_to_verify(path: Path | None, checkpoints: Sequence[str] = (), work_around: bool = False) -> Grid:
-    """The grid, else the built-in one with other checkpoints; with the work-around, every cell has it.
+    """The grid, else the built-in one with other checkpoints; with the work-arounds, every cell has them.
 
     Raises
     ------
@@ -49,13 +49,13 @@ def grid_to_verify(path: Path | None, checkpoints: Sequence[str] = (), work_arou
     if path is not None and not work_around:
         return load_grid(path)
     if path is not None:
-        return grid_from_document({**read_toml(path), "accepts_loss_kwargs": False}, path)
+        return grid_from_document({**read_toml(path), **dict.fromkeys(WORK_AROUNDS, False)}, path)
     built_in = grid_from_text((files("harness") / "shipped" / BUILT_IN).read_bytes(), Path(BUILT_IN))
     document = built_in.model_dump(by_alias=True, exclude_unset=True)
     if checkpoints:
         document["matrix"] = {**document["matrix"], "checkpoint": list(checkpoints)}
     if work_around:
-        document["accepts_loss_kwargs"] = False
+        document |= dict.fromkeys(WORK_AROUNDS, False)
     return grid_from_document(document, Path(BUILT_IN))
 
 

@@ -25,8 +25,8 @@ HASHES: Final[Mapping[str, Key]] = {
 }
 """What a run did, as it is kept where its series are not: the field behind each hash, in the order of the layers."""
 
-ROOTS: Final = ("data", "checkpoint", "initial weights", "data order")
-"""Fields of the first order: where one differs, all that is computed from it differs too."""
+ROOTS: Final = ("data", "checkpoint", "checkpoint weights", "initial weights", "data order", "inputs")
+"""Fields of the first order, or groups of them: where one differs, all that is computed from it differs too."""
 
 SPLIT: Final = ("recipe.per_device_train_batch_size", "recipe.gradient_accumulation_steps", "devices")
 """What was asked for so has batches of another shape, and may mean the same."""
@@ -65,6 +65,11 @@ def of(run: Run) -> dict[Key, Any]:
         if name not in OWN_ARGUMENTS:
             found["exact", f"arguments.{name}"] = value
     return found
+
+
+def is_root(name: str) -> bool:
+    """Whether a field is of the first order."""
+    return name.partition(".")[0] in ROOTS
 
 
 def asked(run: Run) -> dict[str, Any]:
@@ -126,6 +131,9 @@ def _exact(observed: Observed) -> Iterator[tuple[str, Any]]:
     fingerprint, weights = observed.fingerprint, observed.weights
     if weights is not None:
         yield "checkpoint", weights.checkpoint_sha256
+        yield "checkpoint weights", weights.weights_sha256
+        yield "tokenizer", weights.tokenizer_sha256
+        yield "model configuration", weights.config_sha256
         yield "newly initialised weights", weights.newly_initialised
     if fingerprint is not None:
         yield "initial weights", fingerprint.init_sha256

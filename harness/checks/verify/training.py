@@ -20,17 +20,26 @@ RATE: Final = 1e-9
 _SCHEDULE: Final = "lr_scheduler_type"
 
 
-def expected_steps(observed: Observed, fingerprint: Fingerprint) -> int | None:
-    """The optimizer steps of the whole run, from its arguments and data; None where they cannot be told."""
+def examples_there(run: Run, observed: Observed) -> int | None:
+    """How many examples there are to train on."""
     if observed.data is None:
         return None
+    there = observed.data.train.examples
+    return min(there, run.record.asked.subset or there)
+
+
+def expected_steps(run: Run, observed: Observed, fingerprint: Fingerprint) -> int | None:
+    """The optimizer steps of the whole run, from its arguments and data; None where they cannot be told."""
+    examples = examples_there(run, observed)
+    if examples is None:
+        return None
     rest = rest_is_a_step(fingerprint.engine, observed.packages.get("transformers"))
-    return total_steps(observed.arguments, observed.data.train.examples, fingerprint.world_size, rest)
+    return total_steps(observed.arguments, examples, fingerprint.world_size, rest)
 
 
 def steps(findings: Findings, run: Run, observed: Observed, fingerprint: Fingerprint) -> None:
     """The Trainer's own count, the optimizer's and the series' length are what data and arguments make them."""
-    expected = expected_steps(observed, fingerprint)
+    expected = expected_steps(run, observed, fingerprint)
     if expected is None:
         findings.missing("optimizer steps")
         return
@@ -50,7 +59,7 @@ def steps(findings: Findings, run: Run, observed: Observed, fingerprint: Fingerp
 
 def learning_rate(findings: Findings, run: Run, observed: Observed, fingerprint: Fingerprint) -> None:
     """The rate of every step against the schedule in closed form."""
-    total, found = expected_steps(observed, fingerprint), run.series.get("learning_rate")
+    total, found = expected_steps(run, observed, fingerprint), run.series.get("learning_rate")
     rates, kind = expected_rates(observed.arguments, total) if total else None, observed.arguments.get(_SCHEDULE)
     if rates is None or found is None or not len(found) or np.isnan(found).all():
         unknown = total and rates is None
@@ -123,8 +132,9 @@ def seen(findings: Findings, run: Run, observed: Observed, fingerprint: Fingerpr
         findings.missing("examples seen")
         return
     wrong = [fact for number, epoch in enumerate(found.epochs, 1) for fact in _epoch_faults(number, epoch, found)]
-    if observed.data is not None and observed.data.train.examples != found.expected:
-        wrong.append(Fact.of("seen.expected", expected=found.expected, examples=observed.data.train.examples))
+    there = examples_there(run, observed)
+    if there is not None and there != found.expected:
+        wrong.append(Fact.of("seen.expected", expected=found.expected, examples=there))
     cut = [number for number, epoch in enumerate(found.epochs, 1) if not epoch.complete]
     if cut and _whole_epochs(run, observed, fingerprint):
         wrong.append(Fact.of("seen.cut", epochs=cut))
@@ -153,7 +163,7 @@ def _epoch_faults(number: int, epoch: EpochSeen, found: Seen) -> list[Fact]:
 def _whole_epochs(run: Run, observed: Observed, fingerprint: Fingerprint) -> bool:
     """Whether the arguments ask for whole epochs from the start, none of whose micro-batches may be left over."""
     arguments = observed.arguments
-    epochs, total = arguments.get("num_train_epochs"), expected_steps(observed, fingerprint)
+    epochs, total = arguments.get("num_train_epochs"), expected_steps(run, observed, fingerprint)
     if run.first_step or not epochs or float(epochs) % 1 or arguments.get("max_steps", -1) > 0 or not total:
         return False
     return bool(rest_is_a_step(fingerprint.engine, observed.packages.get("transformers"))) or (

@@ -42,7 +42,11 @@ def verify(
     ] = [],  # noqa: B006 - typer wants a list; it is never changed
     work_around: Annotated[
         bool,
-        typer.Option("--work-around", help="Have the Trainer scale the loss itself (accepts_loss_kwargs = false)."),
+        typer.Option(
+            "--work-around",
+            help="Have the Trainer scale the loss itself (accepts_loss_kwargs = false), and set the random stream back "
+            "after each evaluation (evaluation_draws = false).",
+        ),
     ] = False,
     select: Select = [],  # noqa: B006
     steps: Annotated[int, typer.Option("--steps", min=2, max=MAX_STEPS, help="Optimizer steps of a run.")] = STEPS,

@@ -54,6 +54,11 @@ CAUSES: Final[Mapping[str, str]] = {
     "eval_batch": "evaluation depends on its batch size: padding that is not masked, or a last batch that is dropped",
     "scores": "the trained models score differently",
     "evaluation": "another metric, other validation examples, another way to predict; or an edited file",
+    "inputs": "what the model is given: the tokenizer, its names for the model's inputs, or the collator",
+    "update": "the optimizer does not do what its settings say",
+    "dtype": "updates smaller than the dtype's last bit are lost",
+    "evaluation mode": "dropout or another draw is on in evaluation: the model is not in evaluation mode",
+    "random state": "another state of the random stream that dropout draws from",
     "padding": "accelerate fills the last batch up, so that each rank has its share",
     LOSS_SCALE: "the model's forward takes any keyword, so the Trainer believes that it divides its loss by the number "
     "of items in the batch, and divides nothing itself; `accepts_loss_kwargs = false` makes the Trainer scale it "

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
 from transformers import Trainer, TrainerCallback
 
+from harness.errors import SpecError
 from harness.protocol import PREDICTING
 from harness.subject import facts
+from harness.subject.data import checkpoints
 from harness.subject.engines.setup import Clock, Emit, Mark, Setup, Trained
 from harness.subject.watch.adapter import TrainerAdapter
 from harness.subject.watch.fingerprint import RunTrace
@@ -20,8 +24,10 @@ from harness.subject.watch.observation import StepSeries
 def train(setup: Setup, emit: Emit, mark: Mark, clock: Clock) -> Trained:
     """Train, evaluate and predict with `Trainer`, watched."""
     arguments, resume_at = setup.arguments, setup.cell.get("resume_at", 0)
+    saved = None
     if resume_at:
         _until(setup, resume_at)
+        saved = checkpoints.weights_sha256(setup.model)
         setup.model = setup.build_model()
     trainer = _trainer(setup)
     watched = StepSeries(emit, setup.stopwatch)
@@ -52,7 +58,7 @@ def train(setup: Setup, emit: Emit, mark: Mark, clock: Clock) -> Trained:
         series["logits_again"] = _again(trainer, setup.splits["validation"])
     return Trained(
         model=setup.model,
-        facts=adapter.facts(),
+        facts={**adapter.facts(), "saved_sha256": saved},
         trace=traced,
         series=series,
         evaluations=watched.evaluations,
@@ -111,8 +117,20 @@ def _trainer(setup: Setup) -> Any:
     )
     asked = setup.cell.get("accepts_loss_kwargs", "model")
     if asked is False and getattr(trainer, "model_accepts_loss_kwargs", False):
-        raise RuntimeError("accepts_loss_kwargs: got false; this version's Trainer does not ask the model for it")
+        raise SpecError("accepts_loss_kwargs: got false; this version's Trainer does not ask the model for it")
+    if setup.cell.get("evaluation_draws", "model") is False:
+        trainer.evaluate = _without_draws(trainer.evaluate)
     return trainer
+
+
+def _without_draws(evaluate: Callable[..., Any]) -> Callable[..., Any]:
+    """An evaluation that leaves torch's global stream as it was: its loader draws a seed from it, dropout the rest."""
+
+    def evaluated(*args: Any, **kwargs: Any) -> Any:
+        with torch.random.fork_rng(devices=[]):
+            return evaluate(*args, **kwargs)
+
+    return evaluated
 
 
 def _tokenizer_argument(tokenizer: Any) -> dict[str, Any]:
