@@ -55,7 +55,7 @@ CHECKPOINT_FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
 CHECKPOINT_PARTS = {
     "weights_sha256": ("*.safetensors",),
     "config_sha256": ("config.json",),
-    "tokenizer_sha256": ("token*.json", "special_tokens_map.json", "vocab*", "merges.txt", "*.model", "added_tokens.json"),
+    "tokenizer_sha256": ("token*.json", "special_tokens_map.json", "added_tokens.json", "vocab*", "*.txt", "*.model"),
 }
 """A checkpoint's identities, and the files of each: other tokens or another size are not other weights."""
 DATA_FACTS = "harness-facts.json"

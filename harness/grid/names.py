@@ -30,7 +30,7 @@ FIELDS: Final = (
 )  # fmt: skip
 """What is compared of checkpoint, data and recipe, by the names under which a difference is declared harmless."""
 
-OPTIONS: Final = tuple(name for name in LATER if name not in ("accepts_loss_kwargs", "evaluation_draws", "resume_at", "repeat"))
+OPTIONS: Final = tuple(name for name in LATER if name not in (*WORK_AROUNDS, "resume_at", "repeat"))
 """Options of a cell that no reference has, and that change what is trained; the others are noted, or change nothing."""
 
 TRAINING: Final = (

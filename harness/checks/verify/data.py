@@ -10,8 +10,10 @@ import numpy as np
 
 from harness.checks.verdict import Fact
 from harness.checks.verify.findings import Findings
-from harness.record.parts import Data, Measured, Split, Weights
+from harness.checks.verify.schedule import at_least
+from harness.record.parts import Data, Measured, Observed, Split, Weights
 from harness.record.run import Run
+from harness.text import listed
 
 HEADS: Final = frozenset({"classifier", "pre_classifier", "pooler", "score"})
 """Parts of a classifier that a checkpoint may lack."""
@@ -50,6 +52,7 @@ def known_task(task: str, data: Data) -> KnownTask | None:
 def copy_of(data: Data) -> str | None:
     """The known task whose very texts and labels these are, whatever their source is called; None for any other."""
     return next((name for name, known in KNOWN.items() if KnownTask(data.train, data.validation) == known), None)
+
 
 MASTER: Final = "float32"
 """What weights are kept in while they are trained: a step of 5e-5 is lost in the 8 bits of bfloat16."""

@@ -166,7 +166,9 @@ def compare(a: Run, b: Run, tolerance: Tolerance = EXACT) -> Comparison:
         *sorted(_trajectory(a, b, tolerance, missing), key=lambda one: one.step or 0),
         *_outcome(a, b, tolerance, missing),
     ]
-    found.sort(key=lambda one: (LAYERS.index(one.layer), not fields.is_root(one.field) if one.layer == "exact" else False))
+    found.sort(
+        key=lambda one: (LAYERS.index(one.layer), not fields.is_root(one.field) if one.layer == "exact" else False)
+    )
     roots = [one for one in found if fields.is_root(one.field)]
     since = min((one.step or 0 for one in roots), default=None)
     split = any(one.layer == "asked" and one.field in fields.SPLIT for one in found)

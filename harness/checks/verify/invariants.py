@@ -32,9 +32,14 @@ MAY_DIFFER: Final[Mapping[str, frozenset[str]]] = {
     "observation": frozenset(
         f"recipe.{name}"
         for name in (
-            "eval_strategy", "eval_steps", "logging_strategy", "logging_steps", "save_strategy", "save_steps",
+            "eval_strategy",
+            "eval_steps",
+            "logging_strategy",
+            "logging_steps",
+            "save_strategy",
+            "save_steps",
             "dataloader_num_workers",
-        )  # fmt: skip
+        )
     ),
     "checkpointing": frozenset({"recipe.activation_checkpointing", "recipe.activation_checkpointing_kwargs"}),
     "threads": frozenset({"threads"}),
@@ -56,8 +61,9 @@ def invariant(kind: str, base: Run, twin: Run) -> Verdict:
         same global batch. `engine`: the Trainer against a plain loop. `work_around`: a run with
         `accepts_loss_kwargs = false` against one plain batch, either way round. `threads`: another number of threads.
         `epoch_end`: as `accumulation`, over the end of an epoch whose last group is short. These compare the first 20
-        steps within 1e-5. `observation`: a run that evaluates, logs, saves or loads otherwise (twin) and
-        `checkpointing`: one that computes activations again, bit for bit against a plain one. `resume`: an uninterrupted run (base) against a resumed one, bit for bit. `eval_batch`: training
+        steps within 1e-5. `observation`: a run that evaluates, logs, saves or loads otherwise (twin), `checkpointing`:
+        one that computes activations again, both bit for bit against a plain one. `resume`: an uninterrupted run (base)
+        against a resumed one, bit for bit. `eval_batch`: training
         equal bit for bit, answers equal whatever the evaluation's batch size. `padding`: one rank (base) against
         several over a whole epoch that the global batch does not divide; reported, never a FAIL.
     base, twin

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -75,7 +75,8 @@ def same_inputs(findings: Findings, base: Run, twin: Run) -> None:
         return
     trained = [one for one in found if one.part == "training"]
     if not trained:
-        findings.note("inputs", "PASS", Fact.of("inputs.same", columns=list((base.fingerprint.inputs or {}))))
+        columns = list((base.fingerprint.inputs if base.fingerprint else None) or {})
+        findings.note("inputs", "PASS", Fact.of("inputs.same", columns=columns))
     for one in trained:
         findings.note("inputs", "FAIL", one.fact, step=one.step, cause="inputs")
 
@@ -190,7 +191,7 @@ def identical(findings: Findings, base: Run, twin: Run, claimed: bool, outcome: 
 
 
 def random_state(findings: Findings, base: Run, twin: Run) -> None:
-    """Where two runs that differ drew from another random stream first, say so before what follows of it."""
+    """Where two runs that differ drew from another random stream first, say so; the rest follows of it."""
     both = common_steps(base, twin, "random_state")
     if both is None or all(finding.outcome in ("PASS", "SKIP") for finding in findings.made):
         return
@@ -209,7 +210,10 @@ def random_state(findings: Findings, base: Run, twin: Run) -> None:
         draws=max((count for count in draws if count), default=None),
         evaluated=_evaluated_before(base, twin, step),
     )
-    findings.made.insert(0, Finding("random state", "FAIL", fact, step, cause="random state"))
+    drawn = fact.values["draws"] and fact.values["evaluated"]
+    cause = "evaluation draws" if drawn else "random state"
+    later = [replace(one, outcome="SKIP") if one.outcome == "FAIL" else one for one in findings.made]
+    findings.made = [Finding("random state", "FAIL", fact, step, cause=cause), *later]
 
 
 def _evaluated_before(base: Run, twin: Run, step: int) -> bool:

@@ -20,7 +20,12 @@ RELATIVE: Final = 1e-5
 ROUNDINGS: Final = 2
 """Times a weight itself is rounded: after its decay, and after its update."""
 
-EPSILON: Final[Mapping[str, float]] = {"float64": 2.0**-52, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
+EPSILON: Final[Mapping[str, float]] = {
+    "float64": 2.0**-52,
+    "float32": 2.0**-23,
+    "float16": 2.0**-10,
+    "bfloat16": 2.0**-7,
+}
 """By dtype: how far two neighbouring numbers are apart, relative."""
 
 NO_DECAY: Final = re.compile(r"bias|layernorm|rmsnorm|(?:^|[._])norm(?:\.|$)")
@@ -31,9 +36,11 @@ ITEM: Final = "first update"
 
 def first_update(findings: Findings, run: Run, observed: Observed, fingerprint: Fingerprint) -> None:
     """Compare the first update that has a rate, weight by weight; 1e-5 of it, and the rounding of the weight."""
+    if run.first_step:
+        return  # resumed: its optimizer has a past
     found = [run.series.get(f"update_{name}") for name in ("before", "gradient", "after")]
     rates, sizes = run.series.get("learning_rate"), fingerprint.updated
-    if any(one is None for one in found) or rates is None or not sizes or run.first_step:
+    if any(one is None for one in found) or rates is None or not sizes:
         findings.missing(ITEM)
         return
     before, gradient, after = (np.asarray(one, dtype=np.float64) for one in found)
@@ -57,7 +64,7 @@ def first_update(findings: Findings, run: Run, observed: Observed, fingerprint: 
         findings.note(ITEM, "PASS", passed)
         return
     moved = np.abs(due) > 0
-    ratio = float(np.median(((got - start)[moved] / due[moved]))) if moved.any() else None
+    ratio = float(np.median((got - start)[moved] / due[moved])) if moved.any() else None
     tensor = names[int(np.argmax(wrong))]
     failed = Fact.of(
         "update.wrong", optim=optim, tensor=tensor, ratio=ratio, differing=int(wrong.sum()), weights=len(wrong),

@@ -45,7 +45,11 @@ class Scaling:
     def undivided(self, kind: str) -> int:
         """How many times too large gradients are that were added up without dividing the loss; 1 without it."""
         between = at_least(self.transformers, (4, 46)) and not at_least(self.transformers, (4, 48))
-        return self.accumulation if between and self.engine == "trainer" and kind in ("accumulation", "engine", "epoch_end") else 1
+        return (
+            self.accumulation
+            if between and self.engine == "trainer" and kind in ("accumulation", "engine", "epoch_end")
+            else 1
+        )
 
 
 def scaling_of(run: Run) -> Scaling | None:

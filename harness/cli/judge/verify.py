@@ -79,7 +79,8 @@ def verify(
 
         def run(session: Session) -> None:
             command, to = f"{command_line()} --reuse", sys.stderr if as_json else sys.stdout
-            if run_session(session, RunOptions(allow_busy=allow_busy), command=command, to=to).interrupted:
+            options = RunOptions(allow_busy=allow_busy)
+            if run_session(session, options, command=command, to=to, scored=False).interrupted:
                 raise Interrupted(f"interrupted; go on with: {command}")
 
         cells = select_cells(chosen.cells(), select)

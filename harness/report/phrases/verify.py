@@ -191,9 +191,7 @@ def _epoch_end(step: int, base: int, twin: int, due: int) -> str:
     return f"{text}a short group of {base} of {due} rows, which micro-batches cut unevenly"
 
 
-def _random_other(
-    step: int, ordered: bool, weights: bool | None, draws: int | None, evaluated: bool
-) -> str:
+def _random_other(step: int, ordered: bool, weights: bool | None, draws: int | None, evaluated: bool) -> str:
     same = [*(["the same order of examples"] if ordered else []), *(["the same weights"] if weights else [])]
     text = f"{' and '.join(same)}, but another" if same else "another"
     text += f" state of torch's random stream from step {step} on"
@@ -410,9 +408,7 @@ VERIFY: Final[Mapping[str, str | Callable[..., str]]] = {
         f"{'it was given no token types' if told == 0 else 'every token was given as of the first'}"
     ),
     "update.scaled": "fp16's loss scale may still be in the gradient",
-    "update.right": lambda optim, tensors, step: (
-        f"step {step} updated {listed(tensors, FEW)} by {optim}'s closed form"
-    ),
+    "update.right": lambda optim, tensors, step: f"step {step} updated {listed(tensors, FEW)} by {optim}'s closed form",
     "update.wrong": lambda optim, tensor, ratio, differing, weights, step: (
         f"step {step} moved {tensor} by {_times(ratio)} what {optim}'s settings come to, in {differing} of {weights} "
         "weights looked at"

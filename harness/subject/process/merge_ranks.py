@@ -174,7 +174,7 @@ def _by_step(traces: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     micro = _micro_ids(traces)
     states = [trace.get("states", ()) for trace in traces]  # a stream a rank
     if len(ends) and all(len(rank) == len(ends) for rank in states):
-        found["random_state"] = np.sum(states, axis=0, dtype=np.uint32)
+        found["random_state"] = np.asarray(np.sum(states, axis=0, dtype=np.uint32))
     if micro is not None:
         steps = [np.concatenate(micro[a:b]) for a, b in zip(starts, ends)]
         found["example_ids"] = np.concatenate(steps).astype(np.int32) if steps else np.zeros(0, np.int32)
