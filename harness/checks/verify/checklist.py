@@ -12,7 +12,7 @@ from harness.checks.verify.findings import side_of
 from harness.checks.verify.invariants import Kind, invariant
 from harness.checks.verify.reproducibility import reproducibility
 from harness.grid.arguments import default_of
-from harness.grid.cell import Cell
+from harness.grid.cell import WORK_AROUNDS, Cell
 from harness.record.run import Run
 
 STEPS: Final = 8
@@ -165,7 +165,9 @@ def _invariants(cell: Cell, steps: int) -> list[Pair]:
         *_over_epochs(base),
     ]
     # The plain loop is the yardstick: ratios say how much more the Trainer has.
-    pairs += [Pair("engine", _twin(base, engine=engine, accepts_loss_kwargs="model"), base) for engine in ENGINES]
+    pairs += [
+        Pair("engine", _twin(base, engine=engine, **dict.fromkeys(WORK_AROUNDS, "model")), base) for engine in ENGINES
+    ]
     if cell.task in WHOLE_EPOCH:
         uneven = WHOLE_EPOCH[cell.task]
         whole = _twin(base, **{_BATCH: uneven, "max_steps": -1, "num_train_epochs": 1.0})

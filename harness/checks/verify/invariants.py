@@ -10,6 +10,7 @@ from harness.checks.verify import fields, pairs
 from harness.checks.verify.findings import Findings, unfinished
 from harness.checks.verify.reproducibility import claimed
 from harness.checks.verify.series import same_place
+from harness.grid.cell import WORK_AROUNDS
 from harness.record.run import Run
 from harness.text import listed
 
@@ -26,7 +27,7 @@ MAY_DIFFER: Final[Mapping[str, frozenset[str]]] = {
     "devices": _RANKS,
     "resume": frozenset({"resume_at"}),
     "eval_batch": frozenset({"recipe.per_device_eval_batch_size"}),
-    "engine": frozenset({"engine", "accepts_loss_kwargs"}),
+    "engine": frozenset({"engine", *WORK_AROUNDS}),
     "padding": _RANKS,
     "work_around": _SPLIT | _RANKS | {"accepts_loss_kwargs"},
     "observation": frozenset(

@@ -136,13 +136,22 @@ def seen(findings: Findings, run: Run, observed: Observed, fingerprint: Fingerpr
     if there is not None and there != found.expected:
         wrong.append(Fact.of("seen.expected", expected=found.expected, examples=there))
     cut = [number for number, epoch in enumerate(found.epochs, 1) if not epoch.complete]
-    if cut and _whole_epochs(run, observed, fingerprint):
-        wrong.append(Fact.of("seen.cut", epochs=cut))
+    rows, trained = sum(epoch.seen for epoch in found.epochs), run.series.get("example_ids")
+    left_out = rows - len(trained) if trained is not None else 0
+    if whole := _whole_epochs(run, observed, fingerprint):
+        wrong += [
+            Fact.of("seen.cut", epoch=number, examples=found.epochs[number - 1].distinct, there=found.expected)
+            for number in cut
+        ]
+    if left_out > 0 and whole:
+        wrong.append(Fact.of("seen.left_out", rows=rows, left_out=left_out))
     if not found.epochs:
         wrong.append(Fact.of("seen.none"))
-    rows = sum(epoch.seen for epoch in found.epochs)
     repeated = max((epoch.repeated_count for epoch in found.epochs), default=0)
-    passed = Fact.of("seen.right", rows=rows, epochs=len(found.epochs), repeated=repeated)
+    most = max((epoch.distinct for epoch in found.epochs), default=0)
+    passed = Fact.of(
+        "seen.right", rows=rows, epochs=len(found.epochs), repeated=repeated, examples=most, there=found.expected
+    )
     findings.judge("examples seen", not wrong, passed, Fact.of("several", facts=wrong))
 
 
@@ -161,11 +170,7 @@ def _epoch_faults(number: int, epoch: EpochSeen, found: Seen) -> list[Fact]:
 
 
 def _whole_epochs(run: Run, observed: Observed, fingerprint: Fingerprint) -> bool:
-    """Whether the arguments ask for whole epochs from the start, none of whose micro-batches may be left over."""
+    """Whether the arguments ask for whole epochs from the start: then no example may be left over."""
     arguments = observed.arguments
     epochs, total = arguments.get("num_train_epochs"), expected_steps(run, observed, fingerprint)
-    if run.first_step or not epochs or float(epochs) % 1 or arguments.get("max_steps", -1) > 0 or not total:
-        return False
-    return bool(rest_is_a_step(fingerprint.engine, observed.packages.get("transformers"))) or (
-        arguments.get("gradient_accumulation_steps") == 1
-    )
+    return not (run.first_step or not epochs or float(epochs) % 1 or arguments.get("max_steps", -1) > 0 or not total)

@@ -109,7 +109,11 @@ def _schedule_left(got: float, expected: float, step: int, differing: int, steps
     return text + (shifted if shift else "")
 
 
-def _seen(rows: int, epochs: int, repeated: int) -> str:
+def _seen(rows: int, epochs: int, repeated: int, examples: int, there: int) -> str:
+    if examples < there:
+        return (
+            f"{rows:,} rows, {examples:,} of {there:,} examples in {epochs} epoch{'' if epochs == 1 else 's'} cut short"
+        )
     padded = f"; the last batch of an epoch repeats {repeated} examples to serve all ranks" if repeated else ""
     return f"{rows:,} rows in {epochs} epoch{'' if epochs == 1 else 's'}, each example once an epoch{padded}"
 
@@ -301,7 +305,8 @@ VERIFY: Final[Mapping[str, str | Callable[..., str]]] = {
     ),
     "seen.right": _seen,
     "seen.expected": "{expected:,} examples were to be seen, the data set has {examples:,}",
-    "seen.cut": lambda epochs: f"epoch {listed(epochs)} was cut short",
+    "seen.cut": "epoch {epoch} was cut short: {examples:,} of {there:,} examples",
+    "seen.left_out": "{left_out:,} of {rows:,} rows are in no optimizer step: an epoch's rest, too few for a step",
     "seen.none": "no epoch was seen",
     "epoch.rows": "epoch {epoch} has {rows:,} rows instead of {due:,}",
     "epoch.examples": _epoch_examples,

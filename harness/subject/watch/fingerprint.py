@@ -64,6 +64,8 @@ class RunTrace:
 
     def watch(self, model: Any) -> None:
         """See what the model is called with, and the losses that it returns in training."""
+        weight = next(model.parameters(), None)
+        self.precision.weights = None if weight is None else _plain(weight.dtype)
         self._hooks = [model.register_forward_hook(self._after_forward)]
         if not self._compiled:
             self._hooks.append(model.register_forward_pre_hook(self._before_forward, with_kwargs=True))
@@ -204,6 +206,10 @@ class RunTrace:
 
     def _after_optimizer_step(self, *args: Any) -> None:
         self._optimizer_steps += 1
+
+
+def _plain(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _inputs(name: str, watch: InputWatch) -> dict[str, np.ndarray]:

@@ -205,7 +205,7 @@ def test_a_label_that_no_logit_answers_for_is_found_and_scores_are_not_recompute
             {"seen": 800, "distinct": 798, "repeated": [3, 9], "repeated_count": 2},
             Fact.of("epoch.examples", epoch=1, distinct=798, of=800, count=2, repeated=[3, 9]),
         ),
-        ({"seen": 800, "distinct": 800, "complete": False}, Fact.of("seen.cut", epochs=[1])),
+        ({"seen": 800, "distinct": 800, "complete": False}, Fact.of("seen.cut", epoch=1, examples=800, there=800)),
     ],
     ids=["rows", "examples", "cut"],
 )
