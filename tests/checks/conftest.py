@@ -31,11 +31,12 @@ def received(column: str, examples: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 2**32, size=examples, dtype=np.uint32)
 
 
-def first_update(rng: np.random.Generator, rate: float) -> dict[str, np.ndarray]:
+def first_update(rng: np.random.Generator, rate: float, decay: float) -> dict[str, np.ndarray]:
     """AdamW's first step, in float32: the gradient's sign but for epsilon."""
     before = rng.normal(0, 0.02, (1, sum(UPDATED.values()))).astype(np.float32)
     gradient = rng.normal(0, 0.01, before.shape).astype(np.float32)
-    after = before - np.float32(rate) * gradient / (np.abs(gradient) + np.float32(1e-8))
+    kept = np.repeat([1 - rate * decay, 1], list(UPDATED.values())).astype(np.float32)
+    after = before * kept - np.float32(rate) * gradient / (np.abs(gradient) + np.float32(1e-8))
     return {"update_before": before, "update_gradient": gradient, "update_after": after.astype(np.float32)}
 
 
@@ -110,7 +111,7 @@ def build_run(
         **{f"evaluation_inputs.{name}": received(name, VALIDATION) for name in COLUMNS},
     }
     if not first:
-        series |= first_update(np.random.default_rng(seed + 2), rate[0])
+        series |= first_update(np.random.default_rng(seed + 2), rate[0], (recipe or {}).get("weight_decay", 0.0))
     own = {"per_device_train_batch_size": batch, "gradient_accumulation_steps": accumulation, **(recipe or {})}
     own |= {"max_steps": steps} if epochs is None else {"num_train_epochs": epochs}
     if eval_batch != 8:

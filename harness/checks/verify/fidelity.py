@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from harness.checks.verdict import Fact, Verdict
-from harness.checks.verify import answers, data, inputs, training, update
+from harness.checks.verify import answers, data, inputs, training
 from harness.checks.verify.findings import Findings, unfinished
 from harness.record.model import Asked
 from harness.record.parts import Fingerprint, Observed
@@ -69,7 +69,7 @@ def fidelity(run: Run) -> Verdict:
         training.seen(findings, run, observed, fingerprint)
         inputs.as_tokenized(findings, run, fingerprint)
         inputs.segments(findings, observed, fingerprint)
-        update.first_update(findings, run, observed, fingerprint)
+        training.first_update(findings, run, observed, fingerprint)
     training.logged_loss(findings, run)
     answers.logits(findings, run, observed)
     answers.recomputed(findings, run, observed, measured)

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from harness.fact import Fact
 from harness.report.phrases.head import HEAD
+from harness.report.phrases.inputs import INPUTS
 from harness.report.phrases.scores import SCORES
 from harness.report.phrases.speed import SPEED
 from harness.report.phrases.verify import VERIFY
@@ -14,7 +15,7 @@ from harness.report.phrases.verify import VERIFY
 Phrase = str | Callable[..., str]
 """A template for `str.format` over a fact's values, or a function of them by name."""
 
-PHRASES: Final[Mapping[str, Phrase]] = {**VERIFY, **SCORES, **SPEED, **HEAD}
+PHRASES: Final[Mapping[str, Phrase]] = {**VERIFY, **INPUTS, **SCORES, **SPEED, **HEAD}
 
 
 def say(fact: Fact) -> str:

@@ -45,7 +45,8 @@ def _shown(value: Any) -> str:
     return "nothing" if value is None else _written(value)
 
 
-def _times(ratio: float | None) -> str:
+def times(ratio: float | None) -> str:
+    """A ratio, or that there is none."""
     return "not" if ratio is None else f"{ratio:.3f} x"
 
 
@@ -157,8 +158,8 @@ def _examples_other(step: int, differing: int, steps: int, only_base: Sequence[i
 
 def _series_left(item: str, kind: str, ratio: float | None, where: str, twin: float, base: float) -> str:
     near = ratio is not None and abs(ratio - 1) < 5e-4
-    times = f"{(ratio or 0.0) - 1:+.1e} off" if near else _times(ratio)
-    return f"{item} is {times} {_BASE.get(kind, 'the other run')} {where} ({twin:.6g} against {base:.6g})"
+    off = f"{(ratio or 0.0) - 1:+.1e} off" if near else times(ratio)
+    return f"{item} is {off} {_BASE.get(kind, 'the other run')} {where} ({twin:.6g} against {base:.6g})"
 
 
 def _padding_repeats(count: int, examples: int, ranks: int, repeated: Sequence[int]) -> str:
@@ -168,41 +169,6 @@ def _padding_repeats(count: int, examples: int, ranks: int, repeated: Sequence[i
 
 def _unfit_dropout(run: str, dropout: bool | None) -> str:
     return f"dropout {'was on' if dropout else 'cannot be seen'} in the {run} run: its noise hides or fakes differences"
-
-
-def _altered(column: str, rows: int, of: int, example: int | None, step: int, absent: bool) -> str:
-    if absent:
-        return f"the model was not given {column}, which the tokenizer made"
-    first = "" if example is None else f", first at step {step} in example {example}"
-    return f"the model received other {column} than were tokenized in {rows:,} of {of:,} rows{first}"
-
-
-def _inputs_differ(
-    item: str, part: str, step: int | None, example: int | None, differing: int, rows: int, only: str | None
-) -> str:
-    place = "in training" if part == "training" else "in the evaluation"
-    if only is not None:
-        return f"{item}: given to the model {place} in the {'first' if only == 'a' else 'second'} run only"
-    first = "" if step is None else f", first at step {step}"
-    where = f"{first} in example {example}, in {differing:,} of {rows:,} rows" if differing else ", in rows not kept"
-    return f"{item}: the model received others {place}{where}"
-
-
-def _epoch_end(step: int, base: int, twin: int, due: int) -> str:
-    text = f"compared up to step {step}, an epoch's last: "
-    if twin > base:
-        return f"{text}{base} of {due} rows are left, and {twin - base} are repeated to fill the ranks' batches"
-    return f"{text}a short group of {base} of {due} rows, which micro-batches cut unevenly"
-
-
-def _random_other(step: int, ordered: bool, weights: bool | None, draws: int | None, evaluated: bool) -> str:
-    same = [*(["the same order of examples"] if ordered else []), *(["the same weights"] if weights else [])]
-    text = f"{' and '.join(same)}, but another" if same else "another"
-    text += f" state of torch's random stream from step {step} on"
-    many = draws is not None and draws > 64
-    if draws and evaluated:
-        text += f": an evaluation drew {'more than 64' if many else draws} number{'' if draws == 1 else 's'} from it"
-    return text
 
 
 def _epoch(rows: int, examples: int, complete: bool, repeated: Sequence[int], repeated_count: int) -> str:
@@ -301,7 +267,7 @@ VERIFY: Final[Mapping[str, str | Callable[..., str]]] = {
     "schedule.left": _schedule_left,
     "logged_loss.right": "it is the mean of the micro-batch losses on all {steps} steps",
     "logged_loss.wrong": lambda ratio, logged, mean, where: (
-        f"it is {_times(ratio)} the mean of the micro-batch losses ({logged:.6f} against {mean:.6f} {where})"
+        f"it is {times(ratio)} the mean of the micro-batch losses ({logged:.6f} against {mean:.6f} {where})"
     ),
     "seen.right": _seen,
     "seen.expected": "{expected:,} examples were to be seen, the data set has {examples:,}",
@@ -320,7 +286,7 @@ VERIFY: Final[Mapping[str, str | Callable[..., str]]] = {
     "score.wrong": "{item} is {value:.6f}; the logits give {expected:.6f}",
     "evaluation_loss.right": "the evaluation loss is {value:.6f}, as the logits give it",
     "evaluation_loss.wrong": lambda value, ratio, expected: (
-        f"the evaluation loss is {value:.6f}, {_times(ratio)} the {expected:.6f} that the logits give"
+        f"the evaluation loss is {value:.6f}, {times(ratio)} the {expected:.6f} that the logits give"
     ),
     # Runs that did not finish.
     "run.missing": lambda runs: "the run left no result" if len(runs) == 1 else "neither run left a result",
@@ -395,38 +361,4 @@ VERIFY: Final[Mapping[str, str | Callable[..., str]]] = {
     ),
     "diff.differs": lambda steps: f"the runs differ{_over(steps)}",
     "tolerance": _tolerance,
-    # What the model received, its first update, its dtypes, evaluation repeated.
-    "inputs.right": lambda columns, rows: (
-        f"the model received {listed(columns, FEW)} of all {rows:,} rows as they were tokenized"
-    ),
-    "inputs.altered": _altered,
-    "inputs.same": lambda columns: f"the model received the same {listed(columns, FEW)} of every example",
-    "inputs.where": lambda step, example, differing, rows: (
-        f"first{'' if step is None else f' at step {step}'} in example {example}, in {differing:,} of {rows:,} rows"
-    ),
-    "epoch.end": _epoch_end,
-    "random.other": _random_other,
-    "inputs.differ": _inputs_differ,
-    "segments.seen": "the model knows {known} segments and was told which token is of which",
-    "segments.wrong": lambda known, told: (
-        f"the model knows {known} segments and the task has pairs, yet "
-        f"{'it was given no token types' if told == 0 else 'every token was given as of the first'}"
-    ),
-    "update.scaled": "fp16's loss scale may still be in the gradient",
-    "update.right": lambda optim, tensors, step: f"step {step} updated {listed(tensors, FEW)} by {optim}'s closed form",
-    "update.wrong": lambda optim, tensor, ratio, differing, weights, step: (
-        f"step {step} moved {tensor} by {_times(ratio)} what {optim}'s settings come to, in {differing} of {weights} "
-        "weights looked at"
-    ),
-    "dtype.seen": "weights are kept in {dtype}",
-    "dtype.wrong": lambda dtype, saved, kept: (
-        f"weights are kept in {dtype} instead of float32"
-        + ("; the checkpoint was saved so, and is kept so since transformers 5.0" if kept else "")
-        + (f"; the checkpoint was saved in {saved}" if saved and not kept else "")
-    ),
-    "states.seen": lambda dtypes: f"the optimizer's states are kept in {listed(dtypes)}",
-    "evaluation.again": lambda apart, largest, differing, examples: (
-        f"the same evaluation twice: logits differ by at most {apart:.1e} (the largest is {largest:.3g})"
-        + (f", in {differing} of {examples} examples" if differing else "")
-    ),
 }
