@@ -1,4 +1,4 @@
-"""The facts of what a model received, drew and was updated by, in words; as those of `phrases.verify`."""
+"""The facts of what a model saw, received, drew and was updated by, in words; as those of `phrases.verify`."""
 
 from __future__ import annotations
 
@@ -44,6 +44,15 @@ def _random_other(step: int, ordered: bool, weights: bool | None, draws: int | N
     return text
 
 
+def _seen(rows: int, epochs: int, repeated: int, examples: int, there: int) -> str:
+    if examples < there:
+        return (
+            f"{rows:,} rows, {examples:,} of {there:,} examples in {epochs} epoch{'' if epochs == 1 else 's'} cut short"
+        )
+    padded = f"; the last batch of an epoch repeats {repeated} examples to serve all ranks" if repeated else ""
+    return f"{rows:,} rows in {epochs} epoch{'' if epochs == 1 else 's'}, each example once an epoch{padded}"
+
+
 INPUTS: Final[Mapping[str, str | Callable[..., str]]] = {
     # What the model received, its first update, its dtypes, evaluation repeated.
     "inputs.right": lambda columns, rows: (
@@ -79,4 +88,9 @@ INPUTS: Final[Mapping[str, str | Callable[..., str]]] = {
         f"the same evaluation twice: logits differ by at most {apart:.1e} (the largest is {largest:.3g})"
         + (f", in {differing} of {examples} examples" if differing else "")
     ),
+    "seen.right": _seen,
+    "seen.expected": "{expected:,} examples were to be seen, the data set has {examples:,}",
+    "seen.cut": "epoch {epoch} was cut short: {examples:,} of {there:,} examples",
+    "seen.left_out": "{left_out:,} of {rows:,} rows are in no optimizer step: an epoch's rest, too few for a step",
+    "seen.none": "no epoch was seen",
 }

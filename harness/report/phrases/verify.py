@@ -110,15 +110,6 @@ def _schedule_left(got: float, expected: float, step: int, differing: int, steps
     return text + (shifted if shift else "")
 
 
-def _seen(rows: int, epochs: int, repeated: int, examples: int, there: int) -> str:
-    if examples < there:
-        return (
-            f"{rows:,} rows, {examples:,} of {there:,} examples in {epochs} epoch{'' if epochs == 1 else 's'} cut short"
-        )
-    padded = f"; the last batch of an epoch repeats {repeated} examples to serve all ranks" if repeated else ""
-    return f"{rows:,} rows in {epochs} epoch{'' if epochs == 1 else 's'}, each example once an epoch{padded}"
-
-
 def _epoch_examples(epoch: int, distinct: int, of: int, count: int, repeated: Sequence[int]) -> str:
     return f"epoch {epoch} saw only {distinct:,} of {of:,} examples, and {count} again ({listed(repeated, FEW)})"
 
@@ -269,11 +260,6 @@ VERIFY: Final[Mapping[str, str | Callable[..., str]]] = {
     "logged_loss.wrong": lambda ratio, logged, mean, where: (
         f"it is {times(ratio)} the mean of the micro-batch losses ({logged:.6f} against {mean:.6f} {where})"
     ),
-    "seen.right": _seen,
-    "seen.expected": "{expected:,} examples were to be seen, the data set has {examples:,}",
-    "seen.cut": "epoch {epoch} was cut short: {examples:,} of {there:,} examples",
-    "seen.left_out": "{left_out:,} of {rows:,} rows are in no optimizer step: an epoch's rest, too few for a step",
-    "seen.none": "no epoch was seen",
     "epoch.rows": "epoch {epoch} has {rows:,} rows instead of {due:,}",
     "epoch.examples": _epoch_examples,
     "epoch.repeats": _epoch_repeats,

@@ -46,9 +46,9 @@ METHODS: Final = (
 )
 HOW: Final = (
     "Invariants are checked in fp32, without dropout unless said, over at most 20 optimizer steps on one machine; "
-    "losses and gradient norms (before clipping) must agree to 1e-5 at every step. A norm below a tenth of the run's largest is "
-    "compared with that tenth: it is a difference of larger numbers, and its own ratio is rounding. No reference value "
-    "enters."
+    "losses and gradient norms (before clipping) must agree to 1e-5 at every step. A norm below a tenth of the run's "
+    "largest is compared with that tenth: it is a difference of larger numbers, and its own ratio is rounding. No "
+    "reference value enters."
 )
 
 
