@@ -67,8 +67,8 @@ def test_what_watching_and_resuming_change_is_named(affected: subprocess.Complet
     assert text.count("FAIL invariants: resume: ") == 1
     assert "the same against resume_at=4" in text  # an epoch's end; not inside the first, nor in the second
     assert (
-        "random state: the same order of examples and the same weights, but another state of torch's random stream from "
-        "step 4 on: an evaluation drew 1 number from it" in text
+        "random state: the same order of examples and the same weights, but another state of torch's random stream "
+        "from step 4 on: an evaluation drew 1 number from it" in text
     )
     assert text.count("FAIL invariants: observation: ") == 1
     assert "the same against eval_strategy=epoch" in text

@@ -132,7 +132,7 @@ def tokenized(split: Any, columns: Sequence[str], hashes: Hashing) -> Rows:
     """The hash of each example of a tokenized split, by the column that the model should receive."""
     found: Rows = {}
     for column in columns:
-        name = LABELS.get(column, column)
+        name = column if column in split.column_names else LABELS.get(column, column)
         if name not in split.column_names or name in SENTENCES:
             continue
         values = split.with_format("arrow")[name]
@@ -171,7 +171,8 @@ def altered(trace: Mapping[str, np.ndarray], split: Any, ids: str, model: Any, h
     place = np.zeros(max(split[ids]) + 1, dtype=np.int64)
     place[split[ids]] = np.arange(len(split))
     found = {}
-    for column, due in tokenized(split, [n for n in (*LABELS, *split.column_names) if n in taken], hashes).items():
+    columns = [name for name in dict.fromkeys([*LABELS, *split.column_names]) if name in taken]
+    for column, due in tokenized(split, columns, hashes).items():
         received = trace.get(f"inputs.columns.{column}")
         if received is None and column in LABELS:
             continue  # a loss that the training loop computes itself

@@ -6,6 +6,7 @@ import pytest
 
 from harness.checks.verdict import Fact
 from harness.report.phrases.head import HEAD
+from harness.report.phrases.inputs import INPUTS
 from harness.report.phrases.say import PHRASES, say
 from harness.report.phrases.scores import SCORES
 from harness.report.phrases.speed import SPEED
@@ -367,9 +368,9 @@ def test_sentence(fact: Fact, sentence: str) -> None:
 
 def test_facts_and_phrases_fit() -> None:
     made = [fact for folder in ("checks", "stats", "cli") for fact in made_facts(folder)]
-    assert problems([fact for fact in made if fact.code not in {**VERIFY, **SPEED, **HEAD}], SCORES) == []
+    assert problems([fact for fact in made if fact.code not in {**VERIFY, **INPUTS, **SPEED, **HEAD}], SCORES) == []
 
 
 def test_every_code_is_here_and_is_one_tables_own() -> None:
     assert {fact.code for fact, _ in CASES} == SCORES.keys()
-    assert len(PHRASES) == len(SCORES) + len(SPEED) + len(VERIFY) + len(HEAD)
+    assert len(PHRASES) == len(SCORES) + len(SPEED) + len(VERIFY) + len(INPUTS) + len(HEAD)

@@ -82,7 +82,7 @@ def test_an_evaluation_draws_once_and_watching_it_draws_nothing(train: Train) ->
     run = train()
     assert run.trace.draws.most == 1
     watched, bare = train(), train(watched=False)
-    for one, two in zip(watched.trainer.model.parameters(), bare.trainer.model.parameters()):
+    for one, two in zip(watched.trainer.model.parameters(), bare.trainer.model.parameters(), strict=True):
         assert torch.equal(one, two)
 
 
