@@ -19,7 +19,7 @@ from harness.execution.plan import Plan
 from harness.fact import Fact
 from harness.grid.arguments import with_overlay
 from harness.grid.cell import Cell
-from harness.protocol import CELL, CHECKPOINT_FILES, DATA_FACTS, OK, PREPARE
+from harness.protocol import CELL, CHECKPOINT_FILES, CHECKPOINT_PARTS, DATA_FACTS, OK, PREPARE
 from harness.record.parts import Data
 from harness.record.store import Attempt
 from harness.text import short_hash
@@ -71,6 +71,9 @@ def cell_job(
         "checkpoint": {
             "path": prepared["checkpoint"],
             "sha256": prepared["checkpoint_sha256"],
+            "parts": {
+                name: files_sha256(Path(prepared["checkpoint"]), files) for name, files in CHECKPOINT_PARTS.items()
+            },
             "revision": checkpoint.revision,
             "config": dict(cell.checkpoint.config),
             "random": cell.checkpoint.random,

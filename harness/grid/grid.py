@@ -53,6 +53,7 @@ class Grid(Table):
     head_seeding: HeadSeeding = "seeded"
     recipe_defaults: str | None = None
     accepts_loss_kwargs: OrFalse = "model"
+    evaluation_draws: OrFalse = "model"
     recipe: dict[str, Any] = Field(default_factory=dict)
     matrix: dict[str, Any]
     require: Require = Field(default_factory=Require)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from harness.errors import SpecError
 from harness.grid.arguments import UnknownField, check_recipe, default_of, frozen_versions, recipe_fields
-from harness.grid.cell import DEFAULTS, LATER
+from harness.grid.cell import DEFAULTS, LATER, WORK_AROUNDS
 from harness.grid.matrix import Matrix, identity
 from harness.grid.tables import Reference, compare_problems
 from harness.protocol import EMBEDDED_TASK, HUB_TASKS, TINY_BERT
@@ -30,7 +30,7 @@ FIELDS: Final = (
 )  # fmt: skip
 """What is compared of checkpoint, data and recipe, by the names under which a difference is declared harmless."""
 
-OPTIONS: Final = tuple(name for name in LATER if name not in ("accepts_loss_kwargs", "resume_at", "repeat"))
+OPTIONS: Final = tuple(name for name in LATER if name not in (*WORK_AROUNDS, "resume_at", "repeat"))
 """Options of a cell that no reference has, and that change what is trained; the others are noted, or change nothing."""
 
 TRAINING: Final = (
@@ -82,8 +82,9 @@ def name_problems(grid: Grid, matrix: Matrix, file: str) -> list[str]:
                 where = f"{file}: quality.harmless[{number}]"
                 allowed = f"{listed(DECLARABLE, len(DECLARABLE))}{suggestion(name, DECLARABLE)}"
                 problems.append(f"{where}: got {show(name)}; allowed {allowed}")
-    if "accepts_loss_kwargs" in grid.model_fields_set and "accepts_loss_kwargs" in matrix.axes:
-        problems.append(f"{file}: accepts_loss_kwargs: is an axis of the matrix too; allowed one of the two")
+    for name in WORK_AROUNDS:
+        if name in grid.model_fields_set and name in matrix.axes:
+            problems.append(f"{file}: {name}: is an axis of the matrix too; allowed one of the two")
     used = {key: _used(matrix, key) for key in ("checkpoint", "environment")}
     for name in used["checkpoint"]:
         defined = name in grid.checkpoint

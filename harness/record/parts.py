@@ -67,15 +67,20 @@ class Weights(Part):
     """The checkpoint as loaded and the weights before and after training (sha256 over name, dtype, shape, bytes).
 
     `not_as_saved` names tensors that are neither newly initialised nor what the checkpoint's file has; None where
-    some tensor's place in the file cannot be told.
+    some tensor's place in the file cannot be told. `saved_dtypes` are those of the file's floating-point tensors.
+    `weights_sha256`, `config_sha256` and `tokenizer_sha256` are over the files of each; `checkpoint_sha256` over all.
     """
 
     checkpoint_sha256: str
+    weights_sha256: str | None = None
+    config_sha256: str | None = None
+    tokenizer_sha256: str | None = None
     revision: str | None = None
     parameters: int
     newly_initialised: list[str]
     unused: list[str]
     not_as_saved: list[str] | None = None
+    saved_dtypes: list[str] | None = None
     init_sha256: str
     final_sha256: str | None = None
 
@@ -130,6 +135,18 @@ class LossScale(Part):
     nonfinite_steps: int
 
 
+class Altered(Part):
+    """How much of a column the model received otherwise than it was tokenized: `rows` of all rows trained on.
+
+    `example` and `step` (from where the series begin) are the first one's; None where nothing differs.
+    """
+
+    rows: int
+    of: int
+    example: int | None = None
+    step: int | None = None
+
+
 class Fingerprint(Part):
     """What a run did. Hashes are sha256.
 
@@ -138,6 +155,13 @@ class Fingerprint(Part):
     of every step. `clipping` is the norm that the clip call was given (infinite: it only measured).
     `accepts_loss_kwargs` says whether the Trainer left the scaling of the loss to the model. `optimizer_steps`
     counts the optimizer's own steps; `attention` is what the first micro-batch called, "sdpa" or "eager".
+
+    `inputs` is a hash by column of what the model received in training, padding apart, `evaluation_inputs` of the last
+    evaluation; `altered` says by column where training received something else than the tokenizer had made.
+    `segments`: 0 where the model was told of none, 1 where every token was of the first, 2 where some were not.
+    `evaluation_draws` is the most 64-bit numbers that an evaluation drew from torch's global stream. `updated` names
+    the tensors in the series `update_before`, `update_gradient`, `update_after`, with their elements there.
+    `saved_sha256` is of the weights that a resumed run had saved before.
     """
 
     engine: str
@@ -160,6 +184,13 @@ class Fingerprint(Part):
     eval_examples: int | None = None
     accepts_loss_kwargs: bool | None = None
     attention: str | None = None
+    inputs: dict[str, str] | None = None
+    evaluation_inputs: dict[str, str] | None = None
+    altered: dict[str, Altered] | None = None
+    segments: int | None = None
+    evaluation_draws: int | None = None
+    updated: dict[str, int] | None = None
+    saved_sha256: str | None = None
     non_default_arguments: dict[str, Any] = {}
 
 

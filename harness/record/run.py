@@ -22,8 +22,9 @@ class Run:
 
     `series` maps names to arrays: by optimizer step `loss`, `grad_norm`, `learning_rate`, `step_seconds`,
     `data_seconds`, `micro_loss` (mean over micro-batches of the model's own loss), shape (steps,); `example_ids` with
-    `example_offsets` (ids of step s: `ids[offsets[s]:offsets[s + 1]]`); `logits` (examples, 2), `labels` and
-    `evaluated_ids` (examples,), whose rows are in the order of evaluation.
+    `example_offsets` (ids of step s: `ids[offsets[s]:offsets[s + 1]]`), and by id `inputs.COLUMN`, a hash of what the
+    model received; `random_state` by step; `logits` (examples, 2), `labels` and `evaluated_ids` (examples,), whose rows
+    are in the order of evaluation.
     What a run could not tell is absent; a run that failed has no series.
     """
 

@@ -21,6 +21,9 @@ LOSS: Final = 1e-5
 FULL_EVAL: Final = {"fp16_full_eval": 2e-3, "bf16_full_eval": 1.6e-2}
 COUNT: Final = 1e-9
 
+AGAIN: Final = 1e-5
+"""How far logits of the same weights, batches and kernels may be apart, relative to the largest."""
+
 
 @dataclass(frozen=True)
 class Answers:
@@ -102,6 +105,23 @@ def logits(findings: Findings, run: Run, observed: Observed) -> None:
     seen = Fact.of("logits.seen", shape=list(found.shape), finite=finite, evaluated=evaluated)
     good = found.shape == due and finite and evaluated is None
     findings.judge("logits", good, seen, Fact.of("logits.wrong", seen=seen, due=list(due)))
+
+
+def again(findings: Findings, run: Run) -> None:
+    """The same evaluation twice gives the same logits: dropout is off in it, and nothing else is drawn."""
+    item, found = "evaluation repeated", run.series.get("logits_again")
+    if found is None and run.record.asked.engine != "trainer":
+        return  # a plain loop evaluates by itself
+    if found is None or found.ndim != 3 or len(found) != 2:
+        findings.missing(item)
+        return
+    first, second = found.astype(np.float64)
+    apart = np.abs(first - second)
+    # Kernels that do not claim to repeat may round otherwise.
+    wrong = (apart > AGAIN * np.max(np.abs(first), initial=0.0)).any(axis=1) | np.isnan(apart).any(axis=1)
+    furthest, largest = float(np.max(apart, initial=0.0)), float(np.max(np.abs(first), initial=0.0))
+    fact = Fact.of("evaluation.again", apart=furthest, largest=largest, differing=int(wrong.sum()), examples=len(first))
+    findings.judge(item, not wrong.any(), fact, fact, cause="evaluation mode")
 
 
 def recomputed(findings: Findings, run: Run, observed: Observed, measured: Measured) -> None:

@@ -65,6 +65,13 @@ CAUSES: Final[Mapping[str, str]] = {
     "(dropout), or another order of the new epoch",
     "jump.resumed": "resumption: order, weights, optimizer or random state were not those that were left",
     "evaluation": "another metric, other validation examples, another way to predict; or an edited file",
+    "inputs": "what the model is given: the tokenizer, its names for the model's inputs, or the collator",
+    "first update": "the optimizer does not do what its settings say",
+    "dtype": "updates smaller than the dtype's last bit are lost",
+    "evaluation mode": "dropout or another draw is on in evaluation: the model is not in evaluation mode",
+    "random state": "another state of the random stream that dropout draws from",
+    "evaluation draws": "the evaluation's loader draws a seed from torch's global stream, from which dropout draws "
+    "next; a checkpoint of before the evaluation lacks that draw; `evaluation_draws = false` sets the stream back",
     "padding": "accelerate fills the last batch up, so that each rank has its share",
     LOSS_SCALE: "the model's forward takes any keyword, so the Trainer believes that it divides its loss by the number "
     "of items in the batch, and divides nothing itself; `accepts_loss_kwargs = false` makes the Trainer scale it "

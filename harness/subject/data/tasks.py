@@ -20,6 +20,7 @@ from harness.subject.data.kept import is_whole, kept
 
 CLASSES = ["not_equivalent", "equivalent"]
 """By label, as GLUE names them."""
+SENTENCES = ("sentence1", "sentence2")
 COLUMNS = {"label": LABEL_COLUMN, "sentence1": "#1 String", "sentence2": "#2 String"}
 MOST_UNKNOWN = 0.5
 """Fraction of a task's tokens that a tokenizer may not know. English under an English vocabulary has about none;

@@ -8,6 +8,7 @@ from harness.checks.verdict import Fact
 from harness.report.phrases.diff import DIFF
 from harness.report.phrases.doubts import DOUBTS
 from harness.report.phrases.head import HEAD
+from harness.report.phrases.inputs import INPUTS
 from harness.report.phrases.say import PHRASES, say
 from harness.report.phrases.scores import SCORES
 from harness.report.phrases.speed import SPEED
@@ -389,10 +390,10 @@ def test_sentence(fact: Fact, sentence: str) -> None:
 
 def test_facts_and_phrases_fit() -> None:
     made = [fact for folder in ("checks", "stats", "cli") for fact in made_facts(folder)]
-    other = {**VERIFY, **DIFF, **SPEED, **HEAD, **WAIVERS, **DOUBTS}
+    other = {**VERIFY, **DIFF, **INPUTS, **SPEED, **HEAD, **WAIVERS, **DOUBTS}
     assert problems([fact for fact in made if fact.code not in other], SCORES) == []
 
 
 def test_every_code_is_here_and_is_one_tables_own() -> None:
     assert {fact.code for fact, _ in CASES} == SCORES.keys()
-    assert len(PHRASES) == sum(map(len, (SCORES, SPEED, VERIFY, DIFF, HEAD, WAIVERS, DOUBTS)))
+    assert len(PHRASES) == sum(map(len, (SCORES, SPEED, VERIFY, DIFF, INPUTS, HEAD, WAIVERS, DOUBTS)))

@@ -134,7 +134,12 @@ def test_a_checkpoints_own_code_never_runs(copied: Path, tmp_path: Path, model_t
 def test_newly_initialised_and_unused_weights_are_named(copied: Path) -> None:
     model, names = checkpoints.load_model(str(copied), {})
     new = ["classifier.bias", "classifier.weight"]
-    assert names == {"newly_initialised": new, "unused": [], "not_as_saved": []}
+    assert names == {
+        "newly_initialised": new,
+        "unused": [],
+        "not_as_saved": [],
+        "saved_dtypes": ["float32"],
+    }
     assert model.config.num_labels == 2
     model, names = checkpoints.load_model(str(copied), {"num_hidden_layers": 1})
     assert len(model.bert.encoder.layer) == 1
