@@ -8,7 +8,7 @@ from typing import Any, Final
 from harness.checks.selection import selection
 from harness.fact import Fact
 from harness.record.model import Record
-from harness.record.parts import Data, Split
+from harness.record.parts.data import Data, Split
 from harness.record.results import Results
 
 CLASSES: Final = 2

@@ -7,7 +7,7 @@ from typing import Final
 
 from harness.fact import Fact
 from harness.record.model import Record
-from harness.record.parts import EpochScore
+from harness.record.parts.measured import EpochScore
 
 SAME_LOSS: Final = 1e-5
 """Relative: the same weights, evaluated in other batches on other ranks."""

@@ -20,7 +20,7 @@ from harness.fact import Fact
 from harness.grid.arguments import with_overlay
 from harness.grid.cell import Cell
 from harness.protocol import CELL, CHECKPOINT_FILES, CHECKPOINT_PARTS, DATA_FACTS, OK, PREPARE
-from harness.record.parts import Data
+from harness.record.parts.data import Data
 from harness.record.store import Attempt
 from harness.text import short_hash
 

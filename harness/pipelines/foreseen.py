@@ -35,7 +35,7 @@ from harness.grid.grid import Grid
 from harness.protocol import EMBEDDED_TASK, TINY_BERT
 from harness.record.attempts import Entry
 from harness.record.configuration import Configuration
-from harness.record.parts import Data, Split
+from harness.record.parts.data import Data, Split
 from harness.record.provenance import today
 from harness.record.results import Results
 from harness.references import Reference

@@ -21,7 +21,9 @@ from harness.protocol import Status as Status
 from harness.record.attempts import OUTCOMES
 from harness.record.entry import RECORD as RECORD
 from harness.record.entry import Entry, Stamp, instant
-from harness.record.parts import Measured, Observed, Part
+from harness.record.parts.measured import Measured
+from harness.record.parts.observed import Observed
+from harness.record.parts.part import Part
 from harness.text import check_encodable
 from harness.validation import first_problem
 

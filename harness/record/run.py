@@ -12,7 +12,7 @@ import numpy.typing as npt
 from harness.errors import StoreError
 from harness.record.integrity import scores_problem, series_problem
 from harness.record.model import RECORD, SERIES, Record, read_record
-from harness.record.parts import Fingerprint
+from harness.record.parts.fingerprint import Fingerprint
 from harness.record.series import read_series
 
 

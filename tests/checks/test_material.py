@@ -8,7 +8,7 @@ import pytest
 
 from harness.checks.material import data_faults, head_faults
 from harness.fact import Fact
-from harness.record.parts import Data
+from harness.record.parts.data import Data
 
 DUE = ["not_equivalent", "equivalent"]
 

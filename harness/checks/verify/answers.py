@@ -13,7 +13,8 @@ from harness.checks.verdict import Fact
 from harness.checks.verify.findings import Findings
 from harness.checks.verify.series import Array, apart, ratio_of
 from harness.checks.verify.upstream import EVALUATION, known_issue, scaling_of
-from harness.record.parts import Measured, Observed
+from harness.record.parts.measured import Measured
+from harness.record.parts.observed import Observed
 from harness.record.run import Run
 
 LOSS: Final = 1e-5

@@ -11,7 +11,9 @@ import numpy as np
 from harness.checks.verdict import Fact
 from harness.checks.verify.findings import Findings
 from harness.checks.verify.schedule import at_least
-from harness.record.parts import Data, Measured, Observed, Split, Weights
+from harness.record.parts.data import Data, Split
+from harness.record.parts.measured import Measured
+from harness.record.parts.observed import Observed, Weights
 from harness.record.run import Run
 from harness.text import listed
 

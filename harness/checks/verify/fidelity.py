@@ -13,7 +13,8 @@ from harness.checks.verdict import Fact, Verdict
 from harness.checks.verify import answers, data, inputs, training
 from harness.checks.verify.findings import Findings, unfinished
 from harness.record.model import Asked
-from harness.record.parts import Fingerprint, Observed
+from harness.record.parts.fingerprint import Fingerprint
+from harness.record.parts.observed import Observed
 from harness.record.run import Run
 
 OPTIMIZERS: Final[Mapping[str, tuple[str, bool]]] = {

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal, get_args
 
 from harness.checks.verdict import Fact
-from harness.record.parts import EpochSeen, Fingerprint, Observed, Seen, Split
+from harness.record.parts.data import Split
+from harness.record.parts.fingerprint import EpochSeen, Fingerprint, Seen
+from harness.record.parts.observed import Observed
 from harness.record.run import Run
 
 Layer = Literal["asked", "environment", "harmless", "exact", "trajectory", "outcome"]

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from harness.checks.verdict import Fact
 from harness.checks.verify.findings import Findings
-from harness.record.parts import Fingerprint, Observed
+from harness.record.parts.fingerprint import Fingerprint
+from harness.record.parts.observed import Observed
 from harness.record.run import Run
 
 Array = npt.NDArray[Any]

@@ -27,7 +27,7 @@ from harness.checks.verify.series import (
     same_examples,
 )
 from harness.checks.verify.upstream import known_issue, scaling_of
-from harness.record.parts import EpochSeen, Seen
+from harness.record.parts.fingerprint import EpochSeen, Seen
 from harness.record.run import Run
 
 LOGITS: Final = 1e-5

@@ -13,7 +13,8 @@ from harness.checks.verify.findings import Findings
 from harness.checks.verify.schedule import expected_rates, rest_is_a_step, total_steps
 from harness.checks.verify.series import Array, departure, relative_tolerance
 from harness.checks.verify.upstream import known_issue, scaling_of
-from harness.record.parts import EpochSeen, Fingerprint, Observed, Seen
+from harness.record.parts.fingerprint import EpochSeen, Fingerprint, Seen
+from harness.record.parts.observed import Observed
 from harness.record.run import Run
 
 RATE: Final = 1e-9

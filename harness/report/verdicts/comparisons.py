@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from harness.checks.scores.compared import Comparison
-from harness.report.format.escape import clean, inline
+from harness.report.format.escape import clean, full_stop, inline
 from harness.report.format.junit_xml import Case
 from harness.report.format.labels import plain
 from harness.report.format.numbers import NONE, bounds, points, signed, trimmed
 from harness.report.format.table import table
 from harness.report.phrases.comparison import BEST, EXPECTED, MEANINGS, SIGNS, best_text, word_text
 from harness.report.phrases.say import say
-from harness.report.verdicts.words import LIMIT, Head, full_stop
+from harness.report.verdicts.words import LIMIT, Head
 
 ARROW: Final = " -> "
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from harness.checks.verdict import Verdict
-from harness.report.format.escape import fenced, image, inline
+from harness.report.format.escape import fenced, full_stop, image, inline
 from harness.report.format.numbers import bounds, points, signed, trimmed
 from harness.report.format.table import table
 from harness.report.phrases.say import say
@@ -25,7 +25,6 @@ from harness.report.verdicts.words import (
     decision_of,
     digits,
     family,
-    full_stop,
     grouped,
     head_lines,
     metric_name,

@@ -10,7 +10,7 @@ from typing import Any, Final, Generic, TypeVar
 from tabulate import SEPARATING_LINE, tabulate
 
 from harness.checks.verdict import Verdict
-from harness.report.format.escape import clean
+from harness.report.format.escape import clean, full_stop
 from harness.report.format.labels import listed
 from harness.report.format.numbers import NONE, points, signed
 from harness.report.phrases.say import say
@@ -29,7 +29,6 @@ from harness.report.verdicts.words import (
     evidence,
     family,
     found,
-    full_stop,
     grouped,
     head_lines,
     identity,

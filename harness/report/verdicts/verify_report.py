@@ -9,9 +9,9 @@ from packaging.version import InvalidVersion, Version
 
 from harness.checks.verdict import Fact, Verdict
 from harness.checks.verify.checklist import Checklist, Pair
-from harness.record.parts import Observed
+from harness.record.parts.observed import Observed
 from harness.record.run import Run
-from harness.report.format.escape import fenced, inline
+from harness.report.format.escape import fenced, full_stop, inline
 from harness.report.format.numbers import NONE
 from harness.report.format.table import table
 from harness.report.verdicts.markdown import issue_link, runs_table, unseen_lines
@@ -21,7 +21,6 @@ from harness.report.verdicts.words import (
     Cause,
     check_name,
     counts_text,
-    full_stop,
     ordered,
     subject,
     waiver_lines,

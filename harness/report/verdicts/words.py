@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import Final, Literal
 from harness.checks.scores.compared import Comparison
 from harness.checks.verdict import Check, Fact, Finding, Inconclusive, Verdict, worst_first
 from harness.record.freshness import Freshness
-from harness.report.format.escape import clean
+from harness.report.format.escape import clean, full_stop
 from harness.report.format.numbers import bounds, chance, signed, trimmed
 from harness.report.phrases.causes import cause_text, finding_text
 from harness.report.phrases.head import freshness_text
@@ -289,12 +288,6 @@ def holm(verdict: Verdict) -> str:
         return ""
     p = chance(verdict.adjusted_p)
     return f"after Holm's correction p {'' if p.startswith('<') else '= '}{p}"
-
-
-def full_stop(text: str) -> str:
-    """`text` as a sentence: it ends with one stop, and begins with a capital where it begins with a word."""
-    stopped = text if text.endswith((".", "!", "?")) else f"{text}."
-    return stopped[:1].upper() + stopped[1:] if re.match(r"[a-z]+[ ,:]", stopped) else stopped
 
 
 def level_text(verdict: Verdict) -> str:
