@@ -40,7 +40,7 @@ def test_spawned_cells_and_repeated_cells_equal_forked_ones_to_the_last_bit(hous
     for found in facts[0].values():
         assert found["observed"]["threads"] == 1
         steps = {"loss", "grad_norm", "learning_rate", "micro_loss", "example_ids", "example_offsets"}
-        assert found["arrays"].keys() == {*steps, "logits", "labels"}
+        assert found["arrays"].keys() == {*steps, "logits", "labels", "evaluated_ids"}
 
 
 def test_a_child_uses_the_threads_that_were_asked_for(house: Any) -> None:

@@ -62,7 +62,7 @@ def test_errors_are_told_with_their_log_and_the_rest_is_counted(cell_of: Make, e
     text = summary_text(Summary(cells=7, errors=errors, statuses=Counter(failed=7)), "again", tmp_path)
     assert text.count(f"; log: {tmp_path}/cells/") == 5
     assert "errored, seed 0: failed (no [31m); log: " in text
-    assert text.splitlines()[-1] == "errored: 2 cells more"
+    assert text.splitlines()[-1] == "errored: 2 more cells"
     before = summary_text(Summary(cells=1, kept=errors[:1], missing=1, budget_spent=True), "again")
     assert "errored before and kept, seed 0: failed (no [31m)" in before
     assert before.splitlines()[-1] == "1 cell still to do (out of time); go on with: again"

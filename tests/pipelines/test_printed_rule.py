@@ -93,7 +93,8 @@ harmless = {draw(st.sampled_from(["[]", '["precision"]']))}
     if draw(st.booleans()):
         which = draw(st.sampled_from(["quality", "parity", "stability", "baseline"]))
         text += f'[[waiver]]\nconfiguration = "google-bert/bert-base-uncased · fp32"\ncheck = "{which}"\n'
-        text += 'reason = "r"\nauthor = "a"\nexpires = "2999-01-01"\n'
+        bound = draw(st.sampled_from(["0.01", "0.9"] if which == "stability" else ["0.5", "50.0"]))
+        text += f'issue = "a/b#1"\nbound = {bound}\nreason = "r"\nauthor = "a"\nexpires = "2999-01-01"\n'
     return text, number
 
 

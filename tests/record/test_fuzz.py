@@ -292,7 +292,7 @@ def test_no_command_ends_with_an_internal_error(tour: Any, more: bool, monkeypat
         with tempfile.TemporaryDirectory() as name:
             root = Path(name) / "results"
             shutil.copytree(tour.folder / "results", root)
-            (grid,) = [path for path in root.iterdir() if (path / "cells").is_dir()]
+            grid = root / "tour"  # other tests leave grids of their own there
             path = random.choice([*grid.glob("cells/??/*/*/*/record.json"), grid / "index.jsonl"])
             if path.suffix == ".jsonl":
                 lines = path.read_text(encoding="utf-8").splitlines()
