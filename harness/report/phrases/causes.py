@@ -17,6 +17,9 @@ CAUSES: Final[Mapping[str, str]] = {
     "determinism": "other switches for repeatable kernels",
     "data": "not the same texts or labels",
     "checkpoint": "not the same weights on disk",
+    "checkpoint weights": "not the same weights on disk",
+    "tokenizer": "not the same tokenizer on disk",
+    "model configuration": "not the same configuration of the model on disk",
     "initial weights": "initialisation: another seed, another head, or random numbers drawn in another order",
     "data order": "data order: the sampler, its seed, or how batches are dealt out to ranks",
     "order within steps": "the same examples in another order: only rounding, unless dropout is on",
@@ -55,6 +58,7 @@ CAUSES: Final[Mapping[str, str]] = {
     "selection": "the best model was not loaded again: no checkpoint of it was saved, or the Trainer kept another",
     "scores": "the trained models score differently",
     "evaluation order": "the order of the validation examples alone: a sampler that sorts or draws",
+    "evaluation inputs": "what the model is given in evaluation: the tokenizer, the collator, or other examples",
     "update": "the optimizer's update: learning rate, clipping, weight decay or the optimizer itself",
     "watching": "watching changes training: evaluation, logging, saving or loader workers drew random numbers",
     "jump": "equal bits that end in a jump are no rounding: something was done at that step in one run only, such as a "

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from harness.checks.verify.diff import compare
+from harness.checks.verify.diff.compare import compare
 from harness.checks.verify.inputs import ColumnDifference, column_differences
 from harness.record.run import Run
 
