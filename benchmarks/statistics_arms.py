@@ -13,8 +13,7 @@ from benchmarks.statistics_rows import Row, mean_row, rate_row
 from benchmarks.statistics_scores import to_mean
 from harness.grid.grid import take_turns
 from harness.stats.decision import Outcome, Rule, decide
-from harness.stats.mcnemar import mcnemar
-from harness.stats.paired import paired, sign_flip
+from harness.stats.paired import mcnemar, paired, sign_flip
 from harness.stats.sequential import nominal_alpha
 from harness.stats.t import tail
 from harness.stats.throughput import Speed, compare_pairs, compare_sessions

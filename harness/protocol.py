@@ -54,6 +54,12 @@ LABEL_COLUMN = "Quality"
 CHECKPOINT_FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
 """Files of a checkpoint that decide what it is; READMEs and other formats' weights do not."""
 WEIGHTS_INDEX = "model.safetensors.index.json"
+CHECKPOINT_PARTS = {
+    "weights_sha256": ("*.safetensors",),
+    "config_sha256": ("config.json",),
+    "tokenizer_sha256": ("token*.json", "special_tokens_map.json", "added_tokens.json", "vocab*", "*.txt", "*.model"),
+}
+"""A checkpoint's identities, and the files of each: other tokens or another size are not other weights."""
 DATA_FACTS = "harness-facts.json"
 """In a tokenized task's folder, beside a folder a split: the facts of the raw data."""
 SUMS = "harness.sha256"

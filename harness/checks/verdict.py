@@ -13,8 +13,9 @@ from harness.stats.throughput import Speed
 
 Outcome = Literal["PASS", "FAIL", "INCONCLUSIVE", "SKIP", "ERROR"]
 Check = Literal[
-    "fidelity", "reproducibility", "invariants", "quality", "parity", "stability", "baseline", "speed", "diff"
-]
+    "fidelity", "reproducibility", "invariants", "quality", "parity", "comparison", "stability", "baseline", "speed",
+    "diff",
+]  # fmt: skip
 Inconclusive = Literal["fail", "pass"]
 """Whether an INCONCLUSIVE is red: the option `--inconclusive`."""
 Skipped = Literal["fail", "pass"]
@@ -22,7 +23,7 @@ Skipped = Literal["fail", "pass"]
 
 ONE_SIDED: Final = frozenset({"stability"})
 """Checks of scores that hold a configuration against what was declared, and no other result."""
-COMPARED: Final = frozenset({"quality", "parity", "baseline"})
+COMPARED: Final = frozenset({"quality", "parity", "comparison", "baseline"})
 """Checks of scores with two sides: without a difference that was computed nothing was judged."""
 
 ORDER: Final[tuple[Outcome, ...]] = ("FAIL", "ERROR", "INCONCLUSIVE", "SKIP", "PASS")

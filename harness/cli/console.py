@@ -14,9 +14,11 @@ from rich.text import Text
 
 from harness.execution.plan import Plan
 from harness.execution.progress import Reporter
+from harness.fact import Fact
 from harness.grid.cell import Cell
 from harness.protocol import EVALUATED, PREDICTING, STEP, TRAINING
 from harness.record.attempts import Entry
+from harness.report.phrases.say import say
 from harness.text import lines, one_line
 
 PLAIN_INTERVAL_S = 30.0
@@ -37,10 +39,13 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def outcome_text(entry: Entry) -> str:
-    """One finished cell in a few words."""
+def outcome_text(entry: Entry, scored: bool = True) -> str:
+    """One finished cell in a few words; without its scores where it trained a few steps to be compared."""
     if entry.error:
         return one_line(f"{entry.status} ({entry.message})")
+    if not scored:
+        status = "ok" if entry.status == "collapsed" else entry.status
+        return f"{status}, {duration(entry.seconds.get('total'))}"
     scores = [
         f"{name} {entry.metrics[key]:.4f}"
         for key, name in (("accuracy", "accuracy"), ("f1", "F1"))
@@ -53,8 +58,8 @@ def outcome_text(entry: Entry) -> str:
 class PlainReporter(Reporter):
     """One line an event, and now and then a line of progress: for logs, where nothing can be redrawn."""
 
-    def __init__(self, to: TextIO | None = None) -> None:
-        self._to = to
+    def __init__(self, to: TextIO | None = None, scored: bool = True) -> None:
+        self._to, self._scored = to, scored
         self._total = 0
         self._finished: set[str] = set()  # cells, not attempts: a retried cell counts once
         self._last = 0.0
@@ -69,21 +74,25 @@ class PlainReporter(Reporter):
     def note(self, text: str) -> None:
         self._say(text)
 
+    def found(self, fact: Fact) -> None:
+        self.note(f"warning: {one_line(say(fact))}")
+
     def preparing(self, what: str) -> None:
         self._say(f"preparing {what}")
 
     def cell_started(self, cell: Cell, attempt: int) -> None:
-        self._say(f"start  {cell.label}" + (f" (attempt {attempt})" if attempt > 1 else ""))
+        if self._scored:
+            self._say(f"start  {cell.label}" + (f" (attempt {attempt})" if attempt > 1 else ""))
 
     def cell_event(self, cell: Cell, event: Mapping[str, Any]) -> None:
-        if event["event"] == EVALUATED and "accuracy" in event:
+        if event["event"] == EVALUATED and "accuracy" in event and self._scored:
             self._say(f"eval   {cell.label}: step {event['step']}/{event['steps']}, accuracy {event['accuracy']:.4f}")
         elif event["event"] == STEP and time.monotonic() - self._last > PLAIN_INTERVAL_S:
             self._say(f"step   {cell.label}: {event['step']}/{event['steps']}")
 
     def cell_finished(self, cell: Cell, entry: Entry) -> None:
         self._finished.add(cell.cell_id)
-        self._say(f"done   [{len(self._finished)}/{self._total}] {cell.label}: {outcome_text(entry)}")
+        self._say(f"done   [{len(self._finished)}/{self._total}] {cell.label}: {outcome_text(entry, self._scored)}")
 
     def _say(self, text: str) -> None:
         self._last = time.monotonic()
@@ -93,8 +102,8 @@ class PlainReporter(Reporter):
 class LiveReporter(Reporter):
     """A table of the running cells, redrawn in place, above it the finished ones as they come."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self, console: Console, scored: bool = True) -> None:
+        self._console, self._scored = console, scored
         self._running: dict[str, dict[str, Any]] = {}
         self._total = 0
         self._finished: set[str] = set()  # cells, not attempts: a retried cell counts once
@@ -111,6 +120,9 @@ class LiveReporter(Reporter):
 
     def note(self, text: str) -> None:
         self._console.print(Text(lines(text), style="yellow"))
+
+    def found(self, fact: Fact) -> None:
+        self.note(f"warning: {one_line(say(fact))}")
 
     def preparing(self, what: str) -> None:
         self._preparing = what
@@ -131,6 +143,8 @@ class LiveReporter(Reporter):
     def cell_finished(self, cell: Cell, entry: Entry) -> None:
         self._running.pop(cell.cell_id, None)
         self._finished.add(cell.cell_id)
+        if not self._scored and not entry.error:
+            return  # what it shows is told of pairs
         line = Text(f"{cell.label}: ")
         line.append(outcome_text(entry), style=STYLES.get(entry.status, "red"))
         self._console.print(line)
@@ -172,9 +186,13 @@ def _left(row: Mapping[str, Any], now: float) -> float:
     return float((now - at) / done * (row["steps"] - row["step"])) if done > 0 else 0.0
 
 
-def reporter(to: TextIO | None = None) -> Reporter:
-    """The reporter that fits where the output goes: standard output, or plain lines to another stream."""
+def reporter(to: TextIO | None = None, scored: bool = True) -> Reporter:
+    """The reporter that fits where the output goes: standard output, or plain lines to another stream.
+
+    Not `scored` are runs of a few steps, made to be compared: nobody is told their scores.
+    """
     if to is not None and to is not sys.stdout:
-        return PlainReporter(to)
+        return PlainReporter(to, scored)
     console = Console()
-    return LiveReporter(console) if console.is_terminal and sys.stdout.isatty() else PlainReporter()
+    live = console.is_terminal and sys.stdout.isatty()
+    return LiveReporter(console, scored) if live else PlainReporter(scored=scored)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from harness.checks.material import CLASSES, data_faults, head_faults
 from harness.errors import MaterialError
 from harness.execution import cache
 from harness.execution.attempt import Running
@@ -15,9 +16,11 @@ from harness.execution.environment import Environment
 from harness.execution.inputs import Materials, files_sha256, is_whole
 from harness.execution.outcome import death
 from harness.execution.plan import Plan
+from harness.fact import Fact
 from harness.grid.arguments import with_overlay
 from harness.grid.cell import Cell
-from harness.protocol import CELL, CHECKPOINT_FILES, DATA_FACTS, OK, PREPARE
+from harness.protocol import CELL, CHECKPOINT_FILES, CHECKPOINT_PARTS, DATA_FACTS, OK, PREPARE
+from harness.record.parts.data import Data
 from harness.record.store import Attempt
 from harness.text import short_hash
 
@@ -29,8 +32,8 @@ TIMED: Final[Mapping[str, Any]] = {
     "load_best_model_at_end": False,
 }
 """What a timing cell does not do, whatever its recipe says: nothing but training steps is in its window."""
-PREPARATION_VERSION = 1
-"""Raise it when `harness.subject.data.tasks` tokenizes otherwise: what lies in the cache is then made again."""
+PREPARATION_VERSION = 2
+"""Raise it when `harness.subject.data.tasks` tokenizes or looks otherwise: what lies in the cache is made again."""
 
 
 def cell_job(
@@ -68,6 +71,9 @@ def cell_job(
         "checkpoint": {
             "path": prepared["checkpoint"],
             "sha256": prepared["checkpoint_sha256"],
+            "parts": {
+                name: files_sha256(Path(prepared["checkpoint"]), files) for name, files in CHECKPOINT_PARTS.items()
+            },
             "revision": checkpoint.revision,
             "config": dict(cell.checkpoint.config),
             "random": cell.checkpoint.random,
@@ -112,6 +118,20 @@ class Preparations:
             if found is not None:
                 self.ready[key] = found
         return self._keys[pair]
+
+    def problem(self, key: str, cell: Cell) -> str | None:
+        """Why a cell cannot begin with what was prepared, or was to be; None where it can."""
+        head = self.ready[key].get("head") if key in self.ready else None
+        if head is not None and head["classes"] != CLASSES and not cell.checkpoint.random:
+            has = f"its saved head has {head['classes']} classes, the task has {CLASSES}"
+            return f"checkpoint {cell.checkpoint.name}: {has}; allowed one without a head, or with a head of {CLASSES}"
+        return self.problems.get(key)
+
+    def findings(self, key: str, cell: Cell) -> list[Fact]:
+        """What is wrong with a cell's data and checkpoint and keeps nothing from running."""
+        found = self.ready[key]
+        data = Data(source=cell.task, **found["data"])
+        return [*data_faults(data), *head_faults(cell.checkpoint.name, found.get("head"))]
 
     def job(self, key: str, cell: Cell) -> dict[str, Any]:
         """The job that fetches a cell's checkpoint and tokenizes its task into the cache.

@@ -20,7 +20,8 @@ from harness.grid.cell import Cell
 from harness.protocol import CANNOT_WRITE, FAILED, NONFINITE, OK, OOM, RESULT
 from harness.record.integrity import scores_problem, series_problem
 from harness.record.model import SERIES, Failure, Provenance, Record, Status, asked_of, record_of
-from harness.record.parts import Measured, Observed
+from harness.record.parts.measured import Measured
+from harness.record.parts.observed import Observed
 from harness.record.provenance import now
 from harness.record.store import LOG, Attempt
 from harness.secret import masked

@@ -18,7 +18,7 @@ from harness.execution.require import device_count
 from harness.grid.cell import Cell
 from harness.grid.grid import Grid
 from harness.protocol import MOST_OTHERS
-from harness.record.parts import Number, Part
+from harness.record.parts.part import Number, Part
 
 FILE: Final = "packing.json"
 TIE: Final = 0.02

@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Any
 
 from harness.execution.plan import Plan
+from harness.fact import Fact
 from harness.grid.cell import Cell
 from harness.record.attempts import ERRORED, LOST, OUTCOMES, Entry
 
@@ -23,6 +24,9 @@ class Reporter:
 
     def note(self, text: str) -> None:
         """Something a person should know."""
+
+    def found(self, fact: Fact) -> None:
+        """Something is wrong with the data, a checkpoint or a run, and keeps nothing from running."""
 
     def preparing(self, what: str) -> None:
         """A checkpoint and task are being fetched and tokenized."""

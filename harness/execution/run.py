@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from harness.checks.selection import selection
 from harness.disk import CellLock
 from harness.errors import RunFailed
 from harness.execution.attempt import Filing, Running, RunningCell
@@ -22,9 +23,10 @@ from harness.execution.outcome import HostMode, oom_kill_count, read_result
 from harness.execution.plan import PlannedCell
 from harness.execution.progress import Interrupts, Reporter, Summary
 from harness.execution.session import Session
+from harness.fact import Fact
 from harness.grid.cell import Cell
 from harness.protocol import EXITED, FAILED, STARTED, STEP, WINDOW
-from harness.record.attempts import ERRORED, RETRIED, Entry
+from harness.record.attempts import ERRORED, RETRIED, SCORED, Entry
 from harness.record.model import Status
 from harness.record.provenance import now, provenance
 
@@ -82,6 +84,7 @@ class Runner:
         self._session, self._timed = secrets.token_hex(6), 0
         self._host_deaths = 0
         self._tries: dict[str, int] = {}
+        self._told: set[str] = set()
         self._interrupts = Interrupts()
         self._interrupted_at: float | None = None
         self._start = time.monotonic()
@@ -139,13 +142,16 @@ class Runner:
 
     def _try_start(self, planned: PlannedCell, key: str) -> bool:
         """Start a cell, or what must come before it; False where it stays in the queue."""
-        if key in self._preparations.problems:
-            self.summary.blocked[self._preparations.problems[key]] += 1
+        problem = self._preparations.problem(key, planned.cell)
+        if problem is not None:
+            self.summary.blocked[problem] += 1
             return True
         if key not in self._preparations.ready:
             if all(running.preparation != key for running in self._running.values()):
                 self._start_preparation(planned.cell, key)
             return False
+        for fact in self._preparations.findings(key, planned.cell):
+            self._tell(fact)
         environment = self._plan.environments[planned.cell.environment]
         devices: HeldDevices | None = HeldDevices()
         if environment.accelerator == "cuda":
@@ -160,6 +166,12 @@ class Runner:
         else:
             self._start_cell(planned, taken, key, devices)
         return True
+
+    def _tell(self, fact: Fact) -> None:
+        """Tell what was found, once a run."""
+        if str(fact) not in self._told:
+            self._told.add(str(fact))
+            self._reporter.found(fact)
 
     def _held(self) -> list[HeldDevices]:
         return [running.cell.devices for running in self._running.values() if running.cell]
@@ -251,6 +263,10 @@ class Runner:
             running.verdict = running.verdict or ("killed", what)
         entry = self._filing.finish(running, running.cell, status, result)
         self._reporter.cell_finished(planned.cell, entry)
+        if entry.status in SCORED and planned.cell.recipe.get("load_best_model_at_end"):
+            found = selection(self._store.record(entry))
+            if found is not None and found.code == "selection.other":
+                self._reporter.found(Fact.of("selection.cell", cell=planned.cell.label, found=found))
         # Of a cell that had errored before the run, its first attempt in it is the first further one.
         tries = self._tries.get(entry.cell_id, int(planned.errored))
         if entry.status in RETRIED and tries < self._options.retries and not self._stopping():

@@ -256,8 +256,10 @@ def _check_bounds(field: str, value: float, where: str) -> None:
     if field == "max_steps":
         inside = inside and value != 0
     if field in _STEPS_OR_RATIO and value >= 1:
-        inside = inside and value == int(value)
+        # 1.0 is one step to transformers, and to its reader all of them; 100.0 can only be steps.
+        inside = inside and value == int(value) and not (value == 1 and isinstance(value, float))
         allowed = allowed if field == "warmup_steps" else "an integer >= 1, or a ratio in (0, 1)"
+        allowed += "; for one step write 1" if value == 1 else ""
     if not inside:
         raise SpecError(f"{where}: got {show(value)}; allowed {allowed}")
 

@@ -18,6 +18,9 @@ HeadSeeding = Literal["seeded", "course"]
 OrFalse = Literal["model"] | Literal[False]
 """An option that is as the model has it, or off."""
 
+Selection = Literal["last", "best epoch"]
+"""Which model of a run is scored: the one that training ended with, or the best by an evaluation on the way."""
+
 PRECISIONS: Final[tuple[str, ...]] = get_args(Precision)
 MAX_DEVICES: Final = 1024
 MAX_STEPS: Final = 10**9
@@ -102,6 +105,8 @@ class Options:
     `accepts_loss_kwargs = False` has the Trainer scale the loss itself (the work-around for
     huggingface/transformers#47688); `dropout = False` sets the model's dropout probabilities to 0. `resume_at` is
     the step after which the run is stopped, saved and resumed by a new Trainer (0: never).
+    `evaluation_draws = False` sets torch's global random stream back after each evaluation, whose loader draws from
+    it, so that evaluating changes no training. `subset` trains on so many of the first examples (0: on all).
     `repeat` numbers runs that ask for the very same, so that each is a cell. `timing` makes it a timing cell, which
     measures speed and nothing else: `warmup_steps` left out, `measured_steps` counted.
     """
@@ -118,9 +123,11 @@ class Options:
     threads: int = 1
     recipe_defaults: str | None = None
     accepts_loss_kwargs: str | bool = axis("model", or_false, later=True, trainer_only=True)
+    evaluation_draws: str | bool = axis("model", or_false, later=True, trainer_only=True)
     dropout: str | bool = axis("model", or_false, later=True)
     resume_at: int = axis(0, whole(0, MAX_STEPS), later=True, trainer_only=True)
     repeat: int = axis(1, whole(1, MAX_REPEATS), later=True)
+    subset: int = axis(0, whole(0, MAX_STEPS), later=True)
     timing: Mapping[str, int] | None = None
     axes: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
@@ -183,6 +190,10 @@ DEFAULTS: Final[Mapping[str, Any]] = {"seed": 42, **{key: option.default for key
 """What an axis is where a combination does not say; a checkpoint must be said."""
 TRAINER_ONLY: Final = tuple(key for key, option in _AXES.items() if option.metadata["trainer_only"])
 """Options that only the engine "trainer" has."""
+
+
+WORK_AROUNDS: Final = ("accepts_loss_kwargs", "evaluation_draws")
+"""Options that go around a defect of the software under test where they are false; a grid may set them for all."""
 
 
 def label_of(asked: Options) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from harness.errors import SpecError
 from harness.grid.arguments import contradiction, default_of, frozen_defaults, normalized
-from harness.grid.cell import AXES, DEFAULTS, TRAINER_ONLY, Cell, Checkpoint
+from harness.grid.cell import AXES, DEFAULTS, TRAINER_ONLY, WORK_AROUNDS, Cell, Checkpoint
 from harness.grid.matrix import Combination, Matrix, identity
 from harness.text import canonical_json, hash_of_json, show
 
@@ -80,7 +80,7 @@ def _configuration(grid: Grid, combination: Combination, scaling: str, file: str
                 f'({_BATCH} with scaling = "strong"), or scaling = "weak"'
             )
         recipe[_BATCH] = batch // devices
-    defaults = {**DEFAULTS, "accepts_loss_kwargs": grid.accepts_loss_kwargs}
+    defaults = {**DEFAULTS, **{name: getattr(grid, name) for name in WORK_AROUNDS}}
     fields = {
         "task": grid.task,
         "checkpoint": (

@@ -23,6 +23,7 @@ from harness.grid.matrix import Matrix, read_matrix
 from harness.grid.names import name_problems, recipe_problems
 from harness.grid.tables import (
     CheckpointSpec,
+    Compare,
     EnvironmentSpec,
     Execution,
     History,
@@ -52,11 +53,13 @@ class Grid(Table):
     head_seeding: HeadSeeding = "seeded"
     recipe_defaults: str | None = None
     accepts_loss_kwargs: OrFalse = "model"
+    evaluation_draws: OrFalse = "model"
     recipe: dict[str, Any] = Field(default_factory=dict)
     matrix: dict[str, Any]
     require: Require = Field(default_factory=Require)
     reference: list[Reference] = Field(default_factory=list)
     quality: Quality | None = None
+    compare: list[Compare] = Field(default_factory=list)
     waiver: list[Waiver] = Field(default_factory=list)
     throughput: Throughput | None = None
     verify: Verify | None = None

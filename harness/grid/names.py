@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.errors import SpecError
-from harness.grid.arguments import UnknownField, check_recipe, frozen_versions, recipe_fields
-from harness.grid.cell import LATER
-from harness.grid.matrix import Matrix
-from harness.grid.tables import Reference
+from harness.grid.arguments import UnknownField, check_recipe, default_of, frozen_versions, recipe_fields
+from harness.grid.cell import DEFAULTS, LATER, WORK_AROUNDS
+from harness.grid.matrix import Matrix, identity
+from harness.grid.tables import Reference, compare_problems
 from harness.protocol import EMBEDDED_TASK, HUB_TASKS, TINY_BERT
 from harness.text import dotted, listed, show, suggestion
 
@@ -26,17 +26,17 @@ TASKS: Final = (EMBEDDED_TASK, *HUB_TASKS)
 
 FIELDS: Final = (
     "checkpoint", "config", "task", "num_train_epochs", "max_steps", "global_batch_size", "learning_rate",
-    "lr_scheduler_type", "warmup_steps", "weight_decay", "precision", "devices", "engine",
+    "lr_scheduler_type", "warmup_steps", "weight_decay", "precision", "devices", "engine", "selection",
 )  # fmt: skip
 """What is compared of checkpoint, data and recipe, by the names under which a difference is declared harmless."""
 
-OPTIONS: Final = tuple(name for name in LATER if name not in ("accepts_loss_kwargs", "resume_at", "repeat"))
+OPTIONS: Final = tuple(name for name in LATER if name not in (*WORK_AROUNDS, "resume_at", "repeat"))
 """Options of a cell that no reference has, and that change what is trained; the others are noted, or change nothing."""
 
 TRAINING: Final = (
     "optim", "optim_args", "optim_target_modules", "adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm",
     "label_smoothing_factor", "neftune_noise_alpha", "lr_scheduler_kwargs", "train_sampling_strategy",
-    "dataloader_drop_last", "load_best_model_at_end",
+    "dataloader_drop_last",
 )  # fmt: skip
 """Arguments that change the result; a reference that is silent on them has their defaults."""
 
@@ -82,8 +82,9 @@ def name_problems(grid: Grid, matrix: Matrix, file: str) -> list[str]:
                 where = f"{file}: quality.harmless[{number}]"
                 allowed = f"{listed(DECLARABLE, len(DECLARABLE))}{suggestion(name, DECLARABLE)}"
                 problems.append(f"{where}: got {show(name)}; allowed {allowed}")
-    if "accepts_loss_kwargs" in grid.model_fields_set and "accepts_loss_kwargs" in matrix.axes:
-        problems.append(f"{file}: accepts_loss_kwargs: is an axis of the matrix too; allowed one of the two")
+    for name in WORK_AROUNDS:
+        if name in grid.model_fields_set and name in matrix.axes:
+            problems.append(f"{file}: {name}: is an axis of the matrix too; allowed one of the two")
     used = {key: _used(matrix, key) for key in ("checkpoint", "environment")}
     for name in used["checkpoint"]:
         defined = name in grid.checkpoint
@@ -110,6 +111,8 @@ def name_problems(grid: Grid, matrix: Matrix, file: str) -> list[str]:
             allowed = f"only what the axis matrix.environment uses: {listed(used['environment']) or 'nothing'}"
             problems.append(f"{file}: environment.{dotted(label)}: is defined and not used; allowed {allowed}")
     problems += _throughput_problems(grid, matrix, file)
+    if grid.compare:
+        problems += compare_problems(grid.compare, _values(grid, matrix), f"{file}: compare")
     seen: set[tuple[str, str | None]] = set()
     for number, reference in enumerate(grid.reference):
         key = (reference.id, reference.metric)
@@ -131,7 +134,8 @@ def _throughput_problems(grid: Grid, matrix: Matrix, file: str) -> list[str]:
         if _used(matrix, axis):
             problems.append(f"{file}: matrix.{axis}: is an axis; allowed without [throughput], which has `processes`")
     if grid.throughput.only:
-        judged = [name for name, found in (("quality", grid.quality), ("reference", grid.reference)) if found]
+        tables = {"quality": grid.quality, "reference": grid.reference, "compare": grid.compare}
+        judged = [name for name, found in tables.items() if found]
         if matrix.seed_plan is not None:
             judged.append("matrix.seeds")
         problems += [
@@ -193,7 +197,17 @@ def _is_reserved(name: str, known: tuple[str, ...]) -> bool:
     return name not in known and "/" in name and name.partition("/")[0] in families
 
 
-def _used(matrix: Matrix, axis: str) -> list[str]:
+def _values(grid: Grid, matrix: Matrix) -> dict[str, list[Any]]:
+    """The values that cells have on each axis; on one of `include` alone the others have what they have without it."""
+    values = {axis: _used(matrix, axis) for axis in matrix.axes}
+    for axis in dict.fromkeys(axis for entry in matrix.include for axis in entry if axis not in values):
+        default = [] if axis == "checkpoint" else [DEFAULTS.get(axis, grid.recipe.get(axis))]
+        default = [default_of(axis)] if default == [None] else default
+        values[axis] = [*default, *(value for value in _used(matrix, axis) if value not in default)]
+    return values
+
+
+def _used(matrix: Matrix, axis: str) -> list[Any]:
     """The values of an axis, each once: its own and those of `include`."""
     included = (entry[axis] for entry in matrix.include if axis in entry)
-    return list(dict.fromkeys([*matrix.axes.get(axis, ()), *included]))
+    return list({identity(value): value for value in [*included, *matrix.axes.get(axis, ())][::-1]}.values())[::-1]

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from harness.grid.cell import Precision
-from harness.text import is_plain_text, show
+from harness.grid.cell import Precision, Selection
+from harness.grid.matrix import identity
+from harness.text import is_plain_text, listed, show, suggestion
 from harness.validation import only
 
 _NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9_-])?")
 _VARIABLE: Final = re.compile(r"\$HARNESS_[A-Z0-9_]{1,50}")
+UNCOMPARED: Final = ("task", "seed")
+"""What no comparison is over: a grid has one task, and seeds are the runs of a configuration."""
 _RESERVED: Final = {"con", "prn", "aux", "nul"} | {f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10)}
 
 
@@ -42,7 +46,11 @@ class Require(Table):
 
 
 class Reference(Table):
-    """A published value: an `id` alone looks it up in the registry, otherwise it is written out with its source."""
+    """A published value: an `id` alone looks it up in the registry, otherwise it is written out with its source.
+
+    `selection` says of which model of a run it is: "last", or "best epoch" by the validation split. Unsaid, it is
+    what the recipe's `load_best_model_at_end` means.
+    """
 
     id: Name
     metric: Literal["accuracy", "f1"] | None = None
@@ -55,6 +63,7 @@ class Reference(Table):
     source: Text | None = None
     checkpoint: Text | None = None
     precision: Precision | None = None
+    selection: Selection | None = None
     recipe: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -101,6 +110,44 @@ class Quality(Table):
     harmless: list[Text] = Field(default_factory=list)
     gate: Annotated[list[Literal["accuracy", "f1"]], Field(min_length=1)] = ["accuracy"]
     references: Literal["none"] | None = None
+
+
+class Compare(Table):
+    """A comparison of configurations that differ in one axis only: of all pairs of values, or each `against` one.
+
+    `margin` is the largest difference that counts as equal, in points; without it that of `quality.parity_margin`.
+    It informs; with `expect` it is a check: that the later value (B) is "better" or "not worse" than the one before it
+    (A), or "equivalent" to it.
+    """
+
+    axis: Text
+    against: Any = None
+    margin: Annotated[Finite, Field(gt=0, le=100)] | None = None
+    expect: Literal["better", "not worse", "equivalent"] | None = None
+
+
+def compare_problems(compares: Sequence[Compare], used: Mapping[str, Sequence[Any]], where: str) -> Iterator[str]:
+    """What is wrong with comparisons, a line each; `used` are the values of each axis, with those of `include`."""
+    seen: set[Any] = set()
+    allowed = [name for name in used if name not in UNCOMPARED and len(used[name]) > 1]
+    for number, one in enumerate(compares):
+        place = f"{where}[{number}]"
+        if one.axis in UNCOMPARED:
+            why = "runs of one configuration differ in it" if one.axis == "seed" else "a grid has one task"
+            yield f"{place}.axis: got {show(one.axis)}; {why}; allowed {listed(allowed) or 'an axis of two values'}"
+        elif one.axis not in used:
+            names = listed(allowed) or "an axis of two values"
+            close = suggestion(one.axis, allowed)
+            yield f"{place}.axis: got {show(one.axis)}; not an axis of this matrix; allowed {names}{close}"
+        elif (one.axis, identity(one.against)) in seen:
+            yield f"{place}.axis: got {show(one.axis)} again; allowed once an axis and `against`"
+        elif len(used[one.axis]) < 2:
+            yield f"{place}.axis: got {show(one.axis)}, of one value; allowed an axis of two values or more"
+        elif one.against is not None and identity(one.against) not in map(identity, used[one.axis]):
+            texts = [value for value in used[one.axis] if isinstance(value, str)]
+            close = suggestion(one.against, texts) if isinstance(one.against, str) else ""
+            yield f"{place}.against: got {show(one.against)}; allowed {listed(map(show, used[one.axis]))}{close}"
+        seen.add((one.axis, identity(one.against)))
 
 
 class Throughput(Table):

@@ -15,7 +15,7 @@ from harness.text import show
 from harness.validation import only
 
 Check = Literal[
-    "quality", "parity", "stability", "baseline", "speed", "fidelity", "reproducibility", "invariants"
+    "quality", "parity", "comparison", "stability", "baseline", "speed", "fidelity", "reproducibility", "invariants"
 ]  # fmt: skip
 """What can be waived: every check that a grid or `harness verify` has."""
 
@@ -26,7 +26,8 @@ COLLAPSES: Final = "collapses"
 """The item of a FAIL of `baseline` that rests on how many runs collapsed, and of all of `stability`."""
 Unit = Literal["points", "fraction", "percent", "ratio"]
 UNITS: Final[Mapping[str, Unit]] = {
-    "quality": "points", "parity": "points", "baseline": "points", "stability": "fraction", "speed": "percent",
+    "quality": "points", "parity": "points", "comparison": "points", "baseline": "points",
+    "stability": "fraction", "speed": "percent",
 }  # fmt: skip
 """The unit of a bound by check; of the others it is a ratio."""
 

@@ -9,8 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from harness.checks.material import run_faults
 from harness.checks.scores.baseline.compare import judge_accepted
 from harness.checks.scores.baseline.file import accepted_path, read_baseline
+from harness.checks.scores.compared import Comparison, compare_grid
 from harness.checks.scores.gate import judge_grid
 from harness.checks.scores.policy import Policy, policy_of
 from harness.checks.scores.quality import never_compared
@@ -40,7 +42,7 @@ from harness.stats.stability import stability
 WARN: Final = 0.10
 """Below this p collapses that do not FAIL are marked all the same."""
 
-SCORES: Final = ("quality", "parity", "stability", "baseline")
+SCORES: Final = ("quality", "parity", "comparison", "stability", "baseline")
 """The checks of scores: those that `--fail-on` can name."""
 
 
@@ -73,6 +75,7 @@ class Checked:
     part: Fact | None
     exit_code: int
     waivers: tuple[Fact, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
 
     def section(self, asked: Judging, command: str, title: str = "harness check") -> Section:
         """The same with its head, to be handed out."""
@@ -86,6 +89,7 @@ class Checked:
             part=self.part,
             freshness=self.freshness,
             grid=self.grid.name,
+            comparisons=self.comparisons,
         )
         return Section(head, self.verdicts, self.heeded, self.exit_code)
 
@@ -122,6 +126,11 @@ def check_grid(grid: Grid, store: Store, asked: Judging, found: Judged | None = 
     verdicts = _warned(verdicts, configurations, policy_of(grid))
     split = split_by(every, cells)
     verdicts = [_of_chosen_seeds(one, split) for one in verdicts]
+    comparisons = tuple(
+        replace(one, word="undecided", best=None, reason=Fact.of("part.seeds"), todo=()) if split & _of(one) else one
+        for one in compare_grid(grid, found.results, policy_of(grid))
+        if _of(one) <= chosen and not _of(one) & {configuration for configuration, _ in out}
+    )
     heeded = [one for one in verdicts if one.check in asked.fail_on or one.outcome in ("ERROR", "SKIP")]
     code = exit_code(
         heeded,
@@ -139,7 +148,8 @@ def check_grid(grid: Grid, store: Store, asked: Judging, found: Judged | None = 
         running = (Fact.of("run.under_way", since=found.run, cells=len(counting), planned=len(cells)),)
     sick = dict.fromkeys((entry.seed, entry.health) for entry in counting if entry.health)
     health = (Fact.of("device.health", seed=seed, findings=findings) for seed, findings in sick)
-    nothing = (Fact.of("judged.nothing"),) if code == NothingMeasured.exit_code else ()
+    why = Fact.of("judged.informed" if comparisons else "judged.nothing")
+    nothing = (why,) if code == NothingMeasured.exit_code else ()
     notes = (
         *running,
         *nothing,
@@ -147,13 +157,15 @@ def check_grid(grid: Grid, store: Store, asked: Judging, found: Judged | None = 
         *never_compared(found.results.configurations, written_references(grid), policy_of(grid)),
         *repeated(found.results, configurations),
         *facts,
+        *run_faults(found.results),
         *health,
         *collapsed_lines(configurations),
     )
     labels = {one.configuration_id: one.plain_label for one in configurations}
     waivers = ledger(_waivers(grid, every, chosen), verdicts, today(), labels)
     fresh = freshness(counting, found.run, sum(len(one.missing) for one in configurations))
-    return Checked(grid, verdicts, heeded, fresh, notes, part_of(every, cells), code, waivers)
+    part = part_of(every, cells)
+    return Checked(grid, verdicts, heeded, fresh, notes, part, code, waivers, comparisons)
 
 
 def _waivers(grid: Grid, every: Sequence[Cell], chosen: Collection[str]) -> list[Waiver]:
@@ -218,6 +230,10 @@ def collapsed_lines(configurations: Sequence[Configuration]) -> Iterator[Fact]:
             mean=math.fsum(scored) / len(scored) if scored else None,
             others=math.fsum(others) / len(others) if others else None,
         )
+
+
+def _of(one: Comparison) -> set[str]:
+    return {one.configuration_a, one.configuration_b}
 
 
 def _sides(verdict: Verdict) -> Iterator[tuple[str, str]]:

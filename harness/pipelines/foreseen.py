@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from harness.checks.material import class_faults
 from harness.checks.scores.baseline.file import accepted_path, read_baseline
 from harness.checks.scores.gate import judge_all, settled
 from harness.checks.scores.pairing import recipe_key
@@ -21,17 +22,20 @@ from harness.checks.scores.policy import Policy, policy_of
 from harness.checks.scores.quality import never_compared, questions, unfit
 from harness.checks.scores.stability import LEAST as STABLE_RUNS
 from harness.checks.scores.target import METRICS, read_target, written_references
+from harness.checks.scores.written import examples_of, written_doubts
 from harness.checks.verdict import Check, Verdict, exit_code
+from harness.checks.verify.data import KNOWN
 from harness.checks.waived import standing
 from harness.errors import MaterialError, NothingMeasured, SpecError
 from harness.execution.inputs import PACKAGE_PREFIX, checkpoint_folder, task_folder, validation_counts
 from harness.fact import Fact
 from harness.grid.cell import Cell
+from harness.grid.doubts import recipe_doubts
 from harness.grid.grid import Grid
 from harness.protocol import EMBEDDED_TASK, TINY_BERT
 from harness.record.attempts import Entry
 from harness.record.configuration import Configuration
-from harness.record.parts import Data, Split
+from harness.record.parts.data import Data, Split
 from harness.record.provenance import today
 from harness.record.results import Results
 from harness.references import Reference
@@ -71,6 +75,9 @@ def foreseen(grid: Grid) -> Foreseen:
         policy, references = replace(policy_of(grid), waivers=()), written_references(grid)
         plan = _Plan(grid, cells)
         whole = plan.measured(FAIR)
+        doubts += recipe_doubts(cells)
+        doubts += [] if plan.data is None else class_faults("validation", plan.data.validation)
+        doubts += written_doubts(references, examples_of(plan.counts))
         doubts += never_compared(whole, references, policy)
         judged = judge_all(whole, [], policy)
         for reference in references:
@@ -98,7 +105,9 @@ class _Plan:
     """A grid's configurations as they would be if every cell scored what it should."""
 
     def __init__(self, grid: Grid, cells: Sequence[Cell]) -> None:
-        self._grid, self._cells, self._data = grid, cells, _data(grid)
+        self._grid, self._cells, self.data = grid, cells, _data(grid)
+        known = self.data or KNOWN.get(grid.task)
+        self.counts = None if known is None else (known.validation.examples, known.validation.positives)
         self._turns: dict[str, int] = {}
         turns: Counter[str] = Counter()
         for one in self.measured(FAIR):
@@ -119,7 +128,7 @@ class _Plan:
             apart = SCATTER * (2 * turn / (size - 1) - 1) if size > 1 else 0.0
             entries.append(_entry(cell, {name: value + apart for name, value in scores.items()}))
         found = Results(entries, None, self._cells, self._grid.seed_plan).configurations
-        return [replace(one, data=self._data) for one in found]
+        return [replace(one, data=self.data) for one in found]
 
 
 def _entry(cell: Cell, metrics: dict[str, float]) -> Entry:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.checks.material import run_faults
 from harness.errors import NothingMeasured
 from harness.grid.grid import Grid
 from harness.grid.select import select
@@ -52,14 +53,22 @@ def grid_report(
     results = whole.results.of_cells(cells)
     if not results.entries:
         raise NothingMeasured(f"{store.folder}: no record of {grid.path} yet; run it first: harness run {grid.path}")
-    wanted = results.trained and (grid.quality is not None or grid.reference)
-    verdicts = (checked or check_grid(grid, store, asked, whole)).verdicts if wanted else ()
+    wanted = results.trained and (grid.quality is not None or grid.reference or grid.compare)
+    found_so = (checked or check_grid(grid, store, asked, whole)) if wanted else None
     counting = [entry for one in results.configurations for entry in one.entries]
     counting = counting or [entry for entry in results.entries if entry.status == "ok"]
     fresh = freshness(counting, whole.run, sum(len(one.missing) for one in results.configurations))
-    head = ReportHead(fresh, part_of(every, cells), whole.notes)
+    head = ReportHead(fresh, part_of(every, cells), (*whole.notes, *run_faults(results)))
     files = report_files(
-        grid, results, command=command, stem=stem, title=title, notes=notes, head=head, verdicts=verdicts
+        grid,
+        results,
+        command=command,
+        stem=stem,
+        title=title,
+        notes=notes,
+        head=head,
+        verdicts=found_so.verdicts if found_so else (),
+        comparisons=found_so.comparisons if found_so else (),
     )
     unreadable = [entry.error or "" for entry in results.entries if entry.status == "unreadable"]
     return Reported(files, head, unreadable)

@@ -14,7 +14,7 @@ from harness.checks.waived import ledger, waived
 from harness.errors import NothingMeasured, RequirementError, SpecError
 from harness.execution.session import Session, Wishes, session_of
 from harness.fact import Fact
-from harness.grid.cell import Cell
+from harness.grid.cell import WORK_AROUNDS, Cell
 from harness.grid.grid import Grid, grid_from_document, grid_from_text, load_grid
 from harness.grid.project import read_project
 from harness.grid.waivers import OF_RUNS
@@ -43,7 +43,7 @@ class Verification:
 
 
 def grid_to_verify(path: Path | None, checkpoints: Sequence[str] = (), work_around: bool = False) -> Grid:
-    """The grid, else the built-in one with other checkpoints; with the work-around, every cell has it.
+    """The grid, else the built-in one with other checkpoints; with the work-arounds, every cell has them.
 
     The built-in one has the waivers of the user's pyproject.toml.
 
@@ -57,13 +57,13 @@ def grid_to_verify(path: Path | None, checkpoints: Sequence[str] = (), work_arou
     if path is not None and not work_around:
         return load_grid(path)
     if path is not None:
-        return grid_from_document({**read_toml(path), "accepts_loss_kwargs": False}, path)
+        return grid_from_document({**read_toml(path), **dict.fromkeys(WORK_AROUNDS, False)}, path)
     built_in = grid_from_text((files("harness") / "shipped" / BUILT_IN).read_bytes(), Path(BUILT_IN))
     document = built_in.model_dump(by_alias=True, exclude_unset=True)
     if checkpoints:
         document["matrix"] = {**document["matrix"], "checkpoint": list(checkpoints)}
     if work_around:
-        document["accepts_loss_kwargs"] = False
+        document |= dict.fromkeys(WORK_AROUNDS, False)
     return grid_from_document(document, Path(BUILT_IN)).model_copy(update={"waiver": read_project().waiver})
 
 

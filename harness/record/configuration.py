@@ -12,7 +12,7 @@ from harness.grid.cell import Cell, configuration_label
 from harness.grid.looks import due
 from harness.record.attempts import LOST, RETRIED, CellHistory, Entry, PlaceHistory, newest
 from harness.record.model import Asked, Record, asked_of
-from harness.record.parts import Data
+from harness.record.parts.data import Data
 from harness.stats.collapse import MRPC, run_status
 
 GOOD: Final = frozenset({"ok", "suspect"})

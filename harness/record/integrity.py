@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from harness.errors import StoreError
 from harness.record.entry import MOST_BYTES, Entry, Stamp, attempt_path, digest, seen, unreadable_entry, written
 from harness.record.model import RECORD, SERIES, NewerRecord, Record, record_of
-from harness.record.parts import Confusion
+from harness.record.parts.measured import Confusion
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 
 from harness.disk import explained, write_durably
 from harness.errors import StoreError
-from harness.record.parts import Part
+from harness.record.parts.part import Part
 from harness.validation import first_problem
 
 FILE: Final = "environments.json"

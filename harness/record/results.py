@@ -274,6 +274,10 @@ class Results:
         classes: npt.NDArray[Any] = logits.argmax(axis=-1)
         return classes if ids is None or ids.shape != classes.shape else classes[ids.argsort()]
 
+    def truth(self, configuration: Configuration, seed: int) -> npt.NDArray[Any] | None:
+        """The class that each validation example has, as the run saw it; None where it was not kept."""
+        return self._series(configuration.entry_of[seed], "labels")
+
     def losses(self, configuration: Configuration) -> list[npt.NDArray[Any]]:
         """The loss of every optimizer step, an array for each run with a score that left one."""
         every = (self._series(entry, "loss") for entry in configuration.entries if entry.status in SCORED)

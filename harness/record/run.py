@@ -12,7 +12,7 @@ import numpy.typing as npt
 from harness.errors import StoreError
 from harness.record.integrity import scores_problem, series_problem
 from harness.record.model import RECORD, SERIES, Record, read_record
-from harness.record.parts import Fingerprint
+from harness.record.parts.fingerprint import Fingerprint
 from harness.record.series import read_series
 
 
@@ -22,8 +22,9 @@ class Run:
 
     `series` maps names to arrays: by optimizer step `loss`, `grad_norm`, `learning_rate`, `step_seconds`,
     `data_seconds`, `micro_loss` (mean over micro-batches of the model's own loss), shape (steps,); `example_ids` with
-    `example_offsets` (ids of step s: `ids[offsets[s]:offsets[s + 1]]`); `logits` (examples, 2), `labels` and
-    `evaluated_ids` (examples,), whose rows are in the order of evaluation.
+    `example_offsets` (ids of step s: `ids[offsets[s]:offsets[s + 1]]`), and by id `inputs.COLUMN`, a hash of what the
+    model received; `random_state` by step; `logits` (examples, 2), `labels` and `evaluated_ids` (examples,), whose rows
+    are in the order of evaluation.
     What a run could not tell is absent; a run that failed has no series.
     """
 

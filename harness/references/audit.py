@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Literal, get_args
 
 from harness.references.model import SCORES, Published, Reference, Statistic
@@ -64,6 +65,7 @@ def audit_values(
     statistic: Statistic = "single",
     n: int | None = None,
     devices: int | None = None,
+    examples: Examples | None = None,
 ) -> Audit:
     """Audit one published accuracy, F1, or pair of both.
 
@@ -76,8 +78,10 @@ def audit_values(
         "validation" or "test" of MRPC; any other is untestable.
     devices
         How many devices took part, None where unknown: decides which shards are looked at.
+    examples
+        The pairs that were scored, where they are not MRPC's.
     """
-    claimed = SPLITS.get(split)
+    claimed = examples or SPLITS.get(split)
     if claimed is None or (accuracy is None and f1 is None):
         return Audit("untestable", split, "no score" if claimed else "the split is not known")
     if statistic == "mean":
@@ -103,8 +107,8 @@ def _elsewhere(accuracy: Printed | None, f1: Printed | None, claimed: Examples, 
     if count:
         text = f"{none}, unless digits were cut off: {_answers(correct, claimed)}"
         return Audit("cut", claimed.name, text, count, tables, correct)
-    for other in SPLITS.values():
-        if other is claimed or not telling(other.total, accuracy, f1):
+    for other in SPLITS.values() if claimed in SPLITS.values() else ():
+        if other == claimed or not telling(other.total, accuracy, f1):
             continue
         if (found := fitting(other, accuracy, f1))[0]:
             count, tables, correct = found
@@ -153,7 +157,7 @@ def _apart(
         if value is None or (name == "F1" and between):
             continue
         pair = (value, None) if name == "accuracy" else (None, value)
-        found = audit_values(*pair, split=claimed.name, devices=devices)
+        found = audit_values(*pair, split=claimed.name, devices=devices, examples=claimed)
         if found.verdict not in FITS and between and (sums := fitting(halves, value, None)[2]):
             found = Audit("several", claimed.name, f"between two counts: {_or([k / 2 for k in sums])}", len(sums))
         if found.verdict not in FITS:
@@ -164,22 +168,20 @@ def _apart(
     return Audit("several", claimed.name, "each metric alone; " + "; ".join(parts))
 
 
-def audit(reference: Reference) -> Audit:
-    """Audit a reference: its pair, or every run of a sample."""
-    if reference.task != "glue/mrpc":
+def audit(reference: Reference, examples: Examples | None = None) -> Audit:
+    """Audit a reference: its pair, or every run of a sample; on these `examples`, else on MRPC's."""
+    if reference.task != "glue/mrpc" and examples is None:
         return Audit("untestable", reference.split, f"only glue/mrpc is counted, not {reference.task}")
     if "unnamed" in reference.metrics:
         return _unnamed(reference, reference.metrics["unnamed"])
+    where = partial(audit_values, split=reference.split, devices=reference.devices, examples=examples)
     if reference.statistic == "sample":
-        found = [audit(run) for run in reference.runs] or [
-            audit_values(printed, split=reference.split, devices=reference.devices)
-            for printed in _printed(reference.metrics.get("accuracy"))
+        found = [audit(run, examples) for run in reference.runs] or [
+            where(printed) for printed in _printed(reference.metrics.get("accuracy"))
         ]
-        return _together(found, reference)
+        return _together(found, reference, examples or SPLITS.get(reference.split))
     accuracy, f1 = (next(iter(_printed(reference.metrics.get(name))), None) for name in ("accuracy", "f1"))
-    return audit_values(
-        accuracy, f1, split=reference.split, statistic=reference.statistic, n=reference.n, devices=reference.devices
-    )
+    return where(accuracy, f1, statistic=reference.statistic, n=reference.n)
 
 
 def _printed(published: Published | None) -> list[Printed]:
@@ -198,7 +200,7 @@ def _unnamed(reference: Reference, published: Published) -> Audit:
     return Audit("untestable", reference.split, f"the source does not name the metric; {text}")
 
 
-def _together(found: Sequence[Audit], reference: Reference) -> Audit:
+def _together(found: Sequence[Audit], reference: Reference, claimed: Examples | None) -> Audit:
     """Judge a sample by its worst run; a shard only where all runs share one."""
     if not found:
         return Audit("untestable", reference.split, "no accuracy")
@@ -208,7 +210,7 @@ def _together(found: Sequence[Audit], reference: Reference) -> Audit:
         return Audit("unique", reference.split, f"each of the {len(found)} runs has one table", len(found))
     if verdicts <= FITS:
         return Audit("several", reference.split, f"each of the {len(found)} runs fits", len(found))
-    claimed = SPLITS[reference.split]
+    assert claimed is not None  # or every run were untestable
     values = _printed(reference.metrics.get("accuracy"))
     shared = [
         size

@@ -15,6 +15,9 @@ Kind = Literal["course", "card", "notebook", "log", "readme", "paper", "vendor",
 Split = Literal["validation", "test", "train", "unknown"]
 Statistic = Literal["single", "mean", "median", "best", "sample"]
 Precision = Literal["fp32", "tf32", "fp16", "bf16"]
+Selection = Literal["last", "best epoch"]
+"""Which model of a run the value is of: the one that training ended with, or the best by an evaluation on the way."""
+
 Metric = Literal[
     "accuracy",
     "f1",
@@ -108,6 +111,7 @@ class Reference(_Table):
     seed: Annotated[int, Field(ge=0)] | None = None
     precision: Precision | None = None
     precision_stated: bool = True
+    selection: Selection | None = None
     devices: Annotated[int, Field(ge=1)] | None = None
     hardware: Text | None = None
     versions: dict[str, Text] = Field(default_factory=dict)

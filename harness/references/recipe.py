@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from harness.references.model import Reference
+from harness.references.model import Reference, Selection
 
 DECISIVE: Final = ("learning_rate", "global_batch_size", "num_train_epochs")
 """What must be known of both recipes before they can be called the same."""
@@ -29,6 +29,12 @@ _TODAY: Final = {name: f"{home}/{name}" for home, names in _HOMES.items() for na
 def today(checkpoint: str) -> str:
     """Return the hub's name of today for a checkpoint that once had a name without an owner, any other as it is."""
     return _TODAY.get(checkpoint, checkpoint)
+
+
+def selection_of(reference: Reference) -> Selection:
+    """Which model of a run the value is of; a source that is silent means the last one."""
+    best = reference.recipe.get("load_best_model_at_end") is True
+    return reference.selection or ("best epoch" if best else "last")
 
 
 def settings(reference: Reference) -> dict[str, Any]:

@@ -100,6 +100,7 @@ def details(reference: Reference, known: Registry | None = None) -> list[tuple[s
     fields += [
         ("recipe", _table(reference.recipe)),
         ("beside the recipe", _table(reference.setup)),
+        ("selection", reference.selection or ""),
         ("seed", "" if reference.seed is None else str(reference.seed)),
         ("precision", (reference.precision or "") + ("" if reference.precision_stated else " (not stated)")),
         ("devices", "" if reference.devices is None else str(reference.devices)),

@@ -12,6 +12,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter, ValidationError
 
 from harness import __version__
+from harness.checks.scores.compared import Comparison
 from harness.checks.verdict import Verdict
 from harness.errors import SpecError
 from harness.grid.grid import Grid
@@ -36,6 +37,7 @@ def report_files(
     notes: Sequence[str] = (),
     head: ReportHead | None = None,
     verdicts: Sequence[Verdict] = (),
+    comparisons: Sequence[Comparison] = (),
 ) -> dict[str, str]:
     """Render what a grid's cells came to, and its verdicts where it asks for them; `command` makes it again."""
     facts = GridFacts(
@@ -47,7 +49,7 @@ def report_files(
     )
     generator = f"finetune-harness {__version__}"
     model = build_report(facts, results, command=command, generated_by=generator, title=title, notes=notes)
-    return render(replace(model, head=head), stem, verdicts=verdicts)
+    return render(replace(model, head=head, comparisons=tuple(comparisons)), stem, verdicts=verdicts)
 
 
 def files_again(path: Path, stem: str) -> dict[str, str]:

@@ -72,7 +72,13 @@ def optimizer(trainer: Any) -> dict[str, Any]:
         }
         groups.append({"tensors": len(group["params"]), **settings})
     schedule = getattr(trainer.lr_scheduler, "scheduler", trainer.lr_scheduler)
-    return {"class": type(inner).__name__, "groups": groups, "schedule": type(schedule).__name__}
+    states = (value for state in inner.state.values() for value in state.values() if getattr(value, "ndim", 0))
+    return {
+        "class": type(inner).__name__,
+        "groups": groups,
+        "schedule": type(schedule).__name__,
+        "state_dtypes": sorted({str(value.dtype).removeprefix("torch.") for value in states}),
+    }
 
 
 def peak_memory_mib() -> dict[str, float]:

@@ -16,7 +16,10 @@ _DESCRIPTION = "Accuracy and F1 of the positive class (label 1) for a two-class 
 
 
 class Paraphrase(evaluate.Metric):
-    """`compute(predictions, references)` -> accuracy, f1 (fractions), tp, fp, fn, tn (counts)."""
+    """`compute(predictions, references)` -> accuracy, f1 (fractions), tp, fp, fn, tn (counts).
+
+    Where no reference is positive there is no f1: it would be 0 by convention, whatever the predictions are.
+    """
 
     def _info(self) -> evaluate.MetricInfo:
         features = datasets.Features({"predictions": datasets.Value("int64"), "references": datasets.Value("int64")})
@@ -26,11 +29,10 @@ class Paraphrase(evaluate.Metric):
         predicted, true = np.asarray(predictions) == 1, np.asarray(references) == 1
         tp, fp = int(np.sum(predicted & true)), int(np.sum(predicted & ~true))
         fn, tn = int(np.sum(~predicted & true)), int(np.sum(~predicted & ~true))
-        denominator = 2 * tp + fp + fn
+        f1 = {"f1": 2 * tp / (2 * tp + fp + fn)} if tp + fn else {}
         return {
             "accuracy": (tp + tn) / len(true),
-            # No positive anywhere: F1 is 0 by scikit-learn's (and so GLUE's) convention.
-            "f1": 2 * tp / denominator if denominator else 0.0,
+            **f1,
             "tp": tp,
             "fp": fp,
             "fn": fn,

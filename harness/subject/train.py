@@ -13,6 +13,7 @@ from harness.subject import arguments as subject_arguments
 from harness.subject import facts
 from harness.subject.data import checkpoints
 from harness.subject.engines.setup import Clock, Emit, beacon, prepare
+from harness.subject.watch import inputs
 from harness.subject.watch.fingerprint import ID_COLUMN
 
 COUNTS = ("tp", "fp", "fn", "tn")
@@ -69,6 +70,7 @@ def run_cell(job: dict[str, Any], folder: Path, emit: Emit) -> RankPart:
             "weights": {
                 "checkpoint_sha256": checkpoint["sha256"],
                 "revision": checkpoint.get("revision"),
+                **checkpoint.get("parts", {}),
                 "parameters": sum(p.numel() for p in model.parameters()),
                 **{name: _shortened(names) for name, names in setup.loaded.items()},
                 "init_sha256": trained.facts["init_sha256"],
@@ -79,6 +81,7 @@ def run_cell(job: dict[str, Any], folder: Path, emit: Emit) -> RankPart:
                 "attention": getattr(model.config, "_attn_implementation", "not available"),
                 "dropout": checkpoints.dropout_probabilities(model.config),
                 "dtype": str(next(model.parameters()).dtype).removeprefix("torch."),
+                "segments": getattr(model.config, "type_vocab_size", None),
                 "device": str(arguments.device),
             },
             "optimizer": trained.optimizer,
@@ -89,11 +92,12 @@ def run_cell(job: dict[str, Any], folder: Path, emit: Emit) -> RankPart:
             "fingerprint": {
                 "engine": cell["engine"],
                 **trained.facts,
+                "altered": _altered(setup, trained),
                 "non_default_arguments": _without_folders(subject_arguments.differing_from_defaults(arguments)),
             },
         },
         "measured": {
-            "metrics": {key: float(scores[key]) for key in ("accuracy", "f1", "loss")} if scores else {},
+            "metrics": {key: float(scores[key]) for key in ("accuracy", "f1", "loss") if key in scores},
             "confusion": {key: int(scores[key]) for key in COUNTS} if scores else None,
             "epochs": [
                 {"epoch": e["epoch"], "step": e["step"], **{k: e.get(k) for k in ("accuracy", "f1", "loss")}}
@@ -110,6 +114,13 @@ def run_cell(job: dict[str, Any], folder: Path, emit: Emit) -> RankPart:
         shapes = trained.trace["shapes"]
         result["timing"] = setup.stopwatch.part(shapes, _real_tokens(setup, trained.trace))
     return RankPart(result, trained.series, trained.trace)
+
+
+def _altered(setup: Any, trained: Any) -> Any:
+    split = setup.splits["train"]
+    if ID_COLUMN not in split.column_names or setup.stopwatch is not None:
+        return None
+    return inputs.altered(trained.trace, split, ID_COLUMN, trained.model, inputs.hashing(setup.tokenizer))
 
 
 def _real_tokens(setup: Any, trace: dict[str, np.ndarray]) -> np.ndarray | None:

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import statistics_arms, statistics_scores, statistics_special
+from benchmarks import statistics_arms, statistics_comparisons, statistics_scores, statistics_special
 from benchmarks.statistics_draws import Size, learned, ours, unguarded
 from benchmarks.statistics_families import MAIN, percent
 from benchmarks.statistics_gate import LOOKS, NAIVE, Variant, study
 from benchmarks.statistics_grid import Shape, draw, measured, published, references
 from benchmarks.statistics_rows import Row, mean_row, rate_row, rows_table
-from benchmarks.statistics_study import COMMAND
+from benchmarks.statistics_study import COMMAND, COMPARISONS
 from harness.checks.scores.gate import Policy, judge_all
 from harness.stats.variance import Sd, moderated, own
 from reports.index import read_line
@@ -182,3 +182,24 @@ def test_the_published_report_is_whole() -> None:
     assert float(found.group(1)) >= 90
     assert text.count("| yes ") > 200
     assert "not known" not in text, "a difference from statistics.md without a cause"
+
+
+def test_comparisons_know_their_truth() -> None:
+    """Two configurations that never differ are told apart in hardly a family; four points on 1,000 examples in all."""
+    hard = statistics_comparisons.tally(statistics_comparisons.HARD, 30, 1)
+    assert (hard.pairs, hard.draws) == (30 * 15, 30)
+    assert hard.sd == pytest.approx(2.5, abs=0.3)
+    assert 90 < 100 * hard.anew / hard.pairs <= 100
+    assert hard.false <= 4
+    clear = statistics_comparisons.tally(statistics_comparisons.Case(2, 10, 1000, 0.2, 0.05, 4.0), 20, 2)
+    assert (clear.found, clear.false) == (20, 0)
+
+
+def test_the_published_report_of_comparisons_holds() -> None:
+    text = REPORT.with_name("comparisons-validation.md").read_text(encoding="utf-8")
+    line = read_line("comparisons-validation.md", text)
+    assert line.command == COMPARISONS
+    assert line.sentence is not None
+    assert "the two questions hold what they promise" in line.sentence
+    assert text.count("| yes ") == len(statistics_comparisons.CASES)
+    assert "| NO " not in text

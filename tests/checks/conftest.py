@@ -21,6 +21,25 @@ def sha(*parts: Any) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
+COLUMNS = ("attention_mask", "input_ids", "labels", "token_type_ids")
+UPDATED = {"classifier.weight": 4, "classifier.bias": 2}
+
+
+def received(column: str, examples: int) -> np.ndarray:
+    """What the model receives of each example, as a number."""
+    seed = COLUMNS.index(column)
+    return np.random.default_rng(seed).integers(0, 2**32, size=examples, dtype=np.uint32)
+
+
+def first_update(rng: np.random.Generator, rate: float, decay: float) -> dict[str, np.ndarray]:
+    """AdamW's first step, in float32: the gradient's sign but for epsilon."""
+    before = rng.normal(0, 0.02, (1, sum(UPDATED.values()))).astype(np.float32)
+    gradient = rng.normal(0, 0.01, before.shape).astype(np.float32)
+    kept = np.repeat([1 - rate * decay, 1], list(UPDATED.values())).astype(np.float32)
+    after = before * kept - np.float32(rate) * gradient / (np.abs(gradient) + np.float32(1e-8))
+    return {"update_before": before, "update_gradient": gradient, "update_after": after.astype(np.float32)}
+
+
 def build_run(
     *,
     steps: int = 12,
@@ -86,7 +105,13 @@ def build_run(
         "labels": labels,
         "example_ids": np.concatenate(ids).astype(np.int32),
         "example_offsets": np.array(offsets, np.int32),
+        "random_state": np.arange(first, total, dtype=np.uint32),
+        "logits_again": np.stack([logits[:8], logits[:8]]),
+        **{f"inputs.{name}": received(name, EXAMPLES)[np.concatenate(ids)] for name in COLUMNS},
+        **{f"evaluation_inputs.{name}": received(name, VALIDATION) for name in COLUMNS},
     }
+    if not first:
+        series |= first_update(np.random.default_rng(seed + 2), rate[0], (recipe or {}).get("weight_decay", 0.0))
     own = {"per_device_train_batch_size": batch, "gradient_accumulation_steps": accumulation, **(recipe or {})}
     own |= {"max_steps": steps} if epochs is None else {"num_train_epochs": epochs}
     if eval_batch != 8:
@@ -124,13 +149,17 @@ def build_run(
         },
         "weights": {
             "checkpoint_sha256": sha("file"), "parameters": 47394, "unused": [], "not_as_saved": [],
+            "weights_sha256": sha("weights file"), "config_sha256": sha("config"), "tokenizer_sha256": sha("tokenizer"),
+            "saved_dtypes": ["float32"],
             "newly_initialised": ["classifier.bias", "classifier.weight"], "init_sha256": start, "final_sha256": end,
         },
         "model": {
             "class": "BertForSequenceClassification", "attention": "sdpa", "dtype": "float32", "device": "cpu",
-            "dropout": {"hidden_dropout_prob": dropout},
+            "dropout": {"hidden_dropout_prob": dropout}, "segments": 2,
         },
-        "optimizer": {"class": "AdamW", "groups": [group, group], "schedule": "LambdaLR"},
+        "optimizer": {
+            "class": "AdamW", "groups": [group, group], "schedule": "LambdaLR", "state_dtypes": ["float32"],
+        },
         "collator": "DataCollatorWithPadding", "requested": requested, "arguments": arguments,
         "optimizer_steps": total,
         "fingerprint": {
@@ -142,7 +171,10 @@ def build_run(
             "loss_sha256": sha("loss", seed, excess, first), "trajectory_sha256": sha("path", seed, excess, first),
             "precision": {"name": "fp32", "share": 1.0, "flops": {"float32": 1000}}, "dropout": dropout > 0,
             "clipping": 1.0, "attention": "sdpa", "accepts_loss_kwargs": accepts == "model",
-            "eval_examples": VALIDATION,
+            "eval_examples": VALIDATION, "segments": 2, "updated": UPDATED, "evaluation_draws": 0,
+            "inputs": {name: sha(name, np.concatenate(ids).tolist()) for name in COLUMNS},
+            "evaluation_inputs": {name: sha(name) for name in COLUMNS},
+            "altered": {name: {"rows": 0, "of": rows} for name in COLUMNS},
         },
     }  # fmt: skip
     measured = {
@@ -151,7 +183,7 @@ def build_run(
         "train_samples_per_second": rows / 2.0,
     }  # fmt: skip
     record = {
-        "schema": 1, "grid": "made-up", "cell_id": sha("cell", own, devices, seed, first, engine, accepts)[:20],
+        "schema": 3, "grid": "made-up", "cell_id": sha("cell", own, devices, seed, first, engine, accepts)[:20],
         "configuration_id": "c", "environment_id": "e", "attempt": 1, "status": "ok",
         "started": "2026-11-22T10:00:00.000Z", "finished": "2026-11-22T10:01:00.000Z",
         "asked": asked, "observed": observed, "measured": measured, "provenance": {"harness": "0"},

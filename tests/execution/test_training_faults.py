@@ -80,3 +80,29 @@ def test_nothing_is_found_where_nothing_is_planted(verdicts: dict[int, list[dict
         "reproducibility",
         "engine",
     }
+
+
+def test_a_run_that_scores_another_model_than_the_best_is_told(house: Any) -> None:
+    """The first evaluation has the largest loss, and is asked for; in seed 1 the last model is scored."""
+    asked = (
+        'load_best_model_at_end = true\neval_strategy = "steps"\neval_steps = 4\nsave_strategy = "steps"\n'
+        'save_steps = 4\nmetric_for_best_model = "loss"\ngreater_is_better = true\nlearning_rate = 1e-4'
+    )
+    house.grid([1, 2], max_steps=12, recipe=asked)
+    code, output = house.run(faults={1: "last-model"})
+    assert code == 0, output
+    (one,), (two,) = house.records(seed=1), house.records(seed=2)
+    losses = [epoch.loss for epoch in one.measured.epochs]
+    assert losses == sorted(losses, reverse=True)
+    assert (one.measured.metrics["loss"], two.measured.metrics["loss"]) == (
+        pytest.approx(losses[-1]),
+        pytest.approx(two.measured.epochs[0].loss),
+    )
+    told = [line for line in output.splitlines() if line.startswith("warning: ")]
+    assert len(told) == 1
+    assert "seed 1: scored is epoch 0.12 (loss " in told[0]
+    assert "asked for is epoch 0.04, of the highest loss (" in told[0]
+    _, report = house.run("-o", "report.md", command="report")
+    line = "1 of 2 runs (seed 1) scored another model than the best one that load_best_model_at_end asks for"
+    assert line in report
+    assert line in house.run(command="check")[1]

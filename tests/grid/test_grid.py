@@ -144,8 +144,8 @@ def test_every_problem_is_reported_at_once() -> None:
         "g.toml: execution.timeout_minutes: got true; allowed a number",
         'g.toml: execution.slots: got "all"; allowed auto or an integer',
         'g.toml: recipe_defalts: got "4.45.2"; not a key here; allowed name, task, task_folder, head_seeding, '
-        "recipe_defaults, accepts_loss_kwargs, recipe, matrix, require, reference, quality, waiver, throughput, "
-        "verify, history, checkpoint, environment, execution; did you mean recipe_defaults?",
+        "recipe_defaults, accepts_loss_kwargs, evaluation_draws, recipe, matrix, require, reference, quality, compare, "
+        "waiver, throughput, verify, history, checkpoint, environment, execution; did you mean recipe_defaults?",
         "g.toml: recipe.fp16: got true; the harness owns it: use the axis `precision`",
         'g.toml: matrix.precision: got "fp8"; allowed fp32, tf32, fp16, bf16',
         "g.toml: matrix.checkpoint: missing; allowed one or more checkpoints, it is required",
@@ -454,3 +454,76 @@ def test_an_option_is_set_once() -> None:
     assert {cell.accepts_loss_kwargs for cell in grid_from_text(text.encode(), FILE).cells()} == {False}
     allowed = "g.toml: accepts_loss_kwargs: is an axis of the matrix too; allowed one of the two"
     assert problems(text + "accepts_loss_kwargs = [false]\n") == [allowed]
+
+
+@pytest.mark.parametrize(
+    ("written", "problem"),
+    [
+        ('axis = "seed"', 'compare[0].axis: got "seed"; runs of one configuration differ in it; allowed learning_rate'),
+        ('axis = "task"', 'compare[0].axis: got "task"; a grid has one task; allowed learning_rate'),
+        (
+            'axis = "learning_rat"',
+            'compare[0].axis: got "learning_rat"; not an axis of this matrix; allowed learning_rate; did you mean '
+            "learning_rate?",
+        ),
+        (
+            'axis = "checkpoint"',
+            'compare[0].axis: got "checkpoint", of one value; allowed an axis of two values or more',
+        ),
+        (
+            'axis = "learning_rate"\nagainst = 3e-4',
+            "compare[0].against: got 0.0003; allowed 0.0001, 0.0002",
+        ),
+        (
+            'axis = "learning_rate"\nexpct = "better"',
+            'compare[0].expct: got "better"; not a key here; allowed axis, against, margin, expect; did you mean '
+            "expect?",
+        ),
+        (
+            'axis = "learning_rate"\nexpect = "bettr"',
+            'compare[0].expect: got "bettr"; allowed better, not worse, equivalent; did you mean better?',
+        ),
+        ('axis = "learning_rate"\nmargin = 0.0', "compare[0].margin: got 0.0; allowed a value > 0.0"),
+        (
+            'axis = "learning_rate"\n[[compare]]\naxis = "learning_rate"',
+            'compare[1].axis: got "learning_rate" again; allowed once an axis and `against`',
+        ),
+        ("margin = 1.0", "compare[0].axis: missing; it is required"),
+    ],
+)
+def test_comparisons_that_cannot_be(written: str, problem: str) -> None:
+    text = f"""
+name = "g"
+task = "embedded/paraphrase"
+[matrix]
+checkpoint = ["embedded/tiny-bert"]
+learning_rate = [1e-4, 2e-4]
+seed = [1, 2]
+[[compare]]
+{written}
+"""
+    with pytest.raises(SpecError) as caught:
+        grid_from_text(text.encode(), Path("g.toml"))
+    assert str(caught.value) == f"g.toml: {problem}"
+
+
+def test_an_axis_of_include_alone_has_the_default_as_a_value() -> None:
+    text = """
+name = "g"
+task = "embedded/paraphrase"
+[matrix]
+seed = [1, 2]
+checkpoint = ["embedded/tiny-bert"]
+dropout = ["model", false]
+include = [{ dropout = false, weight_decay = 0.1 }]
+[[compare]]
+axis = "weight_decay"
+against = 0.0
+[[compare]]
+axis = "dropout"
+against = false
+expect = "not worse"
+"""
+    decay, dropout = grid_from_text(text.encode(), Path("g.toml")).compare
+    assert (decay.axis, decay.against, decay.margin, decay.expect) == ("weight_decay", 0.0, None, None)
+    assert (dropout.against, dropout.expect) == (False, "not worse")

@@ -68,8 +68,8 @@ def test_an_issue_on_github_has_one_name() -> None:
         ({"expires": 20261231}, "expires: got 20261231; allowed a day"),
         (
             {"check": "qualty"},
-            'check: got "qualty"; allowed quality, parity, stability, baseline, speed, fidelity, reproducibility, '
-            "invariants; did you mean quality?",
+            'check: got "qualty"; allowed quality, parity, comparison, stability, baseline, speed, fidelity, '
+            "reproducibility, invariants; did you mean quality?",
         ),
         ({"reason": ""}, 'reason: got ""; allowed 1 to 300'),
         ({"author": "  "}, "author: got"),

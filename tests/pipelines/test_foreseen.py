@@ -248,3 +248,111 @@ def test_what_is_foreseen_is_what_check_says(night: Night, number: int) -> None:
     open_ones = {one.check for one in verdicts if one.gates and one.outcome == "INCONCLUSIVE"}
     assert open_ones == {fact.values["check"] for fact in foreseen(night.grid).doubts}
     assert (exit_code(verdicts) == 3) is bool(open_ones)
+
+
+# Values and recipes that are hardly meant.
+
+WRITTEN = """
+[[reference]]
+id = "{id}"
+metric = "{metric}"
+statistic = "{statistic}"
+value = {value}
+split = "validation"
+source = "made up"
+"""
+
+
+def impossible(*written: tuple[str, str, float], statistic: str = "single", text: str = MRPC) -> list[str]:
+    more = "".join(
+        WRITTEN.format(id=name, metric=metric, value=value, statistic=statistic) for name, metric, value in written
+    )
+    more = more.replace('"mean"', '"mean"\nn = 5')
+    return [line for line in doubts(text + more) if "can have" in line]
+
+
+def test_an_accuracy_that_no_run_of_408_can_have() -> None:
+    assert impossible(("a", "accuracy", 0.9225)) == [
+        "a: no run on 408 examples, 279 positive, can have accuracy 0.9225; 400 of the examples can give it"
+    ]
+    assert impossible(("a", "accuracy", 0.9216)) == []
+    # 0.9225 can be a mean of five: 1882 of 2040 answers.
+    assert impossible(("a", "accuracy", 0.9225), statistic="mean") == []
+    assert impossible(("a", "accuracy", 0.92251), statistic="mean") == [
+        "a: no mean of 5 runs on 408 examples, 279 positive, can have accuracy 0.92251"
+    ]
+
+
+def test_an_accuracy_and_an_f1_that_no_run_has_together() -> None:
+    both = [("a", "accuracy", 0.8578), ("a", "f1", 0.8578)]
+    assert impossible(*both) == [
+        "a: no run on 408 examples, 279 positive, can have accuracy 0.8578 with F1 0.8578; nearest F1 0.8840"
+    ]
+    # Of two runs each may have one of them.
+    assert impossible(("a", "accuracy", 0.8578), ("b", "f1", 0.8577)) == []
+    assert impossible(("a", "accuracy", 0.8578), ("a", "f1", 0.8997)) == []
+
+
+def test_the_examples_counted_are_the_grid_s_own(tmp_path: Path) -> None:
+    own = MRPC.replace("glue/mrpc", "data")
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "train.tsv").write_text("Quality\t#1 String\t#2 String\n1\ta\tb\n", encoding="utf-8")
+    rows = "".join(f"{int(number < 6)}\ta{number}\tb\n" for number in range(10))
+    (folder / "dev.tsv").write_text(f"Quality\t#1 String\t#2 String\n{rows}", encoding="utf-8")
+    assert impossible(("a", "accuracy", 0.85), text=own) == [
+        "a: no run on 10 examples, 6 positive, can have accuracy 0.85; nearest accuracy 0.8000 or 0.9000"
+    ]
+    assert impossible(("a", "accuracy", 0.9), text=own) == []
+
+
+def test_a_written_value_that_contradicts_the_registry() -> None:
+    """The course's recipe has given 0.82 to 0.88 in 25 runs; a single 0.9020 of it lies outside."""
+    recipe = "{ learning_rate = 5e-5, per_device_train_batch_size = 8, num_train_epochs = 3 }"
+    text = WRITTEN.format(id="mine", metric="accuracy", statistic="single", value=0.902)
+    text += f'checkpoint = "google-bert/bert-base-uncased"\nrecipe = {recipe}\n'
+    (found,) = [line for line in doubts(MRPC + text) if line.startswith("contradiction: mine 0.9020")]
+    assert "the range of 25 runs (replication-course-uncased)" in found
+    assert not [line for line in doubts(MRPC + text.replace("0.902", "0.8578")) if "contradiction" in line]
+
+
+def test_arguments_of_which_one_has_no_effect_are_told() -> None:
+    steps = 'num_train_epochs = 1\nmax_steps = 10\nmetric_for_best_model = "loss"\ngreater_is_better = true\n[matrix]'
+    found = doubts(GRID, ("num_train_epochs = 1\n[matrix]", steps))
+    assert found[:2] == [
+        "max_steps = 10 counts, num_train_epochs = 1 does not",
+        'greater_is_better = true with metric_for_best_model = "loss" keeps the worst model: the lower loss is the '
+        "better",
+    ]
+
+
+@pytest.mark.parametrize(("label", "said"), [(0, True), (1, True), (None, False)])
+def test_one_class_in_the_validation_split_is_told(tmp_path: Path, label: int | None, said: bool) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for file in ("train.tsv", "dev.tsv"):
+        rows = "".join(f"{number % 2 if label is None else label}\ta{number}\tb\n" for number in range(4))
+        (folder / file).write_text(f"Quality\t#1 String\t#2 String\n{rows}", encoding="utf-8")
+    lines = [line for line in doubts(MRPC.replace("glue/mrpc", "data")) if "one class" in line]
+    undefined = "; F1 is undefined" if label == 0 else ""
+    expected = f"one class in the validation split: all 4 examples have label {label}{undefined}; "
+    assert lines == ([f"{expected}accuracy tells nothing of the other class"] if said else [])
+
+
+# Which model is scored.
+
+
+def test_a_best_epoch_is_not_compared_with_a_last_one() -> None:
+    best = ("recipe = { num_train_epochs = 1 }", 'recipe = { num_train_epochs = 1 }\nselection = "best epoch"')
+    load = ("num_train_epochs = 1\n[matrix]", "num_train_epochs = 1\nload_best_model_at_end = true\n"
+            'save_strategy = "epoch"\n[matrix]')  # fmt: skip
+    only = "can only be INCONCLUSIVE"
+    assert doubts(GRID, best) == [
+        f"quality against published: recipes differ (selection: run last, reference best epoch): {only}"
+    ]
+    assert doubts(GRID, load) == [
+        f"quality against published: recipes differ (selection: run best epoch by loss, reference last): {only}"
+    ]
+    assert doubts(GRID, best, load) == []
+    harmless = ("margin = 3.0\nparity", 'margin = 3.0\nharmless = ["selection"]\nparity')
+    assert doubts(GRID, best, harmless) == []

@@ -22,7 +22,7 @@ from harness.record.attempts import Entry, last_outcome
 from harness.record.entry import parse_entry
 from harness.record.integrity import scores
 from harness.record.model import Record, Status
-from harness.record.parts import Confusion, Measured
+from harness.record.parts.measured import Confusion, Measured
 from harness.record.series import read_series
 from harness.record.store import Store
 from tests.record.test_store import ENVIRONMENT, cell

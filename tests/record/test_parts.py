@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from harness.record.parts import Noise, Timing
+from harness.record.parts.timing import Noise, Timing
 
 STAGES = {"data": 1.0, "forward": 1.0, "backward": 1.0, "optimizer": 1.0, "other": 0.1}
 

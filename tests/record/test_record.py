@@ -252,7 +252,7 @@ def test_what_fits_is_untouched() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schema": 3}, "schema: 3 was written by a newer harness (allowed: 1 to 2)"),
+        ({"schema": 4}, "schema: 4 was written by a newer harness (allowed: 1 to 3)"),
         ({"schema": 0}, "schema: 0 is not a record's schema"),
         ({"schema": True}, "schema: True is not"),
         ({"schema": "1"}, "schema: '1' is not"),

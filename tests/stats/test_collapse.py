@@ -32,11 +32,34 @@ def test_the_status_of_mrpc_s_scores(confusion: Confusion, status: str) -> None:
     assert is_collapsed(*confusion) == (status == "collapsed")
 
 
+@pytest.mark.parametrize(("counts", "limit"), [
+    ((408, 279), 0.72),
+    ((200, 100), 0.5572),  # balanced: 0.72 is a good score
+    ((1000, 900), 0.9114),  # nine in ten: 0.72 is far below a constant answer
+])  # fmt: skip
+def test_suspect_is_little_above_the_data_s_own_majority(counts: tuple[int, int], limit: float) -> None:
+    majority = max(counts[1], counts[0] - counts[1]) / counts[0]
+    assert run_status(majority, None, counts) == "collapsed"
+    assert run_status(majority + 1e-6, None, counts) == "suspect"
+    assert run_status(limit - 1e-4, None, counts) == "suspect"
+    assert run_status(limit + 1e-4, None, counts) == "ok"
+    assert run_status(limit - 1e-4, None, None) == "ok", "unknown counts have no limit"
+
+
+@pytest.mark.parametrize("f1", [None, 0.0])
+def test_all_right_on_a_split_of_one_class_is_no_collapse(f1: float | None) -> None:
+    assert run_status(1.0, f1, (20, 0)) == "ok"
+    assert not is_collapsed(0, 0, 0, 20)
+    assert not is_collapsed(20, 0, 0, 0)
+    assert run_status(0.95, f1, (20, 0)) == "collapsed", "less than a constant answer has"
+
+
 @given(st.tuples(*[st.integers(0, 300)] * 4).filter(any))
 def test_collapsed_is_no_better_than_a_constant(confusion: Confusion) -> None:
     tp, fp, fn, tn = confusion
-    assert is_collapsed(*confusion) == (tp + tn <= max(tp + fn, tn + fp))
-    if tp + fp == 0 or tn + fn == 0:
+    right = not (fp or fn)
+    assert is_collapsed(*confusion) == (tp + tn <= max(tp + fn, tn + fp) and not right)
+    if (tp + fp == 0 or tn + fn == 0) and not right:
         assert is_collapsed(*confusion), "one constant answer"
     accuracy, f1, counts = scores(*confusion)
     assert (run_status(accuracy, f1, counts) == "collapsed") >= is_collapsed(*confusion)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.stats.mcnemar import discordant, mcnemar, overdispersion
+from harness.stats.paired import discordant, mcnemar, overdispersion
 
 counts = st.integers(0, 60)
 

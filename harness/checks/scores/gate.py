@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from harness.checks.scores.compared import compared
+from harness.checks.scores.comparison import expected
 from harness.checks.scores.hypothesis import Answer, Family, Question, corrected, judged_after
 from harness.checks.scores.pairing import find_pairs, find_repeats
 from harness.checks.scores.parity import Answers, ParityQuestion, Predictions
@@ -38,7 +40,14 @@ def judge_grid(grid: Grid, results: Results, today: datetime.date) -> list[Verdi
     SpecError
         For a reference that the registry does not know.
     """
-    return judge_all(results.configurations, written_references(grid), policy_of(grid), results.predicted, today=today)
+    return judge_all(
+        results.configurations,
+        written_references(grid),
+        policy_of(grid),
+        results.predicted,
+        truths=results.truth,
+        today=today,
+    )
 
 
 def judge_all(
@@ -47,14 +56,15 @@ def judge_all(
     policy: Policy,
     answers: Answers | None = None,
     *,
+    truths: Answers | None = None,
     today: datetime.date | None = None,
 ) -> list[Verdict]:
-    """Judge everything: errors and skips, stability, quality against each fitting reference, parity of twins.
+    """Judge everything: errors and skips, stability, quality against each fitting reference, parity, comparisons.
 
-    `answers` gives predicted classes, and is asked only for pairs. `today` decides which waivers still hold.
-    A metric that the policy does not gate on is reported only; pairs are judged in accuracy, and in F1 where it gates.
-    What is planned and not measured counts in its family. The order of `configurations` is that of the verdicts and has
-    no other effect.
+    `answers` gives predicted classes, `truths` the true ones, and both are asked only for pairs. `today` decides which
+    waivers still hold. A metric that the policy does not gate on is reported only; pairs are judged in accuracy, and in
+    F1 where it gates. What is planned and not measured counts in its family. The order of `configurations` is that of
+    the verdicts and has no other effect.
 
     Raises
     ------
@@ -71,9 +81,10 @@ def judge_all(
     metrics: tuple[Metric, ...] = ("accuracy", "f1") if "f1" in policy.gate else ("accuracy",)
     asked += [
         ParityQuestion(pair, policy, predictions, reruns.get(pair.base.key), metric)
-        for pair in find_pairs(configurations)
+        for pair in find_pairs(configurations, policy.named)
         for metric in metrics
     ]
+    asked += expected(compared(configurations, policy, answers, truths), metrics)
     found += [*settled(asked, policy, unmeasured_hypotheses(configurations, references, policy)), *refused]
     place = {
         (one.configuration_id, one.environment_id): number for number, one in reversed([*enumerate(configurations)])

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final, Literal
 
 from packaging.version import InvalidVersion, Version
 
 from harness.checks.scores.recipe import global_batch
-from harness.grid.cell import ENGINES, Cell
+from harness.grid.arguments import default_of
+from harness.grid.cell import AXES, ENGINES, Cell
+from harness.grid.matrix import identity
 from harness.record.configuration import Configuration, Key
 from harness.text import canonical_json
 
 Dimension = Literal["precision", "devices", "engine", "accepts_loss_kwargs", "environment"]
 
 _PRECISIONS: Final = ("fp32", "tf32", "bf16", "fp16")
+_SPEAKING: Final = frozenset({"checkpoint", "precision", "engine", "environment"})
+"""Axes whose values speak for themselves."""
+_LIKE: Final = _SPEAKING - {"checkpoint"} | {"devices", "accepts_loss_kwargs", "repeat", "resume_at"}
+"""Axes that leave weights and order alike, beside those of logging: both sides are paired by seed."""
 _BATCH: Final = "per_device_train_batch_size"
 
 
@@ -42,6 +49,76 @@ class Pair:
         return str(getattr(one.asked, self.dimension))
 
 
+@dataclass(frozen=True)
+class AxisPair:
+    """Two configurations in one place of the matrix but for one axis: A, the first, and B.
+
+    `place` are the other axes that vary over the grid, with the values that both have.
+    """
+
+    axis: str
+    a: Configuration
+    b: Configuration
+    value_a: Any
+    value_b: Any
+    place: Mapping[str, Any]
+
+    def name(self, value: Any) -> str:
+        """What a side is called where the axis is all that matters: "bf16", "learning_rate=2e-05"."""
+        return str(value) if self.axis in _SPEAKING else f"{self.axis}={canonical_json(value)}"
+
+    @property
+    def by_seed(self) -> bool:
+        """Whether runs are paired by seed: it follows from the axis, never from the data (statistics.md, 3.2)."""
+        return self.axis in _LIKE or self.axis.startswith("logging_")
+
+    @property
+    def measured(self) -> bool:
+        """Whether runs of both ended, in one environment unless that is the axis."""
+        return bool(self.a.ended and self.b.ended) and (
+            self.axis == "environment" or self.a.environment_id == self.b.environment_id
+        )
+
+    @property
+    def expected(self) -> bool:
+        """Whether it will be measured if it is not."""
+        return all(one.ended or one.waits for one in (self.a, self.b))
+
+
+def axis_pairs(configurations: Sequence[Configuration], axis: str, against: Any = None) -> list[AxisPair]:
+    """Pair what stands in one place of the matrix but for an axis: all pairs, the earlier first; or `against` one.
+
+    By what was asked for: measured or not. Of a configuration in several environments the newest.
+    """
+    current = [one for one in configurations if one.current]
+    names = dict.fromkeys([name for one in current for name in one.axes])
+    places: dict[tuple[Any, ...], dict[Any, Configuration]] = {}
+    for one in current:
+        place = tuple(identity(_at(one, name)) for name in names if name != axis)
+        places.setdefault(place, {}).setdefault(identity(_at(one, axis)), one)
+    varying = [name for name in names if name != axis and len({identity(_at(one, name)) for one in current}) > 1]
+    found = []
+    for values in places.values():
+        every = list(values.values())
+        pairs = list(itertools.combinations(every, 2))
+        if against is not None:
+            first = values.get(identity(against))
+            pairs = [(first, one) for one in every if first is not None and one is not first]
+        found += [
+            AxisPair(axis, a, b, _at(a, axis), _at(b, axis), {name: _at(a, name) for name in varying}) for a, b in pairs
+        ]
+    return found
+
+
+def _at(one: Configuration, axis: str) -> Any:
+    """A configuration's value on an axis; where the matrix does not say it, what was asked for."""
+    if axis in one.axes:
+        return one.axes[axis]
+    if axis in AXES:
+        return one.asked.checkpoint.name if axis == "checkpoint" else getattr(one.asked, axis)
+    return one.asked.recipe.get(axis, default_of(axis))
+
+
 def recipe_key(one: Configuration) -> str:
     """What configurations share that may be pooled for their spread: data, checkpoint, and recipe by global batch."""
     asked = one.asked
@@ -56,16 +133,18 @@ def is_control(one: Configuration) -> bool:
     return one.asked.repeat > 1 or one.asked.resume_at > 0
 
 
-def find_pairs(configurations: Sequence[Configuration]) -> list[Pair]:
+def find_pairs(configurations: Sequence[Configuration], named: Collection[str] = ()) -> list[Pair]:
     """Pair each configuration with the plain one of those that differ from it in one dimension only.
 
     Plain: fp32, 1 device, the Trainer, the loss scaled as the model says, the older versions. Repeats and resumed runs
-    are controls, and paired with none.
+    are controls, and paired with none. What a grid compares itself, the `named` axes, is not paired here.
     """
     measured = [one for one in configurations if one.ended and not is_control(one)]
     keys = {id(one): recipe_key(one) for one in measured}
     found = []
     for dimension, rank in _RANKS.items():
+        if dimension in named:
+            continue
         groups: dict[tuple[Any, ...], list[Configuration]] = {}
         for one in measured:
             others = tuple(_value(one, name) for name in _RANKS if name != dimension)
@@ -80,8 +159,8 @@ def find_pairs(configurations: Sequence[Configuration]) -> list[Pair]:
     return sorted(found, key=lambda pair: (place[id(pair.base)], place[id(pair.twin)]))
 
 
-def count_pairs(configurations: Sequence[Configuration]) -> int:
-    """How many pairs these will make once all are measured, by what was asked for alone."""
+def count_pairs(configurations: Sequence[Configuration], named: Collection[str] = ()) -> int:
+    """How many pairs these will make once all are measured, by what was asked for alone; `named` as in `find_pairs`."""
     found: dict[tuple[Any, ...], set[Any]] = {}
     for one in configurations:
         if is_control(one):
@@ -89,6 +168,8 @@ def count_pairs(configurations: Sequence[Configuration]) -> int:
         asked = replace(one, content_id=None, environment_id=one.asked.environment, arguments={})
         key, values = recipe_key(asked), {name: _value(asked, name) for name in _RANKS}
         for dimension, value in values.items():
+            if dimension in named:
+                continue
             others = tuple(other for name, other in values.items() if name != dimension)
             found.setdefault((dimension, key, *others), set()).add(value)
     return sum(len(group) - 1 for group in found.values())

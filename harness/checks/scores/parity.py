@@ -24,8 +24,7 @@ from harness.record.attempts import LOST
 from harness.record.configuration import GOOD, Configuration, Key, SeedScore
 from harness.references.model import Metric
 from harness.stats.decision import Decision, Rule, decide, withheld
-from harness.stats.mcnemar import discordant, mcnemar, overdispersion
-from harness.stats.paired import Permutation, paired, sign_flip
+from harness.stats.paired import Permutation, discordant, mcnemar, overdispersion, paired, sign_flip
 from harness.stats.power import Design
 from harness.stats.stability import compare_rates
 from harness.stats.variance import LEAST

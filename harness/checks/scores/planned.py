@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from harness.checks.scores.hypothesis import Family
-from harness.checks.scores.pairing import count_pairs
+from harness.checks.scores.pairing import axis_pairs, count_pairs
 from harness.checks.scores.policy import Policy
 from harness.checks.scores.quality import questions
 from harness.record.configuration import Configuration
@@ -25,7 +25,14 @@ def unmeasured_hypotheses(
         return {}
     ended = [one for one in configurations if one.ended and one.current]
     quality, _ = questions(absent, references, policy, measured=False)
-    pairs = count_pairs([*ended, *absent]) - count_pairs(ended)
+    pairs = count_pairs([*ended, *absent], policy.named) - count_pairs(ended, policy.named)
+    # "better" goes by the word, which has a family of its own.
+    asked = [one for one in policy.compare if one.expect in ("equivalent", "not worse")]
+    pairs += sum(
+        pair.expected and not pair.measured
+        for one in asked
+        for pair in axis_pairs(configurations, one.axis, one.against)
+    )
     collapses = (stability(0, len(one.planned), policy.p0, policy.alpha).least_k for one in absent)
     return {
         "scores": sum(one.gates and not one.differences.blocking for one in quality) + pairs * len(policy.gate),

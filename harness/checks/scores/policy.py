@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from harness.grid.grid import Grid
-from harness.grid.tables import Quality
+from harness.grid.tables import Compare, Quality
 from harness.grid.waivers import Waiver
 from harness.references.model import Metric
 from harness.stats.decision import Direction
@@ -40,6 +40,8 @@ class Policy:
         The rate of collapses that the recipe is allowed.
     gate
         The metrics that gate, all in one family; every other is reported only.
+    compare
+        The comparisons that the grid names.
     harmless
         Fields in which run and reference may differ (`grid.names.DECLARABLE`).
     """
@@ -51,6 +53,7 @@ class Policy:
     looks: tuple[int, ...] | None = None
     p0: float = STABLE
     gate: frozenset[Metric] = GATED
+    compare: tuple[Compare, ...] = ()
     harmless: frozenset[str] = field(default_factory=frozenset)
     waivers: tuple[Waiver, ...] = ()
 
@@ -73,6 +76,11 @@ class Policy:
         object.__setattr__(self, "gate", frozenset(self.gate))
         object.__setattr__(self, "harmless", frozenset(self.harmless))
 
+    @property
+    def named(self) -> frozenset[str]:
+        """The axes that the grid compares itself: the harness makes no parity of them."""
+        return frozenset(one.axis for one in self.compare)
+
 
 def policy_of(grid: Grid) -> Policy:
     """What the gate goes by: the grid's [quality], its planned looks and its waivers."""
@@ -84,6 +92,7 @@ def policy_of(grid: Grid) -> Policy:
         looks=grid.seed_plan.looks if grid.seed_plan else None,
         p0=asked.collapse_rate,
         gate=frozenset(asked.gate),
+        compare=tuple(grid.compare),
         harmless=frozenset(asked.harmless),
         waivers=tuple(grid.waiver),
     )

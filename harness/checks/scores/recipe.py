@@ -13,7 +13,7 @@ from harness.grid.cell import LATER
 from harness.grid.names import OPTIONS, TRAINING
 from harness.record.configuration import Configuration
 from harness.references import Reference
-from harness.references.recipe import settings, today
+from harness.references.recipe import selection_of, settings, today
 from harness.stats.collapse import MRPC
 
 UNSTATED: Final = "unstated"
@@ -120,6 +120,10 @@ def _differences(run: Configuration, reference: Reference) -> Iterator[Differenc
     engine = reference.setup.get("engine")
     if engine not in (None, asked.engine):
         yield differs("engine", asked.engine, engine)
+    best, theirs = asked.recipe.get("load_best_model_at_end") is True, selection_of(reference)
+    if best != (theirs == "best epoch"):
+        metric = asked.recipe.get("metric_for_best_model", "loss") if best else None
+        yield Difference("selection", Fact.of("recipe.selection", best=best, metric=metric, reference=theirs))
     for name in OPTIONS:
         value = getattr(asked, name)
         if name == "dropout" and value is False:

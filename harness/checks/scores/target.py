@@ -198,6 +198,7 @@ def _in_full(written: Written, task: str, sources: Mapping[str, str]) -> Referen
         metrics={written.metric: published},
         recipe=dict(written.recipe),
         precision=written.precision,
+        selection=written.selection,
         source=written.source or written.id,
     )
 

@@ -15,7 +15,7 @@ from harness.checks.changes import changes
 from harness.checks.verdict import Fact
 from harness.grid.cell import Cell, configuration_label
 from harness.record.model import Asked, Record
-from harness.record.parts import Timing
+from harness.record.parts.timing import Timing
 from harness.text import canonical_json
 
 HARDWARE: Final = ("cpu", "architecture", "cores", "memory_gib")

@@ -8,17 +8,22 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from harness.checks.selection import asks_for_best, selection
 from harness.checks.verdict import Fact
 from harness.checks.verify.findings import Findings
 from harness.checks.verify.series import Array, apart, ratio_of
 from harness.checks.verify.upstream import EVALUATION, known_issue, scaling_of
-from harness.record.parts import Measured, Observed
+from harness.record.parts.measured import Measured
+from harness.record.parts.observed import Observed
 from harness.record.run import Run
 
 LOSS: Final = 1e-5
 """Relative: the logits are kept as float32, whatever precision made them, and the loss is computed from them."""
 FULL_EVAL: Final = {"fp16_full_eval": 2e-3, "bf16_full_eval": 1.6e-2}
 COUNT: Final = 1e-9
+
+AGAIN: Final = 1e-5
+"""How far logits of the same weights, batches and kernels may be apart, relative to the largest."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,23 @@ def logits(findings: Findings, run: Run, observed: Observed) -> None:
     findings.judge("logits", good, seen, Fact.of("logits.wrong", seen=seen, due=list(due)))
 
 
+def again(findings: Findings, run: Run) -> None:
+    """The same evaluation twice gives the same logits: dropout is off in it, and nothing else is drawn."""
+    item, found = "evaluation repeated", run.series.get("logits_again")
+    if found is None and run.record.asked.engine != "trainer":
+        return  # a plain loop evaluates by itself
+    if found is None or found.ndim != 3 or len(found) != 2:
+        findings.missing(item)
+        return
+    first, second = found.astype(np.float64)
+    apart = np.abs(first - second)
+    # Kernels that do not claim to repeat may round otherwise.
+    wrong = (apart > AGAIN * np.max(np.abs(first), initial=0.0)).any(axis=1) | np.isnan(apart).any(axis=1)
+    furthest, largest = float(np.max(apart, initial=0.0)), float(np.max(np.abs(first), initial=0.0))
+    fact = Fact.of("evaluation.again", apart=furthest, largest=largest, differing=int(wrong.sum()), examples=len(first))
+    findings.judge(item, not wrong.any(), fact, fact, cause="evaluation mode")
+
+
 def recomputed(findings: Findings, run: Run, observed: Observed, measured: Measured) -> None:
     """Loss, accuracy, F1 and confusion against those that logits and labels give."""
     found, labels = run.series.get("logits"), run.series.get("labels")
@@ -126,6 +148,17 @@ def recomputed(findings: Findings, run: Run, observed: Observed, measured: Measu
         passed = Fact.of("score.right", item=name, value=value)
         failed = Fact.of("score.wrong", item=name, value=value, expected=expected)
         findings.judge(name, abs(value - expected) <= COUNT, passed, failed, ratio=ratio_of(expected, value))
+
+
+def selected(findings: Findings, run: Run) -> None:
+    """The scored model is the one that was asked for, where that is not the last."""
+    if not asks_for_best(run.record):
+        return
+    found = selection(run.record)
+    if found is None:
+        findings.missing("selection")
+    else:
+        findings.note("selection", "PASS" if found.code == "selection.best" else "FAIL", found, cause="selection")
 
 
 def cross_entropy(z: Array, labels: npt.NDArray[Any], smoothing: float = 0.0) -> Array:

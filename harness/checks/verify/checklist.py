@@ -12,7 +12,7 @@ from harness.checks.verify.findings import side_of
 from harness.checks.verify.invariants import Kind, invariant
 from harness.checks.verify.reproducibility import reproducibility
 from harness.grid.arguments import default_of
-from harness.grid.cell import Cell
+from harness.grid.cell import WORK_AROUNDS, Cell
 from harness.record.run import Run
 
 STEPS: Final = 8
@@ -24,9 +24,29 @@ EVAL_BATCH_FACTOR: Final = 4
 ENGINES: Final = ("loop", "accelerate")
 WHOLE_EPOCH: Final = {"embedded/paraphrase": 48}
 """Tasks whose epoch is short enough to be run whole, with a batch that does not divide it (800 = 16 x 48 + 32)."""
-KINDS: Final = ("repeat", "accumulation", "devices", "eval_batch", "resume", "engine", "padding")
+KINDS: Final = (
+    "repeat", "accumulation", "devices", "eval_batch", "resume", "observation", "checkpointing", "threads", "engine",
+    "epoch_end", "padding",
+)  # fmt: skip
+THREADS: Final = 2
+SMALL_BATCH: Final = 32
+"""Most rows of a global batch where two epochs are run: they are epochs of 3.25 batches, of so few examples."""
+EPOCH: Final = 4
+"""Steps of such an epoch, the last of them of a quarter of a batch; where accumulated, of a single micro-batch."""
+RESUMED: Final = (EPOCH // 2, EPOCH, EPOCH + EPOCH // 2)
+"""Steps after which a run is resumed: inside an epoch, at its end, in a later one."""
+WATCHED: Final[tuple[Mapping[str, Any], ...]] = (
+    {"logging_strategy": "steps", "logging_steps": 1},
+    {"save_strategy": "steps", "save_steps": 2},
+    {"dataloader_num_workers": 1},
+)
+"""Ways of watching, saving and loading that must leave training as it is; evaluating is another."""
 _BATCH, _EVAL_BATCH = "per_device_train_batch_size", "per_device_eval_batch_size"
 _ACCUMULATION = "gradient_accumulation_steps"
+_SHOWN: Final = (
+    "eval_strategy", "logging_steps", "save_strategy", "dataloader_num_workers", "activation_checkpointing",
+)  # fmt: skip
+"""Fields of a recipe that tell a run from its twin."""
 _SAVING: Final = (
     "save_steps",
     "load_best_model_at_end",
@@ -141,15 +161,33 @@ def _invariants(cell: Cell, steps: int) -> list[Pair]:
         Pair("accumulation", base, _twin(base, **{_BATCH: batch // ACCUMULATION, _ACCUMULATION: ACCUMULATION})),
         Pair("devices", base, _twin(base, devices=RANKS, **{_BATCH: batch // RANKS})),
         Pair("eval_batch", base, _twin(base, **{_EVAL_BATCH: eval_batch})),
-        Pair("resume", base, _twin(base, resume_at=max(1, recipe["max_steps"] // 2))),
+        Pair("threads", base, _twin(base, threads=THREADS if base.threads == 1 else 1)),
+        *_over_epochs(base),
     ]
     # The plain loop is the yardstick: ratios say how much more the Trainer has.
-    pairs += [Pair("engine", _twin(base, engine=engine, accepts_loss_kwargs="model"), base) for engine in ENGINES]
+    pairs += [
+        Pair("engine", _twin(base, engine=engine, **dict.fromkeys(WORK_AROUNDS, "model")), base) for engine in ENGINES
+    ]
     if cell.task in WHOLE_EPOCH:
         uneven = WHOLE_EPOCH[cell.task]
         whole = _twin(base, **{_BATCH: uneven, "max_steps": -1, "num_train_epochs": 1.0})
         pairs.append(Pair("padding", whole, _twin(whole, devices=RANKS, **{_BATCH: uneven // RANKS})))
     return pairs
+
+
+def _over_epochs(base: Cell) -> list[Pair]:
+    """Two epochs of few examples, with dropout: watched and not, resumed and not; without: their uneven ends."""
+    batch = min(SMALL_BATCH, base.recipe[_BATCH])
+    few = {"subset": 3 * batch + batch // 4, "max_steps": 2 * EPOCH, _BATCH: batch}
+    plain = _twin(base, dropout="model", activation_checkpointing=False, **few)
+    evaluating = _twin(plain, eval_strategy="epoch")
+    found = [Pair("resume", evaluating, _twin(evaluating, resume_at=step)) for step in RESUMED]
+    found += [Pair("observation", plain, one) for one in (evaluating, *(_twin(plain, **way) for way in WATCHED))]
+    found.append(Pair("checkpointing", plain, _twin(plain, activation_checkpointing=True)))
+    # The work-around keeps a known defect of every step from hiding what is done to an epoch's last.
+    whole = _twin(base, accepts_loss_kwargs=False, **few)
+    found.append(Pair("epoch_end", whole, _twin(whole, **{_BATCH: batch // ACCUMULATION, _ACCUMULATION: ACCUMULATION})))
+    return [pair for pair in found if pair.base.cell_id != pair.twin.cell_id]
 
 
 def _short(cell: Cell, steps: int) -> Cell:
@@ -191,11 +229,15 @@ def _named(cell: Cell) -> Cell:
             str(batch),
         ]
     )
-    for name in ("accepts_loss_kwargs", "dropout"):
+    for name in ("accepts_loss_kwargs", "evaluation_draws", "dropout"):
         if getattr(cell, name) is False:
             axes[name] = False
-    if cell.resume_at:
-        axes["resume_at"] = cell.resume_at
+    for name in ("resume_at", "subset"):
+        if getattr(cell, name):
+            axes[name] = getattr(cell, name)
+    if cell.threads > 1:
+        axes["threads"] = cell.threads
+    axes |= {name: recipe[name] for name in _SHOWN if recipe.get(name) not in (None, False, 0, "no")}
     if _EVAL_BATCH in recipe:
         axes["eval_batch"] = recipe[_EVAL_BATCH]
     if cell.repeat > 1:

@@ -10,8 +10,12 @@ import numpy as np
 
 from harness.checks.verdict import Fact
 from harness.checks.verify.findings import Findings
-from harness.record.parts import Data, Measured, Split, Weights
+from harness.checks.verify.schedule import at_least
+from harness.record.parts.data import Data, Split
+from harness.record.parts.measured import Measured
+from harness.record.parts.observed import Observed, Weights
 from harness.record.run import Run
+from harness.text import listed
 
 HEADS: Final = frozenset({"classifier", "pre_classifier", "pooler", "score"})
 """Parts of a classifier that a checkpoint may lack."""
@@ -50,6 +54,13 @@ def known_task(task: str, data: Data) -> KnownTask | None:
 def copy_of(data: Data) -> str | None:
     """The known task whose very texts and labels these are, whatever their source is called; None for any other."""
     return next((name for name, known in KNOWN.items() if KnownTask(data.train, data.validation) == known), None)
+
+
+MASTER: Final = "float32"
+"""What weights are kept in while they are trained: a step of 5e-5 is lost in the 8 bits of bfloat16."""
+
+KEPT_SINCE: Final = (5,)
+"""Since this transformers a checkpoint's weights keep the dtype that they were saved in; before they became float32."""
 
 
 def data(findings: Findings, run: Run, found: Data | None) -> None:
@@ -114,6 +125,24 @@ def weights(findings: Findings, found: Weights | None, random: bool = False) -> 
         return
     passed, failed = Fact.of("weights.as_saved"), Fact.of("weights.not_as_saved", names=other)
     findings.judge("weights as saved", not other, passed, failed, cause="weights.changed")
+
+
+def dtypes(findings: Findings, observed: Observed) -> None:
+    """Weights and the optimizer's states are kept in float32, whatever precision their products have."""
+    weights, states, item = observed.model.get("dtype"), observed.optimizer.get("state_dtypes"), "dtype of weights"
+    if weights is None:
+        findings.missing(item)
+        return
+    saved = observed.weights.saved_dtypes if observed.weights else None
+    kept = saved == [weights] and bool(at_least(observed.packages.get("transformers"), KEPT_SINCE))
+    seen = Fact.of("dtype.seen", dtype=weights)
+    failed = Fact.of("dtype.wrong", dtype=weights, saved=listed(saved or ()), kept=kept)
+    findings.judge(item, weights == MASTER, seen, failed, cause="dtype")
+    if not states:
+        findings.missing("dtype of optimizer states")
+    elif weights == MASTER:  # states of other weights are of their dtype, which has been said
+        good, fact = states == [MASTER], Fact.of("states.seen", dtypes=states)
+        findings.judge("dtype of optimizer states", good, fact, fact, cause="dtype")
 
 
 def _head_fault(new: Sequence[str], body: Sequence[str], unused: Sequence[str]) -> Fact | None:

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from harness.checks.verdict import Fact, Verdict
-from harness.checks.verify import answers, data, training
+from harness.checks.verify import answers, data, inputs, training
 from harness.checks.verify.findings import Findings, unfinished
 from harness.record.model import Asked
-from harness.record.parts import Fingerprint, Observed
+from harness.record.parts.fingerprint import Fingerprint
+from harness.record.parts.observed import Observed
 from harness.record.run import Run
 
 OPTIMIZERS: Final[Mapping[str, tuple[str, bool]]] = {
@@ -62,13 +63,19 @@ def fidelity(run: Run) -> Verdict:
         findings.equal("collator", "DataCollatorWithPadding", observed.collator)
     data.data(findings, run, observed.data)
     data.weights(findings, observed.weights, asked.checkpoint.random)
+    data.dtypes(findings, observed)
     if fingerprint is not None:
         training.steps(findings, run, observed, fingerprint)
         training.learning_rate(findings, run, observed, fingerprint)
         training.seen(findings, run, observed, fingerprint)
+        inputs.as_tokenized(findings, run, fingerprint)
+        inputs.segments(findings, observed, fingerprint)
+        training.first_update(findings, run, observed, fingerprint)
     training.logged_loss(findings, run)
     answers.logits(findings, run, observed)
     answers.recomputed(findings, run, observed, measured)
+    answers.selected(findings, run)
+    answers.again(findings, run)
     data.samples(findings, run, measured)
     wrong = [finding.item for finding in findings.made if finding.outcome == "FAIL"]
     reason = Fact.of("items.wrong", items=wrong) if wrong else Fact.of("items.right", count=len(findings.made))

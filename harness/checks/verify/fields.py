@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal, get_args
 
 from harness.checks.verdict import Fact
-from harness.record.parts import EpochSeen, Fingerprint, Observed, Seen, Split
+from harness.record.parts.data import Split
+from harness.record.parts.fingerprint import EpochSeen, Fingerprint, Seen
+from harness.record.parts.observed import Observed
 from harness.record.run import Run
 
 Layer = Literal["asked", "environment", "harmless", "exact", "trajectory", "outcome"]
@@ -26,8 +28,8 @@ HASHES: Final[Mapping[str, Key]] = {
 }
 """What a run did, as it is kept where its series are not: the field behind each hash, in the order of the layers."""
 
-ROOTS: Final = ("training data", "checkpoint", "initial weights", "data order")
-"""Fields of the first order: where one differs, all that is computed from it differs too."""
+ROOTS: Final = ("training data", "checkpoint", "checkpoint weights", "initial weights", "data order", "inputs")
+"""Fields of the first order, or groups of them: where one differs, all that is computed from it differs too."""
 
 ABSENT: Final = object()
 """What one run does not have at all, as opposed to None."""
@@ -79,6 +81,11 @@ def same(x: Any, y: Any) -> bool:
 
 def _is_nothing(value: Any) -> bool:
     return any(type(value) is type(nothing) and value == nothing for nothing in _NOTHING)
+
+
+def is_root(name: str) -> bool:
+    """Whether a field is of the first order."""
+    return name.partition(".")[0] in ROOTS
 
 
 def asked(run: Run) -> dict[str, Any]:
@@ -141,6 +148,9 @@ def _exact(observed: Observed) -> Iterator[tuple[str, Any]]:
     fingerprint, weights = observed.fingerprint, observed.weights
     if weights is not None:
         yield "checkpoint", weights.checkpoint_sha256
+        yield "checkpoint weights", weights.weights_sha256
+        yield "tokenizer", weights.tokenizer_sha256
+        yield "model configuration", weights.config_sha256
         yield "newly initialised weights", weights.newly_initialised
     if fingerprint is not None:
         yield "initial weights", fingerprint.init_sha256

@@ -89,8 +89,13 @@ def _stopping(
 
 
 def refused(record: Record) -> bool:
-    """Whether a plain loop said that it does not do what the recipe asks for: nothing failed, nothing to compare."""
-    return record.asked.engine != "trainer" and record.failure is not None and record.failure.type == "SpecError"
+    """Whether an engine said that it cannot do what it is asked for: nothing failed, nothing to compare.
+
+    A plain loop says so of what it does not know; an older `Trainer` of a work-around that is none there.
+    """
+    asked, failure = record.asked, record.failure
+    elsewhere = asked.engine != "trainer" or asked.accepts_loss_kwargs is False
+    return elsewhere and failure is not None and failure.type == "SpecError"
 
 
 def finished(record: Record) -> bool:

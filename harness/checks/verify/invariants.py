@@ -10,10 +10,14 @@ from harness.checks.verify import fields, pairs
 from harness.checks.verify.findings import Findings, unfinished
 from harness.checks.verify.reproducibility import claimed
 from harness.checks.verify.series import same_place
+from harness.grid.cell import WORK_AROUNDS
 from harness.record.run import Run
 from harness.text import listed
 
-Kind = Literal["accumulation", "devices", "resume", "eval_batch", "engine", "padding", "work_around"]
+Kind = Literal[
+    "accumulation", "devices", "resume", "eval_batch", "engine", "padding", "work_around", "observation",
+    "checkpointing", "threads", "epoch_end",
+]  # fmt: skip
 KINDS: Final[tuple[str, ...]] = get_args(Kind)
 
 _SPLIT: Final = frozenset({"recipe.gradient_accumulation_steps", "recipe.per_device_train_batch_size"})
@@ -23,11 +27,29 @@ MAY_DIFFER: Final[Mapping[str, frozenset[str]]] = {
     "devices": _RANKS,
     "resume": frozenset({"resume_at"}),
     "eval_batch": frozenset({"recipe.per_device_eval_batch_size"}),
-    "engine": frozenset({"engine", "accepts_loss_kwargs"}),
+    "engine": frozenset({"engine", *WORK_AROUNDS}),
     "padding": _RANKS,
     "work_around": _SPLIT | _RANKS | {"accepts_loss_kwargs"},
+    "observation": frozenset(
+        f"recipe.{name}"
+        for name in (
+            "eval_strategy",
+            "eval_steps",
+            "logging_strategy",
+            "logging_steps",
+            "save_strategy",
+            "save_steps",
+            "dataloader_num_workers",
+        )
+    ),
+    "checkpointing": frozenset({"recipe.activation_checkpointing", "recipe.activation_checkpointing_kwargs"}),
+    "threads": frozenset({"threads"}),
+    "epoch_end": _SPLIT,
 }
 """What a pair may have been asked for differently; anything else makes it no pair."""
+
+NOISY: Final = ("resume", "observation", "checkpointing")
+"""Kinds that are compared bit for bit with dropout on: what disturbs the random stream shows in nothing else."""
 
 
 def invariant(kind: str, base: Run, twin: Run) -> Verdict:
@@ -38,8 +60,11 @@ def invariant(kind: str, base: Run, twin: Run) -> Verdict:
     kind
         `accumulation`: one batch against the same examples accumulated. `devices`: one rank against several with the
         same global batch. `engine`: the Trainer against a plain loop. `work_around`: a run with
-        `accepts_loss_kwargs = false` against one plain batch, either way round. These compare the first 20 steps
-        within 1e-5. `resume`: an uninterrupted run (base) against a resumed one, bit for bit. `eval_batch`: training
+        `accepts_loss_kwargs = false` against one plain batch, either way round. `threads`: another number of threads.
+        `epoch_end`: as `accumulation`, over the end of an epoch whose last group is short. These compare the first 20
+        steps within 1e-5. `observation`: a run that evaluates, logs, saves or loads otherwise (twin), `checkpointing`:
+        one that computes activations again, both bit for bit against a plain one. `resume`: an uninterrupted run (base)
+        against a resumed one, bit for bit. `eval_batch`: training
         equal bit for bit, answers equal whatever the evaluation's batch size. `padding`: one rank (base) against
         several over a whole epoch that the global batch does not divide; reported, never a FAIL.
     base, twin
@@ -63,7 +88,7 @@ def invariant(kind: str, base: Run, twin: Run) -> Verdict:
         if judge is not None:
             judge(findings, base, twin)
         else:
-            pairs.stepwise(findings, kind, base, twin)
+            pairs.stepwise(findings, kind, base, twin, _global_batch(base))
     return findings.verdict("invariants", _reason(kind, findings), twin, base, kind)
 
 
@@ -75,12 +100,12 @@ def _reason(kind: str, findings: Findings) -> Fact:
         return Fact.of("pair.differs", found=[finding.fact for finding in failed[:2]], issues=issues)
     if kind == "padding":
         return findings.made[0].fact
-    return Fact.of("pair.equal", items=[finding.item for finding in findings.made])
+    return Fact.of("pair.equal", items=[finding.item for finding in findings.made if finding.outcome == "PASS"])
 
 
 def unfit(kind: str, base: Run, twin: Run) -> list[Fact]:
     """Why two runs cannot be judged as this kind of pair; empty where they can."""
-    reasons = [fact for name, run in (("base", base), ("twin", twin)) for fact in _unfit_run(name, run)]
+    reasons = [fact for name, run in (("base", base), ("twin", twin)) for fact in _unfit_run(kind, name, run)]
     other = _otherwise_asked(kind, base, twin)
     if other:
         reasons.append(Fact.of("unfit.asked", differences=other))
@@ -88,17 +113,17 @@ def unfit(kind: str, base: Run, twin: Run) -> list[Fact]:
         reasons.append(Fact.of("unfit.place"))
     first, second = (_global_batch(run) for run in (base, twin))
     known = first is not None and second is not None
-    if kind in ("accumulation", "devices", "work_around", "padding") and known and first != second:
+    if kind in ("accumulation", "devices", "work_around", "padding", "epoch_end") and known and first != second:
         reasons.append(Fact.of("unfit.global_batch", base=first, twin=second))
     return reasons
 
 
-def _unfit_run(name: str, run: Run) -> list[Fact]:
+def _unfit_run(kind: str, name: str, run: Run) -> list[Fact]:
     fingerprint = run.fingerprint
     if fingerprint is None:
         return [Fact.of("unfit.fingerprint", run=name)]
     reasons = []
-    if fingerprint.dropout is not False:
+    if fingerprint.dropout is not False and kind not in NOISY:
         reasons.append(Fact.of("unfit.dropout", run=name, dropout=fingerprint.dropout))
     precision = fingerprint.precision.name if fingerprint.precision else None
     if precision != "fp32":
@@ -139,7 +164,12 @@ def _resume(findings: Findings, base: Run, twin: Run) -> None:
         fact = Fact.of("unfit.resume", base=base.first_step, twin=twin.first_step)
         findings.note("conditions", "INCONCLUSIVE", fact)
         return
+    _noisy(findings, base, twin)
+
+
+def _noisy(findings: Findings, base: Run, twin: Run) -> None:
     pairs.identical(findings, base, twin, claimed(base) and claimed(twin))
+    pairs.random_state(findings, base, twin)
 
 
 def _eval_batch(findings: Findings, base: Run, twin: Run) -> None:
@@ -153,6 +183,8 @@ def _eval_batch(findings: Findings, base: Run, twin: Run) -> None:
 
 _JUDGES: Final[Mapping[str, Callable[[Findings, Run, Run], None]]] = {
     "resume": _resume,
+    "observation": _noisy,
+    "checkpointing": _noisy,
     "eval_batch": _eval_batch,
     "padding": pairs.padding,
 }

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
-from harness.checks.verdict import Fact
+from harness.checks.verdict import Fact, Finding
 from harness.checks.verify import fields
 from harness.checks.verify.answers import answers_apart
 from harness.checks.verify.diff.compare import compare
 from harness.checks.verify.findings import Findings
+from harness.checks.verify.inputs import column_differences
 from harness.checks.verify.series import (
     FLOORED,
     FP32_STEPS,
@@ -22,9 +24,10 @@ from harness.checks.verify.series import (
     first_other_examples,
     id_steps,
     other_examples,
+    same_examples,
 )
 from harness.checks.verify.upstream import known_issue, scaling_of
-from harness.record.parts import EpochSeen, Seen
+from harness.record.parts.fingerprint import EpochSeen, Seen
 from harness.record.run import Run
 
 LOGITS: Final = 1e-5
@@ -33,8 +36,8 @@ LOGITS: Final = 1e-5
 EXAMPLES: Final = "examples of each step"
 
 
-def same_start(findings: Findings, base: Run, twin: Run) -> bool:
-    """Note initial weights and the examples of each step; False where either differs or cannot be told.
+def same_start(findings: Findings, base: Run, twin: Run, upto: int | None = None) -> bool:
+    """Note initial weights, and examples and inputs of each step; False where one differs or cannot be told.
 
     What is computed from other weights or other examples differs of itself, and is not worth a word.
     """
@@ -44,7 +47,7 @@ def same_start(findings: Findings, base: Run, twin: Run) -> bool:
     else:
         same, other = Fact.of("start.same"), Fact.of("start.other", base=first, twin=second)
         findings.judge("initial weights", first == second, same, other, step=0, cause="initial weights")
-    steps, step = id_steps(base, twin), first_other_examples(base, twin)
+    steps, step = id_steps(base, twin, upto), first_other_examples(base, twin, upto)
     if not len(steps):
         findings.missing(EXAMPLES)
     elif step is not None:
@@ -60,19 +63,76 @@ def same_start(findings: Findings, base: Run, twin: Run) -> bool:
         findings.note(EXAMPLES, "FAIL", fact, step=step, cause="data order")
     else:
         findings.note(EXAMPLES, "PASS", Fact.of("examples.same", steps=len(steps)))
-    return len(steps) > 0 and all(finding.outcome == "PASS" for finding in findings.made)
+        same_inputs(findings, base, twin)
+    return len(steps) > 0 and all(finding.outcome in ("PASS", "SKIP") for finding in findings.made)
 
 
-def stepwise(findings: Findings, kind: str, base: Run, twin: Run) -> None:
-    """Compare at most 20 steps of two runs that differ in rounding only: 1e-5, relative, on every step."""
-    if not same_start(findings, base, twin):
-        if all(finding.outcome == "PASS" for finding in findings.made):
+def same_inputs(findings: Findings, base: Run, twin: Run) -> None:
+    """Note whether the model received the same of each example in training, a column at a time."""
+    found = column_differences(base, twin)
+    if found is None:
+        findings.missing("inputs")
+        return
+    trained = [one for one in found if one.part == "training"]
+    if not trained:
+        columns = list((base.fingerprint.inputs if base.fingerprint else None) or {})
+        findings.note("inputs", "PASS", Fact.of("inputs.same", columns=columns))
+    for one in trained:
+        findings.note("inputs", "FAIL", one.fact, step=one.step, cause="inputs")
+
+
+@dataclass(frozen=True)
+class EpochEnd:
+    """A step that ends an epoch and means another thing in each run: `base` and `twin` rows, `due` in a whole one."""
+
+    step: int
+    base: int
+    twin: int
+    due: int
+
+
+def uneven_end(base: Run, twin: Run, due: int | None) -> EpochEnd | None:
+    """The first step which takes an epoch's rest that two runs cut or fill up differently; None without one.
+
+    A rest that is a whole number of micro-batches in both, of the same examples, means the same in both.
+    """
+    for step in id_steps(base, twin) if due else ():
+        x, y = base.ids(step), twin.ids(step)
+        if x is None or y is None or due is None or (len(x) >= due and len(y) >= due):
+            continue
+        whole = all(len(ids) <= _micro(run) or len(ids) % _micro(run) == 0 for run, ids in ((base, x), (twin, y)))
+        if not (whole and same_examples(x, y)):
+            return EpochEnd(step, len(x), len(y), due)
+    return None
+
+
+def _micro(run: Run) -> int:
+    """Rows of a micro-batch, all ranks together."""
+    observed, fingerprint = run.record.observed, run.fingerprint
+    batch = observed.arguments.get("per_device_train_batch_size") if observed else None
+    return int(batch or 1) * (fingerprint.world_size if fingerprint else 1)
+
+
+def stepwise(findings: Findings, kind: str, base: Run, twin: Run, due: int | None = None) -> None:
+    """Compare at most 20 steps of two runs that differ in rounding only: 1e-5, relative, on every step.
+
+    `due` are the rows of a whole step. Where an epoch's rest is cut or filled up differently in the two, what follows
+    cannot be the same: the comparison ends before it.
+    """
+    end = uneven_end(base, twin, due)
+    if end is not None:
+        fact = Fact.of("epoch.end", step=end.step, base=end.base, twin=end.twin, due=end.due)
+        findings.note("end of an epoch", "SKIP", fact, step=end.step)
+    upto = None if end is None else end.step
+    if not same_start(findings, base, twin, upto):
+        if all(finding.outcome in ("PASS", "SKIP") for finding in findings.made):
             findings.note(EXAMPLES, "INCONCLUSIVE", Fact.of("examples.unknown"))
         return
     first, second = (fields.trained_steps(run) for run in (base, twin))
     same, other = Fact.of("steps.same", steps=first), Fact.of("steps.other", base=first, twin=second)
     findings.judge("optimizer steps", first == second, same, other, cause="optimizer steps")
-    found = {name: _departure(findings, base, twin, name) for name in NAMES}
+    length = FP32_STEPS if upto is None else min(FP32_STEPS, upto - max(base.first_step, twin.first_step))
+    found = {name: _departure(findings, base, twin, name, length) for name in NAMES}
     updated = min((left.step for name, left in found.items() if left and name != "micro_loss"), default=None)
     for name, left in found.items():
         if left is not None and name == "micro_loss" and updated is not None and left.step > updated:
@@ -82,13 +142,15 @@ def stepwise(findings: Findings, kind: str, base: Run, twin: Run) -> None:
             _note(findings, kind, name, left, base, twin)
 
 
-def _departure(findings: Findings, base: Run, twin: Run, name: str) -> Departure | None:
+def _departure(findings: Findings, base: Run, twin: Run, name: str, length: int) -> Departure | None:
     both = common_steps(base, twin, name)
     if both is None or not (np.isfinite(both[0]).any() and np.isfinite(both[1]).any()):
         findings.missing(NAMES[name])
         return None
     a, b, first = both
-    a, b = a[:FP32_STEPS], b[:FP32_STEPS]
+    a, b = a[:length], b[:length]
+    if not length:
+        return None
     left = departure(a, b, first, RELATIVE["fp32"], name in FLOORED)
     if left is None:
         worst = float(np.max(np.abs(a - b)) / np.max(np.abs(a))) if np.max(np.abs(a)) else 0.0
@@ -111,8 +173,7 @@ def identical(findings: Findings, base: Run, twin: Run, claimed: bool, outcome: 
     """
     comparison = compare(base, twin)
     layers = ("trajectory", "outcome") if outcome else ("trajectory",)
-    roots = (*fields.ROOTS, "order within steps")
-    found = [one for one in comparison.of("exact") if one.field in roots]
+    found = [one for one in comparison.of("exact") if fields.is_root(one.field) or one.field == "order within steps"]
     found += [one for one in comparison.differences if one.layer in layers or one.field == "final weights"]
     for one in found:
         unclaimed = Fact.of("difference.unclaimed", item=one.fact.values["item"], difference=one.fact)
@@ -127,6 +188,41 @@ def identical(findings: Findings, base: Run, twin: Run, claimed: bool, outcome: 
         return
     fact = Fact.of("training.equal", first=steps.start, last=steps.stop - 1, outcome=outcome)
     findings.note("training", "PASS", fact)
+
+
+def random_state(findings: Findings, base: Run, twin: Run) -> None:
+    """Where two runs that differ drew from another random stream first, say so; the rest follows of it."""
+    both = common_steps(base, twin, "random_state")
+    if both is None or all(finding.outcome in ("PASS", "SKIP") for finding in findings.made):
+        return
+    other = np.flatnonzero(both[0] != both[1])
+    left = min((one.step for one in findings.made if one.step is not None), default=None)
+    if not len(other) or (left is not None and both[2] + int(other[0]) > left + 1):
+        return  # the streams part after the runs did
+    step = both[2] + int(other[0])
+    saved = twin.fingerprint.saved_sha256 if twin.fingerprint else None
+    draws = [run.fingerprint.evaluation_draws for run in (base, twin) if run.fingerprint]
+    fact = Fact.of(
+        "random.other",
+        step=step,
+        ordered=first_other_examples(base, twin, ordered=True) is None,
+        weights=None if saved is None else saved == fields.initial_weights(twin),
+        draws=max((count for count in draws if count), default=None),
+        evaluated=_evaluated_before(base, twin, step),
+    )
+    drawn = fact.values["draws"] and fact.values["evaluated"]
+    cause = "evaluation draws" if drawn else "random state"
+    later = [replace(one, outcome="SKIP") if one.outcome == "FAIL" else one for one in findings.made]
+    findings.made = [Finding("random state", "FAIL", fact, step, cause=cause), *later]
+
+
+def _evaluated_before(base: Run, twin: Run, step: int) -> bool:
+    """Whether one of two runs evaluated after just so many steps, or any that the other did not, before `step`."""
+    found = [
+        {epoch.step for epoch in run.record.measured.epochs if epoch.step <= step} if run.record.measured else set()
+        for run in (base, twin)
+    ]
+    return bool(found[0] ^ found[1])
 
 
 def answers(findings: Findings, base: Run, twin: Run) -> None:

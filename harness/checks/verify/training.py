@@ -1,8 +1,10 @@
-"""Fidelity of progress: optimizer steps, learning rates, examples seen, and the loss that was logged."""
+"""Fidelity of progress: steps, learning rates, the first update, examples seen, and the loss that was logged."""
 
 from __future__ import annotations
 
-from typing import Final, Literal
+import re
+from collections.abc import Mapping
+from typing import Any, Final, Literal
 
 import numpy as np
 
@@ -11,7 +13,8 @@ from harness.checks.verify.findings import Findings
 from harness.checks.verify.schedule import expected_rates, rest_is_a_step, total_steps
 from harness.checks.verify.series import Array, departure, relative_tolerance
 from harness.checks.verify.upstream import known_issue, scaling_of
-from harness.record.parts import EpochSeen, Fingerprint, Observed, Seen
+from harness.record.parts.fingerprint import EpochSeen, Fingerprint, Seen
+from harness.record.parts.observed import Observed
 from harness.record.run import Run
 
 RATE: Final = 1e-9
@@ -19,18 +22,46 @@ RATE: Final = 1e-9
 
 _SCHEDULE: Final = "lr_scheduler_type"
 
+UPDATE: Final = 1e-5
+"""Of the update: its kernel rounds a dozen times, in float32."""
 
-def expected_steps(observed: Observed, fingerprint: Fingerprint) -> int | None:
-    """The optimizer steps of the whole run, from its arguments and data; None where they cannot be told."""
+ROUNDINGS: Final = 2
+"""Times a weight itself is rounded: after its decay, and after its update."""
+
+EPSILON: Final[Mapping[str, float]] = {
+    "float64": 2.0**-52,
+    "float32": 2.0**-23,
+    "float16": 2.0**-10,
+    "bfloat16": 2.0**-7,
+}
+"""By dtype: how far two neighbouring numbers are apart, relative."""
+
+NO_DECAY: Final = re.compile(r"bias|layernorm|rmsnorm|(?:^|[._])norm(?:\.|$)")
+"""Weights that the Trainer does not decay, by lower-case name."""
+
+ITEM: Final = "first update"
+
+
+def examples_there(run: Run, observed: Observed) -> int | None:
+    """How many examples there are to train on."""
     if observed.data is None:
         return None
+    there = observed.data.train.examples
+    return min(there, run.record.asked.subset or there)
+
+
+def expected_steps(run: Run, observed: Observed, fingerprint: Fingerprint) -> int | None:
+    """The optimizer steps of the whole run, from its arguments and data; None where they cannot be told."""
+    examples = examples_there(run, observed)
+    if examples is None:
+        return None
     rest = rest_is_a_step(fingerprint.engine, observed.packages.get("transformers"))
-    return total_steps(observed.arguments, observed.data.train.examples, fingerprint.world_size, rest)
+    return total_steps(observed.arguments, examples, fingerprint.world_size, rest)
 
 
 def steps(findings: Findings, run: Run, observed: Observed, fingerprint: Fingerprint) -> None:
     """The Trainer's own count, the optimizer's and the series' length are what data and arguments make them."""
-    expected = expected_steps(observed, fingerprint)
+    expected = expected_steps(run, observed, fingerprint)
     if expected is None:
         findings.missing("optimizer steps")
         return
@@ -50,7 +81,7 @@ def steps(findings: Findings, run: Run, observed: Observed, fingerprint: Fingerp
 
 def learning_rate(findings: Findings, run: Run, observed: Observed, fingerprint: Fingerprint) -> None:
     """The rate of every step against the schedule in closed form."""
-    total, found = expected_steps(observed, fingerprint), run.series.get("learning_rate")
+    total, found = expected_steps(run, observed, fingerprint), run.series.get("learning_rate")
     rates, kind = expected_rates(observed.arguments, total) if total else None, observed.arguments.get(_SCHEDULE)
     if rates is None or found is None or not len(found) or np.isnan(found).all():
         unknown = total and rates is None
@@ -123,16 +154,26 @@ def seen(findings: Findings, run: Run, observed: Observed, fingerprint: Fingerpr
         findings.missing("examples seen")
         return
     wrong = [fact for number, epoch in enumerate(found.epochs, 1) for fact in _epoch_faults(number, epoch, found)]
-    if observed.data is not None and observed.data.train.examples != found.expected:
-        wrong.append(Fact.of("seen.expected", expected=found.expected, examples=observed.data.train.examples))
+    there = examples_there(run, observed)
+    if there is not None and there != found.expected:
+        wrong.append(Fact.of("seen.expected", expected=found.expected, examples=there))
     cut = [number for number, epoch in enumerate(found.epochs, 1) if not epoch.complete]
-    if cut and _whole_epochs(run, observed, fingerprint):
-        wrong.append(Fact.of("seen.cut", epochs=cut))
+    rows, trained = sum(epoch.seen for epoch in found.epochs), run.series.get("example_ids")
+    left_out = rows - len(trained) if trained is not None else 0
+    if whole := _whole_epochs(run, observed, fingerprint):
+        wrong += [
+            Fact.of("seen.cut", epoch=number, examples=found.epochs[number - 1].distinct, there=found.expected)
+            for number in cut
+        ]
+    if left_out > 0 and whole:
+        wrong.append(Fact.of("seen.left_out", rows=rows, left_out=left_out))
     if not found.epochs:
         wrong.append(Fact.of("seen.none"))
-    rows = sum(epoch.seen for epoch in found.epochs)
     repeated = max((epoch.repeated_count for epoch in found.epochs), default=0)
-    passed = Fact.of("seen.right", rows=rows, epochs=len(found.epochs), repeated=repeated)
+    most = max((epoch.distinct for epoch in found.epochs), default=0)
+    passed = Fact.of(
+        "seen.right", rows=rows, epochs=len(found.epochs), repeated=repeated, examples=most, there=found.expected
+    )
     findings.judge("examples seen", not wrong, passed, Fact.of("several", facts=wrong))
 
 
@@ -151,11 +192,68 @@ def _epoch_faults(number: int, epoch: EpochSeen, found: Seen) -> list[Fact]:
 
 
 def _whole_epochs(run: Run, observed: Observed, fingerprint: Fingerprint) -> bool:
-    """Whether the arguments ask for whole epochs from the start, none of whose micro-batches may be left over."""
+    """Whether the arguments ask for whole epochs from the start: then no example may be left over."""
     arguments = observed.arguments
-    epochs, total = arguments.get("num_train_epochs"), expected_steps(observed, fingerprint)
-    if run.first_step or not epochs or float(epochs) % 1 or arguments.get("max_steps", -1) > 0 or not total:
-        return False
-    return bool(rest_is_a_step(fingerprint.engine, observed.packages.get("transformers"))) or (
-        arguments.get("gradient_accumulation_steps") == 1
-    )
+    epochs, total = arguments.get("num_train_epochs"), expected_steps(run, observed, fingerprint)
+    return not (run.first_step or not epochs or float(epochs) % 1 or arguments.get("max_steps", -1) > 0 or not total)
+
+
+def first_update(findings: Findings, run: Run, observed: Observed, fingerprint: Fingerprint) -> None:
+    """Compare the first update that has a rate, weight by weight; 1e-5 of it, and the rounding of the weight."""
+    if run.first_step:
+        return  # resumed: its optimizer has a past
+    found = [run.series.get(f"update_{name}") for name in ("before", "gradient", "after")]
+    rates, sizes = run.series.get("learning_rate"), fingerprint.updated
+    if any(one is None for one in found) or rates is None or not sizes:
+        findings.missing(ITEM)
+        return
+    before, gradient, after = (np.asarray(one, dtype=np.float64) for one in found)
+    decayed = np.concatenate([np.full(n, not NO_DECAY.search(name.lower())) for name, n in sizes.items()])
+    if run.record.asked.precision == "fp16":
+        findings.missing(ITEM, Fact.of("update.scaled"))
+        return
+    expected = _closed_form(observed.arguments, before, gradient, rates[: len(before)], decayed)
+    if expected is None or before.shape != after.shape or before.shape[1:] != decayed.shape:
+        unknown = Fact.of("optim.unknown", optim=observed.arguments.get("optim"))
+        findings.missing(ITEM, unknown if expected is None else None)
+        return
+    start, got = before[-1], after[-1]
+    due = expected - start
+    slack = UPDATE * np.abs(due) + ROUNDINGS * EPSILON.get(str(observed.model.get("dtype")), 0.0) * np.abs(start)
+    wrong = ~(np.abs(got - expected) <= slack)
+    names = [name for name, n in sizes.items() for _ in range(n)]
+    optim = observed.arguments.get("optim")
+    passed = Fact.of("update.right", optim=optim, tensors=list(sizes), step=len(before) - 1)
+    if not wrong.any():
+        findings.note(ITEM, "PASS", passed)
+        return
+    moved = np.abs(due) > 0
+    ratio = float(np.median((got - start)[moved] / due[moved])) if moved.any() else None
+    tensor = names[int(np.argmax(wrong))]
+    failed = Fact.of(
+        "update.wrong", optim=optim, tensor=tensor, ratio=ratio, differing=int(wrong.sum()), weights=len(wrong),
+        step=len(before) - 1,
+    )  # fmt: skip
+    findings.note(ITEM, "FAIL", failed, step=len(before) - 1, ratio=ratio, cause="first update")
+
+
+def _closed_form(
+    arguments: Mapping[str, Any], before: Array, gradient: Array, rates: Array, decayed: Array
+) -> Array | None:
+    """The weights after the last of these steps; None for an optimizer whose formula is not known here."""
+    decay = np.where(decayed, float(arguments.get("weight_decay") or 0.0), 0.0)
+    rate, start, optim = float(rates[-1]), before[-1], arguments.get("optim")
+    if arguments.get("optim_args") or len(rates) < len(before):
+        return None
+    if optim == "sgd":
+        return np.asarray(start - rate * (gradient[-1] + decay * start))
+    if optim not in ("adamw_torch", "adamw_torch_fused"):
+        return None
+    first, second = float(arguments["adam_beta1"]), float(arguments["adam_beta2"])
+    mean, square = np.zeros_like(start), np.zeros_like(start)
+    for one in gradient:
+        mean, square = first * mean + (1 - first) * one, second * square + (1 - second) * one**2
+    steps = len(gradient)
+    mean, square = mean / (1 - first**steps), square / (1 - second**steps)
+    step = mean / (np.sqrt(square) + float(arguments["adam_epsilon"]))
+    return np.asarray(start * (1 - rate * decay) - rate * step)

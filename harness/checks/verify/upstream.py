@@ -20,7 +20,7 @@ BACKWARD_SCALE: Final = "huggingface/transformers#35207"
 KNOWN: Final = (LOSS_SCALE, BACKWARD_SCALE)
 """Every issue that the harness recognises by itself."""
 
-TRAINING: Final = ("accumulation", "devices", "engine", "work_around", "logged loss")
+TRAINING: Final = ("accumulation", "devices", "engine", "work_around", "epoch_end", "logged loss")
 """Kinds of check whose ratio of losses or gradient norms the defect multiplies by micro-batches x ranks."""
 
 EVALUATION: Final = "evaluation loss"
@@ -48,7 +48,11 @@ class Scaling:
     def undivided(self, kind: str) -> int:
         """How many times too large gradients are that were added up without dividing the loss; 1 without it."""
         between = at_least(self.transformers, (4, 46)) and not at_least(self.transformers, (4, 48))
-        return self.accumulation if between and self.engine == "trainer" and kind in ("accumulation", "engine") else 1
+        return (
+            self.accumulation
+            if between and self.engine == "trainer" and kind in ("accumulation", "engine", "epoch_end")
+            else 1
+        )
 
 
 def scaling_of(run: Run) -> Scaling | None:

@@ -57,7 +57,7 @@ def check(
     comment: Comment = None,
     as_json: Json = False,
 ) -> None:
-    """Judge a grid's results: against references and what was accepted, parity of precisions and devices, collapses.
+    """Judge a grid's results: against references and what was accepted, parity and comparisons, collapses.
 
     Under GitHub Actions it also writes the step summary and annotations.
 

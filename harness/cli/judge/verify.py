@@ -39,7 +39,11 @@ def verify(
     ] = [],  # noqa: B006 - typer wants a list; it is never changed
     work_around: Annotated[
         bool,
-        typer.Option("--work-around", help="Have the Trainer scale the loss itself (accepts_loss_kwargs = false)."),
+        typer.Option(
+            "--work-around",
+            help="Have the Trainer scale the loss itself (accepts_loss_kwargs = false), and set the random stream back "
+            "after each evaluation (evaluation_draws = false).",
+        ),
     ] = False,
     select: Select = [],  # noqa: B006
     steps: Annotated[int, typer.Option("--steps", min=2, max=MAX_STEPS, help="Optimizer steps of a run.")] = STEPS,
@@ -72,7 +76,8 @@ def verify(
 
         def run(session: Session) -> None:
             command, to = f"{command_line()} --reuse", sys.stderr if as_json else sys.stdout
-            if run_session(session, RunOptions(allow_busy=allow_busy), command=command, to=to).interrupted:
+            options = RunOptions(allow_busy=allow_busy)
+            if run_session(session, options, command=command, to=to, scored=False).interrupted:
                 raise Interrupted(f"interrupted; go on with: {command}")
 
         cells = select_cells(chosen.cells(), select)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -88,34 +89,48 @@ def say(text: str) -> None:
 
 
 def run_session(
-    session: Session, options: RunOptions = OPTIONS, *, command: str | None = None, to: TextIO | None = None
+    session: Session,
+    options: RunOptions = OPTIONS,
+    *,
+    command: str | None = None,
+    to: TextIO | None = None,
+    scored: bool = True,
 ) -> Summary:
-    """Check the requirements, run, and say what happened; `command` is what goes on with what is still to do."""
+    """Check the requirements, run, and say what happened; `command` is what goes on with what is still to do.
+
+    Not `scored` are runs of a few steps, made to be compared with each other.
+    """
     check_requirements(session)
     mean(session, now())
-    told = reporter(to)
+    told = reporter(to, scored)
     try:
         with session.store.under_way():
             summary = Runner(session, options, told).run()
     finally:
         told.close()
-    print(summary_text(summary, command or f"harness run {session.grid.path}", session.store.folder), file=to)
+    goes_on = command or f"harness run {session.grid.path}"
+    print(summary_text(summary, goes_on, session.store.folder, scored), file=to)
     return summary
 
 
-def summary_text(summary: Summary, command: str, folder: Path | None = None) -> str:
+def summary_text(summary: Summary, command: str, folder: Path | None = None, scored: bool = True) -> str:
     """The last lines of a run: what was measured and reused, what is in the way, and how to go on.
 
     `folder` is the store's, where the logs of what errored lie.
     """
     found = freshness(summary.reused, None)
-    wrote = ", ".join(f"{number} {status}" for status, number in sorted(summary.statuses.items()))
+    statuses = Counter(summary.statuses)
+    if not scored:  # of eight steps no score is one
+        statuses["ok"] += statuses.pop("collapsed", 0)
+    wrote = ", ".join(f"{number} {status}" for status, number in sorted((+statuses).items()))
     lines = [f"{summary.measured} of {summary.cells} cells measured now{f' ({wrote})' if wrote else ''}"]
     lines[0] += f", {found.cells} reused" + (f" ({dates_text(found)})" if found.cells else "")
     lines[0] += f", in {duration(summary.seconds)}"
     if summary.cells and found.cells == summary.cells:
         lines.append("nothing left to do: every cell has its outcome; --fresh measures anew")
     for status, number in summary.lost.items():
+        if not scored and status == "collapsed":
+            continue
         word = "diverged (NaN)" if status == "nonfinite" else "answer no better than a constant one (collapsed)"
         lines.append(f"{number} of {summary.cells} cells {word}")
     lines += [f"skipped, {many(number, 'cell')}: {reason}" for reason, number in summary.skipped.items()]

@@ -94,3 +94,9 @@ def _target(file: str) -> str:
 
 def _escape(text: str) -> str:
     return _MARKUP.sub(lambda match: _ENTITIES.get(match.group(), "\\" + match.group()), text)
+
+
+def full_stop(text: str) -> str:
+    """`text` as a sentence: it ends with one stop, and begins with a capital where it begins with a word."""
+    stopped = text if text.endswith((".", "!", "?")) else f"{text}."
+    return stopped[:1].upper() + stopped[1:] if re.match(r"[a-z]+[ ,:]", stopped) else stopped

@@ -17,6 +17,9 @@ CAUSES: Final[Mapping[str, str]] = {
     "determinism": "other switches for repeatable kernels",
     "data": "not the same texts or labels",
     "checkpoint": "not the same weights on disk",
+    "checkpoint weights": "not the same weights on disk",
+    "tokenizer": "not the same tokenizer on disk",
+    "model configuration": "not the same configuration of the model on disk",
     "initial weights": "initialisation: another seed, another head, or random numbers drawn in another order",
     "data order": "data order: the sampler, its seed, or how batches are dealt out to ranks",
     "order within steps": "the same examples in another order: only rounding, unless dropout is on",
@@ -52,8 +55,10 @@ CAUSES: Final[Mapping[str, str]] = {
     "final weights": "the optimizer's updates added up to other weights",
     "logits": "the trained models answer differently",
     "eval_batch": "evaluation depends on its batch size: padding that is not masked, or a last batch that is dropped",
+    "selection": "the best model was not loaded again: no checkpoint of it was saved, or the Trainer kept another",
     "scores": "the trained models score differently",
     "evaluation order": "the order of the validation examples alone: a sampler that sorts or draws",
+    "evaluation inputs": "what the model is given in evaluation: the tokenizer, the collator, or other examples",
     "update": "the optimizer's update: learning rate, clipping, weight decay or the optimizer itself",
     "watching": "watching changes training: evaluation, logging, saving or loader workers drew random numbers",
     "jump": "equal bits that end in a jump are no rounding: something was done at that step in one run only, such as a "
@@ -64,6 +69,13 @@ CAUSES: Final[Mapping[str, str]] = {
     "(dropout), or another order of the new epoch",
     "jump.resumed": "resumption: order, weights, optimizer or random state were not those that were left",
     "evaluation": "another metric, other validation examples, another way to predict; or an edited file",
+    "inputs": "what the model is given: the tokenizer, its names for the model's inputs, or the collator",
+    "first update": "the optimizer does not do what its settings say",
+    "dtype": "updates smaller than the dtype's last bit are lost",
+    "evaluation mode": "dropout or another draw is on in evaluation: the model is not in evaluation mode",
+    "random state": "another state of the random stream that dropout draws from",
+    "evaluation draws": "the evaluation's loader draws a seed from torch's global stream, from which dropout draws "
+    "next; a checkpoint of before the evaluation lacks that draw; `evaluation_draws = false` sets the stream back",
     "padding": "accelerate fills the last batch up, so that each rank has its share",
     LOSS_SCALE: "the model's forward takes any keyword, so the Trainer believes that it divides its loss by the number "
     "of items in the batch, and divides nothing itself; `accepts_loss_kwargs = false` makes the Trainer scale it "

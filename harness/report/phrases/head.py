@@ -114,6 +114,10 @@ HEAD: Final[Mapping[str, str | Callable[..., str]]] = {
         "nothing was judged: the scores were compared with nothing, for there is no reference, accepted file or twin "
         'that fits (who means to gate on less says so: [quality] references = "none")'
     ),
+    "judged.informed": (
+        "nothing was judged: the comparisons inform, and none that could be judged says what it expects "
+        '(expect = "better", "not worse" or "equivalent" makes one a check)'
+    ),
     "run.under_way": lambda since, cells, planned: (
         f"running{f' since {minute(since)} (UTC)' if since else ''}: {cells} of {many(planned, 'cell')} so far"
     ),

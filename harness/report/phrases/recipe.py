@@ -46,6 +46,11 @@ def _max_steps(run: int, steps: int | None = None, epochs: float | None = None) 
     return f"max_steps: run {run} steps, reference {length}"
 
 
+def _selection(best: bool, metric: str | None, reference: str) -> str:
+    ours = f"best epoch by {metric}" if best else "last"
+    return f"selection: run {ours}, reference {reference}"
+
+
 def _versions(versions: Sequence[Sequence[str]]) -> str:
     return "versions: " + "; ".join(f"{name} {here} here, {there} there" for name, here, there in versions)
 
@@ -55,6 +60,7 @@ RECIPE: Final[Phrases] = {
     "recipe.checkpoint_config": _config,
     "recipe.task": _task,  # counts, known: (examples, positives) of the validation splits
     "recipe.max_steps": _max_steps,
+    "recipe.selection": _selection,
     "recipe.dropout": "dropout: run without, reference with the checkpoint's own",
     "recipe.same_data": "data read from {task}: as many examples and positives as {reference}",
     "recipe.no_checkpoint": "the reference does not say its checkpoint",

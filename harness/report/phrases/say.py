@@ -7,7 +7,9 @@ from typing import Any, Final
 
 from harness.fact import Fact
 from harness.report.phrases.diff import DIFF
+from harness.report.phrases.doubts import DOUBTS
 from harness.report.phrases.head import HEAD
+from harness.report.phrases.inputs import INPUTS
 from harness.report.phrases.scores import SCORES
 from harness.report.phrases.speed import SPEED
 from harness.report.phrases.verify import VERIFY
@@ -16,7 +18,9 @@ from harness.report.phrases.waivers import WAIVERS
 Phrase = str | Callable[..., str]
 """A template for `str.format` over a fact's values, or a function of them by name."""
 
-PHRASES: Final[Mapping[str, Phrase]] = {**VERIFY, **DIFF, **SCORES, **SPEED, **HEAD, **WAIVERS}
+PHRASES: Final[Mapping[str, Phrase]] = {
+    **VERIFY, **DIFF, **INPUTS, **SCORES, **SPEED, **HEAD, **WAIVERS, **DOUBTS
+}  # fmt: skip
 
 
 def say(fact: Fact) -> str:

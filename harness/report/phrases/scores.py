@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from harness.report.format.numbers import chance
+from harness.report.phrases.comparison import COMPARISON
 from harness.report.phrases.recipe import BASELINE, RECIPE, many
 from harness.text import listed, suggestion
 
@@ -284,5 +285,5 @@ SEEDS: Final[Phrases] = {
 
 
 SCORES: Final[Phrases] = {
-    **DECISION, **SPREAD, **QUALITY, **RECIPE, **STABILITY, **PARITY, **SEEDS, **BASELINE,
+    **DECISION, **SPREAD, **QUALITY, **RECIPE, **STABILITY, **PARITY, **COMPARISON, **SEEDS, **BASELINE,
 }  # fmt: skip

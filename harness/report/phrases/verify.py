@@ -36,7 +36,8 @@ def _as_list(value: Any) -> Any:
     return [_as_list(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-def _times(ratio: float | None) -> str:
+def times(ratio: float | None) -> str:
+    """A ratio, or that there is none."""
     return "not" if ratio is None else f"{ratio:.3f} x"
 
 
@@ -96,11 +97,6 @@ def _schedule_left(got: float, expected: float, step: int, differing: int, steps
     return text + (shifted if shift else "")
 
 
-def _seen(rows: int, epochs: int, repeated: int) -> str:
-    padded = f"; the last batch of an epoch repeats {repeated} examples to serve all ranks" if repeated else ""
-    return f"{rows:,} rows in {epochs} epoch{'' if epochs == 1 else 's'}, each example once an epoch{padded}"
-
-
 def _epoch_examples(epoch: int, distinct: int, of: int, count: int, repeated: Sequence[int]) -> str:
     return f"epoch {epoch} saw only {distinct:,} of {of:,} examples, and {count} again ({listed(repeated, FEW)})"
 
@@ -133,8 +129,8 @@ def _examples_other(step: int, differing: int, steps: int, only_base: Sequence[i
 
 def _series_left(item: str, kind: str, ratio: float | None, where: str, twin: float, base: float) -> str:
     near = ratio is not None and abs(ratio - 1) < 5e-4
-    times = f"{(ratio or 0.0) - 1:+.1e} off" if near else _times(ratio)
-    return f"{item} is {times} {_BASE.get(kind, 'the other run')} {where} ({twin:.6g} against {base:.6g})"
+    off = f"{(ratio or 0.0) - 1:+.1e} off" if near else times(ratio)
+    return f"{item} is {off} {_BASE.get(kind, 'the other run')} {where} ({twin:.6g} against {base:.6g})"
 
 
 def _padding_repeats(count: int, examples: int, ranks: int, repeated: Sequence[int]) -> str:
@@ -232,12 +228,8 @@ VERIFY: Final[Mapping[str, str | Callable[..., str]]] = {
     "schedule.left": _schedule_left,
     "logged_loss.right": "it is the mean of the micro-batch losses on all {steps} steps",
     "logged_loss.wrong": lambda ratio, logged, mean, where: (
-        f"it is {_times(ratio)} the mean of the micro-batch losses ({logged:.6f} against {mean:.6f} {where})"
+        f"it is {times(ratio)} the mean of the micro-batch losses ({logged:.6f} against {mean:.6f} {where})"
     ),
-    "seen.right": _seen,
-    "seen.expected": "{expected:,} examples were to be seen, the data set has {examples:,}",
-    "seen.cut": lambda epochs: f"epoch {listed(epochs)} was cut short",
-    "seen.none": "no epoch was seen",
     "epoch.rows": "epoch {epoch} has {rows:,} rows instead of {due:,}",
     "epoch.examples": _epoch_examples,
     "epoch.repeats": _epoch_repeats,
@@ -250,7 +242,7 @@ VERIFY: Final[Mapping[str, str | Callable[..., str]]] = {
     "score.wrong": "{item} is {value:.6f}; the logits give {expected:.6f}",
     "evaluation_loss.right": "the evaluation loss is {value:.6f}, as the logits give it",
     "evaluation_loss.wrong": lambda value, ratio, expected: (
-        f"the evaluation loss is {value:.6f}, {_times(ratio)} the {expected:.6f} that the logits give"
+        f"the evaluation loss is {value:.6f}, {times(ratio)} the {expected:.6f} that the logits give"
     ),
     # Runs that did not finish.
     "run.missing": lambda runs: "the run left no result" if len(runs) == 1 else "neither run left a result",

@@ -9,7 +9,8 @@ from harness.checks.verify.data import KNOWN, copy_of
 from harness.protocol import SUBJECT
 from harness.record.attempts import Entry
 from harness.record.model import Record
-from harness.record.parts import Data, Observed
+from harness.record.parts.data import Data
+from harness.record.parts.observed import Observed
 from harness.report.format.labels import listed, plain
 from harness.report.run.model import CheckpointFacts, Environment, Setting
 

@@ -13,6 +13,7 @@ from harness.report.run import sections
 from harness.report.run.captions import caption
 from harness.report.run.model import METRIC_NAMES, METRICS, ReportModel, Row, Score
 from harness.report.speed.markdown import throughput_markdown
+from harness.report.verdicts.comparisons import comparisons_markdown
 
 MOST_SCORES = 200
 """Rows of the per-seed table; the JSON has them all."""
@@ -32,6 +33,7 @@ def to_markdown(
         lambda: [f"# {inline(model.title)}", *sections.head(model), sections.summary(model)],
         lambda: sections.made_with(model),
         lambda: [] if model.timed_only else _results(model),
+        lambda: comparisons_markdown(model.comparisons),
         lambda: [verdicts.strip()] if verdicts else [],
         lambda: _images(model, images, "scores"),
         lambda: _per_seed(model, json_file),

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from harness.checks.scores.compared import Comparison
 from harness.fact import Fact
 from harness.record.freshness import Freshness
 from harness.report.speed.model import ThroughputPart, TimingPlan
@@ -225,6 +226,7 @@ class ReportModel:
     total_seconds: float = 0.0
     throughput: ThroughputPart | None = None
     head: ReportHead | None = None
+    comparisons: tuple[Comparison, ...] = ()
 
     @property
     def timed_only(self) -> bool:

@@ -51,7 +51,7 @@ def kept_by(verdict: Verdict) -> str:
     The printed rule with this column gives the printed verdict, and nothing else does (tested by reading the table).
     """
     d, reason = decision_of(verdict), verdict.reason
-    if d is None or (verdict.outcome == "PASS" and not identity(verdict)):
+    if d is None or (verdict.outcome == "PASS" and not identity(verdict) and not _word(verdict)):
         return ""
     if identity(verdict):
         return "equal bit for bit"
@@ -67,8 +67,15 @@ def kept_by(verdict: Verdict) -> str:
         "chosen seeds": reason.code == "part.seeds",
         "other data": reason.code == "content.changed",
         "missing runs": verdict.outcome == "ERROR",
+        **({f"the word {word}": True} if (word := _word(verdict)) else {}),
     }
     return ", ".join(name for name, holds in words.items() if holds)
+
+
+def _word(verdict: Verdict) -> str:
+    """The word that made the verdict, where the grid expects that one is better; else empty."""
+    because = verdict.reason.values.get("because") if verdict.reason.code == "judged" else None
+    return str(because.values["word"]) if isinstance(because, Fact) and because.code == "compare.word" else ""
 
 
 def speed_figures(verdict: Verdict) -> list[str]:

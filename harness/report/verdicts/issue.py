@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from harness.checks.verdict import Verdict
-from harness.report.format.escape import code, fenced, inline
+from harness.report.format.escape import code, fenced, full_stop, inline
 from harness.report.format.table import table
 from harness.report.verdicts.figures import score_figures
 from harness.report.verdicts.markdown import shortened, verdict_section
@@ -16,7 +16,6 @@ from harness.report.verdicts.words import (
     Head,
     counts_text,
     decision_of,
-    full_stop,
     ordered,
     sentence,
     subject,

@@ -45,11 +45,19 @@ def envelope(head: Head, verdicts: Sequence[Verdict], code: int | None = None) -
     return {
         "schema": SCHEMA,
         "kind": f"harness-{head.kind}",
-        "head": plain(head),
+        "head": _head(head),
         "counts": {outcome: counts[outcome] for outcome in ORDER} | {"waived": sum(one.waived for one in verdicts)},
         "exit_code": exit_code(verdicts, inconclusive=head.inconclusive) if code is None else code,
         "verdicts": plain(list(verdicts)),
     }
+
+
+def _head(head: Head) -> dict[str, Any]:
+    """Without comparisons where the grid names none."""
+    data: dict[str, Any] = plain(head)
+    if not head.comparisons:
+        del data["comparisons"]
+    return data
 
 
 def verdicts_from_json(text: str, name: str = "JSON") -> tuple[Head, tuple[Verdict, ...]]:

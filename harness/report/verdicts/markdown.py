@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from harness.checks.verdict import Verdict
-from harness.report.format.escape import fenced, image, inline
+from harness.report.format.escape import fenced, full_stop, image, inline
 from harness.report.format.numbers import bounds, points, signed, trimmed
 from harness.report.format.table import table
 from harness.report.phrases.say import say
+from harness.report.verdicts.comparisons import comparisons_markdown
 from harness.report.verdicts.figures import by_seed, difference, more, score_figures, score_text, speed_figures
 from harness.report.verdicts.forest import forest_caption
 from harness.report.verdicts.text import Notes, alike, behind, others, to_do, unseen
@@ -24,7 +25,6 @@ from harness.report.verdicts.words import (
     decision_of,
     digits,
     family,
-    full_stop,
     grouped,
     head_lines,
     metric_name,
@@ -47,7 +47,7 @@ def verdicts_markdown(
     """Return sections with headings from `level` on; `forest_file` names the forest plot beside the report."""
     every, mark, causes = ordered(verdicts), "#" * level, Notes[Cause]()
     scores = [verdict for verdict in every if decision_of(verdict)]
-    parts = [f"{mark} Verdicts"]
+    parts = [*comparisons_markdown(head.comparisons, level), f"{mark} Verdicts"]
     parts += [" ".join(full_stop(inline(line, LIMIT)) for line in lines)] if (lines := head_lines(head)) else []
     parts += [full_stop(counts_text(every, head.noun))]
     parts += [_scores(scores)] if scores else []

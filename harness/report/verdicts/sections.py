@@ -11,6 +11,7 @@ from harness.report.format.escape import clean, fenced, inline
 from harness.report.format.junit_xml import Case, junit_xml
 from harness.report.phrases.recipe import many
 from harness.report.phrases.say import say
+from harness.report.verdicts.comparisons import comparison_cases
 from harness.report.verdicts.forest import forest_svg
 from harness.report.verdicts.junit import cases
 from harness.report.verdicts.markdown import STEP_LIMIT, document, shortened
@@ -104,7 +105,7 @@ def sections_comment(sections: Sequence[Section]) -> str:
 
 
 def _cases(section: Section) -> list[Case]:
-    found = cases(section.head, section.deciding)
+    found = [*cases(section.head, section.deciding), *comparison_cases(section.head)]
     if not section.why:
         return found
     text = clean(section.why, LIMIT)

@@ -10,10 +10,11 @@ from typing import Any, Final, Generic, TypeVar
 from tabulate import SEPARATING_LINE, tabulate
 
 from harness.checks.verdict import Verdict
-from harness.report.format.escape import clean
+from harness.report.format.escape import clean, full_stop
 from harness.report.format.labels import listed
 from harness.report.format.numbers import NONE, points, signed
 from harness.report.phrases.say import say
+from harness.report.verdicts.comparisons import comparisons_lines
 from harness.report.verdicts.diff import difference_sections
 from harness.report.verdicts.figures import by_seed, difference, score_figures, score_of, score_text, speed_figures
 from harness.report.verdicts.words import (
@@ -28,7 +29,6 @@ from harness.report.verdicts.words import (
     evidence,
     family,
     found,
-    full_stop,
     grouped,
     head_lines,
     identity,
@@ -91,6 +91,7 @@ def verdicts_text(head: Head, verdicts: Sequence[Verdict]) -> str:
     causes = Notes[Cause]()
     blocks = [
         "\n".join(head_lines(head)),  # with the user's own paths in them: no line breaks there
+        _lines(comparisons_lines(head.comparisons)),
         *_tables(every),
         "\n".join(_without_scores(every)),
         *_behind(every, causes),

@@ -9,9 +9,9 @@ from packaging.version import InvalidVersion, Version
 
 from harness.checks.verdict import Fact, Verdict
 from harness.checks.verify.checklist import Checklist, Pair
-from harness.record.parts import Observed
+from harness.record.parts.observed import Observed
 from harness.record.run import Run
-from harness.report.format.escape import fenced, inline
+from harness.report.format.escape import fenced, full_stop, inline
 from harness.report.format.numbers import NONE
 from harness.report.format.table import table
 from harness.report.verdicts.markdown import issue_link, runs_table, unseen_lines
@@ -21,7 +21,6 @@ from harness.report.verdicts.words import (
     Cause,
     check_name,
     counts_text,
-    full_stop,
     ordered,
     subject,
     waiver_lines,
@@ -38,15 +37,26 @@ METHODS: Final = (
     ("invariants: accumulation", "one batch, and the same examples accumulated from 4 micro-batches"),
     ("invariants: devices", "one process, and 2 ranks with half of the batch each"),
     ("invariants: eval_batch", "evaluated with another batch size"),
-    ("invariants: resume", "stopped half way, saved, and resumed by a new Trainer"),
+    (
+        "invariants: resume",
+        "stopped, saved, and resumed by a new Trainer: inside an epoch, at its end, and in a later one; with dropout, "
+        "evaluated each epoch, equal to the last bit",
+    ),
+    ("invariants: observation", "evaluated, logged, saved, loaded by a worker, or not; with dropout, to the last bit"),
+    ("invariants: checkpointing", "activations kept, or computed again; with dropout, to the last bit"),
+    ("invariants: threads", "one thread, and two"),
+    (
+        "invariants: epoch_end",
+        "two epochs of 3.25 batches, whole and accumulated from 4 micro-batches: an epoch's last group is short",
+    ),
     ("invariants: engine", "`Trainer`, and the course's plain loops with the same settings"),
     ("invariants: padding", "an epoch whose last global batch is not full, on 1 and on 2 ranks; told, never failed"),
 )
 HOW: Final = (
-    "Invariants are checked in fp32 without dropout, over at most 20 optimizer steps on one machine; losses and "
-    "gradient norms (before clipping) must agree to 1e-5 at every step. A norm below a tenth of the run's largest is "
-    "compared with that tenth: it is a difference of larger numbers, and its own ratio is rounding. No reference value "
-    "enters."
+    "Invariants are checked in fp32, without dropout unless said, over at most 20 optimizer steps on one machine; "
+    "losses and gradient norms (before clipping) must agree to 1e-5 at every step. A norm below a tenth of the run's "
+    "largest is compared with that tenth: it is a difference of larger numbers, and its own ratio is rounding. No "
+    "reference value enters."
 )
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from harness.checks.scores.compared import Comparison
 from harness.checks.verdict import Check, Fact, Finding, Inconclusive, Verdict, worst_first
 from harness.record.freshness import Freshness
-from harness.report.format.escape import clean
+from harness.report.format.escape import clean, full_stop
 from harness.report.format.numbers import bounds, chance, signed, trimmed
 from harness.report.phrases.causes import cause_text, finding_text
 from harness.report.phrases.head import freshness_text
@@ -53,9 +53,10 @@ HOW: Final[Mapping[Family, str]] = {
 """How to read a family's table."""
 
 _ORDER: Final[tuple[Check, ...]] = (
-    "quality", "baseline", "parity", "stability", "speed", "diff", "reproducibility", "invariants", "fidelity",
+    "quality", "baseline", "parity", "comparison", "stability", "speed", "diff", "reproducibility", "invariants",
+    "fidelity",
 )  # fmt: skip
-_SCORES: Final = frozenset({"quality", "baseline", "parity", "stability"})
+_SCORES: Final = frozenset({"quality", "baseline", "parity", "comparison", "stability"})
 _NOUNS: Final[Mapping[Kind, str]] = {
     "check": "judgement", "verify": "check", "compare": "configuration", "diff": "comparison",
     "bench": "judgement",
@@ -92,6 +93,8 @@ class Head:
         How many of the runs behind it are new, and how old the others are; None where that is not asked.
     grid
         The grid's name, where it is about one.
+    comparisons
+        What the comparisons that the grid names come to.
     """
 
     kind: Kind
@@ -105,6 +108,7 @@ class Head:
     part: Fact | None = None
     freshness: Freshness | None = None
     grid: str = ""
+    comparisons: tuple[Comparison, ...] = ()
 
     @property
     def noun(self) -> str:
@@ -284,12 +288,6 @@ def holm(verdict: Verdict) -> str:
         return ""
     p = chance(verdict.adjusted_p)
     return f"after Holm's correction p {'' if p.startswith('<') else '= '}{p}"
-
-
-def full_stop(text: str) -> str:
-    """`text` as a sentence: it ends with one stop, and begins with a capital where it begins with a word."""
-    stopped = text if text.endswith((".", "!", "?")) else f"{text}."
-    return stopped[:1].upper() + stopped[1:] if re.match(r"[a-z]+[ ,:]", stopped) else stopped
 
 
 def level_text(verdict: Verdict) -> str:

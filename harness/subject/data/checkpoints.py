@@ -13,6 +13,12 @@ from harness.protocol import CHECKPOINT_FILES, TINY_BERT, TINY_BERT_VERSION, che
 from harness.subject.data import corpus
 from harness.subject.data.kept import is_whole, kept
 
+HEAD_OUTPUTS = ("classifier.weight", "classifier.out_proj.weight", "score.weight", "logits_proj.weight")
+"""The last layer of a classifier, by the name that its family gives it: a row a class."""
+
+SAVED = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+"""safetensors' names of dtypes, and torch's."""
+
 
 def locate(source: str, path: str | None, revision: str | None, cache: Path, aside: Path | None = None) -> Path:
     """Return the folder that holds the checkpoint `source`, fetching or generating it where needed.
@@ -61,7 +67,8 @@ def load_model(
     and not the weights; its tensors are all new.
 
     Returns the model and the names, sorted, of `newly_initialised` and `unused` weights and of those
-    `not_as_saved`: neither new nor equal to the file's (None where a weight's place in the file cannot be told).
+    `not_as_saved`: neither new nor equal to the file's (None where a weight's place in the file cannot be told); and
+    the `saved_dtypes` of the file's floating-point weights.
 
     Raises
     ------
@@ -99,7 +106,39 @@ def load_model(
     # transformers 4 leaves the prefix out of what a file of the bare model lacks.
     new = sorted(name if name in state else prefix + name for name in info["missing_keys"])
     saved = [] if random else _not_as_saved(state, prefix, folder, new)
-    return model, {"newly_initialised": new, "unused": sorted(info["unexpected_keys"]), "not_as_saved": saved}
+    unused = sorted(info["unexpected_keys"])
+    return model, {
+        "newly_initialised": new,
+        "unused": unused,
+        "not_as_saved": saved,
+        "saved_dtypes": None if random else saved_dtypes(folder),
+    }
+
+
+def saved_dtypes(folder: str) -> list[str]:
+    """The dtypes of the floating-point weights in a checkpoint's files, by torch's names, sorted."""
+    from safetensors import safe_open
+
+    found = set()
+    for file in Path(folder).glob("*.safetensors"):
+        with safe_open(str(file), framework="pt") as saved:
+            found |= {saved.get_slice(name).get_dtype() for name in saved.keys()}  # noqa: SIM118 - no mapping
+    return sorted(SAVED[name] for name in found if name in SAVED)
+
+
+def saved_head(folder: Path) -> dict[str, Any] | None:
+    """The classifier that a checkpoint brings: how many `classes`, and their `names`; None where it brings none."""
+    from safetensors import safe_open
+
+    rows = None
+    for file in sorted(folder.glob("*.safetensors")):
+        with safe_open(str(file), framework="np") as saved:
+            found = [name for name in saved.keys() if name in HEAD_OUTPUTS]  # noqa: SIM118 - no mapping
+            rows = saved.get_slice(found[0]).get_shape()[0] if found else rows
+    if rows is None:
+        return None
+    names = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("id2label") or {}
+    return {"classes": rows, "names": [str(name) for _, name in sorted(names.items(), key=lambda item: int(item[0]))]}
 
 
 def _not_as_saved(state: dict[str, Any], prefix: str, folder: str, new: list[str]) -> list[str] | None:

@@ -15,8 +15,12 @@ from typing import Any
 from harness.errors import MaterialError
 from harness.protocol import CORPUS_SIZES, DATA_FACTS, EMBEDDED_TASK, HUB_TASKS, LABEL_COLUMN, SPLIT_FILES
 from harness.subject.data import corpus
+from harness.subject.data.audit import audit
 from harness.subject.data.kept import is_whole, kept
 
+CLASSES = ["not_equivalent", "equivalent"]
+"""By label, as GLUE names them."""
+SENTENCES = ("sentence1", "sentence2")
 COLUMNS = {"label": LABEL_COLUMN, "sentence1": "#1 String", "sentence2": "#2 String"}
 MOST_UNKNOWN = 0.5
 """Fraction of a task's tokens that a tokenizer may not know. English under an English vocabulary has about none;
@@ -113,7 +117,7 @@ def _dataset_dict(splits: dict[str, dict[str, list[Any]]]) -> Any:
         {
             "sentence1": datasets.Value("string"),
             "sentence2": datasets.Value("string"),
-            "label": datasets.ClassLabel(names=["not_equivalent", "equivalent"]),
+            "label": datasets.ClassLabel(names=CLASSES),
             "idx": datasets.Value("int32"),
         }
     )
@@ -135,7 +139,7 @@ def tokenize_to(folder: Path, task: dict[str, Any], checkpoint: Path, aside: Pat
     """Tokenize a task as the course does (truncated pairs, no padding) and keep it as Arrow files in `folder`.
 
     Later cells map those files; a folder that is not as it was kept is made again, first below `aside`.
-    Returns the facts of the raw data: a `split_facts` for each split.
+    Returns the facts of the raw data: a `split_facts` for each split, and its `audit`.
 
     Raises
     ------
@@ -147,7 +151,7 @@ def tokenize_to(folder: Path, task: dict[str, Any], checkpoint: Path, aside: Pat
     from transformers import AutoTokenizer
 
     raw = load(task)
-    facts = {split: split_facts(raw[split]) for split in SPLIT_FILES}
+    facts = {**{split: split_facts(raw[split]) for split in SPLIT_FILES}, "audit": audit(raw)}
     tokenizer = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=False)
 
     def tokenize(example: dict[str, list[str]]) -> Any:

@@ -14,6 +14,7 @@ from harness.subject import facts
 from harness.subject.engines.plain import Evaluation, Plan
 from harness.subject.engines.setup import Clock, Emit, Mark, Setup, Trained
 from harness.subject.watch.fingerprint import ID_COLUMN, RunTrace
+from harness.subject.watch.inputs import hashing
 from harness.subject.watch.observation import StepSeries
 
 
@@ -23,7 +24,7 @@ class Journal:
     def __init__(self, setup: Setup, plan: Plan, emit: Emit, mark: Mark) -> None:
         self._setup, self._plan, self._emit, self._mark = setup, plan, emit, mark
         self._series = StepSeries(emit, setup.stopwatch)
-        self._trace = RunTrace(setup.cell["precision"], mark)
+        self._trace = RunTrace(setup.cell["precision"], mark, hashes=hashing(setup.tokenizer))
         self._in_step = False
         self._epoch = 0.0
         self._optimizer: Any = None
@@ -93,7 +94,10 @@ class Journal:
         if str(getattr(self._setup.arguments.eval_strategy, "value", self._setup.arguments.eval_strategy)) != "epoch":
             return
         start = time.perf_counter()
+        self._trace.evaluation_begins()
+        self._trace.draws.begin()
         self._last = evaluate()
+        self._trace.draws.end()
         scores = self._scores(self._last)
         self._evaluated_at = self.steps
         self._series.evaluation_took(time.perf_counter() - start)
@@ -106,16 +110,19 @@ class Journal:
         self._series.train_ends()
         clock.lap("train")
         if self._setup.stopwatch is not None:
+            self._trace.predicted()
             return self._trained(None)
         if self._last is None or self._evaluated_at != self.steps:  # else the model is as it was then
             self._emit({"event": PREDICTING})
             self._mark("predicting")
+            self._trace.evaluation_begins()
             self._last = evaluate()
             clock.lap("predict")
+        self._trace.predicted()
         return self._trained(self._last)
 
     def _trained(self, prediction: Evaluation | None) -> Trained:
-        setup, series = self._setup, self._series.series()
+        setup, series = self._setup, {**self._series.series(), **self._trace.update.series()}
         described = SimpleNamespace(optimizer=self._optimizer, lr_scheduler=self._schedule)
         return Trained(
             model=setup.model,

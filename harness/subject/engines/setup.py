@@ -98,6 +98,8 @@ def prepare(job: dict[str, Any], folder: Path, emit: Emit, clock: Clock) -> Setu
     """
     cell, checkpoint = job["cell"], job["checkpoint"]
     splits = datasets.load_from_disk(job["dataset"])
+    if subset := cell.get("subset", 0):
+        splits["train"] = splits["train"].select(range(min(subset, len(splits["train"]))))
     tokenizer = AutoTokenizer.from_pretrained(checkpoint["path"], trust_remote_code=False)
     clock.lap("tokenize")
 

@@ -69,6 +69,8 @@ def _of_the_cell(engine: str, cell: dict[str, Any]) -> list[str]:
         problems.append(f'resume_at: got {cell["resume_at"]}; engine "{engine}" allows 0: it saves no checkpoint')
     if cell.get("accepts_loss_kwargs", "model") is False:
         problems.append(f'accepts_loss_kwargs: got False; engine "{engine}" allows "model": it is an option of Trainer')
+    if cell.get("evaluation_draws", "model") is False:
+        problems.append(f'evaluation_draws: got False; engine "{engine}" allows "model": it is an option of Trainer')
     return problems
 
 

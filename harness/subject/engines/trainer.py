@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
 from transformers import Trainer, TrainerCallback
 
+from harness.errors import SpecError
 from harness.protocol import PREDICTING
 from harness.subject import facts
+from harness.subject.data import checkpoints
 from harness.subject.engines.setup import Clock, Emit, Mark, Setup, Trained
 from harness.subject.watch.adapter import TrainerAdapter
 from harness.subject.watch.fingerprint import RunTrace
+from harness.subject.watch.inputs import hashing
 from harness.subject.watch.observation import StepSeries
 
 
 def train(setup: Setup, emit: Emit, mark: Mark, clock: Clock) -> Trained:
     """Train, evaluate and predict with `Trainer`, watched."""
     arguments, resume_at = setup.arguments, setup.cell.get("resume_at", 0)
+    saved = None
     if resume_at:
         _until(setup, resume_at)
+        saved = checkpoints.weights_sha256(setup.model)
         setup.model = setup.build_model()
     trainer = _trainer(setup)
     watched = StepSeries(emit, setup.stopwatch)
-    trace = RunTrace(setup.cell["precision"], mark, compiled=bool(getattr(arguments, "torch_compile", False)))
+    compiled = bool(getattr(arguments, "torch_compile", False))
+    trace = RunTrace(setup.cell["precision"], mark, compiled, hashing(setup.tokenizer))
     adapter = TrainerAdapter(trainer, watched, trace)
     if trainer.args.n_gpu > 1:
         raise RuntimeError(f"{trainer.args.n_gpu} devices are visible to one process: DataParallel is refused")
@@ -32,21 +40,26 @@ def train(setup: Setup, emit: Emit, mark: Mark, clock: Clock) -> Trained:
     clock.lap("load")
     result = trainer.train(resume_from_checkpoint=_checkpoint(setup, resume_at) if resume_at else None)
     clock.lap("train")
-    series, scores = watched.series(), _final_scores(trainer, watched)
+    series, scores = {**watched.series(), **trace.update.series()}, _final_scores(trainer, watched)
     if setup.stopwatch is None:
         if scores is None:
             emit({"event": PREDICTING})
             mark("predicting")
+            trace.evaluation_begins()
             found = trainer.predict(setup.splits["validation"])
             scores = {key[len("test_") :]: value for key, value in found.metrics.items()}
             clock.lap("predict")
         last = trainer.compute_metrics.last
         series["logits"] = np.asarray(last.predictions, dtype=np.float32)
         series["labels"] = np.asarray(last.label_ids, dtype=np.int64)
+    trace.predicted()
+    traced = trace.trace()
+    if setup.stopwatch is None:
+        series["logits_again"] = _again(trainer, setup.splits["validation"])
     return Trained(
         model=setup.model,
-        facts=adapter.facts(),
-        trace=trace.trace(),
+        facts={**adapter.facts(), "saved_sha256": saved},
+        trace=traced,
         series=series,
         evaluations=watched.evaluations,
         scores=scores or {},
@@ -57,6 +70,16 @@ def train(setup: Setup, emit: Emit, mark: Mark, clock: Clock) -> Trained:
         optimizer=facts.optimizer(trainer),
         collator=type(trainer.data_collator).__name__,
     )
+
+
+def _again(trainer: Any, validation: Any) -> np.ndarray:
+    """The logits of the first validation batch of each rank, asked for twice, shape (2, examples, classes)."""
+    few = validation.select(range(min(len(validation), trainer.args.eval_batch_size * trainer.args.world_size)))
+    scorer, trainer.compute_metrics = trainer.compute_metrics, None
+    try:
+        return np.stack([np.asarray(trainer.predict(few).predictions, dtype=np.float32) for _ in range(2)])
+    finally:
+        trainer.compute_metrics = scorer
 
 
 class _Scorer:
@@ -94,8 +117,20 @@ def _trainer(setup: Setup) -> Any:
     )
     asked = setup.cell.get("accepts_loss_kwargs", "model")
     if asked is False and getattr(trainer, "model_accepts_loss_kwargs", False):
-        raise RuntimeError("accepts_loss_kwargs: got false; this version's Trainer does not ask the model for it")
+        raise SpecError("accepts_loss_kwargs: got false; this version's Trainer does not ask the model for it")
+    if setup.cell.get("evaluation_draws", "model") is False:
+        trainer.evaluate = _without_draws(trainer.evaluate)
     return trainer
+
+
+def _without_draws(evaluate: Callable[..., Any]) -> Callable[..., Any]:
+    """An evaluation that leaves torch's global stream as it was: its loader draws a seed from it, dropout the rest."""
+
+    def evaluated(*args: Any, **kwargs: Any) -> Any:
+        with torch.random.fork_rng(devices=[]):
+            return evaluate(*args, **kwargs)
+
+    return evaluated
 
 
 def _tokenizer_argument(tokenizer: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from harness.protocol import NONFINITE, OK, SERIES
+from harness.subject.process import merge_inputs
 from harness.subject.train import RankPart
 from harness.subject.watch import noise
 from harness.subject.watch.stopwatch import BACKWARD
@@ -63,9 +64,11 @@ def merge(parts: Sequence[RankPart], folder: Path) -> dict[str, Any]:
     losses = [part.series["loss"] for part in parts]
     if len(parts) > 1:
         series["loss"] = np.asarray(np.mean(losses, axis=0, dtype=np.float32))
-    series.update(_by_step([part.trace for part in parts]))
-    if (answered := _evaluated_ids([part.trace for part in parts], series)) is not None:
+    traces = [part.trace for part in parts]
+    series.update(_by_step(traces))
+    if (answered := _evaluated_ids(traces, series)) is not None:
         series["evaluated_ids"] = answered
+    series.update(merge_inputs.series(traces, series))
     samples = sum(part.result["measured"]["train_samples"] for part in parts)
     measured["train_samples"] = samples
     measured["train_samples_per_second"] = samples / measured["seconds"]["train"]
@@ -141,9 +144,11 @@ def _fingerprint(parts: Sequence[RankPart], series: dict[str, np.ndarray]) -> di
     facts = dict(observed["fingerprint"])
     examples, batch, drop_last = facts.pop("examples"), facts.pop("batch"), facts.pop("drop_last")
     initial, steps = facts.pop("initial_scale"), facts.pop("optimizer_steps", None)
+    altered = [part.result["observed"]["fingerprint"].get("altered") for part in parts]
     ids, offsets = series.get("example_ids"), series.get("example_offsets")
     return {
         **facts,
+        **merge_inputs.facts(traces, altered, len(series["logits"]) if "logits" in series else None),
         "final_sha256": observed["weights"]["final_sha256"],
         "data_order_sha256": None if ids is None or offsets is None else _order_sha256(ids, offsets),
         "batch_shapes_sha256": _shapes_sha256(traces),
@@ -169,6 +174,9 @@ def _by_step(traces: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
         means = [losses[a:b].mean() for a, b in zip(starts, ends)]
         found["micro_loss"] = np.array(means, dtype=np.float32)
     micro = _micro_ids(traces)
+    states = [trace.get("states", ()) for trace in traces]  # a stream a rank
+    if len(ends) and all(len(rank) == len(ends) for rank in states):
+        found["random_state"] = np.asarray(np.sum(states, axis=0, dtype=np.uint32))
     if micro is not None:
         steps = [np.concatenate(micro[a:b]) for a, b in zip(starts, ends)]
         found["example_ids"] = np.concatenate(steps).astype(np.int32) if steps else np.zeros(0, np.int32)

@@ -114,7 +114,10 @@ class TrainerAdapter(TrainerCallback):
 
         def watched_evaluate(*args: Any, **kwargs: Any) -> Any:
             start = time.perf_counter()
+            self._trace.evaluation_begins()
+            self._trace.draws.begin()
             metrics = evaluate(*args, **kwargs)
+            self._trace.draws.end()
             self._series.evaluation_took(time.perf_counter() - start)
             return metrics
 

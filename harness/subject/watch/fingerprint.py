@@ -12,8 +12,11 @@ import numpy as np
 import torch
 
 from harness.subject.data import checkpoints
+from harness.subject.watch.inputs import Hashing, InputWatch
 from harness.subject.watch.observation import to_float32
 from harness.subject.watch.precision import PrecisionWatch
+from harness.subject.watch.streams import Draws, state_number
+from harness.subject.watch.update import UpdateWatch
 
 ID_COLUMN = "idx"
 TRAVELLING = "harness_example_ids"
@@ -26,16 +29,28 @@ Mark = Callable[[str], None]
 class RunTrace:
     """One rank's part of the fingerprint, told by whoever runs the loop. It knows no `Trainer`.
 
-    `mark` is told at each turn what the rank is doing, so that a hanging one can be named.
+    `mark` is told at each turn what the rank is doing, so that a hanging one can be named; `hashes` hashes inputs.
     """
 
-    def __init__(self, asked_precision: str, mark: Mark = lambda text: None, compiled: bool = False) -> None:
+    def __init__(
+        self,
+        asked_precision: str,
+        mark: Mark = lambda text: None,
+        compiled: bool = False,
+        hashes: Hashing | None = None,
+    ) -> None:
         self.precision = PrecisionWatch(asked_precision)
+        hashes = hashes or Hashing()
+        self.inputs, self.evaluation_inputs = InputWatch(hashes), InputWatch(hashes)
+        self.draws, self.update = Draws(), UpdateWatch()
         self.init_sha256 = ""
         self.dropout: bool | None = None
         self.clipping: float | None = None
-        self._watched = compiled  # a compiled model hides its products
+        self._watched = self._compiled = compiled  # a compiled model hides its products, and what it is called with
         self._mark = mark
+        self._training = False  # within a micro-batch
+        self._device: torch.device | None = None
+        self._states: list[int] = []
         self._model_losses: list[torch.Tensor] = []
         self._ids: list[Any] = []
         self._evaluated: list[Any] = []
@@ -43,14 +58,18 @@ class RunTrace:
         self._step_ends: list[int] = []
         self._epoch_ends: list[int] = []
         self._epoch_batches: list[int] = []
-        self._hook: Any = None
+        self._hooks: list[Any] = []
         self._step_hook: Any = None
         self._optimizer_steps = 0
         self._scales: list[torch.Tensor] = []
 
     def watch(self, model: Any) -> None:
-        """See the losses that the model itself returns in training."""
-        self._hook = model.register_forward_hook(self._after_forward)
+        """See what the model is called with, and the losses that it returns in training."""
+        weight = next(model.parameters(), None)
+        self.precision.weights = None if weight is None else _plain(weight.dtype)
+        self._hooks = [model.register_forward_hook(self._after_forward)]
+        if not self._compiled:
+            self._hooks.append(model.register_forward_pre_hook(self._before_forward, with_kwargs=True))
 
     def train_begins(self, model: Any, optimizer: Any) -> None:
         """Hash the initial weights, and count the optimizer's own steps from now on.
@@ -58,9 +77,11 @@ class RunTrace:
         Not before: unseeded ranks agree only once rank 0's weights have been broadcast.
         """
         self.init_sha256 = checkpoints.weights_sha256(model)
+        self._device = next(model.parameters()).device
         optimizer = getattr(optimizer, "optimizer", optimizer)
         if isinstance(optimizer, torch.optim.Optimizer):
             self._step_hook = optimizer.register_step_post_hook(self._after_optimizer_step)
+            self.update.attach(model, optimizer)
         self._mark("ready to train")
 
     def fetching(self) -> None:
@@ -72,11 +93,17 @@ class RunTrace:
         self._mark(f"in micro-batch {len(self._ids) + 1} (step {len(self._step_ends) + 1})")
         self._ids.append(inputs.pop(TRAVELLING, None))
         self._shapes.append(tuple(inputs["input_ids"].shape) if "input_ids" in inputs else None)
+        if len(self._states) == len(self._step_ends) and self._device is not None:
+            self._states.append(state_number(self._device))
+        if self._compiled:
+            self.inputs.see(inputs)
+        self._training = True
         if self._watched:
             loss = step(*args, **kwargs)
         else:
             self._watched = True
             loss = self.precision.first_step(step, *args, **kwargs)
+        self._training = False
         self._mark(f"after micro-batch {len(self._ids)} (step {len(self._step_ends) + 1})")
         return loss
 
@@ -100,6 +127,7 @@ class RunTrace:
     def evaluation_begins(self) -> None:
         """Validation batches are about to be asked for, from the first on."""
         self._evaluated = []
+        self.evaluation_inputs.clear()
 
     def evaluation_batch(self, inputs: Any) -> None:
         """Take the examples' ids out of a validation batch, before the model sees it."""
@@ -110,12 +138,16 @@ class RunTrace:
         self._mark(f"after evaluating (step {len(self._step_ends)})")
 
     def train_ends(self) -> None:
-        """Stop watching."""
-        if self._hook is not None:
-            self._hook.remove()
+        """Stop counting steps."""
         if self._step_hook is not None:
             self._step_hook.remove()
         self._mark("trained")
+
+    def predicted(self) -> None:
+        """The last evaluation has ended: stop watching the model."""
+        for hook in self._hooks:
+            hook.remove()
+        self._hooks = []
 
     def describe(
         self, arguments: Any, examples: int, scaler: Any = None, accepts_loss_kwargs: bool | None = None
@@ -134,6 +166,8 @@ class RunTrace:
             "attention": self.precision.attention(),
             "optimizer_steps": self._optimizer_steps if self._step_hook is not None else None,
             "accepts_loss_kwargs": accepts_loss_kwargs,
+            "evaluation_draws": self.draws.most,
+            "updated": self.update.tensors or None,
             "examples": examples,
             "batch": int(arguments.per_device_train_batch_size),
             "drop_last": bool(arguments.dataloader_drop_last),
@@ -156,10 +190,19 @@ class RunTrace:
             "epoch_ends": np.array(self._epoch_ends, dtype=np.int32),
             "epoch_batches": np.array(self._epoch_batches, dtype=np.int32),
             "scales": to_float32(self._scales),
+            "states": np.array(self._states[: len(self._step_ends)], dtype=np.uint32),
+            **_inputs("inputs", self.inputs),
+            **_inputs("evaluation", self.evaluation_inputs),
         }
 
+    def _before_forward(self, model: Any, args: Any, kwargs: dict[str, Any]) -> None:
+        watch = self.inputs if self._training else self.evaluation_inputs
+        # Of a micro-batch's calls the first one; another sees the same examples again.
+        if not self._training or len(watch) < len(self._ids):
+            watch.see({**{f"argument {place}": value for place, value in enumerate(args)}, **kwargs})
+
     def _after_forward(self, model: Any, args: Any, output: Any) -> None:
-        if not model.training:
+        if not self._training:
             return
         loss = output.get("loss") if isinstance(output, dict) else output[0]
         if loss is not None:
@@ -171,6 +214,15 @@ class RunTrace:
 
     def _after_optimizer_step(self, *args: Any) -> None:
         self._optimizer_steps += 1
+
+
+def _plain(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def _inputs(name: str, watch: InputWatch) -> dict[str, np.ndarray]:
+    counts, columns = watch.rows()
+    return {f"{name}.rows": counts, **{f"{name}.columns.{column}": rows for column, rows in columns.items()}}
 
 
 class CarryIds:

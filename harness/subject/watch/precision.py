@@ -27,6 +27,7 @@ class PrecisionWatch:
 
     def __init__(self, asked: str) -> None:
         self._asked = asked
+        self.weights: str | None = None  # their dtype, where it is known
         self._products: _Products | None = None
         self._device: torch.device | None = None
         self._fused_attention = False
@@ -94,8 +95,13 @@ class PrecisionWatch:
         )
         raise PrecisionMismatch(
             f"precision: asked for {self._asked}, observed {found['name'] or 'a mixture'} "
-            f"(FLOPs of weight products, forward and backward: {mix})"
+            f"(FLOPs of weight products, forward and backward: {mix}){self._cause()}"
         )
+
+    def _cause(self) -> str:
+        if self.weights in (None, "float32"):
+            return ""
+        return f"; the model's weights are {self.weights}: saved so, they are kept so since transformers 5.0"
 
 
 class _Products(TorchDispatchMode):

@@ -14,7 +14,7 @@ from scipy import stats
 from harness.checks.scores.gate import Configuration, Policy, judge_all
 from harness.checks.scores.pairing import find_pairs
 from harness.checks.verdict import Fact, Verdict
-from harness.stats.mcnemar import overdispersion
+from harness.stats.paired import overdispersion
 from tests.checks.made_up_scores import MAJORITY, arms, numbers, of, part, values
 
 BASE = of([349, 352, 346, 355, 350, 347])

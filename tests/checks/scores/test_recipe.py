@@ -63,6 +63,10 @@ def test_defaults_are_no_difference() -> None:
         ({"recipe": {"optim": "adafactor"}}, differs("optim", "adafactor", "adamw_torch_fused")),
         ({"precision": "fp16"}, differs("precision", "fp16", "fp32")),
         ({"dropout": False}, Fact.of("recipe.dropout")),
+        (
+            {"recipe": {"load_best_model_at_end": True, "metric_for_best_model": "f1"}},
+            Fact.of("recipe.selection", best=True, metric="f1", reference="last"),
+        ),
         ({"source": "google-bert/bert-base-cased"}, differs("checkpoint", "google-bert/bert-base-cased", UNCASED)),
         ({"task": "embedded/paraphrase"}, Fact.of("recipe.task", run="embedded/paraphrase", reference="glue/mrpc")),
     ],
@@ -148,3 +152,19 @@ def test_every_difference_can_be_declared_harmless_under_its_name() -> None:
         everything = recipe_differences(one, reference, DECLARABLE)
         assert everything.blocking == ()
         assert len(everything.harmless) == len(recipe_differences(one, reference).blocking) > 0
+
+
+def test_a_reference_that_is_a_best_epoch_is_of_another_model() -> None:
+    best = {**COURSE, "load_best_model_at_end": True}
+    other = Fact.of("recipe.selection", best=False, metric=None, reference="best epoch")
+    # Said in a word, or by the recipe.
+    for reference in (published(VALUE, recipe=COURSE, selection="best epoch"), published(VALUE, recipe=best)):
+        assert recipe_differences(measured([85.0]), reference).blocking == (other,)
+        assert recipe_differences(measured([85.0]), reference, {"selection"}).harmless == (other,)
+        assert recipe_differences(measured([85.0], recipe=best), reference).blocking == ()
+
+
+def test_the_registry_says_which_of_its_values_are_best_epochs() -> None:
+    found = [one.id for one in registry().references if one.selection == "best epoch"]
+    assert len(found) == 5
+    assert all((find(name).notes or "").startswith("Best ") for name in found)

@@ -8,9 +8,11 @@ import pytest
 
 from harness.checks.verdict import exit_code
 from harness.checks.verify.checklist import KINDS, judge, make_checklist
+from harness.checks.verify.invariants import NOISY
 from harness.grid.cell import Cell
 
 MakeCell = Callable[..., Cell]
+SEVERAL = {"engine": 2, "resume": 3, "observation": 4}
 
 
 def pairs_of(kind: str, *cells: Cell, **options: Any) -> list[Any]:
@@ -25,9 +27,9 @@ def examples_a_step(cell: Cell) -> int:
 
 def test_every_kind_of_pair_is_made_once(cell_of: MakeCell) -> None:
     checklist = make_checklist([cell_of()])
-    assert Counter(pair.kind for pair in checklist.pairs) == {**dict.fromkeys(KINDS, 1), "engine": 2}
+    assert Counter(pair.kind for pair in checklist.pairs) == {**dict.fromkeys(KINDS, 1), **SEVERAL}
     assert {pair.base.engine for pair in checklist.pairs if pair.kind == "engine"} == {"loop", "accelerate"}
-    assert len(checklist.cells) == len({cell.cell_id for cell in checklist.cells}) == 11
+    assert len(checklist.cells) == len({cell.cell_id for cell in checklist.cells}) == 22
 
 
 @pytest.mark.parametrize(
@@ -38,10 +40,11 @@ def test_twins_see_the_same_examples_in_each_step(
 ) -> None:
     recipe = {"per_device_train_batch_size": batch, "gradient_accumulation_steps": accumulation}
     cell = cell_of(recipe=recipe, devices=devices)
-    for kind in ("accumulation", "devices", "resume", "engine", "eval_batch", "padding"):
+    for kind in ("accumulation", "devices", "resume", "engine", "eval_batch", "threads", "epoch_end", "padding"):
         for pair in pairs_of(kind, cell):
             assert examples_a_step(pair.base) == examples_a_step(pair.twin), kind
-            assert examples_a_step(pair.base) == (whole if kind != "padding" else 48), kind
+            expected = {"padding": 48, "resume": min(whole, 32), "epoch_end": min(whole, 32)}.get(kind, whole)
+            assert examples_a_step(pair.base) == expected, kind
     (pair,) = pairs_of("accumulation", cell)
     assert pair.twin.recipe["gradient_accumulation_steps"] == 4
     assert pair.base.recipe["gradient_accumulation_steps"] == 1
@@ -57,8 +60,9 @@ def test_invariants_are_in_fp32_without_dropout_and_seeded(cell_of: MakeCell) ->
                 assert (one.precision, one.dropout, one.devices, one.head_seeding) == ("bf16", "model", 2, "course")
                 assert one.recipe == {"save_strategy": "epoch", "max_steps": 8}
             else:
-                assert (one.precision, one.dropout, one.head_seeding) == ("fp32", False, "seeded")
-                assert one.recipe["save_strategy"] == "no"
+                dropout = "model" if pair.kind in NOISY else False
+                assert (one.precision, one.dropout, one.head_seeding) == ("fp32", dropout, "seeded")
+                assert one.recipe["save_strategy"] == ("no" if one is pair.base else one.recipe["save_strategy"])
 
 
 def test_precisions_and_device_counts_share_their_invariants(cell_of: MakeCell) -> None:
@@ -68,23 +72,42 @@ def test_precisions_and_device_counts_share_their_invariants(cell_of: MakeCell) 
         for devices in (1, 2)
     ]
     checklist = make_checklist(cells)
-    assert Counter(pair.kind for pair in checklist.pairs) == {**dict.fromkeys(KINDS, 1), "engine": 2, "repeat": 4}
+    assert Counter(pair.kind for pair in checklist.pairs) == {
+        **dict.fromkeys(KINDS, 1),
+        **SEVERAL,
+        "repeat": 4,
+    }
 
 
 def test_the_work_around_stays_with_the_trainer(cell_of: MakeCell) -> None:
-    for pair in make_checklist([cell_of(accepts_loss_kwargs=False)]).pairs:
+    for pair in make_checklist([cell_of(accepts_loss_kwargs=False, evaluation_draws=False)]).pairs:
         for one in (pair.base, pair.twin):
-            assert one.accepts_loss_kwargs == (False if one.engine == "trainer" else "model")
+            expected = False if one.engine == "trainer" else "model"
+            assert (one.accepts_loss_kwargs, one.evaluation_draws) == (expected, expected)
 
 
 def test_steps_are_few(cell_of: MakeCell) -> None:
     for asked, got in ((-1, 8), (5, 5), (500, 8)):
-        (pair,) = pairs_of("resume", cell_of(recipe={"max_steps": asked}))
+        (pair,) = pairs_of("threads", cell_of(recipe={"max_steps": asked}))
         assert pair.base.recipe["max_steps"] == pair.twin.recipe["max_steps"] == got
-        assert pair.twin.resume_at == got // 2
+        assert (pair.base.threads, pair.twin.threads) == (1, 2)
     (pair,) = pairs_of("repeat", cell_of(recipe={}), steps=3)
     assert pair.base.recipe == {"max_steps": 3}
     assert (pair.base.repeat, pair.twin.repeat) == (1, 2)
+
+
+def test_two_epochs_of_three_batches_and_a_quarter(cell_of: MakeCell) -> None:
+    cell = cell_of(recipe={"per_device_train_batch_size": 304, "eval_strategy": "epoch"})
+    resumed = pairs_of("resume", cell)
+    assert [pair.twin.resume_at for pair in resumed] == [2, 4, 6]  # inside an epoch, at its end, in a later one
+    assert {pair.base.subset for pair in resumed} == {104}
+    assert {(pair.base.recipe["max_steps"], pair.base.recipe["eval_strategy"]) for pair in resumed} == {(8, "epoch")}
+    watched = pairs_of("observation", cell)
+    assert {pair.base.recipe["eval_strategy"] for pair in watched} == {"no"}
+    assert [pair.twin.recipe["eval_strategy"] for pair in watched] == ["epoch", "no", "no", "no"]
+    (end,) = pairs_of("epoch_end", cell)
+    assert (end.base.accepts_loss_kwargs, end.base.dropout, end.twin.subset) == (False, False, 104)
+    assert (examples_a_step(end.base), end.twin.recipe["gradient_accumulation_steps"]) == (32, 4)
 
 
 def test_one_seed_of_a_configuration_unless_every_one_is_asked_for(cell_of: MakeCell) -> None:

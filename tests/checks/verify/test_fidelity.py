@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -85,6 +86,11 @@ FAULTS: list[tuple[str, dict[str, Any]]] = [
     ("confusion", {"measured.confusion": {"tp": 160, "fp": 80, "fn": 0, "tn": 0}}),
     ("samples", {"measured.train_samples_per_second": 1000.0}),
     ("examples seen", {"observed.fingerprint.seen.expected": 799}),
+    ("segments", {"observed.fingerprint.segments": 0}),
+    ("segments", {"observed.fingerprint.segments": 1}),
+    ("dtype of weights", {"observed.model.dtype": "bfloat16"}),
+    ("dtype of optimizer states", {"observed.optimizer.state_dtypes": ["bfloat16"]}),
+    ("inputs", {"observed.fingerprint.altered.attention_mask": {"rows": 5, "of": 96, "example": 17, "step": 2}}),
 ]  # fmt: skip
 
 
@@ -94,8 +100,9 @@ def test_each_planted_fault_is_found_by_name_and_nothing_else(
 ) -> None:
     verdict = fidelity(planted(plain_run, changes))
     assert verdict.outcome == "FAIL"
-    assert failed(verdict) == [item], [finding.fact for finding in verdict.failures]
-    assert verdict.reason == Fact.of("items.wrong", items=[item])
+    also = ["first update"] if "observed.arguments.weight_decay" in changes else []
+    assert failed(verdict) == [item, *also], [finding.fact for finding in verdict.failures]
+    assert verdict.reason == Fact.of("items.wrong", items=[item, *also])
 
 
 def test_fewer_training_examples_are_a_fault_of_the_data(plain_run: Run, planted: Callable[..., Run]) -> None:
@@ -126,7 +133,8 @@ def test_a_rate_shifted_by_one_step_is_called_so(plain_run: Run, planted: Callab
     rates = plain_run.series["learning_rate"]
     moved = np.r_[rates[0], rates[:-1]] if shift == "before" else np.r_[rates[1:], 0.0]
     verdict = fidelity(planted(plain_run, learning_rate=moved))
-    (finding,) = verdict.failures
+    finding, *also = verdict.failures
+    assert [one.item for one in also] == ([] if shift == "before" else ["first update"])
     assert (finding.item, finding.step) == ("learning rate", 1 if shift == "before" else 0)
     assert finding.fact.values["shift"] == shift
 
@@ -205,7 +213,7 @@ def test_a_label_that_no_logit_answers_for_is_found_and_scores_are_not_recompute
             {"seen": 800, "distinct": 798, "repeated": [3, 9], "repeated_count": 2},
             Fact.of("epoch.examples", epoch=1, distinct=798, of=800, count=2, repeated=[3, 9]),
         ),
-        ({"seen": 800, "distinct": 800, "complete": False}, Fact.of("seen.cut", epochs=[1])),
+        ({"seen": 800, "distinct": 800, "complete": False}, Fact.of("seen.cut", epoch=1, examples=800, there=800)),
     ],
     ids=["rows", "examples", "cut"],
 )
@@ -270,11 +278,11 @@ def test_a_run_that_failed_is_an_error_and_a_skipped_one_a_skip(plain_run: Run, 
     assert (nonfinite.outcome, nonfinite.reason) == ("ERROR", fact)
 
 
-def test_weight_decay_spares_biases_and_layer_norms(plain_run: Run, planted: Callable[..., Run]) -> None:
-    right = {"observed.arguments.weight_decay": 0.01, "observed.optimizer.groups.0.weight_decay": 0.01}
-    assert fidelity(planted(plain_run, right)).outcome == "PASS"
+def test_weight_decay_spares_biases_and_layer_norms(make_run: MakeRun, planted: Callable[..., Run]) -> None:
+    run, right = make_run(recipe={"weight_decay": 0.01}), {"observed.optimizer.groups.0.weight_decay": 0.01}
+    assert fidelity(planted(run, right)).outcome == "PASS"
     both = {**right, "observed.optimizer.groups.1.weight_decay": 0.01}
-    assert failed(fidelity(planted(plain_run, both))) == ["weight decay"]
+    assert failed(fidelity(planted(run, both))) == ["weight decay"]
 
 
 def test_a_pooler_that_the_checkpoint_has_may_not_be_new(plain_run: Run, planted: Callable[..., Run]) -> None:
@@ -283,3 +291,158 @@ def test_a_pooler_that_the_checkpoint_has_may_not_be_new(plain_run: Run, planted
     assert fidelity(planted(plain_run, lacking)).outcome == "PASS"
     spurned = {**lacking, "observed.weights.unused": ["pooler.dense.weight"]}
     assert failed(fidelity(planted(plain_run, spurned))) == ["newly initialised weights"]
+
+
+# Which model was scored.
+
+BEST = {"load_best_model_at_end": True, "save_strategy": "epoch", "metric_for_best_model": "accuracy"}
+
+
+def scored(make_run: MakeRun, planted: Callable[..., Run], epoch: int, **changes: Any) -> Run:
+    """A run of three epochs, the second the best by accuracy and the third by loss, that scored one of them."""
+    run = make_run(epochs=3.0, recipe={**BEST, **changes})
+    assert run.record.measured is not None
+    final = run.record.measured.metrics
+    other = [{"accuracy": 0.51, "f1": 0.61, "loss": 0.9}, {"accuracy": 0.99, "f1": 0.98, "loss": 0.8},
+             {"accuracy": 0.53, "f1": 0.63, "loss": 0.1}]  # fmt: skip
+    # The final scores are those that the logits give: the scored epoch has them, and is best, or is not, by the others.
+    moved = 0.3 if epoch == 2 else 0.0
+    epochs = []
+    for number, one in enumerate(other, start=1):
+        scores = (
+            dict(final) if number == epoch else {**one, "accuracy": one["accuracy"] - (moved if number != 2 else 0)}
+        )
+        epochs.append({"epoch": float(number), "step": 100 * number, **scores})
+    return planted(run, {"measured.epochs": epochs})
+
+
+def selection_of(verdict: Verdict) -> Finding:
+    return next(finding for finding in verdict.findings if finding.item == "selection")
+
+
+def test_the_scored_model_is_the_best_that_was_asked_for(make_run: MakeRun, planted: Callable[..., Run]) -> None:
+    verdict = fidelity(scored(make_run, planted, 2))
+    finding = selection_of(verdict)
+    assert (verdict.outcome, finding.outcome, finding.fact.code) == ("PASS", "PASS", "selection.best")
+    assert finding.fact.values["model"].values["epoch"] == 2.0
+
+
+def test_another_model_than_the_best_is_named(make_run: MakeRun, planted: Callable[..., Run]) -> None:
+    """As transformers 4.57.6 does with `save_strategy = "best"`: the last epoch is scored."""
+    verdict = fidelity(scored(make_run, planted, 3, save_strategy="best"))
+    (finding,) = verdict.failures
+    assert (finding.item, finding.cause) == ("selection", "selection")
+    values = finding.fact.values
+    assert (values["scored"], values["asked"].values["epoch"], values["asked"].values["value"]) == (3.0, 2.0, 0.99)
+
+
+def test_the_direction_that_was_asked_for_counts(make_run: MakeRun, planted: Callable[..., Run]) -> None:
+    """The worst is what was asked for: `validate` says so beforehand, and here its name does."""
+    run = scored(make_run, planted, 1, metric_for_best_model="loss", greater_is_better=True)
+    assert run.record.measured is not None
+    epochs = [one.model_dump() for one in run.record.measured.epochs]
+    epochs[1]["loss"] = epochs[2]["loss"] = 0.01
+    finding = selection_of(fidelity(planted(run, {"measured.epochs": epochs})))
+    assert (finding.outcome, finding.fact.values["model"].values["greater"]) == ("PASS", True)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"measured.epochs": []},
+        {"measured.epochs.0.accuracy": None},
+        {"measured.epochs.0.epoch": 2.0},  # its earliest ones were cut to fit
+        {"observed.arguments.eval_delay": 2},
+        {"observed.arguments.eval_strategy": "steps", "observed.arguments.eval_steps": 50},
+    ],
+)
+def test_what_the_record_does_not_tell_is_not_available(
+    make_run: MakeRun, planted: Callable[..., Run], changes: dict[str, Any]
+) -> None:
+    verdict = fidelity(planted(scored(make_run, planted, 3), changes))
+    assert "selection" not in failed(verdict)
+    assert Fact.of("missing", item="selection", why=None) in verdict.not_available
+
+
+def found(verdict: Verdict, item: str) -> Finding:
+    (finding,) = [one for one in verdict.findings if one.item == item]
+    return finding
+
+
+def test_an_altered_column_is_named_with_its_step_and_an_example(
+    make_run: MakeRun, planted: Callable[..., Run]
+) -> None:
+    seen = {"rows": 5, "of": 56, "example": 17, "step": 2}
+    run = planted(make_run(first=5), {"observed.fingerprint.altered.attention_mask": seen})
+    finding = found(fidelity(run), "inputs")
+    assert (finding.outcome, finding.step, finding.cause) == ("FAIL", 7, "inputs")
+    (fact,) = several(finding)
+    expected = {"column": "attention_mask", "rows": 5, "of": 56, "example": 17, "step": 7, "absent": False}
+    assert fact == Fact("inputs.altered", expected)
+
+
+def test_a_model_of_one_segment_needs_no_token_types(plain_run: Run, planted: Callable[..., Run]) -> None:
+    for known in (1, None):
+        changes = {"observed.model.segments": known, "observed.fingerprint.segments": 0}
+        assert fidelity(planted(plain_run, changes)).outcome == "PASS"
+
+
+@pytest.mark.parametrize(("version", "kept"), [("5.23.0", True), ("4.57.6", False)])
+def test_weights_kept_as_they_were_saved_say_so(
+    plain_run: Run, planted: Callable[..., Run], version: str, kept: bool
+) -> None:
+    changes = {
+        "observed.model.dtype": "bfloat16",
+        "observed.weights.saved_dtypes": ["bfloat16"],
+        "observed.packages.transformers": version,
+    }
+    finding = found(fidelity(planted(plain_run, changes)), "dtype of weights")
+    assert finding.fact == Fact.of("dtype.wrong", dtype="bfloat16", saved="bfloat16", kept=kept)
+
+
+def test_an_update_that_is_not_what_its_settings_say_is_found_with_its_ratio(
+    plain_run: Run, planted: Callable[..., Run]
+) -> None:
+    before, gradient = (plain_run.series[f"update_{name}"].astype(np.float64) for name in ("before", "gradient"))
+    mean, root = 0.1 * gradient, np.sqrt(0.001 * gradient**2)  # without the correction of their bias
+    after = before - plain_run.series["learning_rate"][0] * mean / (root + 1e-8)
+    finding = found(fidelity(planted(plain_run, update_after=after.astype(np.float32))), "first update")
+    assert (finding.outcome, finding.step) == ("FAIL", 0)
+    assert finding.ratio == pytest.approx(0.1 / math.sqrt(0.001), rel=1e-2)
+    assert finding.fact.values["tensor"] == "classifier.weight"
+
+
+def test_an_update_of_sgd_and_of_a_warm_ups_second_step(plain_run: Run, planted: Callable[..., Run]) -> None:
+    before, gradient = plain_run.series["update_before"], plain_run.series["update_gradient"]
+    rates = plain_run.series["learning_rate"]
+    sgd = {"observed.arguments.optim": "sgd"}
+    after = before - np.float32(rates[0]) * gradient
+    assert found(fidelity(planted(plain_run, sgd, update_after=after)), "first update").outcome == "PASS"
+    both = np.stack([gradient[0], -2 * gradient[0]]).astype(np.float64)
+    warm = np.r_[0.0, rates[1:]]
+    mean = (0.9 * 0.1 * both[0] + 0.1 * both[1]) / (1 - 0.9**2)
+    square = (0.999 * 0.001 * both[0] ** 2 + 0.001 * both[1] ** 2) / (1 - 0.999**2)
+    moved = before[0] - warm[1] * mean / (np.sqrt(square) + 1e-8)
+    series = {"update_before": np.r_[before, before], "update_gradient": both, "update_after": [before[0], moved]}
+    run = planted(plain_run, learning_rate=warm, **{name: np.float32(array) for name, array in series.items()})
+    assert found(fidelity(run), "first update").outcome == "PASS"
+
+
+def test_an_evaluation_that_draws_answers_otherwise_the_second_time(
+    plain_run: Run, planted: Callable[..., Run]
+) -> None:
+    again = plain_run.series["logits_again"].copy()
+    again[1, 3] += 0.01
+    finding = found(fidelity(planted(plain_run, logits_again=again)), "evaluation repeated")
+    assert (finding.outcome, finding.cause) == ("FAIL", "evaluation mode")
+    assert (finding.fact.values["differing"], finding.fact.values["examples"]) == (1, 8)
+
+
+def test_rows_that_no_optimizer_step_took_are_told(make_run: MakeRun, planted: Callable[..., Run]) -> None:
+    run = make_run(epochs=1.0)
+    ids = run.series["example_ids"]
+    finding = found(fidelity(planted(run, example_ids=ids[:-8])), "examples seen")
+    assert finding.outcome == "FAIL"
+    assert several(finding) == [Fact.of("seen.left_out", rows=800, left_out=8)]
+    passed = found(fidelity(run), "examples seen").fact.values
+    assert (passed["examples"], passed["there"]) == (800, 800)

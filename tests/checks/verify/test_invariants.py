@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from harness.checks.verdict import Fact, Finding, Verdict
-from harness.checks.verify.invariants import KINDS, invariant
+from harness.checks.verify.invariants import KINDS, NOISY, invariant
 from harness.checks.verify.upstream import BACKWARD_SCALE, LOSS_SCALE, Scaling, known_issue
 from harness.record.run import Run
+from tests.checks.conftest import COLUMNS, EXAMPLES, received
 
 MakeRun = Callable[..., Run]
 Planted = Callable[..., Run]
@@ -22,10 +23,19 @@ PAIRS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "work_around": ({}, {"batch": 1, "accumulation": 4, "devices": 2, "accepts": False}),
     "engine": ({}, {"engine": "loop"}),
     "resume": ({}, {"first": 5}),
+    "observation": ({"dropout": 0.1}, {"dropout": 0.1}),
+    "checkpointing": ({"dropout": 0.1}, {"dropout": 0.1}),
+    "threads": ({}, {}),
+    "epoch_end": ({}, {"batch": 2, "accumulation": 4}),
     "eval_batch": ({}, {"eval_batch": 60}),
     "padding": ({"batch": 48, "epochs": 1.0}, {"batch": 24, "devices": 2, "epochs": 1.0}),
 }
-STEPWISE = ("accumulation", "devices", "work_around", "engine")
+STEPWISE = ("accumulation", "devices", "work_around", "engine", "threads", "epoch_end")
+
+
+def received_in_order(ids: np.ndarray) -> dict[str, np.ndarray]:
+    """What the model received of these examples, in their order."""
+    return {f"inputs.{name}": received(name, EXAMPLES)[ids] for name in COLUMNS}
 
 
 def failed(verdict: Verdict) -> list[str]:
@@ -155,7 +165,8 @@ def test_the_order_within_a_step_does_not_matter(make_run: MakeRun, planted: Pla
     ids, offsets = twin.series["example_ids"].copy(), twin.series["example_offsets"]
     for start, end in pairwise(offsets):
         ids[start:end] = ids[start:end][::-1].copy()
-    assert invariant("devices", base, planted(twin, example_ids=ids)).outcome == "PASS"
+    changed = planted(twin, example_ids=ids, **received_in_order(ids))
+    assert invariant("devices", base, changed).outcome == "PASS"
 
 
 def test_without_recorded_examples_nothing_is_claimed(make_run: MakeRun) -> None:
@@ -186,6 +197,9 @@ def test_a_pair_that_cannot_be_judged_says_why(
 ) -> None:
     base, twin = pair(make_run, kind)
     verdict = invariant(kind, base, planted(twin, changes))
+    if kind in NOISY and fact.code == "unfit.dropout":
+        assert verdict.findings[0].item != "conditions"  # they are compared bit for bit, with dropout on
+        return
     assert (verdict.outcome, verdict.findings) == ("INCONCLUSIVE", (Finding("conditions", "INCONCLUSIVE", fact),))
 
 
@@ -358,3 +372,70 @@ def test_a_recipe_that_the_plain_loop_does_not_know_is_no_error(make_run: MakeRu
     assert (verdict.outcome, verdict.findings[0].fact) == ("SKIP", why)
     other = planted(loop, {"failure": {**failure, "type": "RuntimeError"}})
     assert invariant("engine", other, trainer).outcome == "ERROR"
+
+
+def test_an_uneven_end_of_an_epoch_ends_the_comparison_and_is_named(make_run: MakeRun, planted: Planted) -> None:
+    """304 of 800 examples a step: of the third 192 are left, which ranks fill up and micro-batches cut unevenly."""
+    base = make_run(steps=8, batch=304)
+    for kind, twin, rows in (
+        ("devices", make_run(steps=8, batch=152, devices=2), 304),
+        ("accumulation", make_run(steps=8, batch=76, accumulation=4), 192),
+    ):
+        loss = twin.series["micro_loss"].copy()
+        loss[2:] *= np.float32(1.1)  # as 76, 76 and 40 examples of equal weight have another mean
+        verdict = invariant(kind, base, planted(twin, micro_loss=loss, loss=loss))
+        assert verdict.outcome == "PASS", verdict.reason
+        (told,) = [finding for finding in verdict.findings if finding.item == "end of an epoch"]
+        assert (told.outcome, told.fact) == ("SKIP", Fact.of("epoch.end", step=2, base=192, twin=rows, due=304))
+        loss[1] *= np.float32(1.1)
+        assert invariant(kind, base, planted(twin, micro_loss=loss, loss=loss)).outcome == "FAIL"
+
+
+def test_a_rest_of_whole_micro_batches_is_compared(make_run: MakeRun, planted: Planted) -> None:
+    """800 = 12 x 64 + 32: the last group is two micro-batches of 16 instead of four."""
+    base, twin = make_run(steps=14, batch=64), make_run(steps=14, batch=16, accumulation=4)
+    assert invariant("epoch_end", base, twin).outcome == "PASS"
+    norm = twin.series["grad_norm"].copy()
+    norm[12] *= 2
+    (finding,) = invariant("epoch_end", base, planted(twin, grad_norm=norm)).failures
+    assert (finding.item, finding.step, finding.ratio) == ("gradient norm", 12, pytest.approx(2.0))
+
+
+def test_another_column_is_named_and_not_what_follows_of_it(make_run: MakeRun, planted: Planted) -> None:
+    base, twin = pair(make_run, "engine")
+    rows = twin.series["inputs.token_type_ids"].copy()
+    rows[17:] += np.uint32(1)
+    loss = twin.series["micro_loss"] * np.float32(1.1)
+    changed = planted(twin, micro_loss=loss, **{"inputs.token_type_ids": rows})
+    (finding,) = invariant("engine", base, changed).failures
+    assert (finding.item, finding.step, finding.cause) == ("inputs", 2, "inputs")
+    assert finding.fact.values["item"] == "token_type_ids"
+    assert finding.fact.values["example"] == base.series["example_ids"][17]
+
+
+@pytest.mark.parametrize("kind", ["resume", "observation"])
+def test_another_random_state_is_named_and_the_rest_follows(make_run: MakeRun, planted: Planted, kind: str) -> None:
+    first = 5 if kind == "resume" else 0
+    base, twin = make_run(dropout=0.1), make_run(dropout=0.1, first=first)
+    loss, state = twin.series["micro_loss"].copy(), twin.series["random_state"].copy()
+    loss[6 - first :] *= np.float32(1.01)
+    state[6 - first :] += np.uint32(1)
+    epoch = {"epoch": 1.0, "step": 6}
+    weights = twin.fingerprint.init_sha256 if twin.fingerprint else ""
+    changes = {
+        "observed.fingerprint.evaluation_draws": 1,
+        "observed.fingerprint.saved_sha256": weights if first else None,
+        "measured.epochs": [epoch],
+    }
+    verdict = invariant(kind, base, planted(twin, changes, micro_loss=loss, random_state=state))
+    (finding,) = verdict.failures
+    assert (finding.item, finding.step, finding.cause) == ("random state", 6, "evaluation draws")
+    expected = {"step": 6, "ordered": True, "weights": True if first else None, "draws": 1, "evaluated": True}
+    assert finding.fact == Fact("random.other", expected)
+
+
+def test_runs_that_differ_from_one_random_state_are_not_laid_to_it(make_run: MakeRun, planted: Planted) -> None:
+    base, twin = make_run(dropout=0.1), make_run(dropout=0.1)
+    loss = twin.series["micro_loss"].copy()
+    loss[6:] *= np.float32(1.01)
+    assert failed(invariant("observation", base, planted(twin, micro_loss=loss))) == ["the model's own loss"]

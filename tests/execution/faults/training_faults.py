@@ -131,6 +131,13 @@ def no_dropout():
     _loading(lambda load: load, still)
 
 
+def last_model():
+    """The best model is not loaded at the end: the last one is scored."""
+    from transformers import Trainer
+
+    _patched(Trainer, "_load_best_model", lambda self: None)
+
+
 def _loading(changed, after):
     from transformers.modeling_utils import PreTrainedModel
 
@@ -156,4 +163,5 @@ FAULTS = {
     "lost-tensor": lost_tensor,
     "no-clipping": no_clipping,
     "no-dropout": no_dropout,
+    "last-model": last_model,
 }

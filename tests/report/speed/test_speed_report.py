@@ -22,7 +22,7 @@ from harness.grid.cell import Cell
 from harness.grid.grid import Grid, load_grid
 from harness.record.attempts import Entry
 from harness.record.model import Record, asked_of
-from harness.record.parts import Measured
+from harness.record.parts.measured import Measured
 from harness.record.results import Results
 from harness.record.store import Store
 from harness.report.run.build import build_report

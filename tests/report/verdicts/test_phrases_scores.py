@@ -6,7 +6,9 @@ import pytest
 
 from harness.checks.verdict import Fact
 from harness.report.phrases.diff import DIFF
+from harness.report.phrases.doubts import DOUBTS
 from harness.report.phrases.head import HEAD
+from harness.report.phrases.inputs import INPUTS
 from harness.report.phrases.say import PHRASES, say
 from harness.report.phrases.scores import SCORES
 from harness.report.phrases.speed import SPEED
@@ -148,6 +150,14 @@ CASES = [
     (of("recipe.max_steps", run=8, steps=1377), "max_steps: run 8 steps, reference 1377 steps"),
     (of("recipe.max_steps", run=8, epochs=3), "max_steps: run 8 steps, reference 3 epochs"),
     (of("recipe.max_steps", run=8), "max_steps: run 8 steps, reference all its epochs"),
+    (
+        of("recipe.selection", best=True, metric="loss", reference="last"),
+        "selection: run best epoch by loss, reference last",
+    ),
+    (
+        of("recipe.selection", best=False, metric=None, reference="best epoch"),
+        "selection: run last, reference best epoch",
+    ),
     (of("recipe.dropout"), "dropout: run without, reference with the checkpoint's own"),
     (
         of("recipe.same_data", task="mine", reference="glue/mrpc"),
@@ -343,6 +353,33 @@ CASES = [
     (of("seeds.unpaired"), "other seeds on each side: Welch's test, not paired"),
     (of("seeds.not_again", seeds=(1, 2)), "not run again: seeds 1, 2"),
     (of("seeds.new", seeds=(3,)), "not in the accepted file: seeds 3"),
+    (of("compare.no_runs"), "not on both sides a run with a score that did not collapse"),
+    (of("compare.other_data"), "not compared: the validation data differ"),
+    (of("compare.collapsed", a=1, b=0), "collapsed runs: 1 of A, 0 of B; the estimate is of the others"),
+    (of("compare.unkept"), "nothing is known of new examples: answers are not kept of all runs"),
+    (
+        of("compare.seeds", seeds=12, difference=-0.8),
+        "12 seeds on each side would tell them apart if the difference is -0.80 points",
+    ),
+    (
+        of("compare.examples", examples=408, more=4321),
+        "no number of seeds tells them apart on 408 examples; about 4,400 examples would",
+    ),
+    (
+        of("compare.equivalent", seeds=9, margin=1.5),
+        "9 seeds on each side give an 80 % chance to show that they are within 1.5 points if the true difference is 0",
+    ),
+    (
+        of("compare.equivalent", seeds=None, margin=0.5),
+        "no number of seeds gives an 80 % chance to show that they are within 0.5 points",
+    ),
+    (of("compare.never"), "not even 1,000 seeds on each side would tell them apart"),
+    (of("compare.word", word="better", within=True), "by both tests better, by less than the margin"),
+    (
+        of("scores.arms", metric="f1", b="x", b_mean=88.0, b_runs=1, a="y", a_mean=87.5, a_runs=5),
+        "F1 of x 88.00 over 1 run, of y 87.50 over 5 runs",
+    ),
+    (of("margin.compare", points=1.5, expect="not worse"), "1.5 points; the grid expects: not worse"),
 ]
 
 
@@ -353,10 +390,10 @@ def test_sentence(fact: Fact, sentence: str) -> None:
 
 def test_facts_and_phrases_fit() -> None:
     made = [fact for folder in ("checks", "stats", "cli") for fact in made_facts(folder)]
-    other = {**VERIFY, **DIFF, **SPEED, **HEAD, **WAIVERS}
+    other = {**VERIFY, **DIFF, **INPUTS, **SPEED, **HEAD, **WAIVERS, **DOUBTS}
     assert problems([fact for fact in made if fact.code not in other], SCORES) == []
 
 
 def test_every_code_is_here_and_is_one_tables_own() -> None:
     assert {fact.code for fact, _ in CASES} == SCORES.keys()
-    assert len(PHRASES) == sum(map(len, (SCORES, SPEED, VERIFY, DIFF, HEAD, WAIVERS)))
+    assert len(PHRASES) == sum(map(len, (SCORES, SPEED, VERIFY, DIFF, INPUTS, HEAD, WAIVERS, DOUBTS)))

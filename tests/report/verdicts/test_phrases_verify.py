@@ -9,6 +9,7 @@ from harness.checks.verdict import Fact, Finding
 from harness.checks.verify.upstream import BACKWARD_SCALE, LOSS_SCALE
 from harness.report.phrases.causes import CAUSES, cause_text, finding_text
 from harness.report.phrases.diff import DIFF
+from harness.report.phrases.inputs import INPUTS
 from harness.report.phrases.say import say
 from harness.report.phrases.verify import VERIFY
 from tests.report.verdicts.phrase_cases import HARNESS, MadeFact, made_facts, problems
@@ -17,7 +18,7 @@ from tests.report.verdicts.phrase_cases import HARNESS, MadeFact, made_facts, pr
 def test_every_fact_of_the_checks_of_runs_has_a_phrase_and_every_phrase_a_fact() -> None:
     made = made_facts("checks/verify")
     assert len(made) > 100
-    assert problems(made, {**VERIFY, **DIFF}) == []
+    assert problems(made, {**VERIFY, **DIFF, **INPUTS}) == []
 
 
 @pytest.mark.parametrize(

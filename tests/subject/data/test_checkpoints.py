@@ -134,7 +134,12 @@ def test_a_checkpoints_own_code_never_runs(copied: Path, tmp_path: Path, model_t
 def test_newly_initialised_and_unused_weights_are_named(copied: Path) -> None:
     model, names = checkpoints.load_model(str(copied), {})
     new = ["classifier.bias", "classifier.weight"]
-    assert names == {"newly_initialised": new, "unused": [], "not_as_saved": []}
+    assert names == {
+        "newly_initialised": new,
+        "unused": [],
+        "not_as_saved": [],
+        "saved_dtypes": ["float32"],
+    }
     assert model.config.num_labels == 2
     model, names = checkpoints.load_model(str(copied), {"num_hidden_layers": 1})
     assert len(model.bert.encoder.layer) == 1
@@ -250,3 +255,21 @@ def test_a_model_of_random_weights(copied: Path) -> None:
     transformers.set_seed(3)
     again, _ = checkpoints.load_model(str(copied), sizes, random=True)
     assert checkpoints.weights_sha256(again) == checkpoints.weights_sha256(model)
+
+
+# The head that a checkpoint brings.
+
+
+def test_a_bare_model_brings_no_head(copied: Path) -> None:
+    rewrite_config(copied, id2label={"0": "a", "1": "b", "2": "c"})
+    assert checkpoints.saved_head(copied) is None
+
+
+@pytest.mark.parametrize("names", [["equivalent", "not_equivalent"], ["a", "b", "c"]])
+def test_a_saved_head_has_its_classes_in_their_order(copied: Path, names: list[str]) -> None:
+    from transformers import AutoModelForSequenceClassification
+
+    labels = dict(enumerate(names))
+    model = AutoModelForSequenceClassification.from_pretrained(copied, num_labels=len(names), id2label=labels)
+    model.save_pretrained(copied)
+    assert checkpoints.saved_head(copied) == {"classes": len(names), "names": names}

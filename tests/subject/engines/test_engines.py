@@ -21,7 +21,7 @@ datasets = pytest.importorskip("datasets")
 
 from harness.errors import SpecError  # noqa: E402
 from harness.grid.arguments import OVERLAY, frozen_defaults, frozen_versions, table  # noqa: E402
-from harness.record.parts import Fingerprint  # noqa: E402
+from harness.record.parts.fingerprint import Fingerprint  # noqa: E402
 from harness.subject import arguments as subject_arguments  # noqa: E402
 from harness.subject import train  # noqa: E402
 from harness.subject.data import checkpoints, tasks  # noqa: E402

@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from harness.record.parts import Fingerprint
+from harness.record.parts.fingerprint import Fingerprint
 from harness.subject.process import merge_ranks
 from harness.subject.train import RankPart
 

@@ -21,7 +21,7 @@ from harness.record.attempts import LOST, SCORED
 from harness.record.configuration import GOOD
 from harness.record.configuration import Configuration as Measured
 from harness.record.model import Asked, Provenance, Record
-from harness.record.parts import Observed
+from harness.record.parts.observed import Observed
 from harness.record.results import Results, SeedScore
 
 LONGEST: Final = 300

@@ -58,7 +58,7 @@ Reason = Annotated[str, only(listed(REASONS), REASONS.__contains__)]
 class SeedRun(Table):
     """One run: its status, its scores (fractions), and what it did, in hashes cut to `DIGITS` digits.
 
-    None is "not available". The hashes are those of `harness.record.parts.Fingerprint`; `precision` is the
+    None is "not available". The hashes are those of `harness.record.parts.fingerprint.Fingerprint`; `precision` is the
     observed one. A run that lost its loss (nonfinite) has no scores. `cell_id` and `started` tell the attempt from
     every other; files of schema 1 do not have them.
     """

@@ -12,7 +12,8 @@ from harness.checks.verdict import Fact, Finding, Outcome
 from harness.checks.verify import fields
 from harness.checks.verify.answers import answers_apart
 from harness.checks.verify.diff.reach import NOWHERE, reach
-from harness.checks.verify.fields import DONE, LAYERS, ROOTS, Layer
+from harness.checks.verify.fields import DONE, LAYERS, Layer
+from harness.checks.verify.inputs import column_differences
 from harness.checks.verify.series import (
     EXACT,
     FACTOR,
@@ -137,11 +138,14 @@ def compare(a: Run, b: Run, tolerance: Tolerance = EXACT) -> Comparison:
     found = [
         *_values(a, b, missing, apart),
         *_data_order(a, b, missing),
+        *_inputs(a, b, missing),
         *sorted(_trajectory(a, b, tolerance, missing), key=lambda one: one.step or 0),
         *_outcome(a, b, tolerance, missing),
     ]
-    found.sort(key=lambda one: (LAYERS.index(one.layer), one.field not in ROOTS if one.layer == "exact" else False))
-    roots = [one for one in found if one.field in ROOTS]
+    found.sort(
+        key=lambda one: (LAYERS.index(one.layer), not fields.is_root(one.field) if one.layer == "exact" else False)
+    )
+    roots = [one for one in found if fields.is_root(one.field)]
     since = min((one.step or 0 for one in roots), default=None)
     follow = [one for one in found if since is not None and _follows(one, since)]
     first = tuple(one for one in found if one not in follow)
@@ -155,7 +159,7 @@ def _steps(a: Run, b: Run) -> range:
 
 
 def _follows(one: Difference, since: int) -> bool:
-    """Whether a difference is what other weights or other examples from step `since` on must lead to."""
+    """Whether a difference is what other weights, examples or inputs from step `since` on must lead to."""
     if one.layer == "outcome" or one.field in ("batch shapes", "examples seen"):
         return True
     return one.layer == "trajectory" and one.field != "learning_rate" and (one.step or 0) >= since
@@ -169,6 +173,8 @@ def _values(a: Run, b: Run, missing: list[str], apart: list[str]) -> Iterator[Di
         if name in fields.FROM_START and a.first_step != b.first_step:
             apart.append(name)
             continue
+        if name == "checkpoint" and all(one.get(("exact", "checkpoint weights")) for one in (first, second)):
+            continue  # its parts are compared
         x, y = first.get(key, fields.ABSENT), second.get(key, fields.ABSENT)
         if name.startswith("recipe.") and fields.ABSENT in (x, y):
             # A recipe's silence means the default, where the run tells it.
@@ -233,6 +239,17 @@ def _data_order(a: Run, b: Run, missing: list[str]) -> Iterator[Difference]:
         first, second = (Fact.of("examples", ids=ids) for ids in (only if any(only) else both))
     where = Fact.of("where", step=step, steady=False, differing=other.differing, steps=other.steps)
     yield Difference("exact", name, first, second, step, where=where)
+
+
+def _inputs(a: Run, b: Run, missing: list[str]) -> Iterator[Difference]:
+    """Columns that the model received otherwise; each one's hash is of all rows, its place that of the first row."""
+    found = column_differences(a, b)
+    if found is None:
+        missing.append("inputs")
+        return
+    for one in found:
+        field, where = ("inputs", one.where) if one.part == "training" else ("evaluation inputs", one.where)
+        yield Difference("exact", f"{field}.{one.column}", *one.hashes, one.step, where=where)
 
 
 def _trajectory(a: Run, b: Run, tolerance: Tolerance, missing: list[str]) -> Iterator[Difference]:

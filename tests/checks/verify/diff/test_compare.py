@@ -141,7 +141,10 @@ def test_another_data_order_is_named_with_step_and_examples(plain_run: Run, plan
 def test_another_order_within_a_step_is_no_root(plain_run: Run, planted: Planted) -> None:
     ids = plain_run.series["example_ids"].copy()
     ids[:2] = ids[1::-1]
-    found = compare(plain_run, planted(plain_run, example_ids=ids))
+    columns = {name: rows.copy() for name, rows in plain_run.series.items() if name.startswith("inputs.")}
+    for rows in columns.values():
+        rows[:2] = rows[1::-1]
+    found = compare(plain_run, planted(plain_run, example_ids=ids, **columns))
     assert (fields(found), roots(found)) == (["order within steps"], [])
 
 

@@ -161,8 +161,10 @@ PLANTED: list[tuple[str, Mapping[str, Any], tuple[int, float, tuple[str, ...]], 
      ("the model's own loss", 0, 1.3, "data"), "training data"),
     ("labels", {"observed.data.train.sha256": "1" * 64, "observed.data.train.positives": 532},
      (5, 1.01, ("micro_loss", "loss", "grad_norm")), ("the model's own loss", 5, 1.01, "data"), "training data"),
-    ("checkpoint", {"observed.weights.checkpoint_sha256": "1" * 64, "observed.fingerprint.init_sha256": "2" * 64},
-     (0, 1.01, ("micro_loss", "loss", "grad_norm")), ("the model's own loss", 0, 1.01, "checkpoint"), "checkpoint"),
+    ("checkpoint", {"observed.weights.checkpoint_sha256": "1" * 64, "observed.weights.weights_sha256": "3" * 64,
+                    "observed.fingerprint.init_sha256": "2" * 64},
+     (0, 1.01, ("micro_loss", "loss", "grad_norm")), ("the model's own loss", 0, 1.01, "checkpoint weights"),
+     "checkpoint weights"),
     ("head", {"observed.fingerprint.init_sha256": "2" * 64}, (0, 1.01, ("micro_loss", "loss", "grad_norm")),
      ("the model's own loss", 0, 1.01, "initial weights"), "initial weights"),
     ("dropout", {"observed.fingerprint.dropout": True}, (0, 1.02, ("micro_loss", "loss", "grad_norm")),
@@ -321,7 +323,7 @@ def test_an_axis_that_changes_nothing_is_said(plain_run: Run, planted: Planted) 
 def test_rows_are_paired_by_example_and_another_order_is_a_fact_of_its_own(plain_run: Run, planted: Planted) -> None:
     order = np.random.default_rng(3).permutation(240)
     ids = np.arange(240)
-    a = planted(plain_run, evaluated_ids=ids)
+    a = planted(plain_run, {"observed.fingerprint.evaluation_inputs": None}, evaluated_ids=ids)
     rows = {name: plain_run.series[name][order] for name in ("logits", "labels")}
     verdict = told(a, planted(a, evaluated_ids=ids[order], **rows))
     assert verdict.reason.code == "diff.identical"

@@ -1,0 +1,71 @@
+"""What is wrong with examples and saved heads, known before anything trains; and what of it a grid's runs show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from harness.checks.selection import selection
+from harness.fact import Fact
+from harness.record.model import Record
+from harness.record.parts.data import Data, Split
+from harness.record.results import Results
+
+CLASSES: Final = 2
+
+
+def data_faults(data: Data) -> Iterator[Fact]:
+    """Validation examples that are trained on, examples that are there twice, splits of one class."""
+    found = data.audit
+    if found is not None and found.in_training:
+        of, other = data.validation.examples, found.other_label
+        yield Fact.of("data.leak", number=found.in_training, examples=of, other_label=other)
+    for name, split, twice in (
+        ("training", data.train, found.train if found else None),
+        ("validation", data.validation, found.validation if found else None),
+    ):
+        of = split.examples
+        if twice is not None and twice.duplicates:
+            number, other = twice.duplicates, twice.other_label
+            yield Fact.of("data.duplicates", split=name, number=number, examples=of, other_label=other)
+        yield from class_faults(name, split)
+
+
+def class_faults(name: str, split: Split) -> Iterator[Fact]:
+    """A split of one class: without a positive example there is no F1."""
+    if split.positives in (0, split.examples):
+        yield Fact.of("data.one_class", split=name, examples=split.examples, label=int(split.positives > 0))
+
+
+def head_faults(checkpoint: str, head: Mapping[str, Any] | None) -> Iterator[Fact]:
+    """A saved head whose classes stand in another order than the task's: its answers would mean the opposite.
+
+    `head` is what a preparation found: `names` of its classes, and those of the `task`.
+    """
+    names = [] if head is None else [_plain(name) for name in head["names"]]
+    if head is None or len(names) != CLASSES:
+        return
+    for due in (head["task"], [f"LABEL_{number}" for number in range(CLASSES)]):
+        if names == [_plain(name) for name in reversed(due)]:
+            yield Fact.of("head.order", checkpoint=checkpoint, names=head["names"], due=due)
+
+
+def run_faults(results: Results) -> tuple[Fact, ...]:
+    """What the records say of the data that the scores are of, and of runs that scored another model than asked."""
+    used = (record.observed.data for record in results.records.values() if record.observed)
+    found = [fact for data in used if data is not None for fact in data_faults(data)]
+    for one in results.configurations:
+        if one.asked.recipe.get("load_best_model_at_end"):
+            others = [entry.seed for entry in one.entries if _is_other(results.record(entry))]
+            if others:
+                found.append(Fact.of("selection.seeds", configuration=one.label, seeds=others, runs=len(one.entries)))
+    return tuple({str(fact): fact for fact in found}.values())
+
+
+def _is_other(record: Record) -> bool:
+    fact = selection(record)
+    return fact is not None and fact.code == "selection.other"
+
+
+def _plain(name: str) -> str:
+    return name.strip().lower().replace("-", "_").replace(" ", "_")

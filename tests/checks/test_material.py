@@ -1,0 +1,65 @@
+"""What is wrong with examples and saved heads: each a fact, and nothing where nothing is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.checks.material import data_faults, head_faults
+from harness.fact import Fact
+from harness.record.parts.data import Data
+
+DUE = ["not_equivalent", "equivalent"]
+
+
+def data(audit: dict[str, Any] | None = None, positives: int = 40) -> Data:
+    split = {"examples": 60, "sha256": ""}
+    return Data.model_validate(
+        {"source": "x", "train": {**split, "positives": 30}, "validation": {**split, "positives": positives}}
+        | ({"audit": audit} if audit else {})
+    )
+
+
+def audit(**found: Any) -> dict[str, Any]:
+    nothing = {"duplicates": 0, "other_label": 0}
+    return {"in_training": 0, "other_label": 0, "train": nothing, "validation": nothing, **found}
+
+
+def test_sound_data_have_no_fault_and_old_records_none_that_is_known() -> None:
+    assert list(data_faults(data(audit()))) == []
+    assert list(data_faults(data())) == []
+    assert "audit" not in data().model_dump()
+
+
+def test_leaks_and_repetitions() -> None:
+    found = data_faults(data(audit(in_training=60, other_label=5, train={"duplicates": 3, "other_label": 1})))
+    assert list(found) == [
+        Fact.of("data.leak", number=60, examples=60, other_label=5),
+        Fact.of("data.duplicates", split="training", number=3, examples=60, other_label=1),
+    ]
+
+
+@pytest.mark.parametrize(("positives", "label"), [(0, 0), (60, 1)])
+def test_a_split_of_one_class(positives: int, label: int) -> None:
+    expected = Fact.of("data.one_class", split="validation", examples=60, label=label)
+    assert list(data_faults(data(positives=positives))) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("names", "due"),
+    [
+        (["equivalent", "not_equivalent"], DUE),
+        (["Equivalent", "not-equivalent"], DUE),
+        (["LABEL_1", "LABEL_0"], ["LABEL_0", "LABEL_1"]),
+        (DUE, None),
+        (["LABEL_0", "LABEL_1"], None),
+        (["yes", "no"], None),  # of another task: nobody can tell
+        ([], None),
+        (["equivalent", "other", "not_equivalent"], None),
+    ],
+)
+def test_a_head_whose_classes_stand_the_other_way_round(names: list[str], due: list[str] | None) -> None:
+    found = list(head_faults("mine", {"classes": len(names), "names": names, "task": DUE}))
+    assert found == ([Fact.of("head.order", checkpoint="mine", names=names, due=due)] if due else [])
+    assert list(head_faults("mine", None)) == []
