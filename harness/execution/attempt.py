@@ -178,6 +178,7 @@ class Running:
     verdict: tuple[Status, str] | None = None  # why we killed it, where we did
     killed: float | None = None  # when its host was told to kill it, by the monotonic clock in seconds
     oom_kills: int = 0  # the kernel's count when it began
+    temporary: Path | None = None  # where its processes put their temporary files
 
     @property
     def host(self) -> tuple[str, bool]:

@@ -8,12 +8,10 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from harness.disk import CellLock, take_lock, write_durably
 from harness.errors import StoreError
-
-SCRATCH: Final = "scratch-"
 
 
 def cache_folder() -> Path:
@@ -48,7 +46,7 @@ def remember(name: str, value: Any) -> None:
 
 
 class Scratch:
-    """A folder in the cache that is this process's own while it lives; what dead ones have left is removed.
+    """A folder below `place` that is this process's own while it lives; what dead ones have left there is removed.
 
     Raises
     ------
@@ -56,18 +54,28 @@ class Scratch:
         Where it cannot be made.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, place: Path, prefix: str) -> None:
         try:
-            for stale in cache_folder().glob(f"{SCRATCH}*"):
+            for stale in place.glob(f"{prefix}*"):
                 _remove_unless_held(stale)
             self._lock = None
             while self._lock is None:
-                self._path = Path(tempfile.mkdtemp(prefix=SCRATCH, dir=cache_folder()))
+                self._path = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
                 self._lock = _held(self._path)
         except OSError as error:
-            raise StoreError(f"{cache_folder()}: no folder can be made in the cache: {error}") from error
+            raise StoreError(f"{place}: no folder can be made in it: {error}") from error
 
-    def folder(self, prefix: str) -> Path:
+    @classmethod
+    def in_cache(cls) -> Scratch:
+        """One for what is then moved into the cache."""
+        return cls(cache_folder(), "scratch-")
+
+    @classmethod
+    def temporary(cls) -> Scratch:
+        """One among the system's temporary files; its name is short, for sockets lie in it."""
+        return cls(Path(tempfile.gettempdir()), "harness-")
+
+    def folder(self, prefix: str = "") -> Path:
         """A new empty folder in it. Raises StoreError where it cannot be made."""
         try:
             return Path(tempfile.mkdtemp(prefix=prefix, dir=self._path))
@@ -94,8 +102,9 @@ def _held(folder: Path) -> CellLock | None:
 
 
 def _remove_unless_held(folder: Path) -> None:
-    with contextlib.suppress(OSError):  # another's, or gone already
-        lock = take_lock(folder / "lock", wait=False)
+    with contextlib.suppress(OSError):  # gone already
+        mine = not folder.is_symlink() and folder.stat().st_uid == os.getuid()
+        lock = take_lock(folder / "lock", wait=False) if mine else None
         if lock is not None:
             shutil.rmtree(folder, ignore_errors=True)
             lock.release()

@@ -32,7 +32,7 @@ TIMED: Final[Mapping[str, Any]] = {
     "load_best_model_at_end": False,
 }
 """What a timing cell does not do, whatever its recipe says: nothing but training steps is in its window."""
-PREPARATION_VERSION = 2
+PREPARATION_VERSION = 3
 """Raise it when `harness.subject.data.tasks` tokenizes or looks otherwise: what lies in the cache is made again."""
 
 
@@ -141,7 +141,7 @@ class Preparations:
         StoreError
             Where no folder for it can be made in the cache.
         """
-        self._scratch = self._scratch or cache.Scratch()
+        self._scratch = self._scratch or cache.Scratch.in_cache()
         folder = self._scratch.folder("prepare-")
         materials = self._plan.materials[cell.environment]
         checkpoint, task = materials.checkpoint(cell), materials.task(cell)

@@ -16,6 +16,7 @@ from harness.checks.selection import selection
 from harness.disk import CellLock
 from harness.errors import RunFailed
 from harness.execution.attempt import Filing, Running, RunningCell
+from harness.execution.cache import Scratch
 from harness.execution.devices import DevicePool, HeldDevices
 from harness.execution.host import HostDied, Hosts, Key
 from harness.execution.job import Preparations, cell_job
@@ -76,6 +77,7 @@ class Runner:
         self._admits = admits or plan.fits
         self._filing = Filing(session.store, plan, provenance(session.grid.folder))
         self._preparations = Preparations(plan)
+        self._temporary = Scratch.temporary()
         self._devices = DevicePool(options.allow_busy)
         self._waiting: list[PlannedCell] = plan.of("to do")
         self._elsewhere: list[PlannedCell] = []  # another harness has them
@@ -198,8 +200,10 @@ class Runner:
 
     def _send(self, running: Running, job: Mapping[str, Any], lock: int | None = None) -> None:
         self._running[running.job_id] = running
+        running.temporary = self._temporary.folder()
+        variables = {**job["variables"], "TMPDIR": str(running.temporary)}
         try:
-            self._hosts.started(running.host).run(job, lock)
+            self._hosts.started(running.host).run({**job, "variables": variables}, lock)
         except HostDied:
             self._lose_host(running.host)
 
@@ -253,6 +257,8 @@ class Runner:
 
     def _finish(self, running: Running, status: int | None) -> None:
         del self._running[running.job_id]
+        if running.temporary is not None:  # who was killed leaves what it had there
+            shutil.rmtree(running.temporary, ignore_errors=True)
         result = read_result(running.folder)
         if running.cell is None:
             self._preparations.finish(running, status, result)
@@ -333,3 +339,4 @@ class Runner:
             if running.cell is not None:
                 running.cell.lock.release()
         self._preparations.close()
+        self._temporary.close()

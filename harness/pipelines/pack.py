@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Final
 
 from harness.errors import NothingMeasured, RunFailed, SpecError
+from harness.execution.cache import Scratch
 from harness.execution.packing import Measurement, Row, limit, machine_of
 from harness.execution.plan import Plan, PlannedCell, threads_each
 from harness.execution.progress import Reporter
@@ -220,10 +220,11 @@ def measure(
     top = limit(environment, cell)
     pairs = arms(min(most or top, top), cell.threads, cores)
     rounds = [Round(1, cell.threads, 1), *schedule(pairs, repeats)]
-    with tempfile.TemporaryDirectory(prefix="finetune-harness-") as scratch:
-        trial, store = PackTrial(session, cell, options, say), Store(Path(scratch), "packing")
+    with contextlib.closing(Scratch.temporary()) as scratch:
+        place = scratch.folder()
+        trial, store = PackTrial(session, cell, options, say), Store(place, "packing")
         if steps is None:
-            steps = trial.steps(sum(each.cells for each in rounds), Store(Path(scratch), "trial"))
+            steps = trial.steps(sum(each.cells for each in rounds), Store(place, "trial"))
         before = _clocks()
         start_s = trial.run(steps, rounds, store)
         others = _others(before, _clocks())

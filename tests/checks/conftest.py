@@ -146,6 +146,7 @@ def build_run(
         "data": {
             "source": "embedded/paraphrase", "train": split,
             "validation": {"examples": VALIDATION, "positives": POSITIVES, "sha256": VALIDATION_HASH},
+            "unknown_tokens": 0.0,
         },
         "weights": {
             "checkpoint_sha256": sha("file"), "parameters": 47394, "unused": [], "not_as_saved": [],

@@ -38,6 +38,7 @@ class House:
         self.results = folder / "results"
         self.mark = uuid.uuid4().hex
         self.started: list[Any] = []
+        self.variables: Mapping[str, str] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
     def grid(self, seeds: Sequence[int], max_steps: int = 3, more: str = "", recipe: str = "") -> None:
@@ -59,6 +60,7 @@ class House:
             "PYTHONPATH": f"{FAULTS}{os.pathsep}{REPOSITORY}",
             "HARNESS_TEST_FAULTS": json.dumps(planted) if planted else "",
             "HARNESS_DEBUG": "1",
+            **self.variables,
         }
         process = subprocess.Popen(
             [sys.executable, "-m", "harness", command, *(["g.toml"] if command != "status" else []), *arguments],
@@ -121,15 +123,25 @@ class House:
                 continue
         return found
 
+    @staticmethod
+    def parent_of(pid: int) -> int:
+        """A process's parent; 0 where there is no such process."""
+        try:
+            return int(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1])
+        except (OSError, IndexError):
+            return 0
+
     def hosts(self) -> list[int]:
         """Host processes: those that were started as one and whose parent is not one too (a forked child)."""
-        found = {pid: parent_of(pid) for pid, command in self.processes().items() if "start.py process.host" in command}
+        found = {
+            pid: self.parent_of(pid) for pid, command in self.processes().items() if "start.py process.host" in command
+        }
         return sorted(pid for pid, parent in found.items() if parent not in found)
 
     def children(self) -> list[int]:
         """Processes that run jobs: whatever a host has for children."""
         hosts = self.hosts()
-        return sorted(pid for pid in self.processes() if parent_of(pid) in hosts)
+        return sorted(pid for pid in self.processes() if self.parent_of(pid) in hosts)
 
     def wait_for(self, condition: Callable[[], Any], seconds: float = 240.0, every: float = 0.02) -> Any:
         end = time.monotonic() + seconds
@@ -194,13 +206,6 @@ class House:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 continue
-
-
-def parent_of(pid: int) -> int:
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1])
-    except (OSError, IndexError):
-        return 0
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from harness.execution.cache import Scratch
 from harness.subject.data import checkpoints, corpus
 
 HEADER = "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String\n"
@@ -120,3 +121,20 @@ def test_a_head_whose_classes_are_the_other_way_round_is_told(house: Any, saved:
     (house.folder / "g.toml").write_text((house.folder / "g.toml").read_text().replace("[1]", "[1, 2]"))
     code, output = house.run()
     assert (code, output.count("preparing "), output.count(said)) == (0, 0, 1)
+
+
+def test_what_dead_processes_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    place, other = tmp_path / "place", tmp_path / "other"
+    for folder in (place / "x-dead" / "deep", place / "another", other):
+        folder.mkdir(parents=True)
+    (place / "x-link").symlink_to(other)
+    first = Scratch(place, "x-")
+    held = first.folder()
+    second = Scratch(place, "x-")
+    assert held.is_dir()
+    assert not (place / "x-dead").exists()
+    assert (place / "another").is_dir()
+    assert list(other.iterdir()) == []
+    first.close()
+    second.close()
+    assert sorted(path.name for path in place.iterdir()) == ["another", "x-link"]

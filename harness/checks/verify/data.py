@@ -59,6 +59,10 @@ def copy_of(data: Data) -> str | None:
 MASTER: Final = "float32"
 """What weights are kept in while they are trained: a step of 5e-5 is lost in the 8 bits of bfloat16."""
 
+MOST_UNKNOWN: Final = 0.05
+"""Of a task's tokens. bert-base-uncased's vocabulary has all 195,291 of MRPC's training pairs; one that lacks one in
+twenty is another language's, or damaged. Preparation refuses where it lacks more than half."""
+
 KEPT_SINCE: Final = (5,)
 """Since this transformers a checkpoint's weights keep the dtype that they were saved in; before they became float32."""
 
@@ -78,6 +82,12 @@ def data(findings: Findings, run: Run, found: Data | None) -> None:
     if known is None:
         findings.missing("data hash", Fact.of("task.unknown", task=run.record.asked.task))
     _labels(findings, run, found.validation)
+    share, item = found.unknown_tokens, "unknown tokens"
+    if share is None:
+        findings.missing(item, Fact.of("record.older"))
+    else:
+        fact = Fact.of("tokens.unknown", share=share, most=MOST_UNKNOWN)
+        findings.judge(item, share <= MOST_UNKNOWN, fact, fact, cause="inputs")
 
 
 def _split(name: str, split: Split, known: Split) -> list[Fact]:

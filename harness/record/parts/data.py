@@ -34,10 +34,14 @@ class DataAudit(Part):
 
 
 class Data(Part):
-    """The data set as loaded; `revision` where it came from a hub. Older records have no `audit`."""
+    """The data set as loaded; `revision` where it came from a hub. Older records have none of the last two.
+
+    `unknown_tokens` is the fraction of the training examples' tokens that the checkpoint's vocabulary does not have.
+    """
 
     source: str
     revision: str | None = None
     train: Split
     validation: Split
     audit: Annotated[DataAudit | None, Field(exclude_if=lambda value: value is None)] = None
+    unknown_tokens: Annotated[float | None, Field(ge=0, le=1, exclude_if=lambda value: value is None)] = None

@@ -195,6 +195,10 @@ VERIFY: Final[Mapping[str, str | Callable[..., str]]] = {
     "data.right": _data,
     "split.size": "{split} has {examples:,} examples, {positives:,} positive, instead of {due:,} and {due_positives:,}",
     "split.content": "{split} has the right size but other texts or labels (hash {sha256:.12})",
+    "tokens.unknown": lambda share, most: (
+        f"{100 * share:.1f} % of the training examples' tokens are unknown to the checkpoint's vocabulary"
+        + ("" if share <= most else f"; at most {100 * most:g} % are expected")
+    ),
     "task.unknown": "{task} is not a task known here",
     "labels.seen": "{count:,} labels, {positives:,} of them positive",
     "labels.wrong": "predicted on {seen}; the validation split has {examples:,} and {positives:,}",

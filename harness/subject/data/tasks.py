@@ -139,7 +139,7 @@ def tokenize_to(folder: Path, task: dict[str, Any], checkpoint: Path, aside: Pat
     """Tokenize a task as the course does (truncated pairs, no padding) and keep it as Arrow files in `folder`.
 
     Later cells map those files; a folder that is not as it was kept is made again, first below `aside`.
-    Returns the facts of the raw data: a `split_facts` for each split, and its `audit`.
+    Returns the facts of the data: a `split_facts` for each split, their `audit`, and the share of `unknown_tokens`.
 
     Raises
     ------
@@ -151,7 +151,8 @@ def tokenize_to(folder: Path, task: dict[str, Any], checkpoint: Path, aside: Pat
     from transformers import AutoTokenizer
 
     raw = load(task)
-    facts = {**{split: split_facts(raw[split]) for split in SPLIT_FILES}, "audit": audit(raw)}
+    facts: dict[str, Any] = {split: split_facts(raw[split]) for split in SPLIT_FILES}
+    facts["audit"] = audit(raw)
     tokenizer = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=False)
 
     def tokenize(example: dict[str, list[str]]) -> Any:
@@ -165,6 +166,7 @@ def tokenize_to(folder: Path, task: dict[str, Any], checkpoint: Path, aside: Pat
             f"{100 * unknown:.0f} % of the task's tokens; allowed at most {100 * MOST_UNKNOWN:.0f} % "
             "(is its vocabulary missing?)"
         )
+    facts["unknown_tokens"] = unknown
     with kept(folder, aside) as scratch:
         tokenized.save_to_disk(str(scratch))
         (scratch / DATA_FACTS).write_text(json.dumps(facts), encoding="utf-8")

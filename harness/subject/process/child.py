@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 import traceback
 from pathlib import Path
 from typing import Any, Callable
@@ -27,6 +28,7 @@ def run_job(job: dict[str, Any], emit: Emit) -> int:
     """
     folder = Path(job["folder"])
     isolation.tie_descendants()
+    tempfile.tempdir = None  # the job has a place of its own for what is temporary, `TMPDIR`
     try:
         isolation.set_threads(job["threads"])
         isolation.fresh_randomness()

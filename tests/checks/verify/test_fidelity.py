@@ -72,6 +72,7 @@ FAULTS: list[tuple[str, dict[str, Any]]] = [
     ("weight decay", {"observed.arguments.weight_decay": 0.01}),
     ("collator", {"observed.collator": "default_data_collator"}),
     ("data", {"observed.data.train.sha256": "0" * 64}),
+    ("unknown tokens", {"observed.data.unknown_tokens": 0.06}),
     ("newly initialised weights", {"observed.weights.newly_initialised": ["bert.encoder.layer.0.output.dense.weight"]}),
     ("newly initialised weights", {"observed.weights.newly_initialised": []}),
     ("weights as saved", {"observed.weights.not_as_saved": ["bert.embeddings.word_embeddings.weight"]}),
