@@ -14,10 +14,11 @@ MASK: Final = "***"
 
 
 def masked(text: Any) -> Any:
-    """The text without the values of secret variables; what is no text as it is."""
-    if not isinstance(text, str):
-        return text
+    """The text, or the bytes of one, without the values of secret variables; what is neither as it is."""
     secrets = {value for name, value in os.environ.items() if len(value) >= LEAST and NAMES.search(name)}
     for secret in sorted(secrets, key=len, reverse=True):
-        text = text.replace(secret, MASK)
+        if isinstance(text, str):
+            text = text.replace(secret, MASK)
+        elif isinstance(text, bytes):
+            text = text.replace(os.fsencode(secret), MASK.encode())
     return text

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 ID_LENGTH: Final = 20
@@ -52,10 +52,10 @@ def lines(text: str) -> str:
     return "\n".join(map(one_line, text.split("\n")))
 
 
-def listed(names: Iterable[Any], limit: int = 24) -> str:
-    """Return names as `a, b, c`, cut after `limit` of them."""
-    every = [str(name) for name in names]
-    return ", ".join(every[:limit]) + (f", ... ({len(every)} in all)" if len(every) > limit else "")
+def listed(names: Iterable[Any], limit: int = 24, each: Callable[[Any], str] = str) -> str:
+    """Return names as `a, b, c`, cut after `limit` of them; `each` makes the text of one."""
+    every = list(names)
+    return ", ".join(map(each, every[:limit])) + (f", ... ({len(every)} in all)" if len(every) > limit else "")
 
 
 def suggestion(got: str, known: Iterable[str]) -> str:

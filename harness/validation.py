@@ -135,18 +135,28 @@ def junk(value: Any, where: str, depth: int = 0) -> Iterator[str]:
         yield f"{where}: got {show(value)}; allowed what TOML has"
 
 
+class Problems(list[str]):
+    """What is wrong with a file, a line each; looking ends, with a SpecError, where there is more than is shown."""
+
+    def append(self, text: str) -> None:
+        """Note one more."""
+        super().append(text)
+        if len(self) > MAX_PROBLEMS:
+            raise_problems(self)
+
+
 def raise_problems(problems: Sequence[str]) -> None:
     """Raise all problems as one SpecError, a line each; return where there are none.
 
     Raises
     ------
     SpecError
-        If there is any problem; beyond 50 the rest is counted.
+        If there is any problem; beyond 50 they are not listed.
     """
     if problems:
         more = len(problems) - MAX_PROBLEMS
         lines = list(problems[:MAX_PROBLEMS])
-        raise SpecError("\n".join(lines + ([f"... and {more} more problems"] if more > 0 else [])))
+        raise SpecError("\n".join(lines + ([f"... and at least {more} more problems"] if more > 0 else [])))
 
 
 def only(allowed: str, sound: Callable[[Any], object]) -> AfterValidator:
@@ -168,15 +178,21 @@ class _Problem(NamedTuple):
 
 
 def explain(error: ValidationError, model: type[BaseModel], where: str, whole: str = "the grid") -> list[str]:
-    """Return one line for every error: `WHERE: dotted.field: got VALUE; allowed ...`.
+    """Return one line for every error, or one more than are shown: `WHERE: dotted.field: got VALUE; allowed ...`.
 
     `whole` names what is wrong where no field is.
     """
-    found: dict[str, list[_Problem]] = {}
+    found: dict[str, list[Mapping[str, Any]]] = {}
     for problem in error.errors(include_url=False):
         # A union fails once a branch, at one place.
-        found.setdefault(_location(problem["loc"]), []).append(_problem(problem, model))
-    return [_line(where, place, whole, _joined(problems)) for place, problems in found.items()]
+        place = _location(problem["loc"])
+        if place not in found and len(found) > MAX_PROBLEMS:
+            break
+        found.setdefault(place, []).append(problem)
+    return [
+        _line(where, place, whole, _joined([_problem(problem, model) for problem in problems]))
+        for place, problems in found.items()
+    ]
 
 
 def _line(where: str, place: str, whole: str, text: str) -> str:

@@ -14,12 +14,12 @@ from harness.errors import StoreError
 from harness.execution.devices import HeldDevices
 from harness.execution.outcome import (
     Heading,
+    clean_log,
     death,
     disk_trouble,
     failed_record,
     finished_record,
     oom_kill_count,
-    shorten_log,
 )
 from harness.execution.plan import Plan, PlannedCell
 from harness.protocol import BEACON, JOB, LOG, NONFINITE, OK, RANK_FILES, RESULT, TRAINER
@@ -220,4 +220,4 @@ def tidy(folder: Path) -> None:
             path.unlink(missing_ok=True)
     shutil.rmtree(folder / TRAINER, ignore_errors=True)
     with contextlib.suppress(OSError):
-        shorten_log(folder / LOG)
+        clean_log(folder / LOG)

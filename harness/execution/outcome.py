@@ -229,8 +229,17 @@ def _cgroup_counters() -> list[Path]:
     return found
 
 
-def shorten_log(path: Path) -> None:
-    """Keep the beginning and the end of a log that is longer than `MOST_LOG`, and say what was cut. Raises OSError."""
+def clean_log(path: Path) -> None:
+    """Keep the beginning and the end of a log that is longer than `MOST_LOG`, and of that no secret. Raises OSError."""
+    _shorten(path)
+    found = path.read_bytes()
+    clean = masked(found)
+    if clean != found:
+        path.write_bytes(clean)
+
+
+def _shorten(path: Path) -> None:
+    """Cut out the middle of a log that is too long, and say so there."""
     size, half = path.stat().st_size, MOST_LOG // 2
     if size <= MOST_LOG:
         return

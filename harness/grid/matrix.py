@@ -14,6 +14,7 @@ from harness.grid.arguments import UnknownField, check_recipe, check_recipe_fiel
 from harness.grid.cell import AXES
 from harness.grid.looks import SeedPlan, read_seed_plan
 from harness.text import canonical_json, dotted, listed, show, suggestion
+from harness.validation import Problems
 
 Combination = dict[str, Any]
 
@@ -89,8 +90,14 @@ def _by_keys(
 
 
 def read_matrix(raw: Mapping[str, Any], file: str) -> tuple[Matrix, list[str]]:
-    """Read a grid's [matrix]; return what is sound of it, and every problem as a line of text."""
-    problems: list[str] = []
+    """Read a grid's [matrix]; return what is sound of it, and every problem as a line of text.
+
+    Raises
+    ------
+    SpecError
+        Where there are more than are shown.
+    """
+    problems = Problems()
     axes: dict[str, Sequence[Any]] = {}
     plan: SeedPlan | None = None
     for name, value in raw.items():
@@ -123,7 +130,7 @@ def read_matrix(raw: Mapping[str, Any], file: str) -> tuple[Matrix, list[str]]:
                     f"{suggestion(name, axes)}"
                 )
             elif identity(value) not in values[name]:
-                problems.append(f"{where}: got {show(value)}; allowed {listed(map(show, axes[name]))}")
+                problems.append(f"{where}: got {show(value)}; allowed {listed(axes[name], each=show)}")
     matrix = Matrix(axes=axes, include=include, exclude=exclude, scaling=str(scaling), seed_plan=plan)
     if matrix.size() > MAX_COMBINATIONS:
         problems.append(f"{file}: matrix: got {matrix.size()} combinations; allowed at most {MAX_COMBINATIONS}")

@@ -15,6 +15,7 @@ from harness.grid.matrix import Matrix, identity
 from harness.grid.tables import Reference, compare_problems
 from harness.protocol import EMBEDDED_TASK, HUB_TASKS, TINY_BERT
 from harness.text import dotted, listed, show, suggestion
+from harness.validation import Problems
 
 if TYPE_CHECKING:
     from harness.grid.grid import Grid
@@ -47,8 +48,14 @@ _GLOBAL_BATCH: Final = "global_batch_size"
 
 
 def recipe_problems(document: Mapping[str, Any], file: str) -> list[str]:
-    """Find what no recipe of a grid may set, or set so: its own, and those of its checkpoints."""
-    problems = []
+    """Find what no recipe of a grid may set, or set so: its own, and those of its checkpoints.
+
+    Raises
+    ------
+    SpecError
+        Where there is more than is shown.
+    """
+    problems = Problems()
     recipes = [("recipe", document.get("recipe"))]
     checkpoints = document.get("checkpoint")
     if isinstance(checkpoints, dict):

@@ -74,7 +74,7 @@ class Tormentor:
         if self.random.random() < 0.2:
             for folder in self.house.cache.glob("t*"):  # prepare again
                 shutil.rmtree(folder)
-        self.harness = self.house.start("--slots", "2", "--host", self.random.choice(["fork", "spawn"]))
+        self.harness = self.house.start("--slots", "2", "--host", self.random.choice(["fork", "fork", "spawn"]))
 
     def _end(self) -> None:
         """The harness has ended, or is about to: by itself, or by a signal, in order where that can be."""
@@ -127,8 +127,8 @@ class Tormentor:
         victims = {kind: pids for kind, pids in self._victims().items() if pids}
         if not victims:
             return
-        # The rare ones as often as the others, where they are there.
-        kind = self.random.choice(list(victims))
+        # Drivers and hosts cost a start of everything, and are always there.
+        (kind,) = self.random.choices(list(victims), [1 if kind in ("driver", "host") else 2 for kind in victims])
         pid = self.random.choice(victims[kind])
         number = self.random.choice([signal.SIGKILL, signal.SIGKILL, *BY_ORDER])
         phase = self._phase(pid) if kind == "child" else ""
@@ -175,11 +175,11 @@ def facts(house: Any, record: Any) -> Any:
 def check_survival(house: Any, new_house: Callable[..., Any], temporary: Path, kills: int, seed: int) -> None:
     places = [new_house("undisturbed"), house]
     for place in places:
-        place.grid([1, 2, 3], max_steps=10, more="devices = [1, 2]\ndataloader_num_workers = [0, 2]")
+        place.grid([1, 2], max_steps=10, more="devices = [1, 2]\ndataloader_num_workers = [0, 2]")
     code, output = places[0].run()
     assert code == 0, output
     expected = {record.cell_id: facts(places[0], record) for record in places[0].records()}
-    assert len(expected) == 12
+    assert len(expected) == 8
 
     cache = house.folder / "cache"
     cache.mkdir()
@@ -191,7 +191,9 @@ def check_survival(house: Any, new_house: Callable[..., Any], temporary: Path, k
         shutil.rmtree(house.results, ignore_errors=True)
         tormentor.torment(kills)
         check_round(house, tormentor, expected, temporary)
-        print(sum(tormentor.kills.values()), dict(sorted(tormentor.kills.items())), dict(tormentor.statuses))
+        print(
+            sum(tormentor.kills.values()), dict(sorted(tormentor.kills.items())), dict(tormentor.statuses), flush=True
+        )
 
 
 def check_round(house: Any, tormentor: Tormentor, expected: dict[str, Any], temporary: Path) -> None:

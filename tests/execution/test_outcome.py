@@ -15,13 +15,13 @@ from harness.execution.outcome import (
     MOST_LOG,
     MOST_RESULT,
     Heading,
+    clean_log,
     death,
     disk_trouble,
     failed_record,
     finished_record,
     log_tail,
     read_result,
-    shorten_log,
 )
 from harness.protocol import CANNOT_WRITE
 from harness.record.attempts import STATUSES
@@ -200,7 +200,7 @@ def test_an_ok_without_anything_measured_is_none(tmp_path: Path, file_it: Make, 
     assert record.measured is None
 
 
-def test_secrets_of_the_environment_are_in_no_record(
+def test_secrets_of_the_environment_are_in_no_record_and_no_log(
     file_it: Make, heading: Heading, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in {
@@ -218,12 +218,15 @@ def test_secrets_of_the_environment_are_in_no_record(
     failure = failed_record(heading, "killed", text).failure
     assert failure is not None
     assert (failure.message, failure.details) == (masked, masked)
+    (tmp_path / "log.txt").write_bytes(text.encode() + b"\xff")
+    clean_log(tmp_path / "log.txt")
+    assert (tmp_path / "log.txt").read_bytes() == masked.encode() + b"\xff"
 
 
 def test_a_flood_in_a_log_is_cut_in_its_middle(tmp_path: Path) -> None:
     path = tmp_path / "log.txt"
     path.write_bytes(b"the beginning\n" + b"x" * 3 * MOST_LOG + b"\nthe end")
-    shorten_log(path)
+    clean_log(path)
     assert path.stat().st_size <= MOST_LOG + 100
     content = path.read_bytes()
     assert content.startswith(b"the beginning\nxxx")
@@ -231,7 +234,7 @@ def test_a_flood_in_a_log_is_cut_in_its_middle(tmp_path: Path) -> None:
     assert f"\n[... {2 * MOST_LOG + 22} bytes cut here ...]\n".encode() in content
     kept = path.read_bytes()
     path.write_bytes(kept[:100])
-    shorten_log(path)
+    clean_log(path)
     assert path.read_bytes() == kept[:100]
 
 

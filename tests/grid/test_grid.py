@@ -15,7 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness import validation
 from harness.errors import HarnessError, SpecError
+from harness.grid import arguments, matrix
 from harness.grid.grid import Grid, grid_from_document, grid_from_text, load_grid
 from harness.validation import MAX_KEYS
 
@@ -225,6 +227,26 @@ def test_references_written_out() -> None:
 )
 def test_text_that_is_no_grid(content: bytes, message: str) -> None:
     assert problems(content)[0] == message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "exclude = [" + ", ".join(f"{{ unknown_{n} = 1 }}" for n in range(1500)) + "]",
+        "exclude = [" + ", ".join(f"{{ seed = {n} }}" for n in range(10, 1500)) + "]",
+        "".join(f"unknown_{n} = [1]\n" for n in range(1500)),
+        "[recipe]\n" + "".join(f"unknown_{n} = 1\n" for n in range(1500)),
+        "".join(f"[[reference]]\nunknown_{n} = 1\n" for n in range(1500)),
+    ],
+    ids=["names", "values", "axes", "fields", "tables"],
+)
+def test_nothing_is_looked_for_beyond_what_is_shown(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    for module in (matrix, validation, arguments):
+        monkeypatch.setattr(module, "suggestion", lambda got, known: asked.append(got) or "")
+    lines = problems(f'{HEAD}[matrix]\ncheckpoint = ["a"]\nseed = [1, 2]\n{text}')
+    assert (len(lines), lines[-1]) == (51, "... and at least 1 more problems")
+    assert len(asked) <= 2 * 51
 
 
 def test_paths_that_are_no_grid(tmp_path: Path) -> None:
