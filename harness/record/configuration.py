@@ -54,6 +54,8 @@ class Configuration:
     current
         Whether no later run of this configuration was made in another environment or with other content. Only then
         are seeds without an entry missing.
+    weights
+        The dtype that weights were kept in while they were trained; None without a record.
     """
 
     label: str
@@ -69,6 +71,7 @@ class Configuration:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     looks: tuple[int, ...] = ()
     current: bool = True
+    weights: str | None = None
 
     @property
     def key(self) -> Key:
@@ -223,6 +226,7 @@ def _of_one(
             arguments=dict(observed.arguments) if observed else {},
             looks=looks,
             current=place is current or current is None,
+            weights=observed.model.get("dtype") if observed else None,
         )
 
 

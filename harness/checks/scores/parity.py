@@ -65,9 +65,9 @@ class ParityQuestion:
         good = _good(couples, self.metric)
         base, twin = (self.pair.name(one) for one in (self.pair.base, self.pair.twin))
         waits = self.pair.base.waits or self.pair.twin.waits
-        if not good:
-            none = self._verdict(couples, Fact.of("scores.no_pair", twin=twin, base=base))
-            return Answer(none, first, p_limit=limit(None, waits))
+        refused = self._refused(twin, base) if good else Fact.of("scores.no_pair", twin=twin, base=base)
+        if refused is not None:
+            return Answer(self._verdict(couples, refused), first, p_limit=limit(None, waits))
         a, b = _points(good, self.metric)
         same = a == b and self.predictions.identical(self.pair.base, self.pair.twin, [run.seed for run, _ in good])
         rule = Rule(self.policy.parity_margin, alpha, self.policy.direction, LEAST)
@@ -83,6 +83,13 @@ class ParityQuestion:
         )  # fmt: skip
         verdict = self._verdict(couples, judged(scores, why, too), means, decision)
         return Answer(verdict, first, decision.p_block, limit(decision, waits))
+
+    def _refused(self, twin: str, base: str) -> Fact | None:
+        """Why the two do not train the same thing, whatever they score; None where nothing says so."""
+        kept = [one.weights for one in (self.pair.twin, self.pair.base)]
+        if None in kept or kept[0] == kept[1]:
+            return None
+        return Fact.of("scores.other_weights", twin=twin, twin_dtype=kept[0], base=base, base_dtype=kept[1])
 
     def finish(self, verdict: Verdict, first: int | None) -> Verdict:
         """Add what more runs would bring, and notes."""

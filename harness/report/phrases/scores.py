@@ -231,6 +231,8 @@ def _pair(twin: str, twin_mean: float, base: str, base_mean: float, seeds: int, 
 PARITY: Final[Phrases] = {
     "scores.pair": _pair,
     "scores.no_pair": "no seed at which both {twin} and {base} have an ok run",
+    "scores.other_weights": "{twin} keeps its weights in {twin_dtype} while they are trained, {base} in {base_dtype}: "
+    "no twins",
     "withheld.side": "{side}: {collapses}",
     "margin.parity": "{points:g} points between configurations",
     "pairs.collapsed": _collapsed_pairs,

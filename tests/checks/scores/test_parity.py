@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 
@@ -108,6 +109,17 @@ def test_no_common_seed_is_no_verdict() -> None:
     assert found.outcome == "INCONCLUSIVE"
     assert found.reason == Fact.of("scores.no_pair", twin="bf16", base="fp32")
     assert found.numbers is None
+
+
+@pytest.mark.parametrize(("kept", "refused"), [(("float32", "bfloat16"), True), (("float32", None), False)])
+def test_weights_kept_in_another_dtype_make_no_twins(kept: tuple[str | None, ...], refused: bool) -> None:
+    both = arms({"base": BASE, "twin": TWIN}, BF16)
+    found = parity([dataclasses.replace(one, weights=dtype) for one, dtype in zip(both, kept, strict=True)])
+    assert (found.outcome, found.numbers is None) == (("INCONCLUSIVE", True) if refused else ("PASS", False))
+    if refused:
+        assert found.reason == Fact.of(
+            "scores.other_weights", twin="bf16", twin_dtype="bfloat16", base="fp32", base_dtype="float32"
+        )
 
 
 def test_pairs_differ_in_exactly_one_thing_and_the_plain_one_is_the_base() -> None:

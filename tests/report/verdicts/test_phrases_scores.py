@@ -221,6 +221,10 @@ CASES = [
     ),
     (of("scores.no_pair", twin="bf16", base="fp32"), "no seed at which both bf16 and fp32 have an ok run"),
     (
+        of("scores.other_weights", twin="bf16", twin_dtype="bfloat16", base="fp32", base_dtype="float32"),
+        "bf16 keeps its weights in bfloat16 while they are trained, fp32 in float32: no twins",
+    ),
+    (
         of("withheld.side", side="bf16", collapses=COLLAPSES),
         "bf16: 2 of 5 runs collapsed, 95 % CI [5 %, 85 %], declared 5 %",
     ),
