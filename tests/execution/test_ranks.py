@@ -109,6 +109,7 @@ def test_two_runs_of_two_ranks_are_equal_to_the_last_bit(house: Any, new_house: 
         ("late-kill", "spawn", "killed", "rank 1: killed by SIGKILL"),
         ("segfault", "fork", "failed", "rank 1: crashed with SIGSEGV"),
         ("leave", "fork", "failed", "rank 1: the process left with status 3 and no result"),
+        ("leave-in-peace", "fork", "failed", "rank 1: the process left with status 0 and no result"),
         ("late-raise", "fork", "failed", "rank 1: planted: no such luck"),
     ],
 )

@@ -30,13 +30,14 @@ def adopt_orphans() -> None:
 
 def kill_orphans(children: Collection[int]) -> None:
     """Kill the processes that this one has come to be the parent of, which are not its own `children`."""
-    for pid in _children():
+    for pid in own_children():
         if pid not in children:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
 
 
-def _children() -> list[int]:
+def own_children() -> list[int]:
+    """The processes that this one is the parent of, those among them that have ended and were not yet waited for."""
     try:
         text = Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="ascii")
         return [int(word) for word in text.split()]

@@ -36,6 +36,11 @@ def save_part(folder: Path, rank: int, part: RankPart) -> None:
     (folder / f"rank-{rank}.json").write_text(json.dumps(part.result, default=str), encoding="utf-8")
 
 
+def has_part(folder: Path, rank: int) -> bool:
+    """Whether a rank has left its part."""
+    return (folder / f"rank-{rank}.json").exists()
+
+
 def load_part(folder: Path, rank: int) -> RankPart:
     """Read what :func:`save_part` left."""
     result = json.loads((folder / f"rank-{rank}.json").read_text(encoding="utf-8"))

@@ -6,12 +6,14 @@ the result of them. What a rank is doing stands in `rank-N.beacon`, so that a ha
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import logging
 import os
 import signal
 import sys
+import threading
 import time
 import traceback
 from pathlib import Path
@@ -25,6 +27,8 @@ from harness.subject.train import run_cell
 Emit = Callable[[dict[str, Any]], None]
 GRACE_S = 1.0
 """How long a rank that met an error waits before it leaves: the rank whose death was the cause must be seen first."""
+LEFT_S = 5.0
+"""How long a rank may be gone before it counts as one that left in peace: the launcher tells any other end in an instant."""
 
 
 def run(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
@@ -52,12 +56,41 @@ def run(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
     )
     sys.stdout.flush()
     sys.stderr.flush()
+    left: list[int] = []
+    threading.Thread(target=_follow, args=(folder, count, left), daemon=True).start()
     try:
         elastic_launch(config, _rank)(job, folder, emit, os.getpid())
     except ChildFailedError as error:
-        rank, failure = error.get_first_failure()
-        return _blame(folder, count, rank, failure.exitcode)
+        if not left:
+            rank, failure = error.get_first_failure()
+            return _blame(folder, count, rank, failure.exitcode)
+    left += _without_part(folder, count)
+    if left:
+        return {"status": FAILED, "died": {"rank": left[0], "status": 0}}
     return merge_ranks.merge([merge_ranks.load_part(folder, rank) for rank in range(count)], folder)
+
+
+def _follow(folder: Path, count: int, left: list[int]) -> None:
+    """Note in `left` a rank that has left without an error and without its part, and end those that wait for it."""
+    while not left:
+        time.sleep(LEFT_S)
+        left += _gone(folder, count)
+    time.sleep(LEFT_S)
+    for pid in _pids(folder, count).values():
+        if pid in isolation.own_children():
+            os.kill(pid, signal.SIGKILL)
+
+
+def _without_part(folder: Path, count: int) -> list[int]:
+    return [rank for rank in range(count) if not merge_ranks.has_part(folder, rank)]
+
+
+def _pids(folder: Path, count: int) -> dict[int, int]:
+    found = {}
+    for rank in range(count):
+        with contextlib.suppress(OSError, ValueError):
+            found[rank] = int((folder / f"rank-{rank}.pid").read_text(encoding="ascii"))
+    return found
 
 
 def _rank(job: dict[str, Any], folder: Path, emit: Emit, parent: int) -> None:
@@ -68,6 +101,7 @@ def _rank(job: dict[str, Any], folder: Path, emit: Emit, parent: int) -> None:
         signal.signal(number, signal.SIG_DFL)  # the launcher's own handlers came with the fork
     _sign_output(rank)
     try:
+        write_whole(folder / f"rank-{rank}.pid", str(os.getpid()))
         isolation.set_threads(job["threads"])
         isolation.fresh_randomness()
         part = run_cell(job, folder, emit if rank == 0 else _silent)
