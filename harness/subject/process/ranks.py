@@ -28,7 +28,7 @@ Emit = Callable[[dict[str, Any]], None]
 GRACE_S = 1.0
 """How long a rank that met an error waits before it leaves: the rank whose death was the cause must be seen first."""
 LEFT_S = 5.0
-"""How long a rank may be gone before it counts as one that left in peace: the launcher tells any other end in an instant."""
+"""How often is looked for ranks that left in peace, and how long the launcher has to tell any other end first."""
 
 
 def run(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
@@ -72,13 +72,20 @@ def run(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
 
 def _follow(folder: Path, count: int, left: list[int]) -> None:
     """Note in `left` a rank that has left without an error and without its part, and end those that wait for it."""
-    while not left:
+    while True:
         time.sleep(LEFT_S)
-        left += _gone(folder, count)
-    time.sleep(LEFT_S)
-    for pid in _pids(folder, count).values():
-        if pid in isolation.own_children():
-            os.kill(pid, signal.SIGKILL)
+        if _gone(folder, count):
+            time.sleep(LEFT_S)
+            left += _gone(folder, count)
+            for pid in _pids(folder, count).values():
+                if pid in isolation.own_children():
+                    os.kill(pid, signal.SIGKILL)
+            return
+
+
+def _gone(folder: Path, count: int) -> list[int]:
+    pids, here = _pids(folder, count), isolation.own_children()
+    return [rank for rank in _without_part(folder, count) if rank in pids and pids[rank] not in here]
 
 
 def _without_part(folder: Path, count: int) -> list[int]:
