@@ -61,8 +61,8 @@ def run(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
     try:
         elastic_launch(config, _rank)(job, folder, emit, os.getpid())
     except ChildFailedError as error:
-        if not left:
-            rank, failure = error.get_first_failure()
+        rank, failure = error.get_first_failure()
+        if not left or rank in left:
             return _blame(folder, count, rank, failure.exitcode)
     left += _without_part(folder, count)
     if left:
@@ -84,8 +84,9 @@ def _follow(folder: Path, count: int, left: list[int]) -> None:
 
 
 def _gone(folder: Path, count: int) -> list[int]:
+    """Ranks that are no more and left no part, while others are still there; none where the system does not tell."""
     pids, here = _pids(folder, count), isolation.own_children()
-    return [rank for rank in _without_part(folder, count) if rank in pids and pids[rank] not in here]
+    return here and [rank for rank in _without_part(folder, count) if rank in pids and pids[rank] not in here]
 
 
 def _without_part(folder: Path, count: int) -> list[int]:
