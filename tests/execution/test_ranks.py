@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from typing import Any
 
@@ -188,3 +189,17 @@ def test_who_is_behind(tmp_path: Any) -> None:
     assert laggards(tmp_path, 3) == "rank 1 hangs: not begun, while rank 2 is in micro-batch 4"
     (tmp_path / "rank-1.beacon").write_text("9 in micro-batch 4")
     assert laggards(tmp_path, 3) == "rank 0 hangs: in micro-batch 3, while rank 1 is in micro-batch 4"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_cell_whose_ranks_launcher_is_told_to_end_was_killed(house: Any, number: signal.Signals) -> None:
+    house.grid([1], more=TWO)
+    harness = house.start(faults={1: "rank1-late-hang"})
+    house.wait_for(house.planted)
+    (child,) = house.children()
+    os.kill(child, number)
+    output = house.end_of(harness)
+    assert harness.returncode == 4, output
+    record = only(house)
+    assert (record.status, record.failure.message) == ("killed", f"killed by {number.name}")
+    assert house.processes() == {}

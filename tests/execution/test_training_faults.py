@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +24,8 @@ FAULTS: dict[str, tuple[str, str]] = {
     "lost-tensor": ("fidelity", "weights as saved"),
     "no-clipping": ("fidelity", "clipping"),
     "no-dropout": ("fidelity", "dropout"),
+    "no-bias-correction": ("fidelity", "first update"),
+    "training-evaluation": ("fidelity", "evaluation repeated"),
     "other-precision": ("fidelity", "run"),
 }
 SEEDS = {fault: seed for seed, fault in enumerate(FAULTS, 1)}
@@ -106,3 +110,61 @@ def test_a_run_that_scores_another_model_than_the_best_is_told(house: Any) -> No
     line = "1 of 2 runs (seed 1) scored another model than the best one that load_best_model_at_end asks for"
     assert line in report
     assert line in house.run(command="check")[1]
+
+
+def verified(house: Any, *arguments: str, **options: Any) -> list[dict[str, Any]]:
+    """The verdicts of one `harness verify`."""
+    out = house.folder / "found.md"
+    house.run("-o", str(out), *arguments, command="verify", timeout=1400, **options)
+    return list(json.loads(out.with_suffix(".json").read_text(encoding="utf-8"))["verdicts"])
+
+
+def failing(verdicts: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """Items that fail, by the verdict's subject."""
+    return {
+        verdict["subject"]["label"]: [one["item"] for one in verdict["findings"] if one["outcome"] == "FAIL"]
+        for verdict in verdicts
+        if verdict["outcome"] == "FAIL"
+    }
+
+
+@pytest.mark.slow
+def test_activation_checkpointing_that_draws_anew_is_named(house: Any) -> None:
+    house.grid([1, 2], max_steps=8, recipe="per_device_train_batch_size = 32")
+    arguments = ("--all-seeds", "--only", "checkpointing")
+    found = verified(house, *arguments, faults={1: "forgotten-state"})
+    pairs = [verdict for verdict in found if verdict["item"] == "checkpointing"]
+    assert sorted(verdict["outcome"] for verdict in pairs) == ["FAIL", "PASS"]
+    ((label, items),) = failing(found).items()
+    assert "seed 1" in label
+    assert items
+
+
+@pytest.mark.slow
+def test_weights_saved_in_bfloat16_are_told_by_name(house: Any) -> None:
+    from safetensors import safe_open
+    from safetensors.torch import save_file
+
+    house.grid([1])
+    assert house.run()[0] == 0
+    (tiny,) = house.cache.glob("tiny-bert-*")
+    folder = Path(shutil.copytree(tiny, house.folder / "half", ignore=shutil.ignore_patterns("harness.sha256")))
+    with safe_open(folder / "model.safetensors", framework="pt") as file:
+        tensors = {name: file.get_tensor(name).bfloat16() for name in file.keys()}  # noqa: SIM118 - no dict
+        metadata = file.metadata()
+    save_file(tensors, folder / "model.safetensors", metadata=metadata)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "dtype": "bfloat16"}))
+    grid = house.folder / "g.toml"
+    text = grid.read_text().replace('["embedded/tiny-bert"]', '["./half"]')
+    grid.write_text(text.replace("max_steps = 3", "max_steps = 4") + 'precision = ["bf16", "fp32"]\n')
+    found = verified(house, "--only", "repeat")
+    said = failing(found)
+    assert said
+    assert all("bf16" in label for label in said)
+    assert all(items == ["dtype of weights"] for items in said.values())
+    texts = {one["fact"]["text"] for verdict in found for one in verdict["findings"] if one["outcome"] == "FAIL"}
+    assert texts == {"?"}
+    (failed,) = {verdict["reason"]["text"] for verdict in found if verdict["outcome"] == "ERROR"}
+    assert "asked for fp32, observed bf16" in failed
+    assert "the model's weights are bfloat16: saved so, they are kept so since transformers 5.0" in failed

@@ -34,6 +34,7 @@ LEFT_S = 5.0
 def run(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
     """Run a cell's ranks to their end; the cell's result, or what the first rank to fail left of it."""
     from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
+    from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
@@ -64,6 +65,10 @@ def run(job: dict[str, Any], folder: Path, emit: Emit) -> dict[str, Any]:
         rank, failure = error.get_first_failure()
         if not left or rank in left:
             return _blame(folder, count, rank, failure.exitcode)
+    except SignalException as error:
+        # The launcher has ended the ranks; this process dies of its signal, as one without ranks does.
+        signal.signal(error.sigval, signal.SIG_DFL)
+        os.kill(os.getpid(), error.sigval)
     left += _without_part(folder, count)
     if left:
         return {"status": FAILED, "died": {"rank": left[0], "status": 0}}

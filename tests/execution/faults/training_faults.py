@@ -131,6 +131,46 @@ def no_dropout():
     _loading(lambda load: load, still)
 
 
+def no_bias_correction():
+    """AdamW's moments are taken as they are."""
+    from accelerate.optimizer import AcceleratedOptimizer
+
+    step, calls = AcceleratedOptimizer.step, []
+
+    def uncorrected(self, closure=None):
+        calls.append(None)
+        rates = [group["lr"] for group in self.optimizer.param_groups]
+        for group in self.optimizer.param_groups:
+            first, second = (1 - beta ** len(calls) for beta in group["betas"])
+            group["lr"] *= first / second**0.5
+        step(self, closure)
+        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate
+
+    _patched(AcceleratedOptimizer, "step", uncorrected)
+
+
+def training_evaluation():
+    """Evaluation leaves dropout on."""
+    from transformers import Trainer
+
+    predict = Trainer.prediction_step
+
+    def noisy(self, model, *args, **kwargs):
+        model.train()
+        return predict(self, model, *args, **kwargs)
+
+    _patched(Trainer, "prediction_step", noisy)
+
+
+def forgotten_state():
+    """What activation checkpointing computes again draws other random numbers."""
+    from transformers import modeling_utils
+
+    checkpoint = modeling_utils.checkpoint
+    _patched(modeling_utils, "checkpoint", functools.partial(checkpoint, preserve_rng_state=False))
+
+
 def last_model():
     """The best model is not loaded at the end: the last one is scored."""
     from transformers import Trainer
@@ -163,5 +203,8 @@ FAULTS = {
     "lost-tensor": lost_tensor,
     "no-clipping": no_clipping,
     "no-dropout": no_dropout,
+    "no-bias-correction": no_bias_correction,
+    "training-evaluation": training_evaluation,
+    "forgotten-state": forgotten_state,
     "last-model": last_model,
 }
