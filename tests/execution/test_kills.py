@@ -83,8 +83,9 @@ class Tormentor:
         output, _ = self.harness.communicate(timeout=LIMIT_S)
         code = self.harness.returncode
         assert "internal error" not in output, output
-        assert "Traceback" not in output, output
-        assert code in (0, 4, 130, -signal.SIGKILL, *(-number for number in BY_ORDER)), (code, output)
+        if not output.rstrip().endswith("KeyboardInterrupt"):  # heard by Python itself, which had not begun with us yet
+            assert "Traceback" not in output, output
+            assert code in (0, 4, 130, -signal.SIGKILL, *(-number for number in BY_ORDER)), (code, output)
         self.house.wait_until_empty(GONE_S)
         self.house.wait_for(lambda: not self.house.locked(), GONE_S)
 
@@ -139,6 +140,7 @@ class Tormentor:
         except ProcessLookupError:
             return
         self.kills[f"{kind}{phase} {number.name}"] += 1
+        print(sum(self.kills.values()), f"{kind}{phase} {number.name}", flush=True)
         if kind == "driver":
             self.harness.wait(timeout=LIMIT_S)
 
@@ -193,9 +195,7 @@ def check_survival(house: Any, new_house: Callable[..., Any], temporary: Path, k
         shutil.rmtree(house.results, ignore_errors=True)
         tormentor.torment(kills)
         check_round(house, tormentor, expected, temporary)
-        print(
-            sum(tormentor.kills.values()), dict(sorted(tormentor.kills.items())), dict(tormentor.statuses), flush=True
-        )
+        print(f"whole and equal; {dict(sorted(tormentor.kills.items()))}; {dict(tormentor.statuses)}", flush=True)
 
 
 def check_round(house: Any, tormentor: Tormentor, expected: dict[str, Any], temporary: Path) -> None:
@@ -226,6 +226,7 @@ def check_round(house: Any, tormentor: Tormentor, expected: dict[str, Any], temp
     left = {path.name for path in house.results.glob("g/cells/??/*/*/*/*")} - KEPT
     left |= {path.name for path in [*house.results.rglob("*.tmp"), *house.cache.rglob("*.tmp")]}
     left |= {path.name for path in [*house.cache.glob("scratch-*"), *temporary.iterdir()]}
+    left -= {name for name in left if name.startswith("torchinductor_")}  # a cache of torch's, one a user
     assert left == set(), "something was left behind"
 
 
