@@ -160,11 +160,15 @@ def test_weights_saved_in_bfloat16_are_told_by_name(house: Any) -> None:
     grid.write_text(text.replace("max_steps = 3", "max_steps = 4") + 'precision = ["bf16", "fp32"]\n')
     found = verified(house, "--only", "repeat")
     said = failing(found)
-    assert said
+    assert len(said) == 2
     assert all("bf16" in label for label in said)
     assert all(items == ["dtype of weights"] for items in said.values())
-    texts = {one["fact"]["text"] for verdict in found for one in verdict["findings"] if one["outcome"] == "FAIL"}
-    assert texts == {"?"}
-    (failed,) = {verdict["reason"]["text"] for verdict in found if verdict["outcome"] == "ERROR"}
-    assert "asked for fp32, observed bf16" in failed
-    assert "the model's weights are bfloat16: saved so, they are kept so since transformers 5.0" in failed
+    facts = [one["fact"]["values"] for verdict in found for one in verdict["findings"] if one["outcome"] == "FAIL"]
+    assert facts == [{"dtype": "bfloat16", "saved": "bfloat16", "kept": True}] * 2
+    (error,) = {
+        verdict["reason"]["values"]["why"]["values"]["message"]
+        for verdict in found
+        if verdict["check"] == "fidelity" and verdict["outcome"] == "ERROR"
+    }
+    assert error.startswith("precision: asked for fp32, observed bf16")
+    assert error.endswith("the model's weights are bfloat16: saved so, they are kept so since transformers 5.0")

@@ -23,7 +23,10 @@ RATE: Final = 1e-9
 _SCHEDULE: Final = "lr_scheduler_type"
 
 UPDATE: Final = 1e-5
-"""Of the update: its kernel rounds a dozen times, in float32."""
+"""Of the update, in float32."""
+
+KERNEL: Final = 12
+"""Times an update is rounded before it reaches its weight."""
 
 ROUNDINGS: Final = 2
 """Times a weight itself is rounded: after its decay, and after its update."""
@@ -199,7 +202,7 @@ def _whole_epochs(run: Run, observed: Observed, fingerprint: Fingerprint) -> boo
 
 
 def first_update(findings: Findings, run: Run, observed: Observed, fingerprint: Fingerprint) -> None:
-    """Compare the first update that has a rate, weight by weight; 1e-5 of it, and the rounding of the weight."""
+    """Compare the first update that has a rate, weight by weight: within its rounding, and its weight's."""
     if run.first_step:
         return  # resumed: its optimizer has a past
     found = [run.series.get(f"update_{name}") for name in ("before", "gradient", "after")]
@@ -219,7 +222,8 @@ def first_update(findings: Findings, run: Run, observed: Observed, fingerprint: 
         return
     start, got = before[-1], after[-1]
     due = expected - start
-    slack = UPDATE * np.abs(due) + ROUNDINGS * EPSILON.get(str(observed.model.get("dtype")), 0.0) * np.abs(start)
+    last = EPSILON.get(str(observed.model.get("dtype")), 0.0)
+    slack = max(UPDATE, KERNEL * last) * np.abs(due) + ROUNDINGS * last * np.abs(start)
     wrong = ~(np.abs(got - expected) <= slack)
     names = [name for name, n in sizes.items() for _ in range(n)]
     optim = observed.arguments.get("optim")
