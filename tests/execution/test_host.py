@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from harness.execution.environment import Environment
-from harness.execution.host import MOST_HEARD, MOST_LINE, HostProcess
+from harness.execution.host import MOST_HEARD, MOST_LINE, HostProcess, read_event
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -169,3 +169,10 @@ def test_what_a_host_says_besides_events_is_passed_over(tmp_path: Path) -> None:
         found += events
     host.close()
     assert found == [{"event": "exited", "id": "a", "status": -9}]
+
+
+@pytest.mark.parametrize(
+    "line", [b'{"id": "x"}', b'{"event": 3}', b"[1]", b"no JSON", b'{"event": "exited", "status": "0"}']
+)
+def test_a_line_that_is_no_event_is_passed_over(line: bytes) -> None:
+    assert read_event(line) is None

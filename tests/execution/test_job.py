@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from harness.execution import cache
+from harness.execution.attempt import Running
 from harness.execution.inputs import files_sha256
-from harness.execution.job import earlier
+from harness.execution.job import Preparations, earlier
 from harness.protocol import CHECKPOINT_FILES
 
 EPOCHS = """
@@ -98,6 +99,15 @@ def test_what_is_not_all_there_is_prepared_again(
     else:
         (tmp_path / path).write_text(text)
     assert earlier("k", None) is None
+
+
+def test_a_full_cache_is_told_with_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
+    preparations = Preparations(None)  # type: ignore[arg-type] - what a preparation left is told without a plan
+    failure = {"type": "OSError", "message": "[Errno 28] No space left on device"}
+    result = {"status": "failed", "failure": failure, "disk_full": True}
+    preparations.finish(Running("prepare-k", "current", False, tmp_path, "", 0.0, preparation="k"), 0, result)
+    assert preparations.problems == {"k": f"{tmp_path}: OSError: [Errno 28] No space left on device"}
 
 
 def test_an_ordinary_cell_writes_no_checkpoint(house: Any) -> None:
