@@ -90,7 +90,7 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def checkpoint_problem(folder: Path) -> str | None:
-    """Why a folder is no checkpoint, has no tokenizer, or its weights are refused; None where none of it holds.
+    """Why a folder is no checkpoint, or its weights are refused; None where neither holds.
 
     Pickled weights could run code, and what an index names elsewhere would be in no hash of the folder.
     """
@@ -98,8 +98,6 @@ def checkpoint_problem(folder: Path) -> str | None:
         return f"{folder} has no config.json"
     if not any(path.is_file() for path in folder.glob("*.safetensors")):
         return f"{folder} has no .safetensors file; pickled weights are refused"
-    if not any(path.is_file() for name in CHECKPOINT_PARTS["tokenizer_sha256"] for path in folder.glob(name)):
-        return f"{folder} has no file of a tokenizer; every word would be unknown to it"
     index = folder / WEIGHTS_INDEX
     if not index.is_file():
         return None

@@ -129,8 +129,9 @@ def _real_tokens(setup: Any, trace: dict[str, np.ndarray]) -> np.ndarray | None:
     if (counts < 0).any() or not len(counts):
         return None
     train = setup.splits["train"]
-    lengths = np.zeros(max(train[ID_COLUMN]) + 1, dtype=np.int64)
-    lengths[train[ID_COLUMN]] = [len(ids) for ids in train["input_ids"]]
+    names = np.asarray(train[ID_COLUMN][:])
+    lengths = np.zeros(names.max() + 1, dtype=np.int64)
+    lengths[names] = [len(ids) for ids in train["input_ids"][:]]
     return np.add.reduceat(lengths[trace["ids"]], np.concatenate([[0], np.cumsum(counts)[:-1]]))
 
 

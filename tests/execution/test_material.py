@@ -197,16 +197,6 @@ def test_an_index_may_name_no_other_weights_than_those_that_are_hashed(
     assert said is None or said in str(problem)
 
 
-@pytest.mark.parametrize("name", ["vocab.txt", "tokenizer.json", "spiece.model"])
-def test_a_checkpoint_has_a_tokenizer(tmp_path: Path, name: str) -> None:
-    folder = make_checkpoint(tmp_path / "model")
-    for path in folder.glob("vocab*"):
-        path.unlink()
-    assert "has no file of a tokenizer" in str(checkpoint_problem(folder))
-    (folder / name).write_text("x")
-    assert checkpoint_problem(folder) is None
-
-
 def test_an_unreadable_file_is_said(tmp_path: Path, find: Make, cell_of: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any) -> None:
         raise OSError(5, "Input/output error")

@@ -13,7 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import MaterialError
-from harness.protocol import CORPUS_SIZES, DATA_FACTS, EMBEDDED_TASK, HUB_TASKS, LABEL_COLUMN, SPLIT_FILES
+from harness.protocol import (
+    CHECKPOINT_PARTS,
+    CORPUS_SIZES,
+    DATA_FACTS,
+    EMBEDDED_TASK,
+    HUB_TASKS,
+    LABEL_COLUMN,
+    SPLIT_FILES,
+)
 from harness.subject.data import corpus
 from harness.subject.data.audit import audit
 from harness.subject.data.kept import is_whole, kept
@@ -150,6 +158,8 @@ def tokenize_to(folder: Path, task: dict[str, Any], checkpoint: Path, aside: Pat
         return dict(json.loads((folder / DATA_FACTS).read_text(encoding="utf-8")))
     from transformers import AutoTokenizer
 
+    if not any(path.is_file() for name in CHECKPOINT_PARTS["tokenizer_sha256"] for path in checkpoint.glob(name)):
+        raise MaterialError(f"checkpoint {checkpoint}: no file of a tokenizer; every word would be unknown to it")
     raw = load(task)
     facts: dict[str, Any] = {split: split_facts(raw[split]) for split in SPLIT_FILES}
     facts["audit"] = audit(raw)
@@ -159,7 +169,7 @@ def tokenize_to(folder: Path, task: dict[str, Any], checkpoint: Path, aside: Pat
         return tokenizer(example["sentence1"], example["sentence2"], truncation=True)
 
     tokenized = raw.map(tokenize, batched=True, load_from_cache_file=False, keep_in_memory=True)
-    unknown = unknown_share(tokenizer, tokenized["train"]["input_ids"])
+    unknown = unknown_share(tokenizer, tokenized["train"]["input_ids"][:])
     if unknown > MOST_UNKNOWN:
         raise MaterialError(
             f"checkpoint {checkpoint}: its tokenizer has {len(tokenizer)} entries and does not know "

@@ -143,7 +143,7 @@ class Journal:
         """Logits and labels, and whose they are: the validation examples, in the data's order."""
         split, answers = self._setup.splits["validation"], {"logits": found.logits, "labels": found.labels}
         if ID_COLUMN in split.column_names:
-            answers["evaluated_ids"] = np.asarray(split[ID_COLUMN], dtype=np.int32)
+            answers["evaluated_ids"] = np.asarray(split[ID_COLUMN][:], dtype=np.int32)
         return answers
 
     def _scores(self, found: Evaluation) -> dict[str, float]:

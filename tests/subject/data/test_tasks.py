@@ -193,6 +193,15 @@ def test_a_checkpoint_without_its_vocabulary_is_refused(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "cache").iterdir()] == [checkpoint.name]
 
 
+def test_a_checkpoint_without_a_tokenizer_is_refused(tmp_path: Path) -> None:
+    checkpoint = checkpoints.locate(TINY_BERT, None, None, tmp_path / "cache")
+    for path in checkpoint.iterdir():
+        if path.name not in ("config.json", "model.safetensors"):
+            path.unlink()
+    with pytest.raises(MaterialError, match="no file of a tokenizer"):
+        tasks.tokenize_to(tmp_path / "cache" / "tokenized-k", {"name": "embedded/paraphrase"}, checkpoint)
+
+
 def test_the_share_of_unknown_tokens() -> None:
     class Tokenizer:
         all_special_ids = [0, 1, 2, 3]  # noqa: RUF012 - a stand-in
