@@ -10,9 +10,11 @@ from typing import Any, Final, Generic, TypeVar
 from tabulate import SEPARATING_LINE, tabulate
 
 from harness.checks.verdict import Verdict
+from harness.checks.verify.problems import Problem
 from harness.report.format.escape import clean, full_stop
 from harness.report.format.labels import listed
 from harness.report.format.numbers import NONE, points, signed
+from harness.report.phrases.problems import problem_details, problem_title, problem_word, shown
 from harness.report.phrases.say import say
 from harness.report.verdicts.comparisons import comparisons_lines
 from harness.report.verdicts.diff import difference_sections
@@ -92,6 +94,7 @@ def verdicts_text(head: Head, verdicts: Sequence[Verdict]) -> str:
     blocks = [
         "\n".join(head_lines(head)),  # with the user's own paths in them: no line breaks there
         _lines(comparisons_lines(head.comparisons)),
+        "\n".join(_problems(head.problems)),
         *_tables(every),
         "\n".join(_without_scores(every)),
         *_behind(every, causes),
@@ -167,8 +170,8 @@ def behind(verdict: Verdict, causes: Notes[Cause], *, runs: bool = True) -> list
     if verdict.check == "diff":
         sections = difference_sections(verdict)
         return [say(verdict.reason), *(f"{name} {line}".rstrip() for name, lines in sections for line in lines or [""])]
-    if verdict.outcome == "PASS":
-        return []
+    if verdict.outcome == "PASS" or not verdict.gates:
+        return []  # what is not new stands above, with its problem
     lines = [causes(clean(text, LIMIT), cause) for text, cause in found(verdict)]
     return [*lines, *about(verdict), *(clean(say(fact), LIMIT) for fact in verdict.notes)]
 
@@ -209,6 +212,15 @@ def _behind(every: Sequence[Verdict], causes: Notes[Cause]) -> Iterator[str]:
             yield "\n".join(
                 [_wrapped(head, "", "    "), *(_wrapped(line, "    ", "      ") for line in [*more, *lines])]
             )
+
+
+def _problems(problems: Sequence[Problem]) -> Iterator[str]:
+    """Each cause once, what was found and the way around it below; of a row of environments step by step."""
+    steps = dict.fromkeys((one.a, one.b) for one in problems)
+    for one in shown(problems):
+        step = f"{one.a} -> {one.b}: " if len(steps) > 1 else ""
+        yield _wrapped(f"{problem_word(one):<9} {step}{clean(problem_title(one), LIMIT)}", "", " " * 10)
+        yield from (_wrapped(clean(line, LIMIT), " " * 10, " " * 12) for line in problem_details(one))
 
 
 def _passes(every: Sequence[Verdict]) -> Iterator[str]:
