@@ -58,11 +58,9 @@ class Verification:
     def section(self, title: str, command: str, grid: str = "") -> Section:
         """What a command says of it."""
         several = len(self.environments) > 1
-        head = Head(
-            "verify", title, command, facts=(self._done(), self._between() if several else self._found()),
-            waivers=self.waivers, grid=grid, problems=self.problems,
-        )  # fmt: skip
         code = (environments_code if several else exit_code)(self.verdicts)
+        facts = self._done(), self._between(code) if several else self._found(code)
+        head = Head("verify", title, command, facts=facts, waivers=self.waivers, grid=grid, problems=self.problems)
         return Section(head, self.verdicts, code=code)
 
     def _done(self) -> Fact:
@@ -90,10 +88,11 @@ class Verification:
             seeds=sorted({run.record.asked.seed for run in self.runs.values()}),
         )
 
-    def _found(self) -> Fact:
+    def _found(self, code: int) -> Fact:
         mine = [one.harm for one in self.problems if not one.waived]
         return Fact.of(
             "verify.found",
+            exit_code=code,
             training=mine.count("training"),
             log=mine.count("log"),
             waived=len(self.problems) - len(mine),
@@ -101,13 +100,13 @@ class Verification:
             failed=sum(one.outcome == "FAIL" for one in self.verdicts),
         )
 
-    def _between(self) -> Fact:
+    def _between(self, code: int) -> Fact:
         last = self.environments[-2:]
         new = [one for one in self.problems if one.state == "new"]
         harms, states = [one.harm for one in new if not one.waived], [one.state for one in self.problems]
-        mine = {cell.cell_id for cell in self.checklist.cells if cell.environment == last[-1]}
         return Fact.of(
             "verify.between",
+            exit_code=code,
             new_training=harms.count("training"),
             new_log=harms.count("log"),
             waived=len(new) - len(harms),
@@ -115,7 +114,7 @@ class Verification:
             both=sum(one.state == "both" and one.b == last[-1] for one in self.problems),
             open=states.count("open"),
             last=last,
-            passed=sum(one.outcome == "PASS" and set(one.subject.cell_ids) <= mine for one in self.verdicts),
+            passed=Environments(self.checklist.cells, self.verdicts).passed(*last),
         )
 
 

@@ -130,6 +130,11 @@ class Environments:
         steps = itertools.pairwise(self.labels)
         return [one for a, b in steps for one in self._between(a, b)]
 
+    def passed(self, *labels: str) -> int:
+        """How many checks pass in every one of these environments."""
+        every = [{key for key, one in self._of[label].items() if one.outcome == "PASS"} for label in labels]
+        return len(set.intersection(*every))
+
     def standing(self, label: str, check: str, item: str) -> Standing | None:
         """What a check comes to in an environment; None where there is none."""
         found = [one for key, one in self._of[label].items() if key[:2] == (check, item)]

@@ -10,6 +10,11 @@ from harness.record.freshness import Freshness
 from harness.report.format.numbers import chance, points
 from harness.report.phrases.recipe import in_all, many
 
+OUTCOMES: Final[Mapping[int, str]] = {
+    0: "PASS", 1: "FAIL", 3: "INCONCLUSIVE", 4: "ERROR", 5: "NOTHING JUDGED",
+}  # fmt: skip
+"""What a verification comes to, by its exit code."""
+
 MOST: Final = 6
 """So many names stand in a sentence; of more their number."""
 
@@ -146,17 +151,26 @@ def _counted(number: int, harm: str, word: str) -> list[str]:
     return [f"{number} {word} problem{'' if number == 1 else 's'} {ends}"]
 
 
-def _found(training: int, log: int, waived: int, checks: int, failed: int) -> str:
+def _found(exit_code: int, training: int, log: int, waived: int, checks: int, failed: int) -> str:
     if not training + log + waived:
-        return f"no problem in {many(checks, 'check')}"
+        return f"{OUTCOMES[exit_code]}: no problem in {many(checks, 'check')}"
     parts = [f"{training} change{'s' if training == 1 else ''} training"] if training else []
     parts += [f"{log} the log only"] if log else []
     parts += [f"{waived} waived"] if waived else []
-    return f"{many(training + log + waived, 'cause')} in {failed} of {many(checks, 'check')}: {', '.join(parts)}"
+    causes = many(training + log + waived, "cause")
+    return f"{OUTCOMES[exit_code]}: {causes} in {failed} of {many(checks, 'check')}: {', '.join(parts)}"
 
 
 def _between(
-    new_training: int, new_log: int, waived: int, repaired: int, both: int, open: int, last: Sequence[str], passed: int
+    exit_code: int,
+    new_training: int,
+    new_log: int,
+    waived: int,
+    repaired: int,
+    both: int,
+    open: int,
+    last: Sequence[str],
+    passed: int,
 ) -> str:
     parts = [*_counted(new_training, "training", "new"), *_counted(new_log, "log", "new")]
     parts += [f"{waived} new and waived"] if waived else []
@@ -164,7 +178,8 @@ def _between(
     parts += [f"{both} in both {' and '.join(last)}"] if both else []
     parts += [f"{open} that the later environment was not judged by"] if open else []
     parts = parts if new_training + new_log else ["no new problem", *parts]
-    return f"{', '.join(parts)}; {many(passed, 'check')} passed in {' and '.join(last)}"
+    both_pass = f"{many(passed, 'check')} pass{'es' if passed == 1 else ''} in both"
+    return f"{OUTCOMES[exit_code]}: {', '.join(parts)}; {both_pass}"
 
 
 HEAD: Final[Mapping[str, str | Callable[..., str]]] = {

@@ -62,10 +62,16 @@ def report(found: Verification) -> str:
 @pytest.mark.parametrize(
     ("versions", "title"),
     [
-        (["5.23.0"], "transformers 5.23.0, torch 2.13.0: no problem in 0 checks"),
-        (["5.4.0", "5.23.0"], "transformers 5.4.0 -> 5.23.0, torch 2.13.0: no new problem"),
-        (["4.45.2", "4.57.0", "5.0.0"], "transformers 4.45.2 to 5.0.0, torch 2.13.0: no new problem"),
-        (["5.0.0", "5.0.0"], "environments e0 -> e1, transformers 5.0.0, torch 2.13.0: no new problem"),
+        (["5.23.0"], "transformers 5.23.0, torch 2.13.0: NOTHING JUDGED: no problem in 0 checks"),
+        (["5.4.0", "5.23.0"], "transformers 5.4.0 -> 5.23.0, torch 2.13.0: NOTHING JUDGED: no new problem"),
+        (
+            ["4.45.2", "4.57.0", "5.0.0"],
+            "transformers 4.45.2 to 5.0.0, torch 2.13.0: NOTHING JUDGED: no new problem",
+        ),
+        (
+            ["5.0.0", "5.0.0"],
+            "environments e0 -> e1, transformers 5.0.0, torch 2.13.0: NOTHING JUDGED: no new problem",
+        ),
     ],
 )
 def test_the_title_names_the_versions_and_the_answer(versions: list[str], title: str) -> None:
