@@ -19,7 +19,7 @@ Harm = Literal["training", "log"]
 """What is wrong: the training itself, or only what is logged or evaluated of it."""
 
 State = Literal["new", "repaired", "both", "open"]
-"""From A to B. `open`: it failed in A, and B was not judged."""
+"""From A to B. `open`: it fails in one of them, and the other was not judged."""
 
 TOLD: Final = frozenset({
     NAMES["loss"], "evaluation loss", "confusion", "accuracy", "f1", "samples", "logits", "predictions", "labels",
@@ -87,7 +87,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class _Failure:
-    """One thing that is wrong in one verdict; it `follows` where something else that is wrong in it explains it."""
+    """One thing that is wrong in one verdict; what is logged of wrong training `follows` from it."""
 
     key: Key
     verdict: Verdict
@@ -122,11 +122,7 @@ class Environments:
     def problems(self) -> list[Problem]:
         """Every problem, the worst first: of one environment its own, of several what each step changes."""
         if len(self.labels) < 2:
-            return [
-                one
-                for of in self._failures.values()
-                for one, _ in _problems(one for one in of.values() if not one.follows)
-            ]
+            return [one for of in self._failures.values() for one, _ in _problems(of.values())]
         steps = itertools.pairwise(self.labels)
         return [one for a, b in steps for one in self._between(a, b)]
 
@@ -138,9 +134,9 @@ class Environments:
     def standing(self, label: str, check: str, item: str) -> Standing | None:
         """What a check comes to in an environment; None where there is none."""
         found = [one for key, one in self._of[label].items() if key[:2] == (check, item)]
-        failures = [one for key, one in self._failures[label].items() if key[:2] == (check, item) and not one.follows]
+        failures = [one for key, one in self._failures[label].items() if key[:2] == (check, item)]
         if failures:
-            worst = min(failures, key=lambda one: (one.harm != "training", -one.size))
+            worst = min(failures, key=lambda one: (one.harm != "training", one.follows, -one.size))
             return Standing("FAIL", worst.harm, worst.finding.ratio)
         return Standing(worst_first(found)[0].outcome) if found else None
 
@@ -149,24 +145,37 @@ class Environments:
         if len(self.labels) < 2:
             return {}
         found = {}
-        for number, label in enumerate(self.labels):
-            before = self._failures[self.labels[number - 1]] if number else None
-            for one in self._of[label].values():
-                mine = [each for each in self._failures[label].values() if each.verdict is one and not each.follows]
-                if mine and (before is None or not any(_is_new(each, before) for each in mine)):
+        for a, b in zip([None, *self.labels], self.labels, strict=False):
+            red = {
+                id(one.verdict) for one in self._failures[b].values() if a and self._state(one, a) in ("new", "open")
+            }
+            for one in self._of[b].values():
+                if one.outcome == "FAIL" and id(one) not in red:
                     found[id(one)] = replace(one, gates=False)
         return found
+
+    def _state(self, one: _Failure, before: str) -> State:
+        """What a failure is to the environment before: `new` too where it has become larger."""
+        old = self._failures[before].get(one.key)
+        if old is None:
+            return "new" if self._was_judged(one, before) else "open"
+        grown = None not in (one.finding.ratio, old.finding.ratio) and one.size > old.size + SAME_RATIO
+        return "new" if grown else "both"
+
+    def _was_judged(self, one: _Failure, label: str) -> bool:
+        verdict = self._of[label].get(one.key[:-2])
+        return verdict is not None and verdict.outcome in ("PASS", "FAIL")
 
     def _between(self, a: str, b: str) -> Iterator[Problem]:
         old, new = self._failures[a], self._failures[b]
         states: dict[State, list[_Failure]] = {"new": [], "open": [], "both": [], "repaired": []}
         for key, one in new.items():
-            if not (one.follows and (key not in old or old[key].follows)):
-                states["new" if _is_new(one, old) else "both"].append(one)
+            # What was only the log in A stays that, though its training is wrong too in B.
+            alone = key in old and not old[key].follows
+            states[self._state(one, a)].append(replace(one, follows=one.follows and not alone))
         for key, one in old.items():
-            if key not in new and not one.follows:
-                now = self._of[b].get(key[:-2])
-                states["repaired" if now is not None and now.outcome in ("PASS", "FAIL") else "open"].append(one)
+            if key not in new:
+                states["repaired" if self._was_judged(one, b) else "open"].append(one)
         for state, failures in states.items():
             for each, shown in _problems(failures):
                 yield replace(each, state=state, a=a, b=b, ratio_a=self._ratio(shown, a))
@@ -197,40 +206,45 @@ def _failures(verdicts: Mapping[Key, Verdict]) -> dict[Key, _Failure]:
 
 
 def _of_pair(key: Key, verdict: Verdict) -> Iterator[_Failure]:
-    """What parted first, in training and in the log; what is logged of wrong training is wrong with it."""
+    """What parted first, in training and in the log; what is logged of other weights is no defect of its own."""
     told, trained = (
         min((one for one in verdict.failures if _is_told(one) is told), key=_step, default=None)
         for told in (True, False)
     )
     if trained is not None:
         yield _Failure((*key, "", "training"), verdict, trained, "training")
-    if told is not None:
+    if told is not None and (trained is None or _step(told) <= _step(trained)):
         # It is only the log where the gradient was seen to be right.
         seen = trained is not None or told.item != NAMES["loss"] or _passes(verdict, GRADIENT)
         harm: Harm = "log" if seen else "training"
-        yield _Failure((*key, "", harm), verdict, told, harm, trained is not None and _step(trained) <= _step(told))
+        yield _Failure((*key, "", harm), verdict, told, harm, trained is not None and _step(trained) == _step(told))
 
 
 def _of_run(key: Key, verdict: Verdict, pairs: Sequence[_Failure]) -> Iterator[_Failure]:
     """Every item that is wrong in a run by itself; whether a wrong log is only that is seen in pairs alone."""
     for finding in verdict.failures:
         harm: Harm = "log" if _is_told(finding) else "training"
-        if finding.item == NAMES["loss"]:
-            alike = [one for one in pairs if not one.follows and _same_defect(one.finding, finding)]
-            if not alike or any(one.harm == "training" for one in alike):
-                harm = "training"
-                yield _Failure((*key, finding.item, "log"), verdict, finding, "log", follows=True)
-        yield _Failure((*key, finding.item, harm), verdict, finding, harm)
+        if finding.item != NAMES["loss"]:
+            yield _Failure((*key, finding.item, harm), verdict, finding, harm)
+            continue
+        alike = [one for one in pairs if not one.follows and _same_defect(one, verdict, finding)]
+        wrong = next((one for one in alike if one.harm == "training"), None)
+        if wrong is not None and finding.upstream is None:
+            finding = replace(finding, upstream=wrong.finding.upstream, cause=wrong.finding.cause)
+        harm = "log" if alike else "training"
+        yield _Failure((*key, finding.item, harm), verdict, finding, harm, wrong is not None)
 
 
 def _passes(verdict: Verdict, item: str) -> bool:
     return any(one.item == item and one.outcome == "PASS" for one in verdict.findings)
 
 
-def _same_defect(a: Finding, b: Finding) -> bool:
-    """Whether a loss and a gradient are as many times too large by the same known issue."""
-    near = a.ratio is not None and b.ratio is not None and abs(a.ratio - b.ratio) <= SAME_RATIO * abs(b.ratio)
-    return near and a.upstream == b.upstream
+def _same_defect(pair: _Failure, verdict: Verdict, finding: Finding) -> bool:
+    """Whether a pair shows as large an effect as a run's log, of the same known issue or of that very run."""
+    a, b = pair.finding.ratio, finding.ratio
+    near = a is not None and b is not None and abs(a - b) <= SAME_RATIO * abs(b)
+    own = set(verdict.subject.cell_ids) <= set(pair.verdict.subject.cell_ids)
+    return near and (own or (finding.upstream is not None and pair.finding.upstream == finding.upstream))
 
 
 def _is_told(finding: Finding) -> bool:
@@ -241,19 +255,13 @@ def _step(finding: Finding) -> float:
     return math.inf if finding.step is None else finding.step
 
 
-def _is_new(one: _Failure, before: Mapping[Key, _Failure]) -> bool:
-    """Whether it was not there before, or has become larger."""
-    old = before.get(one.key)
-    return old is None or (
-        one.finding.ratio is not None and old.finding.ratio is not None and one.size > old.size + 0.01
-    )
-
-
 def _problems(failures: Iterable[_Failure]) -> list[tuple[Problem, _Failure]]:
     """Failures of one cause and harm as one, with the clearest: what changes training first, then what fails most."""
     groups: dict[tuple[str, Harm], list[_Failure]] = {}
-    for one in failures:
-        groups.setdefault((one.cause, one.harm), []).append(one)
+    for one in sorted(failures, key=lambda one: one.follows):
+        # What follows counts with the training that it is the log of, where that is a problem here.
+        follows = one.follows and (one.cause, "training") in groups
+        groups.setdefault((one.cause, "training" if follows else one.harm), []).append(one)
     found = []
     for (cause, harm), group in groups.items():
         shown, verdicts = _clearest(group), {id(one.verdict): one.verdict for one in group}
@@ -269,8 +277,9 @@ def _problems(failures: Iterable[_Failure]) -> list[tuple[Problem, _Failure]]:
 
 
 def _clearest(failures: Iterable[_Failure]) -> _Failure:
-    """Pairs before single runs, the largest ratio, the earliest step."""
-    return min(failures, key=lambda one: (one.verdict.against is None, -one.size, _step(one.finding)))
+    """What nothing explains before what follows, pairs before single runs, the largest ratio, the earliest step."""
+    key = lambda one: (one.follows, one.verdict.against is None, -one.size, _step(one.finding))  # noqa: E731 - used once
+    return min(failures, key=key)
 
 
 def _size(ratio: float | None) -> float:

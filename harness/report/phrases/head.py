@@ -176,7 +176,7 @@ def _between(
     parts += [f"{waived} new and waived"] if waived else []
     parts += [f"{repaired} repaired"] if repaired else []
     parts += [f"{both} in both {' and '.join(last)}"] if both else []
-    parts += [f"{open} that the later environment was not judged by"] if open else []
+    parts += [f"{open} not judged in both"] if open else []
     parts = parts if new_training + new_log else ["no new problem", *parts]
     both_pass = f"{many(passed, 'check')} pass{'es' if passed == 1 else ''} in both"
     return f"{OUTCOMES[exit_code]}: {', '.join(parts)}; {both_pass}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 from harness.checks.verify.problems import Problem
@@ -54,18 +54,30 @@ def problem_title(one: Problem) -> str:
     )
 
 
-def problem_details(one: Problem) -> list[str]:
-    """What was found where it shows most, what such a difference means, whom it concerns; of what is old nothing."""
+def problem_details(one: Problem, known: Collection[str] = ()) -> list[str]:
+    """What was found where it shows most, what such a difference means, whom it concerns; of what is old nothing.
+
+    Of issues that are `known` already the meaning is not said again.
+    """
     if one.state in ("repaired", "both"):
         return []
     lines = [f"{one.subject}: {say(one.fact)}"]
     if one.ratio_a is not None and one.ratio is not None:
         lines.append(f"{one.item}: {one.a} {times(one.ratio_a)} -> {one.b} {times(one.ratio)}")
-    lines.append(f"{one.upstream or 'usually'}: {cause_text(one.cause)}")
-    concerns = CONCERNS.get(one.upstream or "")
-    if concerns:
-        lines += [f"concerns you if {concerns[0]}", f"in a script: {concerns[1]}"]
+    if one.upstream is None or one.upstream not in known:
+        lines.append(f"{one.upstream or 'usually'}: {cause_text(one.cause)}")
+        for concerned, way in filter(None, [CONCERNS.get(one.upstream or "")]):
+            lines += [f"concerns you if {concerned}", f"in a script: {way}"]
     return lines
+
+
+def told_problems(problems: Sequence[Problem]) -> Iterator[tuple[Problem, list[str]]]:
+    """The problems that are shown, each with its details; what a known issue means stands with the first of it."""
+    known: set[str] = set()
+    for one in shown(problems):
+        details = problem_details(one, known)
+        known |= {one.upstream} if details and one.upstream else set()
+        yield one, details
 
 
 def shown(problems: Sequence[Problem]) -> list[Problem]:

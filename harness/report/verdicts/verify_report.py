@@ -14,7 +14,7 @@ from harness.report.format.escape import fenced, full_stop, inline
 from harness.report.format.numbers import NONE
 from harness.report.format.table import table
 from harness.report.phrases.head import versions_text
-from harness.report.phrases.problems import HARMS, problem_details, problem_title, problem_word, shown
+from harness.report.phrases.problems import HARMS, problem_title, problem_word, told_problems
 from harness.report.phrases.say import say
 from harness.report.verdicts.markdown import issue_link, runs_table, unseen_lines
 from harness.report.verdicts.sections import Section
@@ -88,20 +88,20 @@ def verification_report(checklist: Checklist, section: Section, runs: Mapping[st
 
 def _problems(problems: Sequence[Problem], runs: Mapping[str, Run], several: bool) -> list[str]:
     """A section a problem that is new, or of the one environment; then a line each what was repaired and what stays."""
-    mine = shown(problems)
+    mine = list(told_problems(problems))
     parts = [f"## {'What changed' if several else 'What fails'}"] if mine else []
-    for one in mine:
-        if one.state in ("repaired", "both", "open"):
+    for one, details in mine:
+        if one.state in ("repaired", "both"):
             continue
         parts += [f"### {problem_word(one)}{_step_of(one)}: {inline(problem_title(one), LIMIT)}"]
-        parts.append("\n".join(f"- {_linked(line)}" for line in problem_details(one)))
+        parts.append("\n".join(f"- {_linked(line)}" for line in details))
         if len(one.cell_ids) == 2 and all(name in runs for name in one.cell_ids):
             base, twin = (runs[name] for name in one.cell_ids)
             rows = _side_by_side(base, twin)
             heads = ["Step", "Loss A", "Loss B", "B / A", "Gradient norm A", "Gradient norm B", "B / A"]
             labels = f"A: {inline(base.record.label)}. B: {inline(twin.record.label)}."
             parts += [labels, table(heads, rows, "rrrrrrr")] if rows else []
-    rest = [one for one in mine if one.state in ("repaired", "both", "open")]
+    rest = [one for one, _ in mine if one.state in ("repaired", "both")]
     lines = (f"- {problem_word(one)}{_step_of(one)}: {_linked(problem_title(one))}" for one in rest)
     return [*parts, *(["\n".join(lines)] if rest else [])]
 

@@ -174,6 +174,28 @@ def test_what_cannot_be_judged_in_b_is_neither_repaired_nor_green(cell_of: MakeC
     assert bench.code() == 4
 
 
+def test_what_was_not_judged_in_a_is_not_called_new_but_is_red(cell_of: MakeCell) -> None:
+    bench = Bench(cell_of, ["a", "b"])
+    bench.pair("a", "accumulation", [], outcome="SKIP")
+    bench.pair("b", "accumulation", GRADIENT)
+    assert ([one[0] for one in bench.problems()], bench.code()) == (["open"], 1)
+
+
+def test_a_log_that_comes_to_training_that_was_wrong_is_new_in_the_log_only(cell_of: MakeCell) -> None:
+    """As transformers 4.46 -> 4.47: the gradient was 4 x before, and now the log is too."""
+    drifted: Found = [("logged loss", "FAIL", 2, 0.99998), ("gradient norm", "FAIL", 0, 4.0)]
+    bench = Bench(cell_of, ["a", "b", "c"])
+    for label, found in (("a", drifted), ("b", GRADIENT), ("c", drifted)):
+        bench.pair(label, "accumulation", found)
+        bench.run(label, "accumulation", [("logged loss", "FAIL", 0, 4.0)] if label == "b" else RIGHT, None)
+    assert bench.problems() == [
+        ("new", "log", "accumulation", "logged loss", 2),
+        ("both", "training", "accumulation", "gradient norm", 1),
+        ("both", "training", "accumulation", "gradient norm", 1),
+        ("repaired", "log", "accumulation", "logged loss", 2),
+    ]
+
+
 def test_a_waived_problem_is_not_red(cell_of: MakeCell) -> None:
     bench = Bench(cell_of, ["a", "b"])
     bench.pair("a", "accumulation", RIGHT)
