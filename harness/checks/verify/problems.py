@@ -217,7 +217,10 @@ def _of_pair(key: Key, verdict: Verdict) -> Iterator[_Failure]:
         # It is only the log where the gradient was seen to be right.
         seen = trained is not None or told.item != NAMES["loss"] or _passes(verdict, GRADIENT)
         harm: Harm = "log" if seen else "training"
-        yield _Failure((*key, "", harm), verdict, told, harm, trained is not None and _step(trained) == _step(told))
+        follows = trained is not None and _step(trained) == _step(told)
+        if trained is not None and follows and told.upstream is None:
+            told = replace(told, cause=trained.cause or trained.item, upstream=trained.upstream)
+        yield _Failure((*key, "", harm), verdict, told, harm, follows)
 
 
 def _of_run(key: Key, verdict: Verdict, pairs: Sequence[_Failure]) -> Iterator[_Failure]:

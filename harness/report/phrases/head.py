@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from harness.protocol import SUBJECT
 from harness.record.freshness import Freshness
 from harness.report.format.numbers import chance, points
 from harness.report.phrases.recipe import in_all, many
@@ -114,9 +115,9 @@ def _both(values: Sequence[Any]) -> str:
     return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"
 
 
-def versions_text(environments: Sequence[Mapping[str, Any]]) -> str:
+def versions_text(environments: Sequence[Mapping[str, Any]], names: Sequence[str] = SUBJECT) -> str:
     """`transformers 5.4.0 -> 5.23.0, torch 2.13.0`: of what differs the first and the last, what is the same once."""
-    names = list(dict.fromkeys(name for one in environments for name in one["packages"]))
+    names = [name for name in names if any(name in one["packages"] for one in environments)]
     texts, sign = [], " -> " if len(environments) == 2 else " to "
     for name in names:
         found = [one["packages"].get(name, "not installed") for one in environments]
@@ -132,7 +133,7 @@ def _done(
     environments: Sequence[Mapping[str, Any]], models: Sequence[str], runs: int, steps: Sequence[int],
     precisions: Sequence[str], ranks: Sequence[int], dropout: Sequence[bool], seeds: Sequence[int],
 ) -> str:  # fmt: skip
-    number = f"{steps[0]} step{'' if steps[0] == 1 else 's'}" if len(steps) == 1 else f"{steps[0]} to {steps[-1]} steps"
+    number = " to ".join(map(str, steps)) + f" step{'' if list(steps) == [1] else 's'}"
     noise = {(False,): "without dropout", (True,): "with dropout", (False, True): "with and without dropout"}
     parts = [number] if steps else []
     parts += [_both(precisions)] if precisions else []
@@ -178,8 +179,9 @@ def _between(
     parts += [f"{both} in both {' and '.join(last)}"] if both else []
     parts += [f"{open} not judged in both"] if open else []
     parts = parts if new_training + new_log else ["no new problem", *parts]
-    both_pass = f"{many(passed, 'check')} pass{'es' if passed == 1 else ''} in both"
-    return f"{OUTCOMES[exit_code]}: {', '.join(parts)}; {both_pass}"
+    return (
+        f"{OUTCOMES[exit_code]}: {', '.join(parts)}; {many(passed, 'check')} pass{'es' if passed == 1 else ''} in both"
+    )
 
 
 HEAD: Final[Mapping[str, str | Callable[..., str]]] = {

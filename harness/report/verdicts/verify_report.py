@@ -64,7 +64,7 @@ def verification_report(checklist: Checklist, section: Section, runs: Mapping[st
     found = Environments(checklist.cells, every)
     places = _environments([runs[cell.cell_id] for cell in checklist.cells if cell.cell_id in runs])
     done, answer = (say(fact) for fact in head.facts)
-    versions = versions_text(head.facts[0].values["environments"])
+    versions = versions_text(head.facts[0].values["environments"], ("transformers", "torch"))
     parts = [f"# {inline(versions) or 'No run'}: {inline(answer, LIMIT)}"]
     parts.append(f"{full_stop(inline(done, LIMIT))} {full_stop(counts_text(every, 'check'))}")
     parts += [full_stop(inline(line, LIMIT)) for line in waiver_lines(head.waivers)]
@@ -93,7 +93,7 @@ def _problems(problems: Sequence[Problem], runs: Mapping[str, Run], several: boo
     for one, details in mine:
         if one.state in ("repaired", "both"):
             continue
-        parts += [f"### {problem_word(one)}{_step_of(one)}: {inline(problem_title(one), LIMIT)}"]
+        parts += [f"### {problem_word(one)}{_step_of(one)}: {_linked(problem_title(one))}"]
         parts.append("\n".join(f"- {_linked(line)}" for line in details))
         if len(one.cell_ids) == 2 and all(name in runs for name in one.cell_ids):
             base, twin = (runs[name] for name in one.cell_ids)
