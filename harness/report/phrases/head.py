@@ -162,26 +162,22 @@ def _found(exit_code: int, training: int, log: int, waived: int, checks: int, fa
     return f"{OUTCOMES[exit_code]}: {causes} in {failed} of {many(checks, 'check')}: {', '.join(parts)}"
 
 
+def new_text(exit_code: int, new_training: int, new_log: int) -> str:
+    """`FAIL: 1 new problem that changes training`: what several environments come to."""
+    new = [*_counted(new_training, "training", "new"), *_counted(new_log, "log", "new")]
+    return f"{OUTCOMES[exit_code]}: {', '.join(new) or 'no new problem'}"
+
+
 def _between(
-    exit_code: int,
-    new_training: int,
-    new_log: int,
-    waived: int,
-    repaired: int,
-    both: int,
-    open: int,
-    last: Sequence[str],
-    passed: int,
-) -> str:
-    parts = [*_counted(new_training, "training", "new"), *_counted(new_log, "log", "new")]
+    exit_code: int, new_training: int, new_log: int, waived: int, repaired: int, both: int, open: int,
+    last: Sequence[str], passed: int,
+) -> str:  # fmt: skip
+    parts = [new_text(exit_code, new_training, new_log)]
     parts += [f"{waived} new and waived"] if waived else []
     parts += [f"{repaired} repaired"] if repaired else []
     parts += [f"{both} in both {' and '.join(last)}"] if both else []
     parts += [f"{open} not judged in both"] if open else []
-    parts = parts if new_training + new_log else ["no new problem", *parts]
-    return (
-        f"{OUTCOMES[exit_code]}: {', '.join(parts)}; {many(passed, 'check')} pass{'es' if passed == 1 else ''} in both"
-    )
+    return f"{', '.join(parts)}; {many(passed, 'check')} pass{'es' if passed == 1 else ''} in both"
 
 
 HEAD: Final[Mapping[str, str | Callable[..., str]]] = {

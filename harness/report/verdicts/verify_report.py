@@ -13,7 +13,7 @@ from harness.record.run import Run
 from harness.report.format.escape import fenced, full_stop, inline
 from harness.report.format.numbers import NONE
 from harness.report.format.table import table
-from harness.report.phrases.head import versions_text
+from harness.report.phrases.head import new_text, versions_text
 from harness.report.phrases.problems import HARMS, problem_title, problem_word, told_problems
 from harness.report.phrases.say import say
 from harness.report.verdicts.markdown import issue_link, runs_table, unseen_lines
@@ -64,8 +64,13 @@ def verification_report(checklist: Checklist, section: Section, runs: Mapping[st
     found = Environments(checklist.cells, every)
     places = _environments([runs[cell.cell_id] for cell in checklist.cells if cell.cell_id in runs])
     done, answer = (say(fact) for fact in head.facts)
+    values = head.facts[1].values
+    short = answer
+    if len(places) > 1:
+        short = new_text(values["exit_code"], values["new_training"], values["new_log"])
     versions = versions_text(head.facts[0].values["environments"], ("transformers", "torch"))
-    parts = [f"# {inline(versions) or 'No run'}: {inline(answer, LIMIT)}"]
+    parts = [f"# {inline(versions) or 'No run'}: {inline(short, LIMIT)}"]
+    parts += [full_stop(inline(answer, LIMIT))] if short != answer else []
     parts.append(f"{full_stop(inline(done, LIMIT))} {full_stop(counts_text(every, 'check'))}")
     parts += [full_stop(inline(line, LIMIT)) for line in waiver_lines(head.waivers)]
     if len(places) > 1:
