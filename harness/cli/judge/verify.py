@@ -49,7 +49,7 @@ def verify(
     ] = [],  # noqa: B006
     quick: Annotated[
         bool,
-        typer.Option("--quick", help="Each check once, in fp32 on one device; environments side by side."),
+        typer.Option("--quick", help="Each check once, in fp32, one core a run, environments side by side."),
     ] = False,
     all_seeds: Annotated[
         bool, typer.Option("--all-seeds", help="Every seed, not only a configuration's first.")
