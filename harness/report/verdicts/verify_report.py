@@ -16,7 +16,7 @@ from harness.report.format.table import table
 from harness.report.phrases.head import new_text, versions_text
 from harness.report.phrases.problems import HARMS, problem_title, problem_word, told_problems
 from harness.report.phrases.say import say
-from harness.report.verdicts.markdown import issue_link, runs_table, unseen_lines
+from harness.report.verdicts.markdown import linked, runs_table, unseen_lines
 from harness.report.verdicts.sections import Section
 from harness.report.verdicts.words import LIMIT, counts_text, ordered, waiver_lines
 
@@ -98,8 +98,8 @@ def _problems(problems: Sequence[Problem], runs: Mapping[str, Run], several: boo
     for one, details in mine:
         if one.state in ("repaired", "both"):
             continue
-        parts += [f"### {problem_word(one)}{_step_of(one)}: {_linked(problem_title(one))}"]
-        parts.append("\n".join(f"- {_linked(line)}" for line in details))
+        parts += [f"### {problem_word(one)}{_step_of(one)}: {linked(problem_title(one))}"]
+        parts.append("\n".join(f"- {linked(line)}" for line in details))
         if len(one.cell_ids) == 2 and all(name in runs for name in one.cell_ids):
             base, twin = (runs[name] for name in one.cell_ids)
             rows = _side_by_side(base, twin)
@@ -107,17 +107,12 @@ def _problems(problems: Sequence[Problem], runs: Mapping[str, Run], several: boo
             labels = f"A: {inline(base.record.label)}. B: {inline(twin.record.label)}."
             parts += [labels, table(heads, rows, "rrrrrrr")] if rows else []
     rest = [one for one, _ in mine if one.state in ("repaired", "both")]
-    lines = (f"- {problem_word(one)}{_step_of(one)}: {_linked(problem_title(one))}" for one in rest)
+    lines = (f"- {problem_word(one)}{_step_of(one)}: {linked(problem_title(one))}" for one in rest)
     return [*parts, *(["\n".join(lines)] if rest else [])]
 
 
 def _step_of(one: Problem) -> str:
     return f", {inline(one.a)} -> {inline(one.b)}" if one.a else ""
-
-
-def _linked(text: str) -> str:
-    """With known issues as links."""
-    return " ".join(issue_link(word.rstrip(":;,")) + word[len(word.rstrip(":;,")) :] for word in text.split(" "))
 
 
 def _side_by_side(base: Run, twin: Run) -> list[list[str]]:

@@ -14,6 +14,7 @@ from harness.checks.verify.upstream import LOSS_SCALE
 from harness.pipelines.verify import Verification
 from harness.record.run import Run
 from harness.report.phrases.problems import problem_details, problem_title, problem_word
+from harness.report.verdicts.markdown import document
 from harness.report.verdicts.text import verdicts_text
 from harness.report.verdicts.verify_report import verification_report
 from tests.report.conftest import make_cell, make_entry, make_record
@@ -86,7 +87,8 @@ def test_each_problem_stands_once_with_its_harm_and_the_way_around_it() -> None:
     answer = "1 new problem that changes training, 1 repaired, 1 in both e0 and e1"
     assert section.head.facts[1].values["new_training"] == 1
     text, page = verdicts_text(section.head, []), report(found)
-    for where in (text, page):
+    summary = document(section.head, [])
+    for where in (text, page, summary):
         assert answer in where
         assert where.count("with 4 accumulation steps the gradient norm is 4.000 x, 3 checks") == 1
         assert where.count("with 4 accumulation steps the logged loss is 4.000 x (log only), 1 check") == 1
