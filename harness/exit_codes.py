@@ -73,10 +73,11 @@ SITUATIONS: Final[Mapping[str, Mapping[int, str]]] = {
         5: "nothing was measured now, and neither --fresh nor --max-age says what is young; nothing was judged",
     },
     "verify": {
-        0: "no FAIL, or each one is waived",
-        1: "a FAIL that no waiver covers",
+        0: "no FAIL, or each one is waived; of several environments no new one: repaired, in both, none",
+        1: "a FAIL that no waiver covers; of several environments a new one in training or in the log only, or one "
+        "that has grown, from one to the next in the grid's order",
         3: "a check is INCONCLUSIVE",
-        4: "a cell errored, or a demand of the grid is unmet",
+        4: "a cell errored or is missing, in any environment, or a demand of the grid is unmet",
         5: "no run left a record, or nothing could be judged",
     },
     "diff": {

@@ -24,6 +24,8 @@ from harness.text import lines, one_line
 PLAIN_INTERVAL_S = 30.0
 PHASES = {TRAINING: "training", STEP: "training", EVALUATED: "training", PREDICTING: "predicting"}
 """What a cell does after each of its events; others, such as the start of its process, change nothing."""
+SCORES = {"accuracy": "accuracy", "f1": "F1"}
+"""Scores that are told while cells train, and what people call them."""
 STYLES = {"ok": "green", "collapsed": "yellow", "skipped": "dim", "killed": "yellow", "interrupted": "yellow"}
 
 
@@ -44,13 +46,9 @@ def outcome_text(entry: Entry, scored: bool = True) -> str:
     if entry.error:
         return one_line(f"{entry.status} ({entry.message})")
     if not scored:
-        status = "ok" if entry.status == "collapsed" else entry.status
+        status = "done" if entry.status in ("ok", "collapsed") else entry.status
         return f"{status}, {duration(entry.seconds.get('total'))}"
-    scores = [
-        f"{name} {entry.metrics[key]:.4f}"
-        for key, name in (("accuracy", "accuracy"), ("f1", "F1"))
-        if key in entry.metrics
-    ]
+    scores = [f"{name} {entry.metrics[key]:.4f}" for key, name in SCORES.items() if key in entry.metrics]
     rate = f"{entry.samples_per_second:.1f} samples/s" if entry.samples_per_second else ""
     return ", ".join(filter(None, [entry.status, *scores, rate, duration(entry.seconds.get("total"))]))
 
@@ -146,7 +144,7 @@ class LiveReporter(Reporter):
         if not self._scored and not entry.error:
             return  # what it shows is told of pairs
         line = Text(f"{cell.label}: ")
-        line.append(outcome_text(entry), style=STYLES.get(entry.status, "red"))
+        line.append(outcome_text(entry, self._scored), style=STYLES.get(entry.status, "red"))
         self._console.print(line)
 
     def close(self) -> None:
@@ -155,7 +153,8 @@ class LiveReporter(Reporter):
 
     def _render(self) -> Group:
         table = Table(box=None, pad_edge=False)
-        for heading in ("cell", "phase", "step", "accuracy", "F1", "left"):
+        scores = ("accuracy", "f1") if self._scored else ()
+        for heading in ("cell", "phase", "step", *(SCORES[name] for name in scores), "left"):
             table.add_column(heading, justify="left" if heading in ("cell", "phase") else "right")
         now = time.monotonic()
         for row in list(self._running.values()):
@@ -163,8 +162,7 @@ class LiveReporter(Reporter):
                 Text(row["label"]),
                 row["phase"],
                 f"{row.get('step', 0)}/{row.get('steps', '?')}",
-                f"{row['accuracy']:.4f}" if "accuracy" in row else "",
-                f"{row['f1']:.4f}" if "f1" in row else "",
+                *(f"{row[name]:.4f}" if name in row else "" for name in scores),
                 duration(_left(row, now)) if "first" in row else "",
             )
         left = self._expected_left(now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,7 +14,7 @@ import typer
 
 from harness.cli.ci import add_step_summary, annotate
 from harness.disk import write_files
-from harness.errors import HarnessError, StoreError
+from harness.errors import HarnessError, SpecError, StoreError
 from harness.report.verdicts.github import workflow_command, workflow_commands
 from harness.report.verdicts.json import verdicts_json
 from harness.report.verdicts.sections import (
@@ -54,7 +55,19 @@ class Outputs:
         self._done = False
 
     def __enter__(self) -> Self:
-        """Replace what an earlier command left. Raises StoreError where a file cannot be written."""
+        """Replace what an earlier command left.
+
+        Raises
+        ------
+        HarnessError
+            StoreError where a file cannot be written, SpecError where the JSON beside a report is not a command's.
+        """
+        beside = self._out.with_suffix(".json") if self._is_report and self._out and self._out.name else None
+        if beside is not None and beside.exists() and not _is_ours(beside):
+            problem = f"--out: {beside} beside it was not written by harness; allowed a name that leaves it alone"
+            self._out = None
+            self._write([Section(self._head, code=SpecError.exit_code, error=problem)])
+            raise SpecError(problem)
         self._write([Section(self._head, code=70, error=UNFINISHED)])
         return self
 
@@ -114,6 +127,15 @@ class Outputs:
             write_files({self._out.name: text if markdown is None else markdown, **files}, self._out.parent)
         if self._comment is not None:
             write_files({self._comment.name: sections_comment(sections)}, self._comment.parent)
+
+
+def _is_ours(file: Path) -> bool:
+    """Whether a file is what a command of the harness writes as JSON."""
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(data, dict) and str(data.get("kind")).startswith("harness-")
 
 
 def _reason(error: BaseException) -> tuple[int, str]:

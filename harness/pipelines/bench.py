@@ -127,8 +127,7 @@ class Bench:
         assert asked is not None
         cells = select(grid.cells(), self.judging.selection)
         found = verify_cells(grid, cells, store.folder.parent, self._to_its_end, steps=asked.steps, kinds=asked.only)
-        head = Head("verify", TITLE, self.command, waivers=found.waivers, grid=grid.name)
-        return Section(head, found.verdicts, code=exit_code(found.verdicts))
+        return found.section(TITLE, self.command, grid.name)
 
     def _to_its_end(self, session: Session) -> None:
         if self.run(session).interrupted:

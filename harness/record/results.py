@@ -274,6 +274,13 @@ class Results:
         classes: npt.NDArray[Any] = logits.argmax(axis=-1)
         return classes if ids is None or ids.shape != classes.shape else classes[ids.argsort()]
 
+    def weights(self, configuration: Configuration, seed: int) -> str | None:
+        """The sha256 of the weights after training; None where it was not kept."""
+        if self._reader is None:
+            return None
+        observed = self.record(configuration.entry_of[seed]).observed
+        return observed.weights.final_sha256 if observed is not None and observed.weights is not None else None
+
     def truth(self, configuration: Configuration, seed: int) -> npt.NDArray[Any] | None:
         """The class that each validation example has, as the run saw it; None where it was not kept."""
         return self._series(configuration.entry_of[seed], "labels")

@@ -331,9 +331,20 @@ def test_the_head_tells_the_part_and_the_ages(capsys: pytest.CaptureFixture[str]
 
 
 def test_a_report_that_was_stopped_leaves_no_old_json_beside_it(tmp_path: Path) -> None:
-    (tmp_path / "v.json").write_text('{"exit_code": 0}', encoding="utf-8")
+    (tmp_path / "v.json").write_text('{"kind": "harness-verify", "exit_code": 0}', encoding="utf-8")
     with pytest.raises(StoreError), Outputs("verify", out=tmp_path / "v.md", is_report=True):
         raise StoreError("no disk")
     found = json.loads((tmp_path / "v.json").read_text(encoding="utf-8"))
     assert (found["exit_code"], found["verdicts"]) == (StoreError.exit_code, [])
     assert "no disk" in (tmp_path / "v.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("mine", ["{}", "[1]", "my notes", '{"kind": "mine"}'])
+def test_a_file_of_the_users_own_beside_a_report_is_left_alone(tmp_path: Path, mine: str) -> None:
+    (tmp_path / "keep.json").write_text(mine, encoding="utf-8")
+    outputs = Outputs("verify", out=tmp_path / "keep.md", junit=tmp_path / "j.xml", is_report=True)
+    with pytest.raises(SpecError, match=r"keep\.json beside it was not written by harness"), outputs:
+        raise AssertionError("nothing runs")
+    assert (tmp_path / "keep.json").read_text(encoding="utf-8") == mine
+    assert not (tmp_path / "keep.md").exists()
+    assert "keep.json" in (tmp_path / "j.xml").read_text(encoding="utf-8")

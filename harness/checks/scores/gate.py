@@ -11,7 +11,7 @@ from harness.checks.scores.compared import compared
 from harness.checks.scores.comparison import expected
 from harness.checks.scores.hypothesis import Answer, Family, Question, corrected, judged_after
 from harness.checks.scores.pairing import find_pairs, find_repeats
-from harness.checks.scores.parity import Answers, ParityQuestion, Predictions
+from harness.checks.scores.parity import Answers, ParityQuestion, Predictions, Weights
 from harness.checks.scores.planned import unmeasured_hypotheses
 from harness.checks.scores.policy import Policy as Policy
 from harness.checks.scores.policy import policy_of
@@ -46,6 +46,7 @@ def judge_grid(grid: Grid, results: Results, today: datetime.date) -> list[Verdi
         policy_of(grid),
         results.predicted,
         truths=results.truth,
+        weights=results.weights,
         today=today,
     )
 
@@ -57,11 +58,13 @@ def judge_all(
     answers: Answers | None = None,
     *,
     truths: Answers | None = None,
+    weights: Weights | None = None,
     today: datetime.date | None = None,
 ) -> list[Verdict]:
     """Judge everything: errors and skips, stability, quality against each fitting reference, parity, comparisons.
 
-    `answers` gives predicted classes, `truths` the true ones, and both are asked only for pairs. `today` decides which
+    `answers` gives predicted classes, `truths` the true ones, `weights` the hash of the trained ones, and all are asked
+    only for pairs. `today` decides which
     waivers still hold. A metric that the policy does not gate on is reported only; pairs are judged in accuracy, and in
     F1 where it gates. What is planned and not measured counts in its family. The order of `configurations` is that of
     the verdicts and has no other effect.
@@ -75,7 +78,7 @@ def judge_all(
         raise ValueError("today: None (allowed: a date, where the policy has waivers)")
     found = [verdict for one in configurations if (verdict := unmeasured(one, policy.looks)) is not None]
     quality, refused = questions(configurations, references, policy)
-    predictions, reruns = Predictions(answers), find_repeats(configurations)
+    predictions, reruns = Predictions(answers, weights), find_repeats(configurations)
     asked: list[Question] = [StabilityQuestion(one, policy) for one in configurations if one.ended or one.lost]
     asked += quality
     metrics: tuple[Metric, ...] = ("accuracy", "f1") if "f1" in policy.gate else ("accuracy",)

@@ -63,6 +63,8 @@ class ParityQuestion:
         """Paired t and TOST on the seeds where both runs are ok; no PASS where too many of either arm collapsed."""
         couples = self._couples[:first]
         good = _good(couples, self.metric)
+        if self._equal_bits(couples):
+            return self._identical(couples, good, first, alpha)
         base, twin = (self.pair.name(one) for one in (self.pair.base, self.pair.twin))
         waits = self.pair.base.waits or self.pair.twin.waits
         refused = self._refused(twin, base) if good else Fact.of("scores.no_pair", twin=twin, base=base)
@@ -90,6 +92,24 @@ class ParityQuestion:
         if None in kept or kept[0] == kept[1]:
             return None
         return Fact.of("scores.other_weights", twin=twin, twin_dtype=kept[0], base=base, base_dtype=kept[1])
+
+    def _equal_bits(self, couples: Sequence[tuple[SeedScore, SeedScore]]) -> bool:
+        """Whether every run of both is known to be the same to the last bit, collapsed ones too."""
+        same = all(replace(a, seed=b.seed) == b for a, b in couples)
+        return same and self.predictions.equal_bits(self.pair.base, self.pair.twin, [run.seed for run, _ in couples])
+
+    def _identical(
+        self, couples: Sequence[tuple[SeedScore, SeedScore]], good: Sequence[Any], first: int | None, alpha: float
+    ) -> Answer:
+        """PASS, however few runs there are: what is equal needs no statistics, and no score either."""
+        reason = Fact.of("runs.identical_at", seeds=len(couples), planned=len(self.pair.base.planned))
+        if not good:
+            return Answer(replace(self._verdict(couples, reason), outcome="PASS"), first)
+        a, b = _points(good, self.metric)
+        rule = Rule(self.policy.parity_margin, alpha, self.policy.direction, 2)
+        decision = replace(decide(paired(a, b, identical=True), rule), outcome="PASS", barred=False)
+        means = math.fsum(a) / len(a), math.fsum(b) / len(b)
+        return Answer(self._verdict(couples, judged(because=reason), means, decision), first)
 
     def finish(self, verdict: Verdict, first: int | None) -> Verdict:
         """Add what more runs would bring, and notes."""
@@ -209,11 +229,15 @@ Answers = Callable[[Configuration, int], Sequence[int] | Array | None]
 """(configuration, seed) -> the class predicted for each validation example, shape (examples,); None: not kept."""
 
 
-class Predictions:
-    """Predicted classes by configuration and seed; each read once, and only where it is asked for."""
+Weights = Callable[[Configuration, int], str | None]
+"""(configuration, seed) -> the hash of the trained weights; None: not kept."""
 
-    def __init__(self, answers: Answers | None) -> None:
-        self._answers = answers
+
+class Predictions:
+    """Predicted classes by configuration and seed, each read once where it is asked for; whether runs are the same."""
+
+    def __init__(self, answers: Answers | None, weights: Weights | None = None) -> None:
+        self._answers, self._weights = answers, weights
         self._read: dict[tuple[Key, int], Array | None] = {}
 
     def of(self, one: Configuration, seeds: Iterable[int]) -> dict[int, Array]:
@@ -225,6 +249,13 @@ class Predictions:
         """Say whether both answer alike on every example at every one of these seeds; False where that is not known."""
         a, b = self.of(base, seeds), self.of(twin, seeds)
         return bool(seeds) and all(s in a and s in b and np.array_equal(a[s], b[s]) for s in seeds)
+
+    def equal_bits(self, base: Configuration, twin: Configuration, seeds: Sequence[int]) -> bool:
+        """Say whether both trained to the same weights, to the last bit, and answer alike at each of these seeds."""
+        if self._weights is None or not seeds:
+            return False
+        known = ((self._weights(base, seed), self._weights(twin, seed)) for seed in seeds)
+        return all(a is not None and a == b for a, b in known) and self.identical(base, twin, seeds)
 
     def _get(self, one: Configuration, seed: int) -> Array | None:
         if self._answers is None:

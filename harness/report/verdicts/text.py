@@ -10,9 +10,11 @@ from typing import Any, Final, Generic, TypeVar
 from tabulate import SEPARATING_LINE, tabulate
 
 from harness.checks.verdict import Verdict
+from harness.checks.verify.problems import Problem
 from harness.report.format.escape import clean, full_stop
 from harness.report.format.labels import listed
 from harness.report.format.numbers import NONE, points, signed
+from harness.report.phrases.problems import problem_title, problem_word, told_problems
 from harness.report.phrases.say import say
 from harness.report.verdicts.comparisons import comparisons_lines
 from harness.report.verdicts.diff import difference_sections
@@ -89,12 +91,14 @@ def verdicts_text(head: Head, verdicts: Sequence[Verdict]) -> str:
     """Return tables, then what is behind whatever is not a plain PASS, then the counts; lines of 120 columns."""
     every = ordered(verdicts)
     causes = Notes[Cause]()
+    told = {"FAIL"} if any(one.state for one in head.problems) else set[str]()  # stands above, with its problem
     blocks = [
         "\n".join(head_lines(head)),  # with the user's own paths in them: no line breaks there
         _lines(comparisons_lines(head.comparisons)),
+        "\n".join(_problems(head.problems)),
         *_tables(every),
         "\n".join(_without_scores(every)),
-        *_behind(every, causes),
+        *_behind([one for one in every if one.outcome not in told], causes),
         _lines(f"[{number}] {clean(': '.join(cause), LIMIT)}" for cause, number in causes.numbers.items()),
         _lines(_passes(every)),
         _listed("To do:", to_do(every)),
@@ -137,13 +141,14 @@ def to_do(verdicts: Sequence[Verdict]) -> list[str]:
 
 
 def alike(verdicts: Sequence[Verdict]) -> list[list[Verdict]]:
-    """Failed verdicts on single runs that differ in nothing but the run and its digits, together."""
+    """Failed verdicts on single runs that differ in nothing but the run and its digits, together; so errors of runs."""
     groups: dict[object, list[Verdict]] = {}
     for number, one in enumerate(verdicts):
         same = tuple((each.item, each.ratio and round(each.ratio, 3), each.upstream) for each in one.failures)
-        groups.setdefault(
-            (one.check, one.outcome, one.waived, same) if same and one.against is None else number, []
-        ).append(one)
+        key: object = (one.check, one.outcome, one.waived, same) if same and one.against is None else number
+        if one.outcome == "ERROR" and family(one) == "runs" and one.findings:
+            key = tuple(say(each.fact) for each in one.findings)
+        groups.setdefault(key, []).append(one)
     return list(groups.values())
 
 
@@ -209,6 +214,15 @@ def _behind(every: Sequence[Verdict], causes: Notes[Cause]) -> Iterator[str]:
             yield "\n".join(
                 [_wrapped(head, "", "    "), *(_wrapped(line, "    ", "      ") for line in [*more, *lines])]
             )
+
+
+def _problems(problems: Sequence[Problem]) -> Iterator[str]:
+    """Each cause once, what was found and the way around it below; of a row of environments step by step."""
+    steps = dict.fromkeys((one.a, one.b) for one in problems)
+    for one, details in told_problems(problems):
+        step = f"{one.a} -> {one.b}: " if len(steps) > 1 else ""
+        yield _wrapped(f"{problem_word(one):<9} {step}{clean(problem_title(one), LIMIT)}", "", " " * 10)
+        yield from (_wrapped(clean(line, LIMIT), " " * 10, " " * 12) for line in details)
 
 
 def _passes(every: Sequence[Verdict]) -> Iterator[str]:

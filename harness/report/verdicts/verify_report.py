@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from packaging.version import InvalidVersion, Version
-
-from harness.checks.verdict import Fact, Verdict
-from harness.checks.verify.checklist import Checklist, Pair
+from harness.checks.verdict import Verdict
+from harness.checks.verify.checklist import Checklist
+from harness.checks.verify.problems import Environments, Problem, Standing
 from harness.record.parts.observed import Observed
 from harness.record.run import Run
 from harness.report.format.escape import fenced, full_stop, inline
 from harness.report.format.numbers import NONE
 from harness.report.format.table import table
-from harness.report.verdicts.markdown import issue_link, runs_table, unseen_lines
-from harness.report.verdicts.text import Notes, alike, behind, others
-from harness.report.verdicts.words import (
-    LIMIT,
-    Cause,
-    check_name,
-    counts_text,
-    ordered,
-    subject,
-    waiver_lines,
-)
+from harness.report.phrases.head import new_text, versions_text
+from harness.report.phrases.problems import HARMS, problem_title, problem_word, told_problems
+from harness.report.phrases.say import say
+from harness.report.verdicts.markdown import linked, runs_table, unseen_lines
+from harness.report.verdicts.sections import Section
+from harness.report.verdicts.words import LIMIT, counts_text, ordered, waiver_lines
 
 STEPS_SHOWN: Final = 8
 METHODS: Final = (
@@ -52,6 +46,10 @@ METHODS: Final = (
     ("invariants: engine", "`Trainer`, and the course's plain loops with the same settings"),
     ("invariants: padding", "an epoch whose last global batch is not full, on 1 and on 2 ranks; told, never failed"),
 )
+HARM: Final = (
+    "**training**: the training itself is another, by its gradient, its weights or what it was given. log only: the "
+    "gradient is right, and only what is logged or evaluated is not. The number is found over due, where there is one."
+)
 HOW: Final = (
     "Invariants are checked in fp32, without dropout unless said, over at most 20 optimizer steps on one machine; "
     "losses and gradient norms (before clipping) must agree to 1e-5 at every step. A norm below a tenth of the run's "
@@ -60,66 +58,61 @@ HOW: Final = (
 )
 
 
-def verification_report(
-    checklist: Checklist,
-    verdicts: Sequence[Verdict],
-    runs: Mapping[str, Run],
-    command: str,
-    generated_by: str,
-    waivers: Sequence[Fact] = (),
-) -> str:
-    """The same as Markdown, with the first steps of every pair that fails, side by side."""
+def verification_report(checklist: Checklist, section: Section, runs: Mapping[str, Run], generated_by: str) -> str:
+    """The same as Markdown: the answer, by environment, each problem once with the first steps of its clearest pair."""
+    head, every = section.head, ordered(section.verdicts)
+    found = Environments(checklist.cells, every)
     places = _environments([runs[cell.cell_id] for cell in checklist.cells if cell.cell_id in runs])
-    versions = _versions(list(places.values()))
-    every = ordered(verdicts)
-    failed = [group for group in alike(every) if group[0].outcome == "FAIL"]
-    parts = [f"# Does training mean what it says? {inline(versions) or 'No run'}", _lead(verdicts)]
-    parts += [full_stop(inline(line, LIMIT)) for line in waiver_lines(waivers)]
-    parts += ["Made with:", fenced(command, "sh")]
-    if failed:
-        parts.append("## What fails")
-        pairs: dict[tuple[str, ...], Pair] = {(p.base.cell_id, p.twin.cell_id): p for p in checklist.pairs}
-        causes = Notes[Cause]()
-        for group in failed:
-            parts += _failure(group, pairs, runs, causes)
-        parts += [
-            f"[{number}] {issue_link(name)}: {inline(text, LIMIT)}." for (name, text), number in causes.numbers.items()
-        ]
+    done, answer = (say(fact) for fact in head.facts)
+    values = head.facts[1].values
+    short = answer
     if len(places) > 1:
-        parts += ["## By environment", _by_environment(verdicts, runs, places)]
-    parts += ["## Every check", runs_table(every)]
+        short = new_text(values["exit_code"], values["new_training"], values["new_log"])
+    versions = versions_text(head.facts[0].values["environments"], ("transformers", "torch"))
+    parts = [f"# {inline(versions) or 'No run'}: {inline(short, LIMIT)}"]
+    parts += [full_stop(inline(answer, LIMIT))] if short != answer else []
+    parts.append(f"{full_stop(inline(done, LIMIT))} {full_stop(counts_text(every, 'check'))}")
+    parts += [full_stop(inline(line, LIMIT)) for line in waiver_lines(head.waivers)]
+    if len(places) > 1:
+        parts += ["## By environment", *_by_environment(found, every, places), HARM]
+    parts += _problems(head.problems, runs, len(places) > 1)
+    if len(places) > 1:
+        parts += [
+            "## Every check",
+            "Each check of each environment, with what was found, is in the JSON beside this page.",
+        ]
+    else:
+        parts += ["## Every check", runs_table(every)]
     parts += unseen_lines(every)
     parts += ["## How it was checked", HOW, "\n".join(f"- {name}: {text}." for name, text in METHODS)]
     if places:
-        parts += ["## Environment", _machine(places)]
-    return "\n\n".join([*parts, f"Generated by {inline(generated_by)}."]) + "\n"
+        parts += ["## Environment", *_machine(places)]
+    parts += ["## Made with", fenced(head.command, "sh"), f"Generated by {inline(generated_by)}."]
+    return "\n\n".join(parts) + "\n"
 
 
-def _lead(verdicts: Sequence[Verdict]) -> str:
-    failures = [finding for verdict in verdicts for finding in verdict.failures]
-    if not failures:
-        return full_stop(f"No check fails: {counts_text(verdicts, 'check')}")
-    upstream = sorted({finding.upstream for finding in failures if finding.upstream})
-    known = f" Known upstream: {', '.join(issue_link(one) for one in upstream)}." if upstream else ""
-    return f"Training does not mean what it says here: {counts_text(verdicts, 'check')}.{known}"
-
-
-def _failure(
-    group: Sequence[Verdict], pairs: Mapping[tuple[str, ...], Pair], runs: Mapping[str, Run], causes: Notes[Cause]
-) -> list[str]:
-    one = group[0]
-    parts = [f"### {inline(check_name(one))}: {inline(subject(one), 300)}"]
-    if len(group) > 1:
-        parts.append(f"And {len(group) - 1} more runs alike: {inline(others(group), 400)}.")
-    parts.append("\n".join(f"- {inline(line, LIMIT)}" for line in behind(one, causes)))
-    pair = pairs.get(_cell_ids(one))
-    if pair is not None:
-        base, twin = runs[pair.base.cell_id], runs[pair.twin.cell_id]
-        rows = _side_by_side(base, twin)
-        if rows:
+def _problems(problems: Sequence[Problem], runs: Mapping[str, Run], several: bool) -> list[str]:
+    """A section a problem that is new, or of the one environment; then a line each what was repaired and what stays."""
+    mine = list(told_problems(problems))
+    parts = [f"## {'What changed' if several else 'What fails'}"] if mine else []
+    for one, details in mine:
+        if one.state in ("repaired", "both"):
+            continue
+        parts += [f"### {problem_word(one)}{_step_of(one)}: {linked(problem_title(one))}"]
+        parts.append("\n".join(f"- {linked(line)}" for line in details))
+        if len(one.cell_ids) == 2 and all(name in runs for name in one.cell_ids):
+            base, twin = (runs[name] for name in one.cell_ids)
+            rows = _side_by_side(base, twin)
             heads = ["Step", "Loss A", "Loss B", "B / A", "Gradient norm A", "Gradient norm B", "B / A"]
-            parts += [f"A: {inline(pair.base.label)}. B: {inline(pair.twin.label)}.", table(heads, rows, "rrrrrrr")]
-    return parts
+            labels = f"A: {inline(base.record.label)}. B: {inline(twin.record.label)}."
+            parts += [labels, table(heads, rows, "rrrrrrr")] if rows else []
+    rest = [one for one, _ in mine if one.state in ("repaired", "both")]
+    lines = (f"- {problem_word(one)}{_step_of(one)}: {linked(problem_title(one))}" for one in rest)
+    return [*parts, *(["\n".join(lines)] if rest else [])]
+
+
+def _step_of(one: Problem) -> str:
+    return f", {inline(one.a)} -> {inline(one.b)}" if one.a else ""
 
 
 def _side_by_side(base: Run, twin: Run) -> list[list[str]]:
@@ -145,62 +138,41 @@ def _environments(runs: Sequence[Run]) -> dict[str, Observed]:
     return places
 
 
-def _versions(places: Sequence[Observed]) -> str:
-    """`transformers 5.23.0, torch 2.13.0`; several versions as `4.45.2 to 5.23.0`, the oldest to the newest."""
-    texts = []
-    for name in ("transformers", "torch"):
-        found = sorted({one.packages[name] for one in places if name in one.packages}, key=_age)
-        if found:
-            texts.append(f"{name} {found[0]}" + (f" to {found[-1]}" if len(found) > 1 else ""))
-    return ", ".join(texts)
+def _by_environment(found: Environments, verdicts: Sequence[Verdict], places: Mapping[str, Observed]) -> Iterator[str]:
+    """A row an environment, a column a check that fails somewhere: the worst it comes to, and which harm it does."""
+    checks = list(dict.fromkeys((verdict.check, verdict.item) for verdict in verdicts if verdict.measured))
+    cells = {check: [found.standing(label, *check) for label in places] for check in sorted(checks)}
+    telling = [check for check, row in cells.items() if any(one is None or one.outcome != "PASS" for one in row)]
+    rows = [
+        [
+            inline(label),
+            inline(observed.packages.get("transformers", NONE)),
+            *(_standing(cells[check][number]) for check in telling),
+        ]
+        for number, (label, observed) in enumerate(places.items())
+    ]
+    names = [item or check for check, item in telling]
+    yield table(["Environment", "transformers", *map(inline, names)], rows, "l" * (2 + len(names)))
+    same = [item or check for check, item in cells if (check, item) not in telling]
+    if same:
+        yield f"Everywhere PASS: {', '.join(map(inline, same))}."
 
 
-def _age(version: str) -> tuple[Version, str]:
-    """Sorts versions from the oldest on; what is no version comes first."""
-    try:
-        return Version(version), version
-    except InvalidVersion:
-        return Version("0"), version
+def _standing(one: Standing | None) -> str:
+    if one is None or one.harm is None:
+        return NONE if one is None else one.outcome
+    size = "" if one.ratio is None or abs(one.ratio - 1) < 5e-4 else f"\xa0{one.ratio:.3f}\xa0x"
+    return f"**{HARMS[one.harm]}**{size}" if one.harm == "training" else f"{HARMS[one.harm]}{size}"
 
 
-def _by_environment(verdicts: Sequence[Verdict], runs: Mapping[str, Run], places: Mapping[str, Observed]) -> str:
-    """A row an environment, a column a check: the worst outcome, with the ratio that it names first."""
-    checks = list(dict.fromkeys(check_name(verdict) for verdict in verdicts if verdict.measured))
-    rows = []
-    for label, observed in places.items():
-        row = [inline(label), inline(observed.packages.get("transformers", NONE))]
-        for check in checks:
-            here = [
-                verdict
-                for verdict in verdicts
-                if check_name(verdict) == check
-                and any(c in runs and runs[c].record.asked.environment == label for c in _cell_ids(verdict))
-            ]
-            row.append(_worst(here))
-        rows.append(row)
-    return table(["Environment", "transformers", *map(inline, checks)], rows, "l" * (2 + len(checks)))
-
-
-def _worst(verdicts: Sequence[Verdict]) -> str:
-    if not verdicts:
-        return NONE
-    worst = ordered(verdicts)[0]
-    ratios = [f.ratio for f in worst.failures if f.ratio is not None and f.item in ("logged loss", "gradient norm")]
-    largest = max(ratios, key=lambda ratio: abs(ratio - 1), default=1.0)
-    return f"{worst.outcome} {largest:.3f} x" if abs(largest - 1) >= 5e-4 else worst.outcome
-
-
-def _machine(places: Mapping[str, Observed]) -> str:
-    """Machine and packages, a column an environment."""
-    names = list(dict.fromkeys(name for one in places.values() for name in (*one.machine, "python", *one.packages)))
-    rows = []
-    for name in names:
-        found = [{**one.machine, "python": one.python, **one.packages}.get(name, NONE) for one in places.values()]
-        rows.append([inline(name), *map(inline, found)])
-    heads = ["Fact", *(map(inline, places) if len(places) > 1 else ["Value"])]
-    return table(heads, rows, "l" * len(heads))
-
-
-def _cell_ids(verdict: Verdict) -> tuple[str, ...]:
-    """Of the first of the pair, then of the second."""
-    return (*(verdict.against.cell_ids if verdict.against else ()), *verdict.subject.cell_ids)
+def _machine(places: Mapping[str, Observed]) -> Iterator[str]:
+    """What all environments share in a table, and what varies in another, a row an environment."""
+    of = {label: {**one.machine, "python": one.python, **one.packages} for label, one in places.items()}
+    names = list(dict.fromkeys(name for one in of.values() for name in one))
+    varying = [name for name in names if len({str(one.get(name, NONE)) for one in of.values()}) > 1]
+    shared = next(iter(of.values()))
+    rows = [[inline(name), inline(shared[name])] for name in names if name not in varying]
+    yield table(["Fact", "Value"], rows, "ll")
+    if varying:
+        rows = [[inline(label), *(inline(one.get(name, NONE)) for name in varying)] for label, one in of.items()]
+        yield table(["Environment", *map(inline, varying)], rows, "l" * (1 + len(varying)))

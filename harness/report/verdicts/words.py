@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 from harness.checks.scores.compared import Comparison
 from harness.checks.verdict import Check, Fact, Finding, Inconclusive, Verdict, worst_first
+from harness.checks.verify.problems import Problem
 from harness.record.freshness import Freshness
 from harness.report.format.escape import clean, full_stop
 from harness.report.format.numbers import bounds, chance, signed, trimmed
@@ -95,6 +96,8 @@ class Head:
         The grid's name, where it is about one.
     comparisons
         What the comparisons that the grid names come to.
+    problems
+        What the failed checks of a verification come to.
     """
 
     kind: Kind
@@ -109,6 +112,7 @@ class Head:
     freshness: Freshness | None = None
     grid: str = ""
     comparisons: tuple[Comparison, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
     @property
     def noun(self) -> str:
@@ -131,7 +135,7 @@ def word(verdict: Verdict) -> str:
     if verdict.warning is not None and verdict.outcome == "PASS":
         return "PASS (WARN)"
     if verdict.outcome == "FAIL" and not verdict.gates:
-        return "FAIL (no gate)"
+        return "FAIL (not new)" if family(verdict) == "runs" else "FAIL (no gate)"
     return "FAIL (waived)" if verdict.waived else verdict.outcome
 
 

@@ -247,3 +247,22 @@ def test_seeds_in_another_order_give_the_same_verdict(base: list[int], data: st.
     there = parity(arms(shuffled, BF16))
     assert (here.outcome, here.more_seeds) == (there.outcome, there.more_seeds)
     assert numbers(here).difference == pytest.approx(numbers(there).difference, abs=1e-9)
+
+
+@pytest.mark.parametrize("scores", [[85.0, 86.0], ["collapsed", "collapsed", "collapsed"], [85.0, "collapsed", 86.0]])
+def test_runs_equal_to_the_last_bit_pass_before_any_statistics(scores: list[float | str]) -> None:
+    """With fewer than 5 runs, and without one that has a score."""
+    both = arms({"base": scores, "twin": scores}, BF16)
+
+    def judged(weights: object) -> Verdict:
+        found = judge_all(both, [], Policy(), lambda one, seed: [1, 0, seed], weights=weights)  # type: ignore[arg-type]
+        (one,) = (each for each in found if each.check == "parity")
+        return one
+
+    same = judged(lambda one, seed: f"{seed}")
+    reason = Fact.of("runs.identical_at", seeds=len(scores), planned=len(scores))
+    assert (same.outcome, same.judged) == ("PASS", True)
+    assert reason in (same.reason, same.reason.values.get("because"))
+    # Other weights, or weights that are not known, leave it to the statistics, for which these are too few.
+    for weights in (lambda one, seed: f"{seed} {one.asked.precision}", lambda one, seed: None, None):
+        assert judged(weights).outcome == "INCONCLUSIVE"

@@ -154,3 +154,12 @@ def test_cells_that_left_no_run_are_errors_with_sides_that_were_not_measured(cel
         False,
     )
     assert exit_code(verdicts) == 5
+
+
+def test_quick_has_each_check_once_in_each_environment(cell_of: MakeCell) -> None:
+    found = make_checklist([cell_of(environment=label) for label in ("a", "b")]).quick()
+    assert Counter((pair.base.environment, pair.kind) for pair in found.pairs) == {
+        (label, kind): 1 for label in ("a", "b") for kind in KINDS if kind not in ("threads", "padding")
+    }
+    assert {pair.twin.resume_at for pair in found.pairs if pair.kind == "resume"} == {4}
+    assert {cell.threads for cell in found.cells} == {1}

@@ -1,0 +1,91 @@
+"""Problems of a verification in words, each cause once. `A -> B`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Final
+
+from harness.checks.verify.problems import Problem
+from harness.checks.verify.upstream import BACKWARD_SCALE, LOSS_SCALE
+from harness.report.phrases.causes import cause_text
+from harness.report.phrases.recipe import many
+from harness.report.phrases.say import say
+from harness.report.phrases.verify import times
+
+HARMS: Final[Mapping[str, str]] = {"training": "training", "log": "log only"}
+"""Two kinds of harm: training is another, or only what is logged and evaluated of it."""
+
+WHERE: Final[Mapping[str, str]] = {
+    "fidelity": "in a run by itself",
+    "reproducibility": "run twice",
+    "accumulation": "with 4 accumulation steps",
+    "devices": "on 2 ranks",
+    "eval_batch": "evaluated in larger batches",
+    "resume": "resumed from a checkpoint",
+    "observation": "evaluated, logged, saved or loaded otherwise",
+    "checkpointing": "with activations computed again",
+    "threads": "with another number of threads",
+    "epoch_end": "accumulated over the end of an epoch",
+    "engine": "beside a plain training loop",
+    "padding": "at the end of an epoch on 2 ranks",
+}
+"""In which run or pair a problem shows, by the check or the kind of pair."""
+
+CONCERNS: Final[Mapping[str, tuple[str, str]]] = {
+    LOSS_SCALE: (
+        "gradient_accumulation_steps > 1 or several devices, and the model's forward takes **kwargs",
+        "model.accepts_loss_kwargs = False, before Trainer(...)",
+    ),
+    BACKWARD_SCALE: ("gradient_accumulation_steps > 1", "gradient_accumulation_steps = 1, or another version"),
+}
+"""Of a known issue: whom it concerns, and the way around it in a script of one's own."""
+
+
+def problem_title(one: Problem) -> str:
+    """`with 4 accumulation steps the gradient norm is 4.000 x (log only), 9 checks; known: OWNER/REPOSITORY#NUMBER`."""
+    verb = "was" if one.state == "repaired" else "is"
+    size = "" if one.ratio is None or abs(one.ratio - 1) < 5e-4 else f" {verb} {times(one.ratio)}"
+    item = one.item if one.item.startswith("the ") else f"the {one.item}"
+    what = f"{item}{size or f' {verb} not the same'}" if one.check != "fidelity" or size else f"{item} {verb} wrong"
+    harm = " (log only)" if one.harm == "log" else ""
+    known = f"; known: {one.upstream}" if one.upstream else ""
+    return f"{WHERE.get(one.check, one.check)} {what}{harm}, {many(one.checks, 'check')}{known}" + (
+        " (waived)" if one.waived else ""
+    )
+
+
+def problem_details(one: Problem, known: Collection[str] = ()) -> list[str]:
+    """What was found where it shows most, what such a difference means, whom it concerns; of what is old nothing.
+
+    Of issues that are `known` already the meaning is not said again.
+    """
+    if one.state in ("repaired", "both"):
+        return []
+    lines = [f"{one.subject}: {say(one.fact)}"]
+    if one.ratio_a is not None and one.ratio is not None:
+        lines.append(f"{one.item}: {one.a} {times(one.ratio_a)} -> {one.b} {times(one.ratio)}")
+    if one.upstream is None or one.upstream not in known:
+        lines.append(f"{one.upstream or 'usually'}: {cause_text(one.cause)}")
+        for concerned, way in filter(None, [CONCERNS.get(one.upstream or "")]):
+            lines += [f"concerns you if {concerned}", f"in a script: {way}"]
+    return lines
+
+
+def told_problems(problems: Sequence[Problem]) -> Iterator[tuple[Problem, list[str]]]:
+    """The problems that are shown, each with its details; what a known issue means stands with the first of it."""
+    known: set[str] = set()
+    for one in shown(problems):
+        details = problem_details(one, known)
+        known |= {one.upstream} if details and one.upstream else set()
+        yield one, details
+
+
+def shown(problems: Sequence[Problem]) -> list[Problem]:
+    """Those that are shown: of a row of environments what is in both is so in the last step only."""
+    last = problems[-1].b if problems else ""
+    return [one for one in problems if one.state != "both" or one.b == last]
+
+
+def problem_word(one: Problem) -> str:
+    """`NEW`, `REPAIRED`, `BOTH`, `OPEN`; of a single environment its harm."""
+    return (one.state or HARMS[one.harm]).upper()
