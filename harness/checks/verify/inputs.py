@@ -82,6 +82,23 @@ def column_differences(a: Run, b: Run) -> list[ColumnDifference] | None:
     return sorted(found, key=lambda one: (one.part != "training", one.step or 0))
 
 
+def changed_examples(a: Run, b: Run, part: Part) -> tuple[list[int], int] | None:
+    """The ids of examples of which the model received something else, and of how many that is known.
+
+    None where it is known of none. Of an example that came several times each row counts.
+    """
+    keys = [_keys(part, run) for run in (a, b)]
+    if keys[0] is None or keys[1] is None:
+        return None
+    _, x, y = np.intersect1d(_pairs(keys[0][0]), _pairs(keys[1][0]), return_indices=True)
+    columns = [name for name in a.series if name.startswith(_SERIES[part]) and name in b.series]
+    ids = keys[0][0][x]
+    if not len(ids) or not columns:
+        return None
+    wrong = np.any([a.series[name][x] != b.series[name][y] for name in columns], axis=0)
+    return np.unique(ids[wrong]).tolist(), len(np.unique(ids))
+
+
 def _trained(run: Run) -> str | None:
     return run.fingerprint.data_order_sha256 if run.fingerprint else None
 

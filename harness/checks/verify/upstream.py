@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from harness.checks.verdict import Fact
 from harness.checks.verify.schedule import at_least
 from harness.record.run import Run
 
@@ -67,6 +68,42 @@ def scaling_of(run: Run) -> Scaling | None:
         fingerprint.accepts_loss_kwargs,
         fingerprint.engine,
     )
+
+
+def scaling_facts(a: Run, b: Run, ratio: float | None, issue: str | None) -> Fact | None:
+    """What makes the gradients of one of two runs too large by a known defect; None where neither's are.
+
+    `excess` is how many times too large they are by the table, `logged` the logged loss over the model's own, both of
+    A and of B. `side` is the run with the defect: that of the larger gradient, where a `ratio` was found.
+    """
+    both = [scaling_of(run) for run in (a, b)]
+    if both[0] is None or both[1] is None:
+        return None
+    first, second = both[0], both[1]
+    table = Scaling.undivided if issue == BACKWARD_SCALE else Scaling.excess
+    excess = [table(one, "accumulation") for one in (first, second)]
+    if issue is None and excess[0] == excess[1]:
+        return None
+    larger = excess[1] > excess[0] if ratio is None or issue is None else ratio > 1
+    return Fact.of(
+        "cause.scaling",
+        issue=issue or LOSS_SCALE,
+        side="B" if larger else "A",
+        accumulation=[first.accumulation, second.accumulation],
+        ranks=[first.ranks, second.ranks],
+        transformers=[first.transformers, second.transformers],
+        accepts_loss_kwargs=[first.accepts_loss_kwargs, second.accepts_loss_kwargs],
+        excess=excess,
+        logged=[_logged(run) for run in (a, b)],
+    )
+
+
+def _logged(run: Run) -> float | None:
+    """The first logged loss over the model's own."""
+    logged, own = run.series.get("loss"), run.series.get("micro_loss")
+    if logged is None or own is None or not len(logged) or not own[0]:
+        return None
+    return float(logged[0] / own[0])
 
 
 def known_issue(kind: str, ratio: float | None, run: Scaling | None, against: Scaling | None = None) -> str | None:

@@ -179,7 +179,7 @@ def _values(a: Run, b: Run, missing: list[str], apart: list[str]) -> Iterator[Di
         if name.startswith("recipe.") and fields.ABSENT in (x, y):
             # A recipe's silence means the default, where the run tells it.
             x, y = (_resolved(run, name, one) for run, one in ((a, x), (b, y)))
-        if fields.same(x, y) or (name.startswith("arguments.") and _found_elsewhere(a, b, name[len("arguments.") :])):
+        if fields.same(x, y) or (name.startswith("arguments.") and _found_elsewhere(a, b, name.split(".")[1])):
             continue
         unknown = any(one is None or one is fields.ABSENT for one in (x, y))
         if unknown and layer == "exact" and not name.startswith(("arguments.", "optimizer.groups.")):
@@ -199,7 +199,7 @@ def _resolved(run: Run, name: str, asked: Any) -> Any:
     """What a recipe asks for; where it is silent, what the run's arguments say, None where they do not."""
     if asked is not fields.ABSENT:
         return asked
-    return run.record.observed.arguments.get(name.removeprefix("recipe.")) if run.record.observed else None
+    return fields.resolved(run).get(name.removeprefix("recipe."))
 
 
 def _found_elsewhere(a: Run, b: Run, name: str) -> bool:

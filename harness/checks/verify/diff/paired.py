@@ -1,0 +1,137 @@
+"""Two sides of several runs: which run of one is held against which of the other, and what all pairs come to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from harness.checks.verdict import Fact, Side, Verdict, worst_first
+from harness.checks.verify.diff.difference import difference
+from harness.checks.verify.findings import unfinished
+from harness.checks.verify.series import EXACT, tolerance_between
+from harness.errors import SpecError, StoreError
+from harness.record.run import Run
+from harness.text import canonical_json, listed
+
+STATES: Final[Mapping[str, str]] = {
+    "diff.different": "different", "diff.equal": "equal", "diff.identical": "identical", "diff.same": "identical",
+    "diff.unknown": "unknown", "diff.missing": "missing", "diff.skipped": "skipped",
+}  # fmt: skip
+"""The state of a pair, by the code of its verdict's reason; any other is of a run without a result."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A run of a side, read where it is compared: `read` raises StoreError where it cannot be.
+
+    `label` names it for people, `run_id` for the command line; `axes` is its place in the matrix. `key` is the same for
+    the same attempt wherever it lies.
+    """
+
+    label: str
+    run_id: str
+    folder: str
+    cell_id: str
+    axes: Mapping[str, Any]
+    key: tuple[str, ...]
+    read: Callable[[], Run]
+
+    @property
+    def side(self) -> Side:
+        """As a side of a verdict."""
+        return Side(self.label, environment_id=self.key[1], cell_ids=(self.cell_id,))
+
+
+Pair = tuple[Candidate | None, Candidate | None]
+
+
+def pairs(a: Sequence[Candidate], b: Sequence[Candidate], named: frozenset[str]) -> list[Pair]:
+    """The runs of A with their counterparts in B, in A's order, then what only B has.
+
+    One run and one run are a pair whatever they are. Else a counterpart is the same cell, or has the same place in the
+    matrix but for the axes `named` by selectors, and those that not all runs have.
+
+    Raises
+    ------
+    SpecError
+        Where several runs of a side have one place.
+    """
+    if len(a) == len(b) == 1:
+        return [(a[0], b[0])]
+    same = {one.cell_id: one for one in b}
+    if named or len(same) < len(b):
+        same = {}
+    found: list[Pair] = [(one, same[one.cell_id]) for one in a if one.cell_id in same]
+    met = {one.cell_id for one, _ in found if one is not None}
+    left = [[one for one in side if one.cell_id not in met or not same] for side in (a, b)]
+    shared = set.intersection(*(set(one.axes) for one in (*left[0], *left[1]))) if all(left) else set()
+    axes = sorted(shared - named)
+    old, new = (_by_place(side, axes, name) for side, name in zip(left, "AB", strict=True))
+    found += [(old.get(place), new.get(place)) for place in dict.fromkeys([*old, *new])]
+    return sorted(found, key=lambda pair: (pair[0] is None, a.index(pair[0]) if pair[0] is not None else 0))
+
+
+def _by_place(side: Sequence[Candidate], axes: Sequence[str], name: str) -> dict[str, Candidate]:
+    found: dict[str, Candidate] = {}
+    for one in side:
+        # Without a shared axis nothing says which run is whose counterpart.
+        place = canonical_json({axis: one.axes[axis] for axis in axes}) if axes else f"{name} {one.run_id}"
+        if place in found:
+            both = f"{found[place].run_id}, {one.run_id}"
+            raise SpecError(
+                f"{name}: several runs have one place in the matrix: {both}; allowed runs that differ in "
+                f"{listed(axes)}, or a selector: NAME:AXIS=VALUE"
+            )
+        found[place] = one
+    return found
+
+
+def judge(pair: Pair, exact: bool = False) -> Verdict:
+    """What one pair comes to; a run without a counterpart is an ERROR, one and the same run is identical."""
+    a, b = pair
+    if a is None or b is None:
+        there = a or b
+        assert there is not None
+        return Verdict("diff", "ERROR", there.side, Fact.of("diff.missing", side="B" if b is None else "A"))
+    if a.key == b.key:
+        return Verdict("diff", "PASS", b.side, Fact.of("diff.same"), against=a.side)
+    try:
+        first, second = a.read(), b.read()
+    except StoreError as error:
+        return Verdict("diff", "ERROR", b.side, Fact.of("diff.unreadable", error=str(error)), against=a.side)
+    if {first.record.status, second.record.status} == {"skipped"}:
+        stopped = unfinished("diff", second, first)
+        assert stopped is not None
+        return replace(stopped, reason=Fact.of("diff.skipped", why=stopped.reason))
+    return difference(first, second, EXACT if exact else tolerance_between(first, second))
+
+
+def summary(verdicts: Sequence[Verdict]) -> Fact:
+    """What pairs come to: one pair's own answer; of several how many in each state, the worst, the means of scores."""
+    if len(verdicts) == 1 or all(one.reason.code == "diff.same" for one in verdicts):
+        return verdicts[0].reason
+    states = [STATES.get(one.reason.code, "without a result") for one in verdicts]
+    first = worst_first(verdicts)[0]
+    return Fact.of(
+        "diff.pairs",
+        state=STATES.get(first.reason.code, "without a result"),
+        pairs=len(verdicts),
+        states={state: states.count(state) for state in dict.fromkeys([*STATES.values(), *states]) if state in states},
+        label=first.subject.label,
+        first=first.reason,
+        scores=_scores(verdicts),
+    )
+
+
+def _scores(verdicts: Sequence[Verdict]) -> dict[str, dict[str, float]]:
+    """By score its means in A and in B, over the pairs that have it in both."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for one in verdicts:
+        for fact in one.notes:
+            if fact.code == "effect" and fact.values["step"] is None:
+                found.setdefault(fact.values["item"], []).append((fact.values["a"], fact.values["b"]))
+    return {
+        name: {"a": sum(a for a, _ in both) / len(both), "b": sum(b for _, b in both) / len(both), "n": len(both)}
+        for name, both in found.items()
+    }
