@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -44,9 +45,11 @@ def find_runs(text: str, results: Path) -> tuple[list[Candidate], frozenset[str]
     if (folder / RECORD).is_file():
         found = [_of_folder(folder)]
     else:
-        stores, cells = _stores(name, results)
+        stores, cells = stores_of(name, results)
         if stores:
             found = [one for store in stores for one in runs_of(store, wanted.get("environment"), cells)]
+            if len(stores) == 1:  # which grid it is counts where there are several
+                found = [replace(one, axes={key: one.axes[key] for key in one.axes if key != "grid"}) for one in found]
             if not found:
                 raise StoreError(f"{listed([str(store.folder) for store in stores], 3)}: no run in it")
         else:
@@ -75,7 +78,7 @@ def _with_environment(one: Candidate, wanted: Mapping[str, str]) -> Mapping[str,
     return {**one.axes, "environment": label}
 
 
-def _stores(name: str, results: Path) -> tuple[list[Store], frozenset[str] | None]:
+def stores_of(name: str, results: Path) -> tuple[list[Store], frozenset[str] | None]:
     """The grids' results that a name means, and of a grid's file its cells; nothing where it may be an id."""
     path = Path(name)
     if (path / "cells").is_dir():
@@ -91,9 +94,17 @@ def _stores(name: str, results: Path) -> tuple[list[Store], frozenset[str] | Non
 
 
 def runs_of(store: Store, environment: str | None = None, cells: frozenset[str] | None = None) -> list[Candidate]:
-    """The attempt that counts of each cell and environment of a store, timing cells aside.
+    """The runs of a store that train to their end, as `standing` has them."""
+    entries = standing(store, environment, cells)
+    length = shown_id(entries)
+    return [_of_entry(store, entry, length) for entry in entries if entry.metrics or entry.samples_per_second is None]
 
-    Without an `environment` (an id's beginning, or a label) those that the last run meant; with `cells` only these.
+
+def standing(store: Store, environment: str | None = None, cells: frozenset[str] | None = None) -> list[Entry]:
+    """The attempt that counts of each cell of a store.
+
+    Without an `environment` those that the last run meant count, and of a cell its newest; else the cells of every
+    environment. With `cells` only these.
     """
     entries = [entry for entry in store.entries() if cells is None or entry.cell_id in cells]
     meant = read_meant(store.folder)
@@ -102,31 +113,29 @@ def runs_of(store: Store, environment: str | None = None, cells: frozenset[str] 
         entries = [entry for entry in entries if entry.environment_id in ids]
     results, found = Results(entries), {}
     for entry in entries:
-        standing = results.standing(entry, entry.environment_id if environment is not None else None)
-        if standing is not None:
-            found[standing.path] = standing
-    lengths = _shown(found.values())
-    every = [_of_entry(store, entry, lengths) for entry in found.values() if not _is_timing(entry)]
-    return every
+        counts = results.standing(entry, None if environment is None else entry.environment_id)
+        if counts is not None:
+            found[counts.path] = counts
+    return list(found.values())
 
 
-def _is_timing(entry: Entry) -> bool:
-    """An entry of a timing cell has a rate and no score."""
-    return entry.samples_per_second is not None and not entry.metrics
+def run_id(entry: Entry, length: int) -> str:
+    """A run as the command line takes it: the beginnings of its cell's and of its environment's id."""
+    return f"{entry.cell_id[:length]}/{entry.environment_id[:SHOWN_ID]}"
 
 
-def _shown(entries: Any) -> int:
-    """So many letters tell the cells apart."""
+def shown_id(entries: Iterable[Entry]) -> int:
+    """So many letters tell cells apart."""
     ids = {entry.cell_id for entry in entries}
     return next((length for length in range(SHOWN_ID, 64) if len({one[:length] for one in ids}) == len(ids)), 64)
 
 
 def _of_entry(store: Store, entry: Entry, length: int = SHOWN_ID) -> Candidate:
     folder = store.folder / entry.path
-    axes = {**entry.axes, "checkpoint": entry.checkpoint, "seed": entry.seed}
+    axes = {"grid": store.grid, **entry.axes, "checkpoint": entry.checkpoint, "seed": entry.seed}
     return Candidate(
         place_label(entry.checkpoint, entry.axes, entry.seed),
-        f"{entry.cell_id[:length]}/{entry.environment_id[:SHOWN_ID]}",
+        run_id(entry, length),
         str(folder),
         entry.cell_id,
         {**axes, "precision": entry.precision, "devices": entry.devices},
@@ -140,7 +149,7 @@ def _of_folder(folder: Path) -> Candidate:
     record = run.record
     entry = record.entry(f"cells/{record.cell_id[:2]}/{record.cell_id}/{record.environment_id}/{record.attempt:03d}")
     found = _of_entry(Store(folder.parent, "."), entry)
-    return Candidate(found.label, found.run_id, str(folder), found.cell_id, found.axes, found.key, lambda: run)
+    return replace(found, folder=str(folder), read=lambda: run)
 
 
 def _by_id(name: str, results: Path) -> list[Candidate]:
@@ -155,8 +164,13 @@ def _by_id(name: str, results: Path) -> list[Candidate]:
     if not found:
         raise SpecError(f"{show(name)}: no run of such an id in {results}; allowed an id as `harness runs` lists them")
     if len(found) > 1:
-        shown = listed([one.run_id for one in found], 12)
-        raise SpecError(f"{show(name)}: {len(found)} runs begin so; allowed one of their ids: {shown}")
+        ids = [one.run_id for one in found]
+        shown = (
+            f"ids: {listed(ids, 12)}"
+            if len(set(ids)) == len(ids)
+            else f"folders: {listed([one.folder for one in found], 12)}"
+        )
+        raise SpecError(f"{show(name)}: {len(found)} runs begin so; allowed one of their {shown}")
     return found
 
 
@@ -165,7 +179,6 @@ def _beginning(cell: str, environment: str, results: Path) -> Iterator[Candidate
     for store in (Store(results, grid) for grid in store_grids(results)):
         entries: Sequence[Entry] = [entry for entry in store.entries() if entry.cell_id.startswith(cell)]
         places = {(e.cell_id, e.environment_id): e for e in entries if e.environment_id.startswith(environment)}
-        counting, length = Results(entries), _shown(entries)
+        counting, length = Results(entries), shown_id(entries)
         for entry in places.values():
-            standing = counting.standing(entry, entry.environment_id)
-            yield _of_entry(store, standing or entry, length)
+            yield _of_entry(store, counting.standing(entry, entry.environment_id) or entry, length)

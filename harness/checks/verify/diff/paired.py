@@ -49,41 +49,45 @@ Pair = tuple[Candidate | None, Candidate | None]
 def pairs(a: Sequence[Candidate], b: Sequence[Candidate], named: frozenset[str]) -> list[Pair]:
     """The runs of A with their counterparts in B, in A's order, then what only B has.
 
-    One run and one run are a pair whatever they are. Else a counterpart is the same cell, or has the same place in the
-    matrix but for the axes `named` by selectors, and those that not all runs have.
+    One run and one run are a pair whatever they are. Else a counterpart is the same cell, or what has the same place in
+    the matrix but for the axes `named` by selectors, at last but for those that not all runs have.
 
     Raises
     ------
     SpecError
-        Where several runs of a side have one place.
+        Where several runs could be the counterpart of one.
     """
     if len(a) == len(b) == 1:
         return [(a[0], b[0])]
-    same = {one.cell_id: one for one in b}
-    if named or len(same) < len(b):
-        same = {}
-    found: list[Pair] = [(one, same[one.cell_id]) for one in a if one.cell_id in same]
-    met = {one.cell_id for one, _ in found if one is not None}
-    left = [[one for one in side if one.cell_id not in met or not same] for side in (a, b)]
-    shared = set.intersection(*(set(one.axes) for one in (*left[0], *left[1]))) if all(left) else set()
-    axes = sorted(shared - named)
-    old, new = (_by_place(side, axes, name) for side, name in zip(left, "AB", strict=True))
-    found += [(old.get(place), new.get(place)) for place in dict.fromkeys([*old, *new])]
-    return sorted(found, key=lambda pair: (pair[0] is None, a.index(pair[0]) if pair[0] is not None else 0))
-
-
-def _by_place(side: Sequence[Candidate], axes: Sequence[str], name: str) -> dict[str, Candidate]:
-    found: dict[str, Candidate] = {}
-    for one in side:
-        # Without a shared axis nothing says which run is whose counterpart.
-        place = canonical_json({axis: one.axes[axis] for axis in axes}) if axes else f"{name} {one.run_id}"
-        if place in found:
-            both = f"{found[place].run_id}, {one.run_id}"
+    shared = set.intersection(*(set(one.axes) for one in (*a, *b))) - named
+    keys: list[Callable[[Candidate], str]] = [
+        lambda one: canonical_json({key: value for key, value in one.axes.items() if key not in named}),
+        lambda one: canonical_json({key: one.axes[key] for key in shared}),
+    ]
+    if not named:
+        keys = [lambda one: f"{one.axes.get('grid')} {one.cell_id}", lambda one: one.cell_id, *keys]
+    left, found = [list(a), list(b)], list[Pair]()
+    for key in keys:
+        old, new = _by(key, left[0]), _by(key, left[1])
+        alone = [name for name in old if len(old[name]) == 1 == len(new.get(name, ()))]
+        found += [(old.pop(name)[0], new.pop(name)[0]) for name in alone]
+        left = [[one for several in side.values() for one in several] for side in (old, new)]
+    for name in old:
+        several = [*old[name], *new.get(name, ())]
+        if len(several) > 2 and name in new:
+            ids = listed([one.run_id for one in several], 4)
             raise SpecError(
-                f"{name}: several runs have one place in the matrix: {both}; allowed runs that differ in "
-                f"{listed(axes)}, or a selector: NAME:AXIS=VALUE"
+                f"{ids}: several runs with one place in the matrix; allowed a selector on both sides, NAME:AXIS=VALUE"
             )
-        found[place] = one
+    found += [*((one, None) for one in left[0]), *((None, one) for one in left[1])]
+    order = {id(one): at for at, one in enumerate(a)}
+    return sorted(found, key=lambda pair: order.get(id(pair[0]), len(order)))
+
+
+def _by(key: Callable[[Candidate], str], side: Sequence[Candidate]) -> dict[str, list[Candidate]]:
+    found: dict[str, list[Candidate]] = {}
+    for one in side:
+        found.setdefault(key(one), []).append(one)
     return found
 
 
