@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from harness.checks.verify.upstream import BACKWARD_SCALE
 from harness.report.phrases.recipe import many
 from harness.report.phrases.verify import FEW, written
 from harness.text import listed
 
 MOST: Final = 3
 """Causes, or what they act through, that a sentence names."""
+WHY: Final = ". Why: "
+"""What stands between an answer and its reason."""
 NEAR: Final = 5e-4
 """A ratio that is nearer to 1 is told as how far off it is."""
 
@@ -20,8 +23,12 @@ def _shown(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.7g}"
     if isinstance(value, str):
-        return f"{value[:12]}…" if len(value) == 64 and " " not in value else value
+        return f"{value[:12]}…" if _is_hash(value) else value
     return "nothing" if value is None else written(value)
+
+
+def _is_hash(value: Any) -> bool:
+    return isinstance(value, str) and len(value) == 64 and " " not in value
 
 
 def _where_jump(step: int, before: float, differing: int, steps: int) -> str:
@@ -35,8 +42,12 @@ def name(field: str) -> str:
 
 
 def _identical(steps: int, items: Sequence[str], idle: Sequence[str]) -> str:
-    text = f"identical to the last bit: {many(steps, 'step')}" + (f" ({listed(items, FEW)})" if items else "")
-    return f"{text}; {listed(idle, MOST)} changed nothing" if idle else text
+    what = f" ({listed(items, FEW)})" if items else ""
+    return f"identical to the last bit: {many(steps, 'step')}{what}{_idle(idle)}"
+
+
+def _idle(idle: Sequence[str]) -> str:
+    return f"; {listed(idle, MOST)} changed nothing" if idle else ""
 
 
 def _equal(
@@ -77,18 +88,26 @@ def _different(
     return f"different {'in' if first_step is None else f'from step {first_step} on:'} {effect}{_why(causes)}"
 
 
-def _pairs(state: str, pairs: int, states: Mapping[str, int], label: str, first: str, scores: Mapping[str, Any]) -> str:
+def _pairs(
+    state: str,
+    pairs: int,
+    states: Mapping[str, int],
+    label: str,
+    first: str,
+    idle: Sequence[str],
+    scores: Mapping[str, Any],
+) -> str:
     others = [f"{count} of {pairs} {name}" for name, count in states.items() if name != state]
     mine = f"{states[state]} {state}" if others else f"{states[state]} of {pairs} runs"
     if state == "identical":
-        return f"identical to the last bit: {', '.join([*others, mine])}"
+        return f"identical to the last bit: {', '.join([*others, mine])}{_idle(idle)}"
     which = f"the first is {label}, " if states[state] > 1 else f"{label}, "
     return f"{state}: {', '.join([*others, mine])}: {which}{first.removeprefix(f'{state} ')}"
 
 
 def _why(causes: Sequence[str]) -> str:
     more = f"; {len(causes) - MOST} more" if len(causes) > MOST else ""
-    return f". Why: {'; '.join(causes[:MOST]) or 'nothing that was recorded says'}{more}"
+    return f"{WHY}{'; '.join(causes[:MOST]) or 'nothing that was recorded says'}{more}"
 
 
 def _effect(item: str, a: Any, b: Any, ratio: float | None, steady: bool, differing: int | None, of: int | None) -> str:
@@ -112,6 +131,8 @@ def _scaling(
     parts = [f"{accumulation[at]} micro-batches"] if accumulation[at] > 1 else []
     parts += [f"{ranks[at]} ranks"] if ranks[at] > 1 else []
     over = " x ".join(parts) or "number of micro-batches"
+    if issue == BACKWARD_SCALE:
+        return f"in {side} the gradients of {over} are added up undivided ({issue})"
     return f"in {side} nobody divides the {'gradient' if ranks[at] > 1 else 'loss'} by its {over} ({issue})"
 
 
@@ -200,7 +221,9 @@ DIFF: Final[Mapping[str, str | Callable[..., str]]] = {
     "diff.effect": _effect,
     "cause.asked": _asked,
     "cause.data": _data,
-    "cause.done": lambda item, field, a, b, step: f"{name(item)} {_shown(a)} -> {_shown(b)}",
+    "cause.done": lambda item, field, a, b, step: (
+        f"other {name(item)}" if _is_hash(a) and _is_hash(b) else f"{name(item)} {_shown(a)} -> {_shown(b)}"
+    ),
     "cause.place": lambda field, a, b: f"{name(field)} {_shown(a)} -> {_shown(b)}",
     "cause.scaling": _scaling,
     "cause.jump": lambda kind, step: f"{JUMPS.get(kind, kind)} at step {step}",

@@ -11,7 +11,7 @@ from tabulate import tabulate
 from harness.checks.verdict import Fact, Finding, Verdict, worst_first
 from harness.report.format.escape import clean
 from harness.report.phrases.causes import cause_text
-from harness.report.phrases.diff import bare, ratio_text, value_text
+from harness.report.phrases.diff import WHY, bare, ratio_text, value_text
 from harness.report.phrases.recipe import many
 from harness.report.phrases.say import say
 from harness.report.phrases.verify import FEW
@@ -47,18 +47,19 @@ def diff_text(answer: Fact, verdicts: Sequence[Verdict], sides: tuple[str, str],
     """The answer; the sides, the known issue and the table; with `every` all differences, layer by layer."""
     ordered = worst_first(verdicts)
     first, names = ordered[0], _names(ordered)
-    top = [*_answer(answer), *(_known(first) if first.outcome == "FAIL" else ())]
+    several = len(ordered) > 1
+    top = [*_answer(answer), *(_known(first) if first.outcome == "FAIL" and not several else ())]
     top += [_cut(f"{letter}  {clean(side, LIMIT)}") for letter, side in zip("AB", sides, strict=True)]
     others = [one for one in ordered[1:] if one.reason.code not in _SAME]
-    lines = [_cut(_state(clean(say(one.reason), LIMIT), names[id(one)])) for one in others]
-    table = ["", *_table(first, names[id(first)]), *_means(answer)] if first.notes else []
+    lines = [_cut(_pair(one, names[id(one)])) for one in others]
+    table = ["", *_table(first, several), *_means(answer)] if first.notes else []
     more = [] if every else list(_more(first))
     room = max(1, ROOM - len(top) - len(table) - len(more))
     if len(lines) > room and not every:
         lines = [*lines[: room - 1], f"{len(lines) - room + 1} more pairs, told by --all"]
     lines = [*top, *lines, *table, *more]
     for one in ordered if every else ():
-        lines += [*(["", names[id(one)]] if len(ordered) > 1 else []), *_layers(one)]
+        lines += [*(["", _cut(names[id(one)])] if several else []), *_layers(one)]
     return "\n".join(lines)
 
 
@@ -71,17 +72,29 @@ def _names(verdicts: Sequence[Verdict]) -> dict[int, str]:
 
 def _answer(fact: Fact) -> Iterator[str]:
     """`DIFFERENT  from step 0 on: ... Why: ...`: in one line, or the reason on a line of its own."""
-    line = _state(clean(say(fact), 2 * LIMIT))
-    effect, why, cause = line.partition(" Why: ")
-    parts = [line] if len(line) <= WIDTH or not why else [effect, f"{MARGIN}Why: {cause}"]
+    line = _state(fact)
+    effect, why, cause = line.partition(WHY)
+    parts = [line] if len(line) <= WIDTH or not why else [f"{effect}.", f"{MARGIN}{WHY[2:]}{cause}"]
     for part in parts:
         yield from textwrap.wrap(part, WIDTH, subsequent_indent=MARGIN, break_on_hyphens=False)
 
 
-def _state(text: str, name: str = "") -> str:
-    """A sentence that begins with a state, with the state as a heading."""
-    state, _, rest = text.partition(" ")
-    return f"{state.rstrip(':').upper():<{len(MARGIN)}}{f'{name}: ' if name else ''}{rest}"
+def _state(fact: Fact) -> str:
+    """A reason with its state, with which it begins, as a heading; what is no state is an error."""
+    text = clean(say(fact), 2 * LIMIT)
+    state, _, rest = text.partition(" ") if fact.code.startswith("diff.") else ("error", "", text)
+    return f"{state.rstrip(':').upper():<{len(MARGIN)}}{rest}"
+
+
+def _pair(one: Verdict, name: str) -> str:
+    """One of several pairs: its state, since which step and why."""
+    state, values = _state(one.reason), one.reason.values
+    head, rest = state[: len(MARGIN)], state[len(MARGIN) :]
+    if "causes" not in values:
+        return f"{head}{rest}{f': {name}' if name and one.reason.code.startswith('diff.') else ''}"
+    step = "" if values["first_step"] is None else f" from step {values['first_step']} on"
+    why = say(values["causes"][0]) if values["causes"] else "nothing that was recorded says why"
+    return f"{head}{f'{name}{step}'.strip()}: {clean(why, LIMIT)}"
 
 
 def _cut(line: str) -> str:
@@ -97,13 +110,18 @@ def _known(first: Verdict) -> Iterator[str]:
     yield from textwrap.wrap(text, WIDTH, initial_indent=MARGIN, subsequent_indent=MARGIN)
 
 
-def _table(verdict: Verdict, name: str) -> Iterator[str]:
-    """Each series at the first step that differs and at the last, then the scores, A -> B with their ratio."""
+def _table(verdict: Verdict, several: bool) -> Iterator[str]:
+    """Each series at the first step that differs and at the last, then the scores, A -> B with their ratio.
+
+    Of `several` pairs this is the first; what stands below are the means of all pairs' scores.
+    """
     steps = sorted({fact.values["step"] for fact in verdict.notes if fact.values["step"] is not None})
     heads = [f"step {step}" for step in steps[:-1]] + [f"last step ({step})" for step in steps[-1:]]
     rows: dict[str, list[str]] = {}
     for fact in verdict.notes:
         values = fact.values
+        if several and values["step"] is None:
+            continue
         row = rows.setdefault(bare(values["item"]), [""] * (len(steps) + 1))
         at = max(len(steps) - 1, 0) if values["step"] is None else steps.index(values["step"])
         a, b, ratio = value_text(values["a"]), value_text(values["b"]), values["ratio"]
@@ -111,7 +129,9 @@ def _table(verdict: Verdict, name: str) -> Iterator[str]:
         if values["steps"] is not None:
             row[-1] = f"{values['differing']} of {values['steps']} steps"
     cells = [[clean(item), *row] for item, row in rows.items()]
-    made = tabulate(cells, headers=[name, *heads, "differ"], tablefmt="plain", disable_numparse=True)
+    made = tabulate(
+        cells, headers=["the first" if several else "", *heads, "differ"], tablefmt="plain", disable_numparse=True
+    )
     yield from (_cut(line.rstrip()) for line in made.splitlines())
 
 

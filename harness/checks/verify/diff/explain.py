@@ -91,6 +91,8 @@ def explain(a: Run, b: Run, comparison: Comparison) -> Explanation:
         own = [one for one in own if one.field in _IDENTITY]
     elif not results:
         own = [one for one in own if not only_rounds(one.field, one.a, one.b)]
+    if not any(one.field == "learning_rate" for one in bits):
+        own = [one for one in own if reach("exact", one.field, ranks) != {"rate"}]
     held = (*results, *own)
     alike = _seen_alike(bitwise) and all(one.layer == "outcome" and one.field != "final weights" for one in bits)
     acts = EVERYWHERE if trained else EVERYWHERE - {"evaluation"}
@@ -169,10 +171,7 @@ def _causes(
     theirs: list[Difference],
     upstream: str | None,
 ) -> tuple[Difference, ...]:
-    """The first difference that can act where the effect shows: what was asked, what was done, then where it ran.
-
-    Behind one that was asked for stands what else was, and can act in what the effect comes of.
-    """
+    """The first difference that can act where the effect shows: what was asked, what was done, then where it ran."""
     ranks = ranks_of(a, b)
     asked = [one for one in every if one.layer == "asked" and not (one.field == "task" and _has_data(every))]
     done = [one for one in every if one.layer == "exact" and one not in theirs]
@@ -182,7 +181,7 @@ def _causes(
     if upstream is not None:
         named = [one for one in (*asked, *done) if one.field in _SCALING]
         named += [one for one in places if one.field == "packages.transformers"]
-        return _with_asked(named[0], asked, TRAINING, ranks) if named else ()
+        return _with_others(named[0], asked, places, TRAINING, ranks) if named else ()
     if effect is None or (effect.where is not None and effect.where.code == "where.largest"):
         return tuple(done[:1])
     for stages in _fits(a, b, effect, every):
@@ -190,14 +189,18 @@ def _causes(
             late = one.step is not None and effect.step is not None and one.step > effect.step
             if not late and reach(one.layer, one.field, ranks) & stages:
                 acts = stages if effect.layer == "outcome" else TRAINING
-                return _with_asked(one, asked, acts, ranks)
+                return _with_others(one, asked, places, acts, ranks)
     return places
 
 
-def _with_asked(first: Difference, asked: list[Difference], acts: Stages, ranks: int) -> tuple[Difference, ...]:
-    if first.layer != "asked":
-        return (first,)
-    return (first, *(one for one in asked if one is not first and reach("asked", one.field, ranks) & acts))
+def _with_others(
+    first: Difference, asked: list[Difference], places: tuple[Difference, ...], acts: Stages, ranks: int
+) -> tuple[Difference, ...]:
+    """Behind what was asked for stands what else was; behind what was done so by itself another version."""
+    if first.layer == "asked":
+        return (first, *(one for one in asked if one is not first and reach("asked", one.field, ranks) & acts))
+    versions = [one for one in places if one.field.startswith("packages.") and first.layer == "exact"]
+    return (first, *versions[:1])
 
 
 def _has_data(every: tuple[Difference, ...]) -> bool:

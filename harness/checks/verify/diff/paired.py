@@ -124,6 +124,7 @@ def summary(verdicts: Sequence[Verdict]) -> Fact:
         states={state: states.count(state) for state in dict.fromkeys([*STATES.values(), *states]) if state in states},
         label=first.subject.label,
         first=first.reason,
+        idle=first.reason.values.get("idle", []),
         scores=_scores(verdicts),
     )
 
