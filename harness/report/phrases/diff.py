@@ -42,8 +42,9 @@ def name(field: str) -> str:
 
 
 def _identical(steps: int, items: Sequence[str], idle: Sequence[str]) -> str:
-    what = f" ({listed(items, FEW)})" if items else ""
-    return f"identical to the last bit: {many(steps, 'step')}{what}{_idle(idle)}"
+    if not steps:
+        return f"identical to the last bit: {listed(items, FEW)}, of steps nothing is recorded{_idle(idle)}"
+    return f"identical to the last bit: {many(steps, 'step')} ({listed(items, FEW)}){_idle(idle)}"
 
 
 def _idle(idle: Sequence[str]) -> str:
@@ -115,7 +116,8 @@ def _effect(item: str, a: Any, b: Any, ratio: float | None, steady: bool, differ
         return f"the {item} of {differing} of {of} examples"
     if steady and ratio is not None and abs(ratio - 1) >= NEAR:
         return f"the {bare(item)} of B is {ratio:.3f} x A's"
-    return f"{item} {_shown(a)} -> {_shown(b)}{_by(ratio)}"
+    shown = bare(item) if item.startswith("scores.") else item
+    return f"{shown} {_shown(a)} -> {_shown(b)}{_by(ratio)}"
 
 
 def bare(item: str) -> str:

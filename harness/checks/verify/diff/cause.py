@@ -26,7 +26,8 @@ def cause_facts(a: Run, b: Run, found: Explanation) -> list[Fact]:
     scaling = scaling_facts(a, b, ratio, found.upstream)
     if scaling is not None:
         made.insert(0 if found.upstream else len(made), scaling)
-    if not made and found.code is not None and found.code.startswith("jump"):
+    # A loss that is no number has no ratio: training went astray, and nothing was done at that step.
+    if not made and ratio is not None and found.code is not None and found.code.startswith("jump"):
         made.append(Fact.of("cause.jump", kind=found.code, step=found.effect and found.effect.step))
     return made
 

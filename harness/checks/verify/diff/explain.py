@@ -255,7 +255,7 @@ def _code(a: Run, b: Run, effect: Difference | None, cause: Difference | None, r
         return "watching" if reach(cause.layer, cause.field, ranks) == {"watching"} else cause.cause
     if effect is None:
         return None
-    if effect.where is not None and effect.where.code == "where.jump":
+    if effect.where is not None and effect.where.code == "where.jump" and effect.ratio is not None:
         return jump_code(a, b, effect.step or 0)
     if effect.layer == "outcome":
         weights = [fields.final_weights(run) for run in (a, b)]
