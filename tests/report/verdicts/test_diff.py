@@ -130,7 +130,7 @@ def test_several_pairs_fit_on_the_screen_too() -> None:
     same = [difference(build_run(seed=seed), build_run(seed=seed)) for seed in range(5)]
     other = difference(PLAIN, plant(PLAIN, **times(PLAIN, 3, 1.5, "micro_loss")), EXACT)
     lines = text(*same, other)
-    assert lines[0].startswith("DIFFERENT  5 of 6 identical, 1 different: tiny · seed 42, from step 3 on: ")
+    assert lines[0].startswith("DIFFERENT  5 of 6 identical, 1 different: tiny · seed 42 · transformers ")
     many = text(*same, *([other] * 30))
     assert len(many) <= ROOM
     assert sum(line.startswith("DIFFERENT") for line in many) > 3

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from harness.checks.verdict import Fact, Finding, Outcome, Verdict
+from harness.checks.verdict import Fact, Finding, Outcome, Side, Verdict
 from harness.checks.verify.answers import answers_apart
 from harness.checks.verify.diff.cause import cause_facts, idle_facts
 from harness.checks.verify.diff.compare import Comparison, Difference, compare
@@ -41,9 +41,9 @@ def difference(a: Run, b: Run, tolerance: Tolerance = EXACT) -> Verdict:
     return Verdict(
         "diff",
         outcomes.get(found.state, "PASS"),
-        side_of(b),
+        _versioned(b),
         _reason(a, b, comparison, found, tolerance),
-        against=side_of(a),
+        against=_versioned(a),
         findings=tuple(_findings(comparison, found)),
         not_available=comparison.missing,
         notes=tuple(_rows(a, b, found)),
@@ -165,3 +165,10 @@ def _rows(a: Run, b: Run, found: Explanation) -> Iterator[Fact]:
 
 def _row(item: str, step: int | None, a: float, b: float, differing: int | None, steps: int | None) -> Fact:
     return Fact.of("effect", item=item, step=step, a=a, b=b, ratio=ratio_of(a, b), differing=differing, steps=steps)
+
+
+def _versioned(run: Run) -> Side:
+    """The run's side, its label with the version of transformers that it had."""
+    side, observed = side_of(run), run.record.observed
+    version = observed.packages.get("transformers") if observed else None
+    return side if version is None else replace(side, label=f"{side.label} · transformers {version}")
