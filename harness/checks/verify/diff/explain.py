@@ -175,6 +175,7 @@ def _causes(
     ranks = ranks_of(a, b)
     asked = [one for one in every if one.layer == "asked" and not (one.field == "task" and _has_data(every))]
     done = [one for one in every if one.layer == "exact" and one not in theirs]
+    done += [one for one in every if one.field == "evaluation order"]
     done.sort(key=lambda one: (only_rounds(one.field, one.a, one.b), one.field.startswith("arguments."),
                                not known(one.field)))  # fmt: skip
     places = _places(every, ranks)
@@ -225,6 +226,8 @@ def _fits(a: Run, b: Run, effect: Difference, every: tuple[Difference, ...]) -> 
     if effect.layer == "outcome":
         weights = [fields.final_weights(run) for run in (a, b)]
         yield from _sets("evaluation")
+        if any(one.field == "evaluation order" for one in every):
+            yield from _sets("batch")
         if None in weights or weights[0] != weights[1]:
             yield from _sets("update rate", "batch forward loss length", "watching")
     elif effect.field == "learning_rate":

@@ -128,6 +128,7 @@ _DONE: Final[Mapping[str, tuple[Stage, ...]]] = {
     "model configuration": ("forward", "evaluation"),
     "inputs": ("batch",),
     "evaluation inputs": ("evaluation",),
+    "evaluation order": ("batch",),  # how rows are put together, and so only rounding
     "newly initialised weights": ("forward",),
     "initial weights": ("forward",),
     "data order": ("batch",),
