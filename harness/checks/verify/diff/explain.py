@@ -173,7 +173,7 @@ def _causes(
 ) -> tuple[Difference, ...]:
     """The first difference that can act where the effect shows: what was asked, what was done, then where it ran."""
     ranks = ranks_of(a, b)
-    asked = [one for one in every if one.layer == "asked" and not (one.field == "task" and _has_data(every))]
+    asked = [one for one in every if one.layer == "asked" and not _follows_asked(a, b, one, every)]
     done = [one for one in every if one.layer == "exact" and one not in theirs]
     done += [one for one in every if one.field == "evaluation order"]
     done.sort(key=lambda one: (only_rounds(one.field, one.a, one.b), one.field.startswith("arguments."),
@@ -204,9 +204,13 @@ def _with_others(
     return (first, *versions[:1])
 
 
-def _has_data(every: tuple[Difference, ...]) -> bool:
-    """Whether the data themselves differ: they say more than the name of their task."""
-    return any(one.field in ("training data", "validation data") for one in every)
+def _follows_asked(a: Run, b: Run, one: Difference, every: tuple[Difference, ...]) -> bool:
+    """Whether something else says more: data than the name of their task, devices than the batch divided for them."""
+    if one.field == "task":
+        return any(other.field in ("training data", "validation data") for other in every)
+    ranks = [run.record.asked.devices for run in (a, b)]
+    divided = one.field == "recipe.per_device_train_batch_size" and ranks[0] != ranks[1]
+    return divided and None not in (one.a, one.b) and bool(one.a * ranks[0] == one.b * ranks[1])
 
 
 def _places(every: tuple[Difference, ...], ranks: int) -> tuple[Difference, ...]:

@@ -16,9 +16,11 @@ from harness.text import canonical_json, listed
 
 STATES: Final[Mapping[str, str]] = {
     "diff.different": "different", "diff.equal": "equal", "diff.identical": "identical", "diff.same": "identical",
-    "diff.unknown": "unknown", "diff.missing": "missing", "diff.skipped": "skipped",
+    "diff.unknown": "unknown", "diff.missing": "missing", "diff.unreadable": "unreadable", "diff.skipped": "skipped",
 }  # fmt: skip
-"""The state of a pair, by the code of its verdict's reason; any other is of a run without a result."""
+"""The state of a pair, by the code of its verdict's reason."""
+ERRORED: Final = "errored"
+"""The state of any other pair: a run has no result."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Candidate:
     """A run of a side, read where it is compared: `read` raises StoreError where it cannot be.
 
     `label` names it for people, `run_id` for the command line; `axes` is its place in the matrix. `key` is the same for
-    the same attempt wherever it lies.
+    the same attempt wherever it lies; `folder` is where it lies.
     """
 
     label: str
@@ -98,10 +100,13 @@ def judge(pair: Pair, exact: bool = False) -> Verdict:
         there = a or b
         assert there is not None
         return Verdict("diff", "ERROR", there.side, Fact.of("diff.missing", side="B" if b is None else "A"))
-    if a.key == b.key:
-        return Verdict("diff", "PASS", b.side, Fact.of("diff.same"), against=a.side)
+    same = Verdict("diff", "PASS", b.side, Fact.of("diff.same"), against=a.side)
+    if a.folder == b.folder:
+        return same
     try:
         first, second = a.read(), b.read()
+        if a.key == b.key and first.record == second.record:
+            return same  # a copy of it
     except StoreError as error:
         return Verdict("diff", "ERROR", b.side, Fact.of("diff.unreadable", error=str(error)), against=a.side)
     if {first.record.status, second.record.status} == {"skipped"}:
@@ -115,11 +120,11 @@ def summary(verdicts: Sequence[Verdict]) -> Fact:
     """What pairs come to: one pair's own answer; of several how many in each state, the worst, the means of scores."""
     if len(verdicts) == 1 or all(one.reason.code == "diff.same" for one in verdicts):
         return verdicts[0].reason
-    states = [STATES.get(one.reason.code, "without a result") for one in verdicts]
+    states = [STATES.get(one.reason.code, ERRORED) for one in verdicts]
     first = worst_first(verdicts)[0]
     return Fact.of(
         "diff.pairs",
-        state=STATES.get(first.reason.code, "without a result"),
+        state=STATES.get(first.reason.code, ERRORED),
         pairs=len(verdicts),
         states={state: states.count(state) for state in dict.fromkeys([*STATES.values(), *states]) if state in states},
         label=first.subject.label,

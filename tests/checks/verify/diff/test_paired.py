@@ -22,7 +22,9 @@ def candidate(cell: str, environment: str = "e1", run: Run | None = None, **axes
             raise StoreError("gone")
         return run
 
-    return Candidate(cell, f"{cell}/{environment}", "folder", cell, axes, (cell, environment), read)
+    return Candidate(
+        cell, f"{cell}/{environment}", f"{cell}-{environment}-{id(run)}", cell, axes, (cell, environment), read
+    )
 
 
 def met(a: list[Candidate], b: list[Candidate], *named: str) -> list[tuple[str | None, str | None]]:
@@ -64,9 +66,17 @@ class TestPairs:
 
 class TestJudge:
     def test_the_same_run_is_identical_and_says_so(self, plain_run: Run) -> None:
-        one = candidate("c", run=plain_run)
-        verdict = judge((one, one))
-        assert (verdict.outcome, verdict.reason, exit_code([verdict])) == ("PASS", Fact.of("diff.same"), 0)
+        one, copy = candidate("c", run=plain_run), candidate("c", run=Run(plain_run.record, plain_run.series))
+        for pair in ((one, one), (one, copy)):
+            verdict = judge(pair)
+            assert (verdict.outcome, verdict.reason, exit_code([verdict])) == ("PASS", Fact.of("diff.same"), 0)
+
+    def test_a_copy_that_was_changed_or_is_damaged_is_not_the_same_run(
+        self, plain_run: Run, planted: Callable[..., Run]
+    ) -> None:
+        one, changed = candidate("c", run=plain_run), planted(plain_run, {"measured.metrics.accuracy": 0.1})
+        assert judge((one, candidate("c", run=changed))).reason.code == "diff.different"
+        assert judge((one, candidate("c"))).reason.code == "diff.unreadable"
 
     def test_a_missing_and_an_unreadable_side_are_errors(self, plain_run: Run) -> None:
         there = candidate("c", run=plain_run)
@@ -87,8 +97,8 @@ class TestJudge:
 
 def test_the_summary_counts_states_and_has_the_worst_pair_and_the_mean_scores(make_run: MakeRun) -> None:
     runs = [make_run(seed=seed) for seed in (1, 2, 3)]
-    same = [judge((candidate(f"c{n}", run=run), candidate(f"c{n}", "e2", run=run))) for n, run in enumerate(runs)]
-    other = judge((candidate("d", run=runs[0]), candidate("d", "e2", run=runs[1])))
+    same = [judge((candidate(f"c{n}", run=run), candidate(f"d{n}", run=run))) for n, run in enumerate(runs)]
+    other = judge((candidate("e", run=runs[0]), candidate("f", run=runs[1])))
     found = summary([*same, other]).values
     assert (found["state"], found["pairs"], found["states"]) == ("different", 4, {"different": 1, "identical": 3})
     assert found["first"] == other.reason
@@ -96,4 +106,4 @@ def test_the_summary_counts_states_and_has_the_worst_pair_and_the_mean_scores(ma
     assert found["scores"]["scores.accuracy"]["a"] == pytest.approx(sum(accuracies) / 4)
     assert found["scores"]["scores.accuracy"]["n"] == 4
     assert summary([other]) == other.reason
-    assert summary([judge((candidate("c"), candidate("c")))] * 2) == Fact.of("diff.same")
+    assert summary([judge((candidate("c"),) * 2)] * 2) == Fact.of("diff.same")
