@@ -208,7 +208,8 @@ class TestRuns:
         one = run("m · seed 2", "FAIL", *found, check="diff", against=Side("m · seed 1"), reason=said("they differ"))
         text = document(head, [one])
         assert (
-            "### FAIL, diff: m: seed 1 against seed 2\n\n- they differ\n- Asked for otherwise: seed: 1 -\\> 2\n" in text
+            "### FAIL, diff: m: seed 1 against seed 2\n\n- they differ\n- Asked for otherwise: seed: 1 -&gt; 2\n"
+            in text
         )
 
 
