@@ -70,31 +70,35 @@ def scaling_of(run: Run) -> Scaling | None:
     )
 
 
-def scaling_facts(a: Run, b: Run, ratio: float | None, issue: str | None) -> Fact | None:
-    """What makes the gradients of one of two runs too large by a known defect; None where neither's are.
+def scaling_fact(a: Run, b: Run, item: str | None, ratio: float | None, issue: str | None) -> Fact | None:
+    """The fields that show a known defect in one of two runs; None where neither has it.
 
-    `excess` is how many times too large they are by the table, `logged` the logged loss over the model's own, both of
-    A and of B. `side` is the run with the defect: that of the larger gradient, where a `ratio` was found.
+    With an `issue` the `ratio` found in a series, `item`, is what it makes: the gradient's ("training"), or the logged
+    loss's alone ("log"). Without one nothing but the run's own log shows it ("unknown"), where the examples are others.
+    `excess` is how many times too large gradients are by the table, `logged` the logged loss over the model's own, both
+    of A and of B; `side` is the run with the defect.
     """
-    both = [scaling_of(run) for run in (a, b)]
-    if both[0] is None or both[1] is None:
+    first, second = scaling_of(a), scaling_of(b)
+    if first is None or second is None:
         return None
-    first, second = both[0], both[1]
     table = Scaling.undivided if issue == BACKWARD_SCALE else Scaling.excess
-    excess = [table(one, "accumulation") for one in (first, second)]
-    if issue is None and excess[0] == excess[1]:
-        return None
-    larger = excess[1] > excess[0] if ratio is None or issue is None else ratio > 1
+    excess, logged = [table(one, "accumulation") for one in (first, second)], [_logged(run) for run in (a, b)]
+    at = int(excess[1] > excess[0]) if issue is None or ratio is None else int(ratio > 1)
+    if issue is None:
+        found = logged[at]
+        if excess[0] == excess[1] or found is None or abs(found / excess[at] - 1) > FIT:
+            return None
     return Fact.of(
         "cause.scaling",
         issue=issue or LOSS_SCALE,
-        side="B" if larger else "A",
+        side="AB"[at],
+        harm="unknown" if issue is None else "log" if item == "loss" else "training",
         accumulation=[first.accumulation, second.accumulation],
         ranks=[first.ranks, second.ranks],
         transformers=[first.transformers, second.transformers],
         accepts_loss_kwargs=[first.accepts_loss_kwargs, second.accepts_loss_kwargs],
         excess=excess,
-        logged=[_logged(run) for run in (a, b)],
+        logged=logged,
     )
 
 

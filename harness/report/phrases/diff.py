@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from harness.checks.verify.upstream import BACKWARD_SCALE
 from harness.report.phrases.recipe import many
-from harness.report.phrases.verify import FEW, written
+from harness.report.phrases.verify import FEW, times, written
 from harness.text import listed
 
 MOST: Final = 3
@@ -126,13 +126,16 @@ def bare(item: str) -> str:
 
 
 def _scaling(
-    issue: str, side: str, accumulation: Sequence[int], ranks: Sequence[int], excess: Sequence[int],
+    issue: str, side: str, harm: str, accumulation: Sequence[int], ranks: Sequence[int], excess: Sequence[int],
     transformers: Sequence[str], accepts_loss_kwargs: Sequence[bool | None], logged: Sequence[float | None],
 ) -> str:  # fmt: skip
-    at = 0 if side == "A" else 1
+    at = "AB".index(side)
     parts = [f"{accumulation[at]} micro-batches"] if accumulation[at] > 1 else []
-    parts += [f"{ranks[at]} ranks"] if ranks[at] > 1 else []
-    over = " x ".join(parts) or "number of micro-batches"
+    over = " x ".join([*parts, *([f"{ranks[at]} ranks"] if ranks[at] > 1 else [])])
+    if harm == "unknown":
+        return f"the logged loss of {side} is {times(logged[at])} its model's own: not divided by its {over} ({issue})"
+    if harm == "log":
+        return f"{side} does not divide the loss that it logs by its {over}; the gradients agree ({issue})"
     if issue == BACKWARD_SCALE:
         return f"in {side} the gradients of {over} are added up undivided ({issue})"
     return f"in {side} nobody divides the {'gradient' if ranks[at] > 1 else 'loss'} by its {over} ({issue})"

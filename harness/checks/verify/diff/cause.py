@@ -10,7 +10,7 @@ from harness.checks.verify.diff.compare import Difference
 from harness.checks.verify.diff.explain import Explanation
 from harness.checks.verify.fields import is_root
 from harness.checks.verify.inputs import Part, changed_examples
-from harness.checks.verify.upstream import scaling_facts
+from harness.checks.verify.upstream import scaling_fact
 from harness.record.run import Run
 
 SPLITS: Final[dict[str, Part]] = {"training data": "training", "validation data": "evaluation"}
@@ -22,8 +22,8 @@ def cause_facts(a: Run, b: Run, found: Explanation) -> list[Fact]:
     made = [_fact(a, b, one, found if at == 0 else None) for at, one in enumerate(found.causes)]
     if found.state != "different":
         return made
-    ratio = found.effect.ratio if found.effect is not None else None
-    scaling = scaling_facts(a, b, ratio, found.upstream)
+    item, ratio = (found.effect.field, found.effect.ratio) if found.effect is not None else (None, None)
+    scaling = scaling_fact(a, b, item, ratio, found.upstream)
     if scaling is not None:
         made.insert(0 if found.upstream else len(made), scaling)
     # A loss that is no number has no ratio: training went astray, and nothing was done at that step.

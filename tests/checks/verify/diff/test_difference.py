@@ -277,11 +277,24 @@ def test_a_known_issue_of_one_version_is_named_with_the_fields_that_prove_it(
 
 def test_a_defect_that_other_examples_hide_is_told_beside_the_cause(make_run: MakeRun, planted: Planted) -> None:
     a, b = make_run(batch=8), make_run(batch=8, accumulation=2, excess=2.0)
-    found = told(a, planted(b, **scaled(b, 0, 1.01, "micro_loss"))).reason.values["causes"]
+    found = told(a, planted(b, **scaled(b, 0, 1.01, "micro_loss", "loss"))).reason.values["causes"]
     assert [fact.code for fact in found] == ["cause.asked", "cause.scaling"]
     assert found[0].values["through"] == [Fact.of("through.taken", a=8, b=16)]
-    assert (found[1].values["side"], found[1].values["excess"]) == ("B", [1, 2])
-    assert found[1].values["logged"] == pytest.approx([1.0, 2.0 / 1.01])
+    assert [found[1].values[key] for key in ("side", "harm", "excess")] == ["B", "unknown", [1, 2]]
+    assert found[1].values["logged"] == pytest.approx([1.0, 2.0])
+    seen = planted(b, **scaled(b, 0, 1.01, "micro_loss"), loss=b.series["micro_loss"])  # its log is right
+    assert [fact.code for fact in told(a, seen).reason.values["causes"]] == ["cause.asked"]
+
+
+@pytest.mark.parametrize("exchanged", [False, True])
+def test_a_defect_of_the_log_alone_is_told_as_that(make_run: MakeRun, planted: Planted, exchanged: bool) -> None:
+    run = make_run(batch=2, accumulation=4)
+    a = planted(run, {"observed.packages.transformers": "4.57.6", "observed.fingerprint.accepts_loss_kwargs": False})
+    b = planted(run, {"observed.packages.transformers": "5.4.0"}, **scaled(run, 0, 4.0, "loss"))
+    verdict = told(b, a) if exchanged else told(a, b)
+    known = verdict.reason.values["causes"][0].values
+    assert first(verdict)[:2] == ("logged loss", 0)
+    assert (known["harm"], known["side"]) == ("log", "AB"[not exchanged])
 
 
 def test_another_version_that_changes_nothing_is_said(plain_run: Run, planted: Planted) -> None:
