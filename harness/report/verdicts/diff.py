@@ -20,6 +20,8 @@ from harness.text import listed
 LIMIT: Final = 600
 WIDTH: Final = 100
 """Columns that every line keeps to."""
+MOST_LINES: Final = 3
+"""Lines of an answer, and of its reason."""
 ROOM: Final = 20
 """Lines, unless every difference is asked for."""
 MARGIN: Final = " " * 11
@@ -53,7 +55,7 @@ def diff_text(answer: Fact, verdicts: Sequence[Verdict], sides: tuple[str, str],
     others = [one for one in ordered[1:] if one.reason.code not in _SAME]
     lines = [_cut(_pair(one, names[id(one)])) for one in others]
     table = ["", *_table(first, several), *_means(answer)] if first.notes else []
-    more = [] if every else list(_more(first))
+    more = [] if every else list(_more(first))[-max(1, ROOM - len(top) - len(table)) :]
     room = max(1, ROOM - len(top) - len(table) - len(more))
     if len(lines) > room and not every:
         lines = [*lines[: room - 1], f"{len(lines) - room + 1} more pairs, told by --all"]
@@ -76,7 +78,9 @@ def _answer(fact: Fact) -> Iterator[str]:
     effect, why, cause = line.partition(WHY)
     parts = [line] if len(line) <= WIDTH or not why else [f"{effect}.", f"{MARGIN}{WHY[2:]}{cause}"]
     for part in parts:
-        yield from textwrap.wrap(part, WIDTH, subsequent_indent=MARGIN, break_on_hyphens=False)
+        yield from textwrap.wrap(
+            part, WIDTH, subsequent_indent=MARGIN, break_on_hyphens=False, max_lines=MOST_LINES, placeholder=" …"
+        )
 
 
 def _state(fact: Fact) -> str:
@@ -146,12 +150,12 @@ def _means(answer: Fact) -> Iterator[str]:
 
 
 def _more(verdict: Verdict) -> Iterator[str]:
-    """What else was done otherwise, what could not be compared, and how much more there is."""
+    """What else was done otherwise, what could not be compared, and how many differences there are in all."""
     named = 1 + len(verdict.reason.values.get("causes") or ()) if verdict.outcome == "FAIL" else 0
     other = [one for one in verdict.findings[named:] if one.outcome == "FAIL"]
     done = [one.item for one in other if one.fact.values.get("layer") == "exact"]
     unseen = [say(fact) for fact in verdict.not_available]
-    rest = len(verdict.findings) - named - len(done)
+    rest = len(verdict.findings) - named
     texts = [f"Also different: {listed(done, FEW)}"] if done else []
     texts += [f"Not recorded in both: {listed(unseen, FEW)}"] if unseen else []
     texts += [f"{many(rest, 'more difference')}, told by --all"] if rest > 0 else []

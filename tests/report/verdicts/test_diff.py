@@ -126,6 +126,18 @@ def test_the_rest_is_told_on_request() -> None:
     assert "B takes 16 examples a step, A 8" in answer(short)
 
 
+def test_the_screen_holds_whatever_there_is_to_say() -> None:
+    a, b = build_run(batch=2, accumulation=4, accepts=False), build_run(batch=2, accumulation=4, excess=4.0)
+    asked = {f"asked.recipe.lr_scheduler_kwargs_{n}": "x" * 90 for n in range(9)}
+    done = {f"observed.arguments.unheard_of_{n}": n + 1 for n in range(9)}
+    gone = {"observed.fingerprint.inputs": None, "observed.fingerprint.final_sha256": None}
+    other = plant(b, {**asked, **done, **gone}, **times(b, 0, 2, "learning_rate"))
+    lines = between(a, other)
+    assert lines[-1].endswith("told by --all")
+    assert any(line.startswith("learning rate") for line in lines)
+    assert len(lines) == ROOM
+
+
 def test_several_pairs_fit_on_the_screen_too() -> None:
     same = [difference(build_run(seed=seed), build_run(seed=seed)) for seed in range(5)]
     other = difference(PLAIN, plant(PLAIN, **times(PLAIN, 3, 1.5, "micro_loss")), EXACT)
