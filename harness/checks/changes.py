@@ -13,7 +13,7 @@ HARDWARE: Final = ("cpu", "architecture", "accelerators")
 
 def changes(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[Fact, ...]:
     """Each field that differs, in a's order and then b's; what a table has not is None, an empty table no field."""
-    old, new = dict(_flat(a)), dict(_flat(b))
+    old, new = dict(flat(a)), dict(flat(b))
     values = {name: (old.get(name), new.get(name)) for name in dict.fromkeys([*old, *new])}
     # 1, 1.0 and True are equal in Python and not in a recipe.
     return tuple(
@@ -28,9 +28,10 @@ def same_hardware(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
     return all(a.get(name) == b.get(name) for name in HARDWARE)
 
 
-def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Each value by its dotted path; an empty table has none."""
     for name, value in table.items():
         if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{name}.")
+            yield from flat(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value

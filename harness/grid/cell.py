@@ -204,8 +204,17 @@ def label_of(asked: Options) -> str:
 
 def configuration_label(asked: Options) -> str:
     """Name the cells that differ only in seed; axes that speak for themselves go without their name."""
-    parts = [asked.checkpoint.name]
-    for axis, value in asked.axes.items():
+    return _place(asked.checkpoint.name, asked.axes)
+
+
+def place_label(checkpoint: str, axes: Mapping[str, Any], seed: int) -> str:
+    """The name of a run that is known by its place alone."""
+    return f"{_place(checkpoint, axes)} · seed {seed}"
+
+
+def _place(checkpoint: str, axes: Mapping[str, Any]) -> str:
+    parts = [checkpoint]
+    for axis, value in axes.items():
         if axis in ("checkpoint", "seed"):
             continue
         parts.append(str(value) if axis in ("precision", "engine", "environment") else f"{axis}={_plain(value)}")

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from harness.errors import SpecError
@@ -17,6 +18,7 @@ from harness.grid.matrix import identity
 from harness.text import listed, show, suggestion
 
 _OWN: Final = (*AXES, "timed")
+_NAMED: Final = re.compile(r"(?P<name>.*?)(?::(?=[A-Za-z_]\w*\s*=)(?P<selector>.*))?", re.DOTALL)
 _ABSENT: Final = ("a cell without this argument",)
 
 
@@ -50,6 +52,45 @@ def select(cells: Sequence[Cell], expressions: Iterable[str]) -> list[Cell]:
     if wanted and not selected:
         raise SpecError(f"--select: no cell has {' and '.join(wanted)} as selected together; allowed fewer conditions")
     return selected
+
+
+def named_part(text: str) -> tuple[str, dict[str, str]]:
+    """Read `NAME[:AXIS=VALUE[,AXIS=VALUE]]`: the name, and the values wanted of some axes.
+
+    Raises
+    ------
+    SpecError
+        For a selector that is none, or that names an axis twice.
+    """
+    match = _NAMED.fullmatch(text)
+    assert match is not None  # every text has a name, if an empty one
+    wanted: dict[str, str] = {}
+    for part in split_values(match["selector"]) if match["selector"] else ():
+        axis, equals, value = (piece.strip() for piece in part.partition("="))
+        if not (axis and equals and value) or axis in wanted:
+            raise SpecError(f"{show(text)}: got {show(part)}; allowed AXIS=VALUE, each axis once, joined by commas")
+        wanted[axis] = value
+    return match["name"], wanted
+
+
+def fitting(name: str, places: Sequence[Mapping[str, Any]], wanted: Mapping[str, str]) -> list[bool]:
+    """Which places in a matrix, value by axis, have the values wanted, as people write them.
+
+    Raises
+    ------
+    SpecError
+        For an axis or a value that nothing has; `name` is what errors call the whole.
+    """
+    for axis, value in wanted.items():
+        known = list(dict.fromkeys(axis for place in places for axis in place))
+        if axis not in known:
+            raise SpecError(f"{name}: got {show(axis)}; allowed axes {listed(known)}{suggestion(axis, known)}")
+        if not any(axis in place and names_value(value, place[axis]) for place in places):
+            there = list(dict.fromkeys(spelled(place[axis]) for place in places if axis in place))
+            raise SpecError(f"{name}: {axis}: got {show(value)}; allowed {listed(there)}{suggestion(value, there)}")
+    return [
+        all(axis in place and names_value(value, place[axis]) for axis, value in wanted.items()) for place in places
+    ]
 
 
 def split_values(text: str) -> list[str]:

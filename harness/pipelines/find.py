@@ -1,43 +1,184 @@
-"""Which run a user means by a folder, a record, or the beginning of a cell's id."""
+"""Which runs a user means by a folder, a record, a store, a grid, the beginning of an id, or a part of one of these."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from harness.errors import SpecError
+from harness.checks.verify.diff.paired import Candidate
+from harness.errors import SpecError, StoreError
+from harness.grid.cell import place_label
+from harness.grid.grid import load_grid, shipped
+from harness.grid.select import fitting, named_part
+from harness.record.entry import Entry
+from harness.record.meant import read_meant
 from harness.record.model import RECORD
+from harness.record.results import Results
+from harness.record.run import read_run
 from harness.record.store import Store, store_grids
 from harness.text import listed, show
 
 SHORTEST_ID: Final = 4
+SHOWN_ID: Final = 8
+"""Letters of an id that people are shown; more where two cells of a store begin alike."""
 
 
-def find_run(name: str, results: Path) -> Path:
-    """The folder of the run that a user means by a folder, a record, or the beginning of a cell's id.
+def find_runs(text: str, results: Path) -> tuple[list[Candidate], frozenset[str]]:
+    """The runs that `NAME[:AXIS=VALUE,...]` means, of each cell the attempt that counts; and the axes that it names.
+
+    A name is a run's folder or record, a store, a grid's folder in it, a grid's file or name, or the beginning of a
+    cell's id, with `/` and the beginning of an environment's where it ran in several.
 
     Raises
     ------
     SpecError
-        Where there is none, or several begin so.
+        Where there is no such run, or several where one was named.
+    StoreError
+        Where what is named is there and has no run.
     """
+    name, wanted = named_part(text)
     path = Path(name)
-    if path.name == RECORD and path.is_file():
-        return path.parent
-    if (path / RECORD).is_file():
-        return path
-    if len(name) < SHORTEST_ID or not name.isalnum():
-        allowed = f"the folder of a run, its {RECORD}, or {SHORTEST_ID} or more letters of a cell id in {results}"
+    folder = path.parent if path.name == RECORD and path.is_file() else path
+    if (folder / RECORD).is_file():
+        found = [_of_folder(folder)]
+    else:
+        stores, cells = stores_of(name, results)
+        if stores:
+            found = [one for store in stores for one in runs_of(store, wanted.get("environment"), cells)]
+            if len(stores) == 1:  # which grid it is counts where there are several
+                found = [replace(one, axes={key: one.axes[key] for key in one.axes if key != "grid"}) for one in found]
+            if not found:
+                raise StoreError(f"{listed([str(store.folder) for store in stores], 3)}: no run in it")
+        else:
+            found = _by_id(name, results)
+    if wanted:
+        fits = fitting(text, [_with_environment(one, wanted) for one in found], wanted)
+        found = [one for one, fit in zip(found, fits, strict=True) if fit]
+        if not found:
+            raise SpecError(f"{text}: no run has all of these values together; allowed fewer conditions")
+    return found, frozenset(wanted)
+
+
+def told_side(text: str, found: Sequence[Candidate], where: bool = False) -> str:
+    """A side for people: a run by its id, what it is and `where` it lies; several as written, with their number."""
+    if len(found) != 1:
+        return f"{text} ({len(found)} runs)"
+    one = found[0]
+    return f"{one.run_id} {one.label}{f' ({one.folder})' if where else ''}"
+
+
+def _with_environment(one: Candidate, wanted: Mapping[str, str]) -> Mapping[str, Any]:
+    """The place of a run; its environment also by the beginning of its id."""
+    asked = wanted.get("environment", "")
+    meant = len(asked) >= SHORTEST_ID and one.key[1].startswith(asked)
+    label = asked if meant else one.axes.get("environment", "current")
+    return {**one.axes, "environment": label}
+
+
+def stores_of(name: str, results: Path) -> tuple[list[Store], frozenset[str] | None]:
+    """The grids' results that a name means, and of a grid's file its cells; nothing where it may be an id."""
+    path = Path(name)
+    if (path / "cells").is_dir():
+        return [Store(path.absolute().parent, path.absolute().name)], None
+    if path.is_dir() and (grids := store_grids(path)):
+        return [Store(path, grid) for grid in grids], None
+    if path.is_file():
+        grid = load_grid(path)
+        return [Store(results, grid.name)], frozenset(cell.cell_id for cell in grid.cells())
+    if name in store_grids(results) or shipped(path) is not None:
+        return [Store(results, Path(name).name.removesuffix(".toml"))], None
+    return [], None
+
+
+def runs_of(store: Store, environment: str | None = None, cells: frozenset[str] | None = None) -> list[Candidate]:
+    """The runs of a store that train to their end, as `standing` has them."""
+    entries = standing(store, environment, cells)
+    length = shown_id(entries)
+    return [_of_entry(store, entry, length) for entry in entries if entry.metrics or entry.samples_per_second is None]
+
+
+def standing(store: Store, environment: str | None = None, cells: frozenset[str] | None = None) -> list[Entry]:
+    """The attempt that counts of each cell of a store.
+
+    Without an `environment` those that the last run meant count, and of a cell its newest; else the cells of every
+    environment. With `cells` only these.
+    """
+    entries = [entry for entry in store.entries() if cells is None or entry.cell_id in cells]
+    meant = read_meant(store.folder)
+    ids = set(meant.ids.values()) if meant is not None else set()
+    if environment is None and any(entry.environment_id in ids for entry in entries):
+        entries = [entry for entry in entries if entry.environment_id in ids]
+    results, found = Results(entries), {}
+    for entry in entries:
+        counts = results.standing(entry, None if environment is None else entry.environment_id)
+        if counts is not None:
+            found[counts.path] = counts
+    return list(found.values())
+
+
+def run_id(entry: Entry, length: int) -> str:
+    """A run as the command line takes it: the beginnings of its cell's and of its environment's id."""
+    return f"{entry.cell_id[:length]}/{entry.environment_id[:SHOWN_ID]}"
+
+
+def shown_id(entries: Iterable[Entry]) -> int:
+    """So many letters tell cells apart."""
+    ids = {entry.cell_id for entry in entries}
+    return next((length for length in range(SHOWN_ID, 64) if len({one[:length] for one in ids}) == len(ids)), 64)
+
+
+def _of_entry(store: Store, entry: Entry, length: int = SHOWN_ID) -> Candidate:
+    folder = store.folder / entry.path
+    axes = {"grid": store.grid, **entry.axes, "checkpoint": entry.checkpoint, "seed": entry.seed}
+    return Candidate(
+        place_label(entry.checkpoint, entry.axes, entry.seed),
+        run_id(entry, length),
+        str(folder),
+        entry.cell_id,
+        {**axes, "precision": entry.precision, "devices": entry.devices},
+        (entry.cell_id, entry.environment_id, str(entry.attempt), entry.started),
+        partial(read_run, folder),
+    )
+
+
+def _of_folder(folder: Path) -> Candidate:
+    run = read_run(folder)
+    record = run.record
+    entry = record.entry(f"cells/{record.cell_id[:2]}/{record.cell_id}/{record.environment_id}/{record.attempt:03d}")
+    found = _of_entry(Store(folder.parent, "."), entry)
+    return replace(found, folder=str(folder), read=lambda: run)
+
+
+def _by_id(name: str, results: Path) -> list[Candidate]:
+    cell, _, environment = name.partition("/")
+    if len(cell) < SHORTEST_ID or not cell.isalnum() or not (environment.isalnum() or not environment):
+        allowed = (
+            f"a run's folder or its {RECORD}, a grid or its results, a store, or {SHORTEST_ID} or more letters of a "
+            f"run's id (harness runs GRID) in {results}"
+        )
         raise SpecError(f"{show(name)}: no such run; allowed {allowed}")
-    found = [
-        store.folder / entry.path
-        for store in (Store(results, grid) for grid in store_grids(results))
-        for entry in store.entries()
-        if entry.cell_id.startswith(name)
-    ]
+    found = list(_beginning(cell, environment, results))
     if not found:
-        raise SpecError(f"{show(name)}: no run of such a cell in {results}; allowed a cell id as in its records")
+        raise SpecError(f"{show(name)}: no run of such an id in {results}; allowed an id as `harness runs` lists them")
     if len(found) > 1:
-        shown = listed([str(folder) for folder in found], 12)
-        raise SpecError(f"{show(name)}: {len(found)} runs begin so; allowed one of their folders: {shown}")
-    return found[0]
+        ids = [one.run_id for one in found]
+        shown = (
+            f"ids: {listed(ids, 12)}"
+            if len(set(ids)) == len(ids)
+            else f"folders: {listed([one.folder for one in found], 12)}"
+        )
+        raise SpecError(f"{show(name)}: {len(found)} runs begin so; allowed one of their {shown}")
+    return found
+
+
+def _beginning(cell: str, environment: str, results: Path) -> Iterator[Candidate]:
+    """Of each cell and environment whose ids begin so the attempt that counts."""
+    for store in (Store(results, grid) for grid in store_grids(results)):
+        entries: Sequence[Entry] = [entry for entry in store.entries() if entry.cell_id.startswith(cell)]
+        places = {(e.cell_id, e.environment_id): e for e in entries if e.environment_id.startswith(environment)}
+        counting, length = Results(entries), shown_id(entries)
+        for entry in places.values():
+            yield _of_entry(store, counting.standing(entry, entry.environment_id) or entry, length)

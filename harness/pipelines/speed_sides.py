@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,15 +19,13 @@ from harness.checks.speed.baseline import (
 from harness.checks.speed.sides import SpeedSide, side_of_records
 from harness.disk import explained, write_durably
 from harness.errors import SpecError
-from harness.grid.select import split_values
+from harness.grid.select import named_part
 from harness.record.store import Store, store_grids
 from harness.text import listed, show
 from harness.validation import name_of, read_bytes
 
 SUFFIX: Final = ".json"
 HOW: Final = "time a grid that has a [throughput] table: `harness run GRID --select timed=true`"
-
-_ARGUMENT: Final = re.compile(r"(?P<path>.*?)(?::(?=[A-Za-z_]\w*\s*=)(?P<selector>.*))?", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -63,15 +60,8 @@ def side_name(text: str) -> SideName:
     SpecError
         For a selector that is none, or that names an axis twice.
     """
-    match = _ARGUMENT.fullmatch(text)
-    assert match is not None  # every text has a path, if an empty one
-    wanted: dict[str, str] = {}
-    for part in split_values(match["selector"]) if match["selector"] else ():
-        axis, equals, value = (piece.strip() for piece in part.partition("="))
-        if not (axis and equals and value) or axis in wanted:
-            raise SpecError(f"{show(text)}: got {show(part)}; allowed AXIS=VALUE, each axis once, joined by commas")
-        wanted[axis] = value
-    return SideName(text, Path(match["path"]), wanted)
+    name, wanted = named_part(text)
+    return SideName(text, Path(name), wanted)
 
 
 def open_side(name: SideName) -> SpeedSide:

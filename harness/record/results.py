@@ -151,7 +151,7 @@ class Results:
             if (outcome := last_outcome(attempts)) is not None
         }
 
-    def standing(self, cell: Cell, environment_id: str | None = None) -> Entry | None:
+    def standing(self, cell: Cell | Entry, environment_id: str | None = None) -> Entry | None:
         """The attempt that counts of a cell in an environment, on the newest content there; else the last attempt.
 
         Without an environment, where the cell's configuration ran last.

@@ -12,11 +12,11 @@ from harness.checks.speed.process import Process, oldest_first, place_of, proces
 from harness.checks.verdict import Fact, Side, Verdict
 from harness.errors import SpecError
 from harness.grid.cell import configuration_label
-from harness.grid.select import names_value, spelled
+from harness.grid.select import fitting
 from harness.record.model import Record
 from harness.stats.family import apply_holm
 from harness.stats.throughput import PAIRS, Speed
-from harness.text import canonical_json, listed, show, suggestion
+from harness.text import canonical_json, listed
 
 ALPHA: Final = 0.05
 BESIDE: Final = Fact.of("speed.side_by_side", pairs=PAIRS)
@@ -62,16 +62,9 @@ class SpeedSide:
         """
         timed = [place_of(process) for process in self.processes]
         places = [*timed, *(each.place for each in self.lost)]
-        for axis, value in wanted.items():
-            known = list(dict.fromkeys(axis for place in places for axis in place))
-            if axis not in known:
-                raise SpecError(f"{self.name}: got {show(axis)}; allowed axes {listed(known)}{suggestion(axis, known)}")
-            if not any(_selected(place, {axis: value}) for place in places):
-                there = list(dict.fromkeys(spelled(place[axis]) for place in places if axis in place))
-                allowed = f"{listed(there)}{suggestion(value, there)}"
-                raise SpecError(f"{self.name}: {axis}: got {show(value)}; allowed {allowed}")
-        kept = [process for process, place in zip(self.processes, timed, strict=True) if _selected(place, wanted)]
-        lost = [each for each in self.lost if _selected(each.place, wanted)]
+        fits = fitting(self.name, places, wanted)
+        kept = [process for process, fit in zip(self.processes, fits, strict=False) if fit]
+        lost = [each for each, fit in zip(self.lost, fits[len(timed) :], strict=True) if fit]
         if not kept and not lost:
             raise SpecError(f"{self.name}: no configuration has all of these values together; allowed fewer conditions")
         named = self.named | frozenset(wanted)
@@ -234,7 +227,3 @@ def _missing(old: Sequence[Process], key: str, b: SpeedSide, named: frozenset[st
 
 def _end(lost: Lost) -> Fact:
     return Fact.of("speed.end", status=lost.status, message=lost.message)
-
-
-def _selected(place: Mapping[str, Any], wanted: Mapping[str, str]) -> bool:
-    return all(axis in place and names_value(value, place[axis]) for axis, value in wanted.items())

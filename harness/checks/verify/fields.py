@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal, get_args
 
+from harness.checks.changes import flat
 from harness.checks.verdict import Fact
 from harness.record.parts.data import Split
 from harness.record.parts.fingerprint import EpochSeen, Fingerprint, Seen
@@ -64,18 +65,20 @@ def of(run: Run) -> dict[Key, Any]:
         return found
     found.update({("environment", name): value for name, value in _environment(observed)})
     found.update({("exact", name): value for name, value in _exact(observed)})
-    for name, value in observed.arguments.items():
-        if name not in OWN_ARGUMENTS:
-            found["exact", f"arguments.{name}"] = value
+    own = resolved(run).items()
+    found.update({("exact", f"arguments.{path}"): value for path, value in own if path not in OWN_ARGUMENTS})
     return found
+
+
+def resolved(run: Run) -> dict[str, Any]:
+    """The arguments that a run trained with, by dotted path."""
+    return dict(flat(run.record.observed.arguments)) if run.record.observed else {}
 
 
 def same(x: Any, y: Any) -> bool:
     """Whether two values mean the same: nothing is nothing however it is written, and what one does not have is off."""
     if x is ABSENT or y is ABSENT:
         return (y if x is ABSENT else x) is False or all(one is ABSENT or _is_nothing(one) for one in (x, y))
-    if isinstance(x, Mapping) and isinstance(y, Mapping):
-        return all(same(x.get(name, ABSENT), y.get(name, ABSENT)) for name in {**x, **y})
     return bool(x == y) or (_is_nothing(x) and _is_nothing(y))
 
 
@@ -125,10 +128,10 @@ def _asked(run: Run) -> Iterator[tuple[str, Any]]:
             continue
         value = getattr(asked, name)
         if name == "recipe":
-            yield from ((f"recipe.{key}", one) for key, one in value.items())
+            yield from ((f"recipe.{path}", one) for path, one in flat(value))
         elif name == "checkpoint":
-            yield from (("checkpoint source", value.source), ("checkpoint revision", value.revision))
-            yield from ((f"config.{key}", one) for key, one in value.config.items())
+            yield from ((f"checkpoint {key}", getattr(value, key)) for key in ("source", "revision", "random"))
+            yield from ((f"config.{path}", one) for path, one in flat(value.config))
         else:
             yield name, value
 
@@ -136,7 +139,7 @@ def _asked(run: Run) -> Iterator[tuple[str, Any]]:
 def _environment(observed: Observed) -> Iterator[tuple[str, Any]]:
     yield "python", observed.python
     yield from ((f"packages.{name}", version) for name, version in observed.packages.items())
-    yield from ((f"machine.{name}", value) for name, value in observed.machine.items())
+    yield from ((f"machine.{path}", value) for path, value in flat(observed.machine))
     yield "threads", observed.threads
     yield from ((f"determinism.{name}", value) for name, value in observed.determinism.items())
 
@@ -167,7 +170,7 @@ def _exact(observed: Observed) -> Iterator[tuple[str, Any]]:
         yield "optimizer steps", fingerprint.optimizer_steps
     elif weights is not None:
         yield "initial weights", weights.init_sha256
-    yield from ((f"model.{name}", value) for name, value in observed.model.items())
+    yield from ((f"model.{path}", value) for path, value in flat(observed.model))
     yield "collator", observed.collator
     if observed.optimizer:
         yield "optimizer.class", observed.optimizer.get("class")

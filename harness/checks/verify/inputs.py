@@ -77,9 +77,32 @@ def column_differences(a: Run, b: Run) -> list[ColumnDifference] | None:
     whole = a.first_step == b.first_step and _trained(a) == _trained(b)
     found = [
         *_of("training", a, b, first.inputs, second.inputs, whole),
-        *_of("evaluation", a, b, first.evaluation_inputs or {}, second.evaluation_inputs or {}, True),
+        *_of("evaluation", a, b, first.evaluation_inputs or {}, second.evaluation_inputs or {}, _in_one_order(a, b)),
     ]
     return sorted(found, key=lambda one: (one.part != "training", one.step or 0))
+
+
+def _in_one_order(a: Run, b: Run) -> bool:
+    """Whether two runs evaluated in one order, by what is known: else the hashes of all rows say nothing."""
+    ids = [run.series.get("evaluated_ids") for run in (a, b)]
+    return ids[0] is None or ids[1] is None or bool(np.array_equal(ids[0], ids[1]))
+
+
+def changed_examples(a: Run, b: Run, part: Part) -> tuple[list[int], int] | None:
+    """The ids of examples of which the model received something else, and of how many that is known.
+
+    None where it is known of none. Of an example that came several times each row counts.
+    """
+    keys = [_keys(part, run) for run in (a, b)]
+    if keys[0] is None or keys[1] is None:
+        return None
+    _, x, y = np.intersect1d(_pairs(keys[0][0]), _pairs(keys[1][0]), return_indices=True)
+    columns = [name for name in a.series if name.startswith(_SERIES[part]) and name in b.series]
+    ids = keys[0][0][x]
+    if not len(ids) or not columns:
+        return None
+    wrong = np.any([a.series[name][x] != b.series[name][y] for name in columns], axis=0)
+    return np.unique(ids[wrong]).tolist(), len(np.unique(ids))
 
 
 def _trained(run: Run) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from harness.checks.verdict import Fact
 from harness.checks.verify.schedule import at_least
 from harness.record.run import Run
 
@@ -67,6 +68,46 @@ def scaling_of(run: Run) -> Scaling | None:
         fingerprint.accepts_loss_kwargs,
         fingerprint.engine,
     )
+
+
+def scaling_fact(a: Run, b: Run, item: str | None, ratio: float | None, issue: str | None) -> Fact | None:
+    """The fields that show a known defect in one of two runs; None where neither has it.
+
+    With an `issue` the `ratio` found in a series, `item`, is what it makes: the gradient's ("training"), or the logged
+    loss's alone ("log"). Without one nothing but the run's own log shows it ("unknown"), where the examples are others.
+    `excess` is how many times too large gradients are by the table, `logged` the logged loss over the model's own, both
+    of A and of B; `side` is the run with the defect.
+    """
+    first, second = scaling_of(a), scaling_of(b)
+    if first is None or second is None:
+        return None
+    table = Scaling.undivided if issue == BACKWARD_SCALE else Scaling.excess
+    excess, logged = [table(one, "accumulation") for one in (first, second)], [_logged(run) for run in (a, b)]
+    at = int(excess[1] > excess[0]) if issue is None or ratio is None else int(ratio > 1)
+    if issue is None:
+        found = logged[at]
+        if excess[0] == excess[1] or found is None or abs(found / excess[at] - 1) > FIT:
+            return None
+    return Fact.of(
+        "cause.scaling",
+        issue=issue or LOSS_SCALE,
+        side="AB"[at],
+        harm="unknown" if issue is None else "log" if item == "loss" else "training",
+        accumulation=[first.accumulation, second.accumulation],
+        ranks=[first.ranks, second.ranks],
+        transformers=[first.transformers, second.transformers],
+        accepts_loss_kwargs=[first.accepts_loss_kwargs, second.accepts_loss_kwargs],
+        excess=excess,
+        logged=logged,
+    )
+
+
+def _logged(run: Run) -> float | None:
+    """The first logged loss over the model's own."""
+    logged, own = run.series.get("loss"), run.series.get("micro_loss")
+    if logged is None or own is None or not len(logged) or not own[0]:
+        return None
+    return float(logged[0] / own[0])
 
 
 def known_issue(kind: str, ratio: float | None, run: Scaling | None, against: Scaling | None = None) -> str | None:

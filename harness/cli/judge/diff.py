@@ -1,4 +1,4 @@
-"""`harness diff`: what differs between two runs, causes before consequences."""
+"""`harness diff`: are two runs the same, and if not, since which step, by how much and why?"""
 
 from __future__ import annotations
 
@@ -7,40 +7,46 @@ from typing import Annotated
 import typer
 
 from harness.checks.verdict import exit_code
-from harness.checks.verify.diff.difference import difference
-from harness.checks.verify.series import EXACT, tolerance_between
+from harness.checks.verify.diff.paired import judge, pairs, summary
 from harness.cli.options import RESULTS, Json, Junit, Out, ResultsFolder
 from harness.cli.outputs import Outputs
-from harness.pipelines.find import find_run
+from harness.pipelines.find import find_runs, told_side
 from harness.record.provenance import command_line
-from harness.record.run import read_run
+from harness.report.verdicts.diff import diff_text
 from harness.report.verdicts.sections import Section
 from harness.report.verdicts.words import Head
 
-RunName = Annotated[
+SideName = Annotated[
     str,
-    typer.Argument(help="A run: its folder, its record.json, or the first letters of its cell id.", show_default=False),
+    typer.Argument(
+        help="A run (its folder, or its id as `harness runs` lists it), a grid, its results, or a store; with "
+        ":AXIS=VALUE[,AXIS=VALUE] a part of it.",
+        show_default=False,
+    ),
 ]
 
 
 def diff(
-    a: RunName,
-    b: RunName,
+    a: SideName,
+    b: SideName,
     results: ResultsFolder = RESULTS,
     exact: Annotated[bool, typer.Option("--exact", help="No tolerance: equal to the last bit.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Every difference, layer by layer.")] = False,
     junit: Junit = None,
     out: Out = None,
     as_json: Json = False,
 ) -> None:
-    """Compare two runs layer by layer: asked, environment, hashes and counts, each step, outcome.
+    """Say whether runs are identical, equal within rounding or different: since which step, by how much, why.
 
-    Example: harness diff results/old/cells/3f/3f.../env/001 results/new/cells/3f/3f.../env/001
+    Of several runs on a side each is held against its counterpart on the other.
+
+    Example: harness diff nightly:environment=old nightly:environment=new
     """
     with Outputs("diff", junit=junit, out=out, as_json=as_json) as outputs:
-        folders = [find_run(name, results) for name in (a, b)]
-        first, second = (read_run(folder) for folder in folders)
-        verdict = difference(first, second, EXACT if exact else tolerance_between(first, second))
-        sides = (verdict.against or verdict.subject, verdict.subject)
-        first_name, second_name = (f"{side.label} ({folder})" for side, folder in zip(sides, folders, strict=True))
-        head = Head("diff", "harness diff", command_line(), first_name, second_name)
-        raise typer.Exit(outputs.hand_out([Section(head, [verdict], code=exit_code([verdict]))]))
+        (first, named), (second, also) = find_runs(a, results), find_runs(b, results)
+        verdicts = [judge(pair, exact) for pair in pairs(first, second, named | also)]
+        answer = summary(verdicts)
+        places = told_side(a, first, where=True), told_side(b, second, where=True)
+        head = Head("diff", "harness diff", command_line(), *places, facts=(answer,))
+        text = None if as_json else diff_text(answer, verdicts, (told_side(a, first), told_side(b, second)), every)
+        raise typer.Exit(outputs.hand_out([Section(head, verdicts, code=exit_code(verdicts))], text=text))

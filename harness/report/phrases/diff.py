@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from harness.report.phrases.verify import FEW, written
+from harness.checks.verify.upstream import BACKWARD_SCALE
+from harness.report.phrases.recipe import many
+from harness.report.phrases.verify import FEW, times, written
 from harness.text import listed
+
+MOST: Final = 3
+"""Causes, or what they act through, that a sentence names."""
+WHY: Final = ". Why: "
+"""What stands between an answer and its reason."""
+NEAR: Final = 5e-4
+"""A ratio that is nearer to 1 is told as how far off it is."""
 
 
 def _shown(value: Any) -> str:
@@ -14,12 +23,12 @@ def _shown(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.7g}"
     if isinstance(value, str):
-        return f"{value[:12]}…" if len(value) == 64 and " " not in value else value
+        return f"{value[:12]}…" if _is_hash(value) else value
     return "nothing" if value is None else written(value)
 
 
-def _over(steps: int) -> str:
-    return f" over {steps} steps" if steps else ""
+def _is_hash(value: Any) -> bool:
+    return isinstance(value, str) and len(value) == 64 and " " not in value
 
 
 def _where_jump(step: int, before: float, differing: int, steps: int) -> str:
@@ -27,22 +36,128 @@ def _where_jump(step: int, before: float, differing: int, steps: int) -> str:
     return f"at step {step}, {until}; on {differing} of {steps} steps"
 
 
+def name(field: str) -> str:
+    """A dotted field as people call it: a recipe's without its table."""
+    return field.removeprefix("recipe.").removeprefix("packages.").removeprefix("arguments.")
+
+
+def _identical(steps: int, items: Sequence[str], idle: Sequence[str]) -> str:
+    if not steps:
+        return f"identical to the last bit: {listed(items, FEW)}, of steps nothing is recorded{_idle(idle)}"
+    return f"identical to the last bit: {many(steps, 'step')} ({listed(items, FEW)}){_idle(idle)}"
+
+
+def _idle(idle: Sequence[str]) -> str:
+    return f"; {listed(idle, MOST)} changed nothing" if idle else ""
+
+
 def _equal(
     steps: int,
-    idle: Sequence[str],
+    relative: float,
+    first_step: int | None,
+    largest: Mapping[str, Any] | None,
     bits: Sequence[str],
-    largest: float | None,
-    item: str | None,
-    step: int | None,
-    since: int | None,
     beyond: int | None,
+    causes: Sequence[str],
 ) -> str:
-    text = f"equal within rounding{_over(steps)}, other bits: {listed(bits, FEW)}"
+    item = largest["item"] if largest is not None else None
+    others = [one for one in bits if one != item]
+    where = f"from step {first_step} on" if first_step is not None else f"{many(steps, 'step')} trained to the last bit"
+    text = f"equal within {relative:g}, not bit for bit: {where}"
     if largest is not None:
-        text += f"; the largest relative difference is {largest:.1e} ({item}{'' if step is None else f', step {step}'})"
-    text += "" if since is None else f", it begins at step {since}"
-    text += "" if beyond is None else f" and grows beyond the tolerance at step {beyond}"
-    return text + (f"; {listed(idle, FEW)} changed nothing in training" if idle else "")
+        place = "" if largest["step"] is None else f", step {largest['step']}"
+        text += f", by at most {largest['relative']:.1e} ({item}{place})"
+    text += f"; other bits too: {listed(map(bare, others), MOST)}" if others else ""
+    text += "" if beyond is None else f"; beyond the tolerance since step {beyond}, as rounding grows"
+    return text + _why(causes)
+
+
+def _different(
+    steps: int,
+    first_step: int | None,
+    within: bool,
+    effect: str | None,
+    largest: Mapping[str, Any] | None,
+    causes: Sequence[str],
+    upstream: str | None,
+) -> str:
+    if effect is None:
+        return f"different in what was done, though no loss, norm or answer shows it{_why(causes)}"
+    if within:
+        much = f"{largest['relative']:.1e} apart ({bare(largest['item'])})" if largest is not None else "as rounding"
+        return f"different in what was done; what came of it is at most {much}, from step {first_step} on{_why(causes)}"
+    return f"different {'in' if first_step is None else f'from step {first_step} on:'} {effect}{_why(causes)}"
+
+
+def _pairs(
+    state: str,
+    pairs: int,
+    states: Mapping[str, int],
+    label: str,
+    first: str,
+    idle: Sequence[str],
+    scores: Mapping[str, Any],
+) -> str:
+    others = [f"{count} of {pairs} {name}" for name, count in states.items() if name != state]
+    mine = f"{states[state]} {state}" if others else f"{states[state]} of {pairs} runs"
+    if state == "identical":
+        return f"identical to the last bit: {', '.join([*others, mine])}{_idle(idle)}"
+    which = f"the first is {label}, " if states[state] > 1 else f"{label}, "
+    return f"{state}: {', '.join([*others, mine])}: {which}{first.removeprefix(f'{state} ')}"
+
+
+def _why(causes: Sequence[str]) -> str:
+    more = f"; {len(causes) - MOST} more" if len(causes) > MOST else ""
+    return f"{WHY}{'; '.join(causes[:MOST]) or 'nothing that was recorded says'}{more}"
+
+
+def _effect(item: str, a: Any, b: Any, ratio: float | None, steady: bool, differing: int | None, of: int | None) -> str:
+    if of is not None:
+        return f"the {item} of {differing} of {of} examples"
+    if steady and ratio is not None and abs(ratio - 1) >= NEAR:
+        return f"the {bare(item)} of B is {ratio:.3f} x A's"
+    shown = bare(item) if item.startswith("scores.") else item
+    return f"{shown} {_shown(a)} -> {_shown(b)}{_by(ratio)}"
+
+
+def bare(item: str) -> str:
+    """An item without its article, or the group it is of."""
+    return "evaluation loss" if item == "scores.loss" else item.removeprefix("the ").removeprefix("scores.")
+
+
+def _scaling(
+    issue: str, side: str, harm: str, accumulation: Sequence[int], ranks: Sequence[int], excess: Sequence[int],
+    transformers: Sequence[str], accepts_loss_kwargs: Sequence[bool | None], logged: Sequence[float | None],
+) -> str:  # fmt: skip
+    at = "AB".index(side)
+    parts = [f"{accumulation[at]} micro-batches"] if accumulation[at] > 1 else []
+    over = " x ".join([*parts, *([f"{ranks[at]} ranks"] if ranks[at] > 1 else [])])
+    if harm == "unknown":
+        return f"the logged loss of {side} is {times(logged[at])} its model's own: not divided by its {over} ({issue})"
+    if harm == "log":
+        return f"{side} does not divide the loss that it logs by its {over}; the gradients agree ({issue})"
+    if issue == BACKWARD_SCALE:
+        return f"in {side} the gradients of {over} are added up undivided ({issue})"
+    return f"in {side} nobody divides the {'gradient' if ranks[at] > 1 else 'loss'} by its {over} ({issue})"
+
+
+def _data(
+    item: str, tasks: Sequence[str] | None, examples: Sequence[int], changed: int | None, known: int | None,
+    ids: Sequence[int],
+) -> str:  # fmt: skip
+    if examples[0] != examples[1]:
+        text = f"{item}: {examples[0]:,} -> {examples[1]:,} examples"
+    elif not changed:
+        text = f"{item}: changed, but in no example that was seen" if known else f"{item}: changed"
+    else:
+        seen = f"of {examples[0]:,} examples" if known == examples[0] else f"of {known:,} examples seen"
+        text = f"{item}: {changed:,} {seen} changed: {listed((f'#{one}' for one in ids), FEW)}"
+    return f"{text} (task {tasks[0]} -> {tasks[1]})" if tasks else text
+
+
+def _asked(field: str, a: Any, b: Any, through: Sequence[str]) -> str:
+    text = f"{name(field)} {_shown(a)} -> {_shown(b)}"
+    return f"{text} ({listed(through, MOST)})" if through else text
 
 
 def _difference(item: str, layer: str, a: Any, b: Any, ratio: float | None, where: str | None) -> str:
@@ -50,11 +165,23 @@ def _difference(item: str, layer: str, a: Any, b: Any, ratio: float | None, wher
     return f"{text}, {where}" if where else text
 
 
+def value_text(value: float) -> str:
+    """A loss, norm or score with 6 digits."""
+    return f"{value:.6g}"
+
+
+def ratio_text(ratio: float | None) -> str:
+    """`4.000 x`, or how far from 1 it is where that is little; nothing where it is no number."""
+    if ratio is None:
+        return ""
+    return f"{ratio:.3f} x" if abs(ratio - 1) >= NEAR else f"{ratio - 1:+.1e}"
+
+
 def _by(ratio: float | None) -> str:
     """`, ratio 4`, or how far from 1 it is where that is little."""
     if ratio is None or ratio == 1:
         return ""
-    return f", ratio {ratio:.4g}" if abs(ratio - 1) >= 5e-4 else f", {ratio - 1:+.1e} off"
+    return f", ratio {ratio:.4g}" if abs(ratio - 1) >= NEAR else f", {ratio - 1:+.1e} off"
 
 
 def _epoch(rows: int, examples: int, complete: bool, repeated: Sequence[int], repeated_count: int) -> str:
@@ -68,6 +195,13 @@ def _tolerance(relative: float, steps: int | None) -> str:
     within = "" if steps is None else f", for {steps} step{'' if steps == 1 else 's'}"
     return f"{relative:g} relative{within}"
 
+
+JUMPS: Final[Mapping[str, str]] = {
+    "jump": "something that was done in one run only",
+    "jump.epoch_end": "the end of an epoch",
+    "jump.epoch_begin": "what was done between two epochs",
+    "jump.resumed": "the resumption",
+}
 
 DIFF: Final[Mapping[str, str | Callable[..., str]]] = {
     "where.jump": _where_jump,
@@ -86,15 +220,27 @@ DIFF: Final[Mapping[str, str | Callable[..., str]]] = {
     "until": "until step {step}",
     "shape": lambda shape: f"shape {tuple(shape)}",
     "idle": lambda item, difference: f"{difference}: without effect on training here",
-    "diff.identical": lambda steps, idle: (
-        f"identical to the last bit{_over(steps)}" + (f": {listed(idle, FEW)} changed nothing" if idle else "")
-    ),
+    "diff.identical": _identical,
     "diff.equal": _equal,
-    "diff.different": lambda steps, effect, cause, upstream: (
-        f"the runs differ{_over(steps)}" + (f" ({upstream})" if upstream else "")
+    "diff.different": _different,
+    "diff.effect": _effect,
+    "cause.asked": _asked,
+    "cause.data": _data,
+    "cause.done": lambda item, field, a, b, step: (
+        f"other {name(item)}" if _is_hash(a) and _is_hash(b) else f"{name(item)} {_shown(a)} -> {_shown(b)}"
     ),
-    "diff.unknown": "what both runs recorded does not say whether they are the same",
-    "effect": lambda item, step, a, b, ratio: (
+    "cause.place": lambda field, a, b: f"{name(field)} {_shown(a)} -> {_shown(b)}",
+    "cause.scaling": _scaling,
+    "cause.jump": lambda kind, step: f"{JUMPS.get(kind, kind)} at step {step}",
+    "through": "other {item}",
+    "through.taken": "B takes {b} examples a step, A {a}",
+    "diff.pairs": _pairs,
+    "diff.same": "identical: the same run on both sides, so nothing was compared",
+    "diff.missing": "missing in {side}",
+    "diff.unreadable": "unreadable: {error}",
+    "diff.skipped": "skipped on both sides: {why}",
+    "diff.unknown": "unknown: what both runs recorded does not say whether they are the same",
+    "effect": lambda item, step, a, b, ratio, differing, steps: (
         f"{item}{'' if step is None else f' at step {step}'}: {_shown(a)} -> {_shown(b)}{_by(ratio)}"
     ),
     "tolerance": _tolerance,

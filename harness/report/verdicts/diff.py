@@ -1,16 +1,30 @@
-"""What `diff` found: where the runs part and why, what both come to in numbers, then every difference by layer."""
+"""What `diff` found: the answer in the first line, both sides in numbers, and on request every difference by layer."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from harness.checks.verdict import Fact, Finding, Verdict
+from tabulate import tabulate
+
+from harness.checks.verdict import Fact, Finding, Verdict, worst_first
 from harness.report.format.escape import clean
 from harness.report.phrases.causes import cause_text
+from harness.report.phrases.diff import WHY, bare, ratio_text, value_text
+from harness.report.phrases.recipe import many
 from harness.report.phrases.say import say
+from harness.report.phrases.verify import FEW
+from harness.text import listed
 
 LIMIT: Final = 600
+WIDTH: Final = 100
+"""Columns that every line keeps to."""
+MOST_LINES: Final = 3
+"""Lines of an answer, and of its reason."""
+ROOM: Final = 20
+"""Lines, unless every difference is asked for."""
+MARGIN: Final = " " * 11
 
 CONTEXT: Final[Mapping[str, str]] = {
     "asked": "Asked for otherwise:",
@@ -23,36 +37,150 @@ DONE: Final[Mapping[str, str]] = {
     "outcome": "The outcome:",
 }
 
+SEPARATOR: Final = " · "
+"""What stands between the parts of a run's label (`grid.cell.configuration_label`)."""
+_SAME: Final = frozenset({"diff.identical", "diff.same"})
+
 Section = tuple[str, list[str]]
 """A heading and the lines under it; a heading without any says it all."""
 
 
+def diff_text(answer: Fact, verdicts: Sequence[Verdict], sides: tuple[str, str], every: bool = False) -> str:
+    """The answer; the sides, the known issue and the table; with `every` all differences, layer by layer."""
+    ordered = worst_first(verdicts)
+    first, names = ordered[0], _names(ordered)
+    several = len(ordered) > 1
+    top = [*_answer(answer), *(_known(first) if first.outcome == "FAIL" and not several else ())]
+    top += [_cut(f"{letter}  {clean(side, LIMIT)}") for letter, side in zip("AB", sides, strict=True)]
+    others = [one for one in ordered[1:] if one.reason.code not in _SAME]
+    lines = [_cut(_pair(one, names[id(one)])) for one in others]
+    table = ["", *_table(first, several), *_means(answer)] if first.notes else []
+    more = [] if every else list(_more(first))[-max(1, ROOM - len(top) - len(table)) :]
+    room = max(1, ROOM - len(top) - len(table) - len(more))
+    if len(lines) > room and not every:
+        lines = [*lines[: room - 1], f"{len(lines) - room + 1} more pairs, told by --all"]
+    lines = [*top, *lines, *table, *more]
+    for one in ordered if every else ():
+        lines += [*(["", _cut(names[id(one)])] if several else []), *_layers(one)]
+    return "\n".join(lines)
+
+
+def _names(verdicts: Sequence[Verdict]) -> dict[int, str]:
+    """What tells each of several pairs from the others, by the identity of its verdict; of one pair nothing."""
+    every = {id(one): clean(one.subject.label, LIMIT).split(SEPARATOR) for one in verdicts}
+    shared = set.intersection(*map(set, every.values()))
+    return {key: SEPARATOR.join(part for part in parts if part not in shared) for key, parts in every.items()}
+
+
+def _answer(fact: Fact) -> Iterator[str]:
+    """`DIFFERENT  from step 0 on: ... Why: ...`: in one line, or the reason on a line of its own."""
+    line = _state(fact)
+    effect, why, cause = line.partition(WHY)
+    parts = [line] if len(line) <= WIDTH or not why else [f"{effect}.", f"{MARGIN}{WHY[2:]}{cause}"]
+    for part in parts:
+        yield from textwrap.wrap(
+            part, WIDTH, subsequent_indent=MARGIN, break_on_hyphens=False, max_lines=MOST_LINES, placeholder=" …"
+        )
+
+
+def _state(fact: Fact) -> str:
+    """A reason with its state, with which it begins, as a heading; what is no state is an error."""
+    text = clean(say(fact), 2 * LIMIT)
+    state, _, rest = text.partition(" ") if fact.code.startswith("diff.") else ("error", "", text)
+    return f"{state.rstrip(':').upper():<{len(MARGIN)}}{rest}"
+
+
+def _pair(one: Verdict, name: str) -> str:
+    """One of several pairs: its state, since which step and why."""
+    state, values = _state(one.reason), one.reason.values
+    head, rest = state[: len(MARGIN)], state[len(MARGIN) :]
+    if "causes" not in values:
+        return f"{head}{rest}{f': {name}' if name and one.reason.code.startswith('diff.') else ''}"
+    step = "" if values["first_step"] is None else f" from step {values['first_step']} on"
+    why = say(values["causes"][0]) if values["causes"] else "nothing that was recorded says why"
+    return f"{head}{f'{name}{step}'.strip()}: {clean(why, LIMIT)}"
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…"
+
+
+def _known(first: Verdict) -> Iterator[str]:
+    """What a known issue is about, or what such a difference usually means where nothing recorded explains it."""
+    finding, causes = next(iter(first.failures), None), first.reason.values.get("causes")
+    if finding is None or finding.cause is None or (causes and finding.upstream is None):
+        return
+    text = f"{finding.upstream or 'usually'}: {cause_text(finding.cause)}"
+    yield from textwrap.wrap(text, WIDTH, initial_indent=MARGIN, subsequent_indent=MARGIN)
+
+
+def _table(verdict: Verdict, several: bool) -> Iterator[str]:
+    """Each series at the first step that differs and at the last, then the scores, A -> B with their ratio.
+
+    Of `several` pairs this is the first; what stands below are the means of all pairs' scores.
+    """
+    steps = sorted({fact.values["step"] for fact in verdict.notes if fact.values["step"] is not None})
+    heads = [f"step {step}" for step in steps[:-1]] + [f"last step ({step})" for step in steps[-1:]]
+    rows: dict[str, list[str]] = {}
+    for fact in verdict.notes:
+        values = fact.values
+        if several and values["step"] is None:
+            continue
+        row = rows.setdefault(bare(values["item"]), [""] * (len(steps) + 1))
+        at = max(len(steps) - 1, 0) if values["step"] is None else steps.index(values["step"])
+        a, b, ratio = value_text(values["a"]), value_text(values["b"]), values["ratio"]
+        row[at] = f"{a} -> {b}  {'same' if values['a'] == values['b'] else ratio_text(ratio)}"
+        if values["steps"] is not None:
+            row[-1] = f"{values['differing']} of {values['steps']} steps"
+    cells = [[clean(item), *row] for item, row in rows.items()]
+    made = tabulate(
+        cells, headers=["the first" if several else "", *heads, "differ"], tablefmt="plain", disable_numparse=True
+    )
+    yield from (_cut(line.rstrip()) for line in made.splitlines())
+
+
+def _means(answer: Fact) -> Iterator[str]:
+    """The mean scores of several pairs, A -> B."""
+    texts = [
+        f"{bare(name)} {value_text(found['a'])} -> {value_text(found['b'])}"
+        for name, found in answer.values.get("scores", {}).items()
+    ]
+    if texts:
+        yield _cut(f"means: {', '.join(texts)}")
+
+
+def _more(verdict: Verdict) -> Iterator[str]:
+    """What else was done otherwise, what could not be compared, and how many differences there are in all."""
+    named = 1 + len(verdict.reason.values.get("causes") or ()) if verdict.outcome == "FAIL" else 0
+    other = [one for one in verdict.findings[named:] if one.outcome == "FAIL"]
+    done = [one.item for one in other if one.fact.values.get("layer") == "exact"]
+    unseen = [say(fact) for fact in verdict.not_available]
+    rest = len(verdict.findings) - named
+    texts = [f"Also different: {listed(done, FEW)}"] if done else []
+    texts += [f"Not recorded in both: {listed(unseen, FEW)}"] if unseen else []
+    texts += [f"{many(rest, 'more difference')}, told by --all"] if rest > 0 else []
+    yield from (_cut(clean(text, LIMIT)) for text in texts)
+
+
+def _layers(verdict: Verdict) -> Iterator[str]:
+    for name, found in difference_sections(verdict):
+        yield ""
+        yield from textwrap.wrap(name, WIDTH)
+        for line in found:
+            yield from textwrap.wrap(line, WIDTH, initial_indent="  ", subsequent_indent="    ")
+
+
 def difference_sections(verdict: Verdict) -> list[Section]:
-    """The first difference with what explains it, both sides in numbers, the tolerance, and all else by layer."""
+    """The tolerance, and every difference by layer; what only follows, and what is not available."""
     found = [(finding, _difference(finding)) for finding in verdict.findings]
     shown = [(finding, fact) for finding, fact in found if fact is not None]
-    first = next((one for one, fact in shown if one.outcome == "FAIL" and fact.values["layer"] in DONE), None)
-    cause = verdict.reason.values.get("cause")
-    sections = [] if first is None else [(f"First difference: {_line(first)}", _explained(first, cause))]
-    sections += [("In numbers, A -> B:", [clean(say(fact), LIMIT) for fact in verdict.notes])]
-    sections += [] if verdict.margin_from is None else [_named("Tolerance", [say(verdict.margin_from)])]
+    sections = [] if verdict.margin_from is None else [_named("Tolerance", [say(verdict.margin_from)])]
     for layer, name in {**CONTEXT, **DONE}.items():
-        sections.append(
-            (name, [_line(one) for one, fact in shown if fact.values["layer"] == layer and one is not first])
-        )
+        sections.append((name, [_line(one) for one, fact in shown if fact.values["layer"] == layer]))
     follow = [finding for finding in verdict.findings if finding.fact.code == "consequence"]
     sections.append(("Follows from it:", [_line(finding) for finding in follow]))
     sections.append(_named("Not available", [say(fact) for fact in verdict.not_available]))
     return [(name, lines) for name, lines in sections if lines or not name.endswith(":")]
-
-
-def _explained(first: Finding, cause: object) -> list[str]:
-    """What explains the first difference, and what such a one usually means or is known as."""
-    lines = [f"explained by: {say(cause)}"] if isinstance(cause, Fact) and cause != first.fact else []
-    if first.cause and not (lines and first.cause == "asked"):
-        means = f"known as {first.upstream}" if first.upstream else "usually means"
-        lines.append(f"{means}: {cause_text(first.cause)}")
-    return [clean(line, LIMIT) for line in lines]
 
 
 def _difference(finding: Finding) -> Fact | None:

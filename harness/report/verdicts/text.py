@@ -103,8 +103,7 @@ def verdicts_text(head: Head, verdicts: Sequence[Verdict]) -> str:
         _lines(_passes(every)),
         _listed("To do:", to_do(every)),
     ]
-    last = [full_stop(say(one.reason)) for one in every] if head.kind == "diff" else [counts_text(every, head.noun)]
-    return "\n".join([*(f"{block}\n" for block in blocks if block), *last])
+    return "\n".join([*(f"{block}\n" for block in blocks if block), counts_text(every, head.noun)])
 
 
 def facts(verdict: Verdict, *, runs: bool = True) -> list[str]:
@@ -171,7 +170,8 @@ def behind(verdict: Verdict, causes: Notes[Cause], *, runs: bool = True) -> list
         return told(verdict, todo=False)
     if verdict.check == "diff":
         sections = difference_sections(verdict)
-        return [say(verdict.reason), *(f"{name} {line}".rstrip() for name, lines in sections for line in lines or [""])]
+        said = [say(fact) for fact in (verdict.reason, *verdict.notes)]
+        return [*said, *(f"{name} {line}".rstrip() for name, lines in sections for line in lines or [""])]
     if verdict.outcome == "PASS":
         return []
     lines = [causes(clean(text, LIMIT), cause) for text, cause in found(verdict)]
@@ -205,10 +205,7 @@ def _behind(every: Sequence[Verdict], causes: Notes[Cause]) -> Iterator[str]:
     for group in alike(every):
         one = group[0]
         lines = behind(one, causes)
-        if one.check == "diff":
-            for name, found_so in difference_sections(one):
-                yield "\n".join([_wrapped(name, "", "  "), *(_wrapped(line, "  ", "    ") for line in found_so)])
-        elif lines:
+        if lines:
             more = [f"and {len(group) - 1} more runs alike: {clean(others(group), LIMIT)}"] if len(group) > 1 else []
             head = f"{word(one)} {check_name(one)}: {clean(what(one), LIMIT)}"
             yield "\n".join(
@@ -226,7 +223,7 @@ def _problems(problems: Sequence[Problem]) -> Iterator[str]:
 
 
 def _passes(every: Sequence[Verdict]) -> Iterator[str]:
-    runs = [verdict for verdict in every if family(verdict) == "runs" and verdict.check != "diff"]
+    runs = [verdict for verdict in every if family(verdict) == "runs"]
     passed = Counter(check_name(verdict) for verdict in runs if verdict.outcome == "PASS")
     if passed:
         yield f"{'PASS':<13} " + ", ".join(f"{check} ({number})" for check, number in passed.items())

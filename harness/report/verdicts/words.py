@@ -154,7 +154,8 @@ def head_lines(head: Head) -> list[str]:
     part = [say(head.part)] if head.part is not None else []
     ages = [freshness_text(head.freshness)] if head.freshness is not None else []
     above = [clean(text, LIMIT) for text in (*part, *ages, *waiver_lines(head.waivers))]
-    return [*above, *sides, *(clean(say(f), LIMIT) for f in head.facts)]
+    said = [clean(say(f), LIMIT) for f in head.facts]
+    return [*said, *sides] if head.kind == "diff" else [*above, *sides, *said]
 
 
 def waiver_lines(uses: Sequence[Fact]) -> list[str]:

@@ -89,3 +89,13 @@ def test_a_tokenizers_files_are_not_the_weights(plain_run: Run, planted: Planted
 def test_the_difference_is_a_fact_that_names_its_column() -> None:
     one = ColumnDifference("training", "input_ids", 3, 17, 2, 96)
     assert (one.fact.code, one.fact.values["item"], one.fact.values["example"]) == ("inputs.differ", "input_ids", 17)
+
+
+def test_another_order_of_evaluation_alone_is_no_other_input(plain_run: Run, planted: Planted) -> None:
+    names = [name for name in plain_run.series if name.startswith("evaluation_inputs.")]
+    base = planted(plain_run, evaluated_ids=np.arange(240))
+    turned = {name: plain_run.series[name][::-1] for name in names}
+    hashes = {"observed.fingerprint.evaluation_inputs": {name.partition(".")[2]: "f" * 64 for name in names}}
+    other = planted(base, hashes, evaluated_ids=np.arange(240)[::-1], **turned)
+    assert column_differences(base, other) == []
+    assert [one.column for one in column_differences(base, planted(base, hashes)) or []] != []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -179,15 +179,21 @@ def _values(a: Run, b: Run, missing: list[str], apart: list[str]) -> Iterator[Di
         if name.startswith("recipe.") and fields.ABSENT in (x, y):
             # A recipe's silence means the default, where the run tells it.
             x, y = (_resolved(run, name, one) for run, one in ((a, x), (b, y)))
-        if fields.same(x, y) or (name.startswith("arguments.") and _found_elsewhere(a, b, name[len("arguments.") :])):
+        if fields.same(x, y) or (name.startswith("arguments.") and _found_elsewhere(a, b, name.split(".")[1])):
             continue
-        unknown = any(one is None or one is fields.ABSENT for one in (x, y))
+        unknown = any(one is None or one is fields.ABSENT for one in (x, y)) and not _in_table(name, first, second)
         if unknown and layer == "exact" and not name.startswith(("arguments.", "optimizer.groups.")):
             missing.append(name)
             continue
         if layer == "exact" and reach(layer, name, ranks) == NOWHERE:
             layer = "harmless"
         yield Difference(layer, name, None if x is fields.ABSENT else x, None if y is fields.ABSENT else y)
+
+
+def _in_table(name: str, *runs: Mapping[fields.Key, Any]) -> bool:
+    """Whether a path leads into a table that both runs tell, so that what one has not is off."""
+    table = name.rpartition(".")[0] + "."
+    return name.count(".") > 1 and all(any(other.startswith(table) for _, other in run) for run in runs)
 
 
 def ranks_of(a: Run, b: Run) -> int:
@@ -199,7 +205,7 @@ def _resolved(run: Run, name: str, asked: Any) -> Any:
     """What a recipe asks for; where it is silent, what the run's arguments say, None where they do not."""
     if asked is not fields.ABSENT:
         return asked
-    return run.record.observed.arguments.get(name.removeprefix("recipe.")) if run.record.observed else None
+    return fields.resolved(run).get(name.removeprefix("recipe."))
 
 
 def _found_elsewhere(a: Run, b: Run, name: str) -> bool:

@@ -8,14 +8,19 @@ from typing import Final
 
 from harness.checks.verdict import Fact, Finding, Outcome, Side, Verdict
 from harness.checks.verify.answers import answers_apart
+from harness.checks.verify.diff.cause import cause_facts, idle_facts
 from harness.checks.verify.diff.compare import Comparison, Difference, compare
 from harness.checks.verify.diff.explain import Explanation, explain
 from harness.checks.verify.findings import side_of, stopped_early
-from harness.checks.verify.series import EXACT, NAMES, Tolerance, common_steps, ratio_of, spread
+from harness.checks.verify.series import EXACT, NAMES, Tolerance, apart, common_steps, ratio_of, spread
 from harness.record.run import Run
 
-SHOWN: Final = ("loss", "grad_norm")
+SHOWN: Final = ("micro_loss", "loss", "grad_norm")
 """The series of the table of effect; its scores are all that a run has but for counts."""
+_COMPARED: Final = {
+    "losses": "loss", "gradient norms": "grad_norm", "weights": "final weights", "logits": "logits", "scores": "scores"
+}  # fmt: skip
+"""What an identical run is identical in, by what a comparison calls it."""
 
 
 def difference(a: Run, b: Run, tolerance: Tolerance = EXACT) -> Verdict:
@@ -37,7 +42,7 @@ def difference(a: Run, b: Run, tolerance: Tolerance = EXACT) -> Verdict:
         "diff",
         outcomes.get(found.state, "PASS"),
         _versioned(b),
-        _reason(a, b, comparison, found),
+        _reason(a, b, comparison, found, tolerance),
         against=_versioned(a),
         findings=tuple(_findings(comparison, found)),
         not_available=comparison.missing,
@@ -47,12 +52,12 @@ def difference(a: Run, b: Run, tolerance: Tolerance = EXACT) -> Verdict:
 
 
 def _findings(comparison: Comparison, found: Explanation) -> Iterator[Finding]:
-    first = [one for one in (found.effect, found.cause) if one is not None]
+    first = [one for one in (found.effect, *found.causes) if one is not None]
     if found.effect is not None:
         yield replace(found.effect.finding("FAIL"), cause=found.code, upstream=found.upstream)
-    if found.cause is not None:
-        told = found.cause.finding(_held(found.cause, found))
-        yield told if found.effect is not None else replace(told, cause=found.code)
+    for at, one in enumerate(found.causes):
+        told = one.finding(_held(one, found))
+        yield told if at or found.effect is not None else replace(told, cause=found.code)
     for one in comparison.differences:
         if one not in first and one not in found.follows:
             fact = Fact.of("idle", item=one.item, difference=one.fact) if _is_idle(one, found) else None
@@ -72,56 +77,94 @@ def _is_idle(one: Difference, found: Explanation) -> bool:
     return one in found.idle or (found.state == "identical" and one.layer == "exact")
 
 
-def _reason(a: Run, b: Run, comparison: Comparison, found: Explanation) -> Fact:
-    steps = len(comparison.steps)
-    if found.state == "identical":
-        return Fact.of("diff.identical", steps=steps, idle=[one.item for one in found.idle])
+def _reason(a: Run, b: Run, comparison: Comparison, found: Explanation, tolerance: Tolerance) -> Fact:
+    """The state, by its code: from which step on, by how much at most, and why."""
+    steps, causes = len(comparison.steps), cause_facts(a, b, found)
     if found.state == "unknown":
         return Fact.of("diff.unknown")
-    if found.state == "different":
-        effect, cause = (one and one.fact for one in (found.effect, found.cause))
-        return Fact.of("diff.different", steps=steps, effect=effect, cause=cause, upstream=found.upstream)
-    sizes = [(far.largest, name, far) for name in NAMES if (far := spread(a, b, name)) is not None]
-    largest, name, far = max(sizes, key=lambda size: size[0], default=(None, None, None))
+    if found.state == "identical":
+        return Fact.of("diff.identical", steps=steps, items=_compared(comparison), idle=idle_facts(a, b, found))
+    sizes = [(far, name) for name in NAMES if (far := spread(a, b, name)) is not None]
+    far, name = max(sizes, key=lambda size: size[0].largest, default=(None, ""))
+    largest = None if far is None else {"item": NAMES[name], "step": far.step, "relative": far.largest}
     answers = answers_apart(a, b)
-    apart = float(answers.apart.max(initial=0.0)) if answers is not None and answers.apart is not None else 0.0
-    if apart > (largest or 0.0):
-        largest, name = apart, "logits"
+    answered = float(answers.apart.max(initial=0.0)) if answers is not None and answers.apart is not None else 0.0
+    if answered > (far.largest if far is not None else 0.0):
+        largest = {"item": "logits", "step": None, "relative": answered}
+    since = min((size[0].since for size in sizes), default=None)
+    if found.state == "different":
+        effect = found.effect
+        within = effect is not None and effect.where is not None and effect.where.code == "where.largest"
+        return Fact.of(
+            "diff.different",
+            steps=steps,
+            first_step=since if within else effect and effect.step,
+            within=within,
+            effect=effect and _parted(effect),
+            largest=largest,
+            causes=causes,
+            upstream=found.upstream,
+        )
     beyond = min((one.step for one in comparison.differences if one.warning and one.step is not None), default=None)
     return Fact.of(
         "diff.equal",
         steps=steps,
-        idle=[one.item for one in found.idle],
-        bits=list(found.bits),
+        relative=tolerance.relative,
+        first_step=since,
         largest=largest,
-        item=None if name is None else NAMES.get(name, name),
-        step=None if far is None or name == "logits" else far.step,
-        since=min((size[2].since for size in sizes), default=None),
+        bits=list(found.bits),
         beyond=beyond,
+        causes=causes,
+    )
+
+
+def _compared(comparison: Comparison) -> list[str]:
+    """What of training and its outcome both runs have recorded."""
+    gone = {*comparison.not_available, *(NAMES if not len(comparison.steps) else ())}
+    return [word for word, name in _COMPARED.items() if name not in gone]
+
+
+def _parted(effect: Difference) -> Fact:
+    """Where a difference shows first, apart from its step."""
+    where = effect.where.values if effect.where is not None else {}
+    return Fact.of(
+        "diff.effect",
+        item=effect.item,
+        a=effect.a,
+        b=effect.b,
+        ratio=effect.ratio,
+        steady=where.get("steady", False),
+        differing=where.get("differing"),
+        of=where.get("examples"),
     )
 
 
 def _rows(a: Run, b: Run, found: Explanation) -> Iterator[Fact]:
-    """Loss and gradient norm where the runs part and at the end, and the scores: A, B and their ratio."""
-    sinces = [far.since for name in NAMES if (far := spread(a, b, name)) is not None]
-    parts = min(sinces, default=None)
+    """Losses and gradient norm where the runs part and at the end, and the scores: A, B and their ratio.
+
+    The learning rate only where it differs.
+    """
+    fars = {name: far for name in NAMES if (far := spread(a, b, name)) is not None}
+    parts = min((far.since for far in fars.values()), default=None)
     if found.effect is not None and found.effect.layer == "trajectory":
         parts = found.effect.step
-    for name in SHOWN:
+    for name in (name for name in NAMES if name in SHOWN or name in fars):
         both = common_steps(a, b, name)
         if both is None:
             continue
         x, y, first = both
-        steps = dict.fromkeys([*([parts] if parts is not None else []), first + len(x) - 1])
-        for step in (step for step in steps if first <= step < first + len(x)):
-            yield _row(NAMES[name], step, float(x[step - first]), float(y[step - first]))
+        differing, last = int((apart(x, y) > 0).sum()), first + len(x) - 1
+        steps = dict.fromkeys([*([parts] if parts is not None else []), last])
+        for step in (step for step in steps if first <= step <= last):
+            p, q = float(x[step - first]), float(y[step - first])
+            yield _row(NAMES[name], step, p, q, differing, len(x))
     scores = [run.record.measured.metrics if run.record.measured else {} for run in (a, b)]
     for name in (name for name in scores[0] if name in scores[1]):
-        yield _row(f"scores.{name}", None, scores[0][name], scores[1][name])
+        yield _row(f"scores.{name}", None, scores[0][name], scores[1][name], None, None)
 
 
-def _row(item: str, step: int | None, a: float, b: float) -> Fact:
-    return Fact.of("effect", item=item, step=step, a=a, b=b, ratio=ratio_of(a, b))
+def _row(item: str, step: int | None, a: float, b: float, differing: int | None, steps: int | None) -> Fact:
+    return Fact.of("effect", item=item, step=step, a=a, b=b, ratio=ratio_of(a, b), differing=differing, steps=steps)
 
 
 def _versioned(run: Run) -> Side:

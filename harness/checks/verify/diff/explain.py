@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -11,7 +11,7 @@ import numpy as np
 from harness.checks.verdict import Fact
 from harness.checks.verify import fields
 from harness.checks.verify.diff.compare import Comparison, Difference, compare, ranks_of
-from harness.checks.verify.diff.reach import EVERYWHERE, Stages, known, made_by, only_rounds, reach
+from harness.checks.verify.diff.reach import EVERYWHERE, NOWHERE, Stages, known, made_by, only_rounds, reach
 from harness.checks.verify.series import NAMES, ratio_of, spread
 from harness.checks.verify.upstream import known_issue, scaling_of
 from harness.record.run import Run
@@ -26,6 +26,7 @@ _SCALING: Final = (
     "accepts_loss_kwargs", "engine", "recipe.gradient_accumulation_steps", "devices", "loss scaling",
 )  # fmt: skip
 """What decides whether a run has a known defect of scaling."""
+TRAINING: Final = EVERYWHERE - {"watching", "evaluation"}
 _PACKAGES: Final = ("transformers", "torch", "accelerate", "datasets", "tokenizers")
 
 
@@ -38,8 +39,10 @@ class Explanation:
     state
         `identical`: to the last bit. `equal`: within the tolerance, or as rounding grows. `different`: neither.
         `unknown`: the two records share nothing that says.
-    effect, cause
-        Where the difference shows first, and the recorded difference that explains it; None where there is none.
+    effect
+        Where it is different first; None where it is not, and where nothing that came of training shows it.
+    causes
+        Recorded differences: the one that explains it, then what was asked for otherwise beside it.
     code, upstream
         The code of what such a difference usually means, and the known issue that it is.
     held
@@ -50,17 +53,25 @@ class Explanation:
         Differences in what was asked for that changed nothing in training.
     bits
         Items that differ in some bit.
+    places
+        Differences in where the runs ran that could have acted.
     """
 
     state: State
     effect: Difference | None
-    cause: Difference | None
+    causes: tuple[Difference, ...]
     code: str | None
     upstream: str | None
     held: tuple[Difference, ...]
     follows: tuple[Difference, ...]
     idle: tuple[Difference, ...]
     bits: tuple[str, ...]
+    places: tuple[Difference, ...]
+
+    @property
+    def cause(self) -> Difference | None:
+        """The recorded difference that explains it."""
+        return next(iter(self.causes), None)
 
 
 def explain(a: Run, b: Run, comparison: Comparison) -> Explanation:
@@ -68,33 +79,48 @@ def explain(a: Run, b: Run, comparison: Comparison) -> Explanation:
     ranks = ranks_of(a, b)
     every = (*comparison.differences, *comparison.consequences)
     asked = {one.field: reach("asked", one.field, ranks) for one in comparison.of("asked")}
+    if all(run.record.observed is not None and run.record.observed.data is not None for run in (a, b)):
+        asked.pop("task", None)  # it acts through its data, which are compared
     bitwise = compare(a, b)
     bits = [one for one in (*bitwise.differences, *bitwise.consequences) if one.layer in ("trajectory", "outcome")]
     trained = _seen_alike(bitwise) and not bits
     results = [one for one in every if one.layer in ("trajectory", "outcome") and not one.warning]
-    theirs = [one for one in every if one.layer == "exact" and made_by(one.field, asked, ranks)]
+    theirs = [one for one in every if one.layer == "exact" and _of_others(one.field, every, asked, ranks)]
     own = [one for one in every if one.layer == "exact" and one not in theirs]
     if trained:
         own = [one for one in own if one.field in _IDENTITY]
     elif not results:
         own = [one for one in own if not only_rounds(one.field, one.a, one.b)]
+    if not any(one.field == "learning_rate" for one in bits):
+        own = [one for one in own if reach("exact", one.field, ranks) != {"rate"}]
     held = (*results, *own)
     alike = _seen_alike(bitwise) and all(one.layer == "outcome" and one.field != "final weights" for one in bits)
     acts = EVERYWHERE if trained else EVERYWHERE - {"evaluation"}
-    idle = tuple(one for one in comparison.of("asked") if alike and asked[one.field] & acts)
+    idle = tuple(one for one in comparison.of("asked") if alike and asked.get(one.field, NOWHERE) & acts)
     names = tuple(dict.fromkeys(one.item for one in bits))
+    places = _places(every, ranks)
     if not held:
         state: State = "identical" if trained else "equal" if bits else "unknown"
-        return Explanation(state, None, None, None, None, (), tuple(theirs), idle, names)
+        shows = _effect(bits)
+        causes = _causes(a, b, shows, every, theirs, None) if shows is not None else ()
+        code = _code(a, b, shows, causes[0], ranks) if causes else None
+        follows = tuple(one for one in theirs if one not in causes)
+        return Explanation(state, None, causes, code, None, (), follows, idle, names, places)
     idle = () if results else idle
     effect = _effect(results) or _largest(a, b)
     upstream = _upstream(a, b, effect)
-    cause = _cause(a, b, effect, every, theirs, upstream)
-    code = upstream or _code(a, b, effect, cause, ranks)
+    causes = _causes(a, b, effect, every, theirs, upstream)
+    code = upstream or _code(a, b, effect, next(iter(causes), None), ranks)
     follows = (*theirs, *(one for one in comparison.consequences if one not in theirs))
-    follows = tuple(one for one in follows if one not in (effect, cause))
-    held = tuple(one for one in held if one in (effect, cause) or one not in follows)
-    return Explanation("different", effect, cause, code, upstream, held, follows, idle, names)
+    follows = tuple(one for one in follows if one not in (effect, *causes))
+    held = tuple(one for one in held if one in (effect, *causes) or one not in follows)
+    return Explanation("different", effect, causes, code, upstream, held, follows, idle, names, places)
+
+
+def _of_others(field: str, every: tuple[Difference, ...], asked: Mapping[str, Stages], ranks: int) -> bool:
+    """Whether a difference in what was done is the doing of what was asked for otherwise, or of other data."""
+    data = {"inputs": "training data", "evaluation inputs": "validation data"}.get(field.partition(".")[0])
+    return made_by(field, asked, ranks) or any(one.field == data for one in every)
 
 
 def _seen_alike(bitwise: Comparison) -> bool:
@@ -137,38 +163,60 @@ def _upstream(a: Run, b: Run, effect: Difference | None) -> str | None:
     )
 
 
-def _cause(
+def _causes(
     a: Run,
     b: Run,
     effect: Difference | None,
     every: tuple[Difference, ...],
     theirs: list[Difference],
     upstream: str | None,
-) -> Difference | None:
+) -> tuple[Difference, ...]:
     """The first difference that can act where the effect shows: what was asked, what was done, then where it ran."""
     ranks = ranks_of(a, b)
-    candidates = [one for one in every if one.layer == "asked"]
+    asked = [one for one in every if one.layer == "asked" and not _follows_asked(a, b, one, every)]
     done = [one for one in every if one.layer == "exact" and one not in theirs]
-    candidates += sorted(
-        done,
-        key=lambda one: (
-            only_rounds(one.field, one.a, one.b),
-            one.field.startswith("arguments."),
-            not known(one.field),
-        ),
-    )
-    places = sorted((one for one in every if one.layer == "environment"), key=_place_rank)
+    done += [one for one in every if one.field == "evaluation order"]
+    done.sort(key=lambda one: (only_rounds(one.field, one.a, one.b), one.field.startswith("arguments."),
+                               not known(one.field)))  # fmt: skip
+    places = _places(every, ranks)
     if upstream is not None:
-        named = [one for one in candidates if one.field in _SCALING]
-        return next(iter([*named, *(one for one in places if one.field == "packages.transformers")]), None)
+        named = [one for one in (*asked, *done) if one.field in _SCALING]
+        named += [one for one in places if one.field == "packages.transformers"]
+        return _with_others(named[0], asked, places, TRAINING, ranks) if named else ()
     if effect is None or (effect.where is not None and effect.where.code == "where.largest"):
-        return next((one for one in candidates if one.layer == "exact"), None)
+        return tuple(done[:1])
     for stages in _fits(a, b, effect, every):
-        for one in candidates:
+        for one in (*asked, *done):
             late = one.step is not None and effect.step is not None and one.step > effect.step
             if not late and reach(one.layer, one.field, ranks) & stages:
-                return one
-    return next((one for one in places if reach(one.layer, one.field, ranks)), None)
+                acts = stages if effect.layer == "outcome" else TRAINING
+                return _with_others(one, asked, places, acts, ranks)
+    return places
+
+
+def _with_others(
+    first: Difference, asked: list[Difference], places: tuple[Difference, ...], acts: Stages, ranks: int
+) -> tuple[Difference, ...]:
+    """Behind what was asked for stands what else was; behind what was done so by itself another version."""
+    if first.layer == "asked":
+        return (first, *(one for one in asked if one is not first and reach("asked", one.field, ranks) & acts))
+    versions = [one for one in places if one.field.startswith("packages.") and first.layer == "exact"]
+    return (first, *versions[:1])
+
+
+def _follows_asked(a: Run, b: Run, one: Difference, every: tuple[Difference, ...]) -> bool:
+    """Whether something else says more: data than the name of their task, devices than the batch divided for them."""
+    if one.field == "task":
+        return any(other.field in ("training data", "validation data") for other in every)
+    ranks = [run.record.asked.devices for run in (a, b)]
+    divided = one.field == "recipe.per_device_train_batch_size" and ranks[0] != ranks[1]
+    return divided and None not in (one.a, one.b) and bool(one.a * ranks[0] == one.b * ranks[1])
+
+
+def _places(every: tuple[Difference, ...], ranks: int) -> tuple[Difference, ...]:
+    """Differences in where the runs ran that can act, the software under test first."""
+    places = [one for one in every if one.layer == "environment" and reach(one.layer, one.field, ranks)]
+    return tuple(sorted(places, key=_place_rank))
 
 
 def _place_rank(one: Difference) -> tuple[int, str]:
@@ -182,6 +230,8 @@ def _fits(a: Run, b: Run, effect: Difference, every: tuple[Difference, ...]) -> 
     if effect.layer == "outcome":
         weights = [fields.final_weights(run) for run in (a, b)]
         yield from _sets("evaluation")
+        if any(one.field == "evaluation order" for one in every):
+            yield from _sets("batch")
         if None in weights or weights[0] != weights[1]:
             yield from _sets("update rate", "batch forward loss length", "watching")
     elif effect.field == "learning_rate":
@@ -212,7 +262,7 @@ def _code(a: Run, b: Run, effect: Difference | None, cause: Difference | None, r
         return "watching" if reach(cause.layer, cause.field, ranks) == {"watching"} else cause.cause
     if effect is None:
         return None
-    if effect.where is not None and effect.where.code == "where.jump":
+    if effect.where is not None and effect.where.code == "where.jump" and effect.ratio is not None:
         return jump_code(a, b, effect.step or 0)
     if effect.layer == "outcome":
         weights = [fields.final_weights(run) for run in (a, b)]

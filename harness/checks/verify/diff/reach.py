@@ -128,6 +128,7 @@ _DONE: Final[Mapping[str, tuple[Stage, ...]]] = {
     "model configuration": ("forward", "evaluation"),
     "inputs": ("batch",),
     "evaluation inputs": ("evaluation",),
+    "evaluation order": ("batch",),  # how rows are put together, and so only rounding
     "newly initialised weights": ("forward",),
     "initial weights": ("forward",),
     "data order": ("batch",),
@@ -162,8 +163,6 @@ ROUNDS: Final = frozenset({"attention", "model.attention", "order within steps",
 _SAME_UPDATE: Final = frozenset({"adamw_torch", "adamw_torch_fused", "adamw_hf"})
 
 _MADE_BY: Final[Mapping[str, tuple[str, ...]]] = {
-    "training data": ("task",),
-    "validation data": ("task",),
     "checkpoint": ("checkpoint", "config."),
     "tokenizer": ("checkpoint",),
     "model configuration": ("checkpoint", "config."),
@@ -201,7 +200,7 @@ def reach(layer: Layer, field: str, ranks: int = 1) -> Stages:
         return EVERYWHERE if field.startswith(_PLACES) else NOWHERE
     for prefix in ("recipe.", "arguments."):
         if field.startswith(prefix):
-            return _of_argument(field.removeprefix(prefix), ranks)
+            return _of_argument(_name(field), ranks)
     table = _ASKED if layer == "asked" else _DONE
     found = _longest(table, field)
     return EVERYWHERE if found is None else frozenset(table[found])
@@ -209,7 +208,7 @@ def reach(layer: Layer, field: str, ranks: int = 1) -> Stages:
 
 def known(field: str) -> bool:
     """Whether it is known where a `TrainingArguments` field, `arguments.NAME`, acts."""
-    return not field.startswith("arguments.") or _longest(_ARGUMENTS, field.removeprefix("arguments.")) is not None
+    return not field.startswith("arguments.") or _longest(_ARGUMENTS, _name(field)) is not None
 
 
 def made_by(field: str, asked: Mapping[str, Stages], ranks: int = 1) -> bool:
@@ -228,6 +227,11 @@ def only_rounds(field: str, a: object, b: object) -> bool:
     if field == "arguments.optim":
         return {a, b} <= _SAME_UPDATE
     return field in ROUNDS or (field.startswith("optimizer.groups.") and field.rpartition(".")[2] in ROUNDS)
+
+
+def _name(field: str) -> str:
+    """The argument of a path: `arguments.accelerator_config.split_batches` is one of `accelerator_config`."""
+    return field.split(".")[1]
 
 
 def _of_argument(name: str, ranks: int) -> Stages:

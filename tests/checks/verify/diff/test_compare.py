@@ -191,7 +191,7 @@ def test_nothing_is_nothing_however_it_is_written(plain_run: Run, planted: Plant
     other = planted(other, {"observed.model.z": {"k": 1, "new": False}})
     assert fields(compare(one, other)) == []
     other = planted(other, {"observed.arguments.x": 0, "observed.model.z": {"k": 1, "new": True}})
-    assert fields(compare(one, other)) == ["model.z", "arguments.x"]
+    assert fields(compare(one, other)) == ["arguments.x", "model.z.new"]
 
 
 def test_a_recipe_that_spells_a_default_out_asks_for_nothing_else(plain_run: Run, planted: Planted) -> None:

@@ -34,9 +34,9 @@ def first(verdict: Verdict) -> tuple[Any, ...]:
 
 
 def cause(verdict: Verdict) -> Any:
-    """The item that explains it."""
-    found = verdict.reason.values["cause"]
-    return found and found.values["item"]
+    """The field or item that explains it, by the first cause's own fields; a known defect's is what was done for it."""
+    found = [fact for fact in verdict.reason.values["causes"] if fact.code not in ("cause.scaling", "cause.jump")]
+    return next((fact.values.get("item") or fact.values["field"] for fact in found), None)
 
 
 def scaled(run: Run, since: int, ratio: float, *names: str) -> dict[str, Any]:
@@ -50,7 +50,9 @@ def scaled(run: Run, since: int, ratio: float, *names: str) -> dict[str, Any]:
 class TestThreeStates:
     def test_identical(self, plain_run: Run, make_run: MakeRun) -> None:
         verdict = told(plain_run, make_run())
-        assert (verdict.outcome, verdict.reason) == ("PASS", Fact.of("diff.identical", steps=12, idle=[]))
+        items = ["losses", "gradient norms", "weights", "logits", "scores"]
+        assert (verdict.outcome, verdict.reason.code) == ("PASS", "diff.identical")
+        assert verdict.reason.values == {"steps": 12, "items": items, "idle": []}
         assert exit_code([verdict]) == 0
 
     def test_equal_within_rounding_with_size_and_where_it_begins(self, plain_run: Run, planted: Planted) -> None:
@@ -61,8 +63,9 @@ class TestThreeStates:
         values = verdict.reason.values
         assert (verdict.outcome, verdict.reason.code, exit_code([verdict])) == ("PASS", "diff.equal", 0)
         assert values["bits"] == ["gradient norm", "final weights"]
-        assert (values["item"], values["since"], values["beyond"]) == ("gradient norm", 5, None)
-        assert values["largest"] == pytest.approx(3e-6, rel=0.1)
+        assert (values["largest"]["item"], values["first_step"], values["beyond"]) == ("gradient norm", 5, None)
+        assert values["largest"]["relative"] == pytest.approx(3e-6, rel=0.1)
+        assert (values["relative"], values["causes"]) == (1e-5, [])
         assert exit_code([difference(plain_run, other)]) == 1  # --exact
 
     def test_other_final_weights_alone_are_other_bits(self, plain_run: Run, planted: Planted) -> None:
@@ -78,7 +81,7 @@ class TestThreeStates:
         verdict = told(run, planted(run, loss=loss), Tolerance(1e-5, 1))
         assert (verdict.outcome, verdict.reason.code) == ("PASS", "diff.equal")
         assert verdict.reason.values["beyond"] == 24
-        assert verdict.reason.values["since"] == 0
+        assert verdict.reason.values["first_step"] == 0
 
     def test_nothing_to_compare_is_not_equal(self, plain_run: Run, planted: Planted) -> None:
         blind = planted(plain_run, {"observed.fingerprint": None, "observed.weights": None})
@@ -203,48 +206,142 @@ PLANTED: list[tuple[str, Mapping[str, Any], tuple[int, float, tuple[str, ...]], 
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("first_step", [0, 5])
+@pytest.mark.parametrize("exchanged", [False, True])
 @pytest.mark.parametrize(
     ("changes", "series", "shows", "explained"), [row[1:] for row in PLANTED], ids=[row[0] for row in PLANTED]
 )
 def test_the_effect_comes_first_and_then_what_can_have_made_it(
-    plain_run: Run,
+    make_run: MakeRun,
     planted: Planted,
     changes: Mapping[str, Any],
     series: tuple[int, float, tuple[str, ...]],
     shows: tuple[Any, ...],
     explained: Any,
+    exchanged: bool,
+    first_step: int,
 ) -> None:
     since, ratio, names = series
-    a = planted(plain_run, LEAKED)
-    b = planted(plain_run, {**NEUTRAL, **changes}, **scaled(plain_run, since, ratio, *names))
-    verdict = told(a, b)
-    assert (first(verdict), cause(verdict)) == (shows, explained)
+    base = make_run(first=first_step)
+    a = planted(base, LEAKED)
+    b = planted(base, {**NEUTRAL, **changes}, **scaled(base, since, ratio, *names))
+    verdict = told(b, a) if exchanged else told(a, b)
+    item, step, _, code = shows
+    found = first(verdict)
+    assert (found[0], found[1], found[3], cause(verdict)) == (item, step + first_step, code, explained)
+    assert found[2] == pytest.approx(1 / ratio if exchanged else ratio, abs=6e-4)
+    assert verdict.reason.values["first_step"] == step + first_step
     if explained is not None:
         assert verdict.findings[1].item == explained
     assert exit_code([verdict]) == 1
 
 
-def test_a_known_issue_is_named_as_verify_names_it(make_run: MakeRun, planted: Planted) -> None:
-    a = planted(
-        make_run(batch=2, accumulation=4, accepts=False),
-        {"asked.accepts_loss_kwargs": "model", "observed.packages.transformers": "5.4.0", "environment_id": "old"},
-    )
-    b = make_run(batch=2, accumulation=4, excess=4.0)
-    verdict = told(planted(a, LEAKED), planted(b, NEUTRAL), tolerance_between(a, b))
-    issue = "huggingface/transformers#47688"
-    assert first(verdict) == ("gradient norm", 0, 4.0, issue)
-    assert (verdict.findings[0].upstream, verdict.reason.values["upstream"]) == (issue, issue)
-    assert cause(verdict) == "loss scaling"
-
-
-def test_the_issue_of_4_46_is_named_by_its_version(make_run: MakeRun, planted: Planted) -> None:
-    old = {"observed.packages.transformers": "4.45.2", "observed.fingerprint.accepts_loss_kwargs": None}
+@pytest.mark.parametrize("first_step", [0, 5])
+@pytest.mark.parametrize("exchanged", [False, True])
+@pytest.mark.parametrize(
+    ("old", "issue", "explained"),
+    [
+        ({"asked.accepts_loss_kwargs": "model", "observed.packages.transformers": "5.4.0",
+          "observed.fingerprint.accepts_loss_kwargs": False}, "huggingface/transformers#47688", "loss scaling"),
+        ({"observed.packages.transformers": "4.57.6"}, "huggingface/transformers#47688", "packages.transformers"),
+        ({"observed.packages.transformers": "4.45.2", "observed.fingerprint.accepts_loss_kwargs": None},
+         "huggingface/transformers#35207", "packages.transformers"),
+    ],
+    ids=["5.4.0 and 5.23.0", "4.57.6 and 5.23.0", "4.45.2 and 4.47.1"],
+)  # fmt: skip
+def test_a_known_issue_of_one_version_is_named_with_the_fields_that_prove_it(
+    make_run: MakeRun,
+    planted: Planted,
+    old: Mapping[str, Any],
+    issue: str,
+    explained: str,
+    exchanged: bool,
+    first_step: int,
+) -> None:
+    run = make_run(batch=2, accumulation=4, first=first_step)
+    a = planted(run, {**LEAKED, **old, "environment_id": "old"})
     new = {"observed.packages.transformers": "4.47.1", "observed.fingerprint.accepts_loss_kwargs": None}
-    a = make_run(batch=2, accumulation=4)
-    norms = a.series["grad_norm"] * np.float32(4)
-    verdict = told(planted(a, {**LEAKED, **old}), planted(a, {**NEUTRAL, **new}, grad_norm=norms))
-    assert first(verdict) == ("gradient norm", 0, 4.0, "huggingface/transformers#35207")
-    assert cause(verdict) == "packages.transformers"
+    b = planted(
+        run, {**NEUTRAL, **(new if "35207" in issue else {})}, grad_norm=run.series["grad_norm"] * np.float32(4)
+    )
+    a, b = (b, a) if exchanged else (a, b)
+    verdict = told(a, b, tolerance_between(a, b))
+    assert first(verdict) == ("gradient norm", first_step, 0.25 if exchanged else 4.0, issue)
+    assert (verdict.findings[0].upstream, verdict.reason.values["upstream"]) == (issue, issue)
+    known = verdict.reason.values["causes"][0]
+    assert (known.code, known.values["issue"], known.values["side"]) == ("cause.scaling", issue, "AB"[not exchanged])
+    assert known.values["accumulation"] == [4, 4]
+    assert sorted(known.values["excess"]) == [1, 4]
+    assert cause(verdict) == explained
+
+
+def test_a_defect_that_other_examples_hide_is_told_beside_the_cause(make_run: MakeRun, planted: Planted) -> None:
+    a, b = make_run(batch=8), make_run(batch=8, accumulation=2, excess=2.0)
+    found = told(a, planted(b, **scaled(b, 0, 1.01, "micro_loss", "loss"))).reason.values["causes"]
+    assert [fact.code for fact in found] == ["cause.asked", "cause.scaling"]
+    assert found[0].values["through"] == [Fact.of("through.taken", a=8, b=16)]
+    assert [found[1].values[key] for key in ("side", "harm", "excess")] == ["B", "unknown", [1, 2]]
+    assert found[1].values["logged"] == pytest.approx([1.0, 2.0])
+    seen = planted(b, **scaled(b, 0, 1.01, "micro_loss"), loss=b.series["micro_loss"])  # its log is right
+    assert [fact.code for fact in told(a, seen).reason.values["causes"]] == ["cause.asked"]
+
+
+@pytest.mark.parametrize("exchanged", [False, True])
+def test_a_defect_of_the_log_alone_is_told_as_that(make_run: MakeRun, planted: Planted, exchanged: bool) -> None:
+    run = make_run(batch=2, accumulation=4)
+    a = planted(run, {"observed.packages.transformers": "4.57.6", "observed.fingerprint.accepts_loss_kwargs": False})
+    b = planted(run, {"observed.packages.transformers": "5.4.0"}, **scaled(run, 0, 4.0, "loss"))
+    verdict = told(b, a) if exchanged else told(a, b)
+    known = verdict.reason.values["causes"][0].values
+    assert first(verdict)[:2] == ("logged loss", 0)
+    assert (known["harm"], known["side"]) == ("log", "AB"[not exchanged])
+
+
+def test_another_version_that_changes_nothing_is_said(plain_run: Run, planted: Planted) -> None:
+    other = planted(plain_run, {"observed.packages.transformers": "5.22.2", "environment_id": "old"})
+    verdict = told(other, plain_run)
+    idle = [Fact.of("cause.place", field="packages.transformers", a="5.22.2", b="5.23.0")]
+    assert (verdict.reason.code, verdict.reason.values["idle"]) == ("diff.identical", idle)
+
+
+@pytest.mark.parametrize("part", ["train", "validation"])
+def test_edited_examples_are_named(plain_run: Run, planted: Planted, part: str) -> None:
+    prefix = "" if part == "train" else "evaluation_"
+    column = plain_run.series[f"{prefix}inputs.input_ids"].copy()
+    column[7] += 1
+    ids = plain_run.series["example_ids"] if part == "train" else np.arange(240)
+    # A folder of edited files may have another name.
+    changes = {f"observed.data.{part}.sha256": "1" * 64, "asked.task": "edited"}
+    other = planted(plain_run, changes, **{f"{prefix}inputs.input_ids": column})
+    (found,) = told(plain_run, other).reason.values["causes"]
+    known = 96 if part == "train" else 240
+    assert (found.code, found.values["changed"], found.values["known"]) == ("cause.data", 1, known)
+    assert (found.values["ids"], found.values["tasks"]) == ([int(ids[7])], ["embedded/paraphrase", "edited"])
+
+
+def test_what_else_was_asked_for_stands_behind_what_explains_it(make_run: MakeRun, planted: Planted) -> None:
+    a, b = make_run(), make_run(seed=7)
+    b = planted(b, {"asked.recipe.weight_decay": 0.1, "observed.arguments.weight_decay": 0.1})
+    fields = [fact.values["field"] for fact in told(a, b).reason.values["causes"]]
+    assert fields == ["seed", "recipe.weight_decay"]
+
+
+def test_equality_within_rounding_has_its_cause_too(plain_run: Run, planted: Planted) -> None:
+    noisy = plain_run.series["grad_norm"].copy()
+    noisy[3:] *= np.float32(NOISE)
+    verdict = told(plain_run, planted(plain_run, {"asked.threads": 2, "observed.threads": 2}, grad_norm=noisy))
+    values = verdict.reason.values
+    assert (verdict.reason.code, values["first_step"], values["largest"]["step"] >= 3) == ("diff.equal", 3, True)
+    assert values["causes"][0] == Fact.of("cause.asked", field="threads", a=1, b=2, through=[])
+
+
+def test_tables_within_arguments_differ_by_path(plain_run: Run, planted: Planted) -> None:
+    def run(**settings: Any) -> Run:
+        return planted(plain_run, {"observed.arguments.accelerator_config": settings})
+
+    a, b = run(split_batches=False, even_batches=True), run(split_batches=True, even_batches=True)
+    (found,) = told(a, b).findings
+    assert (found.item, found.fact.code) == ("arguments.accelerator_config.split_batches", "idle")
 
 
 def test_what_was_asked_for_explains_what_follows(make_run: MakeRun, planted: Planted) -> None:
@@ -316,7 +413,8 @@ def test_an_axis_that_changes_nothing_is_said(plain_run: Run, planted: Planted) 
     a = planted(plain_run, {"asked.recipe.data_seed": 1, "observed.arguments.data_seed": 1})
     b = planted(plain_run, {"asked.recipe.data_seed": 2, "observed.arguments.data_seed": 2})
     verdict = told(a, b)
-    assert verdict.reason == Fact.of("diff.identical", steps=12, idle=["recipe.data_seed"])
+    idle = [Fact.of("cause.asked", field="recipe.data_seed", a=1, b=2, through=[])]
+    assert (verdict.reason.code, verdict.reason.values["idle"]) == ("diff.identical", idle)
     assert [(one.item, one.fact.code) for one in verdict.findings] == [("recipe.data_seed", "idle")]
 
 

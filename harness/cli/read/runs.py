@@ -1,0 +1,76 @@
+"""`harness runs`: the cells of a grid with the ids of their runs, as `harness diff` takes them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from tabulate import tabulate
+
+from harness.cli.options import RESULTS, Json, ResultsFolder
+from harness.errors import SpecError
+from harness.grid.cell import place_label
+from harness.pipelines.find import SHOWN_ID, run_id, shown_id, standing, stores_of
+from harness.record.entry import Entry
+from harness.record.store import Store, store_grids
+from harness.report.phrases.head import minute
+from harness.text import listed, one_line
+
+Name = Annotated[
+    str, typer.Argument(help="A grid (file or name), its results, or a store.", show_default=False, metavar="GRID")
+]
+Environment = Annotated[
+    str | None,
+    typer.Option(
+        "--environment",
+        help="The beginning of an environment's id, or all (default: those that `run` meant).",
+        show_default=False,
+    ),
+]
+
+
+def runs(name: Name, results: ResultsFolder = RESULTS, environment: Environment = None, as_json: Json = False) -> None:
+    """List the runs of a grid: id, cell, environment, status, when, the first score and the folder.
+
+    Example: harness runs quickstart
+    """
+    stores, cells = stores_of(name, results)
+    if not stores:
+        known = listed(store_grids(results))
+        raise SpecError(f"runs: got {name!r}; allowed a grid, its results or a store: {known or f'{results} is empty'}")
+    found = [one for store in stores for one in _listed(store, environment, cells)]
+    if as_json:
+        print(json.dumps(found, indent=2))
+        return
+    if not found:
+        print(f"{name}: no run yet")
+        return
+    rows = [[one[key] for key in ("id", "run", "status", "started", "score")] for one in found]
+    print(
+        tabulate(
+            rows, headers=["id", "run", "status", "begun (UTC)", "score"], tablefmt="simple", disable_numparse=True
+        )
+    )
+
+
+def _listed(store: Store, environment: str | None, cells: frozenset[str] | None) -> list[dict[str, str]]:
+    entries: Sequence[Entry] = standing(store, environment, cells)
+    if environment not in (None, "all"):
+        entries = [entry for entry in entries if entry.environment_id.startswith(environment or "")]
+    length = max(SHOWN_ID, shown_id(entries))
+    return [_fields(store, entry, length) for entry in sorted(entries, key=lambda one: one.started)]
+
+
+def _fields(store: Store, entry: Entry, length: int) -> dict[str, str]:
+    score = next((f"{name} {value:.4f}" for name, value in entry.metrics.items()), "")
+    return {
+        "id": run_id(entry, length),
+        "run": one_line(place_label(entry.checkpoint, entry.axes, entry.seed)),
+        "status": entry.status,
+        "started": minute(entry.started),
+        "score": score,
+        "environment_id": entry.environment_id,
+        "folder": str(store.folder / entry.path),
+    }
