@@ -52,6 +52,18 @@ def select(cells: Sequence[Cell], expressions: Iterable[str]) -> list[Cell]:
     return selected
 
 
+def selecting(cells: Sequence[Cell], configuration_id: str) -> list[str]:
+    """The expressions that select one configuration among cells: its value of each axis on which they differ."""
+    one = next(cell for cell in cells if cell.configuration_id == configuration_id)
+    axes = dict.fromkeys(axis for cell in cells for axis in cell.axes if axis != "seed")
+    found = {axis: _value(one, axis) for axis in axes if len({_key(cell, axis) for cell in cells}) > 1}
+    return [
+        f"{axis}={json.dumps(value) if ',' in str(value) else spelled(value)}"
+        for axis, value in found.items()
+        if value is not _ABSENT
+    ]
+
+
 def split_values(text: str) -> list[str]:
     """Split at commas, but not inside quotes, brackets or braces."""
     parts, depth, quoted, current = [], 0, False, ""

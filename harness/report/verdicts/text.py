@@ -116,6 +116,7 @@ def facts(verdict: Verdict, *, runs: bool = True) -> list[str]:
     if failed:
         lines += _runs(v) if runs else []
         lines += [full_stop(clean(text, LIMIT)) for text in [outlook(v)] if text]
+    lines += [full_stop(clean(say(fact), LIMIT)) for fact in v.past]
     return [*lines, *about(v), *(f"Evidence: {clean(text, LIMIT)}" for text in evidence(v))]
 
 

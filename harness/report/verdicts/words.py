@@ -95,6 +95,10 @@ class Head:
         The grid's name, where it is about one.
     comparisons
         What the comparisons that the grid names come to.
+    where
+        On which machines, with which versions, the runs were made, a fact an environment.
+    file, results
+        The grid as the user called it, and the folder of its results: what the next command is given.
     """
 
     kind: Kind
@@ -109,6 +113,9 @@ class Head:
     freshness: Freshness | None = None
     grid: str = ""
     comparisons: tuple[Comparison, ...] = ()
+    where: tuple[Fact, ...] = ()
+    file: str = ""
+    results: str = ""
 
     @property
     def noun(self) -> str:
@@ -225,7 +232,7 @@ def sentence(verdict: Verdict) -> str:
         return say(verdict.reason)
     interval = f"90 % interval {bounds(d.ci90, digits(d))}" if d.ci90 else "no interval"
     source = f" ({say(verdict.margin_from)})" if verdict.margin_from else ""
-    return f"{_place(verdict, d)}, {interval}, margin {trimmed(d.delta)}{source}"
+    return f"{place_text(verdict, d)}, {interval}, margin {trimmed(d.delta)}{source}"
 
 
 def reason(verdict: Verdict) -> str:
@@ -338,7 +345,8 @@ def digits(decision: Decision) -> int:
     return 4
 
 
-def _place(verdict: Verdict, d: Decision) -> str:
+def place_text(verdict: Verdict, d: Decision) -> str:
+    """`0.74 points below the reference`."""
     against = verdict.against.label if verdict.against else ""
     other = "the reference" if verdict.check == "quality" else apart(against, verdict.subject.label) or "the other"
     places = digits(d)

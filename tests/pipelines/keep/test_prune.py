@@ -16,9 +16,8 @@ from harness.grid.grid import load_grid
 from harness.pipelines.accept import accept
 from harness.pipelines.check import Judging, check_grid
 from harness.pipelines.keep.inventory import inventory
-from harness.pipelines.keep.measurements import bytes_of
 from harness.pipelines.keep.place import Place, places_of
-from harness.pipelines.keep.prune import Prunable, Pruned, prunable, prune, unforgotten
+from harness.pipelines.keep.prune import Prunable, Pruned, bytes_of, prunable, prune, unforgotten
 from harness.pipelines.keep.retire import retired
 from harness.pipelines.keep.verify import verify_store
 from harness.record.store import Store
