@@ -68,11 +68,11 @@ def with_past(red: Sequence[Verdict], results: Results, judge: Judge, run: str |
     told: dict[tuple[str, str], tuple[Fact, ...]] = {}
     found = {}
     for one in red:
-        if (mine := known.get(one.id)) is None:
+        if one.id not in known:
             continue
-        found[one.id] = tuple(_when(one, mine, run))
-        if mine.well is not None:
-            before, state = mine.well
+        found[one.id] = tuple(_when(one, known[one.id], run))
+        if (well := known[one.id].well) is not None:
+            state = well[1]
             then = {each.configuration_id: each for each in state.configurations}
             place = one.subject.configuration_id, _began(then, one)
             if place not in told:

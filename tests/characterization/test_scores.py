@@ -73,7 +73,7 @@ def test_report(harness: Harness, grid: str) -> None:
 def test_an_accepted_file(harness: Harness) -> None:
     path, other = Path("scores.json"), Path("other.json")
     saved = harness("accept", "scores.toml", "-o", str(path), "--note", "a note")
-    again = harness("accept", "both.toml", "-o", str(path))
+    again = harness("accept", "both.toml", "-o", str(path), "--note", "n")
     changed = json.loads(path.read_text(encoding="utf-8"))
     data, text = plain(changed), plain(path.read_text(encoding="utf-8"))
     for configuration in changed["configurations"]:
@@ -118,7 +118,7 @@ CHANGES: dict[str, Callable[[str], str]] = {
 
 
 def test_broken_baselines(harness: Harness) -> None:
-    harness("accept", "scores.toml", "-o", "scores.json")
+    harness("accept", "scores.toml", "-o", "scores.json", "--note", "n")
     harness("compare", "results/before/speed", "--save", "speed.json")
     found = []
     for name, change in CHANGES.items():
