@@ -201,7 +201,7 @@ def _with_past(
         return _identified(grid, [*judge_grid(grid, results, today()), *held])
 
     fell = [one for one in red if (one.subject.configuration_id, one.check) not in unmeant]
-    told = with_past(fell, found.results, judge, found.run) if fell else {}
+    told = with_past(grid, fell, found.results, judge, found.run) if fell else {}
     chosen, found_so = {cell.configuration_id for cell in cells}, []
     attempts = {
         one.configuration_id: [

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
+from harness.checks.changes import changes
 from harness.checks.verdict import Verdict
 from harness.checks.verify.diff.compare import Comparison, Difference, compare
 from harness.checks.verify.diff.explain import explain
 from harness.checks.verify.series import tolerance_between
 from harness.errors import StoreError
 from harness.fact import Fact
+from harness.grid.grid import Grid
+from harness.pipelines.history import last_good
 from harness.protocol import SUBJECT
 from harness.record.configuration import Configuration
 from harness.record.results import Results
@@ -42,11 +45,13 @@ class _Known:
     well: tuple[Verdict, Results] | None = None
 
 
-def with_past(red: Sequence[Verdict], results: Results, judge: Judge, run: str | None) -> dict[str, tuple[Fact, ...]]:
+def with_past(
+    grid: Grid, red: Sequence[Verdict], results: Results, judge: Judge, run: str | None
+) -> dict[str, tuple[Fact, ...]]:
     """Facts by the ids of red verdicts; `run` is when the last run began.
 
     Earlier measurements are judged by the rules of today. Where one was well, a run of it is held against today's of
-    the same seed, as `harness diff` would.
+    the same seed, as `harness diff` would. Where the store has no older measurement, the grid's history is asked.
     """
     now = {one.configuration_id: one for one in results.configurations if one.current}
     known = {one.id: _Known(_began(now, one)) for one in red if one.subject.configuration_id in now}
@@ -71,6 +76,9 @@ def with_past(red: Sequence[Verdict], results: Results, judge: Judge, run: str |
         if one.id not in known:
             continue
         found[one.id] = tuple(_when(one, known[one.id], run))
+        if found[one.id] and found[one.id][0].code == "past.none":
+            told_so = tuple(_by_history(grid, results, now[one.subject.configuration_id], known[one.id], run))
+            found[one.id] = told_so or found[one.id]
         if (well := known[one.id].well) is not None:
             state = well[1]
             then = {each.configuration_id: each for each in state.configurations}
@@ -99,6 +107,20 @@ def _when(verdict: Verdict, known: _Known, run: str | None) -> Iterator[Fact]:
         yield Fact.of("past.none", since=known.since)
 
 
+def _by_history(grid: Grid, results: Results, now: Configuration, known: _Known, run: str | None) -> Iterator[Fact]:
+    """What the history has of a configuration that the store has no older measurement of."""
+    night = last_good(grid, now.configuration_id)
+    if night is None or night.when >= known.since:
+        return
+    tonight = run is not None and known.since >= run
+    yield Fact.of("past.well", since=known.since, tonight=tonight, well=night.when, mean=night.mean)
+    record = results.records.get(now.key)
+    if record is not None and record.observed is not None and night.packages:
+        mine = {name: record.observed.packages[name] for name in SUBJECT if name in record.observed.packages}
+        before = {name: version for name, version in night.packages.items() if name in mine}
+        yield Fact.of("past.changed", changes=changes(before, mine), same=())
+
+
 def _changes(results: Results, now: Configuration, state: Results, then: Configuration) -> Iterator[Fact]:
     """What differs between a run of when it was well and one of now, at the first seed that both have."""
     seed = next((seed for seed in now.entry_of if seed in then.entry_of), None)
@@ -118,8 +140,8 @@ def _changes(results: Results, now: Configuration, state: Results, then: Configu
     both = a.record.observed is not None and b.record.observed is not None
     same = [name for name, several in parts.items() if both and not several]
     if both:
-        changes = tuple(Fact.of("changed", field=each.field, a=each.a, b=each.b) for each in every)
-        yield Fact.of("past.changed", changes=changes, same=tuple(same))
+        told = tuple(Fact.of("changed", field=each.field, a=each.a, b=each.b) for each in every)
+        yield Fact.of("past.changed", changes=told, same=tuple(same))
     effect = found.effect
     yield Fact.of(
         "past.difference",

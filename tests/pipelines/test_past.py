@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 import pytest
 
 from harness.checks.verdict import Verdict
 from harness.pipelines.check import Judging, check_grid
+from harness.pipelines.history import append_line
+from harness.pipelines.judged import judged
 from harness.report.phrases.say import say
-from tests.pipelines.made_up import GOOD, RAN, Night
+from tests.pipelines.made_up import GOOD, GRID, RAN, Night
 
 BAD = {seed: correct - 20 for seed, correct in GOOD.items()}
 TONIGHT = "2026-11-24T02:00:00.000Z"
@@ -110,3 +113,17 @@ def test_what_must_not_be_judged_has_no_fall(night: Night) -> None:
     night.means()
     found = red(night, oldest="2026-11-23T00:00:00.000Z")
     assert {fact.code for one in found.values() for fact in one.past} == {"past.again", "past.runs"}
+
+
+def test_the_history_tells_where_the_store_has_nothing_older(night: Night) -> None:
+    night.write(GRID + "[history]\n")
+    night_of(night, 22, GOOD, 1)
+    night.means(run="2026-11-22T02:00:00.000Z")
+    append_line(night.grid, judged(night.grid, night.store), 0)
+    shutil.rmtree(night.store.folder)
+    night_of(night, 24, BAD, 1, packages={"transformers": "5.24.0"})
+    night.means(run=TONIGHT)
+    (night.folder / "history.jsonl").open("a").write("torn\n")
+    found = red(night)["quality fp32"].past
+    assert say(found[0]) == "since tonight; last good 2026-11-22 02:00 (86.10)"
+    assert "transformers 5.23.0 -> 5.24.0" in say(found[1])
