@@ -27,8 +27,8 @@ from harness.pipelines.history import append_line
 from harness.pipelines.judged import judged
 from harness.pipelines.looks import run_looks
 from harness.pipelines.report import grid_report
+from harness.pipelines.verdicts.kept import keep
 from harness.pipelines.verify import verify_cells
-from harness.pipelines.why import keep
 from harness.record.provenance import today
 from harness.record.results import Results
 from harness.record.store import Store

@@ -30,7 +30,7 @@ from harness.grid.grid import Grid
 from harness.grid.select import select, selecting
 from harness.grid.waivers import Waiver
 from harness.pipelines.judged import Judged, judged
-from harness.pipelines.past import with_past
+from harness.pipelines.verdicts.past import with_past
 from harness.protocol import SUBJECT
 from harness.record.attempts import LOST
 from harness.record.configuration import GOOD, Configuration

@@ -29,7 +29,7 @@ from harness.cli.outputs import Outputs
 from harness.errors import SpecError
 from harness.grid.grid import load_grid
 from harness.pipelines.check import SCORES, Judging, check_grid
-from harness.pipelines.why import keep
+from harness.pipelines.verdicts.kept import keep
 from harness.record.provenance import ago, command_line, read_age
 from harness.record.store import Store
 from harness.report.verdicts.screen import screen_text

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.options import RESULTS, ResultsFolder
-from harness.pipelines.why import find_verdict
+from harness.pipelines.verdicts.kept import find_verdict
 from harness.report.verdicts.text import verdicts_text
 
 

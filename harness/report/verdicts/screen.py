@@ -53,8 +53,8 @@ def screen_text(section: Section, took: str = "") -> str:
     top = [*_title(section, every, red), *_rests_on(head)]
     foot = [_counts(every, section.code, took), *_next(head, red, every)]
     room = (LINES if red or section.code else GREEN_LINES) - len(top) - len(foot) - 2
-    body = _red(red, every, max(room - 4, 4))
     rest = [*_passed(every, red), *_rows(every if not red else [])]
+    body = _red(red, every, max(room - len(rest) - 1, MARGIN))
     body += rest[: max(room - len(body), 1)]
     body += _notes(head, room - len(body))
     return "\n".join([*top, *(["", *body] if body else []), "", *foot])
@@ -168,7 +168,7 @@ def _rows(every: Sequence[Verdict]) -> Iterator[str]:
     near = sorted(held, key=lambda one: -_share(one))
     for one in held if len(held) <= MOST_ROWS else near[:1]:
         nearest = "nearest to its margin: " if len(held) > MOST_ROWS else ""
-        yield from _wrapped(f"{nearest}{one.check} {clean(subject(one), LIMIT)}: {numbers(one)}", " " * MARGIN, 2)
+        yield from _wrapped(f"{nearest}{one.check} {clean(subject(one), LIMIT)}: {numbers(one)}", " " * MARGIN, 3)
 
 
 def _share(verdict: Verdict) -> float:

@@ -89,16 +89,13 @@ class Head:
         What became of each waiver that could fit.
     part
         What a selection leaves out; None where all of the grid is judged.
-    freshness
-        How many of the runs behind it are new, and how old the others are; None where that is not asked.
-    grid
-        The grid's name, where it is about one.
+    freshness, where
+        How many of the runs behind it are new, and how old the others are (None where that is not asked); on which
+        machines they were made and with which versions, a fact an environment.
+    grid, file, results
+        Where it is about one: the grid's name, its file as the user called it, the folder of its results.
     comparisons
         What the comparisons that the grid names come to.
-    where
-        On which machines, with which versions, the runs were made, a fact an environment.
-    file, results
-        The grid as the user called it, and the folder of its results: what the next command is given.
     """
 
     kind: Kind

@@ -140,7 +140,8 @@ def _changes(results: Results, now: Configuration, state: Results, then: Configu
     both = a.record.observed is not None and b.record.observed is not None
     same = [name for name, several in parts.items() if both and not several]
     if both:
-        told = tuple(Fact.of("changed", field=each.field, a=each.a, b=each.b) for each in every)
+        named = ((each.field.removeprefix("packages."), each) for each in every)
+        told = tuple(Fact.of("changed", field=name, a=each.a, b=each.b) for name, each in named)
         yield Fact.of("past.changed", changes=told, same=tuple(same))
     effect = found.effect
     yield Fact.of(
