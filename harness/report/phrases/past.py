@@ -61,7 +61,7 @@ PAST: Final[Mapping[str, str | Callable[..., str]]] = {
     "past.changed": _changed,  # changes: facts "changed"
     "past.unreadable": "no comparison with last good: {error}",
     "past.difference": _difference,
-    "past.again": lambda select, fresh: f"again: `{' '.join(['harness run GRID', again_options(select, fresh)]).strip()}`",
+    "past.again": lambda select, fresh: f"again: `{f'harness run GRID {again_options(select, fresh)}'.strip()}`",
     "past.runs": lambda folder, runs: (
         "logs: " + "; ".join(f"seed {one['seed']} {folder}/{one['path']}/{LOG}" for one in runs)
     ),
