@@ -95,7 +95,7 @@ def read_page(path: Path, name: str, row: str | None, where: str) -> list[Refere
     if twice := [one.label for one in chosen if ids.count(one.configuration_id) > 1]:
         raise SpecError(f"{where}.row: missing; {file} has a configuration in several rows: allowed {listed(twice)}")
     cells = _cells(page, path)
-    return [_reference(page, one, cells.get(one.configuration_id), name, file) for one in chosen]
+    return [_reference(page, one, _cell_of(one, cells), name, file) for one in chosen]
 
 
 def _read(path: Path) -> _Page:
@@ -113,15 +113,23 @@ def _read(path: Path) -> _Page:
         raise AssertionError("a validation error has problems") from error
 
 
-def _cells(page: _Page, path: Path) -> dict[str, Cell]:
-    """What each row asked for, by configuration; nothing where the report does not hold its grid, or ours no more."""
-    if page.grid_text is None:
-        return {}
+def _cells(page: _Page, path: Path) -> Sequence[Cell]:
+    """What the rows asked for; nothing where the report does not hold its grid, or holds one that is none any more."""
     try:
-        cells = grid_from_text(page.grid_text.encode(), path).cells()
+        return grid_from_text(page.grid_text.encode(), path).cells() if page.grid_text else ()
     except SpecError:
-        return {}  # of an older harness: then it is known as far as its axes tell
-    return {cell.configuration_id: cell for cell in cells}
+        return ()  # of an older harness: a row is known as far as its axes tell
+
+
+def _cell_of(row: _Row, cells: Sequence[Cell]) -> Cell | None:
+    """A cell of the row; where the grid was edited for publication (a path, say), of the place that its axes name."""
+    own = [cell for cell in cells if cell.configuration_id == row.configuration_id]
+    alike = own or [cell for cell in cells if all(_value(cell, axis) == value for axis, value in row.axes.items())]
+    return alike[0] if len({cell.configuration_id for cell in alike}) == 1 else None
+
+
+def _value(cell: Cell, axis: str) -> Any:
+    return cell.checkpoint.name if axis == "checkpoint" else getattr(cell, axis, cell.recipe.get(axis))
 
 
 def _reference(page: _Page, row: _Row, cell: Cell | None, name: str, file: str) -> Reference:

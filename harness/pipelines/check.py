@@ -96,7 +96,7 @@ class Checked:
             grid=self.grid.name,
             comparisons=self.comparisons,
             where=self.where,
-            file=str(self.grid.path),
+            file=_seen(self.grid.path),
             results=self.results,
         )
         return Section(head, self.verdicts, self.heeded, self.exit_code)
@@ -175,8 +175,14 @@ def check_grid(grid: Grid, store: Store, asked: Judging, found: Judged | None = 
     fresh = freshness(counting, found.run, sum(len(one.missing) for one in configurations))
     part, where = part_of(every, cells), tuple(_where(found, configurations))
     return Checked(
-        grid, verdicts, heeded, fresh, notes, part, code, waivers, comparisons, where, str(store.folder.parent)
+        grid, verdicts, heeded, fresh, notes, part, code, waivers, comparisons, where, _seen(store.folder.parent)
     )
+
+
+def _seen(path: Path) -> str:
+    """A path as one would type it here."""
+    own, here = str(path), os.path.relpath(path)
+    return own if here.startswith("..") else here
 
 
 def _identified(grid: Grid, verdicts: Sequence[Verdict]) -> list[Verdict]:
@@ -233,7 +239,7 @@ def _where(found: Judged, configurations: Sequence[Configuration]) -> Iterator[F
         packages = {name: record.observed.packages[name] for name in SUBJECT[:2] if name in record.observed.packages}
         devices = record.observed.machine.get("accelerators") or [record.observed.machine.get("cpu")]
         accelerator = "cuda" if record.observed.machine.get("accelerators") else "cpu"
-        yield Fact.of("where", accelerator=accelerator, device=devices[0], packages=packages)
+        yield Fact.of("measured.at", accelerator=accelerator, device=devices[0], packages=packages)
 
 
 def _waivers(grid: Grid, every: Sequence[Cell], chosen: Collection[str]) -> list[Waiver]:

@@ -242,7 +242,7 @@ def test_accept_then_check_compares_nothing(harness: Make, night: Night) -> None
     night.measure()
     assert harness("check", "night.toml")[0] == 5
     harness("accept", "night.toml", "--note", "tonight's")
-    code, out, _ = harness("check", "night.toml")
+    code, out, _ = harness("check", "night.toml", "-v")
     assert code == 5
     assert "Made from these very runs: nothing was compared." in out
     assert f"accepted file: {FILE}, " in out
@@ -255,7 +255,7 @@ def test_a_fresh_measurement_that_is_equal_passes_by_identity(harness: Make, nig
     night.measure()
     harness("accept", "night.toml", "--note", "n")
     night.measure(measurement=2, day=27)
-    code, out, _ = harness("check", "night.toml", "--junit", "j.xml")
+    code, out, _ = harness("check", "night.toml", "-v", "--junit", "j.xml")
     assert code == 0
     assert "Equal bit for bit at all 5 seeds." in out
     assert "5 of 5 cells bit for bit as on 2026-11-26" in out

@@ -65,5 +65,5 @@ PAST: Final[Mapping[str, str | Callable[..., str]]] = {
     "past.runs": lambda folder, runs: (
         "logs: " + "; ".join(f"seed {one['seed']} {folder}/{one['path']}/{LOG}" for one in runs)
     ),
-    "where": _where,
+    "measured.at": _where,
 }

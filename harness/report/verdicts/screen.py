@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from harness.checks.verdict import Verdict
+from harness.checks.verdict import Fact, Verdict
 from harness.report.format.escape import clean
 from harness.report.format.numbers import points, signed, trimmed
 from harness.report.phrases.head import freshness_text
@@ -32,12 +32,15 @@ WIDTH: Final = 80
 LINES: Final = 25
 """What a terminal shows at once."""
 GREEN_LINES: Final = 15
+_KEPT: Final = "\xa0"
+"""A space at which no line breaks; printed as an ordinary one."""
 MARGIN: Final = 6
 """Columns before what is behind a line."""
 ID_DIGITS: Final = 4
 _TOLD_ELSEWHERE: Final = frozenset({"past.again", "past.runs"})
 MOST_RED: Final = 3
 """Red configurations that are told one by one."""
+MOST_REASONS: Final = 2
 MOST_ROWS: Final = 6
 """Of a green night."""
 
@@ -54,8 +57,8 @@ def screen_text(section: Section, took: str = "") -> str:
     foot = [_counts(every, section.code, took), *_next(head, red, every)]
     room = (LINES if red or section.code else GREEN_LINES) - len(top) - len(foot) - 2
     rest = [*_passed(every, red), *_rows(every if not red else [])]
-    body = _red(red, every, max(room - len(rest) - 1, MARGIN))
-    body += rest[: max(room - len(body), 1)]
+    body = _red(red, every, max(room - min(len(rest), 4) - 1, MARGIN))
+    body += rest[: max(room - len(body) - bool(head.facts), 1)]
     body += _notes(head, room - len(body))
     return "\n".join([*top, *(["", *body] if body else []), "", *foot])
 
@@ -139,7 +142,9 @@ def _block(group: Sequence[Verdict], every: Sequence[Verdict]) -> Iterator[str]:
             text += f"  {points(one.subject.mean)} against {points(against.mean)}{accepted}"
         yield from _wrapped(text, "", 2)
         if d is None:
-            yield from _wrapped(clean(say(one.reason), LIMIT), " " * MARGIN, 2)
+            yield from _wrapped(clean(say(one.reason), LIMIT), " " * MARGIN, 3)
+        for note in one.notes[:1] if one.outcome == "ERROR" else ():
+            yield from _wrapped(clean(say(note), LIMIT), " " * MARGIN, 2)
         for fact in one.past[:1]:
             yield from _wrapped(clean(say(fact), LIMIT), " " * MARGIN, 2) if fact.code not in _TOLD_ELSEWHERE else ()
     if len(group) > MOST_RED:
@@ -149,13 +154,23 @@ def _block(group: Sequence[Verdict], every: Sequence[Verdict]) -> Iterator[str]:
 
 
 def _passed(every: Sequence[Verdict], red: Sequence[Verdict]) -> Iterator[str]:
-    """`PASS  4: quality 1, stability 2, parity 1`: a line each outcome that is not red."""
+    """`PASS  4: quality 1, stability 2, parity 1`: what is not red, with why it is no plain PASS."""
     groups: dict[str, list[Verdict]] = {}
     for one in every:
         if one not in red:
             groups.setdefault(word(one), []).append(one)
     for name, group in groups.items():
         yield from _wrapped(f"{name}  {len(group)}: {_by_check(group)}", "", 1)
+        reasons = dict.fromkeys(say(fact) for one in group if (fact := _why(one)) is not None)
+        for text in [*reasons][:MOST_REASONS]:
+            yield from _wrapped(clean(text, LIMIT), " " * MARGIN, 2)
+        if len(reasons) > MOST_REASONS:
+            yield f"{' ' * MARGIN}and {len(reasons) - MOST_REASONS} more reasons: -v"
+
+
+def _why(verdict: Verdict) -> Fact | None:
+    """Why something that is not red is no plain PASS."""
+    return verdict.warning if verdict.outcome == "PASS" else verdict.waiver or verdict.reason
 
 
 def _by_check(verdicts: Sequence[Verdict]) -> str:
@@ -223,12 +238,11 @@ def short_id(verdict: Verdict, every: Sequence[Verdict]) -> str:
 
 
 def _command(name: str, command: str) -> Iterator[str]:
-    lines = textwrap.wrap(
-        clean(command, LIMIT), WIDTH - 10, break_long_words=False, break_on_hyphens=False, subsequent_indent="  "
-    )
+    text = clean(command, LIMIT).replace(" -s ", f" -s{_KEPT}")
+    lines = textwrap.wrap(text, WIDTH - 12, break_long_words=False, break_on_hyphens=False, subsequent_indent="  ")
     for number, line in enumerate(lines):
         more = " \\" if number < len(lines) - 1 else ""
-        yield f"  {name if number == 0 else '':<6}  {line}{more}"
+        yield f"  {name if number == 0 else '':<6}  {line}{more}".replace(_KEPT, " ")
 
 
 def _wrapped(text: str, indent: str, most: int = 2) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -178,9 +179,11 @@ def test_a_reference_may_state_all_that_a_cell_has() -> None:
             "setup": {"config": {"num_hidden_layers": 2}, "engine": "loop", "dropout": False, "subset": 64},
         }
     )
-    checkpoint = {"config": {"num_hidden_layers": 2}}
     asked = {"recipe": {**COURSE, "max_steps": 100}, "engine": "loop", "dropout": False, "subset": 64}
-    assert recipe_differences(measured([85.0], **asked, **checkpoint), stated).blocking == ()
+    run = measured([85.0], **asked)
+    checkpoint = run.asked.checkpoint.model_copy(update={"config": {"num_hidden_layers": 2}})
+    run = replace(run, asked=run.asked.model_copy(update={"checkpoint": checkpoint}))
+    assert recipe_differences(run, stated).blocking == ()
     assert {one.values.get("field", one.code) for one in recipe_differences(measured([85.0]), stated).blocking} == {
         "recipe.max_steps", "config", "engine", "dropout", "subset",
     }  # fmt: skip

@@ -145,9 +145,12 @@ def test_what_is_not_quiet_never_fails(both: tuple[list[float], list[float]], bu
     found = compare_processes(*((disturbed, b) if first else (a, disturbed)), 0.05)
     if len(a) - len(busy & {one.repeat for one in a}) < 5:
         assert found.outcome == "INCONCLUSIVE"
-    # By the machine's state alone: their rates may be anything.
+    # By the machine's state alone: their rates may be anything, but where nothing else is left to estimate from.
     mad = [replace(one, rate=one.rate * 7 if one.reasons else one.rate) for one in disturbed]
-    assert compare_processes(*((mad, b) if first else (a, mad)), 0.05).numbers == found.numbers
+    again = compare_processes(*((mad, b) if first else (a, mad)), 0.05)
+    assert again.outcome == found.outcome
+    if not any(fact.values.get("disturbed") for fact in found.notes):
+        assert again.numbers == found.numbers
 
 
 @pytest.mark.parametrize(("true", "fails"), [(1.0, (0, 0.05)), (0.9, (0.9, 1))])
