@@ -44,6 +44,7 @@ def test_last_good_is_the_last_measurement_that_passes(night: Night) -> None:
     found = past(red(night)["quality fp32"])
     assert found["past.well"] == {
         "since": TONIGHT, "tonight": True, "well": "2026-11-23T02:00:00.000Z", "mean": pytest.approx(86.1),
+        "undecided": False,
     }  # fmt: skip
     assert found["past.again"] == {"select": ("precision=fp32",), "fresh": True}
     assert found["past.runs"]["runs"][0]["seed"] == 1
@@ -91,6 +92,16 @@ def test_a_pair_looks_back_on_both_sides(night: Night) -> None:
     found = red(night)
     assert past(found["parity bf16"])["past.well"]["well"][:10] == "2026-11-22"
     assert "quality fp32" not in found
+
+
+def test_a_fall_from_undecided_is_one(night: Night) -> None:
+    """Runs that are all equal never pass against a reference; that is no reason not to say when they fell."""
+    for day, number, right in ((21, 1, 172), (22, 2, 172), (23, 3, 130)):
+        same = right == 172
+        night_of(night, day, {seed: right + (0 if same else seed) for seed in GOOD}, number)
+    night.means(run="2026-11-23T02:00:00.000Z")
+    found = red(night)["quality fp32"].past[0]
+    assert say(found) == "since tonight; never good, last undecided 2026-11-22 02:00 (86.00)"
 
 
 def test_an_id_is_the_same_every_night_and_no_others(night: Night) -> None:

@@ -38,11 +38,15 @@ _PARTS: Final = {
 
 @dataclass
 class _Known:
-    """What is known of a red verdict so far: `since` its first bad measurement began, and the state it was well in."""
+    """What is known of a red verdict so far: `since` its first bad measurement began, and the state it was well in.
+
+    `fair` is when a FAIL was last undecided: it tells the fall of what never had a PASS.
+    """
 
     since: str
     bad: int = 0
     well: tuple[Verdict, Results] | None = None
+    fair: tuple[str, Verdict, Results] | None = None
 
 
 def with_past(
@@ -68,8 +72,14 @@ def with_past(
             before, mine = said.get(one.id), known[one.id]
             if before is not None and (before.outcome == "PASS" or before.reason.code == "runs.very_same"):
                 mine.well = before, state
-            elif (began := _began(then, one)) and (not mine.since or began < mine.since):
+                continue
+            if mine.fair is None and one.outcome == "FAIL" and before is not None and before.outcome == "INCONCLUSIVE":
+                mine.fair = (mine.since, before, state) if before.numbers is not None else None
+            if (began := _began(then, one)) and (not mine.since or began < mine.since):
                 mine.since, mine.bad = began, mine.bad + 1
+    for each in known.values():
+        if each.well is None and each.fair is not None:
+            each.since, each.well = each.fair[0], each.fair[1:]
     told: dict[tuple[str, str], tuple[Fact, ...]] = {}
     found = {}
     for one in red:
@@ -100,7 +110,8 @@ def _when(verdict: Verdict, known: _Known, run: str | None) -> Iterator[Fact]:
         before, state = known.well
         began = _began({one.configuration_id: one for one in state.configurations}, verdict)
         since = known.since or None
-        yield Fact.of("past.well", since=since, tonight=tonight, well=began, mean=before.subject.mean)
+        mean, undecided = before.subject.mean, before.outcome == "INCONCLUSIVE"
+        yield Fact.of("past.well", since=since, tonight=tonight, well=began, mean=mean, undecided=undecided)
     elif known.bad:
         yield Fact.of("past.never", since=known.since, measurements=known.bad + 1)
     elif known.since:
@@ -113,7 +124,7 @@ def _by_history(grid: Grid, results: Results, now: Configuration, known: _Known,
     if night is None or night.when >= known.since:
         return
     tonight = run is not None and known.since >= run
-    yield Fact.of("past.well", since=known.since, tonight=tonight, well=night.when, mean=night.mean)
+    yield Fact.of("past.well", since=known.since, tonight=tonight, well=night.when, mean=night.mean, undecided=False)
     record = results.records.get(now.key)
     if record is not None and record.observed is not None and night.packages:
         mine = {name: record.observed.packages[name] for name in SUBJECT if name in record.observed.packages}

@@ -16,9 +16,10 @@ SHOWN: Final = 3
 """So many changes are named; of more their number."""
 
 
-def _well(since: str | None, tonight: bool, well: str, mean: float | None) -> str:
+def _well(since: str | None, tonight: bool, well: str, mean: float | None, undecided: bool) -> str:
     bad = "" if since is None else "since tonight; " if tonight else f"since {minute(since)}; "
-    return f"{bad}last good {minute(well)}{'' if mean is None else f' ({points(mean)})'}"
+    last = "never good, last undecided" if undecided else "last good"
+    return f"{bad}{last} {minute(well)}{'' if mean is None else f' ({points(mean)})'}"
 
 
 def _changed(changes: Sequence[str], same: Sequence[str]) -> str:

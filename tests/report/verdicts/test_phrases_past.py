@@ -14,14 +14,18 @@ SINCE, WELL = "2026-11-27T02:00:01.000Z", "2026-11-26T02:41:00.000Z"
 CHANGED = tuple(of("changed", field=name, a="1", b="2") for name in ("torch", "numpy", "python", "tokenizers"))
 CASES = [
     (
-        of("past.well", since=SINCE, tonight=True, well=WELL, mean=87.25),
+        of("past.well", since=SINCE, tonight=True, well=WELL, mean=87.25, undecided=False),
         "since tonight; last good 2026-11-26 02:41 (87.25)",
     ),
     (
-        of("past.well", since=SINCE, tonight=False, well=WELL, mean=None),
+        of("past.well", since=SINCE, tonight=False, well=WELL, mean=None, undecided=False),
         "since 2026-11-27 02:00; last good 2026-11-26 02:41",
     ),
-    (of("past.well", since=None, tonight=False, well=WELL, mean=None), "last good 2026-11-26 02:41"),
+    (of("past.well", since=None, tonight=False, well=WELL, mean=None, undecided=False), "last good 2026-11-26 02:41"),
+    (
+        of("past.well", since=SINCE, tonight=False, well=WELL, mean=82.9, undecided=True),
+        "since 2026-11-27 02:00; never good, last undecided 2026-11-26 02:41 (82.90)",
+    ),
     (of("past.never", since=SINCE, measurements=3), "never good in 3 measurements, the first of 2026-11-27 02:00"),
     (of("past.none", since=SINCE), "measured 2026-11-27 02:00; nothing older in this store to compare with"),
     (
