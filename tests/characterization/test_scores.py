@@ -33,15 +33,16 @@ def test_check_as_json(harness: Harness, grid: str) -> None:
 
 @pytest.mark.parametrize("grid", GRIDS[1:])
 def test_check_for_people(harness: Harness, grid: str) -> None:
-    done = harness("check", f"{grid}.toml")
+    done = harness("check", f"{grid}.toml", "-v")
     same(f"check-{grid}-words", [done.code, done.err, bag(plain(done.out))], depth=1)
+    same_text(f"check-{grid}-screen", plain(harness("check", f"{grid}.toml").out).splitlines())
 
 
 def test_check_for_a_ci(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     summary = Path("summary.md").absolute()
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
-    done = harness("check", "scores.toml", "--junit", "out/j.xml", "--out", "out/v.md")
+    done = harness("check", "scores.toml", "-v", "--junit", "out/j.xml", "--out", "out/v.md")
     assert done.code == 1
     assert {path.name for path in Path("out").iterdir()} == {"j.xml", "v.md", "v-forest.svg"}
     same_text("check-junit", junit_lines(Path("out/j.xml")))
