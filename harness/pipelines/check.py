@@ -27,10 +27,10 @@ from harness.exit_codes import worst
 from harness.fact import Fact
 from harness.grid.cell import Cell
 from harness.grid.grid import Grid
-from harness.grid.select import select, selecting
+from harness.grid.select import select
 from harness.grid.waivers import Waiver
 from harness.pipelines.judged import Judged, judged
-from harness.pipelines.verdicts.past import with_past
+from harness.pipelines.verdicts.past import next_steps, with_past
 from harness.protocol import SUBJECT
 from harness.record.attempts import LOST
 from harness.record.configuration import GOOD, Configuration
@@ -199,33 +199,22 @@ def _with_past(
     folder: str,
 ) -> list[Verdict]:
     """With what older measurements say of whatever is red, and how to run it again."""
-    red = [one for one in verdicts if one.is_red(asked.inconclusive)]
-    unmeant = {(one.subject.configuration_id, one.check) for one in errors}  # runs that must not be judged: no fall
 
     def judge(results: Results) -> list[Verdict]:
         held, _ = _held(grid, replace(found, results=results), None, asked.accepted)
         return _identified(grid, [*judge_grid(grid, results, today()), *held])
 
+    red = [one for one in verdicts if one.is_red(asked.inconclusive)]
+    unmeant = {(one.subject.configuration_id, one.check) for one in errors}  # what must not be judged has no fall
     fell = [one for one in red if (one.subject.configuration_id, one.check) not in unmeant]
     told = with_past(grid, fell, found.results, judge, found.run) if fell else {}
-    chosen, found_so = {cell.configuration_id for cell in cells}, []
-    attempts = {
-        one.configuration_id: [
-            {"seed": seed, "path": history.standing.path}
-            for seed, history in one.histories.items()
-            if history.standing is not None
-        ]
-        for one in found.results.configurations
-        if one.current
-    }
-    for one in verdicts:
-        if one.is_red(asked.inconclusive) and (mine := one.subject.configuration_id) in chosen:
-            again = Fact.of("past.again", select=tuple(selecting(cells, mine)), fresh=one.outcome != "ERROR")
-            runs = attempts.get(mine, [])
-            tried = Fact.of("past.runs", folder=folder, runs=tuple(runs))
-            one = replace(one, past=(*told.get(one.id, ()), again, *([tried] if runs else ())))
-        found_so.append(one)
-    return found_so
+    steps = next_steps(cells, found.results, folder) if red else {}
+    return [
+        replace(one, past=(*told.get(one.id, ()), *steps.get(one.subject.configuration_id, lambda _: ())(one)))
+        if one.is_red(asked.inconclusive)
+        else one
+        for one in verdicts
+    ]
 
 
 def _where(found: Judged, configurations: Sequence[Configuration]) -> Iterator[Fact]:
@@ -259,8 +248,16 @@ def _held(
     file, policy = read_baseline(path), policy_of(grid)
     margin, waivers = policy.parity_margin, policy.waivers
     verdicts, facts = judge_accepted(file, found.results, chosen, today=today(), margin=margin, waivers=waivers)
-    made = {"date": file.date, "harness": file.harness, "git_sha": file.git_sha, "git_dirty": file.git_dirty}
-    return verdicts, (Fact.of("accepted.file", path=str(path), note=file.note, **made), *facts)
+    fact = Fact.of(
+        "accepted.file",
+        path=str(path),
+        note=file.note,
+        date=file.date,
+        harness=file.harness,
+        git_sha=file.git_sha,
+        git_dirty=file.git_dirty,
+    )
+    return verdicts, (fact, *facts)
 
 
 def part_of(every: Sequence[Cell], cells: Sequence[Cell]) -> Fact | None:

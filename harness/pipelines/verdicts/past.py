@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Final
 
@@ -14,7 +15,9 @@ from harness.checks.verify.diff.explain import explain
 from harness.checks.verify.series import tolerance_between
 from harness.errors import StoreError
 from harness.fact import Fact
+from harness.grid.cell import Cell
 from harness.grid.grid import Grid
+from harness.grid.select import selecting
 from harness.pipelines.history import last_good
 from harness.protocol import SUBJECT
 from harness.record.configuration import Configuration
@@ -97,6 +100,30 @@ def with_past(
                 told[place] = tuple(_changes(results, now[place[0]], state, then[place[0]]))
             found[one.id] += told[place]
     return found
+
+
+def next_steps(
+    cells: Sequence[Cell], results: Results, folder: str
+) -> dict[str, Callable[[Verdict], tuple[Fact, ...]]]:
+    """By configuration, of a red verdict: what runs it again, and where its runs left their logs (below `folder`)."""
+    runs = {
+        one.configuration_id: tuple(
+            {"seed": seed, "path": history.standing.path}
+            for seed, history in one.histories.items()
+            if history.standing is not None
+        )
+        for one in results.configurations
+        if one.current
+    }
+
+    def steps(configuration_id: str, verdict: Verdict) -> tuple[Fact, ...]:
+        # What is missing is added; what was measured is measured anew.
+        select, fresh = tuple(selecting(cells, configuration_id)), verdict.outcome != "ERROR"
+        again = Fact.of("past.again", select=select, fresh=fresh)
+        tried = runs.get(configuration_id, ())
+        return (again, Fact.of("past.runs", folder=folder, runs=tried)) if tried else (again,)
+
+    return {one: partial(steps, one) for one in dict.fromkeys(cell.configuration_id for cell in cells)}
 
 
 def _began(configurations: dict[str, Configuration], verdict: Verdict) -> str:
