@@ -208,11 +208,9 @@ def _with_past(
     unmeant = {(one.subject.configuration_id, one.check) for one in errors}  # what must not be judged has no fall
     fell = [one for one in red if (one.subject.configuration_id, one.check) not in unmeant]
     told = with_past(grid, fell, found.results, judge, found.run) if fell else {}
-    steps = next_steps(cells, found.results, folder) if red else {}
+    steps = next_steps(cells, found.results, folder)
     return [
-        replace(one, past=(*told.get(one.id, ()), *steps.get(one.subject.configuration_id, lambda _: ())(one)))
-        if one.is_red(asked.inconclusive)
-        else one
+        replace(one, past=(*told.get(one.id, ()), *steps(one))) if one.is_red(asked.inconclusive) else one
         for one in verdicts
     ]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 from typing import Final
 
@@ -102,10 +101,8 @@ def with_past(
     return found
 
 
-def next_steps(
-    cells: Sequence[Cell], results: Results, folder: str
-) -> dict[str, Callable[[Verdict], tuple[Fact, ...]]]:
-    """By configuration, of a red verdict: what runs it again, and where its runs left their logs (below `folder`)."""
+def next_steps(cells: Sequence[Cell], results: Results, folder: str) -> Callable[[Verdict], tuple[Fact, ...]]:
+    """Of a red verdict: what runs it again, and where its runs left their logs (below `folder`)."""
     runs = {
         one.configuration_id: tuple(
             {"seed": seed, "path": history.standing.path}
@@ -116,14 +113,19 @@ def next_steps(
         if one.current
     }
 
-    def steps(configuration_id: str, verdict: Verdict) -> tuple[Fact, ...]:
+    chosen = {cell.configuration_id for cell in cells}
+
+    def steps(verdict: Verdict) -> tuple[Fact, ...]:
+        configuration_id = verdict.subject.configuration_id
+        if configuration_id not in chosen:
+            return ()
         # What is missing is added; what was measured is measured anew.
         select, fresh = tuple(selecting(cells, configuration_id)), verdict.outcome != "ERROR"
         again = Fact.of("past.again", select=select, fresh=fresh)
         tried = runs.get(configuration_id, ())
         return (again, Fact.of("past.runs", folder=folder, runs=tried)) if tried else (again,)
 
-    return {one: partial(steps, one) for one in dict.fromkeys(cell.configuration_id for cell in cells)}
+    return steps
 
 
 def _began(configurations: dict[str, Configuration], verdict: Verdict) -> str:
