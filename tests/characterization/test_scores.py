@@ -42,7 +42,7 @@ def test_check_for_a_ci(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> No
     summary = Path("summary.md").absolute()
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
-    done = harness("check", "scores.toml", "-v", "--junit", "out/j.xml", "--out", "out/v.md")
+    done = harness("check", "scores.toml", "--junit", "out/j.xml", "--out", "out/v.md")
     assert done.code == 1
     assert {path.name for path in Path("out").iterdir()} == {"j.xml", "v.md", "v-forest.svg"}
     same_text("check-junit", junit_lines(Path("out/j.xml")))
