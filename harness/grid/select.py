@@ -52,16 +52,21 @@ def select(cells: Sequence[Cell], expressions: Iterable[str]) -> list[Cell]:
     return selected
 
 
-def selecting(cells: Sequence[Cell], configuration_id: str) -> list[str]:
-    """The expressions that select one configuration among cells: its value of each axis on which they differ."""
-    one = next(cell for cell in cells if cell.configuration_id == configuration_id)
-    axes = dict.fromkeys(axis for cell in cells for axis in cell.axes if axis != "seed")
-    found = {axis: _value(one, axis) for axis in axes if len({_key(cell, axis) for cell in cells}) > 1}
-    return [
-        f"{axis}={json.dumps(value) if ',' in str(value) else spelled(value)}"
-        for axis, value in found.items()
-        if value is not _ABSENT
-    ]
+def selecting(cells: Sequence[Cell]) -> dict[str, list[str]]:
+    """By configuration, the expressions that select it among these cells: its values of the axes that vary."""
+    values: dict[str, set[Any]] = {axis: set() for cell in cells for axis in cell.axes if axis != "seed"}
+    firsts = {cell.configuration_id: cell for cell in reversed(cells)}
+    for axis, known in values.items():
+        known.update(_key(cell, axis) for cell in firsts.values())
+    axes = [axis for axis, known in values.items() if len(known) > 1]
+    return {
+        configuration_id: [
+            f"{axis}={json.dumps(value) if ',' in str(value) else spelled(value)}"
+            for axis in axes
+            if (value := _value(cell, axis)) is not _ABSENT
+        ]
+        for configuration_id, cell in firsts.items()
+    }
 
 
 def split_values(text: str) -> list[str]:

@@ -205,6 +205,8 @@ def _with_past(
         return _identified(grid, [*judge_grid(grid, results, today()), *held])
 
     red = [one for one in verdicts if one.is_red(asked.inconclusive)]
+    if not red:
+        return [*verdicts]
     unmeant = {(one.subject.configuration_id, one.check) for one in errors}  # what must not be judged has no fall
     fell = [one for one in red if (one.subject.configuration_id, one.check) not in unmeant]
     told = with_past(grid, fell, found.results, judge, found.run) if fell else {}

@@ -23,7 +23,9 @@ from harness.record.configuration import Configuration
 from harness.record.results import Results
 
 MOST: Final = 30
-"""So many earlier states of a grid are judged again, the newest first."""
+"""So many earlier states of a grid are judged again, the newest first; fewer of a large grid."""
+MOST_CONFIGURATIONS: Final = 3000
+"""So many configurations are judged again in all of them together."""
 
 Judge = Callable[[Results], Iterable[Verdict]]
 """What `check` would say of results, with ids."""
@@ -61,7 +63,8 @@ def with_past(
     """
     now = {one.configuration_id: one for one in results.configurations if one.current}
     known = {one.id: _Known(_began(now, one)) for one in red if one.subject.configuration_id in now}
-    for state in islice(results.earlier(), MOST):
+    most = max(1, min(MOST, MOST_CONFIGURATIONS // max(len(now), 1)))
+    for state in islice(results.earlier(), most):
         waiting = [one for one in red if one.id in known and known[one.id].well is None]
         if not waiting:
             break
@@ -113,14 +116,14 @@ def next_steps(cells: Sequence[Cell], results: Results, folder: str) -> Callable
         if one.current
     }
 
-    chosen = {cell.configuration_id for cell in cells}
+    selections = selecting(cells)
 
     def steps(verdict: Verdict) -> tuple[Fact, ...]:
         configuration_id = verdict.subject.configuration_id
-        if configuration_id not in chosen:
+        if configuration_id not in selections:
             return ()
         # What is missing is added; what was measured is measured anew.
-        select, fresh = tuple(selecting(cells, configuration_id)), verdict.outcome != "ERROR"
+        select, fresh = tuple(selections[configuration_id]), verdict.outcome != "ERROR"
         again = Fact.of("past.again", select=select, fresh=fresh)
         tried = runs.get(configuration_id, ())
         return (again, Fact.of("past.runs", folder=folder, runs=tried)) if tried else (again,)

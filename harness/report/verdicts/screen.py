@@ -124,7 +124,8 @@ def _red(red: Sequence[Verdict], every: Sequence[Verdict], room: int) -> list[st
             break
         lines += block[:room]
         shown += group
-    if left := [one for one in red if one not in shown]:
+    known = {id(one) for one in shown}
+    if left := [one for one in red if id(one) not in known]:
         lines += _wrapped(f"and {len(left)} more: {_by_check(left)} (all: -v)", "", 1)
     return lines
 
@@ -156,8 +157,9 @@ def _block(group: Sequence[Verdict], every: Sequence[Verdict]) -> Iterator[str]:
 def _passed(every: Sequence[Verdict], red: Sequence[Verdict]) -> Iterator[str]:
     """`PASS  4: quality 1, stability 2, parity 1`: what is not red, with why it is no plain PASS."""
     groups: dict[str, list[Verdict]] = {}
+    known = {id(one) for one in red}
     for one in every:
-        if one not in red:
+        if id(one) not in known:
             groups.setdefault(word(one), []).append(one)
     for name, group in groups.items():
         yield from _wrapped(f"{name}  {len(group)}: {_by_check(group)}", "", 1)
