@@ -83,3 +83,13 @@ def test_an_acceptance_wants_a_note_and_says_what_it_changes(harness: Make, nigh
     assert '--note: got " "; allowed a sentence that says why' in err
     assert f"{BF16}: new, 82.92 over 5 runs" in harness("accept", "night.toml", "--note", "first")[1]
     assert f"{BF16}: the very runs that were accepted already" in harness("accept", "night.toml", "--note", "again")[1]
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"[]", b'{"schema": 2, "kind": "harness-check", "verdicts": 3}'])
+def test_a_file_that_check_did_not_write_is_named(harness: Make, fallen: Night, content: bytes) -> None:
+    harness("check", "night.toml")
+    path = Path("results/night/check.json")
+    assert path.is_file()
+    path.write_bytes(content)
+    code, _, err = harness("why", "abcd")
+    assert (code, err.startswith("error: results/night/check.json: ")) == (2, True)

@@ -13,8 +13,11 @@ from harness.record.store import Store, store_grids
 from harness.report.verdicts.json import verdicts_from_json, verdicts_json
 from harness.report.verdicts.sections import Section
 from harness.text import listed, show
+from harness.validation import decoded, name_of, read_bytes
 
 FILE: Final = "check.json"
+WANTED: Final = "the verdicts that `harness check` leaves in its results"
+MAX_BYTES: Final = 64 * 2**20
 SHORTEST_ID: Final = 4
 
 
@@ -30,7 +33,7 @@ def find_verdict(name: str, results: Path) -> Section:
     Raises
     ------
     SpecError
-        Where there is none, or several begin so.
+        Where there is none, or several begin so; for a file that is not what `check` wrote.
     """
     if len(name) < SHORTEST_ID:
         raise SpecError(f"{show(name)}: allowed {SHORTEST_ID} or more digits of a verdict's id")
@@ -39,8 +42,8 @@ def find_verdict(name: str, results: Path) -> Section:
         path = results / grid / FILE
         if not path.is_file():
             continue
-        with explained(path, "read"):
-            head, verdicts = verdicts_from_json(path.read_text(encoding="utf-8"), str(path))
+        content = read_bytes(path, WANTED, MAX_BYTES)
+        head, verdicts = verdicts_from_json(decoded(content, name_of(path)), name_of(path))
         known += [one.id for one in verdicts]
         if mine := [one for one in verdicts if one.id.startswith(name)]:
             found.append(Section(replace(head, comparisons=()), mine))
