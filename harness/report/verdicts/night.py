@@ -24,7 +24,13 @@ def night_text(sections: Sequence[Section], code: int, seconds: str) -> str:
     every = [verdict for one in sections for verdict in one.verdicts]
     errors = sum(bool(one.error) for one in sections)
     stopped = f", {errors} part{'' if errors == 1 else 's'} stopped" if errors else ""
-    return "\n".join([*lines, "", f"{counts_text(every).rstrip('.')}{stopped}, in {seconds}: exit {code}"])
+    return "\n".join(
+        [
+            *lines,
+            *([""] if lines[-1:] != [""] else []),
+            f"{counts_text(every).rstrip('.')}{stopped}, in {seconds}: exit {code}",
+        ]
+    )
 
 
 def _section(one: Section) -> Iterator[str]:

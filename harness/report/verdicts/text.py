@@ -119,7 +119,10 @@ def facts(verdict: Verdict, *, runs: bool = True) -> list[str]:
     if failed:
         lines += _runs(v) if runs else []
         lines += [full_stop(clean(text, LIMIT)) for text in [outlook(v)] if text]
-    lines += [full_stop(clean(say(fact), LIMIT)) for fact in v.past if runs or fact.code not in HERE]
+    lines += [full_stop(clean(say(fact), LIMIT)) for fact in v.past if fact.code not in HERE]
+    lines += [
+        clean(say(fact), LIMIT) for fact in v.past if runs and fact.code in HERE
+    ]  # a command, paths: no full stop
     return [*lines, *about(v), *(f"Evidence: {clean(text, LIMIT)}" for text in evidence(v))]
 
 
