@@ -58,6 +58,7 @@ SITUATIONS: Final[Mapping[str, Mapping[int, str]]] = {
         "machine; a run is under way",
         5: "no record, or nothing with two sides could be judged",
     },
+    "why": {0: "told", 4: _NO_STORE},
     "compare": {
         0: "no configuration is slower by more than the margin",
         1: "one is",

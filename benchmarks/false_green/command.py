@@ -45,7 +45,11 @@ class Harness:
         if command == "report":
             return [["report", GRID, "-o", "out.md", *options]]
         if command == "accept":
-            return [["accept", GRID, *options]] if self.accepts else [["baseline", "save", GRID, "--force", *options]]
+            return (
+                [["accept", GRID, "--note", "a night", *options]]
+                if self.accepts
+                else [["baseline", "save", GRID, "--force", *options]]
+            )
         if command == "check":
             check = ["check", GRID, *files, "-o", "out.md", *options]
             kept = ["baseline", "compare", f"reports/baselines/{NAME}.json", *_place(options)]

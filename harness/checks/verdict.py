@@ -10,6 +10,7 @@ from harness.fact import Fact as Fact
 from harness.record.configuration import SeedScore
 from harness.stats.decision import Decision
 from harness.stats.throughput import Speed
+from harness.text import short_hash
 
 Outcome = Literal["PASS", "FAIL", "INCONCLUSIVE", "SKIP", "ERROR"]
 Check = Literal[
@@ -103,6 +104,10 @@ class Verdict:
         The waiver that covers a FAIL, which is then not red.
     warning
         What a reader of a PASS should know (WARN): no outcome, and never red.
+    id
+        The same every night (`verdict_id`); "" where it is of no grid.
+    past
+        Of what is red: since when, what changed since it was well, and how to run it again.
     """
 
     check: Check
@@ -126,6 +131,8 @@ class Verdict:
     gates: bool = True
     waiver: Fact | None = None
     warning: Fact | None = None
+    id: str = ""
+    past: tuple[Fact, ...] = ()
 
     @property
     def failures(self) -> tuple[Finding, ...]:
@@ -154,6 +161,17 @@ class Verdict:
         if not self.gates or self.waived:
             return False
         return self.outcome in ("FAIL", "ERROR") or (self.outcome == "INCONCLUSIVE" and inconclusive == "fail")
+
+
+def verdict_id(grid: str, verdict: Verdict) -> str:
+    """The hash of grid, check, configuration and other side: neither of an outcome nor of a threshold."""
+    item, other = verdict.item, verdict.against
+    against = "" if other is None else other.label
+    if verdict.check in ONE_SIDED:
+        item = against = ""  # collapses, or cells that are not there: one question
+    elif other is not None and verdict.check in ("parity", "comparison"):
+        against = other.configuration_id
+    return short_hash([grid, verdict.check, verdict.subject.configuration_id, against, item])
 
 
 def worst_first(verdicts: Iterable[Verdict]) -> list[Verdict]:

@@ -26,6 +26,13 @@ Comment = Annotated[
     Path | None,
     typer.Option("--comment", help="Write the verdicts as a comment on a pull request here.", show_default=False),
 ]
+Issue = Annotated[
+    Path | None,
+    typer.Option(
+        "--issue", help="Write what is red here, to paste into an issue; empty on a good night.", show_default=False
+    ),
+]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="All the evidence: every figure of every verdict.")]
 InconclusiveIs = Annotated[
     str, typer.Option("--inconclusive", help="What INCONCLUSIVE means for the exit code: fail (3) or pass (0).")
 ]

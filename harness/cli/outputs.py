@@ -16,6 +16,7 @@ from harness.cli.ci import add_step_summary, annotate
 from harness.disk import write_files
 from harness.errors import HarnessError, SpecError, StoreError
 from harness.report.verdicts.github import workflow_command, workflow_commands
+from harness.report.verdicts.issue import issue_text
 from harness.report.verdicts.json import verdicts_json
 from harness.report.verdicts.sections import (
     Section,
@@ -45,10 +46,12 @@ class Outputs:
         junit: Path | None = None,
         out: Path | None = None,
         comment: Path | None = None,
+        issue: Path | None = None,
         as_json: bool = False,
         is_report: bool = False,
     ) -> None:
         """`is_report`: the Markdown file is a report, with the JSON beside it, and its place is told."""
+        self._issue = issue
         self._is_report = is_report
         self._head = Head(kind, f"harness {kind}")
         self._junit, self._out, self._comment, self._as_json = junit, out, comment, as_json
@@ -125,6 +128,9 @@ class Outputs:
                 one = sections[0]
                 files[f"{self._out.stem}.json"] = verdicts_json(one.head, one.verdicts, one.code)
             write_files({self._out.name: text if markdown is None else markdown, **files}, self._out.parent)
+        if self._issue is not None:
+            texts = (issue_text(one.head, one.deciding) for one in sections)
+            write_files({self._issue.name: "\n".join(filter(None, texts))}, self._issue.parent)
         if self._comment is not None:
             write_files({self._comment.name: sections_comment(sections)}, self._comment.parent)
 

@@ -93,6 +93,23 @@ def fitting(name: str, places: Sequence[Mapping[str, Any]], wanted: Mapping[str,
     ]
 
 
+def selecting(cells: Sequence[Cell]) -> dict[str, list[str]]:
+    """By configuration, the expressions that select it among these cells: its values of the axes that vary."""
+    values: dict[str, set[Any]] = {axis: set() for cell in cells for axis in cell.axes if axis != "seed"}
+    firsts = {cell.configuration_id: cell for cell in reversed(cells)}
+    for axis, known in values.items():
+        known.update(_key(cell, axis) for cell in firsts.values())
+    axes = [axis for axis, known in values.items() if len(known) > 1]
+    return {
+        configuration_id: [
+            f"{axis}={json.dumps(value) if ',' in str(value) else spelled(value)}"
+            for axis in axes
+            if (value := _value(cell, axis)) is not _ABSENT
+        ]
+        for configuration_id, cell in firsts.items()
+    }
+
+
 def split_values(text: str) -> list[str]:
     """Split at commas, but not inside quotes, brackets or braces."""
     parts, depth, quoted, current = [], 0, False, ""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from harness.grid.cell import Precision, Selection
+from harness.grid.cell import Engine, OrFalse, Precision, Selection
 from harness.grid.matrix import identity
 from harness.text import is_plain_text, listed, show, suggestion
 from harness.validation import only
@@ -45,14 +46,34 @@ class Require(Table):
     memory_gib: Annotated[Finite, Field(gt=0, le=1e6)] | None = None
 
 
-class Reference(Table):
-    """A published value: an `id` alone looks it up in the registry, otherwise it is written out with its source.
+EXAMPLE: Final = """[[reference]]
+id = "our-run"
+metric = "accuracy"
+value = 0.8578                       # a fraction; `values` of every run with statistic = "sample"
+statistic = "mean"                   # single, mean, median, best or sample
+n = 5                                # runs; not with single and sample
+sd = 0.0062                          # only with mean
+split = "validation"
+source = "https://example.org/page"
+checkpoint = "google-bert/bert-base-uncased"
+precision = "fp32"
+devices = 1
+recipe = { num_train_epochs = 3, learning_rate = 5e-5, global_batch_size = 8 }"""
+"""A reference that is written out, whole."""
 
-    `selection` says of which model of a run it is: "last", or "best epoch" by the validation split. Unsaid, it is
-    what the recipe's `load_best_model_at_end` means.
+
+class Reference(Table):
+    """A published value: an `id` alone looks it up in the registry, `from` reads the JSON of a published report, and
+    otherwise it is written out with its source.
+
+    `row` is the label of the one row of a report that is meant; without it each configuration is held against the row
+    that asks for the same. `selection` says of which model of a run it is: "last", or "best epoch" by the validation
+    split. Unsaid, it is what the recipe's `load_best_model_at_end` means. What is not stated of it is no difference.
     """
 
-    id: Name
+    id: Name | None = None
+    report: Text | None = Field(default=None, alias="from")
+    row: Text | None = None
     metric: Literal["accuracy", "f1"] | None = None
     value: Fraction | None = None
     values: Annotated[list[Fraction], Field(min_length=2)] | None = None
@@ -62,12 +83,37 @@ class Reference(Table):
     split: Text | None = None
     source: Text | None = None
     checkpoint: Text | None = None
+    config: dict[str, Any] | None = None
     precision: Precision | None = None
+    devices: Annotated[int, Field(ge=1)] | None = None
+    engine: Engine | None = None
+    dropout: OrFalse | None = None
+    subset: Annotated[int, Field(ge=0)] | None = None
     selection: Selection | None = None
     recipe: dict[str, Any] = Field(default_factory=dict)
 
+    @property
+    def name(self) -> str:
+        """What verdicts call it: its id; of a report without one its file's name."""
+        return self.id or Path(self.report or "").stem
+
+    @property
+    def written(self) -> bool:
+        """Whether it is written out, rather than looked up or read."""
+        return self.report is None and bool(self.model_fields_set - {"id"})
+
     @model_validator(mode="after")
     def _whole(self) -> Reference:
+        if self.report is not None:
+            if more := sorted(self.model_fields_set - {"id", "report", "row"}):
+                raise ValueError(f".{more[0]}: allowed without `from`, whose report says it; beside it id, row")
+            if not _NAME.fullmatch(self.name):
+                raise ValueError(f".id: missing; required where the file's name, {show(self.name)}, is none")
+            return self
+        if self.row is not None:
+            raise ValueError(f".row: got {show(self.row)}; allowed with `from`")
+        if not self.written and self.id is not None:
+            return self
         if self.split not in (None, "validation"):
             if self.split == "test":
                 raise ValueError(
@@ -75,17 +121,20 @@ class Reference(Table):
                     "allowed validation"
                 )
             raise ValueError(f".split: got {show(self.split)}; allowed validation")
-        if not self.model_fields_set - {"id"}:
-            return self
-        missing = [key for key in ("metric", "source", "split", "statistic") if getattr(self, key) is None]
+        missing = [key for key in ("id", "metric", "source", "split", "statistic") if getattr(self, key) is None]
+        missing += [] if self.value is not None or self.values is not None else ["value"]
+        counted = self.statistic in ("mean", "median", "best")
+        missing += ["n"] if counted and self.n is None else []
         if missing:
-            raise ValueError(f"written out without {', '.join(missing)}; allowed an id alone, or all of them")
+            raise ValueError(
+                f"written out without {', '.join(missing)}; allowed an id alone, `from`, or all of it, as in\n{EXAMPLE}"
+            )
         if (self.statistic == "sample") != (self.values is not None) or (self.value is None) == (self.values is None):
             raise ValueError(
                 f'.statistic: got {show(self.statistic)}; allowed `values` (2 or more) with "sample", one `value` '
                 "with any other"
             )
-        if self.statistic in ("mean", "median", "best") and (self.n is None or self.n < 2):
+        if counted and (self.n or 0) < 2:
             raise ValueError(f".n: got {show(self.n)}; allowed 2 or more runs for statistic {show(self.statistic)}")
         if self.sd is not None and self.statistic != "mean":
             raise ValueError(f'.sd: got {self.sd}; allowed with statistic "mean" only')

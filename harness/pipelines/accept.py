@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from harness.checks.changes import changes
 from harness.checks.scores.baseline.build import build_baseline, renewed
+from harness.checks.scores.baseline.compare import ACCEPTED
 from harness.checks.scores.baseline.file import Baseline, GridName, accepted_path, read_baseline, write_baseline
+from harness.checks.scores.baseline.pair import ITEM, environment_changes
 from harness.checks.scores.stability import unmeasured
 from harness.checks.scores.target import written_references
+from harness.checks.verdict import Side, Verdict, verdict_id
 from harness.errors import NothingMeasured, SpecError, StoreError
 from harness.fact import Fact
+from harness.grid.cell import Cell
 from harness.grid.grid import Grid
 from harness.grid.select import select
 from harness.pipelines.check import part_of, split_by, unmet
@@ -22,10 +27,11 @@ from harness.record.freshness import Freshness, freshness
 from harness.record.provenance import now, provenance
 from harness.record.results import Results
 from harness.record.store import Store
-from harness.text import show
+from harness.text import listed, show
 from harness.validation import name_of
 
 MISSING: Final = 4
+SHORTEST_ID: Final = 4
 
 
 @dataclass(frozen=True)
@@ -44,9 +50,17 @@ class Acceptance:
 
 
 def accept(
-    grid: Grid, store: Store, selection: Sequence[str], environment: str | None, note: str, out: Path | None
+    grid: Grid,
+    store: Store,
+    selection: Sequence[str],
+    environment: str | None,
+    note: str,
+    out: Path | None,
+    only: Sequence[str] = (),
 ) -> Acceptance:
     """Write the accepted file of a grid from the runs that count; `selection` and `environment` choose them.
+
+    `only` are beginnings of ids of configurations, or of verdicts on what was accepted.
 
     A configuration is accepted whole or not at all; of one that is not, what the file had stays.
 
@@ -54,13 +68,15 @@ def accept(
     ------
     HarnessError
         NothingMeasured where there is no record, or nothing that could be accepted; SpecError for the selection, the
-        environment, a reference that is not known, or a file that is there and is none of this grid.
+        environment, an empty note, a reference that is not known, or a file that is there and is none of this grid.
     """
+    if not (text := " ".join(note.split())):
+        raise SpecError(f"--note: got {show(note)}; allowed a sentence that says why")
     if grid.throughput is not None and grid.throughput.only:
         raise NothingMeasured(f"{grid.path}: throughput.only = true: it has no scores to accept")
     written_references(grid)  # whoever accepts may not find out tomorrow that the grid cannot be judged
     every = grid.cells()
-    cells = select(every, selection)
+    cells = _only(grid.name, select(every, selection), only)
     path = out or accepted_path(grid.name)
     old = _old(path, grid)
     found = judged(grid, store, environment).of(every)
@@ -84,23 +100,72 @@ def accept(
             code = MISSING
     planned = tuple(dict.fromkeys(cell.configuration_id for cell in every))
     whole = len(cells) == len(every)
+    changed: list[Fact] = []
     gone, file = [], None
     if taken:
         ids = {one.configuration_id for one in taken}
         name = GridName(name=grid.name, file=str(grid.path), task=grid.task)
-        made, text = provenance(grid.folder), " ".join(note.split())
+        made = provenance(grid.folder)
         file = build_baseline(name, found.results, date=now(), provenance=made, note=text, chosen=ids)
         if old is not None:
             file = renewed(old, file, planned, whole)
             ids = {one.configuration_id for one in file.configurations}
             lost = (one.label for one in old.configurations if one.configuration_id not in ids)
             gone = [Fact.of("accept.gone", label=label) for label in lost]
+        changed = [*_changes(old, file, {one.configuration_id for one in taken})]
         write_baseline(path, file)
     elif not code:
         code = NothingMeasured.exit_code
     part = part_of(every, cells)
-    facts = (*([] if part is None else [part]), *found.notes, *left_out, *gone)
+    facts = (*([] if part is None else [part]), *found.notes, *changed, *left_out, *gone)
     return Acceptance(path, file, taken, freshness([e for one in taken for e in one.entries], found.run), facts, code)
+
+
+def _only(grid: str, cells: Sequence[Cell], only: Sequence[str]) -> Sequence[Cell]:
+    """The cells of the configurations that these beginnings of ids mean; all where there is none."""
+    known = {cell.configuration_id: cell for cell in cells}
+    ids = {
+        one: [one, verdict_id(grid, Verdict("baseline", "PASS", Side("", one), Fact.of(""), Side(ACCEPTED), ITEM))]
+        for one in known
+    }
+    chosen = set()
+    for name in only:
+        fitting = [
+            one for one, mine in ids.items() if len(name) >= SHORTEST_ID and any(i.startswith(name) for i in mine)
+        ]
+        if len(fitting) != 1:
+            shown = listed(f"{mine[1][:8]} ({known[one].configuration_label})" for one, mine in ids.items())
+            why = f"{len(fitting)} configurations begin so; " if fitting else ""
+            raise SpecError(f"--only: got {show(name)}; {why}allowed {shown}")
+        chosen |= {*fitting}
+    return [cell for cell in cells if cell.configuration_id in chosen] if only else cells
+
+
+def _changes(old: Baseline | None, new: Baseline, accepted: Collection[str]) -> Iterator[Fact]:
+    """What another acceptance changes: a fact a configuration, then what changed of where they ran."""
+    before = {one.configuration_id: one for one in old.configurations} if old is not None else {}
+    places: dict[tuple[Fact, ...], list[str]] = {}
+    for one in new.configurations:
+        if one.configuration_id not in accepted:
+            continue
+        was = before.get(one.configuration_id)
+        yield Fact.of(
+            "accept.changed",
+            label=one.label,
+            before=was and was.mean,
+            after=one.mean,
+            runs=len(one.seeds),
+            same=was is not None and was.seeds == one.seeds,
+        )
+        alike = next((each for each in before.values() if each.label == one.label), None) if was is None else None
+        if alike is not None:
+            yield Fact.of("accept.other", label=one.label, changes=changes(alike.asked, one.asked))
+        if was is not None and old is not None:
+            found = environment_changes(old.environments[was.environment_id], new.environments[one.environment_id])
+            places.setdefault(found, []).append(one.label)
+    for found, labels in places.items():
+        if found:
+            yield Fact.of("environment.changed", changes=found, configurations=tuple(labels))
 
 
 def _old(path: Path, grid: Grid) -> Baseline | None:

@@ -27,6 +27,7 @@ from harness.pipelines.history import append_line
 from harness.pipelines.judged import judged
 from harness.pipelines.looks import run_looks
 from harness.pipelines.report import grid_report
+from harness.pipelines.verdicts.kept import keep
 from harness.pipelines.verify import verify_cells
 from harness.record.provenance import today
 from harness.record.results import Results
@@ -116,6 +117,7 @@ class Bench:
         if grid.throughput is None or not grid.throughput.only:
             checked = check_grid(grid, store, asked, found)
             night.sections.append(checked.section(asked, self.command, TITLE))
+            keep(store, night.sections[-1])
         night.sections += _speed(grid, store, self.command)
         reported = grid_report(grid, store, asked, command=self.command, found=found, checked=checked)
         night.report = write_files(reported.files, store.folder)[0]

@@ -18,7 +18,7 @@ from harness.checks.scores.policy import Policy, policy_of
 from harness.checks.scores.quality import never_compared
 from harness.checks.scores.repeated import repeated
 from harness.checks.scores.target import written_references
-from harness.checks.verdict import Inconclusive, Side, Skipped, Verdict, exit_code
+from harness.checks.verdict import Inconclusive, Side, Skipped, Verdict, exit_code, verdict_id
 from harness.checks.waived import ledger
 from harness.errors import NothingMeasured, RequirementError, StoreError
 from harness.execution.require import unmet_as_meant, unmet_by_record
@@ -30,10 +30,13 @@ from harness.grid.grid import Grid
 from harness.grid.select import select
 from harness.grid.waivers import Waiver
 from harness.pipelines.judged import Judged, judged
+from harness.pipelines.verdicts.past import next_steps, with_past
+from harness.protocol import SUBJECT
 from harness.record.attempts import LOST
 from harness.record.configuration import GOOD, Configuration
 from harness.record.freshness import Freshness, freshness
 from harness.record.provenance import today
+from harness.record.results import Results
 from harness.record.store import Store
 from harness.report.verdicts.sections import Section
 from harness.report.verdicts.words import Head
@@ -76,6 +79,8 @@ class Checked:
     exit_code: int
     waivers: tuple[Fact, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
+    where: tuple[Fact, ...] = ()
+    results: str = ""
 
     def section(self, asked: Judging, command: str, title: str = "harness check") -> Section:
         """The same with its head, to be handed out."""
@@ -90,6 +95,9 @@ class Checked:
             freshness=self.freshness,
             grid=self.grid.name,
             comparisons=self.comparisons,
+            where=self.where,
+            file=_seen(self.grid.path),
+            results=self.results,
         )
         return Section(head, self.verdicts, self.heeded, self.exit_code)
 
@@ -125,12 +133,13 @@ def check_grid(grid: Grid, store: Store, asked: Judging, found: Judged | None = 
     verdicts = [*errors, *(one for one in verdicts if not out & set(_sides(one)))]
     verdicts = _warned(verdicts, configurations, policy_of(grid))
     split = split_by(every, cells)
-    verdicts = [_of_chosen_seeds(one, split) for one in verdicts]
+    verdicts = _identified(grid, [_of_chosen_seeds(one, split) for one in verdicts])
     comparisons = tuple(
         replace(one, word="undecided", best=None, reason=Fact.of("part.seeds"), todo=()) if split & _of(one) else one
         for one in compare_grid(grid, found.results, policy_of(grid))
         if _of(one) <= chosen and not _of(one) & {configuration for configuration, _ in out}
     )
+    verdicts = _with_past(grid, found, asked, verdicts, errors, cells, str(store.folder))
     heeded = [one for one in verdicts if one.check in asked.fail_on or one.outcome in ("ERROR", "SKIP")]
     code = exit_code(
         heeded,
@@ -164,8 +173,62 @@ def check_grid(grid: Grid, store: Store, asked: Judging, found: Judged | None = 
     labels = {one.configuration_id: one.plain_label for one in configurations}
     waivers = ledger(_waivers(grid, every, chosen), verdicts, today(), labels)
     fresh = freshness(counting, found.run, sum(len(one.missing) for one in configurations))
-    part = part_of(every, cells)
-    return Checked(grid, verdicts, heeded, fresh, notes, part, code, waivers, comparisons)
+    part, where = part_of(every, cells), tuple(_where(found, configurations))
+    return Checked(
+        grid, verdicts, heeded, fresh, notes, part, code, waivers, comparisons, where, _seen(store.folder.parent)
+    )
+
+
+def _seen(path: Path) -> str:
+    """A path as one would type it here."""
+    own, here = str(path), os.path.relpath(path)
+    return own if here.startswith("..") else here
+
+
+def _identified(grid: Grid, verdicts: Sequence[Verdict]) -> list[Verdict]:
+    return [replace(one, id=verdict_id(grid.name, one)) for one in verdicts]
+
+
+def _with_past(
+    grid: Grid,
+    found: Judged,
+    asked: Judging,
+    verdicts: Sequence[Verdict],
+    errors: Sequence[Verdict],
+    cells: Sequence[Cell],
+    folder: str,
+) -> list[Verdict]:
+    """With what older measurements say of whatever is red, and how to run it again."""
+
+    def judge(results: Results) -> list[Verdict]:
+        held, _ = _held(grid, replace(found, results=results), None, asked.accepted)
+        return _identified(grid, [*judge_grid(grid, results, today()), *held])
+
+    red = [one for one in verdicts if one.is_red(asked.inconclusive)]
+    if not red:
+        return [*verdicts]
+    unmeant = {(one.subject.configuration_id, one.check) for one in errors}  # what must not be judged has no fall
+    fell = [one for one in red if (one.subject.configuration_id, one.check) not in unmeant]
+    told = with_past(grid, fell, found.results, judge, found.run) if fell else {}
+    steps = next_steps(cells, found.results, folder)
+    return [
+        replace(one, past=(*told.get(one.id, ()), *steps(one))) if one.is_red(asked.inconclusive) else one
+        for one in verdicts
+    ]
+
+
+def _where(found: Judged, configurations: Sequence[Configuration]) -> Iterator[Fact]:
+    """Where the runs behind the verdicts were made, a fact an environment: machine and what is under test."""
+    seen = set()
+    for one in configurations:
+        record = found.results.records.get(one.key)
+        if record is None or record.observed is None or one.environment_id in seen:
+            continue
+        seen.add(one.environment_id)
+        packages = {name: record.observed.packages[name] for name in SUBJECT[:2] if name in record.observed.packages}
+        devices = record.observed.machine.get("accelerators") or [record.observed.machine.get("cpu")]
+        accelerator = "cuda" if record.observed.machine.get("accelerators") else "cpu"
+        yield Fact.of("measured.at", accelerator=accelerator, device=devices[0], packages=packages)
 
 
 def _waivers(grid: Grid, every: Sequence[Cell], chosen: Collection[str]) -> list[Waiver]:
@@ -185,8 +248,16 @@ def _held(
     file, policy = read_baseline(path), policy_of(grid)
     margin, waivers = policy.parity_margin, policy.waivers
     verdicts, facts = judge_accepted(file, found.results, chosen, today=today(), margin=margin, waivers=waivers)
-    made = {"date": file.date, "harness": file.harness, "git_sha": file.git_sha, "git_dirty": file.git_dirty}
-    return verdicts, (Fact.of("accepted.file", path=str(path), note=file.note, **made), *facts)
+    fact = Fact.of(
+        "accepted.file",
+        path=str(path),
+        note=file.note,
+        date=file.date,
+        harness=file.harness,
+        git_sha=file.git_sha,
+        git_dirty=file.git_dirty,
+    )
+    return verdicts, (fact, *facts)
 
 
 def part_of(every: Sequence[Cell], cells: Sequence[Cell]) -> Fact | None:

@@ -98,7 +98,8 @@ def foreseen(grid: Grid) -> Foreseen:
 def _applies(reference: Reference, fitting: Sequence[Configuration], whole: Sequence[Configuration]) -> Fact:
     names = tuple(dict.fromkeys(one.asked.checkpoint.name for one in fitting))
     number, of = len(fitting), len(whole)
-    return Fact.of("foreseen.applies", reference=reference.id, checkpoints=names, configurations=number, every=of)
+    name = reference.id if reference.row is None else f"{reference.id} ({reference.row})"
+    return Fact.of("foreseen.applies", reference=name, checkpoints=names, configurations=number, every=of)
 
 
 class _Plan:

@@ -6,6 +6,8 @@ import json
 import math
 import os
 import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from harness.disk import explained
@@ -68,6 +70,39 @@ def history_line(grid: Grid, found: Judged, code: int) -> dict[str, Any]:
         },
         "configurations": [_configuration(found, one) for one in found.results.configurations if one.entries],
     }
+
+
+@dataclass(frozen=True)
+class GoodNight:
+    """What a line of the history has of a configuration: when it was measured, its mean in points, and versions."""
+
+    when: str
+    mean: float | None
+    packages: Mapping[str, str]
+
+
+def last_good(grid: Grid, configuration_id: str) -> GoodNight | None:
+    """The last night of the grid's history that ended with 0 and has the configuration; a torn line is passed over."""
+    if grid.history is None:
+        return None
+    try:
+        lines = (grid.folder / grid.history.file).read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        return None
+    for line in reversed(lines):
+        try:
+            night = json.loads(line)
+            mine = [one for one in night["configurations"] if one["configuration_id"] == configuration_id]
+            if night["grid"] != grid.name or night["exit_code"] != 0 or not mine:
+                continue
+            places = [
+                one for one in night["environments"].values() if one["environment_id"] == mine[0]["environment_id"]
+            ]
+            packages = {name: places[0].get(name) for name in SUBJECT} if places else {}
+            return GoodNight(night["session"] or night["written"], mine[0]["accuracy_points"], packages)
+        except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
+            continue
+    return None
 
 
 def _configuration(found: Judged, one: Configuration) -> dict[str, Any]:

@@ -201,3 +201,51 @@ def newest(found: Sequence[PlaceHistory]) -> PlaceHistory | None:
 
 def _age(entry: Entry) -> tuple[int, str, str]:
     return entry.attempt, entry.started, entry.path
+
+
+MeasurementKey = tuple[str, str, str | None, int]
+"""(configuration_id, environment_id, content_id, number)."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One measurement of a configuration in an environment on a content: every attempt at its cells."""
+
+    key: MeasurementKey
+    entries: Sequence[Entry]
+
+    @property
+    def began(self) -> str:
+        """When its first attempt began."""
+        return min(entry.started for entry in self.entries)
+
+    @property
+    def youngest(self) -> str:
+        """When its last attempt began."""
+        return max(entry.started for entry in self.entries)
+
+    @property
+    def cell_ids(self) -> list[str]:
+        """The cells that were tried."""
+        return list(dict.fromkeys(entry.cell_id for entry in self.entries))
+
+
+def measurements(entries: Iterable[Entry]) -> Mapping[tuple[str, str], list[Measurement]]:
+    """A store's measurements by (configuration_id, environment_id), the newest first.
+
+    Of several contents (checkpoint and data) in an environment the one that was run last comes first.
+    """
+    of: dict[str, list[Entry]] = {}
+    for entry in entries:
+        of.setdefault(entry.configuration_id, []).append(entry)
+    found: dict[tuple[str, str], list[Measurement]] = {}
+    for configuration_id, mine in of.items():
+        for place in sorted(places(mine), key=lambda place: place.begun, reverse=True):
+            numbered: dict[int, list[Entry]] = {}
+            for entry in place.every:
+                numbered.setdefault(entry.measurement, []).append(entry)
+            found.setdefault((configuration_id, place.environment_id), []).extend(
+                Measurement((configuration_id, place.environment_id, place.content_id, number), numbered[number])
+                for number in sorted(numbered, reverse=True)
+            )
+    return found

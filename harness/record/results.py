@@ -9,7 +9,19 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.grid.cell import Cell
 from harness.grid.looks import SeedPlan, due
-from harness.record.attempts import FINAL, NEVER, SCORED, Entry, PlaceHistory, Renewal, last_outcome, newest, places
+from harness.record.attempts import (
+    FINAL,
+    NEVER,
+    SCORED,
+    Entry,
+    Measurement,
+    PlaceHistory,
+    Renewal,
+    last_outcome,
+    measurements,
+    newest,
+    places,
+)
 from harness.record.configuration import Configuration, Key, configurations
 from harness.record.configuration import SeedScore as SeedScore
 from harness.record.model import Record
@@ -91,6 +103,33 @@ class Results:
         found = Results(entries, self._reader, fewer, self.plan, self._whose)
         found._read = self._read
         return found
+
+    def earlier(self) -> Iterator[Results]:
+        """The same as it stood after each earlier measurement, the newest first; wherever that was made.
+
+        Of each configuration counts, whole, its newest measurement that had begun before the last attempt of that one.
+        """
+        mine = [entry for entry in self.every if entry.cell_id in self.trained and entry.readable]
+        of: dict[str, list[Measurement]] = {configuration_id: [] for configuration_id in self._members}
+        for several in measurements(mine).values():  # of what is no more in the plan none is kept
+            of.get(several[0].key[0], []).extend(several)
+        began = {one.configuration_id: one.began for one in self.configurations if one.current}
+        for configuration_id, found in of.items():
+            now = began[configuration_id]
+            found[:] = [one for one in found if not now or one.began <= now]
+            found.sort(key=lambda one: one.began, reverse=True)
+        ends = {one.youngest for found in of.values() for one in found}
+        seen = {tuple(found[0].key if found and began[name] else None for name, found in of.items())}
+        for end in sorted(ends, reverse=True):
+            state = [next((one for one in found if one.began <= end), None) for found in of.values()]
+            keys = tuple(one.key if one is not None else None for one in state)
+            if keys in seen:
+                continue
+            seen.add(keys)
+            entries = [entry for one in state if one is not None for entry in one.entries]
+            found_so = Results(entries, self._reader, self.cells, self.plan)
+            found_so._read = self._read
+            yield found_so
 
     # Attempts.
 
@@ -244,6 +283,13 @@ class Results:
             self._read[entry.path] = self._reader.record(entry)
         return self._read[entry.path]
 
+    def run(self, entry: Entry) -> Run:
+        """The run behind an entry, with all its series; raises StoreError where it cannot be read."""
+        from harness.record.run import Run  # numpy is slow to import, and an index needs none
+
+        assert self._reader is not None
+        return Run(self.record(entry), self._reader.series(entry))
+
     def runs(self, environments: Mapping[str, str]) -> dict[str, Run]:
         """The run that stands of each cell, by cell id, with all its series; a failed or skipped one is a run too.
 
@@ -251,15 +297,8 @@ class Results:
 
         `environments` are the ids of today's environments by label.
         """
-        from harness.record.run import Run  # numpy is slow to import, and an index needs none
-
-        assert self._reader is not None
         found = {cell.cell_id: self.standing(cell, environments[cell.environment]) for cell in self.cells}
-        return {
-            cell_id: Run(self.record(entry), self._reader.series(entry))
-            for cell_id, entry in found.items()
-            if entry is not None and entry.readable
-        }
+        return {cell_id: self.run(entry) for cell_id, entry in found.items() if entry is not None and entry.readable}
 
     def predicted(self, configuration: Configuration, seed: int) -> npt.NDArray[Any] | None:
         """The class predicted for each validation example, shape (examples,); None where it was not kept.

@@ -91,11 +91,15 @@ class Published(_Table):
 
 
 class Reference(_Table):
-    """A published value as the registry holds it; see the head of `registry.toml` for what each field means."""
+    """A published value as the registry holds it; see the head of `registry.toml` for what each field means.
+
+    `row` is the label of the row of a published report that it is; the registry has none.
+    """
 
     id: Id
     item: Text | None = None
     part: Text | None = None
+    row: Text | None = None
     kind: Kind
     task: Text = "glue/mrpc"
     checkpoint: Text

@@ -30,8 +30,9 @@ compare results/before/speed results/speed --confirm looks.toml
 compare results/before/speed results/speed --inconclusive maybe
 diff abc results/speed | diff ffffffffff 9421 | diff 9421d00420b34b4980ed 9421d00420b34b4980ed | diff 9421
 export results | export results/scores | export nothing | export results/speed --session s9
-accept both.toml --results empty | accept scores.toml -o scores.txt | accept scores.toml --environment nothing
-accept speed.toml | check scores.toml --accepted nothing.json | baseline save scores.toml
+accept both.toml --note x --results empty | accept scores.toml --note x -o scores.txt
+accept scores.toml --note x --environment nothing | accept speed.toml --note x | accept scores.toml
+check scores.toml --accepted nothing.json | baseline save scores.toml
 references show nothing | references list --kind nothing | verify scores.toml --checkpoint embedded/tiny-bert
 verify both.toml --only everything | verify both.toml --steps 1 | bench nothing.toml | pack nothing.toml
 doctor nothing.toml | bench both.toml --host thread

@@ -33,8 +33,9 @@ def test_check_as_json(harness: Harness, grid: str) -> None:
 
 @pytest.mark.parametrize("grid", GRIDS[1:])
 def test_check_for_people(harness: Harness, grid: str) -> None:
-    done = harness("check", f"{grid}.toml")
+    done = harness("check", f"{grid}.toml", "-v")
     same(f"check-{grid}-words", [done.code, done.err, bag(plain(done.out))], depth=1)
+    same_text(f"check-{grid}-screen", plain(harness("check", f"{grid}.toml").out).splitlines())
 
 
 def test_check_for_a_ci(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,7 +74,7 @@ def test_report(harness: Harness, grid: str) -> None:
 def test_an_accepted_file(harness: Harness) -> None:
     path, other = Path("scores.json"), Path("other.json")
     saved = harness("accept", "scores.toml", "-o", str(path), "--note", "a note")
-    again = harness("accept", "both.toml", "-o", str(path))
+    again = harness("accept", "both.toml", "-o", str(path), "--note", "n")
     changed = json.loads(path.read_text(encoding="utf-8"))
     data, text = plain(changed), plain(path.read_text(encoding="utf-8"))
     for configuration in changed["configurations"]:
@@ -118,7 +119,7 @@ CHANGES: dict[str, Callable[[str], str]] = {
 
 
 def test_broken_baselines(harness: Harness) -> None:
-    harness("accept", "scores.toml", "-o", "scores.json")
+    harness("accept", "scores.toml", "-o", "scores.json", "--note", "n")
     harness("compare", "results/before/speed", "--save", "speed.json")
     found = []
     for name, change in CHANGES.items():

@@ -147,7 +147,7 @@ def test_nothing_is_written_where_nothing_is_whole(harness: Make, night: Night, 
             night.put(cell, WRONG[cell.seed])
         elif status is not None:
             night.put(cell, status=status)
-    code, out, _ = harness("accept", "night.toml")
+    code, out, _ = harness("accept", "night.toml", "--note", "n")
     assert (code, FILE.exists()) == (4, False)
     assert out.splitlines()[0] == f"nothing is accepted; {FILE} is not written"
     assert out.count(said) == 2
@@ -155,7 +155,7 @@ def test_nothing_is_written_where_nothing_is_whole(harness: Make, night: Night, 
 
 
 def test_no_record_is_exit_5(harness: Make, night: Night) -> None:
-    code, _, err = harness("accept", "night.toml")
+    code, _, err = harness("accept", "night.toml", "--note", "n")
     assert (code, FILE.exists()) == (5, False)
     assert "no record of night.toml yet; run it first: harness run night.toml" in err
 
@@ -164,17 +164,17 @@ def test_what_cannot_run_here_is_no_mistake(harness: Make, night: Night) -> None
     night.measure(night.cells("fp32"))
     for cell in night.cells("bf16"):
         night.put(cell, status="skipped")
-    code, out, _ = harness("accept", "night.toml")
+    code, out, _ = harness("accept", "night.toml", "--note", "n")
     assert (code, labels()) == (0, [FP32])
     assert f"left out: {BF16}: not run: Skipped: planted; never accepted" in out
     FILE.unlink()
-    assert harness("accept", "night.toml", "-s", "precision=bf16")[0] == 5
+    assert harness("accept", "night.toml", "-s", "precision=bf16", "--note", "n")[0] == 5
     assert not FILE.exists()
 
 
 def test_chosen_seeds_are_not_accepted(harness: Make, night: Night) -> None:
     night.measure()
-    code, out, _ = harness("accept", "night.toml", "-s", "seed=1,2,3")
+    code, out, _ = harness("accept", "night.toml", "-s", "seed=1,2,3", "--note", "n")
     assert (code, FILE.exists()) == (4, False)
     assert out.count("not all of its seeds are chosen: who chooses them chooses what is expected") == 2
     assert "Part of the grid: 6 of 10 cells; left out: seeds 4, 5" in out
@@ -182,19 +182,19 @@ def test_chosen_seeds_are_not_accepted(harness: Make, night: Night) -> None:
 
 def test_a_part_is_accepted_and_the_rest_stays(harness: Make, night: Night) -> None:
     night.measure()
-    assert harness("accept", "night.toml", "-s", "precision=bf16")[0] == 0
+    assert harness("accept", "night.toml", "-s", "precision=bf16", "--note", "n")[0] == 0
     assert labels() == [BF16]
-    assert harness("accept", "night.toml", "-s", "precision=fp32")[0] == 0
+    assert harness("accept", "night.toml", "-s", "precision=fp32", "--note", "n")[0] == 0
     assert labels() == [FP32, BF16], "in the grid's order"
     assert set(kept()["environments"]) == {"e0"}
 
 
 def test_what_the_grid_has_no_more_goes_and_is_told(harness: Make, night: Night) -> None:
     night.measure()
-    harness("accept", "night.toml")
+    harness("accept", "night.toml", "--note", "n")
     night.write(GRID.replace(', "bf16"', ""))
     assert baselines(harness)[:2] == (4, {FP32: "SKIP", BF16: "ERROR"})
-    code, out, _ = harness("accept", "night.toml")
+    code, out, _ = harness("accept", "night.toml", "--note", "n")
     assert (code, labels()) == (0, [FP32])
     assert f"dropped: {BF16}: the grid has it no more" in out
 
@@ -202,7 +202,7 @@ def test_what_the_grid_has_no_more_goes_and_is_told(harness: Make, night: Night)
 def test_a_demand_holds_for_what_is_accepted(harness: Make, night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
     night.measure()
     monkeypatch.setenv("HARNESS_REQUIRE", "cuda")
-    code, out, _ = harness("accept", "night.toml")
+    code, out, _ = harness("accept", "night.toml", "--note", "n")
     assert (code, FILE.exists()) == (4, False)
     assert out.count("requires cuda: measured on cpu") == 2
 
@@ -210,7 +210,7 @@ def test_a_demand_holds_for_what_is_accepted(harness: Make, night: Night, monkey
 def test_a_record_that_cannot_be_read_leaves_its_configuration_out(harness: Make, night: Night) -> None:
     paths = {(cell.precision, cell.seed): night.put(cell, WRONG[cell.seed]) for cell in night.cells()}
     paths["bf16", 1].write_text("{", encoding="utf-8")
-    code, out, _ = harness("accept", "night.toml")
+    code, out, _ = harness("accept", "night.toml", "--note", "n")
     assert (code, labels()) == (4, [FP32])
     assert f"left out: {BF16}: " in out
     assert "record.json" in out
@@ -218,20 +218,20 @@ def test_a_record_that_cannot_be_read_leaves_its_configuration_out(harness: Make
 
 def test_another_grids_file_is_not_overwritten(harness: Make, night: Night) -> None:
     night.measure()
-    harness("accept", "night.toml", "-o", "other.json")
+    harness("accept", "night.toml", "-o", "other.json", "--note", "n")
     data = kept(Path("other.json"))
     data["grid"]["name"] = "day"
     Path("other.json").write_text(json.dumps(data), encoding="utf-8")
-    code, _, err = harness("accept", "night.toml", "-o", "other.json")
+    code, _, err = harness("accept", "night.toml", "-o", "other.json", "--note", "n")
     assert code == 2
     assert 'other.json: grid.name: got "day"; allowed "night", or another --out' in err
-    assert harness("accept", "night.toml", "-o", "other.txt")[0] == 2
+    assert harness("accept", "night.toml", "-o", "other.txt", "--note", "n")[0] == 2
 
 
 def test_an_unknown_reference_is_said_before_anything_is_accepted(harness: Make, night: Night) -> None:
     night.measure()
     night.path.write_text(GRID + '[[reference]]\nid = "no-such-thing"\n', encoding="utf-8")
-    code, _, err = harness("accept", "night.toml")
+    code, _, err = harness("accept", "night.toml", "--note", "n")
     assert (code, FILE.exists()) == (2, False)
     assert "no-such-thing" in err
 
@@ -242,7 +242,7 @@ def test_accept_then_check_compares_nothing(harness: Make, night: Night) -> None
     night.measure()
     assert harness("check", "night.toml")[0] == 5
     harness("accept", "night.toml", "--note", "tonight's")
-    code, out, _ = harness("check", "night.toml")
+    code, out, _ = harness("check", "night.toml", "-v")
     assert code == 5
     assert "Made from these very runs: nothing was compared." in out
     assert f"accepted file: {FILE}, " in out
@@ -253,9 +253,9 @@ def test_accept_then_check_compares_nothing(harness: Make, night: Night) -> None
 def test_a_fresh_measurement_that_is_equal_passes_by_identity(harness: Make, night: Night) -> None:
     night.write(GRID.replace(', "bf16"', ""))
     night.measure()
-    harness("accept", "night.toml")
+    harness("accept", "night.toml", "--note", "n")
     night.measure(measurement=2, day=27)
-    code, out, _ = harness("check", "night.toml", "--junit", "j.xml")
+    code, out, _ = harness("check", "night.toml", "-v", "--junit", "j.xml")
     assert code == 0
     assert "Equal bit for bit at all 5 seeds." in out
     assert "5 of 5 cells bit for bit as on 2026-11-26" in out
@@ -265,7 +265,7 @@ def test_a_fresh_measurement_that_is_equal_passes_by_identity(harness: Make, nig
 
 def test_a_loss_since_then_is_red_for_its_configuration_alone(harness: Make, night: Night) -> None:
     night.measure()
-    harness("accept", "night.toml", "-o", "mine.json")
+    harness("accept", "night.toml", "-o", "mine.json", "--note", "n")
     night.measure(night.cells("fp32"), measurement=2, day=27)
     night.measure(night.cells("bf16"), more=24, measurement=2, day=27, bits="other")
     assert baselines(harness)[1] == {}, "no accepted file lies where it is looked for"
@@ -282,7 +282,7 @@ def test_a_loss_since_then_is_red_for_its_configuration_alone(harness: Make, nig
 def test_a_waiver_of_the_grid_covers_it_until_its_day(harness: Make, night: Night) -> None:
     night.write(GRID.replace(', "bf16"', ""))
     night.measure()
-    harness("accept", "night.toml")
+    harness("accept", "night.toml", "--note", "n")
     night.measure(more=24, measurement=2, day=27, bits="other")
     assert baselines(harness)[0] == 1
     waiver = (
@@ -299,7 +299,7 @@ def test_a_waiver_of_the_grid_covers_it_until_its_day(harness: Make, night: Nigh
 
 def test_what_was_accepted_must_be_there_unless_it_is_not_selected(harness: Make, night: Night) -> None:
     night.measure()
-    harness("accept", "night.toml")
+    harness("accept", "night.toml", "--note", "n")
     night.measure(night.cells("fp32"), measurement=2, day=27)
     for cell in night.cells("bf16"):
         night.put(cell, 40, "ok" if cell.seed < 5 else "failed", measurement=2, day=27)
@@ -311,7 +311,7 @@ def test_what_was_accepted_must_be_there_unless_it_is_not_selected(harness: Make
 
 def test_what_was_never_accepted_is_listed(harness: Make, night: Night) -> None:
     night.measure()
-    harness("accept", "night.toml", "-s", "precision=fp32")
+    harness("accept", "night.toml", "-s", "precision=fp32", "--note", "n")
     night.measure(measurement=2, day=27)
     _, outcomes, found = baselines(harness)
     assert outcomes == {FP32: "PASS", BF16: "SKIP"}
@@ -330,9 +330,9 @@ def test_a_broken_file_is_exit_2_and_named(
     harness: Make, night: Night, change: Callable[[str], str], said: str
 ) -> None:
     night.measure()
-    harness("accept", "night.toml")
+    harness("accept", "night.toml", "--note", "n")
     FILE.write_text(change(FILE.read_text(encoding="utf-8")), encoding="utf-8")
-    for command in (("check", "night.toml"), ("accept", "night.toml")):
+    for command in (("check", "night.toml"), ("accept", "night.toml", "--note", "n")):
         code, _, err = harness(*command)
         assert code == 2
         assert said in err
@@ -348,7 +348,7 @@ def test_a_file_that_was_named_must_be_there(harness: Make, night: Night) -> Non
 
 def test_a_file_of_schema_1_is_held_as_before(harness: Make, night: Night) -> None:
     night.measure()
-    harness("accept", "night.toml")
+    harness("accept", "night.toml", "--note", "n")
     data = {**kept(), "schema": 1}
     for one in data["configurations"]:
         for run in one["seeds"].values():

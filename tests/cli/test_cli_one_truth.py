@@ -121,7 +121,7 @@ def test_a_lost_loss_that_was_tried_again_is_counted_everywhere(grid: Grid, harn
     harness("report", "truth.toml", "-o", "out/r.md")
     assert re.search(r"bf16 +\| +1 of 6 +\|.*\| 3 ", Path("out/r.md").read_text(encoding="utf-8"))
 
-    harness("accept", "truth.toml", "-o", "out/b.json")
+    harness("accept", "truth.toml", "-o", "out/b.json", "--note", "n")
     kept = json.loads(Path("out/b.json").read_text(encoding="utf-8"))["configurations"]
     assert [one["collapsed"] for one in kept] == [0, 1]
     assert "NonFiniteLoss: nan at step 2" in harness("status", "truth")

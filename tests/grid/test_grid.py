@@ -203,8 +203,37 @@ def test_references_written_out() -> None:
     assert read(start + 'statistic = "single"\nvalue = 0.9').reference[0].value == 0.9
     assert read(start + 'statistic = "mean"\nvalue = 0.9\nn = 5\nsd = 0.01').reference[0].sd == 0.01
     assert read(start + 'statistic = "sample"\nvalues = [0.9, 0.8]').reference[0].values == [0.9, 0.8]
-    assert "reference[0].n: got" in problems(HEAD + start + 'statistic = "mean"\nvalue = 0.9')[0]
+    assert "reference[0].n: got 1" in problems(HEAD + start + 'statistic = "mean"\nvalue = 0.9\nn = 1')[0]
+    assert ": written out without n; allowed" in problems(HEAD + start + 'statistic = "mean"\nvalue = 0.9')[0]
     assert "reference[0].statistic: got" in problems(HEAD + start + 'statistic = "sample"\nvalue = 0.9')[0]
+
+
+def test_all_that_a_written_reference_lacks_is_one_error_with_an_example_that_is_whole() -> None:
+    text = "\n".join(problems(HEAD + '[matrix]\ncheckpoint = "a"\n[[reference]]\nmetric = "f1"\nstatistic = "mean"'))
+    lacking, _, example = text.partition(" as in\n")
+    assert lacking.endswith(
+        "reference[0]: written out without id, source, split, value, n; allowed an id alone, `from`, or all of it,"
+    )
+    (found,) = read('[matrix]\ncheckpoint = "a"\n' + example).reference
+    assert (found.id, found.n, found.devices, found.recipe["global_batch_size"]) == ("our-run", 5, 1, 8)
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ('from = "x.json"\nvalue = 0.9', "reference[0].value: allowed without `from`"),
+        ('from = "mein bericht.json"', "reference[0].id: missing; required where the file's name"),
+        ('id = "r"\nrow = "fp32"', 'reference[0].row: got "fp32"; allowed with `from`'),
+    ],
+)
+def test_a_report_says_itself_what_it_is(table: str, said: str) -> None:
+    assert said in problems(f'{HEAD}[matrix]\ncheckpoint = "a"\n[[reference]]\n{table}')[0]
+
+
+def test_a_report_is_called_as_its_file() -> None:
+    start = '[matrix]\ncheckpoint = "a"\n'
+    assert read(start + '[[reference]]\nfrom = "a/theirs.json"').reference[0].name == "theirs"
+    assert read(start + '[[reference]]\nfrom = "a/theirs.json"\nid = "ours"').reference[0].name == "ours"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from harness.errors import HarnessError, SpecError
 from harness.grid.cell import Cell
 from harness.grid.grid import grid_from_text
-from harness.grid.select import select, split_values
+from harness.grid.select import select, selecting, split_values
 
 
 @pytest.fixture(scope="module")
@@ -90,3 +90,15 @@ def test_junk_raises_only_our_errors(cells: list[Cell], expressions: list[str]) 
     except HarnessError:
         return
     assert selected
+
+
+def test_each_configuration_has_expressions_that_select_it(cells: list[Cell]) -> None:
+    every = selecting(cells)
+    assert set(every) == {cell.configuration_id for cell in cells}
+    for configuration_id, expressions in every.items():
+        chosen = {cell.configuration_id for cell in select(cells, expressions)}
+        # What has an argument more than the others cannot be told from them by what they have.
+        lacking = any("lr_scheduler_kwargs" in cell.axes for cell in select(cells, expressions))
+        assert configuration_id in chosen
+        assert len(chosen) == 1 or lacking
+    assert every[cells[0].configuration_id][:2] == ['checkpoint="mini, small"', "precision=fp32"]

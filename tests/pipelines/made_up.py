@@ -106,11 +106,12 @@ class Night:
         """File an attempt, later than those before it."""
         environment = changes.pop("environment_id", "env0")
         machine = changes.pop("machine", {})
+        packages = changes.pop("packages", {"transformers": "5.23.0"})
         attempt = self.store.begin(cell.cell_id, environment)
         split = {"examples": EXAMPLES, "positives": EXAMPLES // 2, "sha256": "ab" * 32}
         scores = {} if correct is None else {"accuracy": correct / EXAMPLES, "f1": correct / EXAMPLES}
         observed = {
-            "python": "3.11.7", "packages": {"transformers": "5.23.0"}, "machine": machine, "threads": 1,
+            "python": "3.11.7", "packages": packages, "machine": machine, "threads": 1,
             "determinism": {}, "host": "fork", "data": {"source": "x", "train": split, "validation": split},
         }  # fmt: skip
         record = Record.model_validate(

@@ -173,7 +173,7 @@ def test_an_accepted_file_is_something_to_compare_with(night: Night) -> None:
     night.fill()
     night.means()
     assert len(foreseen(night.grid).doubts) == 1
-    accept(night.grid, night.store, (), None, "", None)
+    accept(night.grid, night.store, (), None, "a note", None)
     path = accepted_path("night")
     assert read_baseline(path).configurations
     assert foreseen(night.grid).doubts == ()

@@ -55,10 +55,10 @@ def test_out_of_time_is_exit_3_with_the_command_to_go_on(house: Any) -> None:
 def test_check_fails_on_collapses_and_names_them(house: Any) -> None:
     (house.folder / "g.toml").write_text(GRID.format(rate=0.02), encoding="utf-8")
     house.run()
-    code, output = house.run("--junit", "verdicts.xml", command="check")
+    code, output = house.run("--junit", "verdicts.xml", "--issue", "issue.md", command="check")
     assert code == 1, output
     assert "2 of 2 runs collapsed" in output
-    assert "To paste into an issue:" in output
+    assert (house.folder / "issue.md").read_text(encoding="utf-8").startswith("## FAIL, stability: ")
     assert "<failure" in (house.folder / "verdicts.xml").read_text(encoding="utf-8")
 
 

@@ -42,6 +42,19 @@ DATE = "2026-11-27T02:41:07.000Z"
             of("accept.left_out", label="m", reasons=(of("accept.seeds"),), since=None),
             "left out: m: not all of its seeds are chosen: who chooses them chooses what is expected; never accepted",
         ),
+        (
+            of("accept.changed", label="m", before=87.25, after=79.1, runs=5, same=False),
+            "m: 87.25 -> 79.10 over 5 runs (-8.15)",
+        ),
+        (of("accept.changed", label="m", before=None, after=79.1, runs=5, same=False), "m: new, 79.10 over 5 runs"),
+        (
+            of("accept.changed", label="m", before=87.25, after=87.25, runs=5, same=True),
+            "m: the very runs that were accepted already",
+        ),
+        (
+            of("accept.other", label="m", changes=(of("changed", field="recipe.learning_rate", a=2e-4, b=1e-5),)),
+            "m now asks for something else: recipe.learning_rate 0.0002 -> 1e-05",
+        ),
         (of("accept.gone", label="m"), "dropped: m: the grid has it no more"),
     ],
 )

@@ -207,7 +207,7 @@ def questions(
     for one in configurations:
         if bool(one.ended) != measured:
             continue
-        fitting = [reference for reference in references if unfit(one, reference, policy) is None]
+        fitting = _nearest(one, [each for each in references if unfit(one, each, policy) is None], policy)
         gated = any(metric in policy.gate and read_target(each, metric) for each in fitting for metric in METRICS)
         for reference in fitting or references:
             reason: Fact | str | None = reasons[id(reference)] or unfit(one, reference, policy)
@@ -224,19 +224,40 @@ def questions(
 
 
 def unfit(one: Configuration, reference: Reference, policy: Policy) -> Fact | None:
-    """Return why a reference is of another thing: of other data, or another checkpoint; None where it fits."""
+    """Return why a reference is of another thing: of other data, or another checkpoint; None where it fits.
+
+    A row of a report fits only what asks for the same: the others of its page are there for the rest.
+    """
     data = None if "task" in policy.harmless else other_data(one, reference)
     other = "checkpoint" not in policy.harmless and not same_checkpoint(one, reference)
-    return data or (differs("checkpoint", one.asked.checkpoint.source, reference.checkpoint).fact if other else None)
+    if data or other:
+        return data or differs("checkpoint", one.asked.checkpoint.source, reference.checkpoint).fact
+    if reference.row is None:
+        return None
+    return next(iter(recipe_differences(one, reference, policy.harmless).blocking), None)
+
+
+def _nearest(one: Configuration, fitting: Sequence[Reference], policy: Policy) -> list[Reference]:
+    """Of the rows of one page that fit, by what is declared harmless, the one that differs in least."""
+    pages: dict[str, list[tuple[int, int]]] = {}
+    for number, each in enumerate(fitting):
+        if each.row is not None:
+            far = len(recipe_differences(one, each, policy.harmless).harmless)
+            pages.setdefault(each.id, []).append((far, number))
+    kept = {min(found)[1] for found in pages.values()}
+    return [each for number, each in enumerate(fitting) if each.row is None or number in kept]
 
 
 def never_compared(
     configurations: Sequence[Configuration], references: Sequence[Reference], policy: Policy
 ) -> Iterator[Fact]:
     """A fact for each reference that fits no configuration at all: it would disappear without a word."""
-    for reference in references:
-        if any(unfit(one, reference, policy) is None for one in configurations):
+    fits = [any(unfit(one, reference, policy) is None for one in configurations) for reference in references]
+    pages = {reference.id for reference, fit in zip(references, fits, strict=True) if fit and reference.row is not None}
+    for reference, fit in zip(references, fits, strict=True):
+        if fit or (reference.row is not None and reference.id in pages):
             continue
+        pages |= {reference.id} if reference.row is not None else set()
         tasks = tuple(dict.fromkeys(one.asked.task for one in configurations if other_data(one, reference)))
         names = ((one.asked.checkpoint.name, one.asked.checkpoint.source) for one in configurations)
         known = tuple(dict.fromkeys(name for pair in names for name in pair))

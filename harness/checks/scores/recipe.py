@@ -92,8 +92,11 @@ def _differences(run: Configuration, reference: Reference) -> Iterator[Differenc
         yield Difference("task", data)
     if not same_checkpoint(run, reference):
         yield differs("checkpoint", asked.checkpoint.source, reference.checkpoint)
-    if asked.checkpoint.config:
+    theirs = reference.setup.get("config")
+    if theirs is None and asked.checkpoint.config:
         yield Difference("config", Fact.of("recipe.checkpoint_config", config=asked.checkpoint.config))
+    elif theirs is not None and dict(theirs) != dict(asked.checkpoint.config):
+        yield differs("config", dict(asked.checkpoint.config), theirs)
     yield from _length(run, reference)
     batch = global_batch(run)
     if known.get("global_batch_size", batch) != batch:
@@ -125,18 +128,18 @@ def _differences(run: Configuration, reference: Reference) -> Iterator[Differenc
         metric = asked.recipe.get("metric_for_best_model", "loss") if best else None
         yield Difference("selection", Fact.of("recipe.selection", best=best, metric=metric, reference=theirs))
     for name in OPTIONS:
-        value = getattr(asked, name)
-        if name == "dropout" and value is False:
+        value, theirs = getattr(asked, name), reference.setup.get(name, LATER[name])
+        if name == "dropout" and value is False and theirs == LATER[name]:
             yield Difference(name, Fact.of("recipe.dropout"))
-        elif value != LATER[name]:
-            yield differs(name, value, LATER[name])
+        elif value != theirs:
+            yield differs(name, value, theirs)
 
 
 def _length(run: Configuration, reference: Reference) -> Iterator[Difference]:
     """How long was trained: epochs, unless a number of steps cuts them short."""
-    most = resolved(run, "max_steps") or -1
-    if most > 0:
-        steps = reference.setup.get("steps")
+    most, stated = resolved(run, "max_steps") or -1, reference.recipe.get("max_steps") or -1
+    if most > 0 or stated > 0:
+        steps = stated if stated > 0 else reference.setup.get("steps")
         if most != steps:
             theirs = reference.recipe.get("num_train_epochs")
             yield Difference("max_steps", Fact.of("recipe.max_steps", run=most, steps=steps, epochs=theirs))
@@ -152,6 +155,8 @@ def _notes(run: Configuration, reference: Reference) -> Iterator[Fact]:
         yield Fact.of("recipe.same_data", task=asked.task, reference=reference.task)
     if reference.checkpoint == UNSTATED:
         yield Fact.of("recipe.no_checkpoint")
+    if None not in (content := {run.content_id, reference.setup.get("content_id")}) and len(content) > 1:
+        yield Fact.of("recipe.other_content")
     if asked.head_seeding == "seeded" and reference.recipe:
         yield Fact.of("recipe.head")
     if asked.accepts_loss_kwargs is False:

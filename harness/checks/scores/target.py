@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from harness.checks.page import read_page
 from harness.checks.scores.recipe import UNSTATED
 from harness.fact import Fact
 from harness.grid.grid import Grid
+from harness.grid.names import OPTIONS
 from harness.grid.tables import Reference as Written
 from harness.references import Published, Reference, contradictions, find, registry
 from harness.references.model import MAX_DECIMALS, Metric, Statistic
@@ -21,6 +23,10 @@ from harness.stats.order_statistic import expected
 from harness.stats.power import Design
 from harness.stats.reference import best_of, median_of, published_mean, published_sample, single, unknown
 from harness.stats.variance import Sample, own
+from harness.validation import name_of
+
+STATED: Final = ("config", "engine", *OPTIONS)
+"""What of a cell a reference states beside its recipe."""
 
 METRICS: Final[tuple[Metric, ...]] = ("accuracy", "f1")
 FEW: Final = 5
@@ -166,20 +172,27 @@ def written_references(grid: Grid) -> list[Reference]:
     """Return the references of a grid in full: looked up by id, or as they are written out.
 
     One that is written out without a checkpoint is of whichever is judged, and one of a checkpoint that the grid
-    defines by its name of that. Its decimals are those in the file.
+    defines by its name of that. Its decimals are those in the file. A published report is a reference a row.
 
     Raises
     ------
     SpecError
-        For an id that the registry does not have.
+        For an id that the registry does not have, and a report that cannot be read.
     """
     sources = {name: spec.source for name, spec in grid.checkpoint.items()}
-    return [_in_full(written, grid.task, sources) for written in grid.reference]
+    found: list[Reference] = []
+    for number, written in enumerate(grid.reference):
+        if written.report is not None:
+            where = f"{name_of(grid.path)}: reference[{number}]"
+            found += read_page(grid.folder / written.report, written.name, written.row, where)
+        else:
+            found.append(_in_full(written, grid.task, sources))
+    return found
 
 
 def _in_full(written: Written, task: str, sources: Mapping[str, str]) -> Reference:
     if written.statistic is None or written.metric is None:
-        return find(written.id)
+        return find(written.name)
     every = written.values or [value for value in (written.value,) if value is not None]
     decimals = max(_decimals(value) for value in every)
     published = Published(
@@ -187,7 +200,7 @@ def _in_full(written: Written, task: str, sources: Mapping[str, str]) -> Referen
     )
     runs = len(written.values) if written.values else 1 if written.statistic == "single" else written.n
     return Reference(
-        id=written.id,
+        id=written.name,
         # A log's word is taken: who writes a grid says what the value is.
         kind="log",
         task=task,
@@ -199,7 +212,9 @@ def _in_full(written: Written, task: str, sources: Mapping[str, str]) -> Referen
         recipe=dict(written.recipe),
         precision=written.precision,
         selection=written.selection,
-        source=written.source or written.id,
+        source=written.source or written.name,
+        devices=written.devices,
+        setup={name: value for name in STATED if (value := getattr(written, name)) is not None},
     )
 
 

@@ -44,9 +44,9 @@ def _whole(written: Sequence[Reference]) -> Iterator[Reference]:
     """The references, those of one id, and so of both metrics, as one: of one run each metric alone may be possible,
     and the pair not.
     """
-    found: dict[tuple[str, str, str, int | None], Reference] = {}
+    found: dict[tuple[str, str | None, str, str, int | None], Reference] = {}
     for one in written:
-        key = (one.id, one.checkpoint, one.statistic, one.n)
+        key = (one.id, one.row, one.checkpoint, one.statistic, one.n)
         metrics = {**found[key].metrics, **one.metrics} if key in found else one.metrics
         found[key] = one.model_copy(update={"metrics": metrics})
     yield from found.values()

@@ -126,6 +126,14 @@ def _side_by_side(pairs: Sequence[tuple[Process, Process]], margin: float) -> Ve
     if speed is None or (left_out and counted < PAIRS):
         reason = Fact.of("speed.not_quiet", left_out=left_out, total=total, needed=PAIRS, noise=noise)
         verdict = _undecided(a, b, reason, QUIETER)
+        # An estimate is worth telling whatever disturbed it: nothing goes by it.
+        if speed is None or counted < 2:
+            speed = compare_pairs([x.rate for x in a], [y.rate for y in b], margin)
+        speed, (low, high) = replace(speed, outcome="INCONCLUSIVE"), speed.ci90 or (None, None)
+        disturbed = speed.n > counted
+        notes.append(
+            Fact.of("speed.estimate", ratio=speed.ratio, low=low, high=high, pairs=speed.n, disturbed=disturbed)
+        )
     else:
         verdict = _judged(a, b, speed, "pair")
         if left_out:
@@ -133,6 +141,9 @@ def _side_by_side(pairs: Sequence[tuple[Process, Process]], margin: float) -> Ve
         if counted >= ROBUST_PAIRS:
             median, (low, high) = median_ratio(*rates)
             notes.append(Fact.of("speed.robust", median=median, low=low, high=high))
+    if verdict.outcome == "INCONCLUSIVE":
+        every = tuple((x.rate, y.rate, x.quiet and y.quiet) for x, y in pairs)
+        notes.append(Fact.of("speed.each", pairs=every))
     fact = Fact.of("speed.pairs", counted=counted, left_out=left_out, total=total, noise=noise)
     return _with(verdict, speed, Finding(PROCESSES, "PASS" if counted >= PAIRS else "INCONCLUSIVE", fact), notes, a, b)
 

@@ -17,10 +17,19 @@ from harness.report.accepted import accepted_text
 
 def accept(
     grid: GridFile,
+    note: Annotated[str, typer.Option("--note", help="Why, in a sentence for who reviews it.", show_default=False)],
     select: Select = [],  # noqa: B006 - typer wants a list; it is never changed
+    only: Annotated[
+        list[str],
+        typer.Option(
+            "--only",
+            help="Only the configuration of this verdict on what was accepted, or of this configuration id; "
+            "may be given again.",
+            show_default=False,
+        ),
+    ] = [],  # noqa: B006
     results: ResultsFolder = RESULTS,
     environment: EnvironmentChoice = None,
-    note: Annotated[str, typer.Option("--note", help="A sentence for who reviews it.", show_default=False)] = "",
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help=f"The file (default: {FOLDER}/GRID{SUFFIX}).", show_default=False),
@@ -28,11 +37,12 @@ def accept(
 ) -> None:
     """Make a grid's results the expectation that `harness check` holds later ones against: a JSON file to commit.
 
-    A configuration of which a seed is missing, errored or not chosen is left out, and keeps what the file had of it.
+    It prints what changes. A configuration of which a seed is missing, errored or not chosen is left out, and keeps
+    what the file had of it.
 
     Example: harness accept quickstart --note "transformers 5.24: same scores"
     """
     spec = load_grid(grid)
-    found = accept_results(spec, Store(results, spec.name), select, environment, note, out)
+    found = accept_results(spec, Store(results, spec.name), select, environment, note, out, only)
     print(accepted_text(found.path, found.file, found.accepted, found.freshness, found.facts))
     raise typer.Exit(found.exit_code)

@@ -15,6 +15,7 @@ from harness.cli.options import (
     EnvironmentChoice,
     GridFile,
     InconclusiveIs,
+    Issue,
     Json,
     Junit,
     MaxAge,
@@ -22,14 +23,16 @@ from harness.cli.options import (
     ResultsFolder,
     Select,
     SkippedIs,
+    Verbose,
 )
 from harness.cli.outputs import Outputs
 from harness.errors import SpecError
 from harness.grid.grid import load_grid
 from harness.pipelines.check import SCORES, Judging, check_grid
+from harness.pipelines.verdicts.kept import keep
 from harness.record.provenance import ago, command_line, read_age
 from harness.record.store import Store
-from harness.report.verdicts.issue import issue_text
+from harness.report.verdicts.screen import screen_text
 
 
 def check(
@@ -55,15 +58,18 @@ def check(
     junit: Junit = None,
     out: Out = None,
     comment: Comment = None,
+    issue: Issue = None,
+    verbose: Verbose = False,
     as_json: Json = False,
 ) -> None:
     """Judge a grid's results: against references and what was accepted, parity and comparisons, collapses.
 
-    Under GitHub Actions it also writes the step summary and annotations.
+    The answer is one screen; `harness why ID` has the evidence of one verdict, and -v that of all. Under GitHub Actions
+    it also writes the step summary and annotations.
 
     Example: harness check mrpc --max-age 20h --junit verdicts.xml
     """
-    with Outputs("check", junit=junit, out=out, comment=comment, as_json=as_json) as outputs:
+    with Outputs("check", junit=junit, out=out, comment=comment, issue=issue, as_json=as_json) as outputs:
         for name in fail_on:
             if name not in SCORES:
                 raise SpecError(f"--fail-on: got {name!r}; allowed {', '.join(SCORES)}")
@@ -78,8 +84,8 @@ def check(
         )
         spec = load_grid(grid)
         outputs.about(spec.name)
-        section = check_grid(spec, Store(results, spec.name), asked).section(asked, command_line())
-        outputs.hand_out([section])
-        if not as_json and (text := issue_text(section.head, section.heeded or ())):
-            print(f"\nTo paste into an issue:\n\n{text}")
+        store = Store(results, spec.name)
+        section = check_grid(spec, store, asked).section(asked, command_line())
+        keep(store, section)
+        outputs.hand_out([section], text=None if verbose or as_json else screen_text(section))
         raise typer.Exit(section.code)

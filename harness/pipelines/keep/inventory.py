@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.pipelines.keep.measurements import bytes_of, measurements
 from harness.pipelines.keep.place import Place
-from harness.pipelines.keep.prune import Prunable, prunable
-from harness.record.attempts import Entry
+from harness.pipelines.keep.prune import Prunable, bytes_of, prunable
+from harness.record.attempts import Entry, measurements
 from harness.record.meant import read_meant
 
 

@@ -12,8 +12,7 @@ from harness.checks.scores.gate import judge_grid
 from harness.checks.scores.policy import policy_of
 from harness.errors import StoreError
 from harness.grid.grid import Grid
-from harness.pipelines.keep.measurements import Key, Measurement
-from harness.record.attempts import Entry
+from harness.record.attempts import Entry, Measurement, MeasurementKey
 from harness.record.provenance import today
 from harness.record.results import Results, Whose
 from harness.record.store import Store
@@ -26,7 +25,9 @@ Old = Mapping[tuple[str, str], Sequence[Measurement]]
 """By (configuration_id, environment_id) its measurements, the newest first."""
 
 
-def last_passed(grid: Grid | None, store: Store, every: Old, wanted: Collection[tuple[str, str]]) -> set[Key]:
+def last_passed(
+    grid: Grid | None, store: Store, every: Old, wanted: Collection[tuple[str, str]]
+) -> set[MeasurementKey]:
     """The last measurement of each that is `wanted` whose verdict was PASS.
 
     A verdict is not kept anywhere, so it is made again by what `check` calls, with the grid and the accepted file of
@@ -38,14 +39,14 @@ def last_passed(grid: Grid | None, store: Store, every: Old, wanted: Collection[
     """
     if grid is None:
         return {key for place in wanted if (key := _last_whole(every[place])) is not None}
-    found: set[Key] = set()
+    found: set[MeasurementKey] = set()
     for environment_id in dict.fromkeys(environment for _, environment in wanted):
         mine = {configuration for configuration, environment in wanted if environment == environment_id}
         found |= _in_environment(grid, store, environment_id, every, mine)
     return found
 
 
-def _in_environment(grid: Grid, store: Store, environment_id: str, every: Old, wanted: set[str]) -> set[Key]:
+def _in_environment(grid: Grid, store: Store, environment_id: str, every: Old, wanted: set[str]) -> set[MeasurementKey]:
     cells = grid.cells()
     left = {one: list(every[one, environment_id]) for one, environment in every if environment == environment_id}
     waiting, found = wanted & {cell.configuration_id for cell in cells}, set()
@@ -79,7 +80,7 @@ def _passing(grid: Grid, results: Results) -> set[str]:
     return {name for name, found in outcomes.items() if "PASS" in found and GREEN.issuperset(found)}
 
 
-def _last_whole(measurements: Sequence[Measurement]) -> Key | None:
+def _last_whole(measurements: Sequence[Measurement]) -> MeasurementKey | None:
     cells = {entry.cell_id for one in measurements for entry in one.entries}
     return next((one.key for one in measurements[1:] if _went_well(one.entries, cells)), None)
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Final, Literal
 
 from harness.disk import explained
-from harness.pipelines.keep.measurements import Key, Measurement, bytes_of, measurements
 from harness.pipelines.keep.named import Named, named_by_files
 from harness.pipelines.keep.passed import last_passed
 from harness.pipelines.keep.place import Place
+from harness.record.attempts import Measurement, MeasurementKey, measurements
 from harness.record.store import Store
 
 SESSIONS: Final = 30
@@ -75,7 +75,7 @@ def prunable(place: Place, oldest: str | None, environment_id: str | None = None
         for one in ones
         if (oldest is not None and one.youngest >= oldest) or environment_id not in (None, one.key[1])
     }
-    reasons: dict[Key, Reason] = dict.fromkeys(young, "young")
+    reasons: dict[MeasurementKey, Reason] = dict.fromkeys(young, "young")
     old = {where for where, ones in every.items() if any(one.key not in young for one in ones)}
     sessions: dict[str, str] = {}
     if environment_id is None:
@@ -96,7 +96,7 @@ def prunable(place: Place, oldest: str | None, environment_id: str | None = None
 def _found(
     store: Store,
     every: Mapping[tuple[str, str], Sequence[Measurement]],
-    reasons: Mapping[Key, Reason],
+    reasons: Mapping[MeasurementKey, Reason],
     named: Named,
     sessions: Mapping[str, str],
 ) -> Prunable:
@@ -115,7 +115,7 @@ def _found(
     return Prunable(going, kept, files, size)
 
 
-def _newest(ones: Sequence[Measurement]) -> Iterator[Key]:
+def _newest(ones: Sequence[Measurement]) -> Iterator[MeasurementKey]:
     """Those that have a cell which no newer one has."""
     seen: set[str] = set()
     for one in ones:
@@ -139,7 +139,7 @@ def _sessions(store: Store, ones: Sequence[Measurement]) -> dict[str, str]:
     return found
 
 
-def _last_sessions(ones: Sequence[Measurement], timed: Mapping[str, str]) -> Iterator[Key]:
+def _last_sessions(ones: Sequence[Measurement], timed: Mapping[str, str]) -> Iterator[MeasurementKey]:
     began: dict[str, str] = {}
     for entry in (entry for one in ones for entry in one.entries):
         if entry.path in timed:
@@ -216,3 +216,13 @@ def _locked(store: Store, cell_ids: Sequence[str], mine: set[str], held: ExitSta
         held.callback(lock.release)
         mine.add(cell_id)
     return True
+
+
+def bytes_of(folder: Path) -> int:
+    """What a folder takes on the disk, in bytes: the blocks of all in it; 0 where it is not there."""
+    try:
+        taken = 512 * folder.lstat().st_blocks
+        inside = list(folder.iterdir()) if folder.is_dir() and not folder.is_symlink() else []
+    except OSError:
+        return 0
+    return taken + sum(map(bytes_of, inside))

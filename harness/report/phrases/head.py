@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from harness.protocol import SUBJECT
 from harness.record.freshness import Freshness
-from harness.report.format.numbers import chance, points
+from harness.report.format.numbers import chance, points, signed
 from harness.report.phrases.recipe import in_all, many
 
 OUTCOMES: Final[Mapping[int, str]] = {
@@ -91,6 +91,15 @@ def _accepted(
 ) -> str:
     commit = f", commit {git_sha[:8]}{' with changes' if git_dirty else ''}" if git_sha else ""
     return f"accepted file: {path}, {minute(date)} (UTC), harness {harness}{commit}{f' ({note})' if note else ''}"
+
+
+def _acceptance(label: str, before: float | None, after: float | None, runs: int, same: bool) -> str:
+    if same:
+        return f"{label}: the very runs that were accepted already"
+    now = f"{points(after)} over {many(runs, 'run')}"
+    if before is None or after is None:
+        return f"{label}: {'new' if before is None else points(before)}, {now}"
+    return f"{label}: {points(before)} -> {now} ({signed(after - before)})"
 
 
 def _applies(reference: str, checkpoints: Sequence[str], configurations: int, every: int) -> str:
@@ -212,6 +221,8 @@ HEAD: Final[Mapping[str, str | Callable[..., str]]] = {
         f"left out: {label}: {'; '.join(reasons)}"
         + (f"; what was accepted {minute(since)} (UTC) stays" if since else "; never accepted")
     ),
+    "accept.changed": _acceptance,
+    "accept.other": lambda label, changes: f"{label} now asks for something else: {_names(changes)}",
     "accept.gone": "dropped: {label}: the grid has it no more",
     "require.unmet": lambda problems: "; ".join(problems),
     "measurement.old": lambda began, oldest, runs: (

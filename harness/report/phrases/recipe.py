@@ -43,7 +43,7 @@ def _task(run: str, reference: str, counts: Sequence[int] = (), known: Sequence[
 
 def _max_steps(run: int, steps: int | None = None, epochs: float | None = None) -> str:
     length = f"{steps} steps" if steps else f"{'all its' if epochs is None else epochs} epochs"
-    return f"max_steps: run {run} steps, reference {length}"
+    return f"max_steps: run {f'{run} steps' if run > 0 else 'all its epochs'}, reference {length}"
 
 
 def _selection(best: bool, metric: str | None, reference: str) -> str:
@@ -63,6 +63,7 @@ RECIPE: Final[Phrases] = {
     "recipe.selection": _selection,
     "recipe.dropout": "dropout: run without, reference with the checkpoint's own",
     "recipe.same_data": "data read from {task}: as many examples and positives as {reference}",
+    "recipe.other_content": "other files of checkpoint or data than the reference's, by their hashes",
     "recipe.no_checkpoint": "the reference does not say its checkpoint",
     "recipe.head": "the head is seeded here; a model built before the seed is set, as in the course, has a random one",
     "recipe.loss_kwargs": "accepts_loss_kwargs = false: the training loop scales the loss, not the model",

@@ -10,6 +10,7 @@ from harness.report.phrases.diff import DIFF
 from harness.report.phrases.doubts import DOUBTS
 from harness.report.phrases.head import HEAD
 from harness.report.phrases.inputs import INPUTS
+from harness.report.phrases.past import PAST
 from harness.report.phrases.scores import SCORES
 from harness.report.phrases.speed import SPEED
 from harness.report.phrases.verify import VERIFY
@@ -19,7 +20,7 @@ Phrase = str | Callable[..., str]
 """A template for `str.format` over a fact's values, or a function of them by name."""
 
 PHRASES: Final[Mapping[str, Phrase]] = {
-    **VERIFY, **DIFF, **INPUTS, **SCORES, **SPEED, **HEAD, **WAIVERS, **DOUBTS
+    **VERIFY, **DIFF, **INPUTS, **SCORES, **SPEED, **HEAD, **PAST, **WAIVERS, **DOUBTS
 }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from harness.text import listed
 
+EACH_SHOWN: Final = 10
 NOISE_SHOWN: Final = 3
 """Kinds of disturbance that a sentence names; the JSON has all."""
 
@@ -34,6 +35,18 @@ def _counted(unit: str) -> Callable[..., str]:
 def _interval(ratio: float, low: float, high: float, margin: float, detectable: float) -> str:
     shown = f"ratio {ratio:.3f}, 90 % CI [{low:.3f}, {high:.3f}]"
     return f"{shown}, margin {100 * margin:g} %, MDE {100 * detectable:.1f} %"
+
+
+def _estimate(ratio: float, low: float | None, high: float | None, pairs: int, disturbed: bool) -> str:
+    interval = "" if low is None else f", 90 % CI [{low:.3f}, {high:.3f}]"
+    which = f"all {pairs} pairs, disturbed ones too" if disturbed else f"the {pairs} quiet pairs"
+    return f"undecided; an estimate over {which}: ratio {ratio:.3f}{interval}"
+
+
+def _each(pairs: Sequence[Sequence[float]]) -> str:
+    shown = [f"{a:.4g} -> {b:.4g} ({b / a:.3f}{'' if quiet else ', disturbed'})" for a, b, quiet in pairs[:EACH_SHOWN]]
+    more = f"; and {len(pairs) - EACH_SHOWN} more" if len(pairs) > EACH_SHOWN else ""
+    return f"each pair, samples/s: {'; '.join(shown)}{more}"
 
 
 def _noise(noise: Sequence[str]) -> str:
@@ -109,6 +122,8 @@ SPEED: Final[Mapping[str, str | Callable[..., str]]] = {
     "speed.robust": (
         "median over pairs {median:.3f}, 90 % bootstrap [{low:.3f}, {high:.3f}], which no verdict goes by"
     ),
+    "speed.estimate": _estimate,
+    "speed.each": _each,  # pairs: (rate of A, rate of B, whether both were quiet)
     "speed.device_memory": _memory("device"),
     "speed.process_memory": _memory("process", ", which no verdict goes by"),
     # What to do.

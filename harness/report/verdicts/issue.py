@@ -45,10 +45,10 @@ _NAMES: Final = {
 }
 
 
-def issue_text(head: Head, verdicts: Sequence[Verdict], *, since: str | None = None, limit: int = BODY_LIMIT) -> str:
+def issue_text(head: Head, verdicts: Sequence[Verdict], *, limit: int = BODY_LIMIT) -> str:
     """Return Markdown of at most `limit` bytes, its heading fit for a title; empty where nothing is red.
 
-    `head.command` is what shows it again; `since` names the baseline (a date, a version, a commit) that was still well.
+    `head.command` is what shows it again.
 
     Raises
     ------
@@ -60,8 +60,6 @@ def issue_text(head: Head, verdicts: Sequence[Verdict], *, since: str | None = N
         return ""
     others = f", and {len(red) - 1} more" if len(red) > 1 else ""
     parts = [f"## {_title(red[0])}{others}", full_stop(counts_text(verdicts, head.noun))]
-    if since:
-        parts.append(f"Since the baseline {code(since, LIMIT)}.")
     parts += ["To see it again:", fenced(head.command, "sh")]
     parts += [part for verdict in red for part in _part(verdict)]
     parts += [HOW["scores"]] if any(decision_of(verdict) for verdict in red) else []

@@ -74,7 +74,7 @@ def _name(v: Verdict, taken: set[tuple[str, str]]) -> str:
 
 def _properties(v: Verdict) -> Iterator[tuple[str, object]]:
     side, against = v.subject, v.against
-    yield from [("outcome", v.outcome), ("metric", v.item)]
+    yield from [("outcome", v.outcome), ("metric", v.item), ("id", v.id)]
     yield from [("configuration_id", side.configuration_id), ("environment_id", side.environment_id)]
     if family(v) == "scores":
         yield from [("collapsed", side.collapsed), ("judged", side.ended)]

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from harness.report.format.escape import clean
+from harness.report.verdicts.screen import screen_text
 from harness.report.verdicts.sections import Section
 from harness.report.verdicts.words import LIMIT, counts_text, head_lines, ordered, subject, told, word
 
@@ -17,15 +18,27 @@ MOST_CHARACTERS: Final = 240
 
 def night_text(sections: Sequence[Section], code: int, seconds: str) -> str:
     """The summary of all sections; `seconds` is the night's time in words."""
+    if len(sections) == 1 and sections[0].head.kind == "check":
+        return screen_text(sections[0], seconds)
     lines = [line for one in sections for line in _section(one)]
     every = [verdict for one in sections for verdict in one.verdicts]
     errors = sum(bool(one.error) for one in sections)
     stopped = f", {errors} part{'' if errors == 1 else 's'} stopped" if errors else ""
-    return "\n".join([*lines, "", f"{counts_text(every).rstrip('.')}{stopped}, in {seconds}: exit {code}"])
+    return "\n".join(
+        [
+            *lines,
+            *([""] if lines[-1:] != [""] else []),
+            f"{counts_text(every).rstrip('.')}{stopped}, in {seconds}: exit {code}",
+        ]
+    )
 
 
 def _section(one: Section) -> Iterator[str]:
     head = one.head
+    if head.kind == "check":
+        yield from screen_text(one).split("\n")
+        yield ""
+        return
     kind = f"{one.name}, {head.kind}" if head.grid else one.name
     if one.why:
         yield f"{kind}: exit {one.code}: {_short(one.why)}"

@@ -56,6 +56,9 @@ LEAST_NAME: Final = 24
 NAMED: Final = 4
 """So many configurations are named where one thing to do is for several."""
 
+HERE: Final = frozenset({"past.none", "past.again", "past.runs"})
+"""What of a verdict's past is of use where the runs lie, and nowhere else."""
+
 KEPT: Final = "\xa0"
 """A space at which no line breaks; printed as an ordinary one."""
 
@@ -109,7 +112,7 @@ def verdicts_text(head: Head, verdicts: Sequence[Verdict]) -> str:
 def facts(verdict: Verdict, *, runs: bool = True) -> list[str]:
     """What is behind a verdict on scores, a fact a line: none for a PASS that has nothing to add to its row.
 
-    `runs` False leaves out the scores by seed, where a table shows them.
+    `runs` False, for a page, leaves out the scores by seed, where a table shows them, and what helps here alone.
     """
     v, d = verdict, decision_of(verdict)
     failed, why, label = v.outcome != "PASS", reason(v), provenance(v)
@@ -119,6 +122,10 @@ def facts(verdict: Verdict, *, runs: bool = True) -> list[str]:
     if failed:
         lines += _runs(v) if runs else []
         lines += [full_stop(clean(text, LIMIT)) for text in [outlook(v)] if text]
+    lines += [full_stop(clean(say(fact), LIMIT)) for fact in v.past if fact.code not in HERE]
+    lines += [
+        clean(say(fact), LIMIT) for fact in v.past if runs and fact.code in HERE
+    ]  # a command, paths: no full stop
     return [*lines, *about(v), *(f"Evidence: {clean(text, LIMIT)}" for text in evidence(v))]
 
 

@@ -90,10 +90,11 @@ class Head:
         What became of each waiver that could fit.
     part
         What a selection leaves out; None where all of the grid is judged.
-    freshness
-        How many of the runs behind it are new, and how old the others are; None where that is not asked.
-    grid
-        The grid's name, where it is about one.
+    freshness, where
+        How many of the runs behind it are new, and how old the others are (None where that is not asked); on which
+        machines they were made and with which versions, a fact an environment.
+    grid, file, results
+        Where it is about one: the grid's name, its file as the user called it, the folder of its results.
     comparisons
         What the comparisons that the grid names come to.
     problems
@@ -113,6 +114,9 @@ class Head:
     grid: str = ""
     comparisons: tuple[Comparison, ...] = ()
     problems: tuple[Problem, ...] = ()
+    where: tuple[Fact, ...] = ()
+    file: str = ""
+    results: str = ""
 
     @property
     def noun(self) -> str:
@@ -230,7 +234,7 @@ def sentence(verdict: Verdict) -> str:
         return say(verdict.reason)
     interval = f"90 % interval {bounds(d.ci90, digits(d))}" if d.ci90 else "no interval"
     source = f" ({say(verdict.margin_from)})" if verdict.margin_from else ""
-    return f"{_place(verdict, d)}, {interval}, margin {trimmed(d.delta)}{source}"
+    return f"{place_text(verdict, d)}, {interval}, margin {trimmed(d.delta)}{source}"
 
 
 def reason(verdict: Verdict) -> str:
@@ -343,7 +347,8 @@ def digits(decision: Decision) -> int:
     return 4
 
 
-def _place(verdict: Verdict, d: Decision) -> str:
+def place_text(verdict: Verdict, d: Decision) -> str:
+    """`0.74 points below the reference`."""
     against = verdict.against.label if verdict.against else ""
     other = "the reference" if verdict.check == "quality" else apart(against, verdict.subject.label) or "the other"
     places = digits(d)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -168,3 +169,21 @@ def test_the_registry_says_which_of_its_values_are_best_epochs() -> None:
     found = [one.id for one in registry().references if one.selection == "best epoch"]
     assert len(found) == 5
     assert all((find(name).notes or "").startswith("Best ") for name in found)
+
+
+def test_a_reference_may_state_all_that_a_cell_has() -> None:
+    """Else "recipes differ" could never be answered."""
+    stated = REFERENCE.model_copy(
+        update={
+            "recipe": {**COURSE, "max_steps": 100},
+            "setup": {"config": {"num_hidden_layers": 2}, "engine": "loop", "dropout": False, "subset": 64},
+        }
+    )
+    asked = {"recipe": {**COURSE, "max_steps": 100}, "engine": "loop", "dropout": False, "subset": 64}
+    run = measured([85.0], **asked)
+    checkpoint = run.asked.checkpoint.model_copy(update={"config": {"num_hidden_layers": 2}})
+    run = replace(run, asked=run.asked.model_copy(update={"checkpoint": checkpoint}))
+    assert recipe_differences(run, stated).blocking == ()
+    assert {one.values.get("field", one.code) for one in recipe_differences(measured([85.0]), stated).blocking} == {
+        "recipe.max_steps", "config", "engine", "dropout", "subset",
+    }  # fmt: skip

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from harness.checks.speed.compare import QUIETER, compare_processes, finding, unit_of
 from harness.checks.speed.process import machine_key, watched
 from harness.checks.verdict import Fact, Verdict
+from harness.report.phrases.say import say
 from harness.stats.throughput import Speed
 from tests.checks.speed.made_up import BITS_LESS, BUSY, EVEN, MACHINE, SLOWER, arm, history, process
 
@@ -85,8 +86,25 @@ def test_a_busy_machine_decides_nothing() -> None:
     assert compared(found) == ("INCONCLUSIVE", 3, 2)
     assert found.reason == Fact.of("speed.not_quiet", left_out=2, total=5, needed=5, noise=noise)
     assert found.todo == (QUIETER,)
+    assert (speed_of(found).n, found.notes[0].values["disturbed"]) == (3, False)
     all_of_them = compare_processes(arm("old", EVEN, reasons=BUSY), arm("new", SLOWER), 0.05)
-    assert (*compared(all_of_them), all_of_them.numbers) == ("INCONCLUSIVE", 0, 5, None)
+    assert compared(all_of_them) == ("INCONCLUSIVE", 0, 5)
+
+
+def test_an_estimate_is_told_whatever_disturbed_it_and_marked_as_undecided() -> None:
+    """Slower in five of five pairs, on a machine that never was quiet."""
+    found = compare_processes(arm("old", EVEN, reasons=BUSY), arm("new", SLOWER), 0.05)
+    speed = speed_of(found)
+    mean = math.exp(math.fsum(math.log(y / x) for x, y in zip(EVEN, SLOWER, strict=True)) / 5)
+    assert (speed.outcome, speed.n, speed.ratio) == ("INCONCLUSIVE", 5, pytest.approx(mean))
+    assert speed.ci90 is not None
+    assert speed.ci90[0] < mean < speed.ci90[1]
+    estimate, each = found.notes[:2]
+    assert say(estimate).startswith(
+        f"undecided; an estimate over all 5 pairs, disturbed ones too: ratio {mean:.3f}, 90"
+    )
+    assert [pair[:2] for pair in each.values["pairs"]] == [*zip(EVEN, SLOWER, strict=True)]
+    assert say(each).count("disturbed") == 5
 
 
 def test_busy_pairs_are_left_out_where_enough_are_quiet() -> None:
@@ -127,9 +145,12 @@ def test_what_is_not_quiet_never_fails(both: tuple[list[float], list[float]], bu
     found = compare_processes(*((disturbed, b) if first else (a, disturbed)), 0.05)
     if len(a) - len(busy & {one.repeat for one in a}) < 5:
         assert found.outcome == "INCONCLUSIVE"
-    # By the machine's state alone: their rates may be anything.
+    # By the machine's state alone: their rates may be anything, but where nothing else is left to estimate from.
     mad = [replace(one, rate=one.rate * 7 if one.reasons else one.rate) for one in disturbed]
-    assert compare_processes(*((mad, b) if first else (a, mad)), 0.05).numbers == found.numbers
+    again = compare_processes(*((mad, b) if first else (a, mad)), 0.05)
+    assert again.outcome == found.outcome
+    if not any(fact.values.get("disturbed") for fact in found.notes):
+        assert again.numbers == found.numbers
 
 
 @pytest.mark.parametrize(("true", "fails"), [(1.0, (0, 0.05)), (0.9, (0.9, 1))])

@@ -16,9 +16,8 @@ from harness.grid.grid import load_grid
 from harness.pipelines.accept import accept
 from harness.pipelines.check import Judging, check_grid
 from harness.pipelines.keep.inventory import inventory
-from harness.pipelines.keep.measurements import bytes_of
 from harness.pipelines.keep.place import Place, places_of
-from harness.pipelines.keep.prune import Prunable, Pruned, prunable, prune, unforgotten
+from harness.pipelines.keep.prune import Prunable, Pruned, bytes_of, prunable, prune, unforgotten
 from harness.pipelines.keep.retire import retired
 from harness.pipelines.keep.verify import verify_store
 from harness.record.store import Store
@@ -83,7 +82,7 @@ def test_without_the_grid_the_last_of_which_every_run_went_well_stays(nights: Ni
 
 def test_what_a_file_names_stays_and_the_file_is_told(nights: Nights) -> None:
     nights.night(1)
-    accept(nights.grid, nights.store, (), None, "", None)
+    accept(nights.grid, nights.store, (), None, "a note", None)
     for number in (2, 3, 4, 5):
         nights.night(number)
     row = {"cell_id": nights.grid.cells()[2].cell_id, "attempt": 2}
@@ -99,7 +98,7 @@ def test_reports_beside_the_results_count_wherever_the_command_is_given(
     nights: Nights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nights.night(1)
-    accept(nights.grid, nights.store, (), None, "", None)
+    accept(nights.grid, nights.store, (), None, "a note", None)
     for number in (2, 3, 4, 5):
         nights.night(number)
     (tmp_path / "elsewhere").mkdir()
@@ -167,7 +166,7 @@ def test_the_last_30_timing_sessions_of_a_configuration_stay(tmp_path: Path, mon
 def test_a_retired_environment_goes_but_for_what_a_file_names(nights: Nights) -> None:
     for number in (1, 2, 3):
         nights.night(number)
-    accept(nights.grid, nights.store, (), None, "", None)
+    accept(nights.grid, nights.store, (), None, "a note", None)
     nights.night(4)
     nights.upgraded(transformers="6.0.0")
     nights.means()

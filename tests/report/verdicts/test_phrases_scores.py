@@ -9,6 +9,7 @@ from harness.report.phrases.diff import DIFF
 from harness.report.phrases.doubts import DOUBTS
 from harness.report.phrases.head import HEAD
 from harness.report.phrases.inputs import INPUTS
+from harness.report.phrases.past import PAST
 from harness.report.phrases.say import PHRASES, say
 from harness.report.phrases.scores import SCORES
 from harness.report.phrases.speed import SPEED
@@ -149,6 +150,8 @@ CASES = [
     ),
     (of("recipe.max_steps", run=8, steps=1377), "max_steps: run 8 steps, reference 1377 steps"),
     (of("recipe.max_steps", run=8, epochs=3), "max_steps: run 8 steps, reference 3 epochs"),
+    (of("recipe.max_steps", run=-1, steps=8), "max_steps: run all its epochs, reference 8 steps"),
+    (of("recipe.other_content"), "other files of checkpoint or data than the reference's, by their hashes"),
     (of("recipe.max_steps", run=8), "max_steps: run 8 steps, reference all its epochs"),
     (
         of("recipe.selection", best=True, metric="loss", reference="last"),
@@ -400,4 +403,4 @@ def test_facts_and_phrases_fit() -> None:
 
 def test_every_code_is_here_and_is_one_tables_own() -> None:
     assert {fact.code for fact, _ in CASES} == SCORES.keys()
-    assert len(PHRASES) == sum(map(len, (SCORES, SPEED, VERIFY, DIFF, INPUTS, HEAD, WAIVERS, DOUBTS)))
+    assert len(PHRASES) == sum(map(len, (SCORES, SPEED, VERIFY, DIFF, INPUTS, HEAD, PAST, WAIVERS, DOUBTS)))

@@ -56,6 +56,18 @@ def test_every_fact_has_a_phrase_that_takes_its_values_and_every_phrase_a_fact()
             "the machine was not quiet in 2 of 5 pairs, 5 quiet ones are needed: 4 × reason 0",
         ),
         (
+            of("speed.estimate", ratio=0.361, low=0.3, high=0.43, pairs=5, disturbed=True),
+            "undecided; an estimate over all 5 pairs, disturbed ones too: ratio 0.361, 90 % CI [0.300, 0.430]",
+        ),
+        (
+            of("speed.estimate", ratio=0.361, low=None, high=None, pairs=2, disturbed=False),
+            "undecided; an estimate over the 2 quiet pairs: ratio 0.361",
+        ),
+        (
+            of("speed.each", pairs=((1114.0, 402.0, False), (100.0, 101.0, True))),
+            "each pair, samples/s: 1114 -> 402 (0.361, disturbed); 100 -> 101 (1.010)",
+        ),
+        (
             of("speed.pairs_left_out", left_out=1, total=6, noise=NOISE),
             "1 of 6 pairs left out, for the machine was not quiet: 4 × reason 0, 3 × reason 1, 2 × reason 2, ...",
         ),

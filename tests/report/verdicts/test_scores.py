@@ -70,7 +70,7 @@ class TestGolden:
         assert document(HEAD, cases()) == head + markdown_of(*cases())
 
     def test_issue(self) -> None:
-        check("judgements-issue.md", issue_text(HEAD, cases()[1:4], since="2026-11-01, transformers 5.22.0"))
+        check("judgements-issue.md", issue_text(HEAD, cases()[1:4]))
 
 
 class TestWords:
@@ -327,12 +327,18 @@ class TestIssue:
         assert issue_text(HEAD, [few()]) != ""
 
     def test_what_it_says(self) -> None:
-        text = issue_text(HEAD, cases(), since="v1.2")
+        text = issue_text(HEAD, cases())
         assert text.startswith("## FAIL, quality: google-bert/bert-base-uncased · fp16 against mrpc-sample")
-        for part in ("and 3 more", "`v1.2`", "```sh\nharness check", "-4.92 to -3.50", "`c0ffee00c0ffee00`"):
+        for part in ("and 3 more", "```sh\nharness check", "-4.92 to -3.50", "`c0ffee00c0ffee00`"):
             assert part in text
         assert "waived" not in text.split("###")[1]
-        assert "Since" not in issue_text(HEAD, cases())
+
+    def test_it_says_since_when(self) -> None:
+        well = {"since": "2026-11-27T02:00:00.000Z", "tonight": True, "well": "2026-11-26T02:00:00.000Z"}
+        past = (Fact.of("past.well", **well, mean=87.25, undecided=False), Fact.of("past.again", select=(), fresh=True))
+        text = issue_text(HEAD, [replace(case, past=past) for case in cases()])
+        assert "Since tonight; last good 2026-11-26 02:00 (87.25)." in text
+        assert "harness run GRID" not in text
 
     def test_bare_error(self) -> None:
         assert issue_text(HEAD, [plain("ERROR", said("3 of 5 cells have no run"))]).count("3 of 5 cells") == 1

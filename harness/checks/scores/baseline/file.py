@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from functools import cached_property
@@ -113,6 +114,12 @@ class Configuration(Table):
     def counted(self) -> int:
         """How many attempts count: a run a seed, and those that were lost before."""
         return len(self.seeds) + len(self.lost)
+
+    @property
+    def mean(self) -> float | None:
+        """The mean accuracy of the runs that did not collapse, in points; None without one."""
+        points = [100 * run.accuracy for run in self.seeds.values() if run.status == "ok" and run.accuracy is not None]
+        return math.fsum(points) / len(points) if points else None
 
     @cached_property
     def runs(self) -> Mapping[int, SeedRun]:

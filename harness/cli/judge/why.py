@@ -1,0 +1,26 @@
+"""`harness why`: the evidence of one verdict."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from harness.cli.options import RESULTS, ResultsFolder
+from harness.pipelines.verdicts.kept import find_verdict
+from harness.report.verdicts.text import verdicts_text
+
+
+def why(
+    name: Annotated[
+        str,
+        typer.Argument(metavar="ID", help="A verdict's id, or its beginning, as `check` shows it.", show_default=False),
+    ],
+    results: ResultsFolder = RESULTS,
+) -> None:
+    """Show what a verdict of the last `check` or `bench` rests on: figures, p values, each run, notes, logs.
+
+    Example: harness why 3fa2
+    """
+    found = find_verdict(name, results)
+    print(verdicts_text(found.head, found.verdicts))

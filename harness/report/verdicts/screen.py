@@ -1,0 +1,255 @@
+"""`check` on one screen: what, how much, since when, why, and what to do next; the evidence is `harness why ID`'s."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from harness.checks.verdict import Fact, Verdict
+from harness.report.format.escape import clean
+from harness.report.format.numbers import points, signed, trimmed
+from harness.report.phrases.head import freshness_text
+from harness.report.phrases.past import again_options
+from harness.report.phrases.say import say
+from harness.report.verdicts.comparisons import comparisons_lines
+from harness.report.verdicts.sections import Section
+from harness.report.verdicts.words import (
+    LIMIT,
+    Head,
+    decision_of,
+    digits,
+    metric_name,
+    ordered,
+    place_text,
+    subject,
+    waiver_lines,
+    word,
+)
+
+WIDTH: Final = 80
+LINES: Final = 25
+"""What a terminal shows at once."""
+GREEN_LINES: Final = 15
+_KEPT: Final = "\xa0"
+"""A space at which no line breaks; printed as an ordinary one."""
+MARGIN: Final = 6
+"""Columns before what is behind a line."""
+ID_DIGITS: Final = 4
+_TOLD_ELSEWHERE: Final = frozenset({"past.again", "past.runs"})
+MOST_RED: Final = 3
+"""Red configurations that are told one by one."""
+MOST_REASONS: Final = 2
+MOST_ROWS: Final = 6
+"""Of a green night."""
+
+
+def screen_text(section: Section, took: str = "") -> str:
+    """The answer first, then each red configuration, what passed, notes, counts with the exit code, next commands.
+
+    At most 25 lines of 80 columns, and 15 where nothing is red; what does not fit is counted. `took` is the time that
+    it took, in words.
+    """
+    head, every = section.head, ordered(section.verdicts)
+    red = [one for one in ordered(section.deciding) if one.is_red(head.inconclusive)]
+    top = [*_title(section, every, red), *_rests_on(head)]
+    foot = [_counts(every, section.code, took), *_next(head, red, every)]
+    room = (LINES if red or section.code else GREEN_LINES) - len(top) - len(foot) - 2
+    rest = [*_passed(every, red), *_rows(every if not red else [])]
+    body = _red(red, every, max(room - min(len(rest), 4) - 1, MARGIN))
+    body += rest[: max(room - len(body) - bool(head.facts), 1)]
+    body += _notes(head, room - len(body))
+    return "\n".join([*top, *(["", *body] if body else []), "", *foot])
+
+
+def _title(section: Section, every: Sequence[Verdict], red: Sequence[Verdict]) -> Iterator[str]:
+    name, total = clean(section.name), len(every)
+    if not red and section.why:
+        yield from _wrapped(f"exit {section.code}  {name}: {clean(section.why, LIMIT)}", "", 2)
+    elif not red:
+        warned = any(one.warning is not None for one in every)
+        counts = Counter(one.outcome for one in every)
+        yield from _wrapped(f"PASS  {name}: {counts['PASS']} of {total} verdicts pass{', with a warning' * warned}", "")
+    else:
+        yield from _wrapped(f"{word(red[0])}  {name}: {answer(red[0])} ({len(red)} of {total} verdicts)", "", 3)
+        yield from _wrapped(numbers(red[0]), " " * MARGIN) if decision_of(red[0]) else ()
+
+
+def answer(verdict: Verdict) -> str:
+    """`mini · bf16 is 8.15 points below what was accepted`: a verdict in half a sentence."""
+    decision, label = decision_of(verdict), clean(verdict.subject.label, LIMIT)
+    if decision is None:
+        return f"{label}: {clean(say(verdict.reason), LIMIT)}"
+    place = clean(place_text(verdict, decision), LIMIT)
+    if verdict.outcome in ("PASS", "FAIL"):
+        return f"{label} is {place[:1].lower()}{place[1:]}"
+    return f"{label}: undecided, {place[:1].lower()}{place[1:]}"
+
+
+def numbers(verdict: Verdict) -> str:
+    """`accuracy 79.10, accepted 87.25, margin 1.5: -8.15 [-10.50, -5.80], 5 runs`; empty without a difference."""
+    d = decision_of(verdict)
+    if d is None:
+        return ""
+    target = verdict.against.mean if verdict.against else None
+    names = {"baseline": "accepted", "quality": "published"}
+    other = "" if target is None else f", {names.get(verdict.check, 'the other')} {points(target)}"
+    places = digits(d)
+    interval = "" if d.ci90 is None else f" [{signed(d.ci90[0], places)}, {signed(d.ci90[1], places)}]"
+    head = f"{metric_name(verdict)} {points(verdict.subject.mean)}{other}, margin {trimmed(d.delta)}"
+    return f"{head}: {signed(d.difference, places)}{interval}, {d.n} runs"
+
+
+def _rests_on(head: Head) -> Iterator[str]:
+    """What is left out, how much was measured now, and where."""
+    if head.part is not None:
+        yield from _wrapped(clean(say(head.part), LIMIT), " " * MARGIN, 2)
+    where = clean("; ".join(say(fact) for fact in head.where[:2]), LIMIT)
+    where += f"; {len(head.where) - 2} more environments" if len(head.where) > 2 else ""
+    if head.freshness is not None:
+        yield from _wrapped(f"{freshness_text(head.freshness)}{f'; on {where}' if where else ''}", " " * MARGIN, 3)
+
+
+def _red(red: Sequence[Verdict], every: Sequence[Verdict], room: int) -> list[str]:
+    """A block a configuration, the first whatever it takes; what does not fit is counted."""
+    groups: dict[str, list[Verdict]] = {}
+    for one in red:
+        groups.setdefault(one.subject.configuration_id or one.subject.label, []).append(one)
+    lines: list[str] = []
+    shown: list[Verdict] = []
+    for number, group in enumerate(groups.values()):
+        block = [*_block(group, every)]
+        if number and (number >= MOST_RED or len(lines) + len(block) >= room):
+            break
+        lines += block[:room]
+        shown += group
+    known = {id(one) for one in shown}
+    if left := [one for one in red if id(one) not in known]:
+        lines += _wrapped(f"and {len(left)} more: {_by_check(left)} (all: -v)", "", 1)
+    return lines
+
+
+def _block(group: Sequence[Verdict], every: Sequence[Verdict]) -> Iterator[str]:
+    """Each verdict of a configuration with when it was last well; then, once, what changed since."""
+    for one in group[:MOST_RED]:
+        d, against = decision_of(one), one.against
+        name = f"{word(one)}  {short_id(one, every)} {one.check}"
+        name += "" if one.item in ("accuracy", "cells", "collapses") else f" {metric_name(one)}"
+        whom = one.subject.label if one.check in ("baseline", "stability") else subject(one)
+        text = f"{name}  {clean(whom, LIMIT)}"
+        if d and against is not None and against.mean is not None:
+            accepted = " accepted" if one.check == "baseline" else ""
+            text += f"  {points(one.subject.mean)} against {points(against.mean)}{accepted}"
+        yield from _wrapped(text, "", 2)
+        if d is None:
+            yield from _wrapped(clean(say(one.reason), LIMIT), " " * MARGIN, 3)
+        for note in one.notes[:1] if one.outcome == "ERROR" else ():
+            yield from _wrapped(clean(say(note), LIMIT), " " * MARGIN, 2)
+        for fact in one.past[:1]:
+            yield from _wrapped(clean(say(fact), LIMIT), " " * MARGIN, 2) if fact.code not in _TOLD_ELSEWHERE else ()
+    if len(group) > MOST_RED:
+        yield f"      and {len(group) - MOST_RED} more of it: {_by_check(group[MOST_RED:])}"
+    for said in dict.fromkeys(say(fact) for one in group for fact in one.past[1:] if fact.code not in _TOLD_ELSEWHERE):
+        yield from _wrapped(clean(said, LIMIT), " " * MARGIN, 2)
+
+
+def _passed(every: Sequence[Verdict], red: Sequence[Verdict]) -> Iterator[str]:
+    """`PASS  4: quality 1, stability 2, parity 1`: what is not red, with why it is no plain PASS."""
+    groups: dict[str, list[Verdict]] = {}
+    known = {id(one) for one in red}
+    for one in every:
+        if id(one) not in known:
+            groups.setdefault(word(one), []).append(one)
+    for name, group in groups.items():
+        yield from _wrapped(f"{name}  {len(group)}: {_by_check(group)}", "", 1)
+        reasons = dict.fromkeys(say(fact) for one in group if (fact := _why(one)) is not None)
+        for text in [*reasons][:MOST_REASONS]:
+            yield from _wrapped(clean(text, LIMIT), " " * MARGIN, 2)
+        if len(reasons) > MOST_REASONS:
+            yield f"{' ' * MARGIN}and {len(reasons) - MOST_REASONS} more reasons: -v"
+
+
+def _why(verdict: Verdict) -> Fact | None:
+    """Why something that is not red is no plain PASS."""
+    return verdict.warning if verdict.outcome == "PASS" else verdict.waiver or verdict.reason
+
+
+def _by_check(verdicts: Sequence[Verdict]) -> str:
+    return ", ".join(f"{check} {number}" for check, number in Counter(one.check for one in verdicts).items())
+
+
+def _rows(every: Sequence[Verdict]) -> Iterator[str]:
+    """Of a green night each difference that gates, where they are few; else the one that is nearest to its margin."""
+    held = [one for one in every if one.gates and decision_of(one)]
+    near = sorted(held, key=lambda one: -_share(one))
+    for one in held if len(held) <= MOST_ROWS else near[:1]:
+        nearest = "nearest to its margin: " if len(held) > MOST_ROWS else ""
+        yield from _wrapped(f"{nearest}{one.check} {clean(subject(one), LIMIT)}: {numbers(one)}", " " * MARGIN, 3)
+
+
+def _share(verdict: Verdict) -> float:
+    d = decision_of(verdict)
+    return abs(d.difference) / d.delta if d is not None and d.delta else 0.0
+
+
+def _notes(head: Head, room: int) -> list[str]:
+    """Waivers, comparisons, and what holds for all verdicts, as far as there is room."""
+    texts = [*waiver_lines(head.waivers), *comparisons_lines(head.comparisons), *map(say, head.facts)]
+    lines: list[str] = []
+    for number, text in enumerate(texts):
+        note = [*_wrapped(clean(text, LIMIT), "", 2)]
+        left = len(texts) - number
+        if len(lines) + len(note) + (left > 1) > room:
+            return [*lines, f"and {left} more {'note' if left == 1 else 'notes'}: -v"] if room > len(lines) else lines
+        lines += note
+    return lines
+
+
+def _counts(every: Sequence[Verdict], code: int, took: str) -> str:
+    """`1 failed, 4 passed, 1 waived in 41 min    exit 1`."""
+    names = {"FAIL": "failed", "ERROR": "errored", "INCONCLUSIVE": "undecided", "SKIP": "skipped", "PASS": "passed"}
+    counts = Counter("waived" if one.waived else names[one.outcome] for one in every)
+    text = ", ".join(f"{number} {name}" for name, number in counts.items()) or "no verdict"
+    text += f" in {took}" if took else ""
+    return f"{text}{f'exit {code}':>{max(WIDTH - len(text), 8)}}"
+
+
+def _next(head: Head, red: Sequence[Verdict], every: Sequence[Verdict]) -> Iterator[str]:
+    """The next commands, each to be pasted: one that is too long goes on behind a backslash."""
+    if not red or not head.file:
+        return
+    one = red[0]
+    where = "" if head.results in ("", "results") else f" --results {head.results}"
+    yield from _command("look", f"harness why {short_id(one, every)}{where}")
+    again = next((fact for fact in one.past if fact.code == "past.again"), None)
+    if again is not None:
+        yield from _command("again", f"harness run {head.file}{where} {again_options(**again.values)}".rstrip())
+    held = next((each for each in red if each.check == "baseline" and each.outcome == "FAIL"), None)
+    if held is not None:
+        yield from _command("accept", f"harness accept {head.file}{where} --only {short_id(held, every)} --note ...")
+
+
+def short_id(verdict: Verdict, every: Sequence[Verdict]) -> str:
+    """The beginning of its id that is no other's, of 4 digits at least."""
+    others = {one.id for one in every} - {verdict.id}
+    return next(
+        (verdict.id[:n] for n in range(ID_DIGITS, 20) if not any(one.startswith(verdict.id[:n]) for one in others)),
+        verdict.id,
+    )
+
+
+def _command(name: str, command: str) -> Iterator[str]:
+    text = clean(command, LIMIT).replace(" -s ", f" -s{_KEPT}")
+    lines = textwrap.wrap(text, WIDTH - 12, break_long_words=False, break_on_hyphens=False, subsequent_indent="  ")
+    for number, line in enumerate(lines):
+        more = " \\" if number < len(lines) - 1 else ""
+        yield f"  {name if number == 0 else '':<6}  {line}{more}".replace(_KEPT, " ")
+
+
+def _wrapped(text: str, indent: str, most: int = 2) -> list[str]:
+    later = indent if indent else " " * MARGIN
+    return textwrap.wrap(
+        text, WIDTH, initial_indent=indent, subsequent_indent=later, break_on_hyphens=False, max_lines=most,
+        placeholder=" …",
+    )  # fmt: skip
