@@ -51,7 +51,7 @@ class Made:
 def as_text(data: Any, depth: int = 3, indent: str = "") -> str:
     """JSON that opens so many levels, and has a line for each piece below them."""
     if not depth or not isinstance(data, dict | list) or not data:
-        return json.dumps(data, ensure_ascii=False)
+        return json.dumps(data, ensure_ascii=False, default=lambda number: number.item())
     heads = [f"{json.dumps(key, ensure_ascii=False)}: " for key in data] if isinstance(data, dict) else [""] * len(data)
     values = data.values() if isinstance(data, dict) else data
     lines = [f"{indent} {head}{as_text(v, depth - 1, f'{indent} ')}" for head, v in zip(heads, values, strict=True)]

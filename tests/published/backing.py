@@ -81,8 +81,10 @@ class Claimed:
             if not places:
                 found.append(f"not on the page: {quote}")
         left = [one for one in page.figures if not any(a <= one.start < b for a, b in covered)]
-        found += _kept_faults(page, self.kept) if self.kept else []
         if self.kept:
+            kept, mine = ([line for table in each for line in map(str, [table["head"], *table["rows"]])]
+                          for each in (read(self.kept)["tables"], tables_of(page)))
+            found += [line[:200] for line in difflib.unified_diff(kept, mine, n=0, lineterm="")][2:]
             left = [one for one in left if not any(a <= one.start < b for a, b, _ in page.rows)]
         return found + page.told(left, "no claim has it")
 
@@ -91,16 +93,19 @@ class Claimed:
             yield from (claim.text,) if isinstance(claim, Claim) else claim.texts
 
 
-def kept_tables(page: Page) -> list[list[str]]:
-    """The rows of a page's tables that have a figure."""
-    return [list(cells) for start, end, cells in page.rows if any(start <= one.start < end for one in page.figures)]
-
-
-def _kept_faults(page: Page, kept: Path) -> list[str]:
-    """Rows of tables that are not those of the JSON: figures kept as they were measured."""
-    rows, mine = read(kept)["rows"], kept_tables(page)
-    lines = difflib.unified_diff([" | ".join(r) for r in rows], [" | ".join(r) for r in mine], n=0, lineterm="")
-    return [line[:200] for line in list(lines)[2:]]
+def tables_of(page: Page) -> list[dict[str, Any]]:
+    """The tables of a page: the heading that each stands under, its head, its rows."""
+    found: list[dict[str, Any]] = []
+    last = -1
+    for start, end, cells in page.rows:
+        if start != last + 1:
+            under = page.text.rfind("\n#", 0, start) + 1
+            name = page.text[under : page.text.index("\n", under)].lstrip("# ")
+            found.append({"under": name, "head": list(cells), "rows": []})
+        elif set("".join(cells)) - set(":-"):
+            found[-1]["rows"].append(list(cells))
+        last = end
+    return found
 
 
 def read(path: Path) -> Any:

@@ -1,17 +1,17 @@
 """Keep the figures of a page that no data of its own backs: `python -m tests.published.keep PAGE.md SOURCE`.
 
-Writes PAGE-kept.json: the rows and paragraphs whose figures the JSON beside the page does not have, as they stand on
-it, and SOURCE, which says when and by what they were measured. For what cannot be measured or rendered again; a command
-that still runs writes its data itself.
+Writes PAGE-kept.json: all tables of a page without any JSON, or the rows and paragraphs whose figures the JSON beside
+it does not have, as they stand on the page; and SOURCE, which says when and by what they were measured. For what cannot
+be measured or rendered again: a command that still runs writes its data itself.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
-from tests.published.backing import Held
+from benchmarks.statistics_kept import as_text
+from tests.published.backing import Held, tables_of
 from tests.published.page import Page
 
 SUFFIX = "-kept.json"
@@ -36,12 +36,12 @@ def kept(text: str, held: Held) -> list[list[str] | str]:
 def main() -> None:
     """Write the file."""
     path, source = Path(sys.argv[1]), sys.argv[2]
+    text = path.read_text(encoding="utf-8")
     files = [one for one in beside(path) if one.is_file() and not one.name.endswith(SUFFIX)]
-    data = {"kind": "kept-figures", "source": source, "blocks": kept(path.read_text(encoding="utf-8"), Held(files))}
-    # A block a line: a page that changes shows what.
-    blocks = ",\n".join(f"  {json.dumps(block, ensure_ascii=False)}" for block in data.pop("blocks"))
-    head = json.dumps(data, indent=1, ensure_ascii=False).removesuffix("\n}")
-    path.with_name(path.stem + SUFFIX).write_text(f'{head},\n "blocks": [\n{blocks}\n ]\n}}\n', encoding="utf-8")
+    what = {"blocks": kept(text, Held(files))} if files else {"tables": tables_of(Page(text))}
+    # A row a line: a page that changes shows what.
+    data = as_text({"kind": "kept-figures", "source": source, **what}, 2 if files else 4)
+    path.with_name(path.stem + SUFFIX).write_text(f"{data}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

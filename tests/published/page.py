@@ -75,7 +75,7 @@ class Page:
     def rows(self) -> tuple[tuple[int, int, tuple[str, ...]], ...]:
         """The rows of its tables: start, end, cells."""
         return tuple(
-            (found.start(), found.end(), tuple(cell.strip() for cell in found.group()[1:-1].split(" | ")))
+            (found.start(), found.end(), tuple(cell.strip() for cell in re.split(r"(?<!\\)\|", found.group()[1:-1])))
             for found in re.finditer(r"^\|.*\|$", self.text, re.MULTILINE)
         )
 
