@@ -82,8 +82,10 @@ class Claimed:
                 found.append(f"not on the page: {quote}")
         left = [one for one in page.figures if not any(a <= one.start < b for a, b in covered)]
         if self.kept:
-            kept, mine = ([line for table in each for line in map(str, [table["head"], *table["rows"]])]
-                          for each in (read(self.kept)["tables"], tables_of(page)))
+            kept, mine = (
+                [line for table in each for line in map(str, [table["head"], *table["rows"]])]
+                for each in (read(self.kept)["tables"], tables_of(page))
+            )
             found += [line[:200] for line in difflib.unified_diff(kept, mine, n=0, lineterm="")][2:]
             left = [one for one in left if not any(a <= one.start < b for a, b, _ in page.rows)]
         return found + page.told(left, "no claim has it")

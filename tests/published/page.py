@@ -23,7 +23,7 @@ _SILENT: Final = re.compile(
     r"^(?P<fence>`{3,})[^\n]*\n.*?^(?P=fence)[ ]*$"  # a block of code
     r"|(?<!`)(?P<ticks>`+)(?!`).+?(?<!`)(?P=ticks)(?!`)"  # code within a line
     r"|\]\([^)\n]*\)|<https?://[^>\n]*>"  # where a link leads
-    r"|^[ ]*\d+\.(?=\s)|\\?\[\d+\\?\]",  # the number of an item, and of a footnote
+    r"|^[ ]*\d+\.(?=\s)|\\?\[\d+\\?\](?!\()",  # the number of an item, and of a footnote
     re.DOTALL | re.MULTILINE,
 )
 _ISSUE: Final = re.compile(r"[\w./-]*#(\d+)")
