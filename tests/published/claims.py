@@ -15,6 +15,7 @@ from harness.protocol import SUBJECT
 from harness.record.model import MAX_BYTES
 from harness.stats import collapse, family, margin, power, sequential, stability, throughput, variance
 from harness.stats.axis import LEAST as LEAST_COMPARED
+from harness.stats.descriptive import rate
 from harness.stats.order_statistic import expected
 from harness.stats.paired import mcnemar, sign_flip
 from harness.stats.reference import LUCKY, SIMILAR
@@ -23,6 +24,7 @@ from tests.published import course
 from tests.published.backing import Claim, Claimed, Declared
 from tests.published.sources import (
     REPORTS,
+    SAMPLES,
     accumulation,
     bootstrap_coverage,
     cost,
@@ -71,7 +73,7 @@ def readme() -> Claimed:
         Declared("the course's own numbering", "chapter 3 of the Hugging Face course"),
         Claim("on the transformers of today ({})", TODAY),
         Claim("gradients {} times too large on {} devices and {} times with {} accumulation steps", *_scale()),
-        Claim("by {:+.2f} points (90 %: {:+.2f} to {:+.2f}) over {} pairs of MiniLM".replace("90 %", "{:.0f} %"),
+        Claim("by {:+.2f} points ({} %: {:+.2f} to {:+.2f}) over {} pairs of MiniLM",
               shift, 90, low, high, pairs),
         Claim("inside the margin of {:g}", accumulation().delta),
         Claim("{} tiny cells ran {} times as fast as", 8, one),
@@ -82,7 +84,7 @@ def readme() -> Claimed:
         Declared("an invariant by its name", "on 2 devices, in a plain PyTorch loop", "the same cell twice"),
         Declared("an exit code: docs/exit-codes.md has them all", "the exit code is 1", "nothing ends with 5",
                  "red again (exit 1)", "(exit 4) when the disk"),
-        Claim("the best of\n{})".replace("\n", " "), "five" if LUCKY == 5 else LUCKY),
+        Claim("the best of {})", _word(LUCKY)),
         Claim("Over {} clean configurations with their twins, {} seeds each", Shape().size, SEEDS),
         Claim("alarm in {:.1f} % of {} simulated grids ({:.0f} %: {:.1f} to {:.1f})", 100 * alarm.k / alarm.n, alarm.n,
               95, 100 * alarm.low, 100 * alarm.high),
@@ -91,8 +93,8 @@ def readme() -> Claimed:
         Claim("a fixed ±{} point raised a false alarm in {:.0f} %", numbers(NAIVE[0])[0],
               100 * share(gate().naive_alarm[NAIVE[0]]).k / alarm.n),
         Declared("an example of a head", '"waivers: 1 used, 1 unused, 1 expired"'),
-        Claim("Of {} comparisons of identical code {} failed ({:.0f} %: at most {:.1f} % would)", of, measured["FAIL"], 95,
-              100 * share([True] * measured["FAIL"] + [False] * (of - measured["FAIL"])).high),
+        Claim("Of {} comparisons of identical code {} failed ({:.0f} %: at most {:.1f} % would)", of, measured["FAIL"],
+              95, 100 * rate(measured["FAIL"], of).high),
         Claim("and {} of {} found a planted slow-down, meant to be {:.0f} % and measured to be {:.1f} %", slow["FAIL"],
               sum(slow.values()), 100 * SLOWER, 100 * (1 / aa.shift - 1)),
         Claim("transformers {} to {} are driven", _minor(versions()[0]), _minor(TODAY)),
@@ -121,7 +123,7 @@ def footguns() -> Claimed:
     return Claimed([
         Claim("(transformers {}; the weights come out equal)", TODAY),
         Claim("since transformers {}", first),
-        Claim("{:+.2f} points (90 %: {:+.2f} to {:+.2f}) over {} pairs of MiniLM".replace("90 %", "{:.0f} %"), shift, 90,
+        Claim("{:+.2f} points ({} %: {:+.2f} to {:+.2f}) over {} pairs of MiniLM", shift, 90,
               low, high, pairs),
         Declared("versions, as the issue that is linked names them", "**4.46 and 4.47 add gradients up undivided**",
                  "torch 2.13 refuses the random state of checkpoints of 4.45 and 4.46"),
@@ -136,12 +138,15 @@ def footguns() -> Claimed:
               "{}".replace("\n", " "), f"{ALPHA:.2f}".removeprefix("0"), 3,
               100 - found('"Welch p > .05 is a pass"', "3", "FAIL at -3"), 3, 1.2),
         Claim("always has F1 {} on MRPC", f"{2 * POSITIVE / (EXAMPLES + POSITIVE):.2f}".removeprefix("0")),
-        Claim("With {} seeds an exact sign-flip test cannot reject**: its least p is {:.0f}/{}", 5, flip.least_p * 32, 32),
-        Claim("bootstrap over {} to {} seeds** covers {:.0f} to {:.0f} %, not {}", 3, 10, bootstrap_coverage(3),
-              bootstrap_coverage(10), 95),
+        Claim("With {} seeds an exact sign-flip test cannot reject**: its least p is {:.0f}/{}", 5, flip.least_p * 32,
+              32),
+        Claim("bootstrap over {} to {} seeds** covers {:.0f} to {:.0f} %, not {} ({:,} samples", 3, 10,
+              bootstrap_coverage(3),
+              bootstrap_coverage(10), 95, SAMPLES),
         Claim("no slow-down of {:.0f} %**: sleepers wake late, and steps came out {:.1f} % slower", 100 * SLOWER,
               100 * (1 / speed_gate().shift - 1)),
-        Claim("on {} cores two MiniLM cells of {} thread gave {} cells an hour, one of {} threads {}", 2, 1, two, 2, one),
+        Claim("on {} cores two MiniLM cells of {} thread gave {} cells an hour, one of {} threads {}", 2, 1, two, 2,
+              one),
         Declared("GitHub's own limits", "above 1 MiB", "beyond 10 of a type"),
     ])  # fmt: skip
 
@@ -159,9 +164,10 @@ def statistics() -> Claimed:
     bare = f"{ALPHA:.2f}".removeprefix("0")
     return Claimed([
         Declared("a unit", "in points (100 × fraction)"),
-        Declared("a heading", "Three words", "the rule of three words"),
+        Declared("a heading", "## Three words"),
         Claim("PASS where p_tost < α = {}: the {:.0f} % interval", ALPHA, 100 * (1 - 2 * ALPHA)),
-        Claim("fewer than {} runs ({} against a reference where other cells", variance.LEAST, variance.LEAST_WITH_HISTORY),
+        Claim("fewer than {} runs ({} against a reference where other cells", variance.LEAST,
+              variance.LEAST_WITH_HISTORY),
         Claim("{:g} times the sd of the reference's own runs to the nearest {:g} points", margin.automatic(100) / 100,
               margin.STEP),
         Claim("a spread {:g} points of accuracy ({} of MRPC's {} examples) or {:g} of F1; {:g} between",
@@ -179,7 +185,8 @@ def statistics() -> Claimed:
         Claim("The declared rate is {:g} %", 100 * stability.STABLE),
         Claim("each with {} of α", {0.5: "half"}[family.PART]),
         Claim("Looking at {}, {}, {} and {} runs with {} each time is no test at {}", *LOOKS[0], bare, bare),
-        Claim("{} (looks at {}, {}, {}, {}), {} ({}, {}, {}) or {} ({}, {})", *(one for level in levels for one in level)),
+        Claim("{} (looks at {}, {}, {}, {}), {} ({}, {}, {}) or {} ({}, {})",
+              *(one for level in levels for one in level)),
         Claim("adjusted p < {} in both questions", bare),
         Claim("Equivalent: the {:.0f} % interval", 100 * (1 - 2 * ALPHA)),
         Claim("Fewer than {} runs on a side", LEAST_COMPARED),
@@ -190,14 +197,14 @@ def statistics() -> Claimed:
         Claim("the session is the unit, at least {},", throughput.SESSIONS),
         Claim("the smallest true difference found with {:.0f} % power", 100 * power.POWER),
         Declared("the default of planning_sd", "(`planning_sd`, 80 %)"),
-        Claim("to {:.0e} over {} steps in fp32".replace(":.0e", ""), "1e-5" if RELATIVE["fp32"] == 1e-5 else "?", FP32_STEPS),
+        Claim("to {} over {} steps in fp32", f"{RELATIVE['fp32']:.0e}".replace("e-0", "e-"), FP32_STEPS),
         *_citations(text("docs/statistics.md")),
     ])  # fmt: skip
 
 
 def _citations(page: str) -> list[Declared]:
     """The bibliography, and each name and year in the text that is in it."""
-    body, _, sources = page.partition("## Sources\n")
+    _, _, sources = page.partition("## Sources\n")
     lines = [line for line in sources.splitlines() if line]
     names = [
         "Schuirmann 1987", "Smyth 2004", "Brown and Forsythe 1974", "Crawford and Howell 1998", "Welch (1938)",
@@ -227,7 +234,8 @@ def cost_page() -> Claimed:
     return Claimed([
         Claim("{} tiny cells run {} times as fast", 8, one),
         Claim("and {} times two at a time, in {} repetitions on {} cores", two, 3, 2),
-        Claim("watching a run adds {} % CPU time to a step of MiniLM ({} %: -{} to +{}) and {} % (+{} to +{}), {} µs, to one of "
+        Claim("watching a run adds {} % CPU time to a step of MiniLM ({} %: -{} to +{}) and {} % (+{} to +{}), {} "
+              "µs, to one of "
               "a tiny BERT, in {} pairs each", big, 95, low, high, *small[:3], small[3], 8),
         Claim("Measured {} on {} cores", when, 2),
         Claim("torch {}+cpu, transformers {}", pinned("torch"), TODAY),

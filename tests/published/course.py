@@ -9,6 +9,7 @@ from collections import Counter
 from harness.references import find
 from harness.stats import collapse, decision, margin, power, reference, variance
 from harness.stats.descriptive import rate
+from harness.stats.t import quantile
 from tests.published.backing import Claim, Declared
 from tests.published.sources import pinned, points, text, versions
 
@@ -27,7 +28,7 @@ def claims() -> list[Claim | Declared]:
     published = {"accuracy": accuracy, "f1": f1}
     z = {metric: (published[metric] - of[metric].mean) / _sd(of[metric]) for metric in mine}
     places = {metric: _place(mine[metric], published[metric]) for metric in mine}
-    new = {metric: reference.prediction_interval(of[metric]) for metric in mine}
+    new = {metric: _new_run(of[metric]) for metric in mine}
     single, many = power.Design("single"), power.Design("mean", m=25)
     sds = {metric: _sd(of[metric]) for metric in mine}
     finds = {metric: power.detectable(many, SEEDS, sd) for metric, sd in sds.items()}
@@ -54,7 +55,8 @@ def claims() -> list[Claim | Declared]:
     five = next(one for one in versions() if one.startswith("5."))
     n = len(mine["accuracy"])
     return [
-        Claim("Of {} claims in chapter {} of the course, {} are measured here, {} stand or fall by published numbers and {} "
+        Claim("Of {} claims in chapter {} of the course, {} are measured here, {} stand or fall by published "
+              "numbers and {} "
               "are open", status.total(), 3, status["measured"], status["from sources"], status["open"]),
         Claim("accuracy {:.2f} and F1 {:.2f} is an ordinary run ({:+.2f} and {:+.2f} sd among {} fresh public ones)",
               accuracy, f1, z["accuracy"], z["f1"], n),
@@ -66,35 +68,44 @@ def claims() -> list[Claim | Declared]:
               max(mine["f1"])),
         Claim("the accuracy has {} below, {} equal, {} above ({:+.2f} sd)", *places["accuracy"], z["accuracy"]),
         Claim("the F1 {} below, {} above ({:+.2f} sd)", places["f1"][0], places["f1"][2], z["f1"]),
-        Claim("{} seeds against the {} runs find a true difference of {:.2f} points (F1 {:.2f}) with {:.0f} % power; against "
+        Claim("{} seeds against the {} runs find a true difference of {:.2f} points (F1 {:.2f}) with {:.0f} % "
+              "power; against "
               "the course's one run alone, {:.2f}", SEEDS, n, finds["accuracy"], finds["f1"], 100 * power.POWER, alone),
-        Claim("{} of {} *uncased* runs have a validation F1 of {} or more", sum(one >= 88.9 for one in mine["f1"]), n, 88.9),
+        Claim("{} of {} *uncased* runs have a validation F1 of {} or more", sum(one >= 88.9 for one in mine["f1"]), n,
+              88.9),
         Claim("lie {:.2f} points of accuracy lower ({} % {:+.2f} to {:+.2f}) and {:.2f} of F1 ({:+.2f} to {:+.2f})",
               -cased["accuracy"].difference, 95, *_ci(cased["accuracy"]), -cased["f1"].difference, *_ci(cased["f1"])),
-        Claim("a range of {:.2f} points (F1 {:.2f}), one new run is expected in {:.2f} to {:.2f} (F1 {:.2f} to {:.2f}) at {} %",
+        Claim("a range of {:.2f} points (F1 {:.2f}), one new run is expected in {:.2f} to {:.2f} (F1 {:.2f} to "
+              "{:.2f}) at {} %",
               max(mine["accuracy"]) - min(mine["accuracy"]), max(mine["f1"]) - min(mine["f1"]), *new["accuracy"],
               *new["f1"], 95),
         Claim("{} of {}, {} % interval {:.0f} to {:.1f} %", lost.k, lost.n, 95, lost.low, 100 * lost.high),
         Claim("n = {} of the {} public runs print the first, {:.3f} (sd {:.3f}), {:.3f} to {:.3f}", first_steps.n, n,
               first_steps.mean, _sd(first_steps), *_range()),
-        Claim("It prints {:.2f} / {:.2f} (`hf-course-ch3-loop`): {:.2f} points lower, and still an ordinary draw: {} below, {} "
-              "equal, {} above of the {} ({:+.2f} sd)", loop, points(LOOP, "f1")[0], accuracy - loop, below, equal, above, n,
+        Claim("It prints {:.2f} / {:.2f} (`hf-course-ch3-loop`): {:.2f} points lower, and still an ordinary draw: "
+              "{} below, {} "
+              "equal, {} above of the {} ({:+.2f} sd)", loop, points(LOOP, "f1")[0], accuracy - loop, below, equal,
+              above, n,
               (loop - of["accuracy"].mean) / sds["accuracy"]),
-        Claim("The seeds' sd is {:.2f} points ({} % of new runs in {:.2f} to {:.2f})", sds["accuracy"], 95, *new["accuracy"]),
+        Claim("The seeds' sd is {:.2f} points ({} % of new runs in {:.2f} to {:.2f})", sds["accuracy"], 95,
+              *new["accuracy"]),
         Claim("neither confirms nor refutes {:.2f}", accuracy),
         Claim("finds a true difference below {:.1f} points (F1 {:.1f}) with {:.0f} % power; {} seeds find {:.1f}.",
               never["accuracy"], never["f1"], 100 * power.POWER, SEEDS, alone),
         Claim("Against the {} runs {} seeds find {:.1f}", n, SEEDS, finds["accuracy"]),
-        Claim("The mean of the {} lies {:.2f} points below the course's run (PASS at the margin of {:g}", n, -said.difference,
+        Claim("The mean of the {} lies {:.2f} points below the course's run (PASS at the margin of {:g}", n,
+              -said.difference,
               said.delta),
         Claim("{} of {} runs have {} right answers", right, n, 350),
         Claim("the same {} pairs. Their own standard error is {:.2f} points (√(p({} − p)/{}) at p = {}/{})", EXAMPLES,
               100 * math.sqrt(350 / 408 * 58 / 408 / 408), 1, EXAMPLES, 350, EXAMPLES),
-        Claim("everything gives {:.2f} and F1 {:.2f}", 100 * POSITIVE / EXAMPLES, 200 * POSITIVE / (EXAMPLES + POSITIVE)),
+        Claim("everything gives {:.2f} and F1 {:.2f}", 100 * POSITIVE / EXAMPLES,
+              200 * POSITIVE / (EXAMPLES + POSITIVE)),
         Claim("print {}, which is {:,} positions", 405114969714960, _positions(405114969714960)),
         Claim("print {}, {:,}.", 405470580750720, _positions(405470580750720)),
         Claim("{} × (parameters without embeddings)", 6),
-        Declared("what script B prints with MRPC's files", "Script B has 788,348 and 789,040 for the orders that seed 42 gives",
+        Declared("what script B prints with MRPC's files", "Script B has 788,348 and 789,040 for the orders that "
+                 "seed 42 gives",
                  "None of 100 other seeds", "The 16 positions are the same in both"),
         Declared("the runs that are named, and their version", "Three published runs (`log-46773064570`",
                  "three of transformers 4.9 or thereabouts"),
@@ -105,6 +116,12 @@ def claims() -> list[Claim | Declared]:
 def _sd(one: variance.Sample) -> float:
     assert one.sd is not None
     return one.sd.value
+
+
+def _new_run(of: variance.Sample) -> tuple[float, float]:
+    """Where one more run is expected, at 95 %."""
+    half = quantile(0.975, of.n - 1) * _sd(of) * math.sqrt(1 + 1 / of.n)
+    return of.mean - half, of.mean + half
 
 
 def _ci(said: decision.Decision) -> tuple[float, float]:

@@ -86,9 +86,10 @@ class Page:
         return tuple((found.start(), found.end()) for found in re.finditer(pattern, self.text, re.MULTILINE))
 
     def where(self, quote: str) -> list[tuple[int, int]]:
-        """All places of a quotation, whatever its line breaks."""
+        """All places of a quotation, whatever its line breaks; it must not begin or end within a number or word."""
         pattern = r"\s+".join(re.escape(word) for word in quote.split())
-        return [found.span() for found in re.finditer(rf"(?<![\w.]){pattern}(?!\w)(?![.,]\d)", self.text)]
+        start, end = r"(?<![\w.])" * quote[0].isalnum(), r"(?!\w|[.,]\d)" * quote[-1].isalnum()
+        return [found.span() for found in re.finditer(f"{start}{pattern}{end}", self.text)]
 
     def told(self, figures: Iterable[Figure], why: str) -> list[str]:
         """A sentence for each figure that is not backed."""
