@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import json
 import re
 from collections import Counter
@@ -14,7 +15,7 @@ from typing import Any, Final, Protocol
 
 from tests.published.page import Figure, Page, figures_of
 
-LARGEST: Final = 400
+LARGEST: Final = 300
 """Figures of the largest piece of JSON that may stand behind one row."""
 
 
@@ -115,12 +116,13 @@ def read(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Held:
     """Each row, item or paragraph has its figures from one piece of the JSON beside the page, as it is written there.
 
     For pages that cannot be rendered again. A number of the JSON backs what it is when rounded, as a fraction or in per
-    cent; a text of the JSON backs the figures in it. A paragraph may also take figures from all over, and count.
+    cent; a text of the JSON backs the figures in it. A paragraph may also take figures from all over, and count. Where
+    the page has the wording of a text of the JSON, it must have its figures too.
     """
 
     files: Sequence[Path]
@@ -147,10 +149,73 @@ class Held:
             mine = [one for one in page.figures if start <= one.start < end]
             wanted = Counter(one.text for one in mine)
             rarest = min((pieces.get(one, []) for one in wanted), key=len, default=None)
-            if rarest is None or any(all(piece[one] >= n for one, n in wanted.items()) for piece in rarest):
+            if rarest is None:
+                continue
+            if self._misquoted(text[start:end]):
+                left += mine
+                continue
+            if any(all(piece[one] >= n for one, n in wanted.items()) for piece in rarest):
                 continue
             left += mine if text[start] == "|" else [one for one in mine if one.text not in everything]
-        return page.told(left, "the JSON beside it has it not")
+        twice = [line for table in tables_of(page) for line, n in Counter(map(str, table["rows"])).items() if n > 1]
+        return page.told(left, "the JSON beside it has it not") + [f"stands twice: {line}" for line in twice]
+
+    @cached_property
+    def _wordings(self) -> dict[str, set[tuple[str, ...]]]:
+        """The texts of the JSON without their figures, the longest first, and the figures of each."""
+        found: dict[str, set[tuple[str, ...]]] = {}
+        for path in self.files:
+            for said in _texts(read(path)):
+                wording, figures = _bare(said)
+                if figures and len(wording) - len(figures) > SHORT:
+                    found.setdefault(wording, set()).add(figures)
+        return dict(sorted(found.items(), key=lambda one: -len(one[0])))
+
+    def _misquoted(self, block: str) -> bool:
+        """Whether a block has the wording of a text of the JSON with figures that no such text has."""
+        cells = re.split(r"(?<!\\)\|", block) if block[0] == "|" else [block]
+        return any(self._differs(*_bare(cell.strip())) for cell in map(_plain, cells))
+
+    @functools.lru_cache(maxsize=100_000)  # noqa: B019  a handful of pages
+    def _differs(self, wording: str, figures: tuple[str, ...]) -> bool:
+        taken: set[int] = set()
+        for known, versions in self._wordings.items() if figures else ():
+            place = wording.find(known)
+            if place < 0:
+                continue
+            first = wording.count(HOLE, 0, place)
+            span = range(first, first + known.count(HOLE))
+            if not taken & set(span):
+                taken |= set(span)
+                if figures[span.start : span.stop] not in versions:
+                    return True
+        return False
+
+
+HOLE: Final = "\0"
+SHORT: Final = 8
+"""Letters of a wording that may stand anywhere by chance."""
+
+
+def _bare(said: str) -> tuple[str, tuple[str, ...]]:
+    """A text with holes where its figures are, and these."""
+    wording, last, figures = "", 0, list(figures_of(said))
+    for one in figures:
+        wording, last = f"{wording}{said[last : one.start]}{HOLE}", one.end
+    return wording + said[last:], tuple(one.text for one in figures)
+
+
+def _plain(cell: str) -> str:
+    """Markdown as it is read: without escapes, ticks, and the marks of headings and items."""
+    return re.sub(r"^(?:#+|-) ", "", re.sub(r"\\([^\w\s])|`", r"\1", cell.strip()))
+
+
+def _texts(data: Any) -> Iterator[str]:
+    if isinstance(data, dict | list):
+        for value in data.values() if isinstance(data, dict) else data:
+            yield from _texts(value)
+    elif isinstance(data, str):
+        yield _plain(data)
 
 
 def _pieces(data: Any, into: list[Counter[str]]) -> Counter[str]:
