@@ -134,14 +134,14 @@ class Found:
     def problems(self) -> list[str]:
         """What does not hold."""
         found = [
-            f"A/A, {name}: {one['FAIL']} of {sum(one.values())} comparisons of identical code FAIL"
+            f"A/A, {name}: {_fails(one)} of {sum(one.values())} comparisons of identical code FAIL"
             for name, one in self.still.items()
-            if one["FAIL"] > (0 if name.startswith("measured") else MOST_FALSE * sum(one.values()))
+            if _fails(one) > (0 if name.startswith("measured") else MOST_FALSE * sum(one.values()))
         ]
         return found + [
-            f"planted, {name}: {one['FAIL']} of {sum(one.values())} found"
+            f"planted, {name}: {_fails(one)} of {sum(one.values())} found"
             for name, one in self.slower.items()
-            if one["FAIL"] < LEAST_POWER * sum(one.values())
+            if _fails(one) < LEAST_POWER * sum(one.values())
         ]
 
 
@@ -175,13 +175,13 @@ def find(aa: Arms, planted: Arms) -> Found:
         shift=math.exp(shift),
         shift_95=(math.exp(shift - half), math.exp(shift + half)),
         still={
-            "measured: 5 pairs in a row": outcomes(comparisons(aa.pairs)),
-            "measured: the next 5 quiet pairs": outcomes(comparisons(aa.quiet)),
-            **{name: replayed(law) for name, law in {**laws, **unwatched}.items()},
+            "measured: 5 pairs in a row": dict(outcomes(comparisons(aa.pairs))),
+            "measured: the next 5 quiet pairs": dict(outcomes(comparisons(aa.quiet))),
+            **{name: dict(replayed(law)) for name, law in {**laws, **unwatched}.items()},
         },
         slower={
-            "measured: the next 5 quiet pairs": outcomes(comparisons(planted.quiet)),
-            **{name: replayed(law, 1 / (1 + SLOWER)) for name, law in laws.items()},
+            "measured: the next 5 quiet pairs": dict(outcomes(comparisons(planted.quiet))),
+            **{name: dict(replayed(law, 1 / (1 + SLOWER))) for name, law in laws.items()},
         },
         noise=tuple(say(kind) for kind in noise_of(p for pair in (*aa.pairs, *planted.pairs) for p in pair)[:5]),
     )
@@ -196,8 +196,8 @@ def render(found: Found) -> str:
     """The report's Markdown."""
     aa, *replays = found.still.values()
     slow, *slow_replays = found.slower.values()
-    alarms = max(replays[1:], key=lambda one: one["FAIL"])
-    power = min(slow_replays, key=lambda one: one["FAIL"])
+    alarms = max(replays[1:], key=_fails)
+    power = min(slow_replays, key=_fails)
     took, meant = 100 * (1 / found.shift - 1), 100 * SLOWER
     known = ""
     if found.shift_95 is not None:
@@ -213,7 +213,8 @@ def render(found: Found) -> str:
     lines = [
         "# The gate on speed: A/A and a planted slow-down",
         "",
-        f"Identical code, measured: {_bounded(aa)} FAIL ({aa['PASS']} PASS, {aa['INCONCLUSIVE']} INCONCLUSIVE); "
+        f"Identical code, measured: {_bounded(aa)} FAIL ({aa.get('PASS', 0)} PASS, {aa.get('INCONCLUSIVE', 0)} "
+        "INCONCLUSIVE); "
         f"replayed: {_bounded(alarms)} FAIL. A slow-down planted in every step, meant to be {meant:.0f} % and measured "
         f"to be {took:.1f} %{known}: {_bounded(slow)} of 5 pairs find it; replayed at {meant:.0f} %: "
         f"{_bounded(power)} do.",
@@ -261,10 +262,14 @@ def _shares(found: Mapping[str, int]) -> list[str]:
     return [f"{found.get(name, 0):,} ({found.get(name, 0) / of:.1%})" for name in ("FAIL", "PASS", "INCONCLUSIVE")]
 
 
+def _fails(found: Mapping[str, int]) -> int:
+    return found.get("FAIL", 0)
+
+
 def _bounded(found: Mapping[str, int]) -> str:
     """How many FAIL of how many, with the interval of that rate."""
     of = sum(found.values())
-    fails = rate(found.get("FAIL", 0), of)
+    fails = rate(_fails(found), of)
     digits = 1 if of < 1000 else 2
     if not fails.k:
         bounds = f"at most {100 * fails.high:.{digits}f} %"
