@@ -1,8 +1,8 @@
 """Keep the figures of a page that no data of its own backs: `python -m tests.published.keep PAGE.md SOURCE`.
 
-Writes PAGE-kept.json: all tables of a page without any JSON, or the rows and paragraphs whose figures the JSON beside
-it does not have, as they stand on the page; and SOURCE, which says when and by what they were measured. For what cannot
-be measured or rendered again: a command that still runs writes its data itself.
+Writes PAGE-kept.json: the tables of a page that is written by hand (`claims.py`), or the rows and paragraphs whose
+figures the JSON beside it does not have, as they stand on the page; and SOURCE, which says when and by what they were
+measured. For what cannot be measured or rendered again: a command that still runs writes its data itself.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from pathlib import Path
 
 from benchmarks.statistics_kept import as_text
 from tests.published.backing import Held, tables_of
+from tests.published.claims import CLAIMED
 from tests.published.page import Page
+from tests.published.sources import ROOT
 
 SUFFIX = "-kept.json"
 
@@ -38,9 +40,10 @@ def main() -> None:
     path, source = Path(sys.argv[1]), sys.argv[2]
     text = path.read_text(encoding="utf-8")
     files = [one for one in beside(path) if one.is_file() and not one.name.endswith(SUFFIX)]
-    what = {"blocks": kept(text, Held(files))} if files else {"tables": tables_of(Page(text))}
+    by_hand = path.resolve().relative_to(ROOT) in CLAIMED
+    what = {"tables": tables_of(Page(text))} if by_hand else {"blocks": kept(text, Held(files))}
     # A row a line: a page that changes shows what.
-    data = as_text({"kind": "kept-figures", "source": source, **what}, 2 if files else 4)
+    data = as_text({"kind": "kept-figures", "source": source, **what}, 4 if by_hand else 2)
     path.with_name(path.stem + SUFFIX).write_text(f"{data}\n", encoding="utf-8")
 
 
