@@ -1,4 +1,4 @@
-"""Section 7 of statistics.md again: two precisions that do not differ, speed beside an old version, planned looks."""
+"""The earlier simulation again: two precisions that do not differ, speed beside an old version, planned looks."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from harness.stats.throughput import Speed, compare_pairs, compare_sessions
 Counts = npt.NDArray[np.int64]
 
 CHURN = 0.12
-"""Not given in statistics.md; its fixed-margin figures without an effect follow from it."""
+"""Not given by the earlier simulation; its fixed-margin figures without an effect follow from it."""
 
 STEPS, CARRIED = 40, 0.6
-"""Steps of a process, and their AR(1) coefficient: not given in statistics.md either."""
+"""Steps of a process, and their AR(1) coefficient: not given by it either."""
 
 RULE = Rule(1.5, n_min=3)
-BAR = "a margin below the smallest slow-down that the measured sd can detect is INCONCLUSIVE (section 4), FAIL or not"
+BAR = "a margin below the smallest slow-down that the measured sd can detect is INCONCLUSIVE, FAIL or not"
 EXAMPLE_MODEL = (
-    "statistics.md does not give the model of the examples: churn, law of the flips and of the effect are ours"
+    "the earlier simulation does not give the model of the examples: churn, law of the flips and of the effect are ours"
 )
-OWN_MODEL = "statistics.md does not give the model in full (steps, their correlation, drift within a session)"
+OWN_MODEL = "the earlier simulation does not give the model in full (steps, their correlation, drift within a session)"
 
 
 def rows(size: Size) -> dict[str, list[Row]]:
@@ -232,7 +232,7 @@ def _sequences(size: Size) -> list[Row]:
     """Looks at 3, 5, 7, 10 runs against the mean ± sd of five, margin 2.5, until PASS or FAIL."""
     found = []
     shown = ", ".join(map(str, LOOKS))
-    guarded = "an sd without history, or the guard of section 1.3; the last rows have history and no guard"
+    guarded = "an sd without history, or the guard against a larger own sd; the last rows have history and no guard"
     kinds = {"own df": guarded, "+ 16 history df": guarded, "+ 16 history df, no guard": ""}
     for sd, why in kinds.items():
         for level, stated in (

@@ -19,7 +19,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 from scipy.stats import binomtest
 
-from benchmarks.statistics_draws import SEED, Array, generator
+from benchmarks.statistics_draws import Array, generator
 from benchmarks.statistics_rows import binomial_error
 from harness.report.format.table import table
 from harness.stats.axis import Arm, compare, right, words
@@ -156,13 +156,13 @@ def study(draws: int = DRAWS) -> tuple[list[Tally], list[Tally]]:
     return clean, power
 
 
-def render(clean: Sequence[Tally], power: Sequence[Tally], command: str) -> str:
-    """The report."""
+def render(clean: Sequence[Tally], power: Sequence[Tally], made: object, command: str) -> str:
+    """The report; `made` says when and by what."""
     return "\n\n".join([
         "# What a comparison over an axis promises, simulated",
         _result(clean, power),
         f"```sh\n{command}\n```",
-        f"Seed {SEED}; {clean[-1].draws:,} families a case, {clean[0].draws:,} of two configurations; every case "
+        f"{made} {clean[-1].draws:,} families a case, {clean[0].draws:,} of two configurations; every case "
         "counted. Each calls `compare` and `words`, what `harness check` calls: all pairs of a family, at alpha .05 "
         "after Holm in both questions. The truth is known: answers are drawn from a probit law with "
         f"{100 * ACCURACY:g} % right, in which an example's ease is shared, a configuration makes of each example what "
@@ -194,9 +194,10 @@ def _result(clean: Sequence[Tally], power: Sequence[Tally]) -> str:
         f"interval on new examples covers in {_range([one.anew / one.pairs for one in others])} % (near twins: "
         f"{_range([one.anew / one.pairs for one in twins])} %), that on these examples in "
         f"{_range([one.here / one.pairs for one in clean])} %, and a false better stands in at most "
-        f"{100 * worst.false / worst.draws:.1f} % of families ({over} of {len(clean)} cases above 5 %), in the hard "
-        f"case in {100 * hard.false / hard.draws:.1f} %. Two configurations that are 4 points apart are told apart in "
-        f"{100 * best.found / best.draws:.0f} % with 5 seeds on 408 examples."
+        f"{100 * worst.false / worst.draws:.1f} % of a case's {worst.draws:,} families (95 % interval from "
+        f"{worst.worst:.1f} %; {over} of {len(clean)} cases are found above 5 %), in the hard case in "
+        f"{100 * hard.false / hard.draws:.1f} % of {hard.draws:,}. Two configurations that are 4 points apart are told "
+        f"apart in {_share(best.found, best.draws)} % of {best.draws:,} with 5 seeds on 408 examples."
     )
 
 

@@ -65,7 +65,7 @@ TABLED = {
     "strict": Variant("strict", ALONE, "mean ± sd of 5", margin=1.5, sd=1.2, collapse=0.0, weight=2),
     "wide": Variant("wide", ALONE, "mean ± sd of 5", margin=2.5, sd=1.2, collapse=0.0, weight=2),
 }
-"""What section 7 of statistics.md states figures of."""
+"""What the earlier simulation states figures of."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +127,12 @@ def shown(flags: Sequence[bool]) -> str:
     """A rate with its Monte Carlo error, in per cent."""
     error = binomial_error(sum(flags), len(flags))
     return f"{figure(percent(flags), error)} ± {error:.2f}"
+
+
+def within(flags: Sequence[bool]) -> str:
+    """A rate with its number and 95 % interval (Clopper-Pearson)."""
+    found = rate(sum(flags), len(flags))
+    return f"{percent(flags):.1f} % of {len(flags)} (95 %: {100 * found.low:.1f} to {100 * found.high:.1f})"
 
 
 def gates_table(tallies: Sequence[Tally]) -> str:
@@ -194,7 +200,7 @@ def alone(size: Size) -> list[Row]:
 
 
 def stated(families: Families) -> list[Row]:
-    """What section 7 says of 24 configurations."""
+    """What the earlier simulation says of 24 configurations."""
     strict, wide = families.tabled["strict"], families.tabled["wide"]
     model = (
         "neither the correlation of the 24 nor which sds were pooled is given; here each has its own reference and sd"

@@ -1,4 +1,4 @@
-"""A simulated figure beside the figure that statistics.md states, with its Monte Carlo error."""
+"""A simulated figure beside the figure that an earlier simulation states, with its Monte Carlo error."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ ERRORS = 3
 """Monte Carlo errors that agreement allows."""
 
 THEIRS = 40_000
-"""Draws behind a figure of statistics.md, unless it says otherwise."""
+"""Draws behind a figure of the earlier simulation, unless it says otherwise."""
 
 
 @dataclass(frozen=True)
 class Row:
     """One figure, found by simulation; `error` is its Monte Carlo standard error, in the same unit (per cent, or runs).
 
-    `stated` is the text of statistics.md: a number, or a range "8-11"; empty where it states none. `their_error` is
-    that of the stated figure, of which only the number of draws is known. `why` is what a difference would come from.
-    `draws` counts those of a rate; 0 for an average.
+    `stated` is the text of the earlier simulation: a number, or a range "8-11"; empty where it has none. `their_error`
+    is that of the stated figure, of which only the number of draws is known. `why` is what a difference would come
+    from. `draws` counts those of a rate; 0 for an average.
     """
 
     method: str
@@ -98,4 +98,4 @@ def rows_table(rows: Sequence[Row]) -> str:
         ]
         for row in rows
     ]
-    return table(["method", "n", "what", "statistics.md", "found", "error", "agrees"], body, "lllrrrl")
+    return table(["method", "n", "what", "stated", "found", "error", "agrees"], body, "lllrrrl")

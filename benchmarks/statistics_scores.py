@@ -1,4 +1,4 @@
-"""Section 7 of statistics.md again: scores against one published run, or the mean ± sd of five."""
+"""The earlier simulation again: scores against one published run, or the mean ± sd of five."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ THREE_OWN = Rule(2.5, n_min=3)
 """The table judges three runs by their own sd, which the defaults do not."""
 
 COLUMNS = (("FAIL", 0.0), ("FAIL", -4.0), ("PASS", 0.0), ("PASS", -4.0))
-GUARD = "the guard of section 1.3 against an own sd larger than history; the next rows leave it out"
-APART = "sds that differ by more than a factor of 2 are not pooled (section 2); the next rows pool them always"
+GUARD = "the guard against an own sd larger than history; the next rows leave it out"
+APART = "sds that differ by more than a factor of 2 are not pooled; the next rows pool them always"
 
 SINGLE = """
 one seed within 1 pt       | 1      | 51       | 96       | 49       | 4
@@ -82,7 +82,7 @@ def _welch(x: Array, runs: Array) -> Array:
 
 
 def _table(text: str, size: Size, chapter: int, published: Published, against: Against) -> list[Row]:
-    """Rows of a table of section 7: a method, its n, and FAIL and PASS without and with a loss of 4 points."""
+    """Rows of a table of the earlier simulation: a method, its n, FAIL and PASS without and with a loss of 4 points."""
     found = []
     for line in text.strip().splitlines():
         method, counts, *columns = (part.strip() for part in line.split("|"))

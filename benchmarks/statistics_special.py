@@ -1,4 +1,4 @@
-"""Section 7 of statistics.md again: a median or a best run, a history that is wrong, collapsed runs."""
+"""The earlier simulation again: a median or a best run, a history that is wrong, collapsed runs."""
 
 from __future__ import annotations
 

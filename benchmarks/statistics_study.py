@@ -1,25 +1,25 @@
-"""What `harness check` promises, simulated by what it calls, and section 7 of statistics.md made again.
+"""What `harness check` promises, simulated by what it calls, beside an earlier simulation of the rules.
 
 `python -m benchmarks.statistics_study`: false alarm and power of the gate and of each rule beside those of naive rules.
-All figures of the report come from here; the same seed gives the same figures. Exit code 1 where the gate does not hold
-what it must: at most 5 % false alarms over 24 clean configurations, at least 90 % of losses of 4 points found with 5
-seeds at the defaults. With `--comparisons` comparisons over an axis instead, a report of its own, in three minutes; 1
-where one of its cases does not hold.
+All figures of the report come from here; the same seed gives the same figures, and `--out FILE.md` writes them to
+FILE.json too, from which `--from FILE.json` renders the report again. Exit code 1 where the gate does not hold what it
+must: at most 5 % false alarms over 24 clean configurations, at least 90 % of losses of 4 points found with 5 seeds at
+the defaults. With `--comparisons` comparisons over an axis instead, a report of its own, in three minutes; 1 where one
+of its cases does not hold.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
-import scipy
+from typing import Any
 
 from benchmarks import statistics_arms, statistics_comparisons, statistics_scores, statistics_special
-from benchmarks.statistics_draws import SEED, Size
+from benchmarks.statistics_draws import Size
 from benchmarks.statistics_families import (
     LEAST,
     MAIN,
@@ -32,13 +32,26 @@ from benchmarks.statistics_families import (
     percent,
     simulate,
     stated,
+    within,
 )
 from benchmarks.statistics_gate import NAIVE
 from benchmarks.statistics_grid import false_negatives_law, published, replication, spread_of_published
+from benchmarks.statistics_kept import (
+    Made,
+    as_text,
+    comparisons_again,
+    comparisons_kept,
+    families_again,
+    families_kept,
+    rows_kept,
+)
 from benchmarks.statistics_rows import ERRORS, Row, figure, rows_table
 from harness.report.format.table import table
 
 COMPARISONS = "python -m benchmarks.statistics_study --comparisons --out reports/comparisons-validation.md"
+KIND = "statistics-study"
+LEVELS = {KIND: 3, "comparisons-study": 2}
+"""How deep the rows of each study lie in its data."""
 COMMAND = "python -m benchmarks.statistics_study --out reports/statistics-validation.md"
 
 
@@ -46,13 +59,14 @@ COMMAND = "python -m benchmarks.statistics_study --out reports/statistics-valida
 class Study:
     """All that was simulated."""
 
+    made: Made
     size: Size
     families: Families
     chapters: dict[str, list[Row]]
 
     @property
     def compared(self) -> list[tuple[str, Row]]:
-        """The rows of which statistics.md states a figure, with their chapter."""
+        """The rows of which the earlier simulation states a figure, with their chapter."""
         return [(name, row) for name, rows in self.chapters.items() for row in rows if row.stated]
 
     @property
@@ -63,6 +77,7 @@ class Study:
 
 def run(size: Size) -> Study:
     """Simulate everything."""
+    start = time.process_time()
     families = simulate(size)
     chapters = {
         "24 configurations": stated(families),
@@ -71,7 +86,31 @@ def run(size: Size) -> Study:
         **statistics_special.rows(size),
         **statistics_arms.rows(size),
     }
-    return Study(size, families, chapters)
+    return Study(Made.now(COMMAND, start), size, families, chapters)
+
+
+def kept(study: Study) -> dict[str, object]:
+    """The study as plain data, from which `again` makes it."""
+    return {
+        "kind": KIND,
+        "made": vars(study.made),
+        "size": vars(study.size),
+        "families": families_kept(study.families),
+        "chapters": {name: rows_kept(rows) for name, rows in study.chapters.items()},
+    }
+
+
+def again(data: dict[str, Any]) -> Study:
+    """The study that was kept."""
+    chapters = {name: [Row(**row) for row in rows] for name, rows in data["chapters"].items()}
+    return Study(Made(**data["made"]), Size(**data["size"]), families_again(data["families"]), chapters)
+
+
+def rendered(data: dict[str, Any]) -> str:
+    """The report whose data this is, of either study."""
+    if data["kind"] == KIND:
+        return render(again(data))
+    return statistics_comparisons.render(*comparisons_again(data), Made(**data["made"]), COMPARISONS)
 
 
 def render(study: Study) -> str:
@@ -92,8 +131,11 @@ def render(study: Study) -> str:
         "A margin of two to three standard errors leaves most comparisons a chance to fail, and no comparison a good "
         "one to pass. Twins whose luck is not shared differ most.",
         gates_table(study.families.stress),
-        "## Where statistics.md and this study differ",
-        "A figure is compared with the rule by default, and with the rule as the figure seems to have been made.",
+        "## Where the earlier simulation and this one differ",
+        "Beside most figures stands what an earlier simulation gave: other code, written when the rules were chosen; "
+        "only its rounded figures are kept, here and in [the JSON](statistics-validation.json). It knew neither all "
+        "rules of today nor did it state all of its models, so that a difference is no error of either by itself. A "
+        "figure is compared with the rule by default, and with the rule as the figure seems to have been made.",
         _differences(study),
         _speed(study),
         "## All rows",
@@ -109,29 +151,30 @@ def _result(study: Study) -> str:
     grids, (alarms, gates) = len(families.clean) + len(families.stress), families.alarms
     level = "holds" if families.holds_level else "DOES NOT HOLD"
     power = "finds" if families.has_power else "MISSES ITS 90 %: it finds"
+    naive = [f"{percent(main.naive_alarm[name]):.0f} %" for name in NAIVE]
     return (
-        f"Over 24 clean configurations the gate {level} its 5 %, with {100 * alarms / gates:.1f} % false alarms over "
-        f"{grids} grids, {percent(families.worst.false_alarm):.1f} % in the worst, {percent(main.false_alarm):.1f} % "
-        f"at the defaults ({percent(looks.false_alarm):.1f} % with looks), and it {power} a loss of 4 points in "
-        f"{percent(main.caught):.1f} % with 5 seeds at the defaults ({percent(looks.caught):.1f} % with looks). "
-        f"A fixed ±1 point raises a false alarm in {percent(main.naive_alarm[NAIVE[0]]):.0f} % of the same gates, "
-        f"mean ± 2 sd in {percent(main.naive_alarm[NAIVE[1]]):.0f} %, one seed within ±1 point of a published run in "
-        f"{percent(main.naive_alarm[NAIVE[2]]):.0f} %. Of {len(study.compared)} comparisons with a figure of "
-        f"statistics.md {len(study.compared) - len(study.apart)} agree; the others are listed with their causes."
+        f"Over 24 clean configurations the gate {level} its 5 %: {within(main.false_alarm)} false alarms at the "
+        f"defaults, {within(looks.false_alarm)} with looks, {100 * alarms / gates:.1f} % of {gates:,} gates over "
+        f"{grids} grids, {within(families.worst.false_alarm)} in the worst. It {power} a loss of 4 points with 5 seeds "
+        f"in {within(main.caught)} at the defaults, in {within(looks.caught)} with looks. A fixed ±1 point raises a "
+        f"false alarm in {naive[0]} of the gates at the defaults, mean ± 2 sd in {naive[1]}, one seed within ±1 point "
+        f"of a published run in {naive[2]}. Of {len(study.compared)} figures of an earlier simulation by other code "
+        f"{len(study.compared) - len(study.apart)} are found again; the others are listed with their causes."
     )
 
 
 def _reading(study: Study) -> str:
     size = study.size
     return (
-        f"Seed {SEED}, numpy {np.__version__}, scipy {scipy.__version__}; half an hour of one core. Scores are whole "
-        f"numbers out of 408 examples. {size.arrays:,} draws where arithmetic on arrays is enough, {size.decisions:,} "
-        f"decisions, {size.slow:,} where one decision takes long; the gates are counted in their tables. Figures are "
-        f"per cent unless a row says runs; error is the Monte Carlo standard error of the found. A row agrees where "
-        f"found and stated differ by at most {ERRORS} errors, those of both studies taken together, and half a unit of "
-        "the last digit stated. RULE is `decide` at margin 2.5 and alpha .05 unless the row says otherwise; n counts "
-        "our runs. Where statistics.md leaves its model open (churn of the examples, steps of a process and their "
-        "correlation) ours was chosen so that some of its figures come out: agreement says less in those chapters."
+        f"{study.made} Scores are whole numbers out of 408 examples. {size.arrays:,} draws where arithmetic on arrays "
+        f"is enough, {size.decisions:,} decisions, {size.slow:,} where one decision takes long; the gates are counted "
+        f"in their tables. Figures are per cent unless a row says runs; error is the Monte Carlo standard error of the "
+        f"found. Stated is the earlier simulation's figure; a row agrees where found and stated differ by at most "
+        f"{ERRORS} errors, those of both taken together, and half a unit of the last digit stated. RULE is `decide` at "
+        "margin 2.5 and alpha .05 unless the row says otherwise; n counts our runs. The rules are in "
+        "[docs/statistics.md](../docs/statistics.md). Where the earlier simulation leaves its model open (churn of the "
+        "examples, steps of a process and their correlation) ours was chosen so that some of its figures come out: "
+        "agreement says less in those chapters."
     )
 
 
@@ -184,7 +227,7 @@ def _differences(study: Study) -> str:
         ]
         for name, row in study.apart
     ]
-    return table(["chapter", "method", "n", "what", "statistics.md", "found", "error", "cause"], body, "llllrrrl")
+    return table(["chapter", "method", "n", "what", "stated", "found", "error", "cause"], body, "llllrrrl")
 
 
 def _speed(study: Study) -> str:
@@ -206,28 +249,36 @@ def _speed(study: Study) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write the report, or print it; 1 where the gate does not hold what it must."""
+    """Write the report and its data, or print it; 1 where the gate does not hold what it must."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, help="file to write; default: standard output")
+    parser.add_argument("--out", type=Path, help="report to write, and its data beside it; default: standard output")
     parser.add_argument("--scale", type=float, default=1.0, help="times the draws (published: 1)")
     parser.add_argument("--comparisons", action="store_true", help="of comparisons over an axis, and nothing else")
+    parser.add_argument("--from", type=Path, dest="kept", help="render the report of this data; nothing is simulated")
     options = parser.parse_args(arguments)
     start = time.process_time()
-    if options.comparisons:
-        draws = max(20, round(statistics_comparisons.DRAWS * options.scale))
-        clean, power = statistics_comparisons.study(draws)
-        text = statistics_comparisons.render(clean, power, COMPARISONS)
-        holds = all(one.holds for one in clean)
+    if options.kept:
+        data = json.loads(options.kept.read_text(encoding="utf-8"))
+    elif options.comparisons:
+        tallies = statistics_comparisons.study(max(20, round(statistics_comparisons.DRAWS * options.scale)))
+        data = comparisons_kept(*tallies, Made.now(COMPARISONS, start))
     else:
-        study = run(Size().scaled(options.scale))
-        text = render(study)
-        holds = study.families.holds_level and study.families.has_power
+        data = kept(run(Size().scaled(options.scale)))
     if options.out is None:
-        sys.stdout.write(text)
+        sys.stdout.write(rendered(data))
     else:
-        options.out.write_text(text, encoding="utf-8")
+        options.out.with_suffix(".json").write_text(as_text(data, LEVELS[data["kind"]]) + "\n", encoding="utf-8")
+        options.out.write_text(rendered(data), encoding="utf-8")
     print(f"{time.process_time() - start:.0f} s of CPU time", file=sys.stderr)
-    return 0 if holds else 1
+    return 0 if holds(data) else 1
+
+
+def holds(data: dict[str, Any]) -> bool:
+    """Whether everything holds that must, by what was counted."""
+    if data["kind"] == KIND:
+        families = again(data).families
+        return families.holds_level and families.has_power
+    return all(one.holds for one in comparisons_again(data)[0])
 
 
 if __name__ == "__main__":

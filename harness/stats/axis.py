@@ -1,4 +1,4 @@
-"""Comparisons over an axis: on these examples, and on new examples too (statistics.md, section 3.2).
+"""Comparisons over an axis: on these examples, and on new examples too (docs/statistics.md).
 
 A configuration is an arm: a score a run, and what each example adds to it. Paired where the axis leaves weights and
 order alike, Welch's otherwise: which it is follows from the axis, never from the data. D = B - A. Units: points, and
@@ -109,7 +109,7 @@ class Spread:
 class Difference:
     """B - A, in points, and how well it is known.
 
-    `estimate` is what section 0 decides upon. `here` is of these examples, `anew` of new examples too; None where it
+    `estimate` is what `decide` takes. `here` is of these examples, `anew` of new examples too; None where it
     cannot be known: too few runs, no spread, answers not kept. `examples` is N. `lasting` is the variance that no
     number of seeds takes away, max(v_e - v_r, 0).
     """

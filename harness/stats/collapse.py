@@ -1,4 +1,4 @@
-"""When a run has collapsed: it learned nothing that the majority class does not say (statistics.md, section 1.2)."""
+"""When a run has collapsed: it learned nothing that the majority class does not say (docs/statistics.md)."""
 
 from __future__ import annotations
 

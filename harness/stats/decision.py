@@ -1,4 +1,4 @@
-"""Three words for one comparison: PASS, FAIL, INCONCLUSIVE (statistics.md, section 0).
+"""Three words for one comparison: PASS, FAIL, INCONCLUSIVE (docs/statistics.md).
 
 The difference test and the equivalence test (TOST) together, Lakens' four outcomes folded to three: FAIL needs a
 difference that is significant and larger than the margin, PASS an interval inside the margin, and "p > .05" alone is
@@ -130,7 +130,7 @@ class Decision:
 
 
 def decide(estimate: Estimate, rule: Rule) -> Decision:
-    """Apply the three-valued rule of section 0.
+    """Apply the three-valued rule.
 
     p_diff = 2 t.sf(|D|/se_diff) or the pivot's p; p_tost = max(t.sf((delta+D)/se_eq), t.sf((delta-D)/se_eq)).
     PASS where p_tost < alpha; FAIL where not PASS, p_diff < alpha and |D| > delta; otherwise INCONCLUSIVE, also with
@@ -183,7 +183,7 @@ def largest_p(estimate: Estimate, rule: Rule) -> float:
 
 
 def withheld(decision: Decision) -> Decision:
-    """The decision without its PASS (section 1.2): INCONCLUSIVE; another outcome stays."""
+    """The decision without its PASS: INCONCLUSIVE; another outcome stays."""
     return decision if decision.outcome != "PASS" else replace(decision, outcome="INCONCLUSIVE")
 
 

@@ -1,4 +1,4 @@
-"""Many comparisons, one job: Holm's correction of what could fail (statistics.md, sections 1.2 and 5)."""
+"""Many comparisons, one job: Holm's correction of what could fail (docs/statistics.md)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 PART: Final = 0.5
-"""Of alpha, for scores and for collapses each: two tests of every configuration, each at the whole, give .059 (1.2)."""
+"""Of alpha, for scores and for collapses each: two tests of every configuration, each at the whole, give .059."""
 
 
 def holm(p: Sequence[float], limits: Sequence[float] | None = None) -> tuple[float, ...]:

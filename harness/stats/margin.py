@@ -1,4 +1,4 @@
-"""The margin: the largest difference, in points, that counts as equal (statistics.md, section 0; DESIGN, section 4)."""
+"""The margin: the largest difference, in points, that counts as equal (docs/statistics.md; DESIGN, section 4)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ DEFAULT: Final[Mapping[str, float]] = {"accuracy": 2.5, "f1": 1.75}
 """Ten of MRPC's 408 examples, and the F1 that goes with them."""
 
 PARITY: Final = 1.5
-"""Between precisions or device counts, paired by seed (section 3); 2.5 where few seeds are all there is."""
+"""Between precisions or device counts, paired by seed; 2.5 where few seeds are all there is."""
 
 STEP: Final = 0.25
 """About one example of 408."""

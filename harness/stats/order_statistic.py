@@ -1,4 +1,4 @@
-"""A reference that is the median or the best of k runs, and what that does to it (statistics.md, section 2).
+"""A reference that is the median or the best of k runs, and what that does to it (docs/statistics.md).
 
 With ref = order statistic j of k runs, and our n runs of the same law, T = (ref - mean) / sd is free of its mean and
 sd. Best of 5 lies 1.16 sd above the mean by luck alone.

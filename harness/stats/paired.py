@@ -1,4 +1,4 @@
-"""Two arms of runs: fp16 and fp32, k devices and 1, version B and A (statistics.md, section 3, items 1 to 4).
+"""Two arms of runs: fp16 and fp32, k devices and 1, version B and A (docs/statistics.md).
 
 The seed is the unit. Paired where both arms share seeds, Welch where they do not: chosen by design, never after
 looking. Units: points; D = B - A. Exact McNemar compares two trained models, not two precisions: where flips come

@@ -1,4 +1,4 @@
-"""How many seeds: power, smallest detectable difference, what cannot be decided (statistics.md, section 6).
+"""How many seeds: power, smallest detectable difference, what cannot be decided (docs/statistics.md).
 
 Plan with a spread known beforehand (`planning_sd`), never with the observed effect. Units: points.
 """

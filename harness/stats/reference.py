@@ -1,4 +1,4 @@
-"""Our runs against a published value: target and standard errors for each kind of reference (statistics.md, section 2).
+"""Our runs against a published value: target and standard errors for each kind of reference (docs/statistics.md).
 
 Normal model for the ok runs, equal spread from seed to seed on both sides, the same validation examples (so that the
 error of the test sample cancels). Every function gives an `Estimate` for `decision.decide`. Units: points.

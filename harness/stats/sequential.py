@@ -1,4 +1,4 @@
-"""Looking at the results more than once, as planned (statistics.md, sections 0 and 5)."""
+"""Looking at the results more than once, as planned (docs/statistics.md)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def next_look(n: int, looks: tuple[int, ...]) -> int | None:
 
 
 def smoke_floor(reference: float, sd: float, delta: float) -> float:
-    """The score, in points, below which one smoke run may block: reference - max(4 sd, 2 delta) (section 5)."""
+    """The score, in points, below which one smoke run may block: reference - max(4 sd, 2 delta)."""
     if not (sd >= 0 and delta > 0):
         raise ValueError(f"sd, delta: {sd}, {delta} (allowed: 0 or more, above 0)")
     return reference - max(4 * sd, 2 * delta)

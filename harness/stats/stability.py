@@ -1,4 +1,4 @@
-"""How many collapsed runs are too many, and two collapse rates compared (statistics.md, section 1.2)."""
+"""How many collapsed runs are too many, and two collapse rates compared (docs/statistics.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Speed against a baseline: the process is the unit of replication, never the step (statistics.md, section 4).
+"""Speed against a baseline: the process is the unit of replication, never the step (docs/statistics.md).
 
 Rates are samples a second, one per process (the median over its measured steps), compared on the log scale; a ratio
 below 1 is slower.
@@ -58,7 +58,7 @@ def compare_pairs(a: Sequence[float], b: Sequence[float], margin: float = MARGIN
 
     PASS where the lower bound is above 1 - margin; FAIL where the upper bound is below 1 and the ratio below
     1 - margin; else INCONCLUSIVE, also with fewer than 5 pairs, pairs all equal, or a margin below the MDE. One
-    departure from section 4: an upper bound below 1 - margin is a FAIL whatever the MDE. Power is about what might have
+    exception to the MDE: an upper bound below 1 - margin is a FAIL whatever the MDE. Power is about what might have
     been missed, and nothing was; its chance without any slow-down is below that of p < .05, which it implies.
 
     Raises

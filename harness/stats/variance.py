@@ -1,4 +1,4 @@
-"""The spread from seed to seed, and where it was learned (statistics.md, section 1.3). Units: points."""
+"""The spread from seed to seed, and where it was learned (docs/statistics.md). Units: points."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Sd:
 
     @property
     def least_runs(self) -> int:
-        """How few ok runs may be judged with this sd: 5, or 3 where other cells or history helped (section 0)."""
+        """How few ok runs may be judged with this sd: 5, or 3 where other cells or history helped."""
         return LEAST if self.source == "own" else LEAST_WITH_HISTORY
 
 

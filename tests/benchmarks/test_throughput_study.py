@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import re
 import subprocess
 import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -43,6 +46,36 @@ def test_comparisons_share_no_process() -> None:
     pairs[7] = pair(8, 0.5, noisy=True)
     assert [one.outcome for one in comparisons(pairs)] == ["PASS", "INCONCLUSIVE", "PASS", "PASS"]
     assert len(Arms(pairs, []).quiet) == 21
+
+
+def test_what_is_found_says_how_sure_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Counts with their bounds, the slow-down that was measured beside the one that was meant; and again from JSON."""
+    monkeypatch.setattr(study, "REPLAYS", 500)
+    generator = np.random.default_rng(1)
+    observed = SimpleNamespace(
+        machine={"cores": 2, "cpu": "made up", "memory_gib": 4.0}, packages={"torch": "2", "transformers": "5"},
+        python="3.11.7",
+    )  # fmt: skip
+    timing = SimpleNamespace(step_ms={"p50": 7.0})
+    record: Any = SimpleNamespace(
+        observed=observed, started="2026-11-22T10:00:00Z", measured=SimpleNamespace(timing=timing)
+    )
+    same = Arms([pair(n, float(np.exp(generator.normal(0, 0.01)))) for n in range(1, 41)], [record])
+    slow = Arms([pair(n, float(np.exp(generator.normal(-0.12, 0.01)))) for n in range(1, 21)], [record])
+    found = study.find(same, slow)
+    assert found.problems == []
+    assert found.shift_95 is not None
+    assert found.shift == pytest.approx(math.exp(-0.12), abs=0.01)
+    assert found.shift_95[0] < found.shift < found.shift_95[1]
+    text = study.render(found)
+    assert "Identical code, measured: 0 of 8 comparisons (at most 36.9 %) FAIL" in text
+    assert re.search(r"meant to be 10 % and measured to be 1[123]\.\d % \(95 %: 1[12]\.\d to 1[23]\.\d %\)", text)
+    assert "4 of 4 comparisons (at least 39.8 %) of 5 pairs find it" in text
+    kept = tmp_path / "found.json"
+    kept.write_text(json.dumps(asdict(found)), encoding="utf-8")
+    assert study.render(study.again(kept)) == text
+    worse = replace(found, still={**found.still, "measured: 5 pairs in a row": {"FAIL": 1, "PASS": 7}})
+    assert worse.problems == ["A/A, measured: 5 pairs in a row: 1 of 8 comparisons of identical code FAIL"]
 
 
 def test_replays(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What a comparison over an axis comes to: pairs, differences, and the word for each (statistics.md, section 3.2)."""
+"""What a comparison over an axis comes to: pairs, differences, and the word for each (docs/statistics.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A comparison with `expect`, as a question of the gate: section 0 on these examples (statistics.md, section 3.2)."""
+"""A comparison with `expect`, as a question of the gate (docs/statistics.md)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from harness.stats.variance import LEAST
 
 @dataclass(frozen=True, eq=False)
 class ComparisonQuestion:
-    """Whether a pair is as the grid expects: the rule of section 0 on these examples, or the word for "better"."""
+    """Whether a pair is as the grid expects: the rule of three words on these examples, or the word for "better"."""
 
     compared: Compared
     number: int

@@ -69,7 +69,7 @@ class AxisPair:
 
     @property
     def by_seed(self) -> bool:
-        """Whether runs are paired by seed: it follows from the axis, never from the data (statistics.md, 3.2)."""
+        """Whether runs are paired by seed: it follows from the axis, never from the data (docs/statistics.md)."""
         return self.axis in _LIKE or self.axis.startswith("logging_")
 
     @property

@@ -1,4 +1,4 @@
-"""Parity: whether two configurations that differ in one thing score and answer alike (statistics.md, section 3)."""
+"""Parity: whether two configurations that differ in one thing score and answer alike (docs/statistics.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Quality: whether a configuration reproduces a published value (statistics.md, sections 1.2, 1.3 and 2)."""
+"""Quality: whether a configuration reproduces a published value (docs/statistics.md)."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class QualityQuestion:
         return margin_of(self.reference, self.target, self.policy.margin)
 
     def ask(self, first: int | None, alpha: float) -> Answer:
-        """Gate part 2: the rule of section 2 on the ok runs; no PASS where too many collapsed."""
+        """Gate part 2: the rule of three words on the ok runs; no PASS where too many collapsed."""
         one, metric, blocking = self.configuration, self.target.metric, self.differences.blocking
         runs = one.ended[:first]
         scores = list(points(runs, metric).values())
@@ -178,7 +178,7 @@ class QualityQuestion:
             if math.fsum(scores) / len(scores) < floor:
                 yield Fact.of("runs.too_low", floor=floor, runs=decision.n)
         if decision.outcome == "PASS" and self.target.statistic == "single":
-            # What a PASS against a single run states, and no more (section 2).
+            # What a PASS against a single run states, and no more.
             ordinary = decision.p_diff is not None and decision.p_diff >= decision.alpha
             yield Fact.of("pass.single", margin=decision.delta, ordinary=ordinary)
 

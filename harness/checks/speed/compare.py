@@ -1,4 +1,4 @@
-"""Speed of one configuration against its counterpart, from timing processes (statistics.md, section 4).
+"""Speed of one configuration against its counterpart, from timing processes (docs/statistics.md).
 
 The process is the unit. Processes that other load disturbed are left out before anything is compared: by what the
 kernel said of the machine meanwhile, never by how fast they came out. Too few quiet ones decide nothing.

@@ -89,7 +89,7 @@ def compare_sides(a: SpeedSide, b: SpeedSide, margin: float) -> list[Verdict]:
 
     A counterpart has the same place in the matrix but for the axes that a selector names, and was asked for the same
     otherwise. Of what could block, a FAIL by speed stands only where its p, adjusted by Holm over all of them, is below
-    .05 (section 5); a PASS needs no correction.
+    .05; a PASS needs no correction.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Two runs side by side, step by step: how far apart is equal (statistics.md 3.1, T0 and T1), where one leaves."""
+"""Two runs side by side, step by step: how far apart is equal (docs/statistics.md), where one leaves."""
 
 from __future__ import annotations
 

@@ -75,9 +75,9 @@ class Timing(Part):
 
     `session` is the id of the harness run that it was part of and `place` its place in that run's order: processes of
     one session were interleaved. `samples`, `tokens` and `flops` are sums over ranks in the window, `real_tokens` those
-    that are no padding. `median_samples_per_second` is the median over steps, what the gate compares (statistics.md,
-    section 4); `samples_per_second` is `samples` / `seconds`. `flops` are the model's, forward and backward, by torch's
-    own counter; `mfu` = `flops` / `seconds` / the limit.
+    that are no padding. `median_samples_per_second` is the median over steps, what the gate compares
+    (docs/statistics.md); `samples_per_second` is `samples` / `seconds`. `flops` are the model's, forward and backward,
+    by torch's own counter; `mfu` = `flops` / `seconds` / the limit.
     """
 
     session: str

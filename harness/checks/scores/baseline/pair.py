@@ -189,7 +189,7 @@ class BaselinePair:
             collapses = self._before if old.collapsed + new.collapsed else None
             none = Fact.of("scores.no_seed") if self.by_seed else Fact.of("scores.no_side")
             return "INCONCLUSIVE", judged(scores=none, because=collapses)
-        # The baseline's runs are what a declared rate is to a configuration (statistics.md, section 1.2).
+        # The baseline's runs are what a declared rate is to a configuration (docs/statistics.md).
         if decision.outcome == "PASS" and new.collapsed > max(1, old.collapsed * new.counted // old.counted):
             return "INCONCLUSIVE", judged(withheld=self._before)
         return decision.outcome, judged(because=because(decision))
