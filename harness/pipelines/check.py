@@ -18,7 +18,7 @@ from harness.checks.scores.policy import Policy, policy_of
 from harness.checks.scores.quality import never_compared
 from harness.checks.scores.repeated import repeated
 from harness.checks.scores.target import written_references
-from harness.checks.verdict import Inconclusive, Side, Skipped, Verdict, exit_code
+from harness.checks.verdict import Inconclusive, Side, Skipped, Verdict, exit_code, named
 from harness.checks.waived import ledger
 from harness.errors import NothingMeasured, RequirementError, StoreError
 from harness.execution.require import unmet_as_meant, unmet_by_record
@@ -27,6 +27,7 @@ from harness.exit_codes import worst
 from harness.fact import Fact
 from harness.grid.cell import Cell
 from harness.grid.grid import Grid
+from harness.grid.labels import place_of
 from harness.grid.select import select
 from harness.grid.waivers import Waiver
 from harness.pipelines.judged import Judged, judged
@@ -164,8 +165,10 @@ def check_grid(grid: Grid, store: Store, asked: Judging, found: Judged | None = 
     labels = {one.configuration_id: one.plain_label for one in configurations}
     waivers = ledger(_waivers(grid, every, chosen), verdicts, today(), labels)
     fresh = freshness(counting, found.run, sum(len(one.missing) for one in configurations))
-    part = part_of(every, cells)
-    return Checked(grid, verdicts, heeded, fresh, notes, part, code, waivers, comparisons)
+    part = part_of(grid, every, cells)
+    names = {one.label: one.shown for one in found.results.configurations if one.shown != one.label}
+    verdicts, heeded = ([named(one, names) for one in each] for each in (verdicts, heeded))
+    return Checked(grid, verdicts, heeded, fresh, named(notes, names), part, code, waivers, comparisons)
 
 
 def _waivers(grid: Grid, every: Sequence[Cell], chosen: Collection[str]) -> list[Waiver]:
@@ -189,7 +192,7 @@ def _held(
     return verdicts, (Fact.of("accepted.file", path=str(path), note=file.note, **made), *facts)
 
 
-def part_of(every: Sequence[Cell], cells: Sequence[Cell]) -> Fact | None:
+def part_of(grid: Grid, every: Sequence[Cell], cells: Sequence[Cell]) -> Fact | None:
     """What a selection leaves out of a grid; None where it is whole."""
     if len(cells) == len(every):
         return None
@@ -197,7 +200,8 @@ def part_of(every: Sequence[Cell], cells: Sequence[Cell]) -> Fact | None:
     left = [cell for cell in every if cell.cell_id not in mine]
     whole = {cell.configuration_id for cell in cells}
     seeds = sorted({cell.seed for cell in left if cell.configuration_id in whole})
-    labels = dict.fromkeys(cell.configuration_label for cell in left if cell.configuration_id not in whole)
+    namer = grid.namer
+    labels = dict.fromkeys(namer.label(place_of(cell)) for cell in left if cell.configuration_id not in whole)
     return Fact.of("part", cells=len(cells), planned=len(every), seeds=seeds, configurations=tuple(labels))
 
 

@@ -58,7 +58,7 @@ def grid_report(
     counting = [entry for one in results.configurations for entry in one.entries]
     counting = counting or [entry for entry in results.entries if entry.status == "ok"]
     fresh = freshness(counting, whole.run, sum(len(one.missing) for one in results.configurations))
-    head = ReportHead(fresh, part_of(every, cells), (*whole.notes, *run_faults(results)))
+    head = ReportHead(fresh, part_of(grid, every, cells), (*whole.notes, *run_faults(results)))
     files = report_files(
         grid,
         results,

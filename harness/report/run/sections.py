@@ -104,7 +104,7 @@ def environments(model: ReportModel, json_file: str | None) -> list[str]:
     several = len(model.environments) > 1
     for one in model.environments[:MOST_ENVIRONMENTS]:
         if several:
-            lines.append(f"### Environment {inline(one.name)}")
+            lines.append(f"### Environment {inline(one.name.removeprefix('environment '))}")
         lines += _environment(one, json_file)
     if len(model.environments) > MOST_ENVIRONMENTS:
         lines.append(f"{some(len(model.environments) - MOST_ENVIRONMENTS, 'more environment')} in the JSON.")

@@ -138,9 +138,9 @@ def test_environments_and_contents_are_never_pooled(make_entry: Any, make_report
     curve = {entries[0].configuration_id: [np.full(5, float(number)) for number in range(6)]}
     model = make_report(entries, curves=curve)
     assert [row.label for row in model.rows] == [
-        "minilm · environment A",
-        "minilm · environment B · content c0ffee00",
-        "minilm · environment B · content dddddddd",
+        "minilm · environment aaaa",
+        "minilm · environment bbbb · content c0ffee00",
+        "minilm · environment bbbb · content dddddddd",
     ]
     assert [len(row.scores) for row in model.rows] == [2, 2, 2]
     # The losses of the entries 0 and 2, 1 and 3, 4 and 5.
