@@ -6,6 +6,7 @@ import functools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,8 +39,12 @@ def report_files(
     head: ReportHead | None = None,
     verdicts: Sequence[Verdict] = (),
     comparisons: Sequence[Comparison] = (),
+    rendered: date | None = None,
 ) -> dict[str, str]:
-    """Render what a grid's cells came to, and its verdicts where it asks for them; `command` makes it again."""
+    """Render what a grid's cells came to, and its verdicts where it asks for them; `command` makes it again.
+
+    `rendered` is today.
+    """
     facts = GridFacts(
         name=grid.name,
         task=grid.task,
@@ -49,11 +54,12 @@ def report_files(
     )
     generator = f"finetune-harness {__version__}"
     model = build_report(facts, results, command=command, generated_by=generator, title=title, notes=notes)
-    return render(replace(model, head=head, comparisons=tuple(comparisons)), stem, verdicts=verdicts)
+    model = replace(model, head=head, comparisons=tuple(comparisons))
+    return render(model, stem, verdicts=verdicts, rendered=rendered)
 
 
-def files_again(path: Path, stem: str) -> dict[str, str]:
-    """Render the report whose JSON this is, with the verdicts whose JSON lies beside it.
+def files_again(path: Path, stem: str, rendered: date | None = None) -> dict[str, str]:
+    """Render the report whose JSON this is, with the verdicts whose JSON lies beside it; `rendered` is today.
 
     Raises
     ------
@@ -65,7 +71,7 @@ def files_again(path: Path, stem: str) -> dict[str, str]:
     model = _read_model(path)
     beside = path.with_name(f"{path.stem}-verdicts{SUFFIX}")
     verdicts = verdicts_from_json(_text(beside), str(beside))[1] if beside.is_file() else ()
-    return render(model, stem, verdicts=verdicts)
+    return render(model, stem, verdicts=verdicts, rendered=rendered)
 
 
 def _read_model(path: Path) -> ReportModel:

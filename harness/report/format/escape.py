@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import quote
 
@@ -75,6 +76,11 @@ def fenced(text: str, language: str = "") -> str:
     longest = max((len(run) for run in re.findall(r"`+", body)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{language}\n{body}\n{fence}"
+
+
+def folded(summary: str, blocks: Sequence[str]) -> list[str]:
+    """Blocks of Markdown under a line that opens them; nothing without a block."""
+    return [f"<details><summary>{summary}</summary>", *blocks, "</details>"] if blocks else []
 
 
 def image(alt: object, file: str) -> str:

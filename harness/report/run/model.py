@@ -54,6 +54,7 @@ class Score:
     f1: float | None
     train_seconds: float | None
     samples_per_second: float | None
+    answers: str | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,8 @@ class Row:
     seconds: Mapping[str, float]
     total_seconds: float
     samples_per_second: Summary
+    truth: str | None = None
+    examples: int | None = None
 
 
 @dataclass(frozen=True)
