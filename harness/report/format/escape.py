@@ -99,7 +99,8 @@ def _target(file: str) -> str:
 
 
 def _escape(text: str) -> str:
-    return _MARKUP.sub(lambda match: _ENTITIES.get(match.group(), "\\" + match.group()), text)
+    escaped = _MARKUP.sub(lambda match: _ENTITIES.get(match.group(), "\\" + match.group()), text)
+    return escaped.replace(" -&gt; ", " -> ")  # between A and B: within a line it is no markup
 
 
 def full_stop(text: str) -> str:

@@ -53,7 +53,7 @@ def answer(model: ReportModel, verdicts: Sequence[Verdict]) -> tuple[str, str]:
         said = " ".join(map(full_stop, [*([_words([*asked.values()])] if asked else []), *told]))
     else:
         return inline(model.title), ""
-    return inline(f"{found}: {model.title}", LIMIT), said
+    return inline(": ".join(filter(None, [found, model.about])), LIMIT), said
 
 
 def _judged(v: Verdict, d: Decision) -> str:

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
-from harness.grid.labels import place_of
+from harness.grid.labels import TASK, Namer, place_of
 from harness.record.attempts import FINAL, LOST, RETRIED, SCORED, Entry
 from harness.record.configuration import GOOD, Configuration, environment_names
 from harness.record.model import Record
@@ -54,7 +54,10 @@ def build_report(
     final = [entry for one in configurations for entry in _ended(one)]
     names = environment_names(configurations)
     measured = environment.environments([*final, *(record.entry("") for record in timed)], [*records, *timed], names)
-    task = environment.task_name(grid.task, records)
+    words = results.namer or Namer()
+    task = words.own(TASK, grid.task) or environment.task_name(grid.task, records)
+    checkpoints = dict.fromkeys(words.value("checkpoint", one.asked.checkpoint.name) for one in configurations)
+    about = f"{next(iter(checkpoints))} on {task}" if len(checkpoints) == 1 else task
     planned = {one.configuration_id: number for number, one in reversed([*enumerate(configurations)])}
     environments = [one.environment_id for one in measured]
 
@@ -71,7 +74,7 @@ def build_report(
         for one in scored[:CURVES_READ]
     ]
     return ReportModel(
-        title=title or f"{grid.name}: {task}",
+        title=title or about,
         grid=grid.name,
         task=task,
         command=command,
@@ -98,6 +101,7 @@ def build_report(
             ]
         ),
         throughput=throughput,
+        about=about,
     )
 
 

@@ -43,8 +43,14 @@ def to_markdown(
     `json_file` that of its JSON; `rendered` is today.
     """
     title, said = answer(model, verdicts)
+    measured = sections.summary(model, rendered, answered=bool(said))
     parts: list[Callable[[], list[str]]] = [
-        lambda: [f"# {title}", *([said] if said else []), *sections.head(model), sections.summary(model, rendered)],
+        lambda: [
+            f"# {title}",
+            *([said] if said else []),
+            *sections.head(model),
+            measured,
+        ],
         lambda: comparisons_markdown(model.comparisons),
         lambda: ["## Verdicts", full_stop(counts_text(verdicts)), *verdict_tables(verdicts)] if verdicts else [],
         lambda: forest_image(verdicts, forest_file),

@@ -16,8 +16,8 @@ from harness.record.freshness import Freshness
 from harness.report.speed.model import ThroughputPart, TimingPlan
 from harness.stats.descriptive import Rate, Summary
 
-SCHEMA: Final = 1
-"""Of the report's JSON form."""
+SCHEMA: Final = 2
+"""Of the report's JSON form; the first had no units in its keys, and is read too."""
 
 METRICS: Final = ("accuracy", "f1")
 """Scores that a report shows, in this order."""
@@ -205,6 +205,8 @@ class ReportHead:
 class ReportModel:
     """A whole report. `command` makes it again; `generated_by` names the program and its version.
 
+    `about` is the checkpoint, where there is one, and the data set in the grid's words; `title` that of the author.
+
     `throughput` is there where the grid times anything; with nothing else in the grid it is the whole report.
     """
 
@@ -230,6 +232,7 @@ class ReportModel:
     throughput: ThroughputPart | None = None
     head: ReportHead | None = None
     comparisons: tuple[Comparison, ...] = ()
+    about: str = ""
 
     @property
     def timed_only(self) -> bool:

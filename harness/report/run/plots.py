@@ -53,9 +53,8 @@ def _scores(rows: tuple[Row, ...], pairs: set[tuple[str, str]], references: Mapp
         for number, row in enumerate(rows):
             _strip(axes, number, row, metric, places[number])
             if (value := references.get((number, metric))) is not None:
-                axes.plot(
-                    [value] * 2, [number - 0.44, number + 0.44], color=INK, linewidth=1.2, linestyle=(0, (2, 1.5))
-                )
+                ends = [number - 0.44, number + 0.44]
+                axes.plot([value, value], ends, color=INK, linewidth=1.2, linestyle=(0, (2, 1.5)))
         axes.set_title(f"{METRIC_NAMES[metric]}, points", fontsize=9)
         axes.grid(axis="x")
         axes.set_axisbelow(True)

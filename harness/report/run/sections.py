@@ -7,7 +7,7 @@ from datetime import date
 
 from harness.fact import Fact
 from harness.record.attempts import LOST
-from harness.report.format.escape import code, fenced, file_link, folded, inline
+from harness.report.format.escape import code, fenced, file_link, folded, full_stop, inline
 from harness.report.format.labels import listed
 from harness.report.format.numbers import NONE, count, duration, steps_text
 from harness.report.format.table import table
@@ -29,9 +29,13 @@ def some(number: int, what: str) -> str:
     return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
-def summary(model: ReportModel, rendered: date | None = None) -> str:
-    """What was measured, when and on what, in a few sentences; where there is no answer, the index shows the first."""
+def summary(model: ReportModel, rendered: date | None = None, answered: bool = False) -> str:
+    """What was measured, when and on what, in a few sentences; the index shows the first where there is no answer.
+
+    `answered`: the answer stands above, in the place of the author's title.
+    """
     counts = model.counts
+    title = f"{full_stop(inline(model.title))} " if answered and model.title != model.about else ""
     configurations = some(len(model.rows), "configuration")
     runs = some(counts.scored, "scored run")
     lead = f"{configurations} of grid {code(model.grid)} on {code(model.task)}, {runs}"
@@ -47,7 +51,7 @@ def summary(model: ReportModel, rendered: date | None = None) -> str:
         f"{some(counts.skipped, 'cell')} skipped" if counts.skipped else "",
         f"{some(counts.missing, 'cell')} not run yet" if counts.missing else "",
     ]
-    text = lead + "." + "".join(f" {part[0].upper()}{part[1:]}." for part in rest if part)
+    text = title + lead + "." + "".join(f" {part[0].upper()}{part[1:]}." for part in rest if part)
     if model.environments:
         first = min(one.first for one in model.environments)[:10]
         last = max(one.last for one in model.environments)[:10]
