@@ -25,6 +25,7 @@ INK: Final = "#3d444d"
 """Text and axes: contrast 9.8 on the paper."""
 
 FAINT: Final = "#80808066"
+GREY: Final = "#8c959f"
 BLUE: Final = "#0969a8"
 ORANGE: Final = "#c04e00"
 """The two hues that people with any colour blindness tell apart; every mark differs in shape as well."""
@@ -105,9 +106,14 @@ def plot_labels(labels: Sequence[str], width: int) -> list[str]:
 
 def _fit(label: str, width: int) -> str:
     lines: list[str] = []
-    for part in label.split(SEPARATOR):
+    parts = [
+        piece
+        for part in label.split(SEPARATOR)
+        for piece in ([part] if len(part) < width else part.replace(" -> ", " ->\n").split("\n"))
+    ]
+    for part in parts:
         short = _elide(part, width - 1)
-        if lines and len(lines[-1]) + len(SEPARATOR) + len(short) <= width:
+        if lines and not lines[-1].endswith("->") and len(lines[-1]) + len(SEPARATOR) + len(short) <= width:
             lines[-1] += SEPARATOR + short
         else:
             lines.append(short)

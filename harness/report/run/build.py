@@ -14,6 +14,7 @@ from harness.record.model import Record
 from harness.record.results import Results, SeedScore
 from harness.report.run import environment
 from harness.report.run.curves import loss_curve
+from harness.report.run.kept import packed
 from harness.report.run.model import (
     METRICS,
     Attempts,
@@ -67,7 +68,7 @@ def build_report(
         return planned[one.configuration_id], place, one.content_id or ""
 
     ended = sorted((one for one in configurations if _ended(one)), key=order)
-    rows = [_row(one) for one in ended if _counted(one)]
+    rows = [_row(one, results) for one in ended if _counted(one)]
     scored = [one for one in ended if any(entry.status in SCORED for entry in one.entries)]
     curves = [
         loss_curve(one.shown, one.configuration_id, one.environment_id, results.losses(one))
@@ -130,10 +131,15 @@ def _counted(one: Configuration) -> list[Run]:
     return sorted(kept, key=lambda run: (run[0].seed, run[0].attempt))
 
 
-def _row(one: Configuration) -> Row:
+def _row(one: Configuration, results: Results) -> Row:
     runs = _counted(one)
     scored = [entry for entry, _ in runs if entry.status in SCORED]
-    scores = tuple(_score(entry, score) for entry, score in runs)
+    predicted = {entry.path: results.predicted(one, entry.seed) for entry in one.entries if entry.status in SCORED}
+    truths = [classes for entry in one.entries if (classes := results.truth(one, entry.seed)) is not None]
+    same = bool(truths) and all(each.tolist() == truths[0].tolist() for each in truths[1:])
+    truth = packed(truths[0]) if same else None
+    answers = {path: packed(classes) for path, classes in predicted.items()} if truth else {}
+    scores = tuple(_score(entry, score, answers.get(entry.path)) for entry, score in runs)
     lost = [score.status in LOST for _, score in runs if score.status in GOOD | LOST]
     rates = [e.samples_per_second for e in scored if e.samples_per_second is not None]
     phases: dict[str, list[float]] = {}
@@ -156,10 +162,12 @@ def _row(one: Configuration) -> Row:
         seconds={phase: statistics.median(values) for phase, values in phases.items()},
         total_seconds=math.fsum(phases.get("total", ())),
         samples_per_second=describe(rates),
+        truth=truth,
+        examples=truths[0].size if truth else None,
     )
 
 
-def _score(entry: Entry, score: SeedScore) -> Score:
+def _score(entry: Entry, score: SeedScore, answers: str | None) -> Score:
     accuracy, f1 = (100 * entry.metrics[m] if m in entry.metrics else None for m in METRICS)
     return Score(
         cell_id=entry.cell_id,
@@ -170,6 +178,7 @@ def _score(entry: Entry, score: SeedScore) -> Score:
         f1=f1,
         train_seconds=_finite(entry.seconds.get("train")),
         samples_per_second=entry.samples_per_second,
+        answers=answers,
     )
 
 

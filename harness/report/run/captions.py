@@ -84,7 +84,7 @@ def _loss(model: ReportModel) -> tuple[str, str]:
     several = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
     text = f"Training loss by optimizer step{smoothed}: "
     text += "one run each." if seeds == [1] else f"mean and range over {several} seeds."
-    if len(curves) > 1:
+    if len(curves) > 2:
         text += " The other configurations' means are behind each panel in grey."
     if len(curves) < len(model.curves):
         hidden = listed([curve.label for curve in model.curves if curve not in curves], 12)

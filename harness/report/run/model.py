@@ -43,6 +43,7 @@ class GridFacts:
 class Score:
     """One run: its seed, status (ok, suspect, collapsed, nonfinite) and scores in points; None where not recorded.
 
+    `answers` are its classes, as `harness.report.run.kept` packs them; None where they were not kept, or are no bit.
     A cell has two where its first was lost (collapsed, nonfinite) and a later attempt was not: both count.
     """
 
@@ -63,7 +64,8 @@ class Row:
 
     `ok` describes the runs that did not collapse, `all` every scored run; both by metric, in points. `collapsed` is
     k of n runs, those that lost their loss among the k. `errored` counts cells that ended in an error. `seconds` holds
-    the median of each phase over the scored runs, `total_seconds` the sum of their totals.
+    the median of each phase over the scored runs, `total_seconds` the sum of their totals. `truth` are the classes of
+    the `examples` of the validation split, packed as its runs' answers are.
     """
 
     label: str

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.checks.verdict import Verdict
 from harness.record.attempts import LOST
-from harness.report.format.svg import BLUE, FAINT, INK, ORANGE, figure, plot_labels, style, svg
+from harness.report.format.svg import BLUE, FAINT, GREY, INK, ORANGE, figure, plot_labels, style, svg
 from harness.report.run.captions import drawn_curves, drawn_rows, joined, published
 from harness.report.run.model import METRIC_NAMES, METRICS, Curve, ReportModel, Row
 from harness.report.speed.plots import throughput_figures
@@ -90,7 +90,7 @@ def _join(axes: Axes, a: list[Place], b: list[Place]) -> None:
     others = {seed: (value, height) for ok, seed, value, height in b if ok}
     for ok, seed, value, height in a:
         if ok and seed in others:
-            axes.plot([value, others[seed][0]], [height, others[seed][1]], color=FAINT, linewidth=0.9, zorder=1)
+            axes.plot([value, others[seed][0]], [height, others[seed][1]], color=GREY, linewidth=0.8, zorder=1)
 
 
 def _strip(axes: Axes, number: int, row: Row, metric: str, places: list[Place]) -> None:
@@ -108,6 +108,8 @@ def _strip(axes: Axes, number: int, row: Row, metric: str, places: list[Place]) 
 
 
 def _losses(curves: tuple[Curve, ...]) -> Figure:
+    if len(curves) == 2:
+        return _two_losses(curves)
     columns = 1 if len(curves) == 1 else 2
     lines = -(-len(curves) // columns)
     titles = plot_labels([curve.label for curve in curves], 90 if columns == 1 else 50)
@@ -135,4 +137,22 @@ def _losses(curves: tuple[Curve, ...]) -> Figure:
         axes.tick_params(axis="x", labelbottom=below)
     page.supxlabel("optimizer step", fontsize=9)
     page.supylabel("training loss", fontsize=9)
+    return page
+
+
+def _two_losses(curves: tuple[Curve, ...]) -> Figure:
+    """Both in one panel: side by side nobody sees where two curves part."""
+    page = figure(8.4, 2.7)
+    axes = page.subplots()
+    looks: list[dict[str, Any]] = [{"color": BLUE}, {"color": ORANGE, "linestyle": (0, (4, 1.5))}]
+    for curve, label, look in zip(curves, plot_labels([curve.label for curve in curves], 60), looks, strict=True):
+        if curve.seeds > 1:
+            axes.fill_between(curve.steps, curve.low, curve.high, color=look["color"], alpha=0.2, linewidth=0)
+        axes.plot(curve.steps, curve.mean, linewidth=1.5, label=label, **look)
+    axes.grid()
+    axes.set_axisbelow(True)
+    axes.margins(x=0.01)
+    axes.set_xlabel("optimizer step", fontsize=9)
+    axes.set_ylabel("training loss", fontsize=9)
+    page.legend(loc="outside upper left", ncols=2, frameon=False, fontsize=9)
     return page

@@ -23,6 +23,11 @@ MOST_CHECKPOINTS = 40
 MOST_SETTINGS = 60
 MOST_GRID_LINES = 400
 
+ANSWERS = (
+    "The JSON keeps each run's answers, by which comparisons can be computed again: base64 of a bit an example, the "
+    "first in the highest bit, in the order of the examples' ids; `truth` likewise."
+)
+
 
 def some(number: int, what: str) -> str:
     """`1 run`, `1,200 runs`."""
@@ -226,6 +231,7 @@ def how_to_read(model: ReportModel, json_file: str | None, judged: bool = False)
     ]
     points = [
         *([] if model.timed_only else scores),
+        *([ANSWERS] if any(row.truth for row in model.rows) else []),
         *(reading_notes(model.throughput) if model.throughput is not None else []),
         *(["A timing process ends with its last measured step, however many `max_steps` has."] * model.timed_only),
         *(inline(note, 600) for note in model.notes),

@@ -203,8 +203,11 @@ def _sides(verdict: Verdict, sides: list[str], between: str) -> str:
     if between == ARROW or family(verdict) == "runs":
         sides.reverse()
     shared = [part for part in sides[0].split(SEPARATOR) if part in sides[1].split(SEPARATOR)]
-    own = between.join(apart(side, SEPARATOR.join(shared)) or "the same" for side in sides)
-    return f"{SEPARATOR.join(shared)}: {own}" if shared else between.join(sides)
+    own = [apart(side, SEPARATOR.join(shared)) or "the same" for side in sides]
+    axis, equals, _ = own[0].partition("=")
+    if between == ARROW and equals and all(SEPARATOR not in one and one.startswith(f"{axis}=") for one in own):
+        own = [f"{axis} {own[0].removeprefix(f'{axis}=')}", own[1].removeprefix(f"{axis}=")]
+    return ": ".join(filter(None, [SEPARATOR.join(shared), between.join(own)]))
 
 
 def apart(label: str, other: str) -> str:
