@@ -204,7 +204,7 @@ def named(value: Any, names: Mapping[str, str]) -> Any:
     if isinstance(value, Side):
         return replace(value, shown=names.get(value.label, value.shown))
     if isinstance(value, Fact):
-        return Fact(value.code, {key: _of_label(key, item, names) for key, item in value.values.items()})
+        return replace(value, values={key: _of_label(key, item, names) for key, item in value.values.items()})
     if isinstance(value, tuple):
         return tuple(named(item, names) for item in value)
     if isinstance(value, Verdict):

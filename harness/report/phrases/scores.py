@@ -232,7 +232,6 @@ PARITY: Final[Phrases] = {
     "scores.pair": _pair,
     "scores.no_pair": "no seed at which both {twin} and {base} have an ok run",
     "withheld.side": "{side}: {collapses}",
-    "quoted": "{text}",  # a sentence of an older harness's file
     "margin.parity": "{points:g} points between configurations",
     "pairs.collapsed": _collapsed_pairs,
     "pairs.left_out": _left_out,

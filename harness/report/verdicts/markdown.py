@@ -181,13 +181,13 @@ def _scores(verdicts: Sequence[Verdict]) -> str:
     for v, d in zip(verdicts, decisions, strict=True):
         against = v.against.name if v.against and v.check in ONE_RESULT else ""
         name = "" if v.item == "accuracy" else f" of {metric_name(v)}"
-        own = f" of {level_text(d)}" if " or " in levels and d.ci_pass else ""
+        own = f"{level_text(d)}: " if " or " in levels and d.ci_pass else ""
         rows.append([
             inline(f"{word(v)}, {v.check}{name}"),
             inline(subject(v) if v.check not in ONE_RESULT else v.subject.name, LIMIT),
             points(v.subject.mean),
             inline(" ".join(filter(None, [points(v.against.mean if v.against else None), against])), LIMIT),
-            f"{signed(d.difference, digits(d))} ({interval(d) if d.ci_pass else 'no interval'}{own})",
+            f"{signed(d.difference, digits(d))} ({own}{interval(d) if d.ci_pass else 'no interval'})",
             trimmed(d.delta),
         ])  # fmt: skip
     heads = ["Verdict", "Configuration", "Measured", "Against", f"Difference ({levels} interval)", "Margin"]

@@ -75,7 +75,8 @@ def _verdict(one: Mapping[str, Any], ids: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _quoted(text: str) -> dict[str, Any] | None:
-    return {"code": "quoted", "values": {"text": text.rstrip(".")}} if text else None
+    # A code without a phrase is shown as it is.
+    return {"code": text.rstrip("."), "values": {}} if text else None
 
 
 OLDER: Final[Mapping[int, Callable[[Mapping[str, Any], str], dict[str, Any]]]] = {1: _first, 2: _second}

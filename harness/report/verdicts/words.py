@@ -13,7 +13,12 @@ from harness.checks.verdict import Check, Fact, Finding, Inconclusive, Verdict, 
 from harness.grid.labels import SEPARATOR
 from harness.record.freshness import Freshness
 from harness.report.format.escape import clean, full_stop
-from harness.report.format.numbers import bounds, chance, signed, trimmed
+from harness.report.format.numbers import bounds as bounds
+from harness.report.format.numbers import chance, signed, trimmed
+from harness.report.format.numbers import digits as digits
+from harness.report.format.numbers import interval as interval
+from harness.report.format.numbers import level_text as level_text
+from harness.report.format.numbers import levels_text as levels_text
 from harness.report.phrases.causes import cause_text, finding_text
 from harness.report.phrases.head import freshness_text
 from harness.report.phrases.say import say
@@ -306,21 +311,6 @@ def holm(verdict: Verdict) -> str:
     return f"after Holm's correction p {'' if p.startswith('<') else '= '}{p}"
 
 
-def level_text(decision: Decision) -> str:
-    """`90 %`: of the interval that a PASS goes by, 1 - 2 alpha; the one interval that is shown."""
-    return f"{100 * (1 - 2 * decision.alpha):.3g} %"
-
-
-def levels_text(decisions: Sequence[Decision]) -> str:
-    """`90 %`, `90 % or 95.5 %`: of each once."""
-    return " or ".join(dict.fromkeys(map(level_text, decisions)))
-
-
-def interval(decision: Decision) -> str:
-    """`-1.90 to +0.40`: the interval that decides; a dash where there is none."""
-    return bounds(decision.ci_pass, digits(decision))
-
-
 def provenance(verdict: Verdict) -> str:
     """As what a target of unknown provenance was taken; empty where it is known."""
     d = decision_of(verdict)
@@ -348,16 +338,6 @@ def remainder(verdict: Verdict) -> str:
         else "the published value is the median or the best of several runs, and no mean"
     )
     return f"the difference is mean − target ({signed(plain)}) and {signed(rest)}: {cause}"
-
-
-def digits(decision: Decision) -> int:
-    """Decimals: 2, or up to 4 where rounding would show a bound or the difference on the margin's wrong side."""
-    values = [abs(v) for v in (*(decision.ci_pass or ()), decision.difference)]
-    delta = decision.delta
-    for places in (2, 3):
-        if all((v < delta) == (round(v, places) < round(delta, 4)) for v in values if math.isfinite(v)):
-            return places
-    return 4
 
 
 def _place(verdict: Verdict, d: Decision) -> str:
