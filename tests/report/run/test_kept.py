@@ -26,5 +26,5 @@ def test_what_is_no_bit_is_not_kept() -> None:
 
 @pytest.mark.parametrize("text", ["gIA", "gI!=", "gIAA"])
 def test_damaged_answers_are_said(text: str) -> None:
-    with pytest.raises(ValueError, match="^answers: "):
+    with pytest.raises(ValueError, match=r"^answers: "):
         unpacked(text, 9)
