@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import xml.etree.ElementTree as ET
@@ -17,6 +18,7 @@ from harness.checks.verdict import Fact, Side, Verdict
 from harness.record.results import SeedScore
 from harness.report.format.numbers import bounds, chance, signed, trimmed
 from harness.report.verdicts import figures, words
+from harness.report.verdicts.forest import forest_caption
 from harness.report.verdicts.issue import issue_text
 from harness.report.verdicts.json import verdicts_from_json, verdicts_json
 from harness.report.verdicts.markdown import STEP_LIMIT, document, shortened, verdicts_markdown
@@ -337,3 +339,20 @@ class TestIssue:
 
     def test_bare_error(self) -> None:
         assert issue_text(HEAD, [plain("ERROR", said("3 of 5 cells have no run"))]).count("3 of 5 cells") == 1
+
+
+class TestInterval:
+    @given(st.lists(st.integers(300, 380), min_size=2, max_size=8), st.floats(0.01, 0.2))
+    @settings(deadline=None, max_examples=40)
+    def test_every_interval_that_is_shown_is_the_deciding_one(self, hits: list[int], alpha: float) -> None:
+        one = quality(hits, 85.0, "m", rule=Rule(2.5, alpha=alpha))
+        numbers = json.loads(verdicts_json(HEAD, [one]))["verdicts"][0]["numbers"]
+        low, high = numbers["ci_pass_points"] or (None, None)
+        places = words.digits(decision(one))
+        known = "no interval" if low is None else f"{signed(low, places)} to {signed(high, places)}"
+        level = f"{100 * (1 - 2 * numbers['alpha']):.3g} %"
+        page = markdown_of(one).replace("\xa0", " ")
+        assert f"({known})" in page
+        assert f"Difference ({level} interval)" in page
+        shown = set(re.findall(r"[+-]\d+\.\d+ to [+-]\d+\.\d+", page + words.sentence(one) + forest_caption([one])[0]))
+        assert shown == ({known} if low is not None else set())
