@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Final, Literal
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final, Literal
 
 from harness.fact import Fact as Fact
 from harness.record.configuration import SeedScore
@@ -53,7 +53,8 @@ class Finding:
 class Side:
     """What a verdict is about, or what it is held against: a configuration, one or two runs, or a published value.
 
-    `label` names it for people. `mean` is in points, over the runs that did not collapse. `collapsed` of `ended` runs
+    `label` names it as the grid spells values, `shown` for people, where that differs. `mean` is in points, over the
+    runs that did not collapse. `collapsed` of `ended` runs
     collapsed or lost their loss. A side that was not measured has no `cell_ids`.
     """
 
@@ -66,6 +67,12 @@ class Side:
     mean: float | None = None
     collapsed: int = 0
     ended: int = 0
+    shown: str = ""
+
+    @property
+    def name(self) -> str:
+        """What people read."""
+        return self.shown or self.label
 
 
 @dataclass(frozen=True)
@@ -208,3 +215,24 @@ def exit_code(
     if not any(one.judged and (alone or one.check not in ONE_SIDED) for one in heeded):
         return 5
     return 3 if "INCONCLUSIVE" in outcomes and inconclusive == "fail" else 0
+
+
+def named(value: Any, names: Mapping[str, str]) -> Any:
+    """The same with its configurations by what people read; `names` are those by label, as the grid spells values."""
+    if isinstance(value, Side):
+        return replace(value, shown=names.get(value.label, value.shown))
+    if isinstance(value, Fact):
+        return replace(value, values={key: _of_label(key, item, names) for key, item in value.values.items()})
+    if isinstance(value, tuple):
+        return tuple(named(item, names) for item in value)
+    if isinstance(value, Verdict):
+        return replace(value, **{one.name: named(getattr(value, one.name), names) for one in fields(value)})
+    return value
+
+
+def _of_label(key: str, value: Any, names: Mapping[str, str]) -> Any:
+    if key == "configuration" and isinstance(value, str):
+        return names.get(value, value)
+    if key == "configurations" and isinstance(value, tuple):
+        return tuple(names.get(one, one) for one in value)
+    return value

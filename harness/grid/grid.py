@@ -18,9 +18,10 @@ from harness.errors import SpecError
 from harness.grid.arguments import with_overlay
 from harness.grid.cell import Cell, HeadSeeding, OrFalse
 from harness.grid.expand import expand
+from harness.grid.labels import Namer, place_of, read_labels
 from harness.grid.looks import SeedPlan
 from harness.grid.matrix import Matrix, read_matrix
-from harness.grid.names import name_problems, recipe_problems
+from harness.grid.names import name_problems, recipe_problems, values_of
 from harness.grid.tables import (
     CheckpointSpec,
     Compare,
@@ -60,6 +61,7 @@ class Grid(Table):
     reference: list[Reference] = Field(default_factory=list)
     quality: Quality | None = None
     compare: list[Compare] = Field(default_factory=list)
+    label: dict[str, Text] = Field(default_factory=dict)
     waiver: list[Waiver] = Field(default_factory=list)
     throughput: Throughput | None = None
     verify: Verify | None = None
@@ -97,6 +99,13 @@ class Grid(Table):
     def seed_plan(self) -> SeedPlan | None:
         """The planned looks, where the grid has them; its cells then have every seed of the plan."""
         return self._matrix.seed_plan
+
+    @property
+    def namer(self) -> Namer:
+        """What its configurations and data are called wherever people read them."""
+        places = {cell.configuration_id: cell for cell in self._cells[::-1]}
+        labels = read_labels(self.label, values_of(self, self._matrix), self.task) if self.label else {}
+        return Namer((place_of(cell) for cell in list(places.values())[::-1]), labels)
 
     def cells(self) -> list[Cell]:
         """Return every cell that trains to its end, the first seed of each configuration before any second one."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from harness.errors import SpecError
 from harness.grid.arguments import UnknownField, check_recipe, default_of, frozen_versions, recipe_fields
 from harness.grid.cell import DEFAULTS, LATER, WORK_AROUNDS
+from harness.grid.labels import label_problems
 from harness.grid.matrix import Matrix, identity
 from harness.grid.tables import Reference, compare_problems
 from harness.protocol import EMBEDDED_TASK, HUB_TASKS, TINY_BERT
@@ -119,7 +120,9 @@ def name_problems(grid: Grid, matrix: Matrix, file: str) -> list[str]:
             problems.append(f"{file}: environment.{dotted(label)}: is defined and not used; allowed {allowed}")
     problems += _throughput_problems(grid, matrix, file)
     if grid.compare:
-        problems += compare_problems(grid.compare, _values(grid, matrix), f"{file}: compare")
+        problems += compare_problems(grid.compare, values_of(grid, matrix), f"{file}: compare")
+    if grid.label:
+        problems += label_problems(grid.label, values_of(grid, matrix), grid.task, f"{file}: label")
     seen: set[tuple[str, str | None]] = set()
     for number, reference in enumerate(grid.reference):
         key = (reference.name, reference.row or reference.metric)
@@ -204,7 +207,7 @@ def _is_reserved(name: str, known: tuple[str, ...]) -> bool:
     return name not in known and "/" in name and name.partition("/")[0] in families
 
 
-def _values(grid: Grid, matrix: Matrix) -> dict[str, list[Any]]:
+def values_of(grid: Grid, matrix: Matrix) -> dict[str, list[Any]]:
     """The values that cells have on each axis; on one of `include` alone the others have what they have without it."""
     values = {axis: _used(matrix, axis) for axis in matrix.axes}
     for axis in dict.fromkeys(axis for entry in matrix.include for axis in entry if axis not in values):

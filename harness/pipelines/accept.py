@@ -116,7 +116,7 @@ def accept(
         write_baseline(path, file)
     elif not code:
         code = NothingMeasured.exit_code
-    part = part_of(every, cells)
+    part = part_of(grid, every, cells)
     facts = (*([] if part is None else [part]), *found.notes, *changed, *left_out, *gone)
     return Acceptance(path, file, taken, freshness([e for one in taken for e in one.entries], found.run), facts, code)
 

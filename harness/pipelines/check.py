@@ -18,7 +18,7 @@ from harness.checks.scores.policy import Policy, policy_of
 from harness.checks.scores.quality import never_compared
 from harness.checks.scores.repeated import repeated
 from harness.checks.scores.target import written_references
-from harness.checks.verdict import Inconclusive, Side, Skipped, Verdict, exit_code, verdict_id
+from harness.checks.verdict import Inconclusive, Side, Skipped, Verdict, exit_code, named, verdict_id
 from harness.checks.waived import ledger
 from harness.errors import NothingMeasured, RequirementError, StoreError
 from harness.execution.require import unmet_as_meant, unmet_by_record
@@ -27,6 +27,7 @@ from harness.exit_codes import worst
 from harness.fact import Fact
 from harness.grid.cell import Cell
 from harness.grid.grid import Grid
+from harness.grid.labels import place_of
 from harness.grid.select import select
 from harness.grid.waivers import Waiver
 from harness.pipelines.judged import Judged, judged
@@ -173,10 +174,11 @@ def check_grid(grid: Grid, store: Store, asked: Judging, found: Judged | None = 
     labels = {one.configuration_id: one.plain_label for one in configurations}
     waivers = ledger(_waivers(grid, every, chosen), verdicts, today(), labels)
     fresh = freshness(counting, found.run, sum(len(one.missing) for one in configurations))
-    part, where = part_of(every, cells), tuple(_where(found, configurations))
-    return Checked(
-        grid, verdicts, heeded, fresh, notes, part, code, waivers, comparisons, where, _seen(store.folder.parent)
-    )
+    part, where = part_of(grid, every, cells), tuple(_where(found, configurations))
+    names = {one.label: one.shown for one in found.results.configurations if one.shown != one.label}
+    verdicts, heeded = ([named(one, names) for one in each] for each in (verdicts, heeded))
+    notes, own = named(notes, names), _seen(store.folder.parent)
+    return Checked(grid, verdicts, heeded, fresh, notes, part, code, waivers, comparisons, where, own)
 
 
 def _seen(path: Path) -> str:
@@ -260,7 +262,7 @@ def _held(
     return verdicts, (fact, *facts)
 
 
-def part_of(every: Sequence[Cell], cells: Sequence[Cell]) -> Fact | None:
+def part_of(grid: Grid, every: Sequence[Cell], cells: Sequence[Cell]) -> Fact | None:
     """What a selection leaves out of a grid; None where it is whole."""
     if len(cells) == len(every):
         return None
@@ -268,7 +270,8 @@ def part_of(every: Sequence[Cell], cells: Sequence[Cell]) -> Fact | None:
     left = [cell for cell in every if cell.cell_id not in mine]
     whole = {cell.configuration_id for cell in cells}
     seeds = sorted({cell.seed for cell in left if cell.configuration_id in whole})
-    labels = dict.fromkeys(cell.configuration_label for cell in left if cell.configuration_id not in whole)
+    namer = grid.namer
+    labels = dict.fromkeys(namer.label(place_of(cell)) for cell in left if cell.configuration_id not in whole)
     return Fact.of("part", cells=len(cells), planned=len(every), seeds=seeds, configurations=tuple(labels))
 
 

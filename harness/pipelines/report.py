@@ -12,6 +12,7 @@ from harness.grid.select import select
 from harness.pipelines.check import Checked, Judging, check_grid, part_of
 from harness.pipelines.judged import Judged, judged
 from harness.record.freshness import freshness
+from harness.record.provenance import today
 from harness.record.store import Store
 from harness.report.files import report_files
 from harness.report.run.model import ReportHead
@@ -58,7 +59,7 @@ def grid_report(
     counting = [entry for one in results.configurations for entry in one.entries]
     counting = counting or [entry for entry in results.entries if entry.status == "ok"]
     fresh = freshness(counting, whole.run, sum(len(one.missing) for one in results.configurations))
-    head = ReportHead(fresh, part_of(every, cells), (*whole.notes, *run_faults(results)))
+    head = ReportHead(fresh, part_of(grid, every, cells), (*whole.notes, *run_faults(results)))
     files = report_files(
         grid,
         results,
@@ -69,6 +70,7 @@ def grid_report(
         head=head,
         verdicts=found_so.verdicts if found_so else (),
         comparisons=found_so.comparisons if found_so else (),
+        rendered=today(),
     )
     unreadable = [entry.error or "" for entry in results.entries if entry.status == "unreadable"]
     return Reported(files, head, unreadable)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final
 
 from harness.grid.cell import Cell, configuration_label
+from harness.grid.labels import SEPARATOR, Namer, place_of
 from harness.grid.looks import due
+from harness.protocol import SUBJECT
 from harness.record.attempts import LOST, RETRIED, CellHistory, Entry, PlaceHistory, newest
 from harness.record.model import Asked, Record, asked_of
 from harness.record.parts.data import Data
@@ -41,6 +43,10 @@ class Configuration:
 
     Attributes
     ----------
+    label, shown
+        Its name as the grid spells values, for machines; and what people read: the axes that vary, in the grid's words.
+    namer
+        What the values of its axes are called.
     planned
         Every seed of the plan, in its order.
     histories
@@ -72,6 +78,8 @@ class Configuration:
     looks: tuple[int, ...] = ()
     current: bool = True
     weights: str | None = None
+    shown: str = ""
+    namer: Namer = field(default_factory=Namer, compare=False)
 
     @property
     def key(self) -> Key:
@@ -190,22 +198,33 @@ class Configuration:
 
 
 def configurations(
-    members: Iterable[Sequence[Cell]],
+    members: Collection[Sequence[Cell]],
     places_of: Callable[[str], Sequence[PlaceHistory]],
     records: Mapping[Key, Record],
     looks: tuple[int, ...] = (),
+    namer: Namer | None = None,
 ) -> list[Configuration]:
     """Return the configurations of a plan in its order; `members` are the cells of each.
 
     One that was measured in several environments, or with several contents, is several: scores of different software
     or data are never pooled. One that nothing was measured of is there too, without entries.
     """
-    found = [one for cells in members for one in _of_one(cells, places_of(cells[0].configuration_id), records, looks)]
+    firsts = [cells[0] for cells in members]
+    namer = namer or Namer(map(place_of, firsts))
+    found = [
+        one
+        for first, cells in zip(firsts, members, strict=True)
+        for one in _of_one(cells, places_of(first.configuration_id), records, looks, namer)
+    ]
     return _told_apart(found)
 
 
 def _of_one(
-    cells: Sequence[Cell], found: Sequence[PlaceHistory], records: Mapping[Key, Record], looks: tuple[int, ...]
+    cells: Sequence[Cell],
+    found: Sequence[PlaceHistory],
+    records: Mapping[Key, Record],
+    looks: tuple[int, ...],
+    namer: Namer,
 ) -> Iterable[Configuration]:
     asked = asked_of(cells[0])
     current = newest(found)
@@ -227,24 +246,46 @@ def _of_one(
             looks=looks,
             current=place is current or current is None,
             weights=observed.model.get("dtype") if observed else None,
+            shown=namer.label(place_of(asked)),
+            namer=namer,
         )
 
 
+def environment_names(found: Iterable[Configuration]) -> dict[str, str]:
+    """Id -> what people call it: the versions in which they differ ("transformers 5.23.0"), else its id in short."""
+    versions = {one.environment_id: one.versions for one in found if one.environment_id}
+    differ = [name for name in SUBJECT if len({own.get(name) for own in versions.values()}) > 1]
+    names = {key: ", ".join(f"{name} {own[name]}" for name in differ if name in own) for key, own in versions.items()}
+    told = all(names.values()) and len(set(names.values())) == len(names)
+    return names if told else {key: f"environment {key[:8]}" for key in versions}
+
+
 def _told_apart(found: list[Configuration]) -> list[Configuration]:
-    """Give configurations of one label what tells them apart: environment, content, or the id itself."""
-    tellers: tuple[tuple[str, Callable[[Configuration], str]], ...] = (
-        ("environment", lambda one: one.environment_id[:8] or "none"),
-        ("content", lambda one: (one.content_id or "unknown")[:8]),
-        ("configuration", lambda one: one.configuration_id[:8]),
-    )
-    for name, of in tellers:
+    """Give configurations of one name what tells them apart: environment, content, or the id itself."""
+    known = environment_names(found)
+    tellers: list[Callable[[Configuration], str]] = [
+        lambda one: f"environment {one.environment_id[:8] or 'none'}",
+        lambda one: f"content {(one.content_id or 'unknown')[:8]}",
+        lambda one: f"configuration {one.configuration_id[:8]}",
+    ]
+    labels = _apart(found, [one.label for one in found], tellers)
+    tellers[0] = lambda one: known.get(one.environment_id, "not measured")
+    shown = _apart(found, [one.shown for one in found], tellers)
+    return [replace(one, label=a, shown=b) for one, a, b in zip(found, labels, shown, strict=True)]
+
+
+def _apart(
+    found: Sequence[Configuration], names: list[str], tellers: Sequence[Callable[[Configuration], str]]
+) -> list[str]:
+    for of in tellers:
         taken: dict[str, set[str]] = {}
-        for one in found:
-            taken.setdefault(one.label, set()).add(of(one))
-        found = [
-            replace(one, label=f"{one.label} · {name} {of(one)}") if len(taken[one.label]) > 1 else one for one in found
+        for name, one in zip(names, found, strict=True):
+            taken.setdefault(name, set()).add(of(one))
+        names = [
+            f"{name}{SEPARATOR}{of(one)}" if len(taken[name]) > 1 else name
+            for name, one in zip(names, found, strict=True)
         ]
-    return found
+    return names
 
 
 def _finite(value: float | None) -> float | None:

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.grid.cell import Cell
+from harness.grid.labels import Namer
 from harness.grid.looks import SeedPlan, due
 from harness.record.attempts import (
     FINAL,
@@ -71,8 +72,9 @@ class Results:
     """Attempts and what they come to. Pure given entries; records and series are read where they are asked for.
 
     With `cells` (a plan, or a part of it) only their attempts count, and the others are `foreign`; with `whose` only
-    those made there count, and the others are history. `plan` are the grid's planned looks. Without a `reader` there
-    are no records, and figures are those of the index.
+    those made there count, and the others are history. `plan` are the grid's planned looks, `namer` its words; without
+    it configurations are called by what varies among the cells. Without a `reader` there are no records, and figures
+    are those of the index.
     """
 
     def __init__(
@@ -82,8 +84,9 @@ class Results:
         cells: Sequence[Cell] | None = None,
         plan: SeedPlan | None = None,
         whose: Whose | None = None,
+        namer: Namer | None = None,
     ) -> None:
-        self.every, self.cells, self.plan, self._whose = entries, cells or (), plan, whose
+        self.every, self.cells, self.plan, self._whose, self.namer = entries, cells or (), plan, whose, namer
         self._reader, self._planned = reader, None if cells is None else {cell.cell_id for cell in cells}
         self._places: dict[str, list[PlaceHistory]] = {}
         self._read: dict[str, Record] = {}
@@ -93,14 +96,14 @@ class Results:
         """What a store has of these cells of a grid; records of cells that the grid has no more are foreign."""
         aside = {cell.cell_id for cell in grid.every_cell()} - {cell.cell_id for cell in cells}
         entries = [entry for entry in store.entries() if entry.cell_id not in aside]
-        return cls(entries, store, cells, grid.seed_plan, whose)
+        return cls(entries, store, cells, grid.seed_plan, whose, grid.namer)
 
     def of_cells(self, cells: Sequence[Cell]) -> Results:
         """The same of fewer cells; those left out are neither counted nor foreign, and no record is read again."""
         mine, kept = {cell.cell_id for cell in self.cells}, {cell.cell_id for cell in cells}
         entries = [entry for entry in self.every if entry.cell_id in kept or entry.cell_id not in mine]
         fewer = [cell for cell in cells if cell.cell_id in mine]
-        found = Results(entries, self._reader, fewer, self.plan, self._whose)
+        found = Results(entries, self._reader, fewer, self.plan, self._whose, self.namer)
         found._read = self._read
         return found
 
@@ -259,7 +262,7 @@ class Results:
     def configurations(self) -> Sequence[Configuration]:
         """The configurations of the plan, timing cells aside, in its order."""
         looks = self.plan.looks if self.plan else ()
-        return configurations(self._members.values(), self.places, self.records, looks)
+        return configurations(self._members.values(), self.places, self.records, looks, self.namer)
 
     @cached_property
     def records(self) -> Mapping[Key, Record]:

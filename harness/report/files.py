@@ -6,6 +6,7 @@ import functools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,10 +14,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from harness import __version__
 from harness.checks.scores.compared import Comparison
-from harness.checks.verdict import Verdict
+from harness.checks.verdict import Verdict, named
 from harness.errors import SpecError
 from harness.grid.grid import Grid
 from harness.record.results import Results
+from harness.report.format.units import fields_of, place_of
 from harness.report.run.build import build_report
 from harness.report.run.model import SCHEMA, GridFacts, ReportHead, ReportModel
 from harness.report.run.render import KIND, render
@@ -38,8 +40,12 @@ def report_files(
     head: ReportHead | None = None,
     verdicts: Sequence[Verdict] = (),
     comparisons: Sequence[Comparison] = (),
+    rendered: date | None = None,
 ) -> dict[str, str]:
-    """Render what a grid's cells came to, and its verdicts where it asks for them; `command` makes it again."""
+    """Render what a grid's cells came to, and its verdicts where it asks for them; `command` makes it again.
+
+    `rendered` is today.
+    """
     facts = GridFacts(
         name=grid.name,
         task=grid.task,
@@ -49,11 +55,12 @@ def report_files(
     )
     generator = f"finetune-harness {__version__}"
     model = build_report(facts, results, command=command, generated_by=generator, title=title, notes=notes)
-    return render(replace(model, head=head, comparisons=tuple(comparisons)), stem, verdicts=verdicts)
+    model = replace(model, head=head, comparisons=tuple(comparisons))
+    return render(model, stem, verdicts=verdicts, rendered=rendered)
 
 
-def files_again(path: Path, stem: str) -> dict[str, str]:
-    """Render the report whose JSON this is, with the verdicts whose JSON lies beside it.
+def files_again(path: Path, stem: str, rendered: date | None = None) -> dict[str, str]:
+    """Render the report whose JSON this is, with the verdicts whose JSON lies beside it; `rendered` is today.
 
     Raises
     ------
@@ -65,7 +72,10 @@ def files_again(path: Path, stem: str) -> dict[str, str]:
     model = _read_model(path)
     beside = path.with_name(f"{path.stem}-verdicts{SUFFIX}")
     verdicts = verdicts_from_json(_text(beside), str(beside))[1] if beside.is_file() else ()
-    return render(model, stem, verdicts=verdicts)
+    rows = {row.configuration_id: row.label for row in model.rows}
+    sides = [side for one in verdicts for side in (one.subject, one.against) if side and not side.shown]
+    names = {side.label: rows[side.configuration_id] for side in sides if side.configuration_id in rows}
+    return render(model, stem, verdicts=[named(one, names) for one in verdicts], rendered=rendered)
 
 
 def _read_model(path: Path) -> ReportModel:
@@ -74,16 +84,16 @@ def _read_model(path: Path) -> ReportModel:
     except (ValueError, RecursionError) as error:
         raise SpecError(f"{path}: is no JSON: {error}") from error
     found = {key: data.get(key) for key in ("schema", "kind")} if isinstance(data, Mapping) else data
-    if found != {"schema": SCHEMA, "kind": KIND}:
+    if found not in ({"schema": schema, "kind": KIND} for schema in range(1, SCHEMA + 1)):
         raise SpecError(
-            f"{path}: schema, kind: got {show(found)}; allowed {SCHEMA} and {KIND}, as `report` writes them"
+            f"{path}: schema, kind: got {show(found)}; allowed {SCHEMA} or older and {KIND}, as `report` writes them"
         )
-    fields: dict[str, Any] = {key: value for key, value in data.items() if key not in found}
+    fields: dict[str, Any] = fields_of({key: value for key, value in data.items() if key not in found})
     try:
         return _reader().validate_python(fields)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
+        place = ".".join(str(part) for part in place_of(data, first["loc"]))
         raise SpecError(f"{path}: {place}: got {show(first['input'])}; allowed: {first['msg']}") from error
 
 

@@ -11,6 +11,7 @@ from harness.checks.scores.compared import Comparison
 from harness.pipelines.check import Checked, Judging, check_grid
 from harness.pipelines.judged import judged
 from harness.pipelines.report import grid_report
+from harness.record.provenance import today
 from harness.report.files import files_again
 from harness.report.verdicts.json import verdicts_from_json, verdicts_json
 from harness.report.verdicts.sections import sections_junit
@@ -196,7 +197,7 @@ def test_the_report_has_the_table_and_is_made_again_from_its_json(rates: Night, 
     found = grid_report(rates.grid, rates.store, Judging(), command="c", found=judged(rates.grid, rates.store))
     page = found.files["report.md"]
     row = next(line for line in page.split("\n") if "2e-05 -> **5e-05** †" in line and "F1" not in line)
-    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    cells = [cell.strip().replace("\xa0", " ") for cell in row.strip("|").split("|")]
     assert cells[1:] == [
         "▲ better", "+4.65 (+3.87 to +5.43)", "+3.17 to +6.13", "80.75 ± 0.56 -> **85.40 ± 0.74**", "5, 5",
     ]  # fmt: skip
@@ -204,7 +205,7 @@ def test_the_report_has_the_table_and_is_made_again_from_its_json(rates: Night, 
     assert "† better than each of the 2 others by test; chosen among 3 on the examples" in page
     for name, text in found.files.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
-    assert files_again(tmp_path / "report.json", "report")["report.md"] == page
+    assert files_again(tmp_path / "report.json", "report", today())["report.md"] == page
 
 
 def test_bold_is_only_what_is_better_than_all_others(rates: Night) -> None:

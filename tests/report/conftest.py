@@ -122,8 +122,10 @@ class MadeUp:
         return self.records.get(entry.configuration_id) or make_record(entry)
 
     def series(self, entry: Entry, names: Collection[str] | None = None) -> Mapping[str, Any]:
+        if entry.configuration_id not in self.curves:
+            return {}
         own = [one.path for one in self.entries if one.configuration_id == entry.configuration_id]
-        curves = self.curves.get(entry.configuration_id, ())
+        curves = self.curves[entry.configuration_id]
         place = own.index(entry.path)
         return {"loss": curves[place]} if place < len(curves) else {}
 

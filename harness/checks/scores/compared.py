@@ -16,6 +16,7 @@ from harness.checks.scores.quality import points
 from harness.checks.scores.target import METRICS
 from harness.fact import Fact
 from harness.grid.grid import Grid
+from harness.grid.labels import SEPARATOR
 from harness.grid.tables import Compare
 from harness.record.attempts import LOST
 from harness.record.configuration import Configuration, Key, SeedScore
@@ -38,7 +39,8 @@ class Comparison:
     interval on these examples, of level 1 - 2 alpha (90 %), `anew` on new examples too, of level 1 - alpha (95 %); each
     None where it is not known. `p_here`, `p_anew` are adjusted by Holm over the `family` pairs of the comparison.
     `reason` is why there is no test, `todo` what would decide it. `best`: the side that is better than all `values`
-    values of the axis but itself; chosen on the examples that it is reported on.
+    values of the axis but itself; chosen on the examples that it is reported on. `name_a`, `name_b` and `where` are the
+    values and the place in the grid's words.
     """
 
     axis: str
@@ -77,6 +79,9 @@ class Comparison:
     label_b: str = ""
     configuration_a: str = ""
     configuration_b: str = ""
+    name_a: str = ""
+    name_b: str = ""
+    where: str = ""
 
 
 @dataclass(frozen=True)
@@ -205,7 +210,9 @@ class Compared:
             within=said.within, paired=pair.by_seed, p_here=said.p_here, p_anew=said.p_anew, reason=measured.reason,
             todo=self.todo(number, metric, None, alpha) if said.word == "undecided" else (), expect=self.asked.expect,
             label_a=pair.a.label, label_b=pair.b.label, configuration_a=pair.a.configuration_id,
-            configuration_b=pair.b.configuration_id, **shown,
+            configuration_b=pair.b.configuration_id, name_a=pair.a.namer.value(pair.axis, pair.value_a),
+            name_b=pair.b.namer.value(pair.axis, pair.value_b),
+            where=SEPARATOR.join(pair.a.namer.part(axis, value) for axis, value in pair.place.items()), **shown,
         )  # fmt: skip
 
     def _measure(self, pair: AxisPair, metric: Metric, first: int | None) -> Measured:

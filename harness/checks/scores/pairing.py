@@ -13,6 +13,7 @@ from packaging.version import InvalidVersion, Version
 from harness.checks.scores.recipe import global_batch
 from harness.grid.arguments import default_of
 from harness.grid.cell import AXES, ENGINES, Cell
+from harness.grid.labels import SPEAKING
 from harness.grid.matrix import identity
 from harness.record.configuration import Configuration, Key
 from harness.text import canonical_json
@@ -20,9 +21,7 @@ from harness.text import canonical_json
 Dimension = Literal["precision", "devices", "engine", "accepts_loss_kwargs", "environment"]
 
 _PRECISIONS: Final = ("fp32", "tf32", "bf16", "fp16")
-_SPEAKING: Final = frozenset({"checkpoint", "precision", "engine", "environment"})
-"""Axes whose values speak for themselves."""
-_LIKE: Final = _SPEAKING - {"checkpoint"} | {"devices", "accepts_loss_kwargs", "repeat", "resume_at"}
+_LIKE: Final = SPEAKING - {"checkpoint"} | {"devices", "accepts_loss_kwargs", "repeat", "resume_at"}
 """Axes that leave weights and order alike, beside those of logging: both sides are paired by seed."""
 _BATCH: Final = "per_device_train_batch_size"
 
@@ -37,6 +36,8 @@ class Pair:
 
     def name(self, one: Configuration) -> str:
         """What one of the two is called, where the dimension is all that matters: "bf16", "2 devices"."""
+        if own := one.namer.own(self.dimension, getattr(one.asked, self.dimension)):
+            return own
         if self.dimension == "devices":
             return f"{one.asked.devices} device{'s' if one.asked.devices > 1 else ''}"
         if self.dimension == "accepts_loss_kwargs":
@@ -65,7 +66,7 @@ class AxisPair:
 
     def name(self, value: Any) -> str:
         """What a side is called where the axis is all that matters: "bf16", "learning_rate=2e-05"."""
-        return str(value) if self.axis in _SPEAKING else f"{self.axis}={canonical_json(value)}"
+        return self.a.namer.part(self.axis, value)
 
     @property
     def by_seed(self) -> bool:

@@ -15,7 +15,7 @@ from harness.errors import SpecError, StoreError
 from harness.grid.grid import load_grid
 from harness.pipelines.check import Judging
 from harness.pipelines.report import grid_report
-from harness.record.provenance import command_line
+from harness.record.provenance import command_line, today
 from harness.record.store import Store
 from harness.report.files import files_again
 from harness.report.run.sections import report_lines
@@ -62,7 +62,7 @@ def report(
                 raise SpecError(f"{name}: got it beside --from; allowed beside a grid: a report's file has its own")
         place = again if out is None else out
         stem, folder = place.stem, place.parent
-        files = files_again(again, stem)
+        files = files_again(again, stem, today())
     else:
         assert grid is not None
         spec = load_grid(grid)

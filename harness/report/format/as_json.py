@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any
 
+from harness.report.format.units import key_of
+
 
 def as_json(value: Any) -> str:
     """Return JSON text; equal values, equal text."""
@@ -16,7 +18,7 @@ def as_json(value: Any) -> str:
 
 
 def plain(value: Any) -> Any:
-    """The same as plain data: dataclasses as tables in the order of their fields, NaN and infinities as text."""
+    """The same as plain data: dataclasses as tables by their fields, keys with units, NaN and infinities as text."""
     if value is None or isinstance(value, str | bool):
         return value
     if isinstance(value, Integral):  # numpy's are no int, or a float that prints otherwise
@@ -28,5 +30,6 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     if dataclasses.is_dataclass(value):
-        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        names = [field.name for field in dataclasses.fields(value)]
+        return {key_of(value, name): plain(getattr(value, name)) for name in names}
     return str(value)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import quote
 
@@ -77,6 +78,11 @@ def fenced(text: str, language: str = "") -> str:
     return f"{fence}{language}\n{body}\n{fence}"
 
 
+def folded(summary: str, blocks: Sequence[str]) -> list[str]:
+    """Blocks of Markdown under a line that opens them; nothing without a block."""
+    return [f"<details><summary>{summary}</summary>", *blocks, "</details>"] if blocks else []
+
+
 def image(alt: object, file: str) -> str:
     """An image beside the report, whatever its file is called."""
     return f"![{_escape(clean(alt, 400))}]({_target(file)})"
@@ -93,7 +99,8 @@ def _target(file: str) -> str:
 
 
 def _escape(text: str) -> str:
-    return _MARKUP.sub(lambda match: _ENTITIES.get(match.group(), "\\" + match.group()), text)
+    escaped = _MARKUP.sub(lambda match: _ENTITIES.get(match.group(), "\\" + match.group()), text)
+    return escaped.replace(" -&gt; ", " -> ")  # between A and B: within a line it is no markup
 
 
 def full_stop(text: str) -> str:

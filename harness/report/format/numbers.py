@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
+from harness.stats.decision import Decision
 from harness.stats.descriptive import Summary
 
 NONE: Final = "—"
@@ -101,3 +102,28 @@ def chance(p: float | None, alpha: float = 0.05) -> str:
 def degrees(df: float | None) -> str:
     """Degrees of freedom: `4`, `11.3`."""
     return NONE if df is None else f"{df:.0f}" if float(df).is_integer() else f"{df:.1f}"
+
+
+def level_text(decision: Decision) -> str:
+    """`90 %`: of the interval that a PASS goes by, 1 - 2 alpha; the one interval that is shown."""
+    return f"{100 * (1 - 2 * decision.alpha):.3g} %"
+
+
+def levels_text(decisions: Sequence[Decision]) -> str:
+    """`90 %`, `90 % or 95.5 %`: of each once."""
+    return " or ".join(dict.fromkeys(map(level_text, decisions)))
+
+
+def interval(decision: Decision) -> str:
+    """`-1.90 to +0.40`: the interval that decides; a dash where there is none."""
+    return bounds(decision.ci_pass, digits(decision))
+
+
+def digits(decision: Decision) -> int:
+    """Decimals: 2, or up to 4 where rounding would show a bound or the difference on the margin's wrong side."""
+    values = [abs(v) for v in (*(decision.ci_pass or ()), decision.difference)]
+    delta = decision.delta
+    for places in (2, 3):
+        if all((v < delta) == (round(v, places) < round(delta, 4)) for v in values if math.isfinite(v)):
+            return places
+    return 4

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Collection, Iterable, Sequence
+from typing import Final
 
+from harness.grid.labels import TASK, Namer, place_of
 from harness.record.attempts import FINAL, LOST, RETRIED, SCORED, Entry
-from harness.record.configuration import GOOD, Configuration, Key
+from harness.record.configuration import GOOD, Configuration, environment_names
 from harness.record.model import Record
 from harness.record.results import Results, SeedScore
-from harness.report.format.labels import Namer, place
 from harness.report.run import environment
 from harness.report.run.curves import loss_curve
+from harness.report.run.kept import packed
 from harness.report.run.model import (
     METRICS,
     Attempts,
     Counts,
-    Environment,
     FailedGroup,
     GridFacts,
     ReportModel,
@@ -47,37 +47,44 @@ def build_report(
 ) -> ReportModel:
     """Build the report of one grid's results: a row a configuration, environment and content, never pooled."""
     configurations = results.configurations
-    shown = [entry for one in configurations for entry in _standing(one)]
-    places = {entry.configuration_id: place(entry) for entry in shown}
-    namer = Namer(places.values())
     timings = results.timings
-    throughput = build_throughput(grid.timing, timings) if grid.timing is not None else None
+    throughput = build_throughput(grid.timing, timings, results.namer) if grid.timing is not None else None
     timed = _shown(throughput, timings)
     records = [record for _, record in sorted(results.records.items(), key=lambda item: str(item[0]))]
     records = records or list({record.configuration_id: record for record in timed}.values())
     final = [entry for one in configurations for entry in _ended(one)]
-    measured = environment.environments([*final, *(record.entry("") for record in timed)], [*records, *timed])
-    task = environment.task_name(grid.task, records)
-    labels = _Labels(configurations, places, namer, measured)
+    names = environment_names(configurations)
+    measured = environment.environments([*final, *(record.entry("") for record in timed)], [*records, *timed], names)
+    words = results.namer or Namer()
+    task = words.own(TASK, grid.task) or environment.task_name(grid.task, records)
+    checkpoints = dict.fromkeys(words.value("checkpoint", one.asked.checkpoint.name) for one in configurations)
+    about = f"{next(iter(checkpoints))} on {task}" if len(checkpoints) == 1 else task
+    planned = {one.configuration_id: number for number, one in reversed([*enumerate(configurations)])}
+    environments = [one.environment_id for one in measured]
 
-    ended = sorted((one for one in configurations if _ended(one)), key=lambda one: labels.order(one.key))
-    rows = {one.key: _row(one, places[one.configuration_id], labels.row(one.key)) for one in ended if _counted(one)}
+    def order(one: Configuration) -> tuple[int, int, str]:
+        known = one.environment_id in environments
+        place = environments.index(one.environment_id) if known else len(environments)
+        return planned[one.configuration_id], place, one.content_id or ""
+
+    ended = sorted((one for one in configurations if _ended(one)), key=order)
+    rows = [_row(one, results) for one in ended if _counted(one)]
     scored = [one for one in ended if any(entry.status in SCORED for entry in one.entries)]
     curves = [
-        loss_curve(labels.row(one.key), one.configuration_id, one.environment_id, results.losses(one))
+        loss_curve(one.shown, one.configuration_id, one.environment_id, results.losses(one))
         for one in scored[:CURVES_READ]
     ]
     return ReportModel(
-        title=title or f"{grid.name}: {task}",
+        title=title or about,
         grid=grid.name,
         task=task,
         command=command,
         generated_by=generated_by,
         counts=_counts(results),
         attempts=_attempts(results),
-        rows=tuple(rows.values()),
-        skipped=_skipped(configurations, labels),
-        failed=_failed(ended, labels),
+        rows=tuple(rows),
+        skipped=_skipped(sorted(configurations, key=order)),
+        failed=_failed(ended),
         curves=tuple(curve for curve in curves if curve is not None),
         environments=measured,
         checkpoints=environment.checkpoints(records),
@@ -95,6 +102,7 @@ def build_report(
             ]
         ),
         throughput=throughput,
+        about=about,
     )
 
 
@@ -111,53 +119,6 @@ def _shown(part: ThroughputPart | None, timings: Sequence[Record]) -> list[Recor
     ]
 
 
-class _Labels:
-    """Labels and order of rows: the axes that vary, then the environment and content where there are several."""
-
-    def __init__(
-        self,
-        configurations: Sequence[Configuration],
-        places: Mapping[str, Mapping[str, Any]],
-        namer: Namer,
-        known: Sequence[Environment],
-    ) -> None:
-        self._places = places
-        self._planned = {one.configuration_id: number for number, one in reversed([*enumerate(configurations)])}
-        self._base = {key: namer.label(axes) for key, axes in places.items()}
-        self._environments = {one.environment_id: (number, one.name) for number, one in enumerate(known)}
-        contents: dict[tuple[str, str], set[str | None]] = {}
-        for one in configurations:
-            if _ended(one):
-                contents.setdefault((one.configuration_id, one.environment_id), set()).add(one.content_id)
-        self._contents = contents
-        taken: dict[str, int] = {}
-        for label in self._base.values():
-            taken[label] = taken.get(label, 0) + 1
-        self._twins = {label for label, count in taken.items() if count > 1}
-
-    def row(self, key: Key) -> str:
-        configuration, environment, content = key
-        parts = [self._base[configuration]]
-        if parts[0] in self._twins:  # recipes that differ in no axis: results of an edited grid
-            parts.append(f"configuration {configuration[:8]}")
-        if len(self._environments) > 1:
-            name = self._environments.get(environment, (0, environment[:8]))[1]
-            parts.append(f"environment {name}")
-        if len(self._contents.get((configuration, environment), ())) > 1:
-            parts.append(f"content {(content or 'unknown')[:8]}")
-        return " · ".join(parts)
-
-    def order(self, key: Key) -> tuple[Any, ...]:
-        configuration, environment, content = key
-        number = self._environments.get(environment, (len(self._environments), ""))[0]
-        return (self._planned[configuration], number, content or "")
-
-
-def _standing(one: Configuration) -> list[Entry]:
-    """The attempt of each planned seed that counts, or the last one."""
-    return [entry for history in one.histories.values() if (entry := history.standing) is not None]
-
-
 def _ended(one: Configuration) -> tuple[Entry, ...]:
     """The attempts that stand of the seeds that were tried to an end, well or badly."""
     return (*one.entries, *one.crashed)
@@ -170,10 +131,15 @@ def _counted(one: Configuration) -> list[Run]:
     return sorted(kept, key=lambda run: (run[0].seed, run[0].attempt))
 
 
-def _row(one: Configuration, axes: Mapping[str, Any], label: str) -> Row:
+def _row(one: Configuration, results: Results) -> Row:
     runs = _counted(one)
     scored = [entry for entry, _ in runs if entry.status in SCORED]
-    scores = tuple(_score(entry, score) for entry, score in runs)
+    predicted = {entry.path: results.predicted(one, entry.seed) for entry in one.entries if entry.status in SCORED}
+    truths = [classes for entry in one.entries if (classes := results.truth(one, entry.seed)) is not None]
+    same = bool(truths) and all(each.tolist() == truths[0].tolist() for each in truths[1:])
+    truth = packed(truths[0]) if same else None
+    answers = {path: packed(classes) for path, classes in predicted.items()} if truth else {}
+    scores = tuple(_score(entry, score, answers.get(entry.path)) for entry, score in runs)
     lost = [score.status in LOST for _, score in runs if score.status in GOOD | LOST]
     rates = [e.samples_per_second for e in scored if e.samples_per_second is not None]
     phases: dict[str, list[float]] = {}
@@ -182,8 +148,8 @@ def _row(one: Configuration, axes: Mapping[str, Any], label: str) -> Row:
             if math.isfinite(seconds):
                 phases.setdefault(phase, []).append(seconds)
     return Row(
-        label=label,
-        axes=axes,
+        label=one.shown,
+        axes=place_of(one.asked),
         configuration_id=one.configuration_id,
         environment_id=one.environment_id,
         content_id=one.content_id,
@@ -196,10 +162,12 @@ def _row(one: Configuration, axes: Mapping[str, Any], label: str) -> Row:
         seconds={phase: statistics.median(values) for phase, values in phases.items()},
         total_seconds=math.fsum(phases.get("total", ())),
         samples_per_second=describe(rates),
+        truth=truth,
+        examples=truths[0].size if truth else None,
     )
 
 
-def _score(entry: Entry, score: SeedScore) -> Score:
+def _score(entry: Entry, score: SeedScore, answers: str | None) -> Score:
     accuracy, f1 = (100 * entry.metrics[m] if m in entry.metrics else None for m in METRICS)
     return Score(
         cell_id=entry.cell_id,
@@ -210,6 +178,7 @@ def _score(entry: Entry, score: SeedScore) -> Score:
         f1=f1,
         train_seconds=_finite(entry.seconds.get("train")),
         samples_per_second=entry.samples_per_second,
+        answers=answers,
     )
 
 
@@ -258,18 +227,17 @@ def _attempts(results: Results) -> Attempts:
     )
 
 
-def _skipped(configurations: Iterable[Configuration], labels: _Labels) -> tuple[SkippedGroup, ...]:
+def _skipped(configurations: Iterable[Configuration]) -> tuple[SkippedGroup, ...]:
     groups: dict[str, list[str]] = {}
-    for one in sorted(configurations, key=lambda one: labels.order(one.key)):
+    for one in configurations:
         for seed in sorted(seed for seed, status in one.unfinished.items() if status == "skipped"):
             entry = one.histories[seed].standing
             assert entry is not None
-            label = f"{labels.row(one.key)} · seed {seed}"
-            groups.setdefault(entry.error or "no reason recorded", []).append(label)
+            groups.setdefault(entry.error or "no reason recorded", []).append(f"{one.shown} · seed {seed}")
     return tuple(SkippedGroup(reason, len(groups[reason]), tuple(groups[reason])) for reason in sorted(groups))
 
 
-def _failed(ended: Iterable[Configuration], labels: _Labels) -> tuple[FailedGroup, ...]:
+def _failed(ended: Iterable[Configuration]) -> tuple[FailedGroup, ...]:
     failed: list[FailedGroup] = []
     for one in ended:
         causes: dict[tuple[str, str], list[int]] = {}
@@ -277,7 +245,7 @@ def _failed(ended: Iterable[Configuration], labels: _Labels) -> tuple[FailedGrou
             if entry.status not in SCORED:
                 causes.setdefault((entry.status, entry.error or "no error recorded"), []).append(entry.seed)
         failed += [
-            FailedGroup(labels.row(one.key), status, error, tuple(sorted(seeds)))
+            FailedGroup(one.shown, status, error, tuple(sorted(seeds)))
             for (status, error), seeds in sorted(causes.items())
         ]
     return tuple(failed)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
+from harness.checks.verdict import Verdict
 from harness.report.format.escape import inline
 from harness.report.format.labels import listed
-from harness.report.run.model import Curve, ReportModel, Row
+from harness.report.run.model import METRICS, Curve, ReportModel, Row
 from harness.report.speed.captions import throughput_caption
 
 MOST_ROWS: Final = 40
@@ -26,14 +28,32 @@ def drawn_curves(model: ReportModel) -> tuple[Curve, ...]:
     return tuple(curve for curve in model.curves if any(loss == loss for loss in curve.mean))[:MOST_CURVES]
 
 
-def caption(model: ReportModel, kind: str) -> tuple[str, str]:
+def joined(model: ReportModel, verdicts: Sequence[Verdict]) -> set[tuple[str, str]]:
+    """The pairs of configurations that are compared by seed, by their ids."""
+    pairs = {(one.configuration_a, one.configuration_b) for one in model.comparisons if one.paired}
+    twins = [one for one in verdicts if one.check == "parity" and one.against]
+    return pairs | {(one.against.configuration_id, one.subject.configuration_id) for one in twins if one.against}
+
+
+def published(rows: Sequence[Row], verdicts: Sequence[Verdict]) -> dict[tuple[int, str], float]:
+    """(place of the row, metric) -> the published value that it is held against, in points."""
+    found = {
+        (one.subject.configuration_id, one.item): one.against.mean
+        for one in verdicts
+        if one.check == "quality" and one.against is not None and one.against.mean is not None
+    }
+    keys = {(place, metric): (row.configuration_id, metric) for place, row in enumerate(rows) for metric in METRICS}
+    return {key: found[known] for key, known in keys.items() if known in found}
+
+
+def caption(model: ReportModel, kind: str, verdicts: Sequence[Verdict] = ()) -> tuple[str, str]:
     """(alternative text, caption in Markdown) of the plot `kind`: scores, loss, or one of the speeds'."""
     if model.throughput is not None and kind not in ("scores", "loss"):
         return throughput_caption(model.throughput, kind)
-    return _scores(model) if kind == "scores" else _loss(model)
+    return _scores(model, verdicts) if kind == "scores" else _loss(model)
 
 
-def _scores(model: ReportModel) -> tuple[str, str]:
+def _scores(model: ReportModel, verdicts: Sequence[Verdict]) -> tuple[str, str]:
     rows = drawn_rows(model)
     alt = f"Accuracy and F1 of every run, one line for each of {_some(len(rows), 'configuration')}: " + "; ".join(
         f"{row.label} {row.ok['accuracy'].mean:.1f} and {row.ok['f1'].mean:.1f}"
@@ -43,6 +63,9 @@ def _scores(model: ReportModel) -> tuple[str, str]:
     text = "Each dot is one run; the bar is the mean"
     if model.counts.collapsed:
         text += " of the runs that did not collapse; a cross is a collapsed run"
+    shown = {row.configuration_id for row in rows}
+    text += "; a line joins the runs of one seed" if any({*pair} <= shown for pair in joined(model, verdicts)) else ""
+    text += "; a dashed line is the published value" if published(rows, verdicts) else ""
     text += "."
     if len(rows) < len(model.rows):
         text += f" Shown: {len(rows)} of {len(model.rows):,} configurations; the table above has all."
@@ -61,7 +84,7 @@ def _loss(model: ReportModel) -> tuple[str, str]:
     several = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
     text = f"Training loss by optimizer step{smoothed}: "
     text += "one run each." if seeds == [1] else f"mean and range over {several} seeds."
-    if len(curves) > 1:
+    if len(curves) > 2:
         text += " The other configurations' means are behind each panel in grey."
     if len(curves) < len(model.curves):
         hidden = listed([curve.label for curve in model.curves if curve not in curves], 12)

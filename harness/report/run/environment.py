@@ -33,8 +33,10 @@ FIRST: Final = (*SUBJECT, "tokenizers", "numpy")
 """Packages shown first; the rest only in the JSON."""
 
 
-def environments(entries: Collection[Entry], records: Iterable[Record]) -> tuple[Environment, ...]:
-    """One for each environment id among `entries`, in order of first use; named A, B, C where there are several."""
+def environments(
+    entries: Collection[Entry], records: Iterable[Record], names: Mapping[str, str]
+) -> tuple[Environment, ...]:
+    """One for each environment id among `entries`, in order of first use; `names` are what rows call them."""
     spans: dict[str, list[Any]] = {}
     for entry in entries:
         span = spans.setdefault(entry.environment_id, [0, entry.started, entry.started])
@@ -48,14 +50,14 @@ def environments(entries: Collection[Entry], records: Iterable[Record]) -> tuple
     return tuple(
         Environment(
             environment_id=key,
-            name=_letters(place),
+            name=names.get(key, f"environment {key[:8]}"),
             runs=spans[key][0],
             first=spans[key][1],
             last=spans[key][2],
             facts=_facts(*observed[key]) if key in observed else (),
             packages=_packages(observed[key][0].packages) if key in observed else (),
         )
-        for place, key in enumerate(ordered)
+        for key in ordered
     )
 
 
@@ -164,13 +166,3 @@ def _flat(value: Mapping[str, Any], prefix: str) -> list[tuple[str, str]]:
 def _packages(packages: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     first = [name for name in FIRST if name in packages]
     return tuple((name, packages[name]) for name in [*first, *sorted(packages.keys() - set(first))])
-
-
-def _letters(place: int) -> str:
-    """0, 1, ... 25, 26 -> A, B, ... Z, AA."""
-    name = ""
-    place += 1
-    while place:
-        place, digit = divmod(place - 1, 26)
-        name = chr(ord("A") + digit) + name
-    return name

@@ -1,19 +1,25 @@
-"""The report as GitHub-flavoured Markdown: plain tables, and beside every figure what it is made of."""
+"""The report as GitHub-flavoured Markdown: the answer, then tables, and beside every figure what it is made of."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from datetime import date
 
+from harness.checks.verdict import Verdict
 from harness.record.attempts import LOST
-from harness.report.format.escape import file_link, image, inline
+from harness.report.format.escape import file_link, full_stop, image, inline
 from harness.report.format.labels import listed, seeds_text
-from harness.report.format.numbers import amount, count, duration, pm, points, span, steps_text
+from harness.report.format.numbers import count, pm, points
 from harness.report.format.table import table
 from harness.report.run import sections
+from harness.report.run.answer import answer
 from harness.report.run.captions import caption
-from harness.report.run.model import METRIC_NAMES, METRICS, ReportModel, Row, Score
+from harness.report.run.model import METRIC_NAMES, METRICS, ReportModel
 from harness.report.speed.markdown import throughput_markdown
 from harness.report.verdicts.comparisons import comparisons_markdown
+from harness.report.verdicts.markdown import forest_image, verdict_details, verdict_tables
+from harness.report.verdicts.words import counts_text
 
 MOST_SCORES = 200
 """Rows of the per-seed table; the JSON has them all."""
@@ -23,29 +29,44 @@ MOST_REASONS = 50
 
 
 def to_markdown(
-    model: ReportModel, *, images: Sequence[str] = (), json_file: str | None = None, verdicts: str = ""
+    model: ReportModel,
+    *,
+    images: Sequence[str] = (),
+    json_file: str | None = None,
+    verdicts: Sequence[Verdict] = (),
+    forest_file: str | None = None,
+    rendered: date | None = None,
 ) -> str:
-    """Render `model`; `images` are the file names of the plots beside the report, `json_file` that of its JSON.
+    """Render `model`: the answer, how it was measured, tables and plots, then what they rest on.
 
-    `verdicts` is a section of its own, Markdown already.
+    `images` are the file names of the plots beside the report, `forest_file` that of the plot of its `verdicts`,
+    `json_file` that of its JSON; `rendered` is today.
     """
+    title, said = answer(model, verdicts)
+    measured = sections.summary(model, rendered, answered=bool(said))
     parts: list[Callable[[], list[str]]] = [
-        lambda: [f"# {inline(model.title)}", *sections.head(model), sections.summary(model)],
-        lambda: sections.made_with(model),
-        lambda: [] if model.timed_only else _results(model),
+        lambda: [
+            f"# {title}",
+            *([said] if said else []),
+            *sections.head(model),
+            measured,
+        ],
         lambda: comparisons_markdown(model.comparisons),
-        lambda: [verdicts.strip()] if verdicts else [],
-        lambda: _images(model, images, "scores"),
+        lambda: ["## Verdicts", full_stop(counts_text(verdicts)), *verdict_tables(verdicts)] if verdicts else [],
+        lambda: forest_image(verdicts, forest_file),
+        lambda: [] if model.timed_only else _results(model),
+        lambda: _images(model, images, "scores", verdicts),
+        lambda: _throughput(model, images),
+        lambda: verdict_details(verdicts),
         lambda: _per_seed(model, json_file),
         lambda: _collapsed(model),
         lambda: _skipped(model),
         lambda: _failed(model, json_file),
-        lambda: _times(model),
-        lambda: _throughput(model, images),
         lambda: _images(model, images, "loss"),
         lambda: sections.environments(model, json_file),
         lambda: sections.what_was_run(model),
         lambda: sections.how_to_read(model, json_file, judged=bool(verdicts)),
+        lambda: sections.made_with(model),
     ]
     return "\n\n".join(block for part in parts for block in part()) + "\n"
 
@@ -55,27 +76,17 @@ def _results(model: ReportModel) -> list[str]:
         return ["## Results", "No cell of this grid has a score yet."]
     collapsed = any(row.collapsed.k for row in model.rows)
     errored = any(row.errored for row in model.rows)
-    headers = ["Configuration", "Runs"]
-    for metric in METRICS:
-        headers += [METRIC_NAMES[metric], "min to max"]
-    headers += ["Collapsed"] * collapsed + ["Errored"] * errored + ["Steps", "Train time", "Samples/s"]
+    headers = ["Configuration", "Runs", *(METRIC_NAMES[metric] for metric in METRICS)]
+    headers += ["Collapsed"] * collapsed + ["Errored"] * errored
     body = []
     for row in model.rows:
-        cells = [inline(row.label), count(len(row.scores))]
-        for metric in METRICS:
-            cells += [pm(row.ok[metric]), span(row.ok[metric])]
+        cells = [inline(row.label), count(len(row.scores)), *(pm(row.ok[metric]) for metric in METRICS)]
         if collapsed:
             cells.append(f"{row.collapsed.k} of {row.collapsed.n}" if row.collapsed.k else "0")
         if errored:
             cells.append(count(row.errored))
-        cells += [
-            steps_text(row.steps),
-            duration(row.seconds.get("train")),
-            amount(row.samples_per_second.median),
-        ]
         body.append(cells)
-    align = "lr" + "rc" * len(METRICS) + "r" * (len(headers) - 2 - 2 * len(METRICS))
-    lines = ["## Results", _results_sentence(model), table(headers, body, align)]
+    lines = ["## Results", table(headers, body, "l" + "r" * (len(headers) - 1)), _results_sentence(model)]
     unscored = [
         f"- {inline(row.label)}: {METRIC_NAMES[metric]} is missing or not a number in "
         f"{row.all[metric].nonfinite} of {len(row.scores)} runs; its mean is over the others."
@@ -90,14 +101,18 @@ def _results(model: ReportModel) -> list[str]:
 
 
 def _results_sentence(model: ReportModel) -> str:
-    text = (
-        "Scores on the validation split after training, in points (100 × fraction): mean ± standard "
-        "deviation over seeds, then the range. Train time and samples/s are medians over the runs."
-    )
+    text = "Points (100 × fraction) on the validation split after training: mean ± standard deviation over seeds."
+    examples = {row.examples for row in model.rows if row.examples}
+    means = [mean for row in model.rows if (mean := row.ok["accuracy"].mean) is not None]
+    if len(examples) == 1 and means:
+        (size,) = examples
+        share = min(means, key=lambda mean: abs(mean - 50)) / 100
+        error = 100 * math.sqrt(share * (1 - share) / size)
+        text += f" It has {size:,} examples, whose own sampling error of {error:.1f} is not in it."
     if model.counts.collapsed:
         text += (
-            f" Mean, deviation and range are over the runs that did not collapse; {model.counts.collapsed:,} "
-            f"of {sum(row.collapsed.n for row in model.rows):,} collapsed (see below)."
+            f" Both are over the runs that did not collapse; {model.counts.collapsed:,} of "
+            f"{sum(row.collapsed.n for row in model.rows):,} collapsed (see below)."
         )
     return text
 
@@ -107,27 +122,13 @@ def _per_seed(model: ReportModel, json_file: str | None) -> list[str]:
     if not scores:
         return []
     body = [
-        [
-            inline(row.label),
-            str(score.seed),
-            points(score.accuracy),
-            points(score.f1),
-            duration(score.train_seconds),
-            amount(score.samples_per_second),
-            _status(score),
-        ]
+        [inline(row.label), str(score.seed), points(score.accuracy), points(score.f1), inline(score.status)]
         for row, score in scores[:MOST_SCORES]
     ]
-    headers = ["Configuration", "Seed", "Accuracy", "F1", "Train time", "Samples/s", "Status"]
-    lines = ["## Each run", table(headers, body, "lrrrrrl")]
+    lines = ["## Each run", table(["Configuration", "Seed", "Accuracy", "F1", "Status"], body, "lrrrl")]
     if len(scores) > MOST_SCORES:
         lines.append(_left_out(len(scores), MOST_SCORES, "runs", json_file))
     return lines
-
-
-def _status(score: Score) -> str:
-    text = inline(score.status)
-    return f"**{text}**" if score.status in LOST else text
 
 
 def _left_out(total: int, shown: int, what: str, json_file: str | None) -> str:
@@ -144,25 +145,23 @@ def _collapsed(model: ReportModel) -> list[str]:
         k, n = row.collapsed.k, row.collapsed.n
         interval = f"{100 * row.collapsed.low:.1f} to {100 * row.collapsed.high:.1f} %"
         seeds = seeds_text(score.seed for score in row.scores if score.status in LOST)
-        cells = [inline(row.label), f"{k} of {n}", interval, inline(seeds)]
+        cells = [inline(row.label), f"{k} of {n} ({interval})", inline(seeds)]
         for metric in METRICS:
-            cells += [pm(row.ok[metric]), pm(row.all[metric]), points(row.all[metric].median)]
-        body.append(cells)
+            every = f"{pm(row.all[metric])}, median {points(row.all[metric].median)}"
+            body.append([*cells, METRIC_NAMES[metric], pm(row.ok[metric]), every])
+            cells = ["", "", ""]
     more = ""
     if any(score.status == "nonfinite" for row in rows for score in row.scores):
         more += " A run that lost its loss (nonfinite) counts with them, though it has no score."
     if any(len({score.cell_id for score in row.scores}) < len(row.scores) for row in rows):
         more += " So does one that was tried again and then went well: both attempts count."
-    headers = ["Configuration", "Collapsed", "95 % interval", "Seeds"]
-    for metric in METRICS:
-        name = METRIC_NAMES[metric]
-        headers += [f"{name}, ok runs", f"{name}, all runs", f"{name}, median of all"]
+    headers = ["Configuration", "Collapsed (95 % interval)", "Seeds", "", "Ok runs", "All runs"]
     return [
         "## Collapsed runs",
         "A run has collapsed when its predictions are constant or its accuracy is no better than always "
         "giving the more frequent label. Such runs are kept, and counted apart, because one of them moves a "
         f"mean more than any difference of interest.{more} The interval of the rate is exact (Clopper-Pearson).",
-        table(headers, body, "lrcl" + "rrr" * len(METRICS)),
+        table(headers, body, "lrllrr"),
     ]
 
 
@@ -208,45 +207,16 @@ def _failed(model: ReportModel, json_file: str | None) -> list[str]:
     return lines
 
 
-_PHASES = (
-    ("load", "Load"),
-    ("tokenize", "Tokenize"),
-    ("setup", "Set up"),
-    ("train", "Train"),
-    ("data_wait", "of it waiting for data"),
-    ("evaluate", "Evaluate"),
-    ("predict", "Predict"),
-    ("total", "Run"),
-)
-
-
-def _times(model: ReportModel) -> list[str]:
-    phases = [(key, name) for key, name in _PHASES if any(key in row.seconds for row in model.rows)]
-    if not phases:
-        return []
-
-    def cells(row: Row) -> list[str]:
-        medians = [duration(row.seconds.get(key)) for key, _ in phases]
-        return [inline(row.label), *medians, duration(row.total_seconds if "total" in row.seconds else None)]
-
-    headers = ["Configuration", *(name for _, name in phases), "All runs"]
-    return [
-        "## Times",
-        "Medians over the runs of a configuration; the last column is the sum over its runs.",
-        table(headers, [cells(row) for row in model.rows], "l" + "r" * (len(phases) + 1)),
-    ]
-
-
 def _throughput(model: ReportModel, images: Sequence[str]) -> list[str]:
     if model.throughput is None:
         return []
     return throughput_markdown(model.throughput, lambda kind: _images(model, images, kind))
 
 
-def _images(model: ReportModel, images: Sequence[str], kind: str) -> list[str]:
+def _images(model: ReportModel, images: Sequence[str], kind: str, verdicts: Sequence[Verdict] = ()) -> list[str]:
     files = [file for file in images if file.endswith(f"-{kind}.svg")]
     if not files:
         return []
-    alt, text = caption(model, kind)
+    alt, text = caption(model, kind, verdicts)
     heading = ["## Loss curves"] if kind == "loss" else []
     return [*heading, *(image(alt, file) for file in files), text]

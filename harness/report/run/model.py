@@ -16,8 +16,8 @@ from harness.record.freshness import Freshness
 from harness.report.speed.model import ThroughputPart, TimingPlan
 from harness.stats.descriptive import Rate, Summary
 
-SCHEMA: Final = 1
-"""Of the report's JSON form."""
+SCHEMA: Final = 2
+"""Of the report's JSON form; the first had no units in its keys, and is read too."""
 
 METRICS: Final = ("accuracy", "f1")
 """Scores that a report shows, in this order."""
@@ -43,6 +43,7 @@ class GridFacts:
 class Score:
     """One run: its seed, status (ok, suspect, collapsed, nonfinite) and scores in points; None where not recorded.
 
+    `answers` are its classes, as `harness.report.run.kept` packs them; None where they were not kept, or are no bit.
     A cell has two where its first was lost (collapsed, nonfinite) and a later attempt was not: both count.
     """
 
@@ -54,6 +55,7 @@ class Score:
     f1: float | None
     train_seconds: float | None
     samples_per_second: float | None
+    answers: str | None = None
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,8 @@ class Row:
 
     `ok` describes the runs that did not collapse, `all` every scored run; both by metric, in points. `collapsed` is
     k of n runs, those that lost their loss among the k. `errored` counts cells that ended in an error. `seconds` holds
-    the median of each phase over the scored runs, `total_seconds` the sum of their totals.
+    the median of each phase over the scored runs, `total_seconds` the sum of their totals. `truth` are the classes of
+    the `examples` of the validation split, packed as its runs' answers are.
     """
 
     label: str
@@ -79,6 +82,8 @@ class Row:
     seconds: Mapping[str, float]
     total_seconds: float
     samples_per_second: Summary
+    truth: str | None = None
+    examples: int | None = None
 
 
 @dataclass(frozen=True)
@@ -202,6 +207,8 @@ class ReportHead:
 class ReportModel:
     """A whole report. `command` makes it again; `generated_by` names the program and its version.
 
+    `about` is the checkpoint, where there is one, and the data set in the grid's words; `title` that of the author.
+
     `throughput` is there where the grid times anything; with nothing else in the grid it is the whole report.
     """
 
@@ -227,6 +234,7 @@ class ReportModel:
     throughput: ThroughputPart | None = None
     head: ReportHead | None = None
     comparisons: tuple[Comparison, ...] = ()
+    about: str = ""
 
     @property
     def timed_only(self) -> bool:

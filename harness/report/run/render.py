@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Final
 
 from harness.checks.verdict import Verdict
@@ -10,7 +11,6 @@ from harness.report.format.as_json import as_json, plain
 from harness.report.run.markdown import to_markdown
 from harness.report.run.model import SCHEMA, ReportModel
 from harness.report.verdicts.json import verdicts_json
-from harness.report.verdicts.markdown import verdicts_markdown
 from harness.report.verdicts.words import Head
 
 KIND: Final = "harness-report"
@@ -22,29 +22,35 @@ def render(
     *,
     plots: bool = True,
     verdicts: Sequence[Verdict] = (),
+    rendered: date | None = None,
 ) -> dict[str, str]:
     """Return `STEM.md`, `STEM.json` and, where there is something to draw, `STEM-scores.svg` and `STEM-loss.svg`,
     of timings `STEM-stages.svg` and `STEM-ratios.svg`.
 
     With `verdicts` also `STEM-verdicts.json`, and `STEM-forest.svg` where there is a difference to draw.
+    `rendered` is today.
     """
     images: dict[str, str] = {}
-    if plots:
-        from harness.report.run.plots import to_svgs  # slow to import, and not every report wants it
-
-        images = {f"{stem}-{name}.svg": svg for name, svg in to_svgs(model).items()}
-    section = ""
     files = {f"{stem}.json": to_json(model)}
     if verdicts:
+        head = Head("check", "harness report", model.command)
+        files[f"{stem}-verdicts.json"] = verdicts_json(head, verdicts)
+    forest = None
+    if plots:
+        from harness.report.run.plots import to_svgs  # slow to import, and not every report wants it
         from harness.report.verdicts.forest import forest_svg
 
-        forest = forest_svg(verdicts) if plots else None
-        name = f"{stem}-forest.svg" if forest else None
-        head = Head("check", "harness report", model.command)
-        section = verdicts_markdown(head, verdicts, forest_file=name)
-        files |= {f"{stem}-verdicts.json": verdicts_json(head, verdicts), **({name: forest} if name and forest else {})}
-    text = to_markdown(model, images=list(images), json_file=f"{stem}.json", verdicts=section)
-    return {f"{stem}.md": text, **images, **files}
+        images = {f"{stem}-{name}.svg": svg for name, svg in to_svgs(model, verdicts).items()}
+        forest = forest_svg(verdicts)
+    text = to_markdown(
+        model,
+        images=list(images),
+        json_file=f"{stem}.json",
+        verdicts=verdicts,
+        forest_file=f"{stem}-forest.svg" if forest else None,
+        rendered=rendered,
+    )
+    return {f"{stem}.md": text, **images, **files, **({f"{stem}-forest.svg": forest} if forest else {})}
 
 
 def to_json(model: ReportModel) -> str:

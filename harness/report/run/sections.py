@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from harness.report.format.escape import code, fenced, file_link, inline
+from collections.abc import Iterator
+from datetime import date
+
+from harness.fact import Fact
+from harness.record.attempts import LOST
+from harness.report.format.escape import code, fenced, file_link, folded, full_stop, inline
 from harness.report.format.labels import listed
-from harness.report.format.numbers import NONE, count, duration
+from harness.report.format.numbers import NONE, count, duration, steps_text
 from harness.report.format.table import table
 from harness.report.phrases.head import freshness_text
 from harness.report.phrases.say import say
@@ -18,20 +23,30 @@ MOST_CHECKPOINTS = 40
 MOST_SETTINGS = 60
 MOST_GRID_LINES = 400
 
+ANSWERS = (
+    "The JSON keeps each run's answers, by which comparisons can be computed again: base64 of a bit an example, the "
+    "first in the highest bit, in the order of the examples' ids; `truth` likewise."
+)
+
 
 def some(number: int, what: str) -> str:
     """`1 run`, `1,200 runs`."""
     return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
-def summary(model: ReportModel) -> str:
-    """What was measured, in one or two sentences; the index of reports shows the first."""
+def summary(model: ReportModel, rendered: date | None = None, answered: bool = False) -> str:
+    """What was measured, when and on what, in a few sentences; the index shows the first where there is no answer.
+
+    `answered`: the answer stands above, in the place of the author's title.
+    """
     counts = model.counts
+    title = f"{full_stop(inline(model.title))} " if answered and model.title != model.about else ""
     configurations = some(len(model.rows), "configuration")
     runs = some(counts.scored, "scored run")
     lead = f"{configurations} of grid {code(model.grid)} on {code(model.task)}, {runs}"
     if model.timed_only and model.throughput is not None:
-        return f"Speed of grid {code(model.grid)} on {code(model.task)}: {timed_text(model.throughput)}."
+        timed = f"Speed of grid {code(model.grid)} on {code(model.task)}: {timed_text(model.throughput)}."
+        return f"{timed}{_machine(model)}{_rendered(rendered)}"
     if not model.rows:
         lead = f"No scored run yet of grid {code(model.grid)} on {code(model.task)}"
     lead += f"{'' if model.rows else ','} of {some(counts.planned, 'planned cell')}"
@@ -41,21 +56,54 @@ def summary(model: ReportModel) -> str:
         f"{some(counts.skipped, 'cell')} skipped" if counts.skipped else "",
         f"{some(counts.missing, 'cell')} not run yet" if counts.missing else "",
     ]
-    text = lead + "." + "".join(f" {part[0].upper()}{part[1:]}." for part in rest if part)
+    text = title + lead + "." + "".join(f" {part[0].upper()}{part[1:]}." for part in rest if part)
     if model.environments:
         first = min(one.first for one in model.environments)[:10]
         last = max(one.last for one in model.environments)[:10]
-        text += f" Measured {inline(first)}." if first == last else f" Measured {inline(first)} to {inline(last)}."
+        text += f" Measured {inline(first)}" if first == last else f" Measured {inline(first)} to {inline(last)}"
+        text += f", rendered {rendered}." if rendered else "."
+    text += _machine(model)
     if model.throughput is not None:
         text += f" Speed: {timed_text(model.throughput)}."
     return text
+
+
+def _machine(model: ReportModel) -> str:
+    """The processor or accelerator and the versions that decide, where all runs share them."""
+    if len(model.environments) != 1:
+        return ""
+    facts, packages = dict(model.environments[0].facts), dict(model.environments[0].packages)
+    cores = f"{facts['cores']} cores" if "cores" in facts else ""
+    versions = [f"{name} {packages[name]}" for name in ("torch", "transformers") if name in packages]
+    told = [*filter(None, [facts.get("accelerators") or facts.get("cpu"), cores]), *versions]
+    return f" {inline(', '.join(told), 300)}." if told else ""
+
+
+def _rendered(day: date | None) -> str:
+    return f" Rendered {day}." if day else ""
 
 
 def head(model: ReportModel) -> list[str]:
     """What is left out of the grid, before anything else; how old the runs are stands in the summary's place too."""
     if model.head is None:
         return []
-    return [" ".join(f"{line[:1].upper()}{line[1:]}." for line in map(inline, report_lines(model.head)))]
+    lines = [*report_lines(model.head), *(say(fact) for fact in _lost(model))]
+    return [" ".join(f"{line[:1].upper()}{line[1:]}." for line in map(inline, lines))]
+
+
+def _lost(model: ReportModel) -> Iterator[Fact]:
+    """Of each configuration with runs that learned nothing: which seeds, and what the mean is with them."""
+    for row in model.rows:
+        if row.collapsed.k:
+            lost = [(one, one.accuracy) for one in row.scores if one.status in LOST]
+            seeds = tuple(
+                {"seed": one.seed, "status": one.status, "accuracy": None if points is None else points / 100}
+                for one, points in lost
+            )
+            yield Fact.of(
+                "collapsed.seeds", configuration=row.label, runs=row.collapsed.n, seeds=seeds,
+                mean=row.all["accuracy"].mean, others=row.ok["accuracy"].mean,
+            )  # fmt: skip
 
 
 def report_lines(head: ReportHead) -> list[str]:
@@ -75,8 +123,15 @@ def _collapsed(model: ReportModel) -> str:
 
 
 def made_with(model: ReportModel) -> list[str]:
-    """The command, where the index of reports finds it too."""
-    return ["Made with:", fenced(model.command, "sh")]
+    """The command, where the index of reports finds it too, and the grid; both folded."""
+    text = model.grid_text.split("\n") if model.grid_text else []
+    more = [f"{some(len(text) - MOST_GRID_LINES, 'more line')} left out."] if len(text) > MOST_GRID_LINES else []
+    grid = [fenced("\n".join(text[:MOST_GRID_LINES]), "toml"), *more] if text else []
+    name = f" {inline(model.grid_file)}" if model.grid_file else ""
+    return [
+        *folded("The command that made this report", [fenced(model.command, "sh")]),
+        *folded(f"The grid{name}", grid),
+    ]
 
 
 def attempts(model: ReportModel) -> str:
@@ -104,7 +159,7 @@ def environments(model: ReportModel, json_file: str | None) -> list[str]:
     several = len(model.environments) > 1
     for one in model.environments[:MOST_ENVIRONMENTS]:
         if several:
-            lines.append(f"### Environment {inline(one.name)}")
+            lines.append(f"### Environment {inline(one.name.removeprefix('environment '))}")
         lines += _environment(one, json_file)
     if len(model.environments) > MOST_ENVIRONMENTS:
         lines.append(f"{some(len(model.environments) - MOST_ENVIRONMENTS, 'more environment')} in the JSON.")
@@ -144,17 +199,13 @@ def what_was_run(model: ReportModel) -> list[str]:
         if len(model.checkpoints) > MOST_CHECKPOINTS:
             lines.append(f"{some(len(model.checkpoints) - MOST_CHECKPOINTS, 'more checkpoint')} in the JSON.")
     lines += [f"Data: {inline(source)}: {inline(sizes, 400)}." for source, sizes in model.data[:10]]
+    if steps := sorted({step for row in model.rows for step in row.steps}):
+        lines.append(f"Optimizer steps of a run: {steps_text(steps)}.")
     if model.settings:
         body = [_setting(one) for one in model.settings[:MOST_SETTINGS]]
         lines.append(table(["Setting", "Asked", "Resolved"], body, "lll"))
         lines.append("Asked: by the grid. Resolved: what `Trainer` reported for it; the rest are its defaults.")
-    if model.grid_text:
-        name = f" {code(model.grid_file)}" if model.grid_file else ""
-        text = model.grid_text.split("\n")
-        lines += [f"The grid{name}:", fenced("\n".join(text[:MOST_GRID_LINES]), "toml")]
-        if len(text) > MOST_GRID_LINES:
-            lines.append(f"{some(len(text) - MOST_GRID_LINES, 'more line')} left out.")
-    elif model.grid_file:
+    if model.grid_file and not model.grid_text:
         lines.append(f"The grid: {code(model.grid_file)}.")
     return lines if len(lines) > 1 else []
 
@@ -177,11 +228,10 @@ def how_to_read(model: ReportModel, json_file: str | None, judged: bool = False)
         "denominator) is over seeds alone: it says nothing about another validation split. One run has none.",
         "For each cell the latest run that came to an end counts. Runs of different environments, or of different "
         "checkpoint files or data, have rows of their own.",
-        "Train time leaves evaluation out; samples/s is training samples divided by it. Cells may have shared the "
-        "machine, so these times describe these runs and are no benchmark of the hardware.",
     ]
     points = [
         *([] if model.timed_only else scores),
+        *([ANSWERS] if any(row.truth for row in model.rows) else []),
         *(reading_notes(model.throughput) if model.throughput is not None else []),
         *(["A timing process ends with its last measured step, however many `max_steps` has."] * model.timed_only),
         *(inline(note, 600) for note in model.notes),

@@ -11,8 +11,9 @@ from typing import Any, Final
 from harness.checks.speed.process import Process, counted, place_of, processes_of, session_starts
 from harness.grid.cell import Cell
 from harness.grid.grid import Grid
+from harness.grid.labels import Namer
 from harness.record.model import Record
-from harness.report.format.labels import Namer, listed
+from harness.report.format.labels import listed
 from harness.report.speed.model import (
     STAGES,
     LimitFacts,
@@ -47,10 +48,11 @@ def timing_plan(grid: Grid, cells: Sequence[Cell]) -> TimingPlan | None:
     )
 
 
-def build_throughput(plan: TimingPlan, records: Sequence[Record]) -> ThroughputPart:
+def build_throughput(plan: TimingPlan, records: Sequence[Record], namer: Namer | None = None) -> ThroughputPart:
     """Build the part from every timing record there is; those of configurations not planned are passed over.
 
-    Each configuration is shown in the newest session that measured it, comparisons in the newest that has both.
+    Each configuration is shown in the newest session that measured it, comparisons in the newest that has both. `namer`
+    has the grid's words; without it configurations are called by what varies among the plan's.
     """
     records = [record for record in records if record.configuration_id in plan.places]
     processes = processes_of(records)
@@ -58,9 +60,9 @@ def build_throughput(plan: TimingPlan, records: Sequence[Record]) -> ThroughputP
     known = {key: [one for one in processes if one.configuration_id == key] for key in plan.places}
     known = {key: group for key, group in known.items() if group}
     shown = {key: _newest(group, list(starts)) for key, group in known.items()}
-    namer = Namer(plan.places.values())
+    namer = namer or Namer(plan.places.values())
     labels = {key: namer.label(place) for key, place in plan.places.items()}
-    compared = contrasts(plan, known)
+    compared = contrasts(plan, known, namer)
     used = Counter(process.session for group in shown.values() for process in group)
     return ThroughputPart(
         plan=plan,

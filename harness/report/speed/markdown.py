@@ -219,7 +219,7 @@ def _published(part: ThroughputPart) -> list[str]:
         return []
     body = [
         [
-            inline(f"{one.precision} over {one.over}"),
+            inline(f"{one.over} -> {one.precision}"),
             _ratio(one.ratio),
             inline(one.hardware),
             inline(one.checkpoint),
@@ -245,7 +245,7 @@ def _scaling(part: ThroughputPart) -> list[str]:
     for one in part.scaling:
         ratio, interval, pairs, _ = _ratio_cells(one.contrast)
         efficiency = f"{_span(one.ci90, 100)} %" if one.ci90 else NONE
-        cells = [inline(one.contrast.where), f"{one.devices} over {one.base}", ratio, interval]
+        cells = [inline(one.contrast.where), f"{one.base} -> {one.devices}", ratio, interval]
         body.append([*cells, _percent(one.efficiency), efficiency, pairs])
     headers = ["Configuration", "Devices", "Speed-up", "90 % interval", "Efficiency", "90 % interval", "Pairs"]
     return [

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from harness.checks.speed.process import Process, newest_pairs
+from harness.grid.labels import SPEAKING, Namer
 from harness.references import Reference, find
-from harness.report.format.labels import Namer, plain
 from harness.report.speed.model import Contrast, PublishedSpeedUp, Scaling, TimingPlan
 from harness.stats.throughput import compare_pairs
 from harness.text import canonical_json
@@ -35,13 +35,10 @@ PRINTED: Final[tuple[tuple[Any, str, str], ...]] = (
 )
 """What a speed-up is made of, the first that both have: (metric, unit, what it is)."""
 
-_OWN_WORDS: Final = frozenset({"precision", "engine", "environment"})
 
-
-def contrasts(plan: TimingPlan, processes: Mapping[str, Sequence[Process]]) -> tuple[Contrast, ...]:
+def contrasts(plan: TimingPlan, processes: Mapping[str, Sequence[Process]], namer: Namer) -> tuple[Contrast, ...]:
     """Every ratio along every axis, in the grid's order; `processes` are by configuration_id, of all sessions."""
     measured = {key: place for key, place in plan.places.items() if processes.get(key)}
-    namer = Namer(plan.places.values())
     found: list[Contrast] = []
     for axis in namer.axes:
         if axis in NOT_COMPARED:
@@ -52,7 +49,7 @@ def contrasts(plan: TimingPlan, processes: Mapping[str, Sequence[Process]]) -> t
             for key in others:
                 draft = Contrast(
                     axis=axis,
-                    what=_what(axis, plan.places[key], plan.places[base]),
+                    what=_what(namer, axis, plan.places[key], plan.places[base]),
                     where=where,
                     value=plan.places[key].get(axis),
                     over=plan.places[base].get(axis),
@@ -94,10 +91,11 @@ def _alike(places: Mapping[str, Mapping[str, Any]], axis: str) -> list[list[str]
     return [sorted(group, key=first) for group in groups.values() if len(group) > 1]
 
 
-def _what(axis: str, place: Mapping[str, Any], base: Mapping[str, Any]) -> str:
-    """`bf16 over fp32`, `torch_compile=true over false`."""
-    value, over = (plain(one[axis]) if axis in one else "default" for one in (place, base))
-    return f"{value} over {over}" if axis in _OWN_WORDS else f"{axis}={value} over {over}"
+def _what(namer: Namer, axis: str, place: Mapping[str, Any], base: Mapping[str, Any]) -> str:
+    """`fp32 -> bf16`, `torch_compile: false -> true`; the ratio is the second's speed over the first's."""
+    over, value = (namer.value(axis, one[axis]) if axis in one else "default" for one in (base, place))
+    named = axis in SPEAKING or namer.own(axis, place.get(axis))
+    return f"{over} -> {value}" if named else f"{axis}: {over} -> {value}"
 
 
 def _compared(draft: Contrast, pairs: Sequence[tuple[Process, Process]], margin: float) -> Contrast:

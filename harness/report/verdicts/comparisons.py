@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any
 
 from harness.checks.scores.compared import Comparison
 from harness.report.format.escape import clean, full_stop, inline
@@ -14,9 +14,7 @@ from harness.report.format.numbers import NONE, bounds, points, signed, trimmed
 from harness.report.format.table import table
 from harness.report.phrases.comparison import BEST, EXPECTED, MEANINGS, SIGNS, best_text, word_text
 from harness.report.phrases.say import say
-from harness.report.verdicts.words import LIMIT, Head
-
-ARROW: Final = " -> "
+from harness.report.verdicts.words import ARROW, LIMIT, Head
 
 
 def comparisons_markdown(comparisons: Sequence[Comparison], level: int = 2) -> list[str]:
@@ -105,12 +103,12 @@ def _level(group: Sequence[Comparison], sides: int) -> str:
 
 
 def _values(one: Comparison) -> tuple[str, str]:
-    return plain(one.value_a), plain(one.value_b)
+    return one.name_a or plain(one.value_a), one.name_b or plain(one.value_b)
 
 
 def _where(one: Comparison) -> str:
-    """`, precision bf16, F1`: the other axes that vary, and the metric where it is not accuracy."""
-    parts = [f"{axis} {plain(value)}" for axis, value in one.place.items()]
+    """`, bf16, F1`: the other axes that vary, and the metric where it is not accuracy."""
+    parts = [one.where] if one.where else [f"{axis} {plain(value)}" for axis, value in one.place.items()]
     parts += [] if one.metric == "accuracy" else [_metric(one)]
     return "".join(f", {part}" for part in parts)
 

@@ -7,8 +7,8 @@ from typing import Final
 from harness.checks.verdict import Fact, Verdict
 from harness.record.results import SeedScore
 from harness.report.format.escape import clean
-from harness.report.format.numbers import NONE, bounds, chance, degrees, points, signed, trimmed
-from harness.report.verdicts.words import decision_of, digits, identity
+from harness.report.format.numbers import NONE, chance, degrees, points, signed, trimmed
+from harness.report.verdicts.words import decision_of, digits, identity, interval, level_text
 from harness.stats.decision import Decision
 from harness.stats.throughput import Speed
 
@@ -31,8 +31,8 @@ def score_figures(verdict: Verdict) -> dict[str, str]:
         "sd": points(d.sd.value if d.sd else None),
         "df": degrees(d.df),
         "source": d.sd.source if d.sd else NONE,
-        "ci90": bounds(d.ci90, places),
-        "ci95": bounds(d.ci95, places),
+        "interval": interval(d),
+        "level": level_text(d),
         "se": _standard_errors(d),
         "p_diff": chance(d.p_diff, d.alpha),
         "p_tost": chance(d.p_tost, d.alpha),
@@ -83,9 +83,9 @@ def speed_figures(verdict: Verdict) -> list[str]:
     s, compared = verdict.numbers, _compared(verdict)
     if not isinstance(s, Speed):
         return [compared, NONE, NONE, NONE, NONE]
-    interval = f"{s.ci90[0]:.3f} to {s.ci90[1]:.3f}" if s.ci90 else NONE
+    known = f"{s.ci90[0]:.3f} to {s.ci90[1]:.3f}" if s.ci90 else NONE
     mde = NONE if s.detectable is None else f"{100 * s.detectable:.1f} %"
-    return [compared, f"{s.ratio:.3f}", interval, f"{signed(100 * (s.ratio - 1), 1)} %", mde]
+    return [compared, f"{s.ratio:.3f}", known, f"{signed(100 * (s.ratio - 1), 1)} %", mde]
 
 
 def more(verdict: Verdict) -> str:

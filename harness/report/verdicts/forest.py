@@ -1,4 +1,4 @@
-"""The forest plot of verdicts on scores: a row each, difference and intervals against 0 and the margin, as SVG."""
+"""The forest plot of verdicts on scores: a row each, difference and interval against 0 and the margin, as SVG."""
 
 from __future__ import annotations
 
@@ -10,9 +10,19 @@ from xml.sax.saxutils import escape
 
 from harness.checks.verdict import Verdict
 from harness.report.format.escape import clean
-from harness.report.format.numbers import bounds, signed
+from harness.report.format.numbers import signed
 from harness.report.format.svg import BLUE, INK, ORANGE, figure, plot_labels, style, svg
-from harness.report.verdicts.words import counts_text, decision_of, digits, metric_name, ordered, subject, word
+from harness.report.verdicts.words import (
+    counts_text,
+    decision_of,
+    digits,
+    interval,
+    levels_text,
+    metric_name,
+    ordered,
+    subject,
+    word,
+)
 from harness.stats.decision import Decision
 
 if TYPE_CHECKING:
@@ -56,10 +66,11 @@ def forest_caption(verdicts: Sequence[Verdict]) -> tuple[str, str]:
     counts = counts_text(rows, "verdict")
     told = "; ".join(f"{word(j)} {subject(j)} {_said(j)}" for j in rows[:TOLD])
     first = "the worst: " if len(rows) > TOLD else ""
-    alt = f"Differences in points with 90 % intervals, against the margin. {counts}. {first.capitalize()}{told}"
+    levels = levels_text([d for j in rows if (d := decision_of(j))])
+    alt = f"Differences in points with {levels} intervals, against the margin. {counts}. {first.capitalize()}{told}"
     text = (
-        "Each row is one verdict: the difference in points, thick its 90 % and thin its 95 % interval; the grey band "
-        "is the margin. A disc is a PASS, a diamond INCONCLUSIVE, a cross a FAIL."
+        f"Each row is one verdict: the difference in points with its {levels} interval, by which it is decided; the "
+        "grey band is the margin. A disc is a PASS, a diamond INCONCLUSIVE, a cross a FAIL."
     )
     if any(_beyond(d, _limit(rows)) for j in rows if (d := decision_of(j))):
         text += " An arrowhead: the interval goes on beyond the plot."
@@ -106,12 +117,12 @@ def _forest(rows: Sequence[Verdict]) -> Figure:
     for side in ("left", "right"):
         axes.spines[side].set_visible(False)
     axes.locator_params(axis="x", nbins=9)
-    axes.set_xlabel("difference, points", fontsize=9)
+    axes.set_xlabel("lower ←  difference, points  → higher", fontsize=9)
     right = axes.secondary_yaxis("right")
     right.set_yticks(places, said)
     right.tick_params(axis="y", length=0)
     right.spines["right"].set_visible(False)
-    _legend(page, {j.outcome for j in rows})
+    _legend(page, {j.outcome for j in rows}, levels_text([d for j in rows if (d := decision_of(j))]))
     return page
 
 
@@ -121,20 +132,17 @@ def _row(axes: Axes, outcome: str, d: Decision, place: float, height: float, lim
     axes.fill_betweenx([top, bottom], -d.delta, right, color=BAND, linewidth=0)
     axes.vlines([-d.delta] if d.direction == "lower" else [-d.delta, d.delta], top, bottom, color=INK, linewidth=0.6)
     look = _LOOKS[outcome]
-    for interval, width in ((d.ci95, 1.0), (d.ci90, 3.0)):
-        if interval is None or not all(map(math.isfinite, interval)):
-            continue
-        low, high = (max(-limit, min(limit, bound)) for bound in interval)
-        axes.plot([low, high], [place, place], color=look["color"], linewidth=width, solid_capstyle="butt")
-    if d.ci95 is not None:
-        for bound, arrow in ((d.ci95[0], "<"), (d.ci95[1], ">")):
+    if d.ci_pass is not None and all(map(math.isfinite, d.ci_pass)):
+        low, high = (max(-limit, min(limit, bound)) for bound in d.ci_pass)
+        axes.plot([low, high], [place, place], color=look["color"], linewidth=2.4, solid_capstyle="butt")
+        for bound, arrow in zip(d.ci_pass, "<>", strict=True):
             if abs(bound) > limit:
-                axes.plot([math.copysign(limit, bound)], [place], marker=arrow, color=look["color"], markersize=5)
+                axes.plot([math.copysign(limit, bound)], [place], marker=arrow, color=look["color"], markersize=6)
     inside = max(-limit, min(limit, d.difference))
     axes.plot([inside], [place], linestyle="none", zorder=3, **look)
 
 
-def _legend(page: Figure, outcomes: set[str]) -> None:
+def _legend(page: Figure, outcomes: set[str], levels: str) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -143,15 +151,14 @@ def _legend(page: Figure, outcomes: set[str]) -> None:
         for outcome, look in _LOOKS.items()
         if outcome in outcomes
     ]
-    handles += [Line2D([], [], color=INK, linewidth=3.0, label="90 % interval")]
-    handles += [Line2D([], [], color=INK, linewidth=1.0, label="95 % interval")]
+    handles += [Line2D([], [], color=INK, linewidth=2.4, label=f"{levels} interval")]
     handles += [Patch(facecolor=BAND, label="margin")]
     page.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, fontsize=8.5)
 
 
 def _label(verdict: Verdict) -> str:
     metric = "" if verdict.item == "accuracy" else f", {metric_name(verdict)}"
-    return subject(verdict).replace(" against ", " · against ") + metric
+    return subject(verdict).replace(" against ", " · against ").replace(": ", " · ") + metric
 
 
 def _said(j: Verdict) -> str:
@@ -160,18 +167,17 @@ def _said(j: Verdict) -> str:
     if d is None:
         return ""
     places = digits(d)
-    interval = bounds(d.ci90, places) if d.ci90 else "no interval"
-    return f"{signed(d.difference, places)} ({interval})"
+    return f"{signed(d.difference, places)} ({interval(d) if d.ci_pass else 'no interval'})"
 
 
 def _limit(rows: Sequence[Verdict]) -> float:
     """Where the axis ends, in points: everything where that is near, else `WIDEST` margins or the differences."""
     decisions = [d for j in rows if (d := decision_of(j))]
-    bounds = [abs(b) for d in decisions for b in (*(d.ci95 or ()), *(d.ci90 or ())) if math.isfinite(b)]
+    bounds = [abs(b) for d in decisions for b in d.ci_pass or () if math.isfinite(b)]
     margins = max((d.delta for d in decisions), default=1.0)
     near = max([WIDEST * margins, *(1.15 * abs(d.difference) for d in decisions)])
     return max(1.15 * margins, min(near, max(bounds, default=near)))
 
 
 def _beyond(d: Decision, limit: float) -> bool:
-    return any(abs(bound) > limit for bound in (*(d.ci95 or ()), *(d.ci90 or ())))
+    return any(abs(bound) > limit for bound in d.ci_pass or ())

@@ -9,7 +9,7 @@ from harness.checks.verdict import Verdict
 from harness.report.format.escape import code, fenced, full_stop, inline
 from harness.report.format.table import table
 from harness.report.verdicts.figures import score_figures
-from harness.report.verdicts.markdown import shortened, verdict_section
+from harness.report.verdicts.markdown import NUMBERS, shortened, verdict_section
 from harness.report.verdicts.words import (
     HOW,
     LIMIT,
@@ -24,25 +24,6 @@ from harness.report.verdicts.words import (
 
 BODY_LIMIT: Final = 65_000
 """Bytes: an issue's body on GitHub holds 65,536 characters."""
-
-_NAMES: Final = {
-    "n": "runs",
-    "mean": "mean",
-    "target": "target",
-    "difference": "difference",
-    "sd": "sd",
-    "df": "df",
-    "source": "sd from",
-    "ci90": "90 % interval",
-    "ci95": "95 % interval",
-    "p_diff": "p_diff",
-    "p_tost": "p_tost",
-    "holm": "p after Holm",
-    "alpha": "alpha",
-    "margin": "margin",
-    "detectable": "detectable",
-    "more": "more seeds",
-}
 
 
 def issue_text(head: Head, verdicts: Sequence[Verdict], *, limit: int = BODY_LIMIT) -> str:
@@ -72,7 +53,7 @@ def _part(verdict: Verdict) -> list[str]:
     why = [] if numbers else [inline(full_stop(sentence(verdict)), LIMIT)]
     side = verdict.subject
     whom = f"Configuration {code(side.configuration_id)}, environment {code(side.environment_id)}."
-    rows = [[name, numbers[key]] for key, name in _NAMES.items()] if numbers else []
+    rows = [[name, numbers[key]] for key, name in NUMBERS.items() if numbers[key]] if numbers else []
     return [heading, whom, *why, *rest, *([table(["Number", "Value"], rows, "lr")] if rows else [])]
 
 

@@ -15,12 +15,14 @@ from pydantic import TypeAdapter, ValidationError
 from harness.checks.verdict import ORDER, Fact, Verdict, exit_code
 from harness.errors import SpecError
 from harness.report.format.as_json import as_json, plain
+from harness.report.format.units import fields_of, place_of
 from harness.report.phrases.say import say
+from harness.report.verdicts.older import OLDER
 from harness.report.verdicts.words import Head
 from harness.text import listed, show
 
-SCHEMA: Final = 2
-"""Number of this form: it rises when a field changes its meaning or goes."""
+SCHEMA: Final = 3
+"""Number of this form: it rises when a field changes its meaning, its name or goes. Older ones are read too."""
 
 _NUMBERS: Final = {str(number): number for number in (float("nan"), float("inf"), float("-inf"))}
 
@@ -71,13 +73,18 @@ def verdicts_from_json(text: str, name: str = "JSON") -> tuple[Head, tuple[Verdi
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise SpecError(f"{name}: is no JSON: {error}") from error
-    if not isinstance(data, dict) or data.get("schema") != SCHEMA or not str(data.get("kind")).startswith("harness-"):
-        raise SpecError(f"{name}: schema, kind: got {_what(data)}; allowed schema {SCHEMA} of harness's --json")
+    schema = data.get("schema") if isinstance(data, dict) else None
+    if schema not in (*OLDER, SCHEMA) or not str(data.get("kind")).startswith("harness-"):
+        allowed = f"schema {SCHEMA} of harness's --json, or an older one"
+        raise SpecError(f"{name}: schema, kind: got {_what(data)}; allowed {allowed}")
+    if schema in OLDER:
+        data = OLDER[schema](data, name)
     try:
-        found = _reader().validate_python(data)
+        found = _reader().validate_python(fields_of(data))
     except ValidationError as error:
-        raise SpecError("\n".join(_problems(error, name))) from error
+        raise SpecError("\n".join(_problems(error, data, name))) from error
     again = envelope(found.head, found.verdicts, found.exit_code)
+    again = again if schema == SCHEMA else {**fields_of(again), "schema": schema}
     # What reading has changed or dropped was not ours: an unknown key, a number as text, counts of other verdicts.
     for place, got, known in _changes(data, again):
         raise SpecError(f"{name}: {place}: got {show(got)}; allowed {known}")
@@ -136,11 +143,11 @@ def _unsayable(data: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple[s
             yield _place(place), data, str(error)
 
 
-def _problems(error: ValidationError, name: str) -> Iterator[str]:
+def _problems(error: ValidationError, data: Any, name: str) -> Iterator[str]:
     """A line each: the field, what was got and what is allowed."""
     for problem in error.errors(include_url=False):
         # Of a union the location names the branch too.
-        place = _place([part for part in problem["loc"] if part not in ("Decision", "Speed")])
+        place = _place(place_of(data, [part for part in problem["loc"] if part not in ("Decision", "Speed")]))
         if problem["type"] == "missing":
             yield f"{name}: {place}: missing; it is required"
         else:

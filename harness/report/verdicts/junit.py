@@ -10,7 +10,7 @@ from harness.report.format.escape import clean
 from harness.report.format.junit_xml import Case
 from harness.report.phrases.say import say
 from harness.report.verdicts.text import facts
-from harness.report.verdicts.words import Head, family, metric_name, subject, told
+from harness.report.verdicts.words import Head, family, frozen_name, metric_name, subject, told
 from harness.stats.decision import Decision
 from harness.stats.throughput import Speed
 
@@ -52,7 +52,7 @@ def _result(v: Verdict, head: Head) -> Literal["failure", "error", "skipped"] | 
 
 def _name(v: Verdict, taken: set[tuple[str, str]]) -> str:
     """A name of its own, and the same from day to day: CI systems follow a test by it."""
-    name = subject(v)
+    name = frozen_name(v)
     if family(v) == "scores":
         # What was declared is a threshold, and the plan is no other side.
         other = v.against.label if v.against and v.check != "stability" else ""

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from harness.checks.verdict import Verdict
 from harness.checks.verify.problems import Problem
 from harness.report.format.escape import fenced, full_stop, image, inline
-from harness.report.format.numbers import bounds, points, signed, trimmed
+from harness.report.format.numbers import NONE, points, signed, trimmed
 from harness.report.format.table import table
 from harness.report.phrases.problems import problem_title, problem_word, told_problems
 from harness.report.phrases.say import say
 from harness.report.verdicts.comparisons import comparisons_markdown
-from harness.report.verdicts.figures import by_seed, difference, more, score_figures, score_text, speed_figures
+from harness.report.verdicts.figures import by_seed, difference, score_figures, score_text, speed_figures
 from harness.report.verdicts.forest import forest_caption
 from harness.report.verdicts.text import Notes, alike, behind, others, to_do, unseen
 from harness.report.verdicts.words import (
     HOW,
     LIMIT,
+    ONE_RESULT,
     Cause,
     Head,
     check_name,
@@ -29,6 +30,9 @@ from harness.report.verdicts.words import (
     family,
     grouped,
     head_lines,
+    interval,
+    level_text,
+    levels_text,
     metric_name,
     ordered,
     sd_note,
@@ -42,34 +46,61 @@ STEP_LIMIT: Final = 1024 * 1024
 
 LEAST_LIMIT: Final = 1000
 
+NUMBERS: Final[Mapping[str, str]] = {
+    "n": "runs", "collapsed": "collapsed", "mean": "mean", "target": "target", "difference": "difference", "sd": "sd",
+    "df": "df", "source": "sd from", "se": "se", "interval": "interval", "level": "of level", "p_diff": "p_diff",
+    "p_tost": "p_tost", "holm": "p after Holm", "alpha": "alpha", "margin": "margin", "detectable": "detectable",
+    "more": "more seeds", "kept": "kept by",
+}  # fmt: skip
+"""What `score_figures` has, in words."""
+
 
 def verdicts_markdown(
     head: Head, verdicts: Sequence[Verdict], *, forest_file: str | None = None, level: int = 2
 ) -> str:
     """Return sections with headings from `level` on; `forest_file` names the forest plot beside the report."""
-    every, mark, causes = ordered(verdicts), "#" * level, Notes[Cause]()
-    scores = [verdict for verdict in every if decision_of(verdict)]
+    every, mark = ordered(verdicts), "#" * level
     parts = [*comparisons_markdown(head.comparisons, level), *_problems(head.problems, mark), f"{mark} Verdicts"]
     parts += [" ".join(full_stop(inline(line, LIMIT)) for line in lines)] if (lines := head_lines(head)) else []
-    parts += [full_stop(counts_text(every, head.noun))]
-    parts += [_scores(scores)] if scores else []
-    if forest_file is not None:
-        alt, text = forest_caption(every)
-        parts += [image(alt, forest_file), text]
+    parts += [full_stop(counts_text(every, head.noun)), *verdict_tables(every)]
+    parts += [*forest_image(every, forest_file), *verdict_details(every, level)]
+    return "\n\n".join(parts) + "\n"
+
+
+def verdict_tables(verdicts: Sequence[Verdict]) -> list[str]:
+    """Verdicts as tables, those of scores first; what came to none of them is a list."""
+    every = ordered(verdicts)
+    scores = [verdict for verdict in every if decision_of(verdict)]
+    parts = [_scores(scores)] if scores else []
     if rest := "\n".join(_without_scores(every)):
         parts += ["Without a comparison of scores:", rest]
-    parts += [*_speeds(every), *_runs(every)]
+    return [*parts, *_speeds(every), *_runs(every)]
+
+
+def forest_image(verdicts: Sequence[Verdict], file: str | None) -> list[str]:
+    """The forest plot with its caption, where there is one."""
+    if file is None:
+        return []
+    alt, text = forest_caption(verdicts)
+    return [image(alt, file), text]
+
+
+def verdict_details(verdicts: Sequence[Verdict], level: int = 2) -> list[str]:
+    """What is behind the verdicts, what to do, and every number that they follow from."""
+    every, mark, causes = ordered(verdicts), "#" * level, Notes[Cause]()
+    scores = [verdict for verdict in every if decision_of(verdict)]
+    parts: list[str] = []
     if sections := [part for group in alike(every) for part in _group(group, level + 1, causes)]:
         parts += [f"{mark} Behind the verdicts", *sections, *cause_lines(causes)]
     if items := to_do(every):
         parts += [f"{mark} To do", "\n".join(f"- {inline(item, LIMIT)}" for item in items)]
     if scores:
         notes = Notes[str](" \\[{}]")
-        numbers = _numbers(scores, notes)
+        numbers = "\n".join(_numbers(verdict, notes) for verdict in scores)
         known = [(inline(note, LIMIT), number) for note, number in notes.numbers.items()]
         parts += [f"{mark} To compute them again", numbers, *_numbered(known), HOW["scores"]]
     parts += [HOW["speed"]] if any(family(verdict) == "speed" for verdict in every) else []
-    return "\n\n".join(parts) + "\n"
+    return parts
 
 
 def verdict_section(verdict: Verdict, level: int, causes: Notes[Cause] | None = None) -> list[str]:
@@ -160,24 +191,23 @@ def _problems(problems: Sequence[Problem], mark: str) -> list[str]:
 
 
 def _scores(verdicts: Sequence[Verdict]) -> str:
+    decisions = [d for v in verdicts if (d := decision_of(v))]
+    levels = levels_text(decisions)
     rows = []
-    for number, v in enumerate(verdicts, start=1):
-        d = decision_of(v)
-        assert d is not None  # the caller has seen to it
-        places = digits(d)
+    for v, d in zip(verdicts, decisions, strict=True):
+        against = v.against.name if v.against and v.check in ONE_RESULT else ""
+        name = "" if v.item == "accuracy" else f" of {metric_name(v)}"
+        own = f"{level_text(d)}: " if " or " in levels and d.ci_pass else ""
         rows.append([
-            str(number),
-            _bold(v),
-            f"{v.check}, {inline(metric_name(v))}",
-            inline(v.subject.label),
-            inline(v.against.label if v.against else ""),
-            signed(d.difference, places),
-            bounds(d.ci90, places),
+            inline(f"{word(v)}, {v.check}{name}"),
+            inline(subject(v) if v.check not in ONE_RESULT else v.subject.name, LIMIT),
+            points(v.subject.mean),
+            inline(" ".join(filter(None, [points(v.against.mean if v.against else None), against])), LIMIT),
+            f"{signed(d.difference, digits(d))} ({own}{interval(d) if d.ci_pass else 'no interval'})",
             trimmed(d.delta),
-            more(v),
         ])  # fmt: skip
-    heads = ["", "Verdict", "Check", "Configuration", "Against", "Difference", "90 % interval", "Margin", "More seeds"]
-    return table(heads, rows, "rllllrcrr")
+    heads = ["Verdict", "Configuration", "Measured", "Against", f"Difference ({levels} interval)", "Margin"]
+    return table(heads, rows, "llrlrr")
 
 
 def _without_scores(every: Sequence[Verdict]) -> Iterator[str]:
@@ -186,9 +216,14 @@ def _without_scores(every: Sequence[Verdict]) -> Iterator[str]:
 
 
 def _speeds(every: Sequence[Verdict]) -> list[str]:
-    rows = [[_bold(one), inline(subject(one)), *speed_figures(one)] for one in every if family(one) == "speed"]
-    heads = ["Verdict", "Configuration", "Compared", "Ratio", "90 % interval", "Change", "MDE"]
-    return [table(heads, rows, "lllrcrr")] if rows else []
+    rows = []
+    for one in every:
+        if family(one) == "speed":
+            compared, ratio, known, change, mde = speed_figures(one)
+            ratio = ratio if known == NONE else f"{ratio} ({known})"
+            rows.append([word(one), inline(subject(one)), compared, ratio, change, mde])
+    heads = ["Verdict", "Configuration", "Compared", "Ratio (90 % interval)", "Change", "MDE"]
+    return [table(heads, rows, "lllrrr")] if rows else []
 
 
 def _runs(every: Sequence[Verdict]) -> list[str]:
@@ -209,27 +244,22 @@ def _numbered(notes: Sequence[tuple[str, int]]) -> list[str]:
     return ["\n".join(f"- \\[{number}] {note}" for note, number in notes)] if notes else []
 
 
-def _numbers(verdicts: Sequence[Verdict], note: Notes[str]) -> str:
-    rows = []
-    for number, v in enumerate(verdicts, start=1):
-        row = score_figures(v)
-        source = note(row["source"], sd_note(v))
-        margin = note(row["margin"], say(v.margin_from) if v.margin_from else "")
-        before = [row[key] for key in ("n", "collapsed", "mean", "target", "sd", "df")]
-        after = [row[key] for key in ("se", "ci95", "p_diff", "p_tost", "holm", "alpha")]
-        rows.append([str(number), *before, source, *after, margin, row["detectable"], row["kept"]])
-    heads = ["", "Runs", "Collapsed", "Mean", "Target", "sd", "df", "sd from", "se", "95 % interval"]
-    heads += ["p_diff", "p_tost", "p, Holm", "alpha", "Margin", "Detectable", "Kept by"]
-    return table(heads, rows, "rrrrrrrlrcrrrrrrl")
+def _numbers(v: Verdict, note: Notes[str]) -> str:
+    """Every number of one verdict, in a line."""
+    row = score_figures(v)
+    row["source"] = note(row["source"], sd_note(v))
+    row["margin"] = note(row["margin"], say(v.margin_from) if v.margin_from else "")
+    told = "; ".join(f"{name} {row[key]}" for key, name in NUMBERS.items() if row[key])
+    return f"- {word(v)}, {v.check}, {inline(what(v), LIMIT)}: {told}"
 
 
 def _by_seed(v: Verdict) -> str:
     if v.against and v.against.runs:
         name = "F1" if v.item == "f1" else metric_name(v).capitalize()
-        heads = ["Seed", f"{inline(name)} here", "There", "Difference"]
+        heads = ["Seed", f"{inline(name)}, A", "B", "B − A"]
         rows = [
-            [str(seed), *(inline(score_text(one, v.item)) for one in (a, b)), signed(difference(a, b, v.item))]
-            for seed, a, b in by_seed(v)
+            [str(seed), *(inline(score_text(one, v.item)) for one in (a, b)), signed(difference(b, a, v.item))]
+            for seed, b, a in by_seed(v)
         ]
         return table(heads, rows, "rrrr")
     rows = [
@@ -237,7 +267,3 @@ def _by_seed(v: Verdict) -> str:
         for run in v.subject.runs
     ]
     return table(["Seed", "Status", "Accuracy", "F1"], rows, "rlrr") if rows else ""
-
-
-def _bold(verdict: Verdict) -> str:
-    return f"**{word(verdict)}**" if verdict.outcome == "FAIL" else word(verdict)

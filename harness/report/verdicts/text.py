@@ -34,7 +34,6 @@ from harness.report.verdicts.words import (
     grouped,
     head_lines,
     identity,
-    level_text,
     metric_name,
     ordered,
     outlook,
@@ -68,7 +67,7 @@ SCORE_HEADS: Final = (
     "runs\ncollapsed",
     "mean\ntarget\ndifference",
     "sd\ndf\nsource",
-    "90 % interval\n95 % interval\nse",
+    "interval\nof level\nse",
     "p_diff\np_tost\nHolm\nalpha",
     "margin\ndetectable\nmore seeds",
 )
@@ -117,7 +116,7 @@ def facts(verdict: Verdict, *, runs: bool = True) -> list[str]:
     v, d = verdict, decision_of(verdict)
     failed, why, label = v.outcome != "PASS", reason(v), provenance(v)
     lines = [sentence(v), why] if failed and d else []
-    lines += ["" if label in why and failed else label, remainder(v), level_text(v)]
+    lines += ["" if label in why and failed else label, remainder(v)]
     lines = [full_stop(clean(line, LIMIT)) for line in [identity(v), *lines] if line]
     if failed:
         lines += _runs(v) if runs else []
@@ -263,11 +262,11 @@ def _score_row(v: Verdict, note: Notes[str]) -> list[str]:
     kept = row["kept"].split(", ") if row["kept"] else []
     return [
         "\n".join([word(v), v.check, clean(metric_name(v)), *kept, *lower]),
-        f"{clean(v.subject.label)}\nagainst {clean(v.against.label if v.against else '')}",
+        f"{clean(v.subject.name)}\nagainst {clean(v.against.name if v.against else '')}",
         f"{row['n']}\n{row['collapsed']}",
         f"{row['mean']}\n{row['target']}\n{row['difference']}",
         f"{row['sd']}\n{row['df']}\n{note(row['source'], sd_note(v))}",
-        f"{row['ci90']}\n{row['ci95']}\n{row['se']}",
+        f"{row['interval']}\n{row['level']}\n{row['se']}",
         f"{row['p_diff']}\n{row['p_tost']}\n{row['holm']}\n{row['alpha']}",
         f"{note(row['margin'], say(v.margin_from) if v.margin_from else '')}\n{row['detectable']}\n{row['more']}",
     ]

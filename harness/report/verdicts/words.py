@@ -11,9 +11,15 @@ from typing import Final, Literal
 from harness.checks.scores.compared import Comparison
 from harness.checks.verdict import Check, Fact, Finding, Inconclusive, Verdict, worst_first
 from harness.checks.verify.problems import Problem
+from harness.grid.labels import SEPARATOR
 from harness.record.freshness import Freshness
 from harness.report.format.escape import clean, full_stop
-from harness.report.format.numbers import bounds, chance, signed, trimmed
+from harness.report.format.numbers import bounds as bounds
+from harness.report.format.numbers import chance, signed, trimmed
+from harness.report.format.numbers import digits as digits
+from harness.report.format.numbers import interval as interval
+from harness.report.format.numbers import level_text as level_text
+from harness.report.format.numbers import levels_text as levels_text
 from harness.report.phrases.causes import cause_text, finding_text
 from harness.report.phrases.head import freshness_text
 from harness.report.phrases.say import say
@@ -42,9 +48,10 @@ HOW: Final[Mapping[Family, str]] = {
     "where it is before Holm alone, over fewer than 3 runs, where more than one run and more than the declared share "
     "collapsed, before a planned look and over chosen seeds; else PASS. Scores "
     "and collapses are two families for Holm, each with half of alpha; a hypothesis counts in it where it could have "
-    "failed at that p. An interval is the difference ± t × se with the df shown: the first se goes with the 90 % "
-    "interval and p_tost, the second with the 95 % interval and p_diff; “pivot” in its place: from the law of a median "
-    "or a best of k runs. Detectable: the true difference that so many runs find with 80 % power.",
+    "failed at that p. An interval is the difference ± t × se with the df shown, of level "
+    "1 − 2 alpha: the first se goes with it and p_tost, the second with p_diff; “pivot” in its place: p_diff follows "
+    "from the law of a median or a best of k runs. Detectable: the true difference that so many runs find with 80 % "
+    "power.",
     "speed": "Ratio: B's samples a second over A's, geometric mean over pairs of processes (or B's newest session over "
     "A's sessions). PASS: the interval lies above 1 − margin. FAIL: it lies below 1 and the ratio below 1 − margin, "
     "after Holm's correction; or the device's peak memory grew by more than 1 %. MDE: the slow-down found with 80 % "
@@ -68,8 +75,10 @@ _PLAIN: Final = "speed.interval"
 _IDENTICAL: Final = frozenset({"runs.identical", "runs.identical_at"})
 _VOID: Final = frozenset({"waiver.expired", "waiver.exceeded", "waiver.partly"})
 """Notes on a FAIL that a waiver is about and does not cover."""
-_SEPARATOR: Final = " · "
-"""What stands between the parts of a configuration's label (`grid.cell.configuration_label`)."""
+ARROW: Final = " -> "
+"""Between A, the first side, and B."""
+ONE_RESULT: Final = frozenset({"quality", "baseline", "stability"})
+"""Checks whose other side is a published, accepted or declared value, and no configuration beside it."""
 
 
 @dataclass(frozen=True)
@@ -185,28 +194,40 @@ def grouped(verdicts: Iterable[Verdict]) -> list[tuple[str, Check, str, list[str
 
 
 def subject(verdict: Verdict) -> str:
-    """`minilm · fp16 against REFERENCE`; what two sides share is said once: `minilm: fp16 against fp32`.
+    """`minilm · fp16 against REFERENCE`; of two results the first, A, comes first: `minilm: fp32 -> fp16`.
 
-    Of two runs the first, A, comes first.
+    What two sides share is said once.
     """
-    sides = [verdict.subject.label, verdict.against.label if verdict.against else ""]
-    if not all(sides):
+    return _sides(verdict, [side.name for side in (verdict.subject, verdict.against) if side], ARROW)
+
+
+def frozen_name(verdict: Verdict) -> str:
+    """The same as the grid spells values, and as it is for ever: `minilm: fp16 against fp32`."""
+    return _sides(verdict, [side.label for side in (verdict.subject, verdict.against) if side], " against ")
+
+
+def _sides(verdict: Verdict, sides: list[str], between: str) -> str:
+    sides = [side for side in sides if side]
+    if len(sides) < 2:
         return "".join(sides)
-    if verdict.check in ("quality", "baseline", "stability"):
+    if verdict.check in ONE_RESULT:
         return " against ".join(sides)
     if sides[0] == sides[1]:
         return sides[0]
-    if family(verdict) == "runs":
+    if between == ARROW or family(verdict) == "runs":
         sides.reverse()
-    shared = [part for part in sides[0].split(_SEPARATOR) if part in sides[1].split(_SEPARATOR)]
-    own = " against ".join(apart(side, _SEPARATOR.join(shared)) or "the same" for side in sides)
-    return f"{_SEPARATOR.join(shared)}: {own}" if shared else " against ".join(sides)
+    shared = [part for part in sides[0].split(SEPARATOR) if part in sides[1].split(SEPARATOR)]
+    own = [apart(side, SEPARATOR.join(shared)) or "the same" for side in sides]
+    axis, equals, _ = own[0].partition("=")
+    if between == ARROW and equals and all(SEPARATOR not in one and one.startswith(f"{axis}=") for one in own):
+        own = [f"{axis} {own[0].removeprefix(f'{axis}=')}", own[1].removeprefix(f"{axis}=")]
+    return ": ".join(filter(None, [SEPARATOR.join(shared), between.join(own)]))
 
 
 def apart(label: str, other: str) -> str:
     """What of `label` is its own; empty where the other has all of it."""
-    known = other.split(_SEPARATOR)
-    return _SEPARATOR.join(part for part in label.split(_SEPARATOR) if part not in known)
+    known = other.split(SEPARATOR)
+    return SEPARATOR.join(part for part in label.split(SEPARATOR) if part not in known)
 
 
 def metric_name(verdict: Verdict) -> str:
@@ -232,9 +253,9 @@ def sentence(verdict: Verdict) -> str:
     d = decision_of(verdict)
     if d is None:
         return say(verdict.reason)
-    interval = f"90 % interval {bounds(d.ci90, digits(d))}" if d.ci90 else "no interval"
+    known = f"{level_text(d)} interval {interval(d)}" if d.ci_pass else "no interval"
     source = f" ({say(verdict.margin_from)})" if verdict.margin_from else ""
-    return f"{place_text(verdict, d)}, {interval}, margin {trimmed(d.delta)}{source}"
+    return f"{place_text(verdict, d)}, {known}, margin {trimmed(d.delta)}{source}"
 
 
 def reason(verdict: Verdict) -> str:
@@ -299,15 +320,6 @@ def holm(verdict: Verdict) -> str:
     return f"after Holm's correction p {'' if p.startswith('<') else '= '}{p}"
 
 
-def level_text(verdict: Verdict) -> str:
-    """The interval that a PASS goes by, where the level is not 0.05 (planned looks); else empty."""
-    d = decision_of(verdict)
-    if d is None or d.alpha == 0.05 or d.ci_pass is None:
-        return ""
-    level = f"{100 * (1 - 2 * d.alpha):.1f} %"
-    return f"at alpha {d.alpha:g} a PASS goes by the {level} interval, {bounds(d.ci_pass, digits(d))}"
-
-
 def provenance(verdict: Verdict) -> str:
     """As what a target of unknown provenance was taken; empty where it is known."""
     d = decision_of(verdict)
@@ -337,20 +349,10 @@ def remainder(verdict: Verdict) -> str:
     return f"the difference is mean − target ({signed(plain)}) and {signed(rest)}: {cause}"
 
 
-def digits(decision: Decision) -> int:
-    """Decimals: 2, or up to 4 where rounding would show a bound or the difference on the margin's wrong side."""
-    values = [abs(v) for v in (*(decision.ci90 or ()), *(decision.ci_pass or ()), decision.difference)]
-    delta = decision.delta
-    for places in (2, 3):
-        if all((v < delta) == (round(v, places) < round(delta, 4)) for v in values if math.isfinite(v)):
-            return places
-    return 4
-
-
 def place_text(verdict: Verdict, d: Decision) -> str:
     """`0.74 points below the reference`."""
-    against = verdict.against.label if verdict.against else ""
-    other = "the reference" if verdict.check == "quality" else apart(against, verdict.subject.label) or "the other"
+    against = verdict.against.name if verdict.against else ""
+    other = "the reference" if verdict.check == "quality" else apart(against, verdict.subject.name) or "the other"
     places = digits(d)
     if not math.isfinite(d.difference):
         return "No difference that is a number"

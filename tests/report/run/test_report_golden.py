@@ -31,19 +31,24 @@ def test_demo(demo: Any) -> None:
 
 def test_json_has_the_whole_model(demo: Any) -> None:
     data = json.loads(render(demo, "demo", plots=False)["demo.json"])
-    assert (data["schema"], data["kind"], data["total_seconds"]) == (1, "harness-report", 1210.0)
+    assert (data["schema"], data["kind"], data["total_seconds"]) == (2, "harness-report", 1210.0)
     assert list(data) == [
         "schema", "kind", "title", "grid", "task", "command", "generated_by", "counts", "attempts", "rows", "skipped",
         "failed", "curves", "environments", "checkpoints", "data", "settings", "notes", "grid_file", "grid_text",
-        "total_seconds",
+        "total_seconds", "about",
     ]  # fmt: skip
     counts = {"planned": 18, "scored": 10, "ok": 9, "collapsed": 1, "errored": 1, "skipped": 6, "missing": 1}
     assert data["counts"] == {**counts, "foreign": 0}
     assert data["attempts"] == {"total": 12, "killed": 1, "interrupted": 0, "replaced": 0, "unfinished": 1}
     row = data["rows"][0]
     assert [score["seed"] for score in row["scores"]] == [1, 2, 42]
-    assert row["ok"]["accuracy"]["mean"] == pytest.approx(100 * 330 / 408)
-    assert row["collapsed"] == {"k": 0, "n": 3, "low": 0.0, "high": pytest.approx(0.7075982)}  # Clopper and Pearson
+    assert row["ok_points"]["accuracy"]["mean"] == pytest.approx(100 * 330 / 408)
+    assert row["collapsed"] == {
+        "k": 0,
+        "n": 3,
+        "low_fraction": 0.0,
+        "high_fraction": pytest.approx(0.7075982),
+    }  # Clopper and Pearson
     assert row["samples_per_second"]["mean"] == 22.5
     failed = {"label": "small · bf16", "status": "failed", "error": "ValueError: a | b\n<b>c</b>", "seeds": [1]}
     assert data["failed"] == [failed]

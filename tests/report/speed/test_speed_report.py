@@ -421,7 +421,7 @@ def test_beside_scores(grid: Grid, make_cell: Any, make_entry: Any, make_record:
         model = build_report(facts, results, command="c", generated_by="h")
         texts[name] = render(model, plots=False)["report.md"]
     headings = [line for line in texts["some"].splitlines() if line.startswith("## ")]
-    assert headings.index("## Results") < headings.index("## Times") < headings.index("## Throughput")
+    assert headings.index("## Results") < headings.index("## Throughput") < headings.index("## Each run")
     assert "Speed: 5 configurations timed in 15 processes on 2026-11-22." in texts["some"]
     assert "max_steps` has" not in texts["some"]
     assert "Speed: nothing timed yet." in texts["none"]

@@ -75,10 +75,8 @@ def test_what_is_drawn_is_where_it_belongs() -> None:
     one = decided()
     numbers = decision(one)
     axes = figure_of([one]).axes[0]
-    thick = next(line for line in axes.lines if line.get_linewidth() == 3.0)
-    thin = next(line for line in axes.lines if line.get_linewidth() == 1.0 and line.get_color() == BLUE)
-    assert list(thick.get_xdata()) == pytest.approx(numbers.ci90)
-    assert list(thin.get_xdata()) == pytest.approx(numbers.ci95)
+    (interval,) = (line for line in axes.lines if line.get_linewidth() == 2.4)
+    assert list(interval.get_xdata()) == pytest.approx(numbers.ci_pass)
     mark = next(line for line in axes.lines if line.get_marker() == "o")
     assert mark.get_xdata()[0] == pytest.approx(numbers.difference)
     band = axes.collections[0].get_paths()[0].get_extents()

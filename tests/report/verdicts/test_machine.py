@@ -19,6 +19,7 @@ from harness.checks.verdict import Fact, Finding, Verdict
 from harness.errors import SpecError
 from harness.record.results import SeedScore
 from harness.report.format.as_json import plain as plain_data
+from harness.report.format.units import fields_of
 from harness.report.phrases.say import PHRASES
 from harness.report.verdicts.github import workflow_command, workflow_commands
 from harness.report.verdicts.json import SCHEMA, verdicts_from_json, verdicts_json
@@ -174,8 +175,11 @@ class TestJson:
         assert data["head"]["command"] == HEAD.command
         assert data["counts"] == {"FAIL": 3, "ERROR": 1, "INCONCLUSIVE": 1, "SKIP": 2, "PASS": 6, "waived": 1}
         first = data["verdicts"][0]
-        assert list(first) == [field.name for field in fields(Verdict)]
-        assert list(first["numbers"]) == [field.name for field in fields(Decision)]
+        assert list(fields_of(first)) == [field.name for field in fields(Verdict)]
+        assert list(fields_of(first["numbers"])) == [field.name for field in fields(Decision)]
+        assert (first["numbers"]["difference_points"], first["subject"]["runs"][0]["accuracy_fraction"]) == (
+            decision(cases()[0]).difference, 350 / 408,
+        )  # fmt: skip
         assert first["reason"] == {"code": "judged", "values": {"scores": None}}
 
     def test_numbers_that_are_none(self) -> None:
@@ -185,7 +189,11 @@ class TestJson:
         one = decided(detectable=float(np.float64(1.5)), adjusted_p=math.nan, more_seeds=np.int64(3))
         one = replace(one, subject=replace(one.subject, mean=-math.inf))
         found = json.loads(verdicts_json(HEAD, [one]), parse_constant=refuse)["verdicts"][0]
-        assert (found["adjusted_p"], found["subject"]["mean"], found["detectable"]) == ("nan", "-inf", 1.5)
+        assert (found["adjusted_p"], found["subject"]["mean_points"], found["detectable_points"]) == (
+            "nan",
+            "-inf",
+            1.5,
+        )
         assert found["more_seeds"] == 3
 
     @given(st.lists(st.composite(any_verdict)(), max_size=2))
@@ -195,6 +203,26 @@ class TestJson:
         assert text.isascii()
         head, found = verdicts_from_json(text)
         assert (head, plain_data(found)) == (HEAD, plain_data(verdicts))
+
+    def test_the_form_without_units_is_read(self) -> None:
+        old = fields_of(json.loads(verdicts_json(HEAD, cases()))) | {"schema": 2}
+        assert "mean" in old["verdicts"][0]["subject"]
+        assert verdicts_from_json(json.dumps(old))[1] == tuple(cases())
+
+    def test_the_first_form_is_read_with_its_sentences(self) -> None:
+        run = {"seed": 1, "status": "ok", "accuracy": 0.8, "f1": 0.9}
+        one = {
+            "check": "quality", "outcome": "INCONCLUSIVE", "configuration": "m", "configuration_id": "c",
+            "environment_id": "e", "against": "r", "metric": "accuracy", "why": "few runs", "decision": None,
+            "mean": 80.0, "target": 85.0, "seeds": [run], "others": [], "margin_from": "", "detectable": None,
+            "more_seeds": 4, "outlook": "4 more seeds.", "collapsed": 0, "judged": 1, "adjusted_p": None,
+            "recipe_differences": [], "harmless": [], "evidence": ["a note"],
+        }  # fmt: skip
+        old = {"schema": 1, "kind": "harness-judgements", "waived": 0, "judgements": [one]}
+        (found,) = verdicts_from_json(json.dumps(old))[1]
+        text = verdicts_text(HEAD, [found])
+        assert (found.subject.mean, found.against and found.against.mean, found.more_seeds) == (80.0, 85.0, 4)
+        assert "few runs" in text.lower()
 
     def test_a_report_renders_from_its_json(self) -> None:
         head, found = verdicts_from_json(verdicts_json(HEAD, cases()))
@@ -207,17 +235,18 @@ class TestJson:
         [
             (["verdicts", 0, "outcome"], "MAYBE", r"verdicts\[0\].outcome: got \"MAYBE\"; allowed 'PASS', 'FAIL'"),
             (["verdicts", 0, "numbers", "n"], "many", r"verdicts\[0\].numbers.n: got \"many\"; allowed .*integer"),
-            (["verdicts", 0, "numbers", "sd", "value"], -1.0, r"verdicts\[0\].numbers.sd: .*allowed: 0 or more"),
+            (["verdicts", 0, "numbers", "sd", "value_points"], -1.0, r"verdicts\[0\].numbers.sd: .*allowed: 0 or more"),
             (
                 ["verdicts", 0, "subject", "colour"],
                 "red",
                 r"verdicts\[0\].subject.colour: got \"red\"; allowed no",
             ),
-            (["verdicts", 0, "detectable"], "1.5", r"verdicts\[0\].detectable: got \"1.5\"; allowed 1.5"),
+            (["verdicts", 0, "detectable_points"], "1.5", r"verdicts\[0\].detectable_points: got \"1.5\"; allowed 1.5"),
             (["verdicts", 0, "reason", "code"], None, r"verdicts\[0\].reason.code: got None; allowed .*string"),
             (["counts", "PASS"], 99, r"counts.PASS: got 99; allowed 1"),
-            (["kind"], "else", r"schema, kind: got .*; allowed schema 2"),
-            (["schema"], 1, r"schema, kind: got "),
+            (["kind"], "else", r"schema, kind: got .*; allowed schema 3"),
+            (["schema"], 4, r"schema, kind: got "),
+            (["schema"], 1, r"judgements: got "),
         ],
     )
     def test_strict(self, path: list[Any], value: Any, message: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import xml.etree.ElementTree as ET
@@ -17,6 +18,7 @@ from harness.checks.verdict import Fact, Side, Verdict
 from harness.record.results import SeedScore
 from harness.report.format.numbers import bounds, chance, signed, trimmed
 from harness.report.verdicts import figures, words
+from harness.report.verdicts.forest import forest_caption
 from harness.report.verdicts.issue import issue_text
 from harness.report.verdicts.json import verdicts_from_json, verdicts_json
 from harness.report.verdicts.markdown import STEP_LIMIT, document, shortened, verdicts_markdown
@@ -83,7 +85,7 @@ class TestWords:
 
     def test_parity_names_the_other(self) -> None:
         one = parity((350, 352), (350, 340), "m · fp16", "m · fp32")
-        assert words.subject(one) == "m: fp16 against fp32"
+        assert words.subject(one) == "m: fp32 -> fp16"
         assert words.sentence(one).startswith("1.47 points below fp32, ")
 
     def test_equal_bit_for_bit(self) -> None:
@@ -167,10 +169,10 @@ class TestNumbers:
             assert d.p_diff == pytest.approx(2 * tail(abs(d.difference) / d.se_diff, d.df), rel=1e-6)
 
     def test_rounding_never_contradicts_the_verdict(self) -> None:
-        d = replace(decision(decided()), ci90=(-2.4996, 0.0), ci_pass=(-2.4996, 0.0))
+        d = replace(decision(decided()), ci_pass=(-2.4996, 0.0))
         assert words.digits(d) == 4
-        assert words.digits(replace(d, ci90=(-2.496, 0.0), ci_pass=None)) == 3
-        assert words.digits(replace(d, ci90=(-2.4, 0.0), ci_pass=None)) == 2
+        assert words.digits(replace(d, ci_pass=(-2.496, 0.0))) == 3
+        assert words.digits(replace(d, ci_pass=(-2.4, 0.0))) == 2
 
     @pytest.mark.parametrize(
         ("p", "alpha", "text"),
@@ -255,22 +257,23 @@ class TestText:
 class TestMarkdown:
     def test_tables_have_a_row_each(self) -> None:
         tables = MARKDOWN.render(markdown_of(*cases())).split("<table>")[1:]
-        assert tables[0].count("<tr>") == tables[-1].count("<tr>") == len(COMPARED) + 1
+        assert tables[0].count("<tr>") == len(COMPARED) + 1
+        assert markdown_of(*cases()).count("; alpha ") == len(COMPARED)
 
     @given(ANY, ANY)
     @settings(deadline=None, max_examples=60)
     def test_text_stays_text(self, name: str, why: str) -> None:
         one = replace(named(few(), name, why), reason=said(why), recipe_differences=(said(name),))
         html = MARKDOWN.render(markdown_of(one, plain("SKIP", said(why), name)))
-        assert html.count("<table>") == 3
-        assert html.count("<tr>") == 2 + 2 + 4
+        assert html.count("<table>") == 2
+        assert html.count("<tr>") == 2 + 4
         assert html.count("<h2>") == 3
         assert "<a " not in html
 
     def test_pipes_and_markup(self) -> None:
         one = replace(named(few(), "a | b <img> [x](y)", "c"), reason=said("# no\n- heading @user"))
         text = markdown_of(one)
-        assert MARKDOWN.render(text).count("<tr>") == 2 + 2 + 4
+        assert MARKDOWN.render(text).count("<tr>") == 2 + 4
         assert "<img>" not in text
         assert "`@user.`" in text
 
@@ -342,3 +345,20 @@ class TestIssue:
 
     def test_bare_error(self) -> None:
         assert issue_text(HEAD, [plain("ERROR", said("3 of 5 cells have no run"))]).count("3 of 5 cells") == 1
+
+
+class TestInterval:
+    @given(st.lists(st.integers(300, 380), min_size=2, max_size=8), st.floats(0.01, 0.2))
+    @settings(deadline=None, max_examples=40)
+    def test_every_interval_that_is_shown_is_the_deciding_one(self, hits: list[int], alpha: float) -> None:
+        one = quality(hits, 85.0, "m", rule=Rule(2.5, alpha=alpha))
+        numbers = json.loads(verdicts_json(HEAD, [one]))["verdicts"][0]["numbers"]
+        low, high = numbers["ci_pass_points"] or (None, None)
+        places = words.digits(decision(one))
+        known = "no interval" if low is None else f"{signed(low, places)} to {signed(high, places)}"
+        level = f"{100 * (1 - 2 * numbers['alpha']):.3g} %"
+        page = markdown_of(one).replace("\xa0", " ")
+        assert f"({known})" in page
+        assert f"Difference ({level} interval)" in page
+        shown = set(re.findall(r"[+-]\d+\.\d+ to [+-]\d+\.\d+", page + words.sentence(one) + forest_caption([one])[0]))
+        assert shown == ({known} if low is not None else set())
