@@ -16,7 +16,7 @@ COMMANDS: Final = ("verify", "diff")
 class Fault:
     """One fault: `find` are the commands that should find it, `names` by command what it may rightly be called.
 
-    `on` is what both runs are asked for beyond the base.
+    `on` is what both runs are asked for beyond the base, `kinds` the pairs that `verify` is confined to; none: all.
     """
 
     name: str
@@ -25,6 +25,7 @@ class Fault:
     find: tuple[str, ...]
     names: Mapping[str, tuple[str, ...]]
     on: Mapping[str, Any] = field(default_factory=dict)
+    kinds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ def read_list(path: Path = LIST) -> tuple[list[Fault], list[Clean]]:
             tuple(row["find"]),
             {command: tuple(names) for command, names in row["names"].items()},
             row.get("on", {}),
+            tuple(row.get("kinds", ())),
         )
         for row in rows["fault"]
     ]

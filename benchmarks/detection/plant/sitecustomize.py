@@ -8,7 +8,7 @@ import sys
 from importlib.abc import MetaPathFinder
 from importlib.machinery import PathFinder
 
-import planted
+from benchmarks.detection.plant import planted
 
 
 class Planter(MetaPathFinder):
