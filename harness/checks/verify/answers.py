@@ -78,6 +78,23 @@ def answers_apart(a: Run, b: Run) -> Answers | None:
     return Answers(u, v, far, order=order, ids=ids[0])
 
 
+def labels_apart(a: Run, b: Run) -> tuple[int, int, Fact] | None:
+    """The first label that two runs hold differently against an answer, and where; None where all are the same.
+
+    Nothing is said of runs that did not answer the same examples in one order.
+    """
+    x, y = a.series.get("labels"), b.series.get("labels")
+    if x is None or y is None or x.shape != y.shape:
+        return None
+    ids = [_row_ids(run, len(x)) for run in (a, b)]
+    if (ids[0] is None) != (ids[1] is None) or (ids[0] is not None and not np.array_equal(*ids)) or (x == y).all():
+        return None
+    first = int(np.argmax(x != y))
+    example = first if ids[0] is None else int(ids[0][first])
+    where = Fact.of("where.examples", example=example, differing=int((x != y).sum()), examples=len(x))
+    return int(x[first]), int(y[first]), where
+
+
 def _row_ids(run: Run, rows: int) -> npt.NDArray[Any] | None:
     found = run.series.get("evaluated_ids")
     return found if found is not None and found.shape == (rows,) else None

@@ -26,6 +26,8 @@ _SCALING: Final = (
     "accepts_loss_kwargs", "engine", "recipe.gradient_accumulation_steps", "devices", "loss scaling",
 )  # fmt: skip
 """What decides whether a run has a known defect of scaling."""
+_FROM_TOKENIZER: Final = ("inputs", "evaluation inputs")
+"""What another tokenizer is the cause of, and not another."""
 _PACKAGES: Final = ("transformers", "torch", "accelerate", "datasets", "tokenizers")
 
 
@@ -152,6 +154,7 @@ def _cause(
     candidates += sorted(
         done,
         key=lambda one: (
+            one.cause in _FROM_TOKENIZER and any(other.field == "tokenizer" for other in done),
             only_rounds(one.field, one.a, one.b),
             one.field.startswith("arguments."),
             not known(one.field),
