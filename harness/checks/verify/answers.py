@@ -86,11 +86,12 @@ def labels_apart(a: Run, b: Run) -> tuple[int, int, Fact] | None:
     x, y = a.series.get("labels"), b.series.get("labels")
     if x is None or y is None or x.shape != y.shape:
         return None
-    ids = [_row_ids(run, len(x)) for run in (a, b)]
-    if (ids[0] is None) != (ids[1] is None) or (ids[0] is not None and not np.array_equal(*ids)) or (x == y).all():
+    ids, theirs = _row_ids(a, len(x)), _row_ids(b, len(x))
+    alike = ids is theirs if ids is None or theirs is None else np.array_equal(ids, theirs)
+    if not alike or (x == y).all():
         return None
     first = int(np.argmax(x != y))
-    example = first if ids[0] is None else int(ids[0][first])
+    example = first if ids is None else int(ids[first])
     where = Fact.of("where.examples", example=example, differing=int((x != y).sum()), examples=len(x))
     return int(x[first]), int(y[first]), where
 
