@@ -35,6 +35,8 @@ COPIED: Final = "copied-checkpoint"
 ON_DISK: Final = (*DAMAGED, COPIED)
 """Of the list what trains from a folder beside its grid."""
 DONE: Final = "done"
+TIMED_OUT: Final = 124
+"""The exit code of what took longer than `benchmarks.false_green.command` lets a command take."""
 CHECKPOINT: Final = "embedded/tiny-bert"
 NOTHING: Final = "nothing"
 KINDS: Final = ("accumulation", "eval_batch", "resume", "observation", "engine")
@@ -76,6 +78,8 @@ class Trials:
             place = self._place(f"{one.name}+{command}", planted)
             checkpoint = self._checkpoint(place, one.name) if one.name in ON_DISK else CHECKPOINT
             found = (self._diffed if command == "diff" else _verified)(place, one, checkpoint)
+            if found.code == TIMED_OUT:  # says nothing of the fault: another time
+                return found, found
             kept.write_text(json.dumps(asdict(found), indent=1) + "\n", encoding="utf-8")
             shutil.rmtree(place.folder)
         first = self._kept(one.name, command, first=True)
@@ -97,7 +101,8 @@ class Trials:
     def _diffed(self, place: Place, one: Fault | Clean, checkpoint: str) -> Told:
         """What `diff` says of the run beside the one that has not the fault, or was not asked for the variant."""
         beside = self._twin(one.on if isinstance(one, Fault) else {}, checkpoint != CHECKPOINT)
-        _run(place, one.on, checkpoint)
+        if _run(place, one.on, checkpoint) == TIMED_OUT:
+            return Told(TIMED_OUT, ())
         return _told(place, "diff", str(beside), str(_attempt(place)))
 
     def _place(self, name: str, planted: str) -> Place:
