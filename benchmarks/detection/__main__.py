@@ -64,8 +64,8 @@ def main(arguments: list[str] | None = None) -> int:
     faults, clean = [one for one in faults if one.name in chosen], [one for one in clean if one.name in chosen]
     harness = Harness(ROOT, options.work.resolve() / "cache")
     trials = Trials(options.work.resolve(), harness)
-    for name in [one.name for one in every] if "all" in options.again else options.again:
-        trials.forget(name)
+    for one in (one for one in every if {one.name, "all"} & set(options.again)):
+        trials.forget(one)
     now, first = outcomes(trials, [*faults, *clean], options.at_once)
     typed = sys.argv[1:] if arguments is None else arguments
     command = shlex.join(["python", "-m", "benchmarks.detection", *typed])

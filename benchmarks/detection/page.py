@@ -82,10 +82,11 @@ def page(
         "should find it, and what it may rightly be called. Faults are changes of transformers, accelerate and torch "
         "([planted.py](../benchmarks/detection/plant/planted.py)), made when the environment under test imports them, "
         "or of a checkpoint's folder. `diff` compares a run with the fault (tiny BERT, embedded corpus, two epochs of "
-        "25 steps) with the same run without it. `verify` has the fault in all that it runs. Both are processes of "
-        "their own, judged by exit code and JSON.",
+        "25 steps) with the same run without it. `verify` has the fault in all that it runs, confined to pairs of "
+        "runs that are enough to find it where the list names some. Both are processes of their own, judged by exit "
+        "code and JSON.",
         "",
-        "**Bold** is a right name, - is not found, (not due) what the list did not expect of the command.",
+        '**Bold** is a right name; - is not found, "not due" where the list did not expect that it is.',
         "",
         table(["fault", "area", *COMMANDS], [_row(one, now[one.name]) for one in faults], "llll"),
         "",

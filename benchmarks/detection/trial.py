@@ -32,10 +32,17 @@ MODEL: Final = "model"
 DAMAGED: Final[Mapping[str, Any]] = {"cased-tokenizer": ("tokenizer_config.json", {"do_lower_case": False})}
 """Faults of the checkpoint's folder: a file of it, and what is written over its values."""
 COPIED: Final = "copied-checkpoint"
+ON_DISK: Final = (*DAMAGED, COPIED)
+"""Of the list what trains from a folder beside its grid."""
+DONE: Final = "done"
+TIMED_OUT: Final = 124
+"""The exit code of what took longer than `benchmarks.false_green.command` lets a command take."""
 CHECKPOINT: Final = "embedded/tiny-bert"
 NOTHING: Final = "nothing"
 KINDS: Final = ("accumulation", "eval_batch", "resume", "observation", "engine")
 """Pairs that `verify` runs where the list does not say: 13 cells of one rank, each checked for fidelity too."""
+CLEAN_KINDS: Final = ("repeat", "eval_batch", "engine")
+"""Of a clean variant: the other pairs are variants themselves, and what all of them come to is another report's."""
 
 
 def grid_text(on: Mapping[str, Any], checkpoint: str) -> str:
@@ -67,19 +74,23 @@ class Trials:
         """What a command calls it now, and what it called it at the first try; read where that was kept."""
         kept = self._kept(one.name, command)
         if not kept.is_file():
-            on_disk = one.name in DAMAGED or one.name == COPIED
             planted = one.name if isinstance(one, Fault) and one.name not in DAMAGED else NOTHING
             place = self._place(f"{one.name}+{command}", planted)
-            checkpoint = self._checkpoint(place, one.name) if on_disk else CHECKPOINT
+            checkpoint = self._checkpoint(place, one.name) if one.name in ON_DISK else CHECKPOINT
             found = (self._diffed if command == "diff" else _verified)(place, one, checkpoint)
+            if found.code == TIMED_OUT:  # says nothing of the fault: another time
+                return found, found
             kept.write_text(json.dumps(asdict(found), indent=1) + "\n", encoding="utf-8")
             shutil.rmtree(place.folder)
         first = self._kept(one.name, command, first=True)
         return _read(kept), _read(first if first.is_file() else kept)
 
-    def forget(self, name: str) -> None:
-        """Have one of the list tried again; what its first try came to is kept."""
-        for kept, first in ((self._kept(name, command), self._kept(name, command, True)) for command in COMMANDS):
+    def forget(self, one: Fault | Clean) -> None:
+        """Have one of the list tried again, and the run beside it; what its first try came to is kept."""
+        on = one.on if isinstance(one, Fault) else {}
+        (self._twin_folder(on, one.name in ON_DISK) / DONE).unlink(missing_ok=True)
+        for command in COMMANDS:
+            kept, first = self._kept(one.name, command), self._kept(one.name, command, first=True)
             if kept.is_file() and not first.is_file():
                 kept.rename(first)
             kept.unlink(missing_ok=True)
@@ -90,7 +101,8 @@ class Trials:
     def _diffed(self, place: Place, one: Fault | Clean, checkpoint: str) -> Told:
         """What `diff` says of the run beside the one that has not the fault, or was not asked for the variant."""
         beside = self._twin(one.on if isinstance(one, Fault) else {}, checkpoint != CHECKPOINT)
-        _run(place, one.on, checkpoint)
+        if _run(place, one.on, checkpoint) == TIMED_OUT:
+            return Told(TIMED_OUT, ())
         return _told(place, "diff", str(beside), str(_attempt(place)))
 
     def _place(self, name: str, planted: str) -> Place:
@@ -102,17 +114,18 @@ class Trials:
 
     def _twin(self, on: Mapping[str, Any], on_disk: bool) -> Path:
         """The attempt of the run without a fault; it is made once. So is the embedded checkpoint, in the cache."""
-        name = f"twin-{short_hash([dict(on), on_disk])}"
+        folder = self._twin_folder(on, on_disk)
         with self._lock:
-            done = self.folder / name / "done"
-            if not done.is_file():
-                place = self._place(name, NOTHING)
-                checkpoint = self._checkpoint(place, name) if on_disk else CHECKPOINT
-                code = _run(place, on, checkpoint)
+            if not (folder / DONE).is_file():
+                place = self._place(folder.name, NOTHING)
+                code = _run(place, on, self._checkpoint(place, folder.name) if on_disk else CHECKPOINT)
                 if code:
-                    raise RuntimeError(f"{place.folder}: a run without a fault ended with {code}")
-                done.touch()
-            return _attempt(Place(self.folder / name, self.harness))
+                    raise RuntimeError(f"{folder}: a run without a fault ended with {code}")
+                (folder / DONE).touch()
+            return _attempt(Place(folder, self.harness))
+
+    def _twin_folder(self, on: Mapping[str, Any], on_disk: bool) -> Path:
+        return self.folder / f"twin-{short_hash([dict(on), on_disk])}"
 
     def _checkpoint(self, place: Place, name: str) -> str:
         """A copy of the embedded checkpoint in this place, damaged as the fault says."""
@@ -142,7 +155,7 @@ def _verified(place: Place, one: Fault | Clean, checkpoint: str) -> Told:
     """What `verify` says of short runs of its own, of the same recipe, but for where it resumes them itself."""
     asked = {name: value for name, value in one.on.items() if name != "resume_at"}
     (place.folder / "g.toml").write_text(grid_text(asked, checkpoint), encoding="utf-8")
-    kinds = (one.kinds if isinstance(one, Fault) else ()) or KINDS
+    kinds = (one.kinds if isinstance(one, Fault) else CLEAN_KINDS) or KINDS
     return _told(place, "verify", "g.toml", "--work-around", *(word for kind in kinds for word in ("--only", kind)))
 
 

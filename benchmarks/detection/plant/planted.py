@@ -4,18 +4,20 @@ Written as their authors might have: what they replace keeps its signature, and 
 """
 
 import functools
+from collections.abc import Callable
+from typing import Any
 
 KEPT_EVERY = 4
 SHIFTED_EVERY = 4
 DECAY = 0.9
 WIDER = 5.0
 
-FAULTS = {}
+FAULTS: dict[str, tuple[str, Callable[..., Any]]] = {}
 TRAINER = "transformers.trainer"
 BERT = "transformers.models.bert.modeling_bert"
 
 
-def fault(name, module):
+def fault(name: str, module: str) -> Callable[..., Any]:
     """Register the function that changes this module."""
 
     def register(plant):
@@ -25,7 +27,7 @@ def fault(name, module):
     return register
 
 
-def around(owner, name):
+def around(owner: Any, name: str) -> Callable[..., Any]:
     """Replace a callable: the decorated function gets the original first, then what it was called with."""
 
     def decorate(replacement):
@@ -41,7 +43,7 @@ def around(owner, name):
     return decorate
 
 
-def bare(wrapped, name):
+def bare(wrapped: Any, name: str) -> Any:
     """What accelerate has wrapped, or the thing itself."""
     return getattr(wrapped, name, wrapped)
 
@@ -136,7 +138,7 @@ def decay_everywhere(module):
         return [name for name, _ in model.named_parameters()]
 
 
-def with_optimizer(module, change):
+def with_optimizer(module: Any, change: Callable[..., Any]) -> None:
     """Have `change` called with each Trainer and its new optimizer."""
 
     @around(module.Trainer, "create_optimizer")
@@ -148,7 +150,7 @@ def with_optimizer(module, change):
         return optimizer
 
 
-def take_out(optimizer, weights):
+def take_out(optimizer: Any, weights: Any) -> Any:
     """Take weights out of an optimizer's groups; the settings of the first group that had one."""
     ids, settings = {id(weight) for weight in weights}, None
     for group in optimizer.param_groups:

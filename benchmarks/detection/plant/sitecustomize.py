@@ -7,6 +7,7 @@ import os
 import sys
 from importlib.abc import MetaPathFinder
 from importlib.machinery import PathFinder
+from typing import Any
 
 from benchmarks.detection.plant import planted
 
@@ -14,7 +15,7 @@ from benchmarks.detection.plant import planted
 class Planter(MetaPathFinder):
     """Waits for one module to be imported."""
 
-    def __init__(self, name, plant):
+    def __init__(self, name: str, plant: Any) -> None:
         self._name, self._plant = name, plant
 
     def find_spec(self, name, path=None, target=None):  # noqa: D102
