@@ -79,7 +79,7 @@ def page(
         about,
         "",
         "The [list](../benchmarks/detection/faults.toml) was committed before the first fault was tried: which command "
-        "should find it, and what it may rightly be called. Faults are changes of transformers, accelerate and torch "
+        "should find it, and what it may rightly be called (`kinds` came later). Faults are changes of transformers, accelerate and torch "
         "([planted.py](../benchmarks/detection/plant/planted.py)), made when the environment under test imports them, "
         "or of a checkpoint's folder. `diff` compares a run with the fault (tiny BERT, embedded corpus, two epochs of "
         "25 steps) with the same run without it. `verify` has the fault in all that it runs, confined to pairs of "
@@ -99,7 +99,8 @@ def page(
         table(["variant", "verify", "diff", "quiet"], [_clean_row(one, now[one.name]) for one in clean], "llll"),
     ]
     if again:
-        lines += ["", "## Tried again after mending", "", *(_before(name, first[name]) for name in again)]
+        told = "Only these; all others stand as first tried."
+        lines += ["", "## Tried again after mending", "", told, "", *(_before(name, first[name]) for name in again)]
     every: list[Fault | Clean] = [*faults, *clean]
     rows = [[one.name, one.what] for one in every]
     lines += ["", "## What was planted", "", table(["name", "what"], rows, "ll")]

@@ -180,4 +180,4 @@ def software() -> str:
         ["git", "-C", str(Path(__file__).parent), "log", "-1", "--format=%h of %cs"],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
-    return f"{packages}; the harness at {commit.stdout.strip() or 'an unknown commit'}."
+    return f"{packages}; written by the harness at {commit.stdout.strip() or 'an unknown commit'}."
