@@ -12,6 +12,7 @@ import platform
 import resource
 import sys
 import time
+from collections import Counter
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,14 @@ def optimizer(trainer: Any) -> dict[str, Any]:
         "schedule": type(schedule).__name__,
         "state_dtypes": sorted({str(value.dtype).removeprefix("torch.") for value in states}),
     }
+
+
+def dropouts(model: Any) -> dict[str, int]:
+    """How many of a model's dropouts have which probability; its configuration says what they should have."""
+    from torch.nn.modules.dropout import _DropoutNd
+
+    found = Counter(f"{module.p:g}" for module in model.modules() if isinstance(module, _DropoutNd))
+    return dict(sorted(found.items()))
 
 
 def peak_memory_mib() -> dict[str, float]:

@@ -82,6 +82,8 @@ def run_cell(job: dict[str, Any], folder: Path, emit: Emit) -> RankPart:
                 "dropout": checkpoints.dropout_probabilities(model.config),
                 "dtype": str(next(model.parameters()).dtype).removeprefix("torch."),
                 "segments": getattr(model.config, "type_vocab_size", None),
+                "trainable": setup.trainable,
+                "dropouts": facts.dropouts(model),
                 "device": str(arguments.device),
             },
             "optimizer": trained.optimizer,

@@ -109,6 +109,7 @@ def build_run(
         "logits_again": np.stack([logits[:8], logits[:8]]),
         **{f"inputs.{name}": received(name, EXAMPLES)[np.concatenate(ids)] for name in COLUMNS},
         **{f"evaluation_inputs.{name}": received(name, VALIDATION) for name in COLUMNS},
+        "evaluation_inputs.labels": np.where(labels == 1, 7, 13).astype(np.uint64),
     }
     if not first:
         series |= first_update(np.random.default_rng(seed + 2), rate[0], (recipe or {}).get("weight_decay", 0.0))
@@ -137,7 +138,7 @@ def build_run(
     }  # fmt: skip
     if not dropout:
         asked["checkpoint"]["config"] = {"hidden_dropout_prob": 0.0}
-    group = {"betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 0.0, "fused": True, "amsgrad": False}
+    group = {"betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 0.0, "fused": True, "amsgrad": False, "tensors": 19}
     split = {"examples": EXAMPLES, "positives": 533, "sha256": TRAIN_HASH}
     observed = {
         "python": "3.11.7", "packages": {"torch": "2.13.0", "transformers": "5.23.0"},
@@ -157,6 +158,7 @@ def build_run(
         "model": {
             "class": "BertForSequenceClassification", "attention": "sdpa", "dtype": "float32", "device": "cpu",
             "dropout": {"hidden_dropout_prob": dropout}, "segments": 2,
+            "trainable": 38, "dropouts": {f"{dropout:g}": 7},
         },
         "optimizer": {
             "class": "AdamW", "groups": [group, group], "schedule": "LambdaLR", "state_dtypes": ["float32"],

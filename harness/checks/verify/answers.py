@@ -78,6 +78,24 @@ def answers_apart(a: Run, b: Run) -> Answers | None:
     return Answers(u, v, far, order=order, ids=ids[0])
 
 
+def labels_apart(a: Run, b: Run) -> tuple[int, int, Fact] | None:
+    """The first label that two runs hold differently against an answer, and where; None where all are the same.
+
+    Nothing is said of runs that did not answer the same examples in one order.
+    """
+    x, y = a.series.get("labels"), b.series.get("labels")
+    if x is None or y is None or x.shape != y.shape:
+        return None
+    ids, theirs = _row_ids(a, len(x)), _row_ids(b, len(x))
+    alike = ids is theirs if ids is None or theirs is None else np.array_equal(ids, theirs)
+    if not alike or (x == y).all():
+        return None
+    first = int(np.argmax(x != y))
+    example = first if ids is None else int(ids[first])
+    where = Fact.of("where.examples", example=example, differing=int((x != y).sum()), examples=len(x))
+    return int(x[first]), int(y[first]), where
+
+
 def _row_ids(run: Run, rows: int) -> npt.NDArray[Any] | None:
     found = run.series.get("evaluated_ids")
     return found if found is not None and found.shape == (rows,) else None

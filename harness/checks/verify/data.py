@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
+from scipy.optimize import linear_sum_assignment
 
 from harness.checks.verdict import Fact
 from harness.checks.verify.findings import Findings
@@ -114,7 +116,22 @@ def _labels(findings: Findings, run: Run, split: Split) -> None:
     count, positives = len(labels), int(np.sum(labels == 1))
     seen = Fact.of("labels.seen", count=count, positives=positives)
     failed = Fact.of("labels.wrong", seen=seen, examples=split.examples, positives=split.positives)
-    findings.judge("labels", (count, positives) == (split.examples, split.positives), seen, failed)
+    good = (count, positives) == (split.examples, split.positives)
+    if good and (apart := _paired_otherwise(run, labels)):
+        good, failed = False, Fact.of("labels.paired", differing=apart, count=count)
+    findings.judge("labels", good, seen, failed)
+
+
+def _paired_otherwise(run: Run, labels: npt.NDArray[Any]) -> int:
+    """How many answers are paired with another label than the model was given with the example; 0 where not known."""
+    given = run.series.get("evaluation_inputs.labels")
+    if given is None or len(given) != len(labels):
+        return 0
+    # Of what it was given there are hashes: each must stand for one label, and no two for the same.
+    _, rows = np.unique(given, return_inverse=True)
+    table = np.zeros((rows.max(initial=0) + 1, int(labels.max(initial=0)) + 1), np.int64)
+    np.add.at(table, (rows, labels), 1)
+    return int(len(labels) - table[linear_sum_assignment(table, maximize=True)].sum())
 
 
 def weights(findings: Findings, found: Weights | None, random: bool = False) -> None:

@@ -57,6 +57,7 @@ def fidelity(run: Run) -> Verdict:
         _clipping(findings, observed, fingerprint)
         _loss_scaling(findings, asked, fingerprint)
     _optimizer(findings, observed)
+    _trainable(findings, observed)
     if observed.collator is None:
         findings.missing("collator")
     else:
@@ -165,6 +166,17 @@ def _optimizer(findings: Findings, observed: Observed) -> None:
         if name == "AdamW":
             _adam(findings, arguments, groups)
     _decay(findings, float(arguments.get("weight_decay") or 0.0), groups)
+
+
+def _trainable(findings: Findings, observed: Observed) -> None:
+    """The optimizer has every weight that could be trained as the model was loaded: none is frozen or left out."""
+    item, there = "trainable weights", observed.model.get("trainable")
+    counts = [group.get("tensors") for group in observed.optimizer.get("groups") or []]
+    if there is None or not counts or None in counts:
+        findings.missing(item)
+        return
+    seen = Fact.of("trainable.seen", trained=sum(counts), there=there)
+    findings.judge(item, sum(counts) == there, seen, seen, cause=item)
 
 
 def _adam(findings: Findings, arguments: Mapping[str, Any], groups: list[Mapping[str, Any]]) -> None:

@@ -170,7 +170,9 @@ def _exact(observed: Observed) -> Iterator[tuple[str, Any]]:
         yield "optimizer steps", fingerprint.optimizer_steps
     elif weights is not None:
         yield "initial weights", weights.init_sha256
-    yield from ((f"model.{path}", value) for path, value in flat(observed.model))
+    model = dict(observed.model)
+    yield "dropout.probabilities", model.pop("dropouts", None)
+    yield from ((f"model.{path}", value) for path, value in flat(model))
     yield "collator", observed.collator
     if observed.optimizer:
         yield "optimizer.class", observed.optimizer.get("class")

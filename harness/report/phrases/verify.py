@@ -176,6 +176,7 @@ VERIFY: Final[Mapping[str, str | Callable[..., str]]] = {
     ),
     "decay.seen": lambda by_group: f"weight decay by group is {listed(f'{value:g}' for value in by_group)}",
     "decay.wrong": _decay_wrong,
+    "trainable.seen": "the optimizer has {trained:,} of the {there:,} tensors that could be trained",
     "attention.unseen": "no product of attention was seen",
     "attention.seen": lambda item, called, configured: (
         f"{item} called is {called or 'not available'}, configured {configured}"
@@ -200,6 +201,7 @@ VERIFY: Final[Mapping[str, str | Callable[..., str]]] = {
         + ("" if share <= most else f"; at most {100 * most:g} % are expected")
     ),
     "task.unknown": "{task} is not a task known here",
+    "labels.paired": "{differing:,} of {count:,} answers have another label than the model was given with the example",
     "labels.seen": "{count:,} labels, {positives:,} of them positive",
     "labels.wrong": "predicted on {seen}; the validation split has {examples:,} and {positives:,}",
     "weights.head_new": lambda names: f"only {listed(names, TENSORS)} are new",

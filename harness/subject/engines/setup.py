@@ -29,6 +29,8 @@ BEACON_BYTES = 96
 class Setup:
     """A cell made ready on one rank. `requested` are the arguments in today's names, `arguments` what they became.
 
+    `trainable` is how many of the model's tensors could be trained as it was loaded.
+
     `build_model` makes the model anew from the checkpoint, as seeded as the cell asks for: a resumed run starts so.
     With a `stopwatch` the cell is timed: an engine trains until that has `finished`, and does not evaluate nor predict.
     """
@@ -39,6 +41,7 @@ class Setup:
     tokenizer: Any
     collator: Any
     model: Any
+    trainable: int
     loaded: dict[str, list[str] | None]
     requested: dict[str, Any]
     arguments: Any
@@ -139,6 +142,7 @@ def prepare(job: dict[str, Any], folder: Path, emit: Emit, clock: Clock) -> Setu
         tokenizer=tokenizer,
         collator=DataCollatorWithPadding(tokenizer=tokenizer),
         model=model,
+        trainable=sum(weight.requires_grad for weight in model.parameters()),
         loaded=found,
         requested=requested,
         arguments=arguments,

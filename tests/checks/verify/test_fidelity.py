@@ -70,6 +70,7 @@ FAULTS: list[tuple[str, dict[str, Any]]] = [
     ("optimizer settings", {"observed.optimizer.groups.0.eps": 1e-6}),
     ("weight decay", {"observed.optimizer.groups.0.weight_decay": 0.01}),
     ("weight decay", {"observed.arguments.weight_decay": 0.01}),
+    ("trainable weights", {"observed.optimizer.groups.0.tensors": 14}),
     ("collator", {"observed.collator": "default_data_collator"}),
     ("data", {"observed.data.train.sha256": "0" * 64}),
     ("unknown tokens", {"observed.data.unknown_tokens": 0.06}),
@@ -193,6 +194,15 @@ def test_logits_of_another_shape_and_labels_that_are_not_the_tasks(plain_run: Ru
     logits, labels = plain_run.series["logits"], plain_run.series["labels"]
     assert "logits" in failed(fidelity(planted(plain_run, logits=logits[:-1])))
     assert "labels" in failed(fidelity(planted(plain_run, labels=1 - labels)))
+
+
+def test_answers_paired_with_other_labels_than_the_model_was_given(plain_run: Run, planted: Callable[..., Run]) -> None:
+    labels = plain_run.series["labels"]
+    verdict = fidelity(planted(plain_run, {}, labels=np.roll(labels, 1)))
+    (found,) = [one for one in verdict.failures if one.item == "labels"]
+    assert found.fact == Fact.of(
+        "labels.paired", differing=int((np.roll(labels, 1) != labels).sum()), count=len(labels)
+    )
 
 
 def test_a_label_that_no_logit_answers_for_is_found_and_scores_are_not_recomputed(

@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.checks.verdict import Fact, Finding, Outcome
 from harness.checks.verify import fields
-from harness.checks.verify.answers import answers_apart
+from harness.checks.verify.answers import answers_apart, labels_apart
 from harness.checks.verify.diff.reach import NOWHERE, reach
 from harness.checks.verify.fields import DONE, LAYERS, Layer
 from harness.checks.verify.inputs import column_differences
@@ -291,6 +291,8 @@ def _outcome(a: Run, b: Run, tolerance: Tolerance, missing: list[str]) -> Iterat
     answers = list(_logits(a, b, tolerance, missing, far))
     yield from answers
     held |= any(not one.warning for one in answers) or (not answers and far == 0)
+    if (held_to := labels_apart(a, b)) is not None:
+        yield Difference("outcome", "labels", *held_to[:2], where=held_to[2])
     first, second = fields.scores(a), fields.scores(b)
     for name in (name for name in first if name in second):
         if unequal(np.array([first[name]]), np.array([second[name]]), tolerance.relative).any():

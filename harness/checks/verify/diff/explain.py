@@ -27,6 +27,8 @@ _SCALING: Final = (
 )  # fmt: skip
 """What decides whether a run has a known defect of scaling."""
 TRAINING: Final = EVERYWHERE - {"watching", "evaluation"}
+_FROM_TOKENIZER: Final = ("inputs", "evaluation inputs")
+"""What another tokenizer is the cause of, and not another."""
 _PACKAGES: Final = ("transformers", "torch", "accelerate", "datasets", "tokenizers")
 
 
@@ -176,8 +178,15 @@ def _causes(
     asked = [one for one in every if one.layer == "asked" and not _follows_asked(a, b, one, every)]
     done = [one for one in every if one.layer == "exact" and one not in theirs]
     done += [one for one in every if one.field == "evaluation order"]
-    done.sort(key=lambda one: (only_rounds(one.field, one.a, one.b), one.field.startswith("arguments."),
-                               not known(one.field)))  # fmt: skip
+    retokenized = any(one.field == "tokenizer" for one in done)
+    done.sort(
+        key=lambda one: (
+            one.cause in _FROM_TOKENIZER and retokenized,
+            only_rounds(one.field, one.a, one.b),
+            one.field.startswith("arguments."),
+            not known(one.field),
+        )
+    )
     places = _places(every, ranks)
     if upstream is not None:
         named = [one for one in (*asked, *done) if one.field in _SCALING]

@@ -126,8 +126,8 @@ _DONE: Final[Mapping[str, tuple[Stage, ...]]] = {
     "checkpoint": ("forward",),
     "tokenizer": ("batch", "evaluation"),
     "model configuration": ("forward", "evaluation"),
-    "inputs": ("batch",),
-    "evaluation inputs": ("evaluation",),
+    "inputs.": ("batch",),
+    "evaluation inputs.": ("evaluation",),
     "evaluation order": ("batch",),  # how rows are put together, and so only rounding
     "newly initialised weights": ("forward",),
     "initial weights": ("forward",),
@@ -140,6 +140,7 @@ _DONE: Final[Mapping[str, tuple[Stage, ...]]] = {
     "parallelism": ("batch", "loss", "evaluation"),
     "attention": ("forward", "evaluation"),
     "dropout": ("forward",),
+    "dropout.": ("forward",),
     "clipping": ("update",),
     "loss scaling": ("loss",),
     "optimizer steps": ("length",),
@@ -147,6 +148,8 @@ _DONE: Final[Mapping[str, tuple[Stage, ...]]] = {
     "optimizer.schedule": ("rate",),
     "optimizer.": ("update",),
 }
+_TRAINED: Final[Stages] = frozenset({"loss", "update"})
+"""Where it acts which weights an optimizer has: those that it has not may have no gradient either."""
 _PLACES: Final = (
     "packages.",
     "python",
@@ -173,6 +176,7 @@ _MADE_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "parallelism": ("devices", "engine"),
     "attention": ("checkpoint", "config.", "precision"),
     "dropout": ("dropout", "config.", "checkpoint"),
+    "dropout.": ("dropout", "config.", "checkpoint"),
     "clipping": ("recipe.max_grad_norm",),
     "loss scaling": ("accepts_loss_kwargs", "engine"),
     "model.": ("checkpoint", "config.", "dropout", "precision"),
@@ -201,6 +205,8 @@ def reach(layer: Layer, field: str, ranks: int = 1) -> Stages:
     for prefix in ("recipe.", "arguments."):
         if field.startswith(prefix):
             return _of_argument(_name(field), ranks)
+    if field.startswith("optimizer.groups.") and field.endswith(".tensors"):
+        return _TRAINED
     table = _ASKED if layer == "asked" else _DONE
     found = _longest(table, field)
     return EVERYWHERE if found is None else frozenset(table[found])

@@ -145,6 +145,15 @@ class TestJumps:
         assert first(verdict) == ("the model's own loss", 100, 1.01, "watching")
         assert cause(verdict) == "recipe.eval_strategy"
 
+    def test_answers_held_against_other_labels_are_the_evaluations_though_no_score_tells(
+        self, plain_run: Run, planted: Planted
+    ) -> None:
+        labels = plain_run.series["labels"]
+        verdict = told(plain_run, planted(plain_run, {}, labels=np.roll(labels, 1)))
+        assert first(verdict) == ("labels", None, None, "evaluation")
+        where = verdict.findings[0].fact.values["where"]
+        assert where.values["differing"] == int((np.roll(labels, 1) != labels).sum())
+
     def test_answers_that_jump_after_equal_training_are_the_evaluations(self, plain_run: Run, planted: Planted) -> None:
         logits = plain_run.series["logits"] * np.float32(1.1)
         verdict = told(plain_run, planted(plain_run, logits=logits))
@@ -172,6 +181,15 @@ PLANTED: list[tuple[str, Mapping[str, Any], tuple[int, float, tuple[str, ...]], 
      ("the model's own loss", 0, 1.01, "initial weights"), "initial weights"),
     ("dropout", {"observed.fingerprint.dropout": True}, (0, 1.02, ("micro_loss", "loss", "grad_norm")),
      ("the model's own loss", 0, 1.02, "dropout"), "dropout"),
+    ("one dropout", {"observed.model.dropouts": {"0": 1, "0.1": 6}}, (0, 1.02, ("micro_loss", "loss", "grad_norm")),
+     ("the model's own loss", 0, 1.02, "dropout"), "dropout.probabilities"),
+    ("frozen weights", {"observed.optimizer.groups.0.tensors": 14}, (0, 0.9, ("grad_norm",)),
+     ("gradient norm", 0, 0.9, "optimizer"), "optimizer group 0: tensors"),
+    ("tokenizer", {"observed.weights.tokenizer_sha256": "1" * 64, "observed.fingerprint.inputs.input_ids": "2" * 64},
+     (0, 1.01, ("micro_loss", "loss", "grad_norm")), ("the model's own loss", 0, 1.01, "tokenizer"), "tokenizer"),
+    ("tokenizer by its gradient", {"observed.weights.tokenizer_sha256": "1" * 64,
+     "observed.fingerprint.inputs.input_ids": "2" * 64}, (0, 1.01, ("grad_norm",)),
+     ("gradient norm", 0, 1.01, "tokenizer"), "tokenizer"),
     ("attention", {"observed.fingerprint.attention": "eager"}, (0, 1.02, ("micro_loss", "loss", "grad_norm")),
      ("the model's own loss", 0, 1.02, "attention"), "attention"),
     ("precision", {"observed.fingerprint.precision.name": "bf16"}, (0, 1.001, ("micro_loss", "loss", "grad_norm")),
