@@ -102,12 +102,8 @@ def test_each_problem_stands_once_with_its_harm_and_the_way_around_it() -> None:
         assert "resumed from a checkpoint the random state was not the same, 3 checks" in where
         assert "model.accepts_loss_kwargs = False, before Trainer(...)" in where
         assert "gradient norm: e0 1.000 x -> e1 4.000 x" in where
-    assert [line[:9].strip() for line in text.splitlines() if line[:1].isupper()] == [
-        "NEW",
-        "BOTH",
-        "REPAIRED",
-        "No check.",
-    ]
+    words = [line[:9].strip() for line in text.splitlines() if line[:1].isupper()]
+    assert words == ["NOTHING J", "NEW", "BOTH", "REPAIRED", "No check."]
     assert "[huggingface/transformers#47688](https://github.com/huggingface/transformers/issues/47688)" in page
 
 
