@@ -128,7 +128,7 @@ class _Plan:
             place[own] += 1
             apart = SCATTER * (2 * turn / (size - 1) - 1) if size > 1 else 0.0
             entries.append(_entry(cell, {name: value + apart for name, value in scores.items()}))
-        found = Results(entries, None, self._cells, self._grid.seed_plan).configurations
+        found = Results(entries, None, self._cells, self._grid.seed_plan, None, self._grid.namer).configurations
         return [replace(one, data=self.data) for one in found]
 
 

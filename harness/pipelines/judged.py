@@ -69,7 +69,7 @@ def judged(grid: Grid, store: Store, choice: str | None = None) -> Judged:
         notes = (Fact.of("whose.elsewhere", machine=meant.machine.name),)
     else:
         whose, notes = _here(grid, cells, meant)
-    return Judged(Results(entries, store, cells, grid.seed_plan, whose), notes, meant)
+    return Judged(Results(entries, store, cells, grid.seed_plan, whose, grid.namer), notes, meant)
 
 
 def _here(grid: Grid, cells: Sequence[Cell], meant: Meant) -> tuple[Whose, tuple[Fact, ...]]:

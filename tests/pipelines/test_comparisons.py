@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,11 @@ from harness.pipelines.judged import judged
 from harness.pipelines.report import grid_report
 from harness.record.provenance import today
 from harness.report.files import files_again
+from harness.report.run.kept import unpacked
 from harness.report.verdicts.json import verdicts_from_json, verdicts_json
 from harness.report.verdicts.sections import sections_junit
 from harness.report.verdicts.text import verdicts_text
+from harness.stats.axis import Arm, compare, right
 from tests.pipelines.made_up import Night
 from tests.pipelines.made_up_axes import TRUTH, answers, fill, grid_text, matrix, put
 
@@ -213,3 +216,34 @@ def test_bold_is_only_what_is_better_than_all_others(rates: Night) -> None:
     found = check(rates)
     assert said(found)[1e-5, 5e-5] == "better"
     assert not [one for one in found.comparisons if isinstance(one, Comparison) and one.best]
+
+
+def test_a_published_page_is_enough_to_compute_it_again(rates: Night) -> None:
+    found = grid_report(rates.grid, rates.store, Judging(), command="c", found=judged(rates.grid, rates.store))
+    data = json.loads(found.files["report.json"])
+    arms = {}
+    for row in data["rows"]:
+        truth = unpacked(row["truth"], row["examples"])
+        predicted = np.stack([unpacked(score["answers"], row["examples"]) for score in row["scores"]])
+        values = right(predicted, truth)
+        arms[row["configuration_id"]] = Arm(tuple(values.mean(axis=1)), values)
+    shown = [one for one in data["comparisons"] if one["metric"] == "accuracy"]
+    assert len(shown) == 3
+    for one in shown:
+        again = compare(arms[one["configuration_a"]], arms[one["configuration_b"]])
+        assert again.value == pytest.approx(one["difference_points"])
+        for spread, name, level in ((again.here, "here", 0.9), (again.anew, "anew", 0.95)):
+            assert spread is not None
+            assert spread.interval(again.value, level) == pytest.approx(one[f"{name}_points"])
+
+
+def test_a_label_stands_everywhere_but_in_the_names_of_tests(rates: Night) -> None:
+    rates.write(grid_text(RATE, f'{COMPARE}[label]\n"5e-5" = "high"\n"embedded/paraphrase" = "Paraphrase"\n'))
+    section = check(rates).section(Judging(), "harness check night.toml")
+    text, junit = verdicts_text(section.head, section.verdicts), sections_junit([section])
+    assert "▲ better: 1e-05 -> high†" in text
+    assert "learning_rate=5e-05" not in text
+    assert 'name="embedded/tiny-bert · learning_rate=5e-05 against embedded/tiny-bert · learning_rate=1e-05"' in junit
+    page = grid_report(rates.grid, rates.store, Judging(), command="c").files["report.md"]
+    assert "on Paraphrase" in page
+    assert "| high " in page

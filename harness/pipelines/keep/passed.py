@@ -53,7 +53,7 @@ def _in_environment(grid: Grid, store: Store, environment_id: str, every: Old, w
     whose = Whose(dict.fromkeys((cell.environment for cell in cells), environment_id))
     while waiting:
         entries = [entry for ones in left.values() for one in ones for entry in one.entries]
-        passed = _passing(grid, Results(entries, store, cells, grid.seed_plan, whose))
+        passed = _passing(grid, Results(entries, store, cells, grid.seed_plan, whose, grid.namer))
         for configuration_id in list(waiting):
             if configuration_id in passed:
                 found.add(left[configuration_id][0].key)
