@@ -79,8 +79,8 @@ def page(
         about,
         "",
         "The [list](../benchmarks/detection/faults.toml) was committed before the first fault was tried: which command "
-        "should find it, and what it may rightly be called (`kinds` came later). Faults are changes of transformers, "
-        "accelerate and torch "
+        "should find it, and what it may rightly be called (`kinds` came later). Faults are "
+        "changes of transformers, accelerate and torch "
         "([planted.py](../benchmarks/detection/plant/planted.py)), made when the environment under test imports them, "
         "or of a checkpoint's folder. `diff` compares a run with the fault (tiny BERT, embedded corpus, two epochs of "
         "25 steps) with the same run without it. `verify` has the fault in all that it runs, confined to pairs of "
