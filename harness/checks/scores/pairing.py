@@ -22,7 +22,14 @@ Dimension = Literal["precision", "devices", "engine", "accepts_loss_kwargs", "en
 _PRECISIONS: Final = ("fp32", "tf32", "bf16", "fp16")
 _SPEAKING: Final = frozenset({"checkpoint", "precision", "engine", "environment"})
 """Axes whose values speak for themselves."""
-_LIKE: Final = _SPEAKING - {"checkpoint"} | {"devices", "accepts_loss_kwargs", "repeat", "resume_at"}
+_LIKE: Final = _SPEAKING - {"checkpoint"} | {
+    "devices",
+    "accepts_loss_kwargs",
+    "evaluation_draws",
+    "eval_strategy",
+    "repeat",
+    "resume_at",
+}
 """Axes that leave weights and order alike, beside those of logging: both sides are paired by seed."""
 _BATCH: Final = "per_device_train_batch_size"
 
