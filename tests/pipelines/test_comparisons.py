@@ -154,6 +154,12 @@ def test_it_replaces_the_parity_of_its_axis_and_pairs_by_seed(night: Night) -> N
     assert found.comparisons[0].paired
 
 
+def test_evaluating_on_the_way_leaves_weights_and_order_alike_and_is_paired_by_seed(night: Night) -> None:
+    night.write(grid_text(matrix("eval_strategy", ['"no"', '"epoch"']), '[[compare]]\naxis = "eval_strategy"\n'))
+    fill(night, {"no": 0.86, "epoch": 0.86}, "eval_strategy")
+    assert [one.paired for one in check(night).comparisons] == [True, True]
+
+
 def test_the_same_answers_are_identical(night: Night) -> None:
     text = matrix("learning_rate", ["1e-5", "5e-5"])
     for expect, outcome in (("better", "FAIL"), ("not worse", "PASS"), ("equivalent", "PASS")):

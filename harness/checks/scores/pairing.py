@@ -21,7 +21,14 @@ from harness.text import canonical_json
 Dimension = Literal["precision", "devices", "engine", "accepts_loss_kwargs", "environment"]
 
 _PRECISIONS: Final = ("fp32", "tf32", "bf16", "fp16")
-_LIKE: Final = SPEAKING - {"checkpoint"} | {"devices", "accepts_loss_kwargs", "repeat", "resume_at"}
+_LIKE: Final = SPEAKING - {"checkpoint"} | {
+    "devices",
+    "accepts_loss_kwargs",
+    "evaluation_draws",
+    "eval_strategy",
+    "repeat",
+    "resume_at",
+}
 """Axes that leave weights and order alike, beside those of logging: both sides are paired by seed."""
 _BATCH: Final = "per_device_train_batch_size"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -119,18 +118,9 @@ def _trainer(setup: Setup) -> Any:
     if asked is False and getattr(trainer, "model_accepts_loss_kwargs", False):
         raise SpecError("accepts_loss_kwargs: got false; this version's Trainer does not ask the model for it")
     if setup.cell.get("evaluation_draws", "model") is False:
-        trainer.evaluate = _without_draws(trainer.evaluate)
+        # Its loader draws a seed from torch's global stream, dropout the rest: each call leaves the stream as it was.
+        trainer.evaluate = torch.random.fork_rng(devices=[])(trainer.evaluate)
     return trainer
-
-
-def _without_draws(evaluate: Callable[..., Any]) -> Callable[..., Any]:
-    """An evaluation that leaves torch's global stream as it was: its loader draws a seed from it, dropout the rest."""
-
-    def evaluated(*args: Any, **kwargs: Any) -> Any:
-        with torch.random.fork_rng(devices=[]):
-            return evaluate(*args, **kwargs)
-
-    return evaluated
 
 
 def _tokenizer_argument(tokenizer: Any) -> dict[str, Any]:
