@@ -11,6 +11,7 @@ import functools
 import io
 import random
 import re
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,6 @@ import pytest
 from benchmarks import statistics_study, throughput_study
 from harness.exit_codes import page as exit_codes_page
 from harness.report.files import files_again
-from harness.report.verdicts.json import SCHEMA as VERDICTS_SCHEMA
 from reports.index import render_index
 from tests.published.backing import Backing, Claim, Claimed, Declared, Held, Rendered, read
 from tests.published.claims import CLAIMED
@@ -32,12 +32,6 @@ PAGES = [
 ]
 NO_FUNCTIONS = {"lower", "gate", "expect", "p_tost"}
 """Keys and quantities in code."""
-OLD = {
-    name
-    for name in ("minilm-mrpc-cpu", "accumulation-mrpc-cpu")
-    if read(REPORTS / f"{name}-verdicts.json")["schema"] != VERDICTS_SCHEMA
-}
-"""Reports of 2026-11-22 whose verdicts are in a form that is no longer read, until they are rendered again."""
 
 
 @functools.cache
@@ -57,16 +51,13 @@ def backing(page: Path) -> Backing:
     if kind == throughput_study.KIND:
         return Rendered(lambda: throughput_study.render(throughput_study.again(files[0])))
     if kind == "harness-report":
-        return Rendered(lambda: files_again(files[0], page.stem)[page.name])
+        day = re.search(r"[Rr]endered (\d{4}-\d\d-\d\d)", _text(page))
+        assert day is not None, f"{page}: no day on which it was rendered"
+        return Rendered(lambda: files_again(files[0], page.stem, date.fromisoformat(day[1]))[page.name])
     return Held(files) if files else Claimed([])
 
 
-def pages() -> list[object]:
-    again = pytest.mark.xfail(strict=True, reason="to be rendered again with today's report")
-    return [pytest.param(one, id=str(one), marks=[again] if one.stem in OLD else []) for one in PAGES]
-
-
-@pytest.mark.parametrize("page", pages())
+@pytest.mark.parametrize("page", PAGES, ids=str)
 def test_every_figure_has_a_source(page: Path) -> None:
     assert backing(page).faults((ROOT / page).read_text(encoding="utf-8")) == []
 
@@ -74,7 +65,7 @@ def test_every_figure_has_a_source(page: Path) -> None:
 def test_a_changed_digit_is_found() -> None:
     """30 figures drawn over all pages, one digit of each changed: at least 28 are found."""
     rng = random.Random(20261128)
-    every = [(page, figure) for page in PAGES if page.stem not in OLD for figure in Page(_text(page)).figures]
+    every = [(page, figure) for page in PAGES for figure in Page(_text(page)).figures]
     drawn = [one for one in rng.sample(every, 60) if any(map(str.isdigit, one[1].text))][:30]
     missed = [
         f"{page}: {figure.text}" for page, figure in drawn if not backing(page).faults(_changed(page, figure, rng))
@@ -91,7 +82,7 @@ def test_a_changed_digit_of_prose_is_found(page: Path) -> None:
     assert [one.text for one in drawn if not backing(page).faults(_changed(page, one, rng))] == []
 
 
-@pytest.mark.parametrize("page", [one for one in PAGES if one.stem not in OLD], ids=str)
+@pytest.mark.parametrize("page", PAGES, ids=str)
 def test_a_new_figure_is_found(page: Path) -> None:
     text = _text(page)
     assert backing(page).faults(f"{text}\nAs was measured, 8713.9 times.\n") != []
