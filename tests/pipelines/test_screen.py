@@ -7,8 +7,8 @@ import re
 import pytest
 
 from harness.pipelines.check import Judging, check_grid
-from harness.report.verdicts.night import night_text
-from harness.report.verdicts.screen import screen_text
+from harness.report.screen.night import night_text
+from harness.report.screen.verdicts import screen_text
 from harness.report.verdicts.sections import Section
 from tests.pipelines.made_up import GOOD, GRID, Night
 

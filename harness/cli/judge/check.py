@@ -32,7 +32,7 @@ from harness.pipelines.check import SCORES, Judging, check_grid
 from harness.pipelines.verdicts.kept import keep
 from harness.record.provenance import ago, command_line, read_age
 from harness.record.store import Store
-from harness.report.verdicts.screen import screen_text
+from harness.report.screen.verdicts import screen_text
 
 
 def check(

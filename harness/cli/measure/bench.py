@@ -39,7 +39,7 @@ from harness.grid.project import read_project
 from harness.pipelines.bench import Bench, Night, default_grid
 from harness.pipelines.check import Judging
 from harness.record.provenance import command_line
-from harness.report.verdicts.night import night_text
+from harness.report.screen.night import night_text
 
 Grids = Annotated[
     list[Path] | None,

@@ -10,7 +10,7 @@ from harness.checks.verdict import Verdict
 from harness.grid.labels import SEPARATOR
 from harness.report.format.escape import full_stop, inline
 from harness.report.format.labels import plain
-from harness.report.format.numbers import bounds, points, signed, trimmed
+from harness.report.format.numbers import bounds, digits, interval, level_text, points, signed, trimmed
 from harness.report.phrases.comparison import SIGNS, word_text
 from harness.report.phrases.recipe import many
 from harness.report.run.model import ReportModel
@@ -20,11 +20,8 @@ from harness.report.verdicts.words import (
     apart,
     counts_text,
     decision_of,
-    digits,
     family,
     identity,
-    interval,
-    level_text,
     ordered,
     subject,
     word,

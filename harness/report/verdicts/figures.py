@@ -7,8 +7,8 @@ from typing import Final
 from harness.checks.verdict import Fact, Verdict
 from harness.record.results import SeedScore
 from harness.report.format.escape import clean
-from harness.report.format.numbers import NONE, chance, degrees, points, signed, trimmed
-from harness.report.verdicts.words import decision_of, digits, identity, interval, level_text
+from harness.report.format.numbers import NONE, chance, degrees, digits, interval, level_text, points, signed, trimmed
+from harness.report.verdicts.words import decision_of, identity
 from harness.stats.decision import Decision
 from harness.stats.throughput import Speed
 

@@ -10,14 +10,11 @@ from xml.sax.saxutils import escape
 
 from harness.checks.verdict import Verdict
 from harness.report.format.escape import clean
-from harness.report.format.numbers import signed
+from harness.report.format.numbers import digits, interval, levels_text, signed
 from harness.report.format.svg import BLUE, INK, ORANGE, figure, plot_labels, style, svg
 from harness.report.verdicts.words import (
     counts_text,
     decision_of,
-    digits,
-    interval,
-    levels_text,
     metric_name,
     ordered,
     subject,

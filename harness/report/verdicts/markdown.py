@@ -9,7 +9,7 @@ from typing import Final
 from harness.checks.verdict import Verdict
 from harness.checks.verify.problems import Problem
 from harness.report.format.escape import fenced, full_stop, image, inline
-from harness.report.format.numbers import NONE, points, signed, trimmed
+from harness.report.format.numbers import NONE, digits, interval, level_text, levels_text, points, signed, trimmed
 from harness.report.format.table import table
 from harness.report.phrases.problems import problem_title, problem_word, told_problems
 from harness.report.phrases.say import say
@@ -26,13 +26,9 @@ from harness.report.verdicts.words import (
     check_name,
     counts_text,
     decision_of,
-    digits,
     family,
     grouped,
     head_lines,
-    interval,
-    level_text,
-    levels_text,
     metric_name,
     ordered,
     sd_note,

@@ -14,12 +14,7 @@ from harness.checks.verify.problems import Problem
 from harness.grid.labels import SEPARATOR
 from harness.record.freshness import Freshness
 from harness.report.format.escape import clean, full_stop
-from harness.report.format.numbers import bounds as bounds
-from harness.report.format.numbers import chance, signed, trimmed
-from harness.report.format.numbers import digits as digits
-from harness.report.format.numbers import interval as interval
-from harness.report.format.numbers import level_text as level_text
-from harness.report.format.numbers import levels_text as levels_text
+from harness.report.format.numbers import chance, digits, interval, level_text, signed, trimmed
 from harness.report.phrases.causes import cause_text, finding_text
 from harness.report.phrases.head import freshness_text
 from harness.report.phrases.say import say

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from harness.report.format.escape import clean
-from harness.report.verdicts.screen import screen_text
+from harness.report.screen.verdicts import screen_text
 from harness.report.verdicts.sections import Section
 from harness.report.verdicts.words import LIMIT, counts_text, head_lines, ordered, subject, told, word
 

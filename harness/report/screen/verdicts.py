@@ -9,7 +9,7 @@ from typing import Final
 
 from harness.checks.verdict import Fact, Verdict
 from harness.report.format.escape import clean
-from harness.report.format.numbers import points, signed, trimmed
+from harness.report.format.numbers import digits, points, signed, trimmed
 from harness.report.phrases.head import freshness_text
 from harness.report.phrases.past import again_options
 from harness.report.phrases.say import say
@@ -19,7 +19,6 @@ from harness.report.verdicts.words import (
     LIMIT,
     Head,
     decision_of,
-    digits,
     metric_name,
     ordered,
     place_text,
