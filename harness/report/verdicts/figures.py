@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 from harness.checks.verdict import Fact, Verdict
@@ -137,3 +138,20 @@ def _compared(verdict: Verdict) -> str:
     facts = [finding.fact for finding in verdict.findings if finding.fact.code in _UNITS]
     count = facts[0].values.get("counted", 0) if facts else 0
     return f"{count} {_UNITS[facts[0].code]}{'' if count == 1 else 's'}" if count else NONE
+
+
+def remainder(verdict: Verdict) -> str:
+    """Why the difference is not mean - target, where it is not (a median or best of k; seeds not shared)."""
+    d, target = decision_of(verdict), verdict.against.mean if verdict.against else None
+    if d is None or verdict.subject.mean is None or target is None:
+        return ""
+    plain = verdict.subject.mean - target
+    rest = d.difference - plain
+    if not math.isfinite(rest) or abs(rest) < 0.005:
+        return ""
+    cause = (
+        "it is taken over the seeds that both have"
+        if verdict.check != "quality"
+        else "the published value is the median or the best of several runs, and no mean"
+    )
+    return f"the difference is mean − target ({signed(plain)}) and {signed(rest)}: {cause}"

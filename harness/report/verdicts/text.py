@@ -18,7 +18,15 @@ from harness.report.phrases.problems import problem_title, problem_word, told_pr
 from harness.report.phrases.say import say
 from harness.report.verdicts.comparisons import comparisons_lines
 from harness.report.verdicts.diff import difference_sections
-from harness.report.verdicts.figures import by_seed, difference, score_figures, score_of, score_text, speed_figures
+from harness.report.verdicts.figures import (
+    by_seed,
+    difference,
+    remainder,
+    score_figures,
+    score_of,
+    score_text,
+    speed_figures,
+)
 from harness.report.verdicts.words import (
     HOW,
     LIMIT,
@@ -39,7 +47,6 @@ from harness.report.verdicts.words import (
     outlook,
     provenance,
     reason,
-    remainder,
     sd_note,
     sentence,
     subject,

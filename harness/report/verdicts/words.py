@@ -14,7 +14,7 @@ from harness.checks.verify.problems import Problem
 from harness.grid.labels import SEPARATOR
 from harness.record.freshness import Freshness
 from harness.report.format.escape import clean, full_stop
-from harness.report.format.numbers import chance, digits, interval, level_text, signed, trimmed
+from harness.report.format.numbers import chance, digits, interval, level_text, trimmed
 from harness.report.phrases.causes import cause_text, finding_text
 from harness.report.phrases.head import freshness_text
 from harness.report.phrases.say import say
@@ -325,23 +325,6 @@ def sd_note(verdict: Verdict) -> str:
     """What the reader of the sd must know."""
     d = decision_of(verdict)
     return say(d.sd.note) if d and d.sd and d.sd.note else ""
-
-
-def remainder(verdict: Verdict) -> str:
-    """Why the difference is not mean - target, where it is not (a median or best of k; seeds not shared)."""
-    d, target = decision_of(verdict), verdict.against.mean if verdict.against else None
-    if d is None or verdict.subject.mean is None or target is None:
-        return ""
-    plain = verdict.subject.mean - target
-    rest = d.difference - plain
-    if not math.isfinite(rest) or abs(rest) < 0.005:
-        return ""
-    cause = (
-        "it is taken over the seeds that both have"
-        if verdict.check != "quality"
-        else "the published value is the median or the best of several runs, and no mean"
-    )
-    return f"the difference is mean − target ({signed(plain)}) and {signed(rest)}: {cause}"
 
 
 def place_text(verdict: Verdict, d: Decision) -> str:
