@@ -123,8 +123,8 @@ class TestWords:
         assert best.subject.mean is not None
         assert best.against.mean is not None
         added = decision(best).difference - (best.subject.mean - best.against.mean)
-        assert f"and {added:+.2f}: the published value is the median or the best" in words.remainder(best)
-        assert words.remainder(cases()[0]) == ""
+        assert f"and {added:+.2f}: the published value is the median or the best" in figures.remainder(best)
+        assert figures.remainder(cases()[0]) == ""
 
     def test_unknown_provenance_is_said(self) -> None:
         numbers = unknown(sample(points((350, 352, 347, 349, 351))), 85.78, Rule(2.5))

@@ -207,7 +207,7 @@ class TestRuns:
         head = Head("diff", "harness diff", a="m · seed 1 (old)", b="m · seed 2 (new)")
         one = run("m · seed 2", "FAIL", *found, check="diff", against=Side("m · seed 1"), reason=said("they differ"))
         text = document(head, [one])
-        head_line = "### FAIL, diff: m: seed 1 -> seed 2\n\n- they differ\n- Asked for otherwise: seed: 1 -&gt; 2\n"
+        head_line = "### FAIL, diff: m: seed 1 -> seed 2\n\n- they differ\n- Asked for otherwise: seed: 1 -> 2\n"
         assert head_line in text
 
 
