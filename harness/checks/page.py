@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import SpecError
 from harness.grid.arguments import default_of
@@ -38,11 +38,16 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
 
+def _score(name: str) -> Any:
+    """The key says the unit since schema 2."""
+    return Field(default=None, validation_alias=AliasChoices(f"{name}_points", name))
+
+
 class _Score(_Part):
     seed: int
     status: str
-    accuracy: Points | None = None
-    f1: Points | None = None
+    accuracy: Points | None = _score("accuracy")
+    f1: Points | None = _score("f1")
 
 
 class _Row(_Part):
@@ -67,7 +72,7 @@ class _Environment(_Part):
 class _Page(_Part):
     """A report: see `harness.report.run.model.ReportModel`."""
 
-    schema_: Literal[1] = Field(alias="schema")
+    schema_: Literal[1, 2] = Field(alias="schema")
     kind: Literal["harness-report"]
     task: str
     rows: list[_Row] = Field(min_length=1)

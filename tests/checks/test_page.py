@@ -83,8 +83,8 @@ def test_our_published_page_is_one(tmp_path: Path) -> None:
     ("change", "said"),
     [
         (
-            lambda page: page["rows"][0]["scores"][0].update(accuracy=812),
-            "rows[0].scores[0].accuracy: got 812; allowed",
+            lambda page: page["rows"][0]["scores"][0].update(accuracy_points=812),
+            "rows[0].scores[0].accuracy_points: got 812; allowed",
         ),
         (lambda page: page.update(kind="harness-check"), 'kind: got "harness-check"; allowed harness-report'),
         (lambda page: page["rows"][1].pop("configuration_id"), "rows[1].configuration_id: missing; it is required"),

@@ -142,7 +142,8 @@ def test_confirming() -> None:
     passed = compare_processes(arm("old", EVEN), arm("new", BITS_LESS), 0.05)
     busy = compare_processes(arm("old", EVEN), arm("new", SLOWER, reasons=BUSY), 0.05)
     few = compare_processes(arm("old", EVEN[:3]), arm("new", SLOWER[:3]), 0.05)
-    assert [suspicious(one, 0.05) for one in (fail, passed, busy, few)] == [True, False, False, True]
+    # Of a noisy machine there is an estimate, and none of its sides is quiet: slower and undecided, as few pairs are.
+    assert [suspicious(one, 0.05) for one in (fail, passed, busy, few)] == [True, False, True, True]
     both = confirmed(fail, fail)
     assert (both.outcome, both.reason) == (
         "FAIL", Fact.of("speed.confirmed", why=fail.reason, first="FAIL", before=fail.reason),

@@ -193,12 +193,12 @@ def test_ratios_are_over_pairs(grid: Grid) -> None:
     found = part(grid, records(grid))
     named = {(one.what, one.where): one for one in found.contrasts}
     assert list(named) == [
-        ("bf16 over fp32", "trainer · devices=1"),
-        ("bf16 over fp32", "loop · devices=1"),
-        ("trainer over loop", "bf16 · devices=1"),
-        ("trainer over loop", "fp32 · devices=1"),
+        ("fp32 -> bf16", "trainer · devices=1"),
+        ("fp32 -> bf16", "loop · devices=1"),
+        ("loop -> trainer", "bf16 · devices=1"),
+        ("loop -> trainer", "fp32 · devices=1"),
     ]
-    one = named[("bf16 over fp32", "trainer · devices=1")]
+    one = named[("fp32 -> bf16", "trainer · devices=1")]
     logs = [math.log(b / a) for a, b in ((100, 200), (110, 231), (121, 242))]
     mean, half = statistics.mean(logs), 2.919986 * statistics.stdev(logs) / math.sqrt(3)
     assert one.ratio == pytest.approx(math.exp(mean))
@@ -206,7 +206,7 @@ def test_ratios_are_over_pairs(grid: Grid) -> None:
     assert (one.pairs, one.left_out) == (3, 0)
     assert one.detectable is not None
     assert one.detectable > 0
-    assert named[("trainer over loop", "fp32 · devices=1")].ratio == pytest.approx((100 / 110 * 121 / 132) ** (1 / 3))
+    assert named[("loop -> trainer", "fp32 · devices=1")].ratio == pytest.approx((100 / 110 * 121 / 132) ** (1 / 3))
     assert [one.source[:8] for one in found.published] == ["https://"] * 5
 
 
@@ -226,7 +226,7 @@ def test_a_process_that_was_not_quiet_is_in_no_pair(grid: Grid) -> None:
 
     found = part(grid, records(grid, change=noisy))
     one = found.contrasts[0]
-    assert (one.what, one.pairs, one.left_out) == ("bf16 over fp32", 2, 1)
+    assert (one.what, one.pairs, one.left_out) == ("fp32 -> bf16", 2, 1)
     assert one.ratio == pytest.approx(math.sqrt(2 * 2.1))
     row = next(one for one in found.rows if one.label == "bf16 · trainer · devices=1")
     assert (row.quiet, row.processes, row.rate.median, row.rate.kind) == (2, 3, 215.5, "range")
@@ -307,7 +307,7 @@ def test_the_json_has_it_all(grid: Grid) -> None:
     data = json.loads(render(report(grid, records(grid)), plots=False)["report.json"])["throughput"]
     assert len(data["rows"]) == 5
     assert data["plan"]["scaling"] == "strong"
-    assert data["scaling"][0]["contrast"]["what"] == "devices=2 over 1"
+    assert data["scaling"][0]["contrast"]["what"] == "devices: 1 -> 2"
 
 
 def test_plots_are_the_same_bytes_and_nothing_is_cut(grid: Grid) -> None:
