@@ -271,9 +271,10 @@ def test_a_loss_since_then_is_red_for_its_configuration_alone(harness: Make, nig
     assert baselines(harness)[1] == {}, "no accepted file lies where it is looked for"
     code, outcomes, (fp32, bf16) = baselines(harness, "--accepted", "mine.json")
     assert (code, outcomes) == (1, {FP32: "PASS", BF16: "FAIL"})
-    assert bf16["numbers"]["difference"] < -10
-    assert (bf16["numbers"]["n"], bf16["numbers"]["delta"], fp32["against"]["label"]) == (5, 1.5, "the accepted file")
-    _, out, _ = harness("check", "night.toml", "--accepted", "mine.json")
+    assert bf16["numbers"]["difference_points"] < -10
+    assert (bf16["numbers"]["n"], bf16["numbers"]["delta_points"]) == (5, 1.5)
+    assert fp32["against"]["label"] == "the accepted file"
+    _, out, _ = harness("check", "night.toml", "--accepted", "mine.json", "-v")
     assert f"5 of 10 cells bit for bit as on 2026-11-26; not: {BF16} (5)" in out
     night.write(GRID + "[quality]\nparity_margin = 12\n")
     assert baselines(harness, "--accepted", "mine.json")[1][BF16] == "PASS", "the margin is the grid's parity_margin"

@@ -39,8 +39,13 @@ def test_spawned_cells_and_repeated_cells_equal_forked_ones_to_the_last_bit(hous
     assert len(finals) == 4, "precisions and devices differ, so the comparison can fail"
     for found in facts[0].values():
         assert found["observed"]["threads"] == 1
-        steps = {"loss", "grad_norm", "learning_rate", "micro_loss", "example_ids", "example_offsets"}
-        assert found["arrays"].keys() == {*steps, "logits", "labels", "evaluated_ids"}
+        steps = {"loss", "grad_norm", "learning_rate", "micro_loss", "example_ids", "example_offsets", "random_state"}
+        columns = ("input_ids", "attention_mask", "token_type_ids", "labels")
+        received = {f"{part}inputs.{column}" for part in ("", "evaluation_") for column in columns}
+        update = {"update_before", "update_after", "update_gradient"}
+        assert found["arrays"].keys() == {
+            *steps, *received, *update, "logits", "logits_again", "labels", "evaluated_ids",
+        }  # fmt: skip
 
 
 def test_a_child_uses_the_threads_that_were_asked_for(house: Any) -> None:

@@ -12,7 +12,7 @@ from scipy.optimize import linear_sum_assignment
 
 from harness.checks.verdict import Fact
 from harness.checks.verify.findings import Findings
-from harness.checks.verify.schedule import at_least
+from harness.checks.verify.upstream import at_least
 from harness.record.parts.data import Data, Split
 from harness.record.parts.measured import Measured
 from harness.record.parts.observed import Observed, Weights

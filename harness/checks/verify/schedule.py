@@ -8,22 +8,13 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from packaging.version import InvalidVersion, Version
+
+from harness.checks.verify.upstream import at_least
 
 Rates = npt.NDArray[np.float64]
 
 NEW_PARTIAL_STEP: Final = (4, 52)
 """Before this version of transformers the Trainer rounded an epoch's number of steps down, since then up."""
-
-
-def at_least(version: str | None, release: tuple[int, ...]) -> bool | None:
-    """Say whether a version is of `release` or newer, development versions of it included; None where not known."""
-    if version is None:
-        return None
-    try:
-        return Version(version).release[: len(release)] >= release
-    except InvalidVersion:
-        return None
 
 
 def batches_per_rank(examples: int, batch: int, ranks: int, drop_last: bool) -> int:

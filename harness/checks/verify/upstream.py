@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from harness.checks.verdict import Fact
-from harness.checks.verify.schedule import at_least
-from harness.record.run import Run
+from packaging.version import InvalidVersion, Version
+
+from harness.fact import Fact
+
+if TYPE_CHECKING:
+    from harness.record.run import Run  # it needs numpy, and every command says what is known
 
 FIT: Final = 2e-3
 """How far the ratio found may be from the one that the defect predicts, relative."""
@@ -26,6 +29,16 @@ TRAINING: Final = ("accumulation", "devices", "engine", "work_around", "epoch_en
 
 EVALUATION: Final = "evaluation loss"
 """The kind whose ratio it multiplies by the ranks alone: there is no accumulation in an evaluation."""
+
+
+def at_least(version: str | None, release: tuple[int, ...]) -> bool | None:
+    """Say whether a version is of `release` or newer, development versions of it included; None where not known."""
+    if version is None:
+        return None
+    try:
+        return Version(version).release[: len(release)] >= release
+    except InvalidVersion:
+        return None
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from harness.stats.decision import Decision
+if TYPE_CHECKING:
+    from harness.stats.decision import Decision  # it needs numpy, and every command says numbers
+
 from harness.stats.descriptive import Summary
 
 NONE: Final = "—"
