@@ -176,7 +176,8 @@ def check_grid(grid: Grid, store: Store, asked: Judging, found: Judged | None = 
     fresh = freshness(counting, found.run, sum(len(one.missing) for one in configurations))
     part, where = part_of(grid, every, cells), tuple(_where(found, configurations))
     names = {one.label: one.shown for one in found.results.configurations if one.shown != one.label}
-    verdicts, heeded = ([named(one, names) for one in each] for each in (verdicts, heeded))
+    told = {id(one): named(one, names) for one in (*verdicts, *heeded)}
+    verdicts, heeded = ([told[id(one)] for one in each] for each in (verdicts, heeded))  # the same ones in both
     notes, own = named(notes, names), _seen(store.folder.parent)
     return Checked(grid, verdicts, heeded, fresh, notes, part, code, waivers, comparisons, where, own)
 

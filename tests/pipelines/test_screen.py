@@ -74,7 +74,7 @@ def test_one_fail_in_24_is_25_lines_that_say_all(wide: Night) -> None:
     text = screen_text(found)
     shown = lines(text, 25)
     # Configuration and size, in the first lines.
-    assert shown[0].startswith("FAIL  night: embedded/tiny-bert · bf16 ·")
+    assert shown[0].startswith("FAIL  night: bf16 · learning_rate=")
     assert re.search(r"accuracy 7\d\.\d+, published 86\.00, margin 3\.5: -\d+\.\d+ \[", text)
     # Since when, and the cause.
     assert "since tonight; last good 2026-11-20 02:" in text
@@ -82,6 +82,7 @@ def test_one_fail_in_24_is_25_lines_that_say_all(wide: Night) -> None:
     assert "recipe, data, weights, machine: same" in " ".join(text.split())
     # What passed, the exit code, and what to do next.
     assert re.search(r"PASS  5\d: quality 23, ", text)
+    assert not re.search(r"^FAIL  \d+: ", text, re.MULTILINE), "what is red is told once"
     (identity,) = re.findall(r"look    harness why ([0-9a-f]{4,})", text)
     assert any(one.id.startswith(identity) for one in red)
     again = "again harness run night.toml --fresh -s precision=bf16 -s learning_rate=3e-05"
@@ -105,7 +106,7 @@ def test_what_is_missing_is_told_with_the_command_that_measures_it(night: Night)
     found = section(night)
     text = screen_text(found)
     lines(text, 25)
-    assert text.startswith("ERROR  night: embedded/tiny-bert · fp32: 5 of 5 cells have no score: ")
+    assert text.startswith("ERROR  night: fp32: 5 of 5 cells have no score: ")
     assert re.search(r"again   harness run \S*", text)
     assert "--fresh" not in text
     assert "last good 2026-11-22 10:01" in text

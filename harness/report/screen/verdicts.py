@@ -77,7 +77,7 @@ def _title(section: Section, every: Sequence[Verdict], red: Sequence[Verdict]) -
 
 def answer(verdict: Verdict) -> str:
     """`mini · bf16 is 8.15 points below what was accepted`: a verdict in half a sentence."""
-    decision, label = decision_of(verdict), clean(verdict.subject.label, LIMIT)
+    decision, label = decision_of(verdict), clean(verdict.subject.name, LIMIT)
     if decision is None:
         return f"{label}: {clean(say(verdict.reason), LIMIT)}"
     place = clean(place_text(verdict, decision), LIMIT)
@@ -95,7 +95,7 @@ def numbers(verdict: Verdict) -> str:
     names = {"baseline": "accepted", "quality": "published"}
     other = "" if target is None else f", {names.get(verdict.check, 'the other')} {points(target)}"
     places = digits(d)
-    interval = "" if d.ci90 is None else f" [{signed(d.ci90[0], places)}, {signed(d.ci90[1], places)}]"
+    interval = "" if d.ci_pass is None else f" [{signed(d.ci_pass[0], places)}, {signed(d.ci_pass[1], places)}]"
     head = f"{metric_name(verdict)} {points(verdict.subject.mean)}{other}, margin {trimmed(d.delta)}"
     return f"{head}: {signed(d.difference, places)}{interval}, {d.n} runs"
 
@@ -135,7 +135,7 @@ def _block(group: Sequence[Verdict], every: Sequence[Verdict]) -> Iterator[str]:
         d, against = decision_of(one), one.against
         name = f"{word(one)}  {short_id(one, every)} {one.check}"
         name += "" if one.item in ("accuracy", "cells", "collapses") else f" {metric_name(one)}"
-        whom = one.subject.label if one.check in ("baseline", "stability") else subject(one)
+        whom = one.subject.name if one.check in ("baseline", "stability") else subject(one)
         text = f"{name}  {clean(whom, LIMIT)}"
         if d and against is not None and against.mean is not None:
             accepted = " accepted" if one.check == "baseline" else ""
