@@ -13,6 +13,8 @@ from typing import Any, Final
 
 ID_LENGTH: Final = 20
 """Hex characters of an id: 80 bits, so a chance collision among a million cells has probability 4e-13."""
+SHORTEST_ID: Final = 4
+"""Digits of an id that are enough to look for it; as many are shown, or more where others begin alike."""
 
 _MEANT: Final = {
     "gpu": "cuda", "nvidia": "cuda", "acc": "accuracy", "f1_score": "f1", "float32": "fp32", "float16": "fp16",
@@ -92,6 +94,12 @@ def canonical_json(value: Any) -> str:
 def short_hash(value: Any) -> str:
     """Return the first 20 hex characters of the sha256 of `value`'s canonical JSON."""
     return hash_of_json(canonical_json(value).encode())
+
+
+def told_apart(ids: Iterable[str], least: int = SHORTEST_ID) -> int:
+    """So many digits tell ids apart, `least` or more."""
+    known = set(ids)
+    return next((n for n in range(least, ID_LENGTH) if len({one[:n] for one in known}) == len(known)), ID_LENGTH)
 
 
 def hash_of_json(text: bytes) -> str:

@@ -178,7 +178,12 @@ def verdict_id(grid: str, verdict: Verdict) -> str:
         item = against = ""  # collapses, or cells that are not there: one question
     elif other is not None and verdict.check in ("parity", "comparison"):
         against = other.configuration_id
-    return short_hash([grid, verdict.check, verdict.subject.configuration_id, against, item])
+    return question_id(grid, verdict.check, verdict.subject.configuration_id, against, item)
+
+
+def question_id(grid: str, check: Check, configuration_id: str, against: str, item: str) -> str:
+    """The id of a verdict that may not be there yet."""
+    return short_hash([grid, check, configuration_id, against, item])
 
 
 def worst_first(verdicts: Iterable[Verdict]) -> list[Verdict]:

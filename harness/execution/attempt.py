@@ -185,11 +185,6 @@ class Running:
         """Which host has it: its environment's that forks, or the one that starts interpreters."""
         return self.environment, self.spawned
 
-    @property
-    def slots(self) -> int:
-        """Slots that it takes: one a rank."""
-        return self.cell.planned.cell.devices if self.cell else 1
-
 
 def laggards(folder: Path, ranks: int) -> str:
     """Say which rank of an attempt is behind the others, as far as their beacons tell; "" for a single rank.

@@ -211,7 +211,7 @@ def choose_packing(
     except StoreError as error:  # it only makes runs faster
         trouble = f"; {error}"
     if found is not None:
-        packing = found.packing(packing.capacity)
+        packing = replace(found.packing(packing.capacity), threads=packing.threads and found.threads)
     elif most_at_once(cells, environment) > 1:
         packing = replace(packing, why=f"{packing.why} (not measured: `harness pack {grid.path}` does{trouble})")
     known = f" (measured {found.date[:10]}: {packing.slots} are fastest)" if found else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -29,6 +30,7 @@ class Packing:
 
     `speeds` is the measured throughput by ranks at once, relative to the fewest; without it as many ranks as
     `capacity` are taken not to hinder each other. `start_s` is what a run takes before its first cell, in seconds.
+    `threads` are those of a rank in one slot; None where threads take no slots.
     """
 
     slots: int
@@ -37,6 +39,7 @@ class Packing:
     capacity: int = 1
     speeds: Mapping[int, float] = field(default_factory=dict)
     start_s: float = 0.0
+    threads: int | None = None
 
     def speed(self, ranks: float) -> float:
         """Throughput with so many ranks at once; between two that were measured it lies between theirs."""
@@ -78,7 +81,8 @@ class PlannedCell:
 class Plan:
     """The cells of a grid, in the order in which they will run, and the environments they run in by label.
 
-    `slots` counts ranks: a cell on k devices takes k of them. `packing` says why there are so many.
+    `slots` counts ranks: a cell on k devices takes k of them, and more where its ranks have more threads than the
+    packing's. `packing` says why there are so many.
     """
 
     cells: Sequence[PlannedCell]
@@ -121,7 +125,7 @@ class Plan:
         running: list[tuple[float, int]] = []  # when each ends, and its ranks
         clock, taken, last = 0.0, 0, 0.0
         for planned in cells:
-            ranks = min(planned.cell.devices, self.slots)
+            ranks = min(self.needs(planned.cell), self.slots)
             while taken + ranks > self.slots:
                 clock, freed = heapq.heappop(running)
                 taken -= freed
@@ -130,9 +134,16 @@ class Plan:
             taken, last = taken + ranks, max(last, end)
         return last
 
-    def fits(self, devices: int, taken: int) -> bool:
-        """Whether a cell on so many devices may start while so many slots are taken; alone any cell may."""
-        return taken == 0 or taken + devices <= self.slots
+    def needs(self, cell: Cell) -> int:
+        """The slots that a cell takes: all of them where it is timed."""
+        if cell.timed:
+            return self.slots
+        threads = self.packing.threads if self.packing is not None else None
+        return cell.devices * (math.ceil(cell.threads / threads) if threads else 1)
+
+    def fits(self, needed: int, taken: int) -> bool:
+        """Whether a cell that needs so many slots may start while so many are taken; alone any cell may."""
+        return taken == 0 or taken + needed <= self.slots
 
 
 def make_plan(
@@ -213,14 +224,14 @@ def default_packing(cells: Sequence[Cell], environments: Mapping[str, Environmen
 
     Measured on 2 cores: two 1-thread cells give 1.22 times the throughput of one 2-thread cell, equal losses.
     """
-    threads = max((cell.threads for cell in cells), default=1)
+    threads = min((cell.threads for cell in cells), default=1)
     environment = next(iter(environments.values()))
     if environment.accelerator == "cuda":
-        slots, why = device_count(environment), ", one a device"
-    else:
-        slots = max(1, environment.cores // threads)
-        why = f", {threads_each(threads)} on {environment.cores} cores"
-    return Packing(slots, "machine", why, capacity=slots, start_s=HOST_START_S)
+        slots = device_count(environment)
+        return Packing(slots, "machine", ", one a device", capacity=slots, start_s=HOST_START_S)
+    slots = max(1, environment.cores // threads)
+    why = f", {threads_each(threads)} on {environment.cores} cores"
+    return Packing(slots, "machine", why, capacity=slots, start_s=HOST_START_S, threads=threads)
 
 
 def threads_each(threads: int) -> str:

@@ -61,7 +61,7 @@ class RunOptions:
 class Runner:
     """Runs a session's cells that are to do; one instance a run, used from the main thread.
 
-    `admits` says whether a cell on so many devices may start while so many slots are taken; the plan, where not given.
+    `admits` says whether a cell that needs so many slots may start while so many are taken; the plan, where not given.
     """
 
     def __init__(
@@ -122,10 +122,10 @@ class Runner:
             return
         stuck: set[tuple[str, int, bool]] = set()  # what cells wait for: those behind one that waits need not be asked
         index = 0
-        while (taken := sum(r.slots for r in self._running.values())) < self._plan.slots and index < len(self._waiting):
+        while (taken := self._taken()) < self._plan.slots and index < len(self._waiting):
             planned = self._waiting[index]
             key = self._preparations.key(planned.cell)
-            need = (key, planned.cell.devices, planned.cell.timed)
+            need = (key, self._plan.needs(planned.cell), planned.cell.timed)
             if need not in stuck and self._fits(planned.cell, taken) and self._try_start(planned, key):
                 del self._waiting[index]
             else:
@@ -140,7 +140,12 @@ class Runner:
         """Whether a cell may start beside what runs; a timing cell is alone, before and after."""
         if any(running.cell and running.cell.planned.cell.timed for running in self._running.values()):
             return False
-        return self._admits(self._plan.slots if cell.timed else cell.devices, taken)
+        return self._admits(self._plan.needs(cell), taken)
+
+    def _taken(self) -> int:
+        """The slots that what runs takes; a preparation takes one."""
+        cells = (running.cell.planned.cell if running.cell else None for running in self._running.values())
+        return sum(self._plan.needs(cell) if cell else 1 for cell in cells)
 
     def _try_start(self, planned: PlannedCell, key: str) -> bool:
         """Start a cell, or what must come before it; False where it stays in the queue."""

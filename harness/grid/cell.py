@@ -21,6 +21,9 @@ OrFalse = Literal["model"] | Literal[False]
 Selection = Literal["last", "best epoch"]
 """Which model of a run is scored: the one that training ended with, or the best by an evaluation on the way."""
 
+SEPARATOR: Final = " · "
+"""What stands between the parts of a label."""
+
 PRECISIONS: Final[tuple[str, ...]] = get_args(Precision)
 MAX_DEVICES: Final = 1024
 MAX_STEPS: Final = 10**9
@@ -218,7 +221,7 @@ def _place(checkpoint: str, axes: Mapping[str, Any]) -> str:
         if axis in ("checkpoint", "seed"):
             continue
         parts.append(str(value) if axis in ("precision", "engine", "environment") else f"{axis}={_plain(value)}")
-    return " · ".join(parts)
+    return SEPARATOR.join(parts)
 
 
 def _plain(value: Any) -> str:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from harness.grid.cell import Options
+from harness.grid.cell import SEPARATOR, Options
 from harness.grid.matrix import identity
 from harness.grid.select import names_value, spelled
 from harness.text import dotted, listed, show, suggestion
 
-SEPARATOR: Final = " · "
-"""What stands between the parts of a label."""
 SPEAKING: Final = frozenset({"checkpoint", "precision", "engine", "environment"})
 """Axes whose values speak for themselves."""
 TASK: Final = "task"

@@ -91,14 +91,14 @@ def _project(table: object, file: Path) -> Project:
 def _fitting(entry: str, folder: Path) -> list[Path]:
     try:
         if (folder / entry).is_file():
-            return [_seen(folder / entry)]
+            return [seen(folder / entry)]
         if any(sign in entry for sign in "*?["):
-            return [_seen(path) for path in sorted(folder.glob(entry)) if path.is_file()]
+            return [seen(path) for path in sorted(folder.glob(entry)) if path.is_file()]
     except (OSError, ValueError, NotImplementedError):  # a pattern that cannot be one, or an absolute one
         return []
     return [Path(entry)] if shipped(Path(entry)) else []
 
 
-def _seen(file: Path) -> Path:
-    """A file as a user here would type it."""
-    return Path(os.path.relpath(file))
+def seen(path: Path) -> Path:
+    """A path as a user here would type it: as it is, or from here, whichever is shorter."""
+    return min(path, Path(os.path.relpath(path)), key=lambda one: len(str(one)))

@@ -14,7 +14,7 @@ from harness.checks.scores.baseline.file import Baseline, GridName, accepted_pat
 from harness.checks.scores.baseline.pair import ITEM, environment_changes
 from harness.checks.scores.stability import unmeasured
 from harness.checks.scores.target import written_references
-from harness.checks.verdict import Side, Verdict, verdict_id
+from harness.checks.verdict import question_id
 from harness.errors import NothingMeasured, SpecError, StoreError
 from harness.fact import Fact
 from harness.grid.cell import Cell
@@ -27,11 +27,10 @@ from harness.record.freshness import Freshness, freshness
 from harness.record.provenance import now, provenance
 from harness.record.results import Results
 from harness.record.store import Store
-from harness.text import listed, show
+from harness.text import SHORTEST_ID, listed, show
 from harness.validation import name_of
 
 MISSING: Final = 4
-SHORTEST_ID: Final = 4
 
 
 @dataclass(frozen=True)
@@ -124,10 +123,7 @@ def accept(
 def _only(grid: str, cells: Sequence[Cell], only: Sequence[str]) -> Sequence[Cell]:
     """The cells of the configurations that these beginnings of ids mean; all where there is none."""
     known = {cell.configuration_id: cell for cell in cells}
-    ids = {
-        one: [one, verdict_id(grid, Verdict("baseline", "PASS", Side("", one), Fact.of(""), Side(ACCEPTED), ITEM))]
-        for one in known
-    }
+    ids = {one: [one, question_id(grid, "baseline", one, ACCEPTED, ITEM)] for one in known}
     chosen = set()
     for name in only:
         fitting = [

@@ -28,11 +28,11 @@ from harness.fact import Fact
 from harness.grid.cell import Cell
 from harness.grid.grid import Grid
 from harness.grid.labels import place_of
+from harness.grid.project import seen
 from harness.grid.select import select
 from harness.grid.waivers import Waiver
 from harness.pipelines.judged import Judged, judged
-from harness.pipelines.verdicts.past import next_steps, with_past
-from harness.protocol import SUBJECT
+from harness.pipelines.verdicts.past import next_steps, places, with_past
 from harness.record.attempts import LOST
 from harness.record.configuration import GOOD, Configuration
 from harness.record.freshness import Freshness, freshness
@@ -97,7 +97,7 @@ class Checked:
             grid=self.grid.name,
             comparisons=self.comparisons,
             where=self.where,
-            file=_seen(self.grid.path),
+            file=str(seen(self.grid.path)),
             results=self.results,
         )
         return Section(head, self.verdicts, self.heeded, self.exit_code)
@@ -140,7 +140,9 @@ def check_grid(grid: Grid, store: Store, asked: Judging, found: Judged | None = 
         for one in compare_grid(grid, found.results, policy_of(grid))
         if _of(one) <= chosen and not _of(one) & {configuration for configuration, _ in out}
     )
-    verdicts = _with_past(grid, found, asked, verdicts, errors, cells, str(store.folder))
+    names = {one.label: one.shown for one in found.results.configurations if one.shown != one.label}
+    past = _with_past(grid, found, asked, verdicts, errors, cells, str(store.folder))
+    verdicts = [named(one, names) for one in past]
     heeded = [one for one in verdicts if one.check in asked.fail_on or one.outcome in ("ERROR", "SKIP")]
     code = exit_code(
         heeded,
@@ -174,18 +176,9 @@ def check_grid(grid: Grid, store: Store, asked: Judging, found: Judged | None = 
     labels = {one.configuration_id: one.plain_label for one in configurations}
     waivers = ledger(_waivers(grid, every, chosen), verdicts, today(), labels)
     fresh = freshness(counting, found.run, sum(len(one.missing) for one in configurations))
-    part, where = part_of(grid, every, cells), tuple(_where(found, configurations))
-    names = {one.label: one.shown for one in found.results.configurations if one.shown != one.label}
-    told = {id(one): named(one, names) for one in (*verdicts, *heeded)}
-    verdicts, heeded = ([told[id(one)] for one in each] for each in (verdicts, heeded))  # the same ones in both
-    notes, own = named(notes, names), _seen(store.folder.parent)
-    return Checked(grid, verdicts, heeded, fresh, notes, part, code, waivers, comparisons, where, own)
-
-
-def _seen(path: Path) -> str:
-    """A path as one would type it here."""
-    own, here = str(path), os.path.relpath(path)
-    return own if here.startswith("..") else here
+    part, where = part_of(grid, every, cells), tuple(places(found.results, configurations))
+    own = str(seen(store.folder.parent))
+    return Checked(grid, verdicts, heeded, fresh, named(notes, names), part, code, waivers, comparisons, where, own)
 
 
 def _identified(grid: Grid, verdicts: Sequence[Verdict]) -> list[Verdict]:
@@ -220,20 +213,6 @@ def _with_past(
     ]
 
 
-def _where(found: Judged, configurations: Sequence[Configuration]) -> Iterator[Fact]:
-    """Where the runs behind the verdicts were made, a fact an environment: machine and what is under test."""
-    seen = set()
-    for one in configurations:
-        record = found.results.records.get(one.key)
-        if record is None or record.observed is None or one.environment_id in seen:
-            continue
-        seen.add(one.environment_id)
-        packages = {name: record.observed.packages[name] for name in SUBJECT[:2] if name in record.observed.packages}
-        devices = record.observed.machine.get("accelerators") or [record.observed.machine.get("cpu")]
-        accelerator = "cuda" if record.observed.machine.get("accelerators") else "cpu"
-        yield Fact.of("measured.at", accelerator=accelerator, device=devices[0], packages=packages)
-
-
 def _waivers(grid: Grid, every: Sequence[Cell], chosen: Collection[str]) -> list[Waiver]:
     """The waivers of scores, but for those of configurations that a selection leaves out."""
     left = [cell for cell in every if cell.configuration_id not in chosen]
@@ -251,16 +230,8 @@ def _held(
     file, policy = read_baseline(path), policy_of(grid)
     margin, waivers = policy.parity_margin, policy.waivers
     verdicts, facts = judge_accepted(file, found.results, chosen, today=today(), margin=margin, waivers=waivers)
-    fact = Fact.of(
-        "accepted.file",
-        path=str(path),
-        note=file.note,
-        date=file.date,
-        harness=file.harness,
-        git_sha=file.git_sha,
-        git_dirty=file.git_dirty,
-    )
-    return verdicts, (fact, *facts)
+    made = {"date": file.date, "harness": file.harness, "git_sha": file.git_sha, "git_dirty": file.git_dirty}
+    return verdicts, (Fact.of("accepted.file", path=str(path), note=file.note, **made), *facts)
 
 
 def part_of(grid: Grid, every: Sequence[Cell], cells: Sequence[Cell]) -> Fact | None:

@@ -19,9 +19,8 @@ from harness.record.model import RECORD
 from harness.record.results import Results
 from harness.record.run import read_run
 from harness.record.store import Store, store_grids
-from harness.text import listed, show
+from harness.text import SHORTEST_ID, listed, show, told_apart
 
-SHORTEST_ID: Final = 4
 SHOWN_ID: Final = 8
 """Letters of an id that people are shown; more where two cells of a store begin alike."""
 
@@ -125,9 +124,8 @@ def run_id(entry: Entry, length: int) -> str:
 
 
 def shown_id(entries: Iterable[Entry]) -> int:
-    """So many letters tell cells apart."""
-    ids = {entry.cell_id for entry in entries}
-    return next((length for length in range(SHOWN_ID, 64) if len({one[:length] for one in ids}) == len(ids)), 64)
+    """So many letters of their ids tell cells apart."""
+    return told_apart((entry.cell_id for entry in entries), SHOWN_ID)
 
 
 def _of_entry(store: Store, entry: Entry, length: int = SHOWN_ID) -> Candidate:

@@ -17,10 +17,9 @@ from harness.record.attempts import Entry
 from harness.record.meant import Meant, read_meant
 from harness.record.results import Results, Whose
 from harness.record.store import Store
-from harness.text import listed, show
+from harness.text import SHORTEST_ID, listed, show
 
 ALL: Final = "all"
-SHORTEST_ID: Final = 4
 
 
 @dataclass(frozen=True)

@@ -76,10 +76,10 @@ class Rounds(Reporter):
         """The first round that has not ended."""
         return next((each for each in self.rounds if len(each.entries) < each.cells), None)
 
-    def admits(self, devices: int, taken: int) -> bool:
+    def admits(self, needed: int, taken: int) -> bool:
         """Whether one more cell of the current round may start beside those that have taken so many slots."""
         current = self.current
-        return current is not None and current.started < current.cells and taken < current.at_once * devices
+        return current is not None and current.started < current.cells and taken < current.at_once * needed
 
     def cell_started(self, cell: Cell, attempt: int) -> None:
         """The round's clock starts with its first cell."""

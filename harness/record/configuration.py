@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final
 
-from harness.grid.cell import Cell, configuration_label
-from harness.grid.labels import SEPARATOR, Namer, place_of
+from harness.grid.cell import SEPARATOR, Cell, configuration_label
+from harness.grid.labels import Namer, place_of
 from harness.grid.looks import due
 from harness.protocol import SUBJECT
 from harness.record.attempts import LOST, RETRIED, CellHistory, Entry, PlaceHistory, newest

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from harness.grid.cell import Cell
 from harness.grid.labels import Namer
 from harness.grid.looks import SeedPlan, due
+from harness.record.answers import SERIES, Answers, answers_of
 from harness.record.attempts import (
     FINAL,
     NEVER,
@@ -303,18 +304,14 @@ class Results:
         found = {cell.cell_id: self.standing(cell, environments[cell.environment]) for cell in self.cells}
         return {cell_id: self.run(entry) for cell_id, entry in found.items() if entry is not None and entry.readable}
 
-    def predicted(self, configuration: Configuration, seed: int) -> npt.NDArray[Any] | None:
-        """The class predicted for each validation example, shape (examples,); None where it was not kept.
-
-        In the order of their ids, so that runs which evaluated in different orders pair up by example.
-        """
+    def answers(self, configuration: Configuration, seed: int) -> Answers:
+        """What a run answered and what is true, by example; both are read at once."""
         entry = configuration.entry_of[seed]
-        found = {} if self._reader is None else self._reader.series(entry, ("logits", "evaluated_ids"))
-        logits, ids = found.get("logits"), found.get("evaluated_ids")
-        if logits is None:
-            return None
-        classes: npt.NDArray[Any] = logits.argmax(axis=-1)
-        return classes if ids is None or ids.shape != classes.shape else classes[ids.argsort()]
+        return answers_of({} if self._reader is None else self._reader.series(entry, SERIES))
+
+    def predicted(self, configuration: Configuration, seed: int) -> npt.NDArray[Any] | None:
+        """The class predicted for each validation example, shape (examples,); None where it was not kept."""
+        return self.answers(configuration, seed).predicted
 
     def weights(self, configuration: Configuration, seed: int) -> str | None:
         """The sha256 of the weights after training; None where it was not kept."""
@@ -325,15 +322,15 @@ class Results:
 
     def truth(self, configuration: Configuration, seed: int) -> npt.NDArray[Any] | None:
         """The class that each validation example has, as the run saw it; None where it was not kept."""
-        return self._series(configuration.entry_of[seed], "labels")
+        return self.answers(configuration, seed).truth
 
     def losses(self, configuration: Configuration) -> list[npt.NDArray[Any]]:
         """The loss of every optimizer step, an array for each run with a score that left one."""
-        every = (self._series(entry, "loss") for entry in configuration.entries if entry.status in SCORED)
+        if self._reader is None:
+            return []
+        scored = [entry for entry in configuration.entries if entry.status in SCORED]
+        every = (self._reader.series(entry, ("loss",)).get("loss") for entry in scored)
         return [loss for loss in every if loss is not None]
-
-    def _series(self, entry: Entry, name: str) -> npt.NDArray[Any] | None:
-        return None if self._reader is None else self._reader.series(entry, (name,)).get(name)
 
     @cached_property
     def timings(self) -> Sequence[Record]:

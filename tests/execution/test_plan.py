@@ -365,6 +365,21 @@ def test_as_many_cells_as_the_cores_hold(
     assert default_packing([cell_of(threads=threads)], {"current": environment_of()}).slots == slots
 
 
+def test_a_cell_of_more_threads_takes_more_slots(
+    environment_of: Make, cell_of: Make, plan_of: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that has two threads hinders no others of one thread from sharing the machine, and is alone on 2 cores."""
+    monkeypatch.setattr(Environment, "cores", 2)
+    cells = [cell_of(), cell_of(threads=2), cell_of(devices=2), cell_of(threads=3)]
+    packing = default_packing(cells, {"current": environment_of()})
+    plan = plan_of(cells, packing=packing)
+    assert (plan.slots, packing.threads) == (2, 1)
+    assert [plan.needs(cell) for cell in cells] == [1, 2, 2, 3]
+    assert [plan.fits(plan.needs(cell), 1) for cell in cells] == [True, False, False, False]
+    on_cuda = default_packing(cells, {"current": environment_of((8, 0), (8, 0))})
+    assert [plan_of(cells, packing=on_cuda).needs(cell) for cell in cells] == [1, 1, 2, 1]
+
+
 def test_the_packing_decides(plan_of: Make, cell_of: Make) -> None:
     plan = plan_of([cell_of()], packing=Packing(7))
     assert (plan.slots, plan.packing) == (7, Packing(7))

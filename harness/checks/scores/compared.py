@@ -15,8 +15,8 @@ from harness.checks.scores.policy import Policy
 from harness.checks.scores.quality import points
 from harness.checks.scores.target import METRICS
 from harness.fact import Fact
+from harness.grid.cell import SEPARATOR
 from harness.grid.grid import Grid
-from harness.grid.labels import SEPARATOR
 from harness.grid.tables import Compare
 from harness.record.attempts import LOST
 from harness.record.configuration import Configuration, Key, SeedScore

@@ -39,7 +39,7 @@ def repeated(results: Results, configurations: Iterable[Configuration]) -> tuple
             day = days.setdefault(date, _Day())
             day.cells, day.equal = day.cells + 1, day.equal + equal
             if not equal:
-                day.other[one.label] = day.other.get(one.label, 0) + 1
+                day.other[one.shown] = day.other.get(one.shown, 0) + 1
     return tuple(
         Fact.of("repeated", equal=day.equal, cells=day.cells, date=date, other=day.other)
         for date, day in sorted(days.items())

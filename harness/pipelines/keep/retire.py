@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.errors import SpecError
-from harness.pipelines.judged import SHORTEST_ID
 from harness.pipelines.keep.place import Place
 from harness.record.meant import read_meant
-from harness.text import listed, show
+from harness.text import SHORTEST_ID, listed, show
 
 
 def retired(places: Sequence[Place], choice: str) -> list[tuple[Place, str]]:

@@ -12,13 +12,12 @@ from harness.errors import SpecError, StoreError
 from harness.record.store import Store, store_grids
 from harness.report.verdicts.json import verdicts_from_json, verdicts_json
 from harness.report.verdicts.sections import Section
-from harness.text import listed, show
+from harness.text import SHORTEST_ID, listed, show
 from harness.validation import decoded, name_of, read_bytes
 
 FILE: Final = "check.json"
 WANTED: Final = "the verdicts that `harness check` leaves in its results"
 MAX_BYTES: Final = 64 * 2**20
-SHORTEST_ID: Final = 4
 
 
 def keep(store: Store, section: Section) -> None:

@@ -131,6 +131,20 @@ def next_steps(cells: Sequence[Cell], results: Results, folder: str) -> Callable
     return steps
 
 
+def places(results: Results, configurations: Sequence[Configuration]) -> Iterator[Fact]:
+    """Where the runs behind the verdicts were made, a fact an environment: machine and what is under test."""
+    known = set()
+    for one in configurations:
+        record = results.records.get(one.key)
+        if record is None or record.observed is None or one.environment_id in known:
+            continue
+        known.add(one.environment_id)
+        packages = {name: record.observed.packages[name] for name in SUBJECT[:2] if name in record.observed.packages}
+        devices = record.observed.machine.get("accelerators") or [record.observed.machine.get("cpu")]
+        accelerator = "cuda" if record.observed.machine.get("accelerators") else "cpu"
+        yield Fact.of("measured.at", accelerator=accelerator, device=devices[0], packages=packages)
+
+
 def _began(configurations: dict[str, Configuration], verdict: Verdict) -> str:
     one = configurations.get(verdict.subject.configuration_id)
     return one.began if one is not None else ""

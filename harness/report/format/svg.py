@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from harness.grid.cell import SEPARATOR
 from harness.report.format.escape import clean
 
 if TYPE_CHECKING:
@@ -57,7 +58,6 @@ _STYLE: Final[dict[str, Any]] = {
 _PATH: Final = re.compile(r'(?<= d=")[^"]*')
 _LONG_NUMBER: Final = re.compile(r"-?\d+\.\d{3,}")
 
-SEPARATOR: Final = " · "
 MOST_LINES: Final = 4
 
 

@@ -7,15 +7,13 @@ from typing import Any, Final
 
 from harness.checks.verify.upstream import BACKWARD_SCALE
 from harness.report.phrases.recipe import many
-from harness.report.phrases.verify import FEW, times, written
+from harness.report.phrases.verify import FEW, near, times, written
 from harness.text import listed
 
 MOST: Final = 3
 """Causes, or what they act through, that a sentence names."""
 WHY: Final = ". Why: "
 """What stands between an answer and its reason."""
-NEAR: Final = 5e-4
-"""A ratio that is nearer to 1 is told as how far off it is."""
 
 
 def _shown(value: Any) -> str:
@@ -114,7 +112,7 @@ def _why(causes: Sequence[str]) -> str:
 def _effect(item: str, a: Any, b: Any, ratio: float | None, steady: bool, differing: int | None, of: int | None) -> str:
     if of is not None:
         return f"the {item} of {differing} of {of} examples"
-    if steady and ratio is not None and abs(ratio - 1) >= NEAR:
+    if steady and ratio is not None and not near(ratio):
         return f"the {bare(item)} of B is {ratio:.3f} x A's"
     shown = bare(item) if item.startswith("scores.") else item
     return f"{shown} {_shown(a)} -> {_shown(b)}{_by(ratio)}"
@@ -174,14 +172,14 @@ def ratio_text(ratio: float | None) -> str:
     """`4.000 x`, or how far from 1 it is where that is little; nothing where it is no number."""
     if ratio is None:
         return ""
-    return f"{ratio:.3f} x" if abs(ratio - 1) >= NEAR else f"{ratio - 1:+.1e}"
+    return f"{ratio:.3f} x" if not near(ratio) else f"{ratio - 1:+.1e}"
 
 
 def _by(ratio: float | None) -> str:
     """`, ratio 4`, or how far from 1 it is where that is little."""
     if ratio is None or ratio == 1:
         return ""
-    return f", ratio {ratio:.4g}" if abs(ratio - 1) >= NEAR else f", {ratio - 1:+.1e} off"
+    return f", ratio {ratio:.4g}" if not near(ratio) else f", {ratio - 1:+.1e} off"
 
 
 def _epoch(rows: int, examples: int, complete: bool, repeated: Sequence[int], repeated_count: int) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from harness.grid.cell import SEPARATOR
 from harness.protocol import SUBJECT
 from harness.record.freshness import Freshness
 from harness.report.format.numbers import chance, points, signed
@@ -150,7 +151,7 @@ def _done(
     parts += [noise[tuple(dropout)]] if dropout else []
     parts += [f"seed{'' if len(seeds) == 1 else 's'} {_both(seeds)}"] if seeds else []
     what = f"{many(runs, 'short run')} of {_both(models)}" if models else many(runs, "short run")
-    return " · ".join(filter(None, [versions_text(environments), f"{what}: {', '.join(parts)}" if parts else what]))
+    return SEPARATOR.join(filter(None, [versions_text(environments), f"{what}: {', '.join(parts)}" if parts else what]))
 
 
 def _counted(number: int, harm: str, word: str) -> list[str]:

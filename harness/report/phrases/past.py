@@ -10,6 +10,7 @@ from harness.protocol import LOG
 from harness.report.format.numbers import points
 from harness.report.phrases.head import minute
 from harness.report.phrases.recipe import many
+from harness.report.phrases.verify import near
 from harness.text import listed
 
 SHOWN: Final = 3
@@ -37,7 +38,7 @@ def _difference(
         return f"seed {seed} is equal within rounding to when it was good"
     if state != "different" or item is None:
         return f"what seed {seed} recorded does not say where it parts from when it was good"
-    much = "" if ratio is None else f" x {ratio:.3f}" if abs(ratio - 1) >= 5e-4 else f", {ratio - 1:+.1e} off"
+    much = "" if ratio is None else f" x {ratio:.3f}" if not near(ratio) else f", {ratio - 1:+.1e} off"
     place = "" if step is None else f"step {step}, "
     known = f" (known: {upstream})" if upstream else ""
     return f"first difference to last good: {place}{item}{much}{known}"

@@ -10,7 +10,7 @@ from harness.checks.verify.upstream import BACKWARD_SCALE, LOSS_SCALE
 from harness.report.phrases.causes import cause_text
 from harness.report.phrases.recipe import many
 from harness.report.phrases.say import say
-from harness.report.phrases.verify import times
+from harness.report.phrases.verify import near, times
 
 HARMS: Final[Mapping[str, str]] = {"training": "training", "log": "log only"}
 """Two kinds of harm: training is another, or only what is logged and evaluated of it."""
@@ -44,7 +44,7 @@ CONCERNS: Final[Mapping[str, tuple[str, str]]] = {
 def problem_title(one: Problem) -> str:
     """`with 4 accumulation steps the gradient norm is 4.000 x (log only), 9 checks; known: OWNER/REPOSITORY#NUMBER`."""
     verb = "was" if one.state == "repaired" else "is"
-    size = "" if one.ratio is None or abs(one.ratio - 1) < 5e-4 else f" {verb} {times(one.ratio)}"
+    size = "" if one.ratio is None or near(one.ratio) else f" {verb} {times(one.ratio)}"
     item = one.item if one.item.startswith("the ") else f"the {one.item}"
     what = f"{item}{size or f' {verb} not the same'}" if one.check != "fidelity" or size else f"{item} {verb} wrong"
     harm = " (log only)" if one.harm == "log" else ""
@@ -66,8 +66,9 @@ def problem_details(one: Problem, known: Collection[str] = ()) -> list[str]:
         lines.append(f"{one.item}: {one.a} {times(one.ratio_a)} -> {one.b} {times(one.ratio)}")
     if one.upstream is None or one.upstream not in known:
         lines.append(f"{one.upstream or 'usually'}: {cause_text(one.cause)}")
-        for concerned, way in filter(None, [CONCERNS.get(one.upstream or "")]):
-            lines += [f"concerns you if {concerned}", f"in a script: {way}"]
+        # Where only the log is wrong the way around would make the gradient wrong.
+        known_way = CONCERNS.get(one.upstream or "") if one.harm == "training" else None
+        lines += [] if known_way is None else [f"concerns you if {known_way[0]}", f"in a script: {known_way[1]}"]
     return lines
 
 

@@ -36,6 +36,15 @@ def _as_list(value: Any) -> Any:
     return [_as_list(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
+NEAR: Final = 5e-4
+"""A ratio that is nearer to 1 is told as how far off it is."""
+
+
+def near(ratio: float | None) -> bool:
+    """Whether a ratio is so near to 1 that three decimals would not show it."""
+    return ratio is not None and abs(ratio - 1) < NEAR
+
+
 def times(ratio: float | None) -> str:
     """A ratio, or that there is none."""
     return "not" if ratio is None else f"{ratio:.3f} x"
@@ -128,8 +137,7 @@ def _examples_other(step: int, differing: int, steps: int, only_base: Sequence[i
 
 
 def _series_left(item: str, kind: str, ratio: float | None, where: str, twin: float, base: float) -> str:
-    near = ratio is not None and abs(ratio - 1) < 5e-4
-    off = f"{(ratio or 0.0) - 1:+.1e} off" if near else times(ratio)
+    off = f"{(ratio or 0.0) - 1:+.1e} off" if near(ratio) else times(ratio)
     return f"{item} is {off} {_BASE.get(kind, 'the other run')} {where} ({twin:.6g} against {base:.6g})"
 
 

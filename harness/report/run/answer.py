@@ -7,13 +7,13 @@ from typing import Final
 
 from harness.checks.scores.compared import Comparison
 from harness.checks.verdict import Verdict
-from harness.grid.labels import SEPARATOR
+from harness.grid.cell import SEPARATOR
 from harness.report.format.escape import full_stop, inline
-from harness.report.format.labels import plain
 from harness.report.format.numbers import bounds, digits, interval, level_text, points, signed, trimmed
 from harness.report.phrases.comparison import SIGNS, word_text
 from harness.report.phrases.recipe import many
 from harness.report.run.model import ReportModel
+from harness.report.verdicts.comparisons import compared_values
 from harness.report.verdicts.words import (
     ARROW,
     ONE_RESULT,
@@ -78,7 +78,7 @@ def _judged(v: Verdict, d: Decision) -> str:
 
 def _compared(one: Comparison) -> str:
     """`cased is worse than uncased by 1.20 points of accuracy`."""
-    a, b = one.name_a or plain(one.value_a), one.name_b or plain(one.value_b)
+    a, b = compared_values(one)
     metric = "F1" if one.metric == "f1" else one.metric
     if one.word in ("better", "worse") and one.difference is not None:
         return f"{b} is {one.word} than {a} by {abs(one.difference):.2f} points of {metric}"
@@ -99,7 +99,7 @@ def _verdict_sentence(v: Verdict, d: Decision) -> str:
 
 
 def _comparison_sentence(one: Comparison) -> str:
-    a, b = one.name_a or plain(one.value_a), one.name_b or plain(one.value_b)
+    a, b = compared_values(one)
     known = f"{100 * (1 - 2 * one.alpha):.3g} % interval {bounds(one.here)}" if one.here else "no interval"
     anew = f", {100 * (1 - one.alpha):.3g} % on new examples {bounds(one.anew)}" if one.anew else ""
     runs = f"{one.n_a}{ARROW}{one.n_b} runs{', paired' if one.paired else ''}"

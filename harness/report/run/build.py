@@ -134,11 +134,11 @@ def _counted(one: Configuration) -> list[Run]:
 def _row(one: Configuration, results: Results) -> Row:
     runs = _counted(one)
     scored = [entry for entry, _ in runs if entry.status in SCORED]
-    predicted = {entry.path: results.predicted(one, entry.seed) for entry in one.entries if entry.status in SCORED}
-    truths = [classes for entry in one.entries if (classes := results.truth(one, entry.seed)) is not None]
+    known = {entry.path: results.answers(one, entry.seed) for entry in one.entries if entry.status in SCORED}
+    truths = [each.truth for each in known.values() if each.truth is not None]
     same = bool(truths) and all(each.tolist() == truths[0].tolist() for each in truths[1:])
     truth = packed(truths[0]) if same else None
-    answers = {path: packed(classes) for path, classes in predicted.items()} if truth else {}
+    answers = {path: packed(each.predicted) for path, each in known.items()} if truth else {}
     scores = tuple(_score(entry, score, answers.get(entry.path)) for entry, score in runs)
     lost = [score.status in LOST for _, score in runs if score.status in GOOD | LOST]
     rates = [e.samples_per_second for e in scored if e.samples_per_second is not None]

@@ -26,6 +26,7 @@ from harness.report.verdicts.words import (
     waiver_lines,
     word,
 )
+from harness.text import told_apart
 
 WIDTH: Final = 80
 LINES: Final = 25
@@ -35,7 +36,6 @@ _KEPT: Final = "\xa0"
 """A space at which no line breaks; printed as an ordinary one."""
 MARGIN: Final = 6
 """Columns before what is behind a line."""
-ID_DIGITS: Final = 4
 _TOLD_ELSEWHERE: Final = frozenset({"past.again", "past.runs"})
 MOST_RED: Final = 3
 """Red configurations that are told one by one."""
@@ -231,11 +231,7 @@ def _next(head: Head, red: Sequence[Verdict], every: Sequence[Verdict]) -> Itera
 
 def short_id(verdict: Verdict, every: Sequence[Verdict]) -> str:
     """The beginning of its id that is no other's, of 4 digits at least."""
-    others = {one.id for one in every} - {verdict.id}
-    return next(
-        (verdict.id[:n] for n in range(ID_DIGITS, 20) if not any(one.startswith(verdict.id[:n]) for one in others)),
-        verdict.id,
-    )
+    return verdict.id[: told_apart(one.id for one in every)]
 
 
 def _command(name: str, command: str) -> Iterator[str]:

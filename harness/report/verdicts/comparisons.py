@@ -26,7 +26,8 @@ def comparisons_markdown(comparisons: Sequence[Comparison], level: int = 2) -> l
         rows = [
             [
                 ARROW.join(
-                    _favoured(one, side, inline(text, LIMIT)) for side, text in zip("ab", _values(one), strict=True)
+                    _favoured(one, side, inline(text, LIMIT))
+                    for side, text in zip("ab", compared_values(one), strict=True)
                 )
                 + inline(_where(one)),
                 f"{SIGNS[one.word]} {word_text(one.word, one.within)}",
@@ -57,7 +58,7 @@ def comparisons_lines(comparisons: Sequence[Comparison]) -> list[str]:
         for one in group:
             marks = [
                 f"{clean(text, LIMIT)}{BEST if one.best == side else ''}"
-                for side, text in zip("ab", _values(one), strict=True)
+                for side, text in zip("ab", compared_values(one), strict=True)
             ]
             numbers = f"{_difference(one)}, on new examples {bounds(one.anew)}"
             means = ARROW.join(points(mean) for mean in (one.mean_a, one.mean_b))
@@ -102,7 +103,8 @@ def _level(group: Sequence[Comparison], sides: int) -> str:
     return f"{100 * (1 - sides * group[0].alpha):.3g} % interval"
 
 
-def _values(one: Comparison) -> tuple[str, str]:
+def compared_values(one: Comparison) -> tuple[str, str]:
+    """The two values, as the grid calls them."""
     return one.name_a or plain(one.value_a), one.name_b or plain(one.value_b)
 
 
@@ -138,7 +140,7 @@ def _notes(group: Sequence[Comparison]) -> Iterator[tuple[tuple[str, str], str, 
     for one in group:
         facts = [*([one.reason] if one.reason else []), *one.todo]
         if facts:
-            yield _values(one), _where(one), "; ".join(say(fact) for fact in facts)
+            yield compared_values(one), _where(one), "; ".join(say(fact) for fact in facts)
 
 
 def _signs(group: Sequence[Comparison]) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import Final
 from tabulate import tabulate
 
 from harness.checks.verdict import Fact, Finding, Verdict, worst_first
+from harness.grid.cell import SEPARATOR
 from harness.report.format.escape import clean
 from harness.report.phrases.causes import cause_text
 from harness.report.phrases.diff import WHY, bare, ratio_text, value_text
@@ -37,8 +38,6 @@ DONE: Final[Mapping[str, str]] = {
     "outcome": "The outcome:",
 }
 
-SEPARATOR: Final = " · "
-"""What stands between the parts of a run's label (`grid.cell.configuration_label`)."""
 _SAME: Final = frozenset({"diff.identical", "diff.same"})
 
 Section = tuple[str, list[str]]

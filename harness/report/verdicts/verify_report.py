@@ -16,6 +16,7 @@ from harness.report.format.table import table
 from harness.report.phrases.head import new_text, versions_text
 from harness.report.phrases.problems import HARMS, problem_title, problem_word, told_problems
 from harness.report.phrases.say import say
+from harness.report.phrases.verify import near
 from harness.report.verdicts.markdown import linked, runs_table, unseen_lines
 from harness.report.verdicts.sections import Section
 from harness.report.verdicts.words import LIMIT, counts_text, ordered, waiver_lines
@@ -161,7 +162,7 @@ def _by_environment(found: Environments, verdicts: Sequence[Verdict], places: Ma
 def _standing(one: Standing | None) -> str:
     if one is None or one.harm is None:
         return NONE if one is None else one.outcome
-    size = "" if one.ratio is None or abs(one.ratio - 1) < 5e-4 else f"\xa0{one.ratio:.3f}\xa0x"
+    size = "" if one.ratio is None or near(one.ratio) else f"\xa0{one.ratio:.3f}\xa0x"
     return f"**{HARMS[one.harm]}**{size}" if one.harm == "training" else f"{HARMS[one.harm]}{size}"
 
 

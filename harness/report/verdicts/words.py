@@ -11,7 +11,7 @@ from typing import Final, Literal
 from harness.checks.scores.compared import Comparison
 from harness.checks.verdict import Check, Fact, Finding, Inconclusive, Verdict, worst_first
 from harness.checks.verify.problems import Problem
-from harness.grid.labels import SEPARATOR
+from harness.grid.cell import SEPARATOR
 from harness.record.freshness import Freshness
 from harness.report.format.escape import clean, full_stop
 from harness.report.format.numbers import chance, digits, interval, level_text, trimmed
