@@ -141,7 +141,7 @@ def check_grid(grid: Grid, store: Store, asked: Judging, found: Judged | None = 
         if _of(one) <= chosen and not _of(one) & {configuration for configuration, _ in out}
     )
     names = {one.label: one.shown for one in found.results.configurations if one.shown != one.label}
-    past = _with_past(grid, found, asked, verdicts, errors, cells, str(store.folder))
+    past = _with_past(grid, found, asked, verdicts, errors, str(store.folder))
     verdicts = [named(one, names) for one in past]
     heeded = [one for one in verdicts if one.check in asked.fail_on or one.outcome in ("ERROR", "SKIP")]
     code = exit_code(
@@ -191,7 +191,6 @@ def _with_past(
     asked: Judging,
     verdicts: Sequence[Verdict],
     errors: Sequence[Verdict],
-    cells: Sequence[Cell],
     folder: str,
 ) -> list[Verdict]:
     """With what older measurements say of whatever is red, and how to run it again."""
@@ -206,7 +205,7 @@ def _with_past(
     unmeant = {(one.subject.configuration_id, one.check) for one in errors}  # what must not be judged has no fall
     fell = [one for one in red if (one.subject.configuration_id, one.check) not in unmeant]
     told = with_past(grid, fell, found.results, judge, found.run) if fell else {}
-    steps = next_steps(cells, found.results, folder)
+    steps = next_steps(grid.cells(), found.results, folder)
     return [
         replace(one, past=(*told.get(one.id, ()), *steps(one))) if one.is_red(asked.inconclusive) else one
         for one in verdicts
@@ -230,8 +229,16 @@ def _held(
     file, policy = read_baseline(path), policy_of(grid)
     margin, waivers = policy.parity_margin, policy.waivers
     verdicts, facts = judge_accepted(file, found.results, chosen, today=today(), margin=margin, waivers=waivers)
-    made = {"date": file.date, "harness": file.harness, "git_sha": file.git_sha, "git_dirty": file.git_dirty}
-    return verdicts, (Fact.of("accepted.file", path=str(path), note=file.note, **made), *facts)
+    fact = Fact.of(
+        "accepted.file",
+        path=str(path),
+        note=file.note,
+        date=file.date,
+        harness=file.harness,
+        git_sha=file.git_sha,
+        git_dirty=file.git_dirty,
+    )
+    return verdicts, (fact, *facts)
 
 
 def part_of(grid: Grid, every: Sequence[Cell], cells: Sequence[Cell]) -> Fact | None:

@@ -31,5 +31,9 @@ def answers_of(series: Mapping[str, npt.NDArray[Any]]) -> Answers:
 
 
 def _by_example(values: npt.NDArray[Any] | None, ids: npt.NDArray[Any] | None) -> npt.NDArray[Any] | None:
-    known = values is not None and ids is not None and ids.shape == values.shape
-    return values[ids.argsort(kind="stable")] if known and values is not None and ids is not None else values
+    if values is None:
+        return None
+    if ids is not None and ids.shape == values.shape:
+        values = values[ids.argsort(kind="stable")]
+    small = values.astype("i2")  # many runs' are held at once
+    return small if (small == values).all() else values

@@ -91,6 +91,7 @@ class Results:
         self._reader, self._planned = reader, None if cells is None else {cell.cell_id for cell in cells}
         self._places: dict[str, list[PlaceHistory]] = {}
         self._read: dict[str, Record] = {}
+        self._answered: dict[str, Answers] = {}
 
     @classmethod
     def of(cls, grid: Grid, store: Store, cells: Sequence[Cell], whose: Whose | None = None) -> Results:
@@ -105,7 +106,7 @@ class Results:
         entries = [entry for entry in self.every if entry.cell_id in kept or entry.cell_id not in mine]
         fewer = [cell for cell in cells if cell.cell_id in mine]
         found = Results(entries, self._reader, fewer, self.plan, self._whose, self.namer)
-        found._read = self._read
+        found._read, found._answered = self._read, self._answered
         return found
 
     def earlier(self) -> Iterator[Results]:
@@ -132,7 +133,7 @@ class Results:
             seen.add(keys)
             entries = [entry for one in state if one is not None for entry in one.entries]
             found_so = Results(entries, self._reader, self.cells, self.plan)
-            found_so._read = self._read
+            found_so._read, found_so._answered = self._read, self._answered
             yield found_so
 
     # Attempts.
@@ -305,9 +306,12 @@ class Results:
         return {cell_id: self.run(entry) for cell_id, entry in found.items() if entry is not None and entry.readable}
 
     def answers(self, configuration: Configuration, seed: int) -> Answers:
-        """What a run answered and what is true, by example; both are read at once."""
+        """What a run answered and what is true, by example; read at once, and once."""
         entry = configuration.entry_of[seed]
-        return answers_of({} if self._reader is None else self._reader.series(entry, SERIES))
+        if entry.path not in self._answered:
+            series = {} if self._reader is None else self._reader.series(entry, SERIES)
+            self._answered[entry.path] = answers_of(series)
+        return self._answered[entry.path]
 
     def predicted(self, configuration: Configuration, seed: int) -> npt.NDArray[Any] | None:
         """The class predicted for each validation example, shape (examples,); None where it was not kept."""

@@ -28,4 +28,6 @@ def test_without_ids_they_are_as_they_came_and_what_was_not_kept_is_none() -> No
     assert found.predicted is not None
     assert found.predicted.tolist() == PREDICTED[::-1].tolist()
     assert answers_of({}).predicted is None
-    assert answers_of({"labels": TRUTH}).truth is TRUTH
+    truth = answers_of({"labels": TRUTH}).truth
+    assert truth is not None
+    assert truth.tolist() == TRUTH.tolist()

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import linear_sum_assignment
 
 from harness.checks.verdict import Fact
 from harness.checks.verify.findings import Findings
@@ -127,6 +126,8 @@ def _paired_otherwise(run: Run, labels: npt.NDArray[Any]) -> int:
     given = run.series.get("evaluation_inputs.labels")
     if given is None or len(given) != len(labels):
         return 0
+    from scipy.optimize import linear_sum_assignment  # slow to import, and only verify asks
+
     # Of what it was given there are hashes: each must stand for one label, and no two for the same.
     _, rows = np.unique(given, return_inverse=True)
     table = np.zeros((rows.max(initial=0) + 1, int(labels.max(initial=0)) + 1), np.int64)

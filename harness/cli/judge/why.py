@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
 from harness.cli.options import RESULTS, ResultsFolder
 from harness.pipelines.verdicts.kept import find_verdict
+from harness.report.screen.verdicts import answer
 from harness.report.verdicts.text import verdicts_text
+from harness.report.verdicts.words import word
 
 
 def why(
@@ -23,4 +26,6 @@ def why(
     Example: harness why 3fa2
     """
     found = find_verdict(name, results)
-    print(verdicts_text(found.head, found.verdicts))
+    (verdict,) = found.verdicts
+    head = replace(found.head, facts=(), waivers=())  # those are of all verdicts
+    print(f"{word(verdict)}  {head.grid}: {answer(verdict)}\n\n{verdicts_text(head, found.verdicts)}")

@@ -23,7 +23,7 @@ MAX_BYTES: Final = 64 * 2**20
 def keep(store: Store, section: Section) -> None:
     """Leave the verdicts in the store; one that can only be read keeps none, and is judged all the same."""
     with contextlib.suppress(StoreError), explained(store.folder / FILE, "write"):
-        write_durably(store.folder / FILE, verdicts_json(section.head, section.verdicts, section.code))
+        write_durably(store.folder / FILE, verdicts_json(section.head, section.verdicts, section.code, indent=None))
 
 
 def find_verdict(name: str, results: Path) -> Section:

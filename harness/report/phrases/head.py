@@ -97,7 +97,8 @@ def _accepted(
 def _acceptance(label: str, before: float | None, after: float | None, runs: int, same: bool) -> str:
     if same:
         return f"{label}: the very runs that were accepted already"
-    now = f"{points(after)} over {many(runs, 'run')}"
+    now = f"{points(after)} over" if after is not None else "no score that is no constant answer's, of"
+    now += f" {many(runs, 'run')}"
     if before is None or after is None:
         return f"{label}: {'new' if before is None else points(before)}, {now}"
     return f"{label}: {points(before)} -> {now} ({signed(after - before)})"

@@ -13,6 +13,7 @@ from harness.report.format.numbers import bounds, digits, interval, level_text, 
 from harness.report.phrases.comparison import SIGNS, word_text
 from harness.report.phrases.recipe import many
 from harness.report.run.model import ReportModel
+from harness.report.screen.verdicts import answer as in_short
 from harness.report.verdicts.comparisons import compared_values
 from harness.report.verdicts.words import (
     ARROW,
@@ -38,14 +39,16 @@ def answer(model: ReportModel, verdicts: Sequence[Verdict]) -> tuple[str, str]:
     judged.sort(key=lambda v: not v.gates)
     questions = {(v.check, v.subject.label, v.against.label if v.against else ""): v for v in reversed(judged)}
     others = [v for v in questions.values() if v.check != "comparison" or not asked]
-    if len(asked) == 1 and not others:
+    # What fails beside the questions is the answer, whatever they come to.
+    beside = [v for v in verdicts if v.is_red("pass") and v not in judged]
+    if len(asked) == 1 and not others and not beside:
         (one,) = asked.values()
         expected = [f" Expected {one.expect}: {word(v)}." for v in judged if one.expect is not None]
         found, said = _compared(one), _comparison_sentence(one) + "".join(expected[:1])
-    elif len(others) == 1 and not asked and (d := decision_of(others[0])):
+    elif len(others) == 1 and not asked and not beside and (d := decision_of(others[0])):
         found, said = _judged(others[0], d), _verdict_sentence(others[0], d)
     elif verdicts or asked:
-        found = _counts(judged or list(verdicts), [*asked.values()])
+        found = _counts(ordered(verdicts) if beside else judged or list(verdicts), [*asked.values()])
         told = [counts_text(verdicts)] if verdicts else []
         said = " ".join(map(full_stop, [*([_words([*asked.values()])] if asked else []), *told]))
     else:
@@ -111,9 +114,10 @@ def _comparison_sentence(one: Comparison) -> str:
 
 def _counts(verdicts: Sequence[Verdict], asked: Sequence[Comparison]) -> str:
     """`FAIL: bf16 is 8.15 points below fp32 in accuracy (1 of 5 judgements)`; the counts where nothing is red."""
-    red = [v for v in verdicts if v.is_red() and v.outcome == "FAIL"]
-    if red and (d := decision_of(red[0])):
-        return f"FAIL: {_judged(red[0], d)} ({len(red)} of {len(verdicts)} judgements)"
+    red = [v for v in verdicts if v.is_red("pass")]
+    if red:
+        found = _judged(red[0], d) if (d := decision_of(red[0])) else in_short(red[0])
+        return f"{red[0].outcome}: {found} ({len(red)} of {len(verdicts)} judgements)"
     return counts_text(verdicts).rstrip(".") if verdicts else _words(asked)
 
 

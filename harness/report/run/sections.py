@@ -88,7 +88,7 @@ def head(model: ReportModel) -> list[str]:
     if model.head is None:
         return []
     lines = [*report_lines(model.head), *(say(fact) for fact in _lost(model))]
-    return [" ".join(f"{line[:1].upper()}{line[1:]}." for line in map(inline, lines))]
+    return [" ".join(full_stop(inline(line)) for line in lines)]
 
 
 def _lost(model: ReportModel) -> Iterator[Fact]:

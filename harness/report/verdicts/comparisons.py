@@ -60,12 +60,13 @@ def comparisons_lines(comparisons: Sequence[Comparison]) -> list[str]:
                 f"{clean(text, LIMIT)}{BEST if one.best == side else ''}"
                 for side, text in zip("ab", compared_values(one), strict=True)
             ]
-            numbers = f"{_difference(one)}, on new examples {bounds(one.anew)}"
-            means = ARROW.join(points(mean) for mean in (one.mean_a, one.mean_b))
             said = (
                 f"{SIGNS[one.word]} {word_text(one.word, one.within)}: {ARROW.join(marks)}{clean(_where(one), LIMIT)}"
             )
-            lines.append(f"{said}: {numbers}; {means}; {one.n_a}, {one.n_b} runs")
+            if one.difference is not None:
+                means = ARROW.join(points(mean) for mean in (one.mean_a, one.mean_b))
+                said += f": {_difference(one)}, on new examples {bounds(one.anew)}; {means}; {one.n_a}, {one.n_b} runs"
+            lines.append(said)
         lines += [f"  {clean(f'{ARROW.join(a_b)}{where}: {note}', LIMIT)}" for a_b, where, note in _notes(group)]
         lines += [full_stop(clean(text, LIMIT)) for text in _signs(group)]
     return lines

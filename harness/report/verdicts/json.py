@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from harness.checks.verdict import ORDER, Fact, Verdict, exit_code
 from harness.errors import SpecError
-from harness.report.format.as_json import as_json, plain
+from harness.report.format.as_json import dumped, plain
 from harness.report.format.units import fields_of, place_of
 from harness.report.phrases.say import say
 from harness.report.verdicts.older import OLDER
@@ -36,9 +36,9 @@ class _Parts:
     verdicts: tuple[Verdict, ...]
 
 
-def verdicts_json(head: Head, verdicts: Sequence[Verdict], code: int | None = None) -> str:
+def verdicts_json(head: Head, verdicts: Sequence[Verdict], code: int | None = None, indent: int | None = 1) -> str:
     """Return the envelope; `code` is the exit code where it is not that of all these verdicts."""
-    return as_json(envelope(head, verdicts, code))
+    return dumped(envelope(head, verdicts, code), indent)
 
 
 def envelope(head: Head, verdicts: Sequence[Verdict], code: int | None = None) -> dict[str, Any]:
