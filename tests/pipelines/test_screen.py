@@ -99,6 +99,16 @@ def test_24_fails_are_25_lines_and_what_is_left_out_is_counted(wide: Night) -> N
     assert re.search(r"and 2\d more: quality 2\d \(all: -v\)", text)
 
 
+def test_a_run_under_way_is_told_however_much_is_red(wide: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    measure(wide, 21, 2, down=22, every=True)
+    monkeypatch.setattr(type(wide.store), "is_running", lambda _: True)
+    found = section(wide)
+    text = screen_text(found)
+    lines(text, 25)
+    assert found.code == 1
+    assert "running" in " ".join(text.split("\n")[1:6])
+
+
 def test_what_is_missing_is_told_with_the_command_that_measures_it(night: Night) -> None:
     night.fill()
     night.put(night.grid.cells()[0], None, "failed", measurement=2)

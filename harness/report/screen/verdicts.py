@@ -36,6 +36,8 @@ _KEPT: Final = "\xa0"
 """A space at which no line breaks; printed as an ordinary one."""
 MARGIN: Final = 6
 """Columns before what is behind a line."""
+_FIRST: Final = frozenset({"run.under_way", "device.health"})
+"""What says that all below is not the last word, or that the machine is sick: never cut off."""
 _TOLD_ELSEWHERE: Final = frozenset({"past.again", "past.runs"})
 MOST_RED: Final = 3
 """Red configurations that are told one by one."""
@@ -104,6 +106,8 @@ def _rests_on(head: Head) -> Iterator[str]:
     """What is left out, how much was measured now, and where."""
     if head.part is not None:
         yield from _wrapped(clean(say(head.part), LIMIT), " " * MARGIN, 2)
+    for fact in [one for one in head.facts if one.code in _FIRST][:2]:
+        yield from _wrapped(clean(say(fact), LIMIT), " " * MARGIN, 2)
     where = clean("; ".join(say(fact) for fact in head.where[:2]), LIMIT)
     where += f"; {len(head.where) - 2} more environments" if len(head.where) > 2 else ""
     if head.freshness is not None:
@@ -194,7 +198,8 @@ def _share(verdict: Verdict) -> float:
 
 def _notes(head: Head, room: int) -> list[str]:
     """Waivers, comparisons, and what holds for all verdicts, as far as there is room."""
-    texts = [*waiver_lines(head.waivers), *comparisons_lines(head.comparisons), *map(say, head.facts)]
+    facts = [say(one) for one in head.facts if one.code not in _FIRST]
+    texts = [*waiver_lines(head.waivers), *comparisons_lines(head.comparisons), *facts]
     lines: list[str] = []
     for number, text in enumerate(texts):
         note = [*_wrapped(clean(text, LIMIT), "", 2)]
