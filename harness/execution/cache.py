@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from harness.disk import CellLock, take_lock, write_durably
 from harness.errors import StoreError
@@ -43,6 +43,10 @@ def remember(name: str, value: Any) -> None:
     """Keep a JSON value under a name; a cache that cannot be written only costs time."""
     with contextlib.suppress(OSError):
         write_durably(cache_folder() / f"{name}.json", json.dumps(value))
+
+
+LOCK: Final = ".finetune-harness.lock"
+"""In a folder that is ours: without it nothing is removed, whatever a folder is called."""
 
 
 class Scratch:
@@ -92,10 +96,10 @@ class Scratch:
 def _held(folder: Path) -> CellLock | None:
     """Lock a new folder; None where somebody found it before it was locked, and removed it."""
     try:
-        lock = take_lock(folder / "lock", wait=True)
+        lock = take_lock(folder / LOCK, wait=True)
     except FileNotFoundError:
         return None
-    if lock is not None and not (folder / "lock").exists():
+    if lock is not None and not (folder / LOCK).exists():
         lock.release()
         return None
     return lock
@@ -103,8 +107,8 @@ def _held(folder: Path) -> CellLock | None:
 
 def _remove_unless_held(folder: Path) -> None:
     with contextlib.suppress(OSError):  # gone already
-        mine = not folder.is_symlink() and folder.stat().st_uid == os.getuid()
-        lock = take_lock(folder / "lock", wait=False) if mine else None
+        mine = not folder.is_symlink() and folder.stat().st_uid == os.getuid() and (folder / LOCK).is_file()
+        lock = take_lock(folder / LOCK, wait=False) if mine else None
         if lock is not None:
             shutil.rmtree(folder, ignore_errors=True)
             lock.release()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness.execution.cache import Scratch
+from harness.execution.cache import LOCK, Scratch
 from harness.subject.data import checkpoints, corpus
 
 HEADER = "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String\n"
@@ -125,8 +125,9 @@ def test_a_head_whose_classes_are_the_other_way_round_is_told(house: Any, saved:
 
 def test_what_dead_processes_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
     place, other = tmp_path / "place", tmp_path / "other"
-    for folder in (place / "x-dead" / "deep", place / "another", other):
+    for folder in (place / "x-dead" / "deep", place / "another", place / "x-another-program's", other):
         folder.mkdir(parents=True)
+    (place / "x-dead" / LOCK).touch()
     (place / "x-link").symlink_to(other)
     first = Scratch(place, "x-")
     held = first.folder()
@@ -137,4 +138,4 @@ def test_what_dead_processes_left_is_removed_and_nothing_else(tmp_path: Path) ->
     assert list(other.iterdir()) == []
     first.close()
     second.close()
-    assert sorted(path.name for path in place.iterdir()) == ["another", "x-link"]
+    assert sorted(path.name for path in place.iterdir()) == ["another", "x-another-program's", "x-link"]
