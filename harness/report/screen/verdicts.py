@@ -95,7 +95,7 @@ def numbers(verdict: Verdict) -> str:
         return ""
     target = verdict.against.mean if verdict.against else None
     names = {"baseline": "accepted", "quality": "published"}
-    other = "" if target is None else f", {names.get(verdict.check, 'the other')} {points(target)}"
+    other = "" if target is None else f", {names.get(verdict.check, 'against')} {points(target)}"
     places = digits(d)
     interval = "" if d.ci_pass is None else f" [{signed(d.ci_pass[0], places)}, {signed(d.ci_pass[1], places)}]"
     head = f"{metric_name(verdict)} {points(verdict.subject.mean)}{other}, margin {trimmed(d.delta)}"
