@@ -1,4 +1,4 @@
-"""A house to run grids of tiny cells in: real subprocesses, its own results, a mark; and materials and plans made up."""
+"""A house to run grids of tiny cells in: real subprocesses, its own results, a mark; and materials and plans."""
 
 from __future__ import annotations
 
