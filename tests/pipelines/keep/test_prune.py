@@ -24,7 +24,7 @@ from harness.record.store import Store
 from tests.cli.made_up_sessions import ALIKE, MOMENT, session
 from tests.cli.made_up_sessions import GRID as SPEED
 from tests.pipelines.keep.conftest import BAD, Nights
-from tests.record.test_store import Faulty
+from tests.record.faulty import Faulty
 
 LATER = "2026-11-20T00:00:00.000Z"
 
