@@ -14,6 +14,8 @@ from harness.cli.measure import bench as bench_module
 from harness.cli.measure import doctor as doctor_module
 from harness.execution import session as session_module
 from harness.execution.environment import Environment
+from tests.cli.made_up_nights import Night
+from tests.cli.made_up_sessions import GRID
 
 Make = Callable[..., Any]
 
@@ -50,3 +52,21 @@ def fake_machine(monkeypatch: pytest.MonkeyPatch) -> Callable[[Environment], Non
             monkeypatch.setattr(module, "probe_environment", lambda *_: environment)
 
     return install
+
+
+@pytest.fixture
+def night(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Night:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HARNESS_REQUIRE", raising=False)
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    return Night(tmp_path)
+
+
+@pytest.fixture
+def grid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name in ("GITHUB_STEP_SUMMARY", "GITHUB_ACTIONS"):
+        monkeypatch.delenv(name, raising=False)
+    path = tmp_path / "speed.toml"
+    path.write_text(GRID.format(processes=5, margin=5), encoding="utf-8")
+    return path

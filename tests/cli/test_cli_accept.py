@@ -1,108 +1,21 @@
-"""`harness accept`, and the accepted file within `harness check`: on a store made up, a record a run."""
+"""`harness accept` on a store made up, a record a run."""
 
 from __future__ import annotations
 
 import json
-import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.grid.cell import Cell
-from harness.grid.grid import load_grid
-from harness.record.model import RECORD, asked_of
-from harness.record.store import Store
-from tests.checks.conftest import POSITIVES, VALIDATION, build_run, plant, sha
+from tests.cli.made_up_nights import BF16, FILE, FP32, GRID, WRONG, Night, baselines, kept
 
 Make = Callable[..., Any]
-GRID = """
-name = "night"
-task = "embedded/paraphrase"
-[recipe]
-max_steps = 4
-[matrix]
-checkpoint = ["embedded/tiny-bert"]
-precision = ["fp32", "bf16"]
-seed = [1, 2, 3, 4, 5]
-"""
-FP32, BF16 = "embedded/tiny-bert · fp32", "embedded/tiny-bert · bf16"
-FILE = Path("reports/baselines/night.json")
-PLAIN = build_run()
-WRONG = {1: 40, 2: 42, 3: 38, 4: 44, 5: 41}
-"""Wrong answers of 240, by seed."""
-
-
-class Night:
-    """A grid and its store; each attempt begins a minute after the one before."""
-
-    def __init__(self, folder: Path) -> None:
-        self.path, self.minutes = folder / "night.toml", 0
-        self.write(GRID)
-
-    def write(self, text: str) -> None:
-        self.path.write_text(text, encoding="utf-8")
-        self.grid = load_grid(self.path)
-
-    def cells(self, precision: str | None = None) -> list[Cell]:
-        return [cell for cell in self.grid.cells() if precision in (None, cell.precision)]
-
-    def put(
-        self, cell: Cell, wrong: int = 40, status: str = "ok", measurement: int = 1, bits: str = "", day: int = 26
-    ) -> Path:
-        """File an attempt at a cell; `bits` tells its weights from those of other runs of the same seed."""
-        store = Store(Path("results"), self.grid.name)
-        attempt = store.begin(cell.cell_id, "e0")
-        self.minutes += 1
-        fn = wrong // 3
-        counts = {"tp": POSITIVES - fn, "fp": wrong - fn, "fn": fn, "tn": VALIDATION - POSITIVES - (wrong - fn)}
-        metrics = {"accuracy": 1 - wrong / VALIDATION, "f1": 2 * counts["tp"] / (2 * counts["tp"] + wrong)}
-        began = f"2026-11-{day}T{self.minutes // 60:02d}:{self.minutes % 60:02d}:00.000Z"
-        values = {
-            "grid": self.grid.name, "cell_id": cell.cell_id, "configuration_id": cell.configuration_id,
-            "environment_id": "e0", "content_id": "c0", "attempt": attempt.number, "status": status,
-            "measurement": measurement, "started": began, "finished": began, "series": {}, "series_sha256": None,
-            "measured.metrics": metrics, "measured.confusion": counts,
-            "observed.weights.final_sha256": sha("end", cell.seed, bits),
-            "observed.fingerprint.final_sha256": sha("end", cell.seed, bits),
-        }  # fmt: skip
-        record = plant(PLAIN, values).record.model_copy(update={"asked": asked_of(cell)})
-        if status not in ("ok", "collapsed"):
-            failed = {"measured": None, "failure": {"type": status.title(), "message": "planted"}}
-            record = type(record).model_validate({**record.model_dump(by_alias=True), **failed})
-        store.write(record, attempt)
-        return attempt.folder / RECORD
-
-    def measure(self, cells: Iterable[Cell] | None = None, more: int = 0, **changes: Any) -> None:
-        """A run of every cell, or of these, with so many more wrong answers."""
-        for cell in self.cells() if cells is None else cells:
-            self.put(cell, WRONG[cell.seed] + more + cell.seed * bool(more) % 3, **changes)
-
-
-@pytest.fixture
-def night(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Night:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("HARNESS_REQUIRE", raising=False)
-    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
-    return Night(tmp_path)
-
-
-def kept(path: Path = FILE) -> dict[str, Any]:
-    found = json.loads(path.read_text(encoding="utf-8"))
-    assert isinstance(found, dict)
-    return found
 
 
 def labels(path: Path = FILE) -> list[str]:
     return [one["label"] for one in kept(path)["configurations"]]
-
-
-def baselines(harness: Make, *options: str) -> tuple[int, dict[str, str], list[dict[str, Any]]]:
-    """(exit code, outcome by configuration, the verdicts) of what `check` says of the accepted file."""
-    code, out, _ = harness("check", "night.toml", *options, "--json")
-    found = [one for one in json.loads(out)["verdicts"] if one["check"] == "baseline"]
-    return code, {one["subject"]["label"]: one["outcome"] for one in found}, found
 
 
 def test_runs_are_accepted_with_what_tells_each_attempt(harness: Make, night: Night) -> None:
@@ -234,125 +147,3 @@ def test_an_unknown_reference_is_said_before_anything_is_accepted(harness: Make,
     code, _, err = harness("accept", "night.toml", "--note", "n")
     assert (code, FILE.exists()) == (2, False)
     assert "no-such-thing" in err
-
-
-def test_accept_then_check_compares_nothing(harness: Make, night: Night) -> None:
-    """G2: results that were accepted are no proof of themselves."""
-    night.write(GRID.replace(', "bf16"', ""))
-    night.measure()
-    assert harness("check", "night.toml")[0] == 5
-    harness("accept", "night.toml", "--note", "tonight's")
-    code, out, _ = harness("check", "night.toml", "-v")
-    assert code == 5
-    assert "Made from these very runs: nothing was compared." in out
-    assert f"accepted file: {FILE}, " in out
-    assert "(tonight's)" in out
-    assert harness("check", "night.toml", "--skipped", "fail")[0] == 5
-
-
-def test_a_fresh_measurement_that_is_equal_passes_by_identity(harness: Make, night: Night) -> None:
-    night.write(GRID.replace(', "bf16"', ""))
-    night.measure()
-    harness("accept", "night.toml", "--note", "n")
-    night.measure(measurement=2, day=27)
-    code, out, _ = harness("check", "night.toml", "-v", "--junit", "j.xml")
-    assert code == 0
-    assert "Equal bit for bit at all 5 seeds." in out
-    assert "5 of 5 cells bit for bit as on 2026-11-26" in out
-    names = [case.attrib["name"] for case in ET.parse("j.xml").getroot().iter("testcase")]
-    assert f"{FP32} against the accepted file" in names
-
-
-def test_a_loss_since_then_is_red_for_its_configuration_alone(harness: Make, night: Night) -> None:
-    night.measure()
-    harness("accept", "night.toml", "-o", "mine.json", "--note", "n")
-    night.measure(night.cells("fp32"), measurement=2, day=27)
-    night.measure(night.cells("bf16"), more=24, measurement=2, day=27, bits="other")
-    assert baselines(harness)[1] == {}, "no accepted file lies where it is looked for"
-    code, outcomes, (fp32, bf16) = baselines(harness, "--accepted", "mine.json")
-    assert (code, outcomes) == (1, {FP32: "PASS", BF16: "FAIL"})
-    assert bf16["numbers"]["difference_points"] < -10
-    assert (bf16["numbers"]["n"], bf16["numbers"]["delta_points"]) == (5, 1.5)
-    assert fp32["against"]["label"] == "the accepted file"
-    _, out, _ = harness("check", "night.toml", "--accepted", "mine.json", "-v")
-    assert f"5 of 10 cells bit for bit as on 2026-11-26; not: {BF16} (5)" in out
-    night.write(GRID + "[quality]\nparity_margin = 12\n")
-    assert baselines(harness, "--accepted", "mine.json")[1][BF16] == "PASS", "the margin is the grid's parity_margin"
-
-
-def test_a_waiver_of_the_grid_covers_it_until_its_day(harness: Make, night: Night) -> None:
-    night.write(GRID.replace(', "bf16"', ""))
-    night.measure()
-    harness("accept", "night.toml", "--note", "n")
-    night.measure(more=24, measurement=2, day=27, bits="other")
-    assert baselines(harness)[0] == 1
-    waiver = (
-        f'[[waiver]]\nconfiguration = "{FP32}"\ncheck = "baseline"\nreason = "known"\nauthor = "Ada"\nissue = "a/b#1"\n'
-    )
-    waiver += 'bound = 40\nexpires = "2999-12-31"\n'
-    night.write(GRID.replace(', "bf16"', "") + waiver)
-    code, _, (one,) = baselines(harness)
-    assert (code, one["outcome"], one["waiver"]["code"]) == (0, "FAIL", "waiver")
-    night.write(GRID.replace(', "bf16"', "") + waiver.replace("40", "4"))
-    code, _, (one,) = baselines(harness)
-    assert (code, one["waiver"], one["notes"][-1]["code"]) == (1, None, "waiver.exceeded")
-
-
-def test_what_was_accepted_must_be_there_unless_it_is_not_selected(harness: Make, night: Night) -> None:
-    night.measure()
-    harness("accept", "night.toml", "--note", "n")
-    night.measure(night.cells("fp32"), measurement=2, day=27)
-    for cell in night.cells("bf16"):
-        night.put(cell, 40, "ok" if cell.seed < 5 else "failed", measurement=2, day=27)
-    code, outcomes, _ = baselines(harness)
-    assert (code, outcomes) == (4, {FP32: "PASS", BF16: "ERROR"})
-    assert baselines(harness, "-s", "precision=fp32")[:2] == (0, {FP32: "PASS"})
-    assert baselines(harness, "-s", "precision=fp32", "-s", "seed=1")[:2] == (3, {FP32: "INCONCLUSIVE"})
-
-
-def test_what_was_never_accepted_is_listed(harness: Make, night: Night) -> None:
-    night.measure()
-    harness("accept", "night.toml", "-s", "precision=fp32", "--note", "n")
-    night.measure(measurement=2, day=27)
-    _, outcomes, found = baselines(harness)
-    assert outcomes == {FP32: "PASS", BF16: "SKIP"}
-    assert found[1]["reason"]["code"] == "baseline.new"
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        (lambda text: text[: len(text) // 2], "night.json: line "),
-        (lambda text: text.replace('"status": "ok"', '"status": "fine"', 1), "configurations[0].seeds.1.status: got "),
-        (lambda text: text.replace('"schema": 2', '"schema": 99'), "night.json: schema: got 99, of a newer harness"),
-    ],
-)
-def test_a_broken_file_is_exit_2_and_named(
-    harness: Make, night: Night, change: Callable[[str], str], said: str
-) -> None:
-    night.measure()
-    harness("accept", "night.toml", "--note", "n")
-    FILE.write_text(change(FILE.read_text(encoding="utf-8")), encoding="utf-8")
-    for command in (("check", "night.toml"), ("accept", "night.toml", "--note", "n")):
-        code, _, err = harness(*command)
-        assert code == 2
-        assert said in err
-        assert str(FILE) in err
-
-
-def test_a_file_that_was_named_must_be_there(harness: Make, night: Night) -> None:
-    night.measure()
-    code, _, err = harness("check", "night.toml", "--accepted", "none.json")
-    assert code == 2
-    assert "none.json: no such file; allowed an accepted file as `harness accept` writes it" in err
-
-
-def test_a_file_of_schema_1_is_held_as_before(harness: Make, night: Night) -> None:
-    night.measure()
-    harness("accept", "night.toml", "--note", "n")
-    data = {**kept(), "schema": 1}
-    for one in data["configurations"]:
-        for run in one["seeds"].values():
-            del run["cell_id"], run["started"]
-    FILE.write_text(json.dumps(data), encoding="utf-8")
-    assert baselines(harness)[1] == {FP32: "PASS", BF16: "PASS"}

@@ -1,115 +1,20 @@
-"""`harness compare` on stores written here: arms, results, baselines, exit codes, files for a CI, confirming."""
+"""`harness compare` on stores written here: arms, results, baselines, exit codes, files for a CI."""
 
 from __future__ import annotations
 
 import json
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from harness.cli.judge import compare as compare_module
-from harness.execution.session import Wishes
-from harness.grid.cell import Cell
 from harness.grid.grid import load_grid
-from harness.record.attempts import Renewal
-from harness.record.model import asked_of, parse_record
 from harness.record.store import Store
+from tests.cli.made_up_sessions import ALIKE, ARMS, BUSY, MOMENT, SLOW, put, session
 
 Make = Callable[..., Any]
-RECORD = Path(__file__).resolve().parents[1] / "data" / "records" / "v1" / "ok.json"
-GRID = """
-name = "speed"
-task = "embedded/paraphrase"
-[recipe]
-max_steps = 4
-[matrix]
-checkpoint = ["embedded/tiny-bert"]
-precision = ["fp32", "bf16"]
-optim = ["adamw_torch", "adafactor"]
-[throughput]
-warmup_steps = 2
-measured_steps = 5
-processes = {processes}
-margin = {margin}
-only = true
-"""
-EVEN = (1.0, 1.01, 0.99, 1.005, 0.995)
-OTHER = (0.998, 1.012, 0.988, 1.002, 0.998)
-MOMENT = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
-BUSY = ("other processes kept 0.53 cores busy (at most 0.1)",)
-
-Levels = Mapping[tuple[str, str], float]
-"""(precision, optim) -> samples a second."""
-ALIKE = {(p, o): 400.0 for p in ("fp32", "bf16") for o in ("adamw_torch", "adafactor")}
-SLOW = {**ALIKE, ("bf16", "adafactor"): 340.0}
-
-
-def timing(cell: Cell, rate: float, session: str, place: int, reasons: Sequence[str] = ()) -> dict[str, Any]:
-    return {
-        "session": session, "place": place, "clock": "host", "warmup_steps": 2, "steps": 5, "seconds": 40 / rate,
-        "samples": 40, "samples_per_second": rate, "median_samples_per_second": rate, "step_ms": {"p50": 8000 / rate},
-        "stages": {"data": 0, "forward": 40 / rate, "backward": 0, "optimizer": 0, "other": 0},
-        "noise": {"reasons": list(reasons)},
-    }  # fmt: skip
-
-
-def put(
-    store: Store, cell: Cell, rate: float, session: str, started: datetime, *, place: int = 1,
-    machine: Mapping[str, Any] | None = None, reasons: Sequence[str] = (), status: str = "ok",
-) -> None:  # fmt: skip
-    """Write one timing record, as a run would."""
-    data = json.loads(RECORD.read_text(encoding="utf-8"))
-    attempt = store.begin(cell.cell_id, "env0")
-    data.update(
-        grid=store.grid, cell_id=cell.cell_id, configuration_id=cell.configuration_id, environment_id="env0",
-        attempt=attempt.number, status=status, started=f"{started.isoformat(timespec='milliseconds')[:-6]}Z",
-        asked=asked_of(cell).model_dump(mode="json"), series={}, series_sha256=None,
-    )  # fmt: skip
-    data["observed"]["machine"].update(machine or {})
-    measured = {"metrics": {}, "peak_memory_mib": {"process": 500.0}}
-    data["measured"] = {**measured, "timing": timing(cell, rate, session, place, reasons)} if status == "ok" else None
-    if status != "ok":
-        data["failure"] = {"type": "oom", "message": "out of memory"}
-    # Without an index, and so without waiting for the disk: the store finds them all the same.
-    (attempt.folder / "record.json").write_text(parse_record(data, "made up").to_json(), encoding="utf-8")
-
-
-def session(
-    results: Path,
-    grid: Path,
-    levels: Levels,
-    name: str = "s1",
-    minute: int = 0,
-    spreads: Any = (EVEN, OTHER),
-    **options: Any,
-) -> None:
-    """A session of all of a grid's timing cells; `levels` leaves out what was not run."""
-    loaded = load_grid(grid)
-    store = Store(results, loaded.name)
-    for place, cell in enumerate(loaded.timing_cells(), start=1):
-        key = (cell.precision, cell.recipe["optim"])
-        if key in levels:
-            spread = spreads[cell.precision == "bf16"][(cell.repeat - 1) % 5]
-            when = MOMENT + timedelta(minutes=minute, seconds=place)
-            put(store, cell, levels[key] * spread, name, when, place=place, **options)
-
-
-@pytest.fixture
-def grid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    for name in ("GITHUB_STEP_SUMMARY", "GITHUB_ACTIONS"):
-        monkeypatch.delenv(name, raising=False)
-    path = tmp_path / "speed.toml"
-    path.write_text(GRID.format(processes=5, margin=5), encoding="utf-8")
-    return path
-
-
-ARMS = ("results/speed:precision=fp32", "results/speed:precision=bf16")
 
 
 def test_two_arms_of_one_grid(harness: Make, grid: Path) -> None:
@@ -292,136 +197,7 @@ def test_what_cannot_be_meant(harness: Make, grid: Path, arguments: list[str], s
     assert said in err
 
 
-@pytest.fixture
-def rerun(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[list[Cell]]]:
-    """Have `--confirm` measure these levels; the cells of each re-run are collected."""
-
-    def install(levels: Levels, **options: Any) -> list[list[Cell]]:
-        runs: list[list[Cell]] = []
-
-        def session_of(grid: Any, cells: Sequence[Cell], store: Store, wishes: Wishes, **given: Any) -> Any:
-            assert given == {}
-            assert wishes == Wishes(renewal=Renewal(fresh=True))
-            return SimpleNamespace(cells=cells, store=store)
-
-        def run_session(opened: Any, *_: Any, **__: Any) -> Any:
-            runs.append(list(opened.cells))
-            for place, cell in enumerate(opened.cells, start=1):
-                rate = levels[cell.precision, cell.recipe["optim"]]
-                rate *= (EVEN, OTHER)[cell.precision == "bf16"][cell.repeat - 1]
-                when = MOMENT + timedelta(hours=1, seconds=place)
-                put(opened.store, cell, rate, "fresh", when, place=place, **options)
-            return SimpleNamespace(interrupted=False, exit_code=0)
-
-        monkeypatch.setattr(compare_module, "session_of", session_of)
-        monkeypatch.setattr(compare_module, "run_session", run_session)
-        return runs
-
-    return install
-
-
-def test_confirming_runs_both_arms_of_what_is_suspicious(harness: Make, grid: Path, rerun: Make) -> None:
-    session(Path("results"), grid, SLOW)
-    runs = rerun(SLOW)
-    code, out, err = harness("compare", *ARMS, "--confirm", "speed.toml")
-    assert (code, out.splitlines()[-1]) == (1, "2 configurations: 1 FAIL, 1 PASS")
-    assert "Confirmed: ratio 0.850" in out
-    assert "timing again before it alarms: embedded/tiny-bert · fp32 · optim=adafactor, " in err
-    ((*cells,),) = runs
-    assert {(cell.precision, cell.recipe["optim"]) for cell in cells} == {("fp32", "adafactor"), ("bf16", "adafactor")}
-    assert [cell.repeat for cell in cells] == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
-
-
-def test_what_does_not_come_again_does_not_alarm(harness: Make, grid: Path, rerun: Make) -> None:
-    session(Path("results"), grid, SLOW)
-    rerun(ALIKE)
-    code, out, _ = harness("compare", *ARMS, "--confirm", "speed.toml")
-    assert (code, out.splitlines()[-1]) == (0, "2 configurations: 2 PASS")
-    flat = " ".join(out.split())
-    assert "Not confirmed: ratio 1.000" in flat
-    assert "at first FAIL: ratio 0.850" in flat
-
-
-def test_confirming_on_a_busy_machine_is_inconclusive(harness: Make, grid: Path, rerun: Make) -> None:
-    session(Path("results"), grid, SLOW)
-    rerun(SLOW, reasons=BUSY)
-    code, out, _ = harness("compare", *ARMS, "--confirm", "speed.toml", "--json")
-    found = {one["outcome"]: one["reason"] for one in json.loads(out)["verdicts"]}
-    assert code == 3
-    assert found["INCONCLUSIVE"]["code"] == "speed.not_confirmed"
-    assert found["INCONCLUSIVE"]["values"]["why"]["code"] == "speed.not_quiet"
-    assert found["PASS"]["code"] == "speed.interval"
-
-
-@pytest.mark.parametrize(("again", "code"), [(SLOW, 1), (ALIKE, 0)])
-def test_confirming_against_earlier_sessions_runs_b_alone(
-    harness: Make, grid: Path, rerun: Make, again: Levels, code: int
-) -> None:
-    for number, level in enumerate((400, 404, 396), start=1):
-        session(Path("old"), grid, dict.fromkeys(ALIKE, level), f"s{number}", number)
-    session(Path("new"), grid, SLOW, "s9", 9)
-    runs = rerun(again)
-    found, out, _ = harness("compare", "old/speed", "new/speed", "--confirm", "speed.toml")
-    assert found == code
-    ((*cells,),) = runs
-    assert {(cell.precision, cell.recipe["optim"]) for cell in cells} == {("bf16", "adafactor")}
-    assert len(Store(Path("old"), "speed").entries()) == 60
-    assert ("Confirmed: ratio" in out) == (code == 1)
-
-
-def test_nothing_suspicious_runs_nothing(harness: Make, grid: Path, rerun: Make) -> None:
-    session(Path("results"), grid, ALIKE)
-    runs = rerun(SLOW)
-    assert harness("compare", *ARMS, "--confirm", "speed.toml")[0] == 0
-    assert runs == []
-
-
-def test_the_grids_margin_counts_with_confirm(harness: Make, grid: Path, rerun: Make) -> None:
-    session(Path("results"), grid, SLOW)
-    runs = rerun(SLOW)
-    grid.write_text(GRID.format(processes=5, margin=20), encoding="utf-8")
-    code, out, _ = harness("compare", *ARMS, "--confirm", "speed.toml")
-    assert (code, runs) == (0, [])
-    assert "margin 20 %" in out
-
-
-def test_a_grid_that_has_changed_cannot_confirm(harness: Make, grid: Path, rerun: Make) -> None:
-    session(Path("results"), grid, SLOW)
-    rerun(SLOW)
-    grid.write_text(GRID.format(processes=5, margin=5).replace("measured_steps = 5", "measured_steps = 9"), "utf-8")
-    code, _, err = harness("compare", *ARMS, "--confirm", "speed.toml")
-    assert code == 2
-    assert "--confirm: speed.toml does not time embedded/tiny-bert · bf16 · optim=adafactor (any more)" in err
-
-
 def test_help_has_an_example(harness: Make) -> None:
     code, out, _ = harness("compare", "--help")
     assert code == 0
     assert "Example: harness compare" in " ".join(out.split())
-
-
-@pytest.mark.slow
-def test_confirming_for_real(harness: Make, grid: Path, tour: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A real process an arm, one of them told to have been slow and on a quiet machine: both are timed again."""
-    for name in ("HARNESS_CACHE", "HF_HUB_OFFLINE", "CUDA_VISIBLE_DEVICES"):
-        monkeypatch.setenv(name, tour.variables[name])
-    text = GRID.format(processes=1, margin=5).replace('"adamw_torch", "adafactor"', '"adamw_torch", "sgd"')
-    grid.write_text(text.replace('"fp32", "bf16"', '"fp32"'), encoding="utf-8")
-    assert harness("run", "speed.toml")[0] == 0
-    store = Store(Path("results"), "speed")
-    for entry in store.entries():
-        path = store.folder / entry.path / "record.json"
-        data = json.loads(path.read_text(encoding="utf-8"))
-        slow = data["asked"]["recipe"]["optim"] == "sgd"
-        data["measured"]["timing"] |= {"median_samples_per_second": 100.0 if slow else 400.0, "noise": {"reasons": []}}
-        path.write_text(json.dumps(data), encoding="utf-8")
-    store.index.path.unlink()  # it knows that they were edited
-    arms = ("results/speed:optim=adamw_torch", "results/speed:optim=sgd")
-    code, out, err = harness("compare", *arms, "--confirm", "speed.toml", "--json")
-    (found,) = json.loads(out)["verdicts"]
-    assert code == 3
-    assert (found["reason"]["code"], found["reason"]["values"]["first"]) == ("speed.not_confirmed", "INCONCLUSIVE")
-    assert found["reason"]["values"]["before"]["code"] == "speed.few_pairs"
-    assert "timing again before it alarms" in err
-    sessions = [store.record(entry).measured.timing.session for entry in store.entries()]  # type: ignore[union-attr]
-    assert (len(set(sessions)), len(sessions)) == (2, 4)

@@ -8,9 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.test_cli_accept import BF16, FILE, GRID, Make, Night, kept, night
-
-__all__ = ["night"]
+from tests.cli.made_up_nights import BF16, FILE, GRID, Make, Night, kept
 
 
 @pytest.fixture

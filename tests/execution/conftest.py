@@ -1,4 +1,4 @@
-"""A house to run grids of tiny cells in: real subprocesses, its own results, a mark to know its processes by."""
+"""A house to run grids of tiny cells in: real subprocesses, its own results, a mark; and materials and plans."""
 
 from __future__ import annotations
 
@@ -17,10 +17,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from harness.errors import MaterialError
+from harness.execution.environment import Environment
+from harness.execution.inputs import Materials
+from harness.execution.plan import Plan, make_plan
+from harness.grid.cell import Cell
 from harness.record.attempts import Entry
 from harness.record.model import Record
+from harness.record.results import Results
 from harness.record.store import Store
 
+Make = Callable[..., Any]
 REPOSITORY = Path(__file__).resolve().parents[2]
 FAULTS = Path(__file__).resolve().parent / "faults"
 MARK = "HARNESS_TEST_MARK"
@@ -241,3 +248,45 @@ def lasting_house(tmp_path_factory: pytest.TempPathFactory, tiny_cache: Path) ->
     found = House(tmp_path_factory.mktemp("lasting"), tiny_cache)
     yield found
     found.close()
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def find(tmp_path: Path, environment_of: Make) -> Callable[..., Materials]:
+    def make(*cells: Cell, environment: Environment | None = None) -> Materials:
+        found = Materials(tmp_path, environment or environment_of(), "$HARNESS_FILES")
+        found.find(cells)
+        return found
+
+    return make
+
+
+class FakeMaterials:
+    """Contents by checkpoint source; a MaterialError where it cannot be had."""
+
+    def __init__(self, **missing: str) -> None:
+        self.missing = missing
+        self.asked = 0
+
+    def content_id(self, cell: Cell) -> str:
+        self.asked += 1
+        if cell.checkpoint.source in self.missing:
+            raise MaterialError(self.missing[cell.checkpoint.source])
+        return "content0"
+
+    def problem(self, cell: Cell) -> str | None:
+        return self.missing.get(cell.checkpoint.source)
+
+
+@pytest.fixture
+def plan_of(environment_of: Make) -> Callable[..., Plan]:
+    def make(cells: list[Cell], entries: list[Entry] = [], **options: Any) -> Plan:  # noqa: B006
+        environment = options.pop("environment", environment_of())
+        materials: Any = options.pop("materials", FakeMaterials())
+        return make_plan(cells, Results(entries), {"current": environment}, {"current": materials}, **options)
+
+    return make

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from harness.execution.require import as_meant
 from harness.grid.cell import Cell
 from harness.grid.grid import Grid, load_grid
 from harness.pipelines import judged as module
+from harness.pipelines.check import Checked, Judging, check_grid
 from harness.record.meant import Machine, write_meant
 from harness.record.model import Record, asked_of
 from harness.record.store import Store
@@ -130,3 +132,16 @@ class Night:
         """Every cell with its score."""
         for cell in self.grid.cells():
             self.put(cell, correct[cell.seed] + (cell.precision == "bf16") * (cell.seed % 3 - 1), **changes)
+
+
+BAD = {seed: correct - 20 for seed, correct in GOOD.items()}
+WITHOUT = GRID.partition("[[reference]]")[0].replace(', "bf16"', "")
+REFERENCE = "[[reference]]" + GRID.partition("[[reference]]")[2].partition("[quality]")[0]
+
+
+def check(night: Night, *selection: str, **asked: Any) -> Checked:
+    return check_grid(night.grid, night.store, Judging(selection, **asked))
+
+
+def outcomes(found: Checked) -> dict[str, int]:
+    return dict(Counter(f"{one.outcome} {one.check}" for one in found.verdicts))

@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 
 from harness.checks.verdict import Verdict
 from harness.errors import NothingMeasured, SpecError
 from harness.fact import Fact
-from harness.pipelines.check import Checked, Judging, check_grid
+from harness.pipelines.check import Checked, Judging
 from harness.report.phrases.head import freshness_text
 from harness.report.phrases.say import say
 from tests.conftest import environment_of
-from tests.pipelines.made_up import GOOD, GRID, RAN, Night
-
-BAD = {seed: correct - 20 for seed, correct in GOOD.items()}
-WITHOUT = GRID.partition("[[reference]]")[0].replace(', "bf16"', "")
-REFERENCE = "[[reference]]" + GRID.partition("[[reference]]")[2].partition("[quality]")[0]
-
-
-def check(night: Night, *selection: str, **asked: Any) -> Checked:
-    return check_grid(night.grid, night.store, Judging(selection, **asked))
-
-
-def outcomes(found: Checked) -> dict[str, int]:
-    return dict(Counter(f"{one.outcome} {one.check}" for one in found.verdicts))
+from tests.pipelines.made_up import BAD, GOOD, GRID, RAN, WITHOUT, Night, check, outcomes
 
 
 def errors(found: Checked) -> list[Verdict]:
@@ -37,14 +21,6 @@ def errors(found: Checked) -> list[Verdict]:
 def collapses(found: Checked) -> list[tuple[int, int]]:
     """(collapsed, ended) of each configuration."""
     return [(one.subject.collapsed, one.subject.ended) for one in found.verdicts if one.item == "collapses"]
-
-
-@pytest.fixture
-def full(night: Night) -> Night:
-    """Every cell measured and good."""
-    night.fill()
-    night.means()
-    return night
 
 
 def test_an_honest_night_is_green(full: Night) -> None:
@@ -205,56 +181,7 @@ def test_freshness_is_told_by_the_last_run(full: Night) -> None:
     assert (found.measured, found.reused, found.oldest) == (9, 1, "2026-11-22T23:00:00.000Z")
 
 
-# Nothing was judged.
-
-
-def test_a_grid_that_compares_its_scores_with_nothing_is_exit_5(night: Night) -> None:
-    night.write(WITHOUT)
-    night.fill()
-    night.means()
-    found = check(night)
-    assert (outcomes(found), found.exit_code) == ({"PASS stability": 1}, 5)
-    night.write(f'{WITHOUT}[quality]\nreferences = "none"\n')
-    assert check(night).exit_code == 0
-
-
-@pytest.mark.parametrize(
-    ("reference", "said"),
-    [
-        (
-            '[[reference]]\nid = "hf-course-ch3"\n',
-            "hf-course-ch3: not compared, other task (glue/mrpc, here embedded/paraphrase)",
-        ),
-        (
-            REFERENCE.replace('checkpoint = "embedded/tiny-bert"', 'checkpoint = "embeded/tiny-bert"'),
-            "published: not compared, fits no checkpoint of this grid (embeded/tiny-bert, here embedded/tiny-bert); "
-            "did you mean embedded/tiny-bert?",
-        ),
-    ],
-    ids=["task", "checkpoint"],
-)
-def test_references_that_fit_nothing_are_nothing(night: Night, reference: str, said: str) -> None:
-    night.write(WITHOUT + reference)
-    night.fill(BAD)
-    night.means()
-    found = check(night)
-    assert (found.exit_code, [say(note) for note in found.notes]) == (5, [say(Fact.of("judged.nothing")), said])
-    assert check(night, inconclusive="pass").exit_code == 5
-
-
-def test_a_reference_that_fits_nothing_beside_one_that_fits_is_told(full: Night) -> None:
-    full.write(GRID + '[[reference]]\nid = "hf-course-ch3"\n')
-    found = check(full)
-    assert (found.exit_code, [note.code for note in found.notes]) == (0, ["reference.other_task"])
-
-
-def test_a_reference_may_name_a_checkpoint_as_the_grid_does(night: Night) -> None:
-    named = GRID.replace('checkpoint = ["embedded/tiny-bert"]', 'checkpoint = ["mini"]')
-    named = named.replace('checkpoint = "embedded/tiny-bert"', 'checkpoint = "mini"')
-    night.write(f'{named}[checkpoint.mini]\nfrom = "embedded/tiny-bert"\n')
-    night.fill()
-    night.means()
-    assert (check(night).exit_code, check(night).notes) == (0, ())
+# Skipped.
 
 
 def test_what_is_skipped_is_red_only_when_asked(night: Night) -> None:
@@ -263,57 +190,6 @@ def test_what_is_skipped_is_red_only_when_asked(night: Night) -> None:
         night.put(cell, None if skipped else GOOD[cell.seed], "skipped" if skipped else "ok")
     night.means()
     assert [check(night, skipped=word).exit_code for word in ("pass", "fail")] == [0, 1]
-
-
-# A part of the grid.
-
-
-def test_a_part_is_told(full: Night) -> None:
-    found = check(full, "precision=fp32")
-    assert found.part == Fact.of("part", cells=5, planned=10, seeds=[], configurations=("bf16",))
-    assert say(found.part) == "Part of the grid: 5 of 10 cells; left out: bf16"
-    assert {one.subject.label for one in found.verdicts} == {"embedded/tiny-bert · fp32"}
-    assert found.exit_code == 0
-
-
-def test_chosen_seeds_get_no_verdict(night: Night) -> None:
-    """Who chooses the seeds chooses the verdict: without the bad one, and without the good ones."""
-    night.fill({**GOOD, 2: 100})
-    night.means()
-    whole = check(night)
-    for selection in ("seed=1,3,4,5", "seed=2"):
-        found = check(night, selection)
-        assert {one.outcome for one in found.verdicts} == {"INCONCLUSIVE"}
-        assert {one.reason.code for one in found.verdicts} == {"part.seeds"}
-        assert found.exit_code == 3
-    assert whole.exit_code != 3 or {one.reason.code for one in whole.verdicts} != {"part.seeds"}
-    part = check(night, "seed=1,3,4").part
-    assert part is not None
-    assert say(part) == "Part of the grid: 6 of 10 cells; left out: seeds 2, 5"
-
-
-def test_a_part_is_corrected_as_the_whole(night: Night) -> None:
-    """Holm over the whole grid: who looks at one configuration alone does not get a smaller p."""
-    for cell in night.grid.cells():
-        night.put(cell, (BAD if cell.precision == "bf16" else GOOD)[cell.seed])
-    night.means()
-    numbers: Callable[[Checked], dict[str, Any]] = lambda found: {  # noqa: E731
-        f"{one.check} {one.subject.label} {one.item}": (one.outcome, one.adjusted_p, one.family)
-        for one in found.verdicts
-        if "bf16" in one.subject.label
-    }
-    whole, part = check(night), check(night, "precision=bf16")
-    assert numbers(part) == numbers(whole)
-    assert (whole.exit_code, part.exit_code) == (1, 1)
-    assert {family for _, _, family in numbers(part).values() if family} >= {2}
-
-
-def test_what_is_not_heeded_decides_nothing_but_errors_do(night: Night) -> None:
-    night.fill(BAD)
-    night.means()
-    assert [check(night, fail_on=[name]).exit_code for name in ("quality", "parity")] == [1, 0]
-    night.put(night.grid.cells()[0], None, "failed", measurement=2)
-    assert check(night, fail_on=["parity"]).exit_code == 4
 
 
 # Waivers.

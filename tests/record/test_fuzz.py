@@ -32,8 +32,8 @@ from harness.record.model import Provenance, read_record, record_of
 from harness.record.results import Results
 from harness.record.series import read_series
 from harness.record.store import Attempt, Store
+from tests.record.made_up import cell, write
 from tests.record.test_integrity import scored
-from tests.record.test_store import cell, write
 
 RECORDS = Path(__file__).resolve().parents[1] / "data" / "records"
 DEEP = "\x00deep\x00"

@@ -25,8 +25,8 @@ from harness.record.model import Record, Status
 from harness.record.parts.measured import Confusion, Measured
 from harness.record.series import read_series
 from harness.record.store import Store
-from tests.record.test_store import ENVIRONMENT, cell
-from tests.record.test_store import record as failed_record
+from tests.record.made_up import ENVIRONMENT, cell
+from tests.record.made_up import record as failed_record
 
 LOGITS = np.array([[0, 1], [0, 1], [1, 0], [1, 0], [0, 1]], dtype=np.float32)
 LABELS = np.array([1, 1, 0, 1, 0])
@@ -49,11 +49,6 @@ def scored(store: Store, seed: int = 1, status: Status = "ok", started: str = "2
         }
     )
     return store.write(record, attempt)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "results", "g")
 
 
 def again(store: Store) -> Store:

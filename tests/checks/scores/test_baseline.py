@@ -1,11 +1,6 @@
-"""Results against what was accepted: identity, losses, collapses, departures, what is missing, new or the same run."""
+"""Results against what was accepted: identity, losses, collapses, and what holds of any two results."""
 
 from __future__ import annotations
-
-import datetime
-import hashlib
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -13,108 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from harness.checks.scores.baseline.compare import compare
-from harness.checks.scores.baseline.file import Baseline
-from harness.checks.scores.baseline.pair import BaselineSide
-from harness.checks.scores.hypothesis import judged as judged_by
-from harness.checks.verdict import Fact, Finding, Inconclusive, Verdict, exit_code
+from harness.checks.verdict import Fact, Verdict
 from harness.grid.waivers import Waiver
-from harness.report.phrases.causes import CAUSES
 from harness.report.phrases.say import say
 from harness.report.verdicts.text import verdicts_text
 from harness.report.verdicts.words import Head
-from harness.stats.decision import Decision
-
-TODAY = datetime.date(2026, 11, 22)
-SCORES = (0.80, 0.81, 0.79, 0.805, 0.815)
-LAYERS = ("init_sha256", "data_order_sha256", "loss_sha256", "trajectory_sha256", "final_sha256")
-Run = dict[str, Any]
-
-
-def sha(*parts: Any) -> str:
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:20]
-
-
-def run(seed: int, accuracy: float | None, version: str = "old", since: str = "loss_sha256", **changes: Any) -> Run:
-    """A run that is not "old" parts from it at the layer `since`."""
-    at = LAYERS.index(since)
-    hashes = {name: sha(name, seed, version if number >= at else "old") for number, name in enumerate(LAYERS)}
-    scores = {"accuracy": accuracy, "f1": None if accuracy is None else min(1.0, accuracy + 0.05)}
-    facts = {"optimizer": "AdamW", "attention": "sdpa", "precision": "fp32"}
-    return {"status": "ok", **scores, **hashes, **facts, **changes}
-
-
-def runs(accuracies: Sequence[float | None], version: str = "old", first: int = 1, **changes: Any) -> dict[int, Run]:
-    """Seeds 1, 2, ...; a score of 2/3 or less is a collapse, None a run that lost its loss."""
-    found = {}
-    for seed, accuracy in enumerate(accuracies, first):
-        status = "nonfinite" if accuracy is None else "collapsed" if accuracy <= 2 / 3 else "ok"
-        found[seed] = run(seed, accuracy, version, status=status, **changes)
-    return found
-
-
-def side(
-    name: str,
-    configurations: Mapping[str, Mapping[int, Run]],
-    left_out: Sequence[tuple[str, int | None, str]] = (),
-    environment: Mapping[str, Any] | None = None,
-    **changes: Any,
-) -> BaselineSide:
-    facts = {
-        "python": "3.11.7", "packages": {"transformers": "5.22.0", "torch": "2.13.0"},
-        "machine": {"cpu": "A", "cores": 2}, **(environment or {}),
-    }  # fmt: skip
-    data = {
-        "schema": 1, "harness": "0.1.0", "date": "2026-11-22T10:00:00.000Z", "command": "x",
-        "grid": {"name": "demo", "file": "demo.toml", "task": "x"}, "environments": {"env": facts},
-        "configurations": [
-            {
-                "label": label, "configuration_id": f"id-{label}", "environment_id": "env", "content_id": "content",
-                "asked": {"threads": 1}, "collapsed": sum(one["status"] != "ok" for one in found.values()),
-                "seeds": {str(seed): one for seed, one in found.items()}, **changes,
-            }
-            for label, found in configurations.items()
-        ],
-        "left_out": [
-            {"configuration": x, "configuration_id": f"id-{x}", "seed": seed, "status": status, "why": "because"}
-            for x, seed, status in left_out
-        ],
-    }  # fmt: skip
-    return BaselineSide(name, Baseline.model_validate(data))
-
-
-class Comparison(NamedTuple):
-    verdicts: Sequence[Verdict]
-    facts: Sequence[Fact]
-
-    def exit_code(self, inconclusive: Inconclusive = "fail") -> int:
-        return exit_code(self.verdicts, inconclusive=inconclusive)
-
-
-def against(a: BaselineSide, b: BaselineSide, **options: Any) -> Comparison:
-    return Comparison(*compare(a, b, today=TODAY, **options))
-
-
-def only(comparison: Comparison) -> Verdict:
-    (verdict,) = comparison.verdicts
-    return verdict
-
-
-def numbers(verdict: Verdict) -> Decision:
-    assert isinstance(verdict.numbers, Decision)
-    return verdict.numbers
-
-
-def judged(verdict: Verdict) -> dict[str, Fact]:
-    """What a reason is made of."""
-    assert verdict.reason.code == "judged"
-    return {name: value for name, value in verdict.reason.values.items() if value}
-
-
-OLD = side("base.json", {"x": runs(SCORES)})
-
-
-SAME = Fact.of("runs.identical_at", seeds=5, planned=5)
+from tests.checks.made_up_scores import numbers
+from tests.checks.scores.made_up_sides import LAYERS, OLD, SAME, SCORES, Run, against, judged, only, runs, side
 
 
 def test_equal_bits_are_a_pass_whatever_their_number() -> None:
@@ -172,18 +72,6 @@ def test_small_differences_pass_and_the_margin_decides() -> None:
     assert verdict.more_seeds is not None
     assert verdict.todo == (Fact.of("seeds.each_side", more=verdict.more_seeds, most=1000),)
     assert (comparison.exit_code(), comparison.exit_code("pass")) == (3, 0)
-
-
-def test_one_changed_seed_is_undecided_and_named() -> None:
-    changed = runs(SCORES)
-    changed[3] = {**changed[3], "accuracy": 0.70}
-    verdict = only(against(OLD, side("new", {"x": changed})))
-    assert verdict.outcome == "INCONCLUSIVE"
-    assert verdict.findings == (departure("scores", (3,), cause="evaluation"),)
-
-
-def departure(item: str, seeds: tuple[int, ...], cause: str = "", **values: str) -> Finding:
-    return Finding(item, "SKIP", Fact.of("departure", item=item, seeds=seeds, **values), cause=cause or item)
 
 
 def test_holm_over_the_configurations() -> None:
@@ -272,35 +160,6 @@ def test_a_collapse_that_was_tried_again_counts_and_is_told() -> None:
     assert Fact.of("collapses.retried", seeds=(2,), side="B") in verdict.notes
 
 
-ITEMS = ("initial weights", "data order", "first losses", "trajectory", "final weights")
-
-
-@pytest.mark.parametrize(("since", "item"), [*zip(LAYERS, ITEMS, strict=True)])
-def test_the_first_field_that_differs_is_named_with_its_cause(since: str, item: str) -> None:
-    verdict = only(against(OLD, side("b", {"x": runs(SCORES, "new", since=since)})))
-    assert verdict.findings == (departure(item, (1, 2, 3, 4, 5)),)
-    assert item in CAUSES
-    assert Fact.of("environment.same") in verdict.notes
-
-
-def test_fields_may_differ_by_seed_and_facts_come_first() -> None:
-    new = runs(SCORES)
-    new[2] = run(2, 0.8, "new", "init_sha256")
-    new[4] = run(4, 0.8, "new", "trajectory_sha256", optimizer="Adafactor")
-    assert only(against(OLD, side("b", {"x": new}))).findings == (
-        departure("optimizer", (4,), a="AdamW", b="Adafactor"),
-        departure("initial weights", (2,)),
-        departure("trajectory", (4,)),
-    )
-
-
-def test_what_is_not_known_is_no_difference_and_said() -> None:
-    blank = {seed: {**one, **dict.fromkeys(LAYERS)} for seed, one in runs(SCORES).items()}
-    verdict = only(against(OLD, side("b", {"x": blank})))
-    assert verdict.findings == ()
-    assert Fact.of("fingerprints.unknown", seeds=(1, 2, 3, 4, 5)) in verdict.notes
-
-
 def test_f1_is_reported_beside() -> None:
     assert only(against(OLD, OLD)).notes == ()
     new = [0.802, 0.808, 0.792, 0.803, 0.816]
@@ -308,98 +167,6 @@ def test_f1_is_reported_beside() -> None:
     d = [100 * (b - a) for a, b in zip(SCORES, new, strict=True)]
     half = stats.t.ppf(0.95, 4) * np.std(d, ddof=1) / 5**0.5
     assert told.values == pytest.approx({"difference": np.mean(d), "low": np.mean(d) - half, "high": np.mean(d) + half})
-
-
-def test_a_hash_with_more_digits_is_the_same_hash() -> None:
-    long = {seed: {**one, "init_sha256": one["init_sha256"] + "ab" * 22} for seed, one in runs(SCORES).items()}
-    assert only(against(OLD, side("b", {"x": long}))).outcome == "PASS"
-
-
-def test_another_environment_is_told_once_and_scores_are_compared() -> None:
-    newer = {"packages": {"transformers": "5.23.0", "torch": "2.13.0"}, "machine": {"cpu": "B", "cores": 2}}
-    both = {"x": runs(SCORES), "z": runs(SCORES)}
-    comparison = against(side("a", both), side("b", {**both, "y": runs(SCORES)}, environment=newer))
-    (fact,) = comparison.facts
-    assert (fact.code, fact.values["configurations"]) == ("environment.changed", ("x", "z"))
-    assert fact.values["changes"] == (
-        Fact.of("changed", field="transformers", a="5.22.0", b="5.23.0"),
-        Fact.of("changed", field="cpu", a="A", b="B"),
-        Fact.of("environment.machine"),
-    )
-    assert comparison.verdicts[0].outcome == "PASS"
-
-
-def test_other_contents_are_not_compared() -> None:
-    comparison = against(OLD, side("b", {"x": runs(SCORES)}, content_id="other"))
-    verdict = only(comparison)
-    assert (verdict.outcome, verdict.numbers, verdict.adjusted_p) == ("INCONCLUSIVE", None, None)
-    assert verdict.reason == Fact.of("content.changed", before="content", after="other")
-    assert comparison.exit_code() == 5, "nothing could be compared"
-
-
-def absent(*runs: tuple[int | None, str]) -> Fact:
-    facts = (Fact.of("run.absent", seed=seed, status=status, why="because") for seed, status in runs)
-    return Fact.of("runs.absent", runs=tuple(facts))
-
-
-def test_a_seed_without_a_score_is_an_error_and_the_others_are_still_judged() -> None:
-    new = runs(SCORES)
-    del new[2]
-    comparison = against(OLD, side("b", {"x": new}, [("x", 2, "failed")]))
-    verdict = only(comparison)
-    assert verdict.outcome == "ERROR"
-    same = judged_by(None, Fact.of("runs.identical_at", seeds=4, planned=5))
-    missing = Fact.of("seeds.absent", count=1, planned=5, runs=absent((2, "failed")))
-    assert verdict.reason == Fact.of("baseline.missing_seeds", missing=missing, outcome="PASS", others=same)
-    assert [one.status for one in verdict.subject.runs] == ["ok"] * 4 + ["failed"]
-    assert comparison.exit_code() == 4
-
-
-def test_a_failure_stays_one_beside_missing_seeds() -> None:
-    base = side("a", {"x": runs([*SCORES, 0.8])})
-    new = runs([x - 0.04 + 0.001 * n for n, x in enumerate(SCORES)], "new")
-    comparison = against(base, side("b", {"x": new}, [("x", 6, "oom")]))
-    assert only(comparison).outcome == "FAIL"
-    assert Fact.of("seeds.absent", count=1, planned=6, runs=absent((6, "oom"))) in only(comparison).notes
-    assert comparison.exit_code() == 1
-
-
-def test_missing_new_and_skipped() -> None:
-    base = side("a", {name: runs(SCORES) for name in ("x", "gone", "ill", "fp16")})
-    new = side(
-        "b",
-        {"x": runs(SCORES), "fresh": runs(SCORES)},
-        [("ill", 1, "failed"), ("ill", 2, "missing"), ("fp16", 1, "skipped"), ("never", 1, "failed")],
-    )
-    comparison = against(base, new)
-    assert [(one.subject.label, one.outcome, one.reason) for one in comparison.verdicts] == [
-        ("x", "PASS", judged_by(None, SAME)),
-        ("gone", "ERROR", Fact.of("baseline.missing")),
-        ("ill", "ERROR", Fact.of("baseline.missing_scores", runs=absent((1, "failed"), (2, "missing")))),
-        ("fp16", "SKIP", Fact.of("baseline.missing_scores", runs=absent((1, "skipped")))),
-        ("fresh", "SKIP", Fact.of("baseline.new")),
-    ]
-    assert comparison.exit_code() == 4
-
-
-def test_a_changed_recipe_is_missing_and_says_what_changed() -> None:
-    base = side("a", {"x": runs(SCORES), "y": runs(SCORES)})
-    data = side("b", {"x": runs(SCORES), "y": runs(SCORES)}).results.model_dump(by_alias=True)
-    data["configurations"][1].update(configuration_id="another", asked={"threads": 2})
-    comparison = against(base, BaselineSide("b", Baseline.model_validate(data)))
-    change = Fact.of("changed", field="threads", a=1, b=2)
-    assert comparison.verdicts[1].reason == Fact.of("baseline.missing_other", changes=(change,))
-    assert comparison.verdicts[1].recipe_differences == (change,)
-
-
-def test_nothing_in_common_is_missing_or_nothing_measured() -> None:
-    comparison = against(OLD, side("b", {"z": runs(SCORES)}))
-    assert [one.outcome for one in comparison.verdicts] == ["ERROR", "SKIP"]
-    assert comparison.exit_code() == 4
-    for status, outcome in (("skipped", "SKIP"), ("failed", "ERROR")):
-        nothing_ran = against(OLD, side("b", {}, [("x", 1, status)]))
-        assert [one.outcome for one in nothing_ran.verdicts] == [outcome]
-        assert nothing_ran.exit_code() == 5
 
 
 def waiver(expires: str) -> Waiver:
@@ -419,57 +186,6 @@ def test_a_waived_failure_is_shown_and_does_not_fail() -> None:
     late = against(OLD, new, waivers=[waiver("2026-11-21")])
     assert (only(late).waiver, late.exit_code()) == (None, 1)
     assert [note.code for note in only(late).notes if note.code.startswith("waiver")] == ["waiver.expired"]
-
-
-def started(found: Mapping[int, Run], at: str = "2026-11-22T10:00:00.000Z") -> dict[int, Run]:
-    """The same runs, each with what tells its attempt from others."""
-    return {seed: {**one, "cell_id": f"cell-{seed}", "started": at} for seed, one in found.items()}
-
-
-TONIGHT = "2026-11-23T02:00:00.000Z"
-FIRST = side("base.json", {"x": started(runs(SCORES))})
-
-
-def test_the_very_same_runs_are_no_comparison() -> None:
-    comparison = against(FIRST, FIRST)
-    verdict = only(comparison)
-    assert (verdict.outcome, verdict.reason, verdict.numbers) == ("SKIP", Fact.of("runs.very_same"), None)
-    assert (verdict.judged, comparison.exit_code()) == (False, 5)
-    assert exit_code(comparison.verdicts, skipped="fail") == 5, "the machine could run them"
-    assert verdict.subject.cell_ids == ("cell-1", "cell-2", "cell-3", "cell-4", "cell-5")
-
-
-def test_another_run_that_is_equal_bit_for_bit_passes_by_identity() -> None:
-    comparison = against(FIRST, side("b", {"x": started(runs(SCORES), TONIGHT)}))
-    assert (only(comparison).outcome, judged(only(comparison))) == ("PASS", {"because": SAME})
-    assert comparison.exit_code() == 0
-
-
-def test_a_file_that_does_not_know_its_attempts_is_compared_as_before() -> None:
-    assert only(against(OLD, side("b", {"x": started(runs(SCORES))}))).outcome == "PASS"
-
-
-def test_the_same_collapses_are_no_comparison_either() -> None:
-    all_lost = side("a", {"x": started(runs([0.6, None, 0.66]))})
-    assert only(against(all_lost, all_lost)).outcome == "SKIP"
-
-
-def test_runs_that_are_the_same_give_no_evidence_to_the_others() -> None:
-    """Four zeros of a run less itself would pass any margin, whatever the fifth seed came to."""
-    new = started(runs(SCORES))
-    new[5] = {**run(5, 0.79, "new"), "cell_id": "cell-5", "started": TONIGHT}
-    verdict = only(against(FIRST, side("b", {"x": new})))
-    assert (verdict.outcome, numbers(verdict).n) == ("INCONCLUSIVE", 1)
-    assert numbers(verdict).difference == pytest.approx(-2.5)
-    assert Fact.of("seeds.very_same", seeds=(1, 2, 3, 4)) in verdict.notes
-
-
-def test_of_the_same_runs_a_missing_seed_stays_an_error() -> None:
-    new = started(runs(SCORES))
-    del new[2]
-    verdict = only(against(FIRST, side("b", {"x": new}, [("x", 2, "failed")])))
-    assert verdict.outcome == "ERROR"
-    assert verdict.reason.values["others"] == Fact.of("runs.very_same")
 
 
 def test_without_any_difference_a_comparison_seldom_fails() -> None:

@@ -21,10 +21,10 @@ from harness.pipelines.keep.prune import Prunable, Pruned, bytes_of, prunable, p
 from harness.pipelines.keep.retire import retired
 from harness.pipelines.keep.verify import verify_store
 from harness.record.store import Store
-from tests.cli.test_cli_compare import ALIKE, MOMENT, session
-from tests.cli.test_cli_compare import GRID as SPEED
+from tests.cli.made_up_sessions import ALIKE, MOMENT, session
+from tests.cli.made_up_sessions import GRID as SPEED
 from tests.pipelines.keep.conftest import BAD, Nights
-from tests.record.test_store import Faulty
+from tests.record.faulty import Faulty
 
 LATER = "2026-11-20T00:00:00.000Z"
 

@@ -6,136 +6,30 @@ import json
 import math
 import os
 import statistics
-import subprocess
-import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.checks.speed.process import processes_of
-from harness.cli.app import run_command
 from harness.errors import NothingMeasured
 from harness.grid.cell import Cell
-from harness.grid.grid import Grid, load_grid
+from harness.grid.grid import Grid
 from harness.record.attempts import Entry
-from harness.record.model import Record, asked_of
+from harness.record.model import Record
 from harness.record.parts.measured import Measured
 from harness.record.results import Results
-from harness.record.store import Store
 from harness.report.run.build import build_report
 from harness.report.run.model import GridFacts, ReportModel
 from harness.report.run.plots import figures
 from harness.report.run.render import render
 from harness.report.speed.build import build_throughput, spread, timing_plan
-from harness.report.speed.export import benchmark_json, statistics_of
 from harness.report.speed.model import ThroughputPart
 from harness.report.speed.ratios import published_speed_ups
+from tests.report.speed.made_up import BUSY, RATES, Rates, command, record, records, stored
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-GRID = """
-name = "speed"
-task = "embedded/paraphrase"
-[matrix]
-checkpoint = ["embedded/tiny-bert"]
-precision = ["bf16", "fp32"]
-engine = ["trainer", "loop"]
-devices = [1, 2]
-exclude = [{ engine = "loop", devices = 2 }, { precision = "bf16", devices = 2 }]
-[throughput]
-warmup_steps = 20
-measured_steps = 100
-processes = 3
-only = true
-"""
-Rates = dict[str, Sequence[float]]
-RATES: Rates = {
-    "fp32 · trainer · devices=1": (100, 110, 121),
-    "bf16 · trainer · devices=1": (200, 231, 242),
-    "fp32 · loop · devices=1": (110, 110, 132),
-    "bf16 · loop · devices=1": (220, 220, 220),
-    "fp32 · trainer · devices=2": (150, 168, 178),
-}
-BUSY = "other processes kept 1.00 cores busy (at most 0.1)"
-
-
-def record(cell: Cell, rate: float, *, session: str = "s1", day: int = 22, **changes: Any) -> Record:
-    """One process: 100 steps of 8 samples in 8 s, 10 + 20 + 30 + 10 + 10 ms a step; replicate 1 counts FLOPs."""
-    first = cell.repeat == 1
-    timing = {
-        "session": session,
-        "place": cell.repeat,
-        "clock": "host",
-        "warmup_steps": 20,
-        "steps": 100,
-        "seconds": 8.0,
-        "samples": 800,
-        "samples_per_second": 100.0,
-        "median_samples_per_second": float(rate),
-        "tokens": 40_000,
-        "tokens_per_second": 5_000.0,
-        "real_tokens": 30_000,
-        "step_ms": {"p5": 70.0, "p50": 80.0 + cell.repeat, "p95": 90.0},
-        "stages": {"data": 1.0, "forward": 2.0, "backward": 3.0, "optimizer": 1.0, "other": 1.0},
-        "flops": 4e11 if first else None,
-        "limit": {"dtype": "float32", "size": 1024, "flops_per_second": 1e12, "drift": 0.01 * cell.repeat},
-        "mfu": 0.05 if first else None,
-        "breakdown": {"steps": 5, "data": 0.1, "kernels": 0.6, "communication": 0.0, "framework": 0.3}
-        if first
-        else None,
-        "noise": {"reasons": changes.pop("reasons", [])},
-        "energy_joules": changes.pop("joules", None),
-    }
-    status = changes.pop("status", "ok")
-    machine = {"system": "Linux 6.18", "architecture": "x86_64", "cpu": "a CPU", "cores": 2, "memory_gib": 15.6}
-    observed = {
-        "python": "3.11.7",
-        "packages": {"torch": "2.13.0"},
-        "machine": machine,
-        "threads": 1,
-        "determinism": {},
-        "host": "spawn",
-    }
-    measured = {"seconds": {"total": 9.0}, "peak_memory_mib": {"process": 500.0 + cell.repeat}, "timing": timing}
-    return Record.model_validate(
-        {
-            "grid": "speed",
-            "cell_id": cell.cell_id,
-            "configuration_id": cell.configuration_id,
-            "environment_id": "e0f1a2b3c4d5e6f7a8b9",
-            "content_id": "c0ffee00c0ffee00c0ff",
-            "attempt": 1,
-            "status": status,
-            "started": f"2026-11-{day}T10:0{cell.repeat}:00.000Z",
-            "finished": f"2026-11-{day}T10:0{cell.repeat}:09.000Z",
-            "asked": asked_of(cell),
-            "observed": observed if status == "ok" else None,
-            "measured": measured if status == "ok" else None,
-            "failure": None if status == "ok" else {"type": "oom", "message": "out of memory"},
-            "provenance": {"harness": "0.1.0"},
-            **changes,
-        }
-    )
-
-
-@pytest.fixture
-def grid(tmp_path: Path) -> Grid:
-    (tmp_path / "speed.toml").write_text(GRID)
-    return load_grid(tmp_path / "speed.toml")
-
-
-def short(cell: Cell) -> str:
-    return cell.configuration_label.removeprefix("embedded/tiny-bert · ")
-
-
-def records(grid: Grid, rates: Rates = RATES, change: Callable[[Cell], dict[str, Any]] | None = None) -> list[Record]:
-    return [
-        record(cell, rates[short(cell)][cell.repeat - 1], **(change(cell) if change else {}))
-        for cell in grid.timing_cells()
-        if short(cell) in rates
-    ]
 
 
 def part(grid: Grid, found: list[Record]) -> ThroughputPart:
@@ -325,19 +219,6 @@ def test_plots_are_the_same_bytes_and_nothing_is_cut(grid: Grid) -> None:
             assert box.x1 <= figure.bbox.x1 + 0.5
 
 
-def stored(grid: Grid, folder: Path, found: list[Record]) -> Store:
-    store = Store(folder, grid.name)
-    for one in found:
-        attempt = store.begin(one.cell_id, one.environment_id)
-        store.write(one.model_copy(update={"attempt": attempt.number}), attempt)
-    return store
-
-
-def command(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    monkeypatch.setattr(sys, "argv", ["harness", *map(str, arguments)])
-    return run_command()
-
-
 def test_report_of_a_grid_that_is_only_timed(
     grid: Grid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
@@ -351,62 +232,6 @@ def test_report_of_a_grid_that_is_only_timed(
     assert "Part of the grid: 9 of 15 cells; left out: " in text
     assert "bf16" not in text.partition("Speed of grid")[2].partition("The grid")[0]
     capsys.readouterr()
-
-
-def test_export_is_read_by_pytest_benchmark(
-    grid: Grid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
-) -> None:
-    stored(grid, tmp_path, [*records(grid), *records(grid, change=lambda _: {"session": "s0", "day": 20})])
-    assert command(monkeypatch, "export", tmp_path / "speed", "-o", tmp_path / "new.json") == 0
-    assert command(monkeypatch, "export", tmp_path / "speed", "--session", "s0", "-o", tmp_path / "old.json") == 0
-    assert command(monkeypatch, "export", tmp_path / "speed", "--session", "s9") == 2
-    assert command(monkeypatch, "export", tmp_path / "nothing") == 2
-    error = capsys.readouterr().err
-    assert "allowed s1 (2026-11-22T10:01), s0 (2026-11-20T10:01)" in error
-    program = [str(Path(sys.executable).with_name("pytest-benchmark")), "compare", "old.json", "new.json"]
-    done = subprocess.run([*program, "--columns=min,median,rounds"], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    line = next(
-        line
-        for line in done.stdout.splitlines()
-        if line.startswith("embedded/tiny-bert · fp32 · trainer · devices=1 (new)")
-    )
-    # 8 samples a step at 121 and at 110 samples/s
-    assert f"{8000 / 121:.4f}" in line
-    assert f"{8000 / 110:.4f}" in line
-    assert "'speed': 10 tests" in done.stdout
-    between = subprocess.run([*program, "--between=median"], cwd=tmp_path, capture_output=True, text=True)
-    assert between.returncode == 0, between.stderr
-    assert "+0.0%" in between.stdout
-
-
-def test_histogram_of_an_export(grid: Grid, tmp_path: Path) -> None:
-    (tmp_path / "one.json").write_text(benchmark_json("speed", processes_of(records(grid))))
-    program = [str(Path(sys.executable).with_name("pytest-benchmark")), "compare", "one.json", "--histogram=h"]
-    subprocess.run(program, cwd=tmp_path, check=True, capture_output=True)
-    assert list(tmp_path.glob("h*.svg"))
-
-
-def test_export_leaves_noise_out_and_says_so(grid: Grid, tmp_path: Path) -> None:
-    noisy = records(grid, change=lambda cell: {"reasons": [BUSY]} if cell.repeat == 2 else {})
-    text = benchmark_json("speed", processes_of(noisy))
-    one = next(b for b in json.loads(text)["benchmarks"] if b["name"].endswith("fp32 · trainer · devices=1"))
-    assert one["stats"]["data"] == pytest.approx([8 / 100, 8 / 121])
-    assert one["extra_info"]["not_quiet"] == {"2": [BUSY]}
-    assert one["params"] == {"checkpoint": "embedded/tiny-bert", "precision": "fp32", "engine": "trainer", "devices": 1}
-    assert str(tmp_path) not in text
-
-
-@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 6, 7, 9, 12])
-def test_statistics_are_pytest_benchmarks_own(n: int) -> None:
-    stats = pytest.importorskip("pytest_benchmark.stats").Stats()
-    values = [1.0 + (7 * k % 5) / 10 + (3.0 if k == 4 else 0.0) for k in range(n)]
-    for value in values:
-        stats.update(value)
-    ours = statistics_of(values)
-    for name, value in stats.as_dict().items():
-        assert ours[name] == (value if isinstance(value, str) else pytest.approx(value)), name
-    assert ours["data"] == values
 
 
 def test_beside_scores(grid: Grid, make_cell: Any, make_entry: Any, make_record: Any) -> None:

@@ -11,7 +11,10 @@ from typing import Any, Final
 from harness.checks.verdict import Fact, Outcome, Side, Verdict
 from harness.record.results import SeedScore
 from harness.report.phrases.say import PHRASES
+from harness.report.verdicts import words
+from harness.report.verdicts.markdown import verdicts_markdown
 from harness.report.verdicts.sections import Section, sections_junit
+from harness.report.verdicts.text import verdicts_text
 from harness.report.verdicts.words import Head
 from harness.stats.decision import Decision, Estimate, Rule, decide
 from harness.stats.paired import paired
@@ -187,3 +190,18 @@ def check(name: str, text: str) -> None:
     if os.environ.get("HARNESS_REGENERATE_GOLDEN"):
         path.write_text(text, encoding="utf-8")
     assert text == path.read_text(encoding="utf-8")
+
+
+COMPARED = [one for one in cases() if words.decision_of(one)]
+
+
+def few() -> Verdict:
+    return cases()[2]
+
+
+def text_of(*verdicts: Verdict) -> str:
+    return verdicts_text(HEAD, verdicts)
+
+
+def markdown_of(*verdicts: Verdict) -> str:
+    return verdicts_markdown(HEAD, verdicts)

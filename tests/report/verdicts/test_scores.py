@@ -1,63 +1,49 @@
-"""Verdicts on scores in words, as a table and as Markdown: what is printed is enough to compute each again."""
+"""Verdicts on scores as a text, as a table and as Markdown."""
 
 from __future__ import annotations
 
 import json
-import math
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from harness.checks.verdict import Fact, Side, Verdict
+from harness.checks.verdict import Fact, Side
 from harness.record.results import SeedScore
-from harness.report.format.numbers import bounds, chance, signed, trimmed
+from harness.report.format.numbers import signed
 from harness.report.verdicts import figures, words
 from harness.report.verdicts.forest import forest_caption
 from harness.report.verdicts.issue import issue_text
 from harness.report.verdicts.json import verdicts_from_json, verdicts_json
-from harness.report.verdicts.markdown import STEP_LIMIT, document, shortened, verdicts_markdown
-from harness.report.verdicts.sections import Section, sections_junit, sections_summary
+from harness.report.verdicts.markdown import document, verdicts_markdown
+from harness.report.verdicts.sections import Section, sections_junit
 from harness.report.verdicts.text import WIDTH, verdicts_text
-from harness.stats.decision import Rule, decide
-from harness.stats.reference import single, unknown
-from harness.stats.t import quantile, tail
-from harness.stats.variance import Sd, sample
+from harness.stats.decision import Rule
+from harness.stats.variance import Sd
 from tests.report.verdicts.made_up import (
+    COMPARED,
     HEAD,
     cases,
     check,
     decided,
     decision,
+    few,
+    markdown_of,
     named,
     parity,
     plain,
-    points,
     quality,
     runs,
     said,
+    text_of,
 )
 
 ANY = st.text(st.characters(), max_size=60)
 MARKDOWN = MarkdownIt("commonmark").enable("table")
-COMPARED = [one for one in cases() if words.decision_of(one)]
-
-
-def few() -> Verdict:
-    return cases()[2]
-
-
-def text_of(*verdicts: Verdict) -> str:
-    return verdicts_text(HEAD, verdicts)
-
-
-def markdown_of(*verdicts: Verdict) -> str:
-    return verdicts_markdown(HEAD, verdicts)
 
 
 class TestGolden:
@@ -73,126 +59,6 @@ class TestGolden:
 
     def test_issue(self) -> None:
         check("judgements-issue.md", issue_text(HEAD, cases()[1:4]))
-
-
-class TestWords:
-    def test_sentence(self) -> None:
-        source = Fact.of("margin.declared", points=2.5)
-        one = quality((347, 345, 350, 340, 349), 85.0, "a · fp32", margin_from=source)
-        assert words.sentence(one) == (
-            "0.15 points below the reference, 90 % interval -1.07 to +0.78, margin 2.5 (2.5 points, as declared)"
-        )
-
-    def test_parity_names_the_other(self) -> None:
-        one = parity((350, 352), (350, 340), "m · fp16", "m · fp32")
-        assert words.subject(one) == "m: fp32 -> fp16"
-        assert words.sentence(one).startswith("1.47 points below fp32, ")
-
-    def test_equal_bit_for_bit(self) -> None:
-        numbers = decide(replace(single(sample([85.0] * 5), 85.0), identical=True), Rule(1.5))
-        why = Fact.of("judged", scores=None, because=Fact.of("runs.identical"))
-        one = decided(numbers=numbers, outcome=numbers.outcome, reason=why)
-        assert words.sentence(one).startswith("Equal to the reference, 90 % interval +0.00 to +0.00, margin 1.5")
-        assert words.reason(one) == "equal bit for bit at every seed"
-        assert figures.score_figures(one)["se"] == "0.000, 0.000"
-
-    def test_no_spread(self) -> None:
-        one = quality((350,), 85.0, "a")
-        assert "no interval" in words.sentence(one)
-        assert figures.score_figures(one)["se"] == "—"
-
-    @pytest.mark.parametrize(
-        ("number", "text"),
-        [
-            (4, "4 more seeds give an 80 % chance of a verdict"),
-            (1, "1 more seed gives an 80 % chance of a verdict"),
-            (None, ""),
-        ],
-    )
-    def test_outlook(self, number: int | None, text: str) -> None:
-        assert words.outlook(replace(few(), todo=(), more_seeds=number)) == text
-
-    def test_a_verdict_needs_no_more_seeds(self) -> None:
-        assert words.outlook(decided(more_seeds=3)) == ""
-        assert figures.more(decided()) == "none"
-        assert figures.more(plain("ERROR", said("x"))) == "—"
-
-    def test_difference_that_is_not_mean_less_target(self) -> None:
-        best = cases()[3]
-        assert best.against is not None
-        assert best.subject.mean is not None
-        assert best.against.mean is not None
-        added = decision(best).difference - (best.subject.mean - best.against.mean)
-        assert f"and {added:+.2f}: the published value is the median or the best" in figures.remainder(best)
-        assert figures.remainder(cases()[0]) == ""
-
-    def test_unknown_provenance_is_said(self) -> None:
-        numbers = unknown(sample(points((350, 352, 347, 349, 351))), 85.78, Rule(2.5))
-        assert "Provenance unknown, taken as" in text_of(decided(numbers=numbers))
-
-    def test_waived_is_not_red(self) -> None:
-        waived = cases()[5]
-        assert words.word(waived) == "FAIL (waived)"
-        assert not waived.is_red("fail")
-        assert few().is_red("fail")
-        assert not few().is_red("pass")
-
-    def test_order(self) -> None:
-        found = [words.word(one) for one in words.ordered(cases())]
-        order = ["FAIL", "ERROR", "INCONCLUSIVE", "FAIL (waived)", "SKIP", "PASS"]
-        assert list(dict.fromkeys(found)) == order
-
-    def test_counts(self) -> None:
-        assert words.counts_text([]) == "No judgement."
-        assert words.counts_text([decided()], "configuration") == "1 configuration: 1 PASS"
-
-    def test_another_check_is_against_a_name(self) -> None:
-        one = replace(parity((350, 352), (350, 340), "m · fp32", "before"), check="baseline")
-        assert words.sentence(one).startswith("1.47 points below before, ")
-        assert words.subject(one) == "m · fp32 against before"
-
-
-class TestNumbers:
-    @pytest.mark.parametrize("one", COMPARED, ids=words.subject)
-    def test_every_verdict_can_be_computed_again(self, one: Verdict) -> None:
-        d = decision(one)
-        assert d.df is not None
-        assert d.se_eq is not None
-        below, above = tail((d.delta + d.difference) / d.se_eq, d.df), tail((d.delta - d.difference) / d.se_eq, d.df)
-        assert d.p_tost == pytest.approx(below if d.direction == "lower" else max(below, above), rel=1e-6)
-        half = quantile(0.95, d.df) * d.se_eq
-        assert d.ci90 == pytest.approx((d.difference - half, d.difference + half))
-        if d.se_diff is None:
-            assert one.against is not None
-            assert one.against.label in ("card-best-of-5", "card-median-of-5")
-        else:
-            assert d.p_diff == pytest.approx(2 * tail(abs(d.difference) / d.se_diff, d.df), rel=1e-6)
-
-    def test_rounding_never_contradicts_the_verdict(self) -> None:
-        d = replace(decision(decided()), ci_pass=(-2.4996, 0.0))
-        assert words.digits(d) == 4
-        assert words.digits(replace(d, ci_pass=(-2.496, 0.0))) == 3
-        assert words.digits(replace(d, ci_pass=(-2.4, 0.0))) == 2
-
-    @pytest.mark.parametrize(
-        ("p", "alpha", "text"),
-        [
-            (0.5, 0.05, "0.5000"),
-            (0.00001, 0.05, "< 0.0001"),
-            (0.04998, 0.05, "0.049980"),
-            (0.05, 0.05, "0.0500"),
-            (None, 0.05, "—"),
-            (math.nan, 0.05, "—"),
-        ],
-    )
-    def test_chance(self, p: float | None, alpha: float, text: str) -> None:
-        assert chance(p, alpha) == text
-
-    def test_signed(self) -> None:
-        assert [signed(v) for v in (-0.001, 0.0, -1.9, None)] == ["+0.00", "+0.00", "-1.90", "—"]
-        assert signed(math.inf) == "not a number"
-        assert bounds((-1.9, 0.4)) == "-1.90 to +0.40"
-        assert [trimmed(v) for v in (2.5, 2.505, 2.0)] == ["2.5", "2.505", "2"]
 
 
 class TestText:
@@ -276,75 +142,6 @@ class TestMarkdown:
         assert MARKDOWN.render(text).count("<tr>") == 2 + 4
         assert "<img>" not in text
         assert "`@user.`" in text
-
-
-class TestLimits:
-    def many(self, count: int = 1100) -> list[Verdict]:
-        return [named(few(), f"model-{number} · fp32", "hf-course-ch3") for number in range(count)]
-
-    def test_step_summary_within_github_limit(self) -> None:
-        text = sections_summary([Section(HEAD, self.many())])
-        assert STEP_LIMIT - 2000 < len(text.encode()) <= STEP_LIMIT
-        found = re.fullmatch(
-            r"Cut here: ([\d,]+) of ([\d,]+) lines \(([\d,]+) of ([\d,]+) bytes\) are left out, because "
-            r"its share of a step's summary on GitHub holds 1,048,575 bytes\. The JSON has everything\.",
-            text.rstrip().split("\n")[-1],
-        )
-        assert found is not None
-        whole = document(HEAD, self.many())
-        left, lines, left_bytes, size = (int(group.replace(",", "")) for group in found.groups())
-        assert size == len(whole.encode())
-        assert lines == len(whole.rstrip("\n").split("\n"))
-        shown = text[: text.rindex("\n\nCut here")]
-        assert whole.startswith(shown)
-        assert shown.count("\n") + 1 == lines - left
-        assert left_bytes == size - len(shown.encode())
-
-    def test_issue_within_github_limit(self) -> None:
-        text = issue_text(HEAD, self.many(100))
-        assert len(text.encode()) <= 65_536
-        assert "Cut here: " in text
-
-    @given(st.lists(st.sampled_from(["a" * 90, "é" * 50, "```", ""]), max_size=80), st.integers(1000, 3000))
-    def test_shortened(self, lines: list[str], limit: int) -> None:
-        text = "\n".join(lines) + "\n"
-        short = shortened(text, limit, "it")
-        assert len(short.encode()) <= limit
-        assert (short == text) == (len(text.encode()) <= limit)
-        if short != text:
-            assert sum(line.startswith("```") for line in short.split("\n")) % 2 == 0
-
-    def test_limit_too_small(self) -> None:
-        with pytest.raises(ValueError, match="limit: 999"):
-            shortened("", 999, "it")
-
-
-class TestIssue:
-    def test_nothing_red(self) -> None:
-        green = [one for one in cases() if not one.is_red("fail")]
-        assert green
-        assert issue_text(HEAD, green) == ""
-
-    def test_policy(self) -> None:
-        assert issue_text(replace(HEAD, inconclusive="pass"), [few()]) == ""
-        assert issue_text(HEAD, [few()]) != ""
-
-    def test_what_it_says(self) -> None:
-        text = issue_text(HEAD, cases())
-        assert text.startswith("## FAIL, quality: google-bert/bert-base-uncased · fp16 against mrpc-sample")
-        for part in ("and 3 more", "```sh\nharness check", "-4.92 to -3.50", "`c0ffee00c0ffee00`"):
-            assert part in text
-        assert "waived" not in text.split("###")[1]
-
-    def test_it_says_since_when(self) -> None:
-        well = {"since": "2026-11-27T02:00:00.000Z", "tonight": True, "well": "2026-11-26T02:00:00.000Z"}
-        past = (Fact.of("past.well", **well, mean=87.25, undecided=False), Fact.of("past.again", select=(), fresh=True))
-        text = issue_text(HEAD, [replace(case, past=past) for case in cases()])
-        assert "Since tonight; last good 2026-11-26 02:00 (87.25)." in text
-        assert "harness run GRID" not in text
-
-    def test_bare_error(self) -> None:
-        assert issue_text(HEAD, [plain("ERROR", said("3 of 5 cells have no run"))]).count("3 of 5 cells") == 1
 
 
 class TestInterval:

@@ -7,31 +7,27 @@ import math
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 datasets = pytest.importorskip("datasets")
 
 from harness.errors import SpecError  # noqa: E402
-from harness.grid.arguments import OVERLAY, frozen_defaults, frozen_versions, table  # noqa: E402
+from harness.grid.arguments import OVERLAY  # noqa: E402
 from harness.record.parts.fingerprint import Fingerprint  # noqa: E402
-from harness.subject import arguments as subject_arguments  # noqa: E402
 from harness.subject import train  # noqa: E402
 from harness.subject.data import checkpoints, tasks  # noqa: E402
-from harness.subject.engines import plain, supported  # noqa: E402
+from harness.subject.engines import supported  # noqa: E402
 from harness.subject.process import merge_ranks  # noqa: E402
+from tests.subject.engines.loops import LOOPS  # noqa: E402
 
 EXAMPLES, VALIDATION, BATCH = 90, 30, 8
 MICRO_BATCHES = 12  # the last one has two examples
 TOLERANCE = 1e-5
-LOOPS = ("loop", "accelerate")
 COUNTS_OVER_EPOCHS = tuple(map(int, transformers.__version__.split(".")[:2])) < (4, 46)
 
 Outcome = tuple[dict[str, Any], dict[str, np.ndarray], list[dict[str, Any]]]
@@ -306,32 +302,6 @@ def test_steps_that_the_scaler_leaves_out(run: Run, monkeypatch: pytest.MonkeyPa
         assert len(moved) == 47
 
 
-REFUSED = {
-    "label_smoothing_factor": (0.1, "0.0"),
-    "torch_compile": (True, "False"),
-    "train_sampling_strategy": ("group_by_length", "'random'"),
-    "neftune_noise_alpha": (5.0, "None"),
-    "activation_checkpointing": (True, "None"),
-    "optim": ("adafactor", "'adamw_torch' or 'adamw_torch_fused'"),
-    "lr_scheduler_type": ("reduce_lr_on_plateau", "'linear' or 'cosine'"),
-    "save_strategy": ("steps", "'no'"),
-    "eval_strategy": ("steps", "'no' or 'epoch'"),
-    "eval_on_start": (True, "False"),
-    "remove_unused_columns": (False, "True"),
-    "accelerator_config": ({"split_batches": True}, "None"),
-    "no_such_argument": (1, "none of its values"),
-}
-
-
-@pytest.mark.parametrize("name", REFUSED)
-@pytest.mark.parametrize("engine", LOOPS)
-def test_what_a_loop_does_not_know_is_refused(engine: str, name: str) -> None:
-    value, allowed = REFUSED[name]
-    with pytest.raises(SpecError) as caught:
-        supported.check(engine, {"devices": 1}, {**OVERLAY, name: value})
-    assert f'argument {name}: got {value!r}; engine "{engine}" allows {allowed}' in str(caught.value)
-
-
 def test_a_refused_recipe_does_not_train(run: Run) -> None:
     with pytest.raises(SpecError, match=r"label_smoothing_factor: got 0\.1.*; argument weight.*|label_smoothing"):
         run("loop", max_steps=1, label_smoothing_factor=0.1)
@@ -341,72 +311,6 @@ def test_a_refused_recipe_does_not_train(run: Run) -> None:
     supported.check("accelerate", {"devices": 2}, {})
 
 
-def test_the_tables_name_real_arguments() -> None:
-    known = {*supported.HONOURED, *supported.WITHOUT_EFFECT, *supported.ALLOWED}
-    assert known <= set(table()["fields"])
-    assert not supported.HONOURED & supported.WITHOUT_EFFECT
-    defaults = subject_arguments.in_todays_names(subject_arguments.installed_defaults())
-    for engine in LOOPS:
-        for version in frozen_versions():
-            supported.check(engine, {"devices": 1}, {**frozen_defaults(version), **OVERLAY})
-        supported.check(engine, {"devices": 1}, {**defaults, **OVERLAY})
-
-
-@given(
-    batches=st.integers(1, 60),
-    accumulation=st.integers(1, 70),
-    epochs=st.floats(0.01, 5),
-    max_steps=st.integers(-1, 90),
-)
-def test_a_plan_takes_each_micro_batch_once(batches: int, accumulation: int, epochs: float, max_steps: int) -> None:
-    arguments = SimpleNamespace(
-        gradient_accumulation_steps=accumulation, num_train_epochs=epochs, max_steps=max_steps or -1
-    )
-    plan = plain.Plan.of(arguments, batches)
-    ends = [number for number in range(batches) if plan.ends_step(number)]
-    an_epoch = -(-batches // accumulation)
-    assert len(ends) == an_epoch
-    assert ends[-1] == batches - 1
-    # The shares of a step's micro-batches add up to one, the last and short step's too.
-    assert sum(1 / plan.together(number) for number in range(batches)) == pytest.approx(an_epoch)
-    assert [plan.together(number) for number in ends] == np.diff([-1, *ends]).tolist()
-    assert (plan.epochs - 1) * an_epoch < plan.steps <= plan.epochs * an_epoch
-    assert plan.steps == max_steps if max_steps > 0 else plan.epochs == math.ceil(epochs)
-
-
 def test_no_batch_at_all_is_an_error(run: Run) -> None:
     with pytest.raises(RuntimeError, match="dataloader_drop_last"):
         run("loop", examples=5, dataloader_drop_last=True, max_steps=1)
-
-
-def test_the_order_is_accelerates_own() -> None:
-    sampler = pytest.importorskip("accelerate.data_loader").SeedableRandomSampler
-    torch.manual_seed(11)
-    theirs, ours = sampler(range(50), num_samples=50), plain.EpochOrder(50, seed=11)
-    for epoch in range(3):
-        theirs.set_epoch(epoch)
-        ours.set_epoch(epoch)
-        state = torch.random.get_rng_state()
-        assert list(ours) == list(theirs)
-        assert torch.equal(torch.random.get_rng_state(), state)
-    assert len(ours) == 50
-
-
-def test_biases_and_normalisations_do_not_decay() -> None:
-    class Norm(torch.nn.Module):  # type: ignore[misc]
-        def __init__(self) -> None:
-            super().__init__()
-            self.weight = torch.nn.Parameter(torch.ones(3))
-
-    model = torch.nn.ModuleDict(
-        {
-            "dense": torch.nn.Linear(3, 3), "LayerNorm": torch.nn.LayerNorm(3), "anything": torch.nn.LayerNorm(3),
-            "final_norm": Norm(), "normal": torch.nn.Linear(3, 3), "frozen": torch.nn.Linear(3, 3),
-        }
-    ).requires_grad_(True)  # fmt: skip
-    model["frozen"].requires_grad_(False)
-    decayed, spared = plain._parameter_groups(model, 0.1)
-    names = {id(weight): name for name, weight in model.named_parameters()}
-    assert [names[id(weight)] for weight in decayed["params"]] == ["dense.weight", "normal.weight"]
-    assert len(spared["params"]) == 7
-    assert (decayed["weight_decay"], spared["weight_decay"]) == (0.1, 0.0)

@@ -1,0 +1,3 @@
+"""The engines that are loops of our own."""
+
+LOOPS = ("loop", "accelerate")
