@@ -11,7 +11,7 @@ import pytest
 from harness.checks.verdict import Fact, exit_code
 from harness.checks.verify.series import tolerance_between
 from harness.record.run import Run
-from tests.checks.verify.diff.telling import NOISE, cause, first, scaled, told
+from tests.checks.verify.diff.made_up import NOISE, cause, first, scaled, told
 
 MakeRun = Callable[..., Run]
 Planted = Callable[..., Run]
