@@ -22,7 +22,7 @@ from benchmarks.false_green.base import make_base
 from benchmarks.false_green.command import Harness
 from benchmarks.false_green.honest import all_green, honest_nights
 from benchmarks.false_green.made import MAKERS
-from benchmarks.false_green.page import Side, page
+from benchmarks.false_green.page import KIND, Side, again
 from benchmarks.false_green.trial import Found, tried
 from harness.disk import write_files
 
@@ -81,12 +81,19 @@ def main(arguments: list[str] | None = None) -> int:
     now = side(options.now.resolve(), work, accidents, options.nights)
     before = side(options.before.resolve(), work, accidents, options.nights) if options.before else None
     typed = sys.argv[1:] if arguments is None else arguments
-    command = shlex.join(["python", "-m", "benchmarks.false_green", *typed])
-    text = page(accidents, now, before, command)
+    places = {str(work): "WORK", str(options.work): "WORK", sys.executable: "PYTHON"}
+    if options.before:
+        places |= {str(options.before.resolve()): "CHECKOUT", str(options.before): "CHECKOUT"}
+    command = shlex.join(["python", "-m", "benchmarks.false_green", *(places.get(one, one) for one in typed)])
+    found = {"kind": KIND, "command": command, "now": asdict(now), "before": asdict(before) if before else None}
+    data = json.dumps(found, indent=1) + "\n"
+    # Neither says where this machine has its files.
+    for path in sorted(places, key=len, reverse=True):
+        data = data.replace(json.dumps(path)[1:-1], places[path])
+    text = again(json.loads(data), accidents)
     if options.out is None:
         print(text)
     else:
-        data = json.dumps({"now": asdict(now), "before": asdict(before) if before else None}, indent=1) + "\n"
         write_files({options.out.name: text, f"{options.out.stem}.json": data}, options.out.parent)
     return 1 if now.misses(accidents) or not all_green(now.nights) else 0
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,6 +11,9 @@ from benchmarks.false_green.accidents import COMMANDS, Accident
 from benchmarks.false_green.honest import all_green
 from benchmarks.false_green.trial import Found
 from harness.report.format.table import table
+
+KIND: Final = "false-green"
+"""Of the JSON beside the page."""
 
 MEANING: Final = {
     "GREEN": "exit 0, and nothing said it",
@@ -40,6 +43,12 @@ class Side:
         return [one for one in self.results(accidents) if one[2]["judged"] != "right"]
 
 
+def again(data: Mapping[str, Any], accidents: Sequence[Accident]) -> str:
+    """The page whose JSON this is."""
+    before = Side(**data["before"]) if data["before"] else None
+    return page(accidents, Side(**data["now"]), before, data["command"])
+
+
 def page(accidents: Sequence[Accident], now: Side, before: Side | None, command: str) -> str:
     """The Markdown."""
     misses, results = now.misses(accidents), list(now.results(accidents))
@@ -52,7 +61,7 @@ def page(accidents: Sequence[Accident], now: Side, before: Side | None, command:
         "",
         f"{len(accidents) - len(unmade)} of {len(accidents)} accidents were made on a store that a real run left, "
         f"{real} of them by running cells: {len(green)} of {len(results)} results were green without a reason, "
-        f"{len(misses) - len(green)} more are not as the list has them. "
+        f"{len(misses) - len(green)} otherwise not as the list has it. "
         + " ".join(_nights(side, side is before) for side in sides if side.nights),
         "",
         "```sh",

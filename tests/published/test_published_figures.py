@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import statistics_study, throughput_study
+from benchmarks.false_green import page as false_green_page
+from benchmarks.false_green.accidents import read_list
 from harness.exit_codes import page as exit_codes_page
 from harness.report.files import files_again
 from reports.index import render_index
@@ -50,6 +52,8 @@ def backing(page: Path) -> Backing:
         return Rendered(lambda: statistics_study.rendered(read(files[0])))
     if kind == throughput_study.KIND:
         return Rendered(lambda: throughput_study.render(throughput_study.again(files[0])))
+    if kind == false_green_page.KIND:
+        return Rendered(lambda: false_green_page.again(read(files[0]), read_list()))
     if kind == "harness-report":
         day = re.search(r"[Rr]endered (\d{4}-\d\d-\d\d)", _text(page))
         assert day is not None, f"{page}: no day on which it was rendered"
