@@ -53,6 +53,7 @@ def page(accidents: Sequence[Accident], now: Side, before: Side | None, command:
     """The Markdown."""
     misses, results = now.misses(accidents), list(now.results(accidents))
     green = [one for one in misses if one[2]["judged"] == "GREEN"]
+    others = len(misses) - len(green)
     unmade = [one for one in accidents if "not_made" in now.found[one.name]]
     sides = [side for side in (now, before) if side is not None]
     real = sum(accident.real and accident not in unmade for accident in accidents)
@@ -61,7 +62,7 @@ def page(accidents: Sequence[Accident], now: Side, before: Side | None, command:
         "",
         f"{len(accidents) - len(unmade)} of {len(accidents)} accidents were made on a store that a real run left, "
         f"{real} of them by running cells: {len(green)} of {len(results)} results were green without a reason, "
-        f"{len(misses) - len(green)} otherwise not as the list has it. "
+        f"{others} more {'is' if others == 1 else 'are'} not as the list has {'it' if others == 1 else 'them'}. "
         + " ".join(_nights(side, side is before) for side in sides if side.nights),
         "",
         "```sh",
