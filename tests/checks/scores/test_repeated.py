@@ -74,8 +74,8 @@ def test_equal_cells_are_counted_and_others_named(nights: Nights) -> None:
     nights.night(27)
     nights.night(28, 3)
     (fact,) = nights.said()
-    label = Results(nights.entries, nights, nights.cells).configurations[1].label
-    assert fact == Fact.of("repeated", equal=3, cells=4, date="2026-11-27", other={label: 1})
+    name = Results(nights.entries, nights, nights.cells).configurations[1].shown
+    assert fact == Fact.of("repeated", equal=3, cells=4, date="2026-11-27", other={name: 1})
     assert nights.read <= 8, "two records a cell, however many nights there were"
 
 
