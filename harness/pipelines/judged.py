@@ -14,8 +14,8 @@ from harness.grid.cell import Cell
 from harness.grid.grid import Grid
 from harness.protocol import SUBJECT
 from harness.record.attempts import Entry
-from harness.record.meant import Meant, read_meant
-from harness.record.results import Results, Whose
+from harness.record.meant import Meant, Whose, read_meant
+from harness.record.results import Results
 from harness.record.store import Store
 from harness.text import SHORTEST_ID, listed, show
 

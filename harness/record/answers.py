@@ -1,39 +1,33 @@
-"""What a run answered, example by example: the class it predicted and the one that is true."""
+"""What a run answered, example by example, and what is true: in the order of the examples' ids.
+
+So runs that evaluated in different orders pair up by example, and an answer with what is true of it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-SERIES: Final = ("logits", "labels", "evaluated_ids")
-"""The series of a record that tell it."""
+IDS: Final = "evaluated_ids"
+PREDICTED: Final = ("logits", IDS)
+TRUTH: Final = ("labels", IDS)
+"""The series of a record, in the order of evaluation, that tell the one and the other."""
 
 
-@dataclass(frozen=True)
-class Answers:
-    """Classes by example, shape (examples,), in the order of the examples' ids; None where they were not kept.
-
-    So runs that evaluated in different orders pair up by example, and an answer with what is true of it.
-    """
-
-    predicted: npt.NDArray[Any] | None
-    truth: npt.NDArray[Any] | None
+def predicted_of(series: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[Any] | None:
+    """The class predicted for each example, shape (examples,); None where it was not kept."""
+    logits = series.get("logits")
+    return None if logits is None else _by_example(logits.argmax(axis=-1), series.get(IDS))
 
 
-def answers_of(series: Mapping[str, npt.NDArray[Any]]) -> Answers:
-    """Read them from a record's `SERIES`, which are in the order of evaluation."""
-    logits, truth, ids = (series.get(name) for name in SERIES)
-    return Answers(_by_example(None if logits is None else logits.argmax(axis=-1), ids), _by_example(truth, ids))
+def truth_of(series: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[Any] | None:
+    """The class, or the number, that each example has, shape (examples,); None where it was not kept."""
+    labels = series.get("labels")
+    return None if labels is None else _by_example(labels, series.get(IDS))
 
 
-def _by_example(values: npt.NDArray[Any] | None, ids: npt.NDArray[Any] | None) -> npt.NDArray[Any] | None:
-    if values is None:
-        return None
-    if ids is not None and ids.shape == values.shape:
-        values = values[ids.argsort(kind="stable")]
-    small = values.astype("i2")  # many runs' are held at once
-    return small if (small == values).all() else values
+def _by_example(values: npt.NDArray[Any], ids: npt.NDArray[Any] | None) -> npt.NDArray[Any]:
+    return values if ids is None or ids.shape != values.shape else values[ids.argsort(kind="stable")]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -11,6 +12,8 @@ from pydantic import Field, ValidationError
 
 from harness.disk import explained, write_durably
 from harness.errors import StoreError
+from harness.grid.cell import Cell
+from harness.record.attempts import PlaceHistory, newest
 from harness.record.parts.part import Part
 from harness.validation import first_problem
 
@@ -86,3 +89,26 @@ def write_meant(folder: Path, machine: Machine, run: str, environments: Mapping[
     with explained(folder / FILE, "write"):
         folder.mkdir(parents=True, exist_ok=True)
         write_durably(folder / FILE, meant.model_dump_json(by_alias=True, indent=1) + "\n")
+
+
+@dataclass(frozen=True)
+class Whose:
+    """Whose runs count: an environment's id by label, and of some configurations the content by `configuration_id`.
+
+    Of a label that is not named every environment counts; of a configuration that is not named, the newest content.
+    """
+
+    environments: Mapping[str, str]
+    contents: Mapping[str, str] = field(default_factory=dict)
+
+    def only(self, cell: Cell, found: Sequence[PlaceHistory]) -> Sequence[PlaceHistory]:
+        """The place that counts of a configuration, of which `cell` is one."""
+        if cell.environment not in self.environments:
+            return found
+        here = [place for place in found if place.environment_id == self.environments[cell.environment]]
+        if cell.configuration_id in self.contents:
+            # What was skipped has no content, and stands where nothing else does.
+            known = [place for place in here if place.content_id == self.contents[cell.configuration_id]]
+            here = known or [place for place in here if place.content_id is None and place.was_skipped]
+        place = newest(here)
+        return [] if place is None else [place]

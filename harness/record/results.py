@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.grid.cell import Cell
 from harness.grid.labels import Namer
 from harness.grid.looks import SeedPlan, due
-from harness.record.answers import SERIES, Answers, answers_of
+from harness.record.answers import PREDICTED, TRUTH, predicted_of, truth_of
 from harness.record.attempts import (
     FINAL,
     NEVER,
@@ -26,6 +25,7 @@ from harness.record.attempts import (
 )
 from harness.record.configuration import Configuration, Key, configurations
 from harness.record.configuration import SeedScore as SeedScore
+from harness.record.meant import Whose
 from harness.record.model import Record
 
 if TYPE_CHECKING:
@@ -44,29 +44,6 @@ class Reader(Protocol):
 
     def series(self, entry: Entry, names: Collection[str] | None = None) -> Mapping[str, npt.NDArray[Any]]:
         """The arrays that the run left, all or those named."""
-
-
-@dataclass(frozen=True)
-class Whose:
-    """Whose runs count: an environment's id by label, and of some configurations the content by `configuration_id`.
-
-    Of a label that is not named every environment counts; of a configuration that is not named, the newest content.
-    """
-
-    environments: Mapping[str, str]
-    contents: Mapping[str, str] = field(default_factory=dict)
-
-    def only(self, cell: Cell, found: Sequence[PlaceHistory]) -> Sequence[PlaceHistory]:
-        """The place that counts of a configuration, of which `cell` is one."""
-        if cell.environment not in self.environments:
-            return found
-        here = [place for place in found if place.environment_id == self.environments[cell.environment]]
-        if cell.configuration_id in self.contents:
-            # What was skipped has no content, and stands where nothing else does.
-            known = [place for place in here if place.content_id == self.contents[cell.configuration_id]]
-            here = known or [place for place in here if place.content_id is None and place.was_skipped]
-        place = newest(here)
-        return [] if place is None else [place]
 
 
 class Results:
@@ -91,7 +68,7 @@ class Results:
         self._reader, self._planned = reader, None if cells is None else {cell.cell_id for cell in cells}
         self._places: dict[str, list[PlaceHistory]] = {}
         self._read: dict[str, Record] = {}
-        self._answered: dict[str, Answers] = {}
+        self._predicted: dict[str, npt.NDArray[Any] | None] = {}
 
     @classmethod
     def of(cls, grid: Grid, store: Store, cells: Sequence[Cell], whose: Whose | None = None) -> Results:
@@ -106,7 +83,7 @@ class Results:
         entries = [entry for entry in self.every if entry.cell_id in kept or entry.cell_id not in mine]
         fewer = [cell for cell in cells if cell.cell_id in mine]
         found = Results(entries, self._reader, fewer, self.plan, self._whose, self.namer)
-        found._read, found._answered = self._read, self._answered
+        found._read, found._predicted = self._read, self._predicted
         return found
 
     def earlier(self) -> Iterator[Results]:
@@ -133,7 +110,7 @@ class Results:
             seen.add(keys)
             entries = [entry for one in state if one is not None for entry in one.entries]
             found_so = Results(entries, self._reader, self.cells, self.plan)
-            found_so._read, found_so._answered = self._read, self._answered
+            found_so._read, found_so._predicted = self._read, self._predicted
             yield found_so
 
     # Attempts.
@@ -305,17 +282,14 @@ class Results:
         found = {cell.cell_id: self.standing(cell, environments[cell.environment]) for cell in self.cells}
         return {cell_id: self.run(entry) for cell_id, entry in found.items() if entry is not None and entry.readable}
 
-    def answers(self, configuration: Configuration, seed: int) -> Answers:
-        """What a run answered and what is true, by example; read at once, and once."""
-        entry = configuration.entry_of[seed]
-        if entry.path not in self._answered:
-            series = {} if self._reader is None else self._reader.series(entry, SERIES)
-            self._answered[entry.path] = answers_of(series)
-        return self._answered[entry.path]
-
     def predicted(self, configuration: Configuration, seed: int) -> npt.NDArray[Any] | None:
         """The class predicted for each validation example, shape (examples,); None where it was not kept."""
-        return self.answers(configuration, seed).predicted
+        entry = configuration.entry_of[seed]
+        if entry.path not in self._predicted:
+            classes = predicted_of(self._series(entry, PREDICTED))
+            # Those of all runs are held at once.
+            self._predicted[entry.path] = None if classes is None else classes.astype("i2")
+        return self._predicted[entry.path]
 
     def weights(self, configuration: Configuration, seed: int) -> str | None:
         """The sha256 of the weights after training; None where it was not kept."""
@@ -326,15 +300,16 @@ class Results:
 
     def truth(self, configuration: Configuration, seed: int) -> npt.NDArray[Any] | None:
         """The class that each validation example has, as the run saw it; None where it was not kept."""
-        return self.answers(configuration, seed).truth
+        return truth_of(self._series(configuration.entry_of[seed], TRUTH))
 
     def losses(self, configuration: Configuration) -> list[npt.NDArray[Any]]:
         """The loss of every optimizer step, an array for each run with a score that left one."""
-        if self._reader is None:
-            return []
         scored = [entry for entry in configuration.entries if entry.status in SCORED]
-        every = (self._reader.series(entry, ("loss",)).get("loss") for entry in scored)
+        every = (self._series(entry, ("loss",)).get("loss") for entry in scored)
         return [loss for loss in every if loss is not None]
+
+    def _series(self, entry: Entry, names: Collection[str]) -> Mapping[str, npt.NDArray[Any]]:
+        return {} if self._reader is None else self._reader.series(entry, names)
 
     @cached_property
     def timings(self) -> Sequence[Record]:

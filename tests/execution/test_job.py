@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -110,20 +111,30 @@ def test_a_full_cache_is_told_with_its_place(tmp_path: Path, monkeypatch: pytest
     assert preparations.problems == {"k": f"{tmp_path}: OSError: [Errno 28] No space left on device"}
 
 
+def inside(house: Any) -> set[str]:
+    """Names of what lies in the folders of attempts; os.walk goes on where a folder goes away beneath it, glob fails."""
+    return {
+        name
+        for attempt in house.results.glob("g/cells/??/*/*/[0-9]*")
+        for _, folders, files in os.walk(attempt)
+        for name in (*folders, *files)
+    }
+
+
 def test_an_ordinary_cell_writes_no_checkpoint(house: Any) -> None:
     """Its folder after its last step, and seen all the while; after it the scaffolding is gone too."""
     (house.folder / "g.toml").write_text(EPOCHS, encoding="utf-8")
     harness = house.start("--slots", "1")
     seen: set[str] = set()
     while harness.poll() is None:
-        seen |= {path.name for path in house.results.glob("g/cells/??/*/*/[0-9]*/**/*")}
+        seen |= inside(house)
         time.sleep(0.005)
     output = harness.stdout.read()
     assert harness.returncode == 0, output
     suspicious = ("checkpoint", "optimizer", "scheduler", "rng_state", "training_args", "trainer_state", "model")
     assert [name for name in seen if name.startswith(suspicious)] == []
     assert [name for name in seen if name.endswith((".pt", ".pth", ".bin", ".safetensors"))] == []
-    left = {path.name for path in house.results.glob("g/cells/??/*/*/[0-9]*/**/*")}
+    left = inside(house)
     assert left == {"record.json", "series.npz", "log.txt"}
     assert all(record.measured.epochs[-1].epoch == 2 for record in house.records())
 
@@ -135,6 +146,6 @@ def test_a_checkpoint_that_is_asked_for_would_be_seen(house: Any) -> None:
     harness = house.start()
     seen: set[str] = set()
     while harness.poll() is None:
-        seen |= {path.name for path in house.results.glob("g/cells/??/*/*/[0-9]*/**/*")}
+        seen |= inside(house)
         time.sleep(0.005)
     assert any(name.startswith("checkpoint-") for name in seen), (seen, harness.stdout.read())

@@ -11,7 +11,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from harness.cli.app import run_command
 from harness.cli.console import PlainReporter
-from harness.errors import HarnessError
+from harness.errors import HarnessError, StoreError
 from harness.execution.host import read_event
 from harness.execution.outcome import Heading, disk_trouble, finished_record, read_result
 from harness.record.attempts import STATUSES, UNREADABLE
@@ -143,8 +143,9 @@ def read_everything(root: Path) -> Store:
         assert entry.status in (*STATUSES, UNREADABLE)
         if entry.readable:
             assert parse_entry(entry.to_line()).to_line() == entry.to_line()
-            store.record(entry)
-            store.series(entry)
+            with suppress(StoreError):  # the line's own hash may be what was changed: then the file is not the one meant
+                store.record(entry)
+                store.series(entry)
     list(found.errors())
     for one in cells:
         found.standing(one)

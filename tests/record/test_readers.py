@@ -21,8 +21,9 @@ from harness.grid.cell import Cell
 from harness.pipelines.judged import judged
 from harness.record.attempts import LOST, SCORED, Entry
 from harness.record.freshness import freshness
+from harness.record.meant import Whose
 from harness.record.model import Provenance
-from harness.record.results import Results, Whose
+from harness.record.results import Results
 from harness.report.run.build import build_report
 from harness.report.run.model import GridFacts
 from tests.record.derived import Derived, Place

@@ -13,8 +13,9 @@ from harness.checks.scores.policy import policy_of
 from harness.errors import StoreError
 from harness.grid.grid import Grid
 from harness.record.attempts import Entry, Measurement, MeasurementKey
+from harness.record.meant import Whose
 from harness.record.provenance import today
-from harness.record.results import Results, Whose
+from harness.record.results import Results
 from harness.record.store import Store
 
 OWN: Final = frozenset({"quality", "stability", "baseline"})

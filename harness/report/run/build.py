@@ -134,11 +134,11 @@ def _counted(one: Configuration) -> list[Run]:
 def _row(one: Configuration, results: Results) -> Row:
     runs = _counted(one)
     scored = [entry for entry, _ in runs if entry.status in SCORED]
-    known = {entry.path: results.answers(one, entry.seed) for entry in one.entries if entry.status in SCORED}
-    truths = [each.truth for each in known.values() if each.truth is not None]
-    same = bool(truths) and all(each.tolist() == truths[0].tolist() for each in truths[1:])
-    truth = packed(truths[0]) if same else None
-    answers = {path: packed(each.predicted) for path, each in known.items()} if truth else {}
+    known = [entry for entry in one.entries if entry.status in SCORED]
+    # One row is of one content: what is true is the same for all of its runs.
+    true = next((classes for each in known if (classes := results.truth(one, each.seed)) is not None), None)
+    truth = packed(true)
+    answers = {each.path: packed(results.predicted(one, each.seed)) for each in known} if truth else {}
     scores = tuple(_score(entry, score, answers.get(entry.path)) for entry, score in runs)
     lost = [score.status in LOST for _, score in runs if score.status in GOOD | LOST]
     rates = [e.samples_per_second for e in scored if e.samples_per_second is not None]
@@ -163,7 +163,7 @@ def _row(one: Configuration, results: Results) -> Row:
         total_seconds=math.fsum(phases.get("total", ())),
         samples_per_second=describe(rates),
         truth=truth,
-        examples=truths[0].size if truth else None,
+        examples=true.size if truth and true is not None else None,
     )
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from html import escape
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
-from xml.sax.saxutils import escape
 
 from harness.checks.verdict import Verdict
 from harness.report.format.escape import clean
@@ -53,7 +53,7 @@ def forest_svg(verdicts: Sequence[Verdict]) -> str | None:
     page = forest_figure(verdicts)
     if page is None:
         return None
-    title = escape(clean(forest_caption(verdicts)[0], 2000))
+    title = escape(clean(forest_caption(verdicts)[0], 2000), quote=False)
     return svg(page).replace(" <metadata>", f" <title>{title}</title>\n <metadata>", 1)
 
 
