@@ -112,7 +112,7 @@ def test_a_full_cache_is_told_with_its_place(tmp_path: Path, monkeypatch: pytest
 
 
 def inside(house: Any) -> set[str]:
-    """Names of what lies in the folders of attempts; os.walk goes on where a folder goes away beneath it, glob fails."""
+    """Names of what lies in the folders of attempts; a folder may go away beneath os.walk, not beneath glob."""
     return {
         name
         for attempt in house.results.glob("g/cells/??/*/*/[0-9]*")

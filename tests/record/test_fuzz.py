@@ -143,7 +143,7 @@ def read_everything(root: Path) -> Store:
         assert entry.status in (*STATUSES, UNREADABLE)
         if entry.readable:
             assert parse_entry(entry.to_line()).to_line() == entry.to_line()
-            with suppress(StoreError):  # the line's own hash may be what was changed: then the file is not the one meant
+            with suppress(StoreError):  # the hash in the line may be what was changed
                 store.record(entry)
                 store.series(entry)
     list(found.errors())
