@@ -8,6 +8,8 @@ import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import scipy
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -70,13 +72,12 @@ def rate(k: int, n: int, confidence: float = 0.95) -> Rate:
         raise ValueError(f"confidence: {confidence} (allowed: between 0 and 1)")
     if n == 0:
         return Rate(0, 0, 0.0, 1.0)
-    if k in (0, n):  # closed form of the same interval, without the slow import: most reports see only this
+    if k in (0, n):  # closed form of the same interval, which the beta distribution does not have there
         bound = ((1 - confidence) / 2) ** (1 / n)
         return Rate(k, n, 0.0, 1 - bound) if k == 0 else Rate(k, n, bound, 1.0)
-    from scipy.stats import binomtest
-
-    interval = binomtest(k, n).proportion_ci(confidence, "exact")
-    return Rate(k, n, float(interval.low), float(interval.high))
+    tail = (1 - confidence) / 2
+    low, high = scipy.special.betaincinv(k, n - k + 1, tail), scipy.special.betaincinv(k + 1, n - k, 1 - tail)
+    return Rate(k, n, float(low), float(high))
 
 
 def f1_standard_error(accuracy: float, f1: float, n: int) -> float:

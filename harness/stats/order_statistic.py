@@ -162,11 +162,12 @@ def count_below(values: Sequence[float], reference: float, j: int = 1, k: int = 
         raise ValueError(f"j: {j} of k = {k} (allowed: 1 to k)")
     n = len(values)
     smaller, ties = sum(value < reference for value in values), sum(value == reference for value in values)
-    law = scipy.stats.betabinom(n, j, k - j + 1)
+    ways = [math.comb(i + j - 1, i) * math.comb(n - i + k - j, n - i) for i in range(n + 1)]  # of C(n + k, n)
     least = smaller + ties // 2
     most = smaller + (ties + 1) // 2
-    p_low, p_high = float(law.sf(least - 1)), float(law.cdf(most))
-    none, everything = float(law.pmf(0)), float(law.pmf(n))
+    p_low, p_high, none, everything = (
+        sum(part) / math.comb(n + k, n) for part in (ways[least:], ways[: most + 1], ways[:1], ways[n:])
+    )
     return Below(
         below=smaller + ties / 2,
         n=n,

@@ -143,7 +143,7 @@ def mcnemar(b: int, c: int, n: int) -> McNemar:
     if b < 0 or c < 0 or n < 1 or b + c > n:
         raise ValueError(f"b, c, n: {b}, {c}, {n} (allowed: counts with b + c at most n)")
     flips = b + c
-    p = float(scipy.stats.binomtest(b, flips, 0.5).pvalue) if flips else 1.0
+    p = min(1.0, 2 * float(scipy.special.bdtr(min(b, c), flips, 0.5)))
     se = 100 * math.sqrt(flips - (b - c) ** 2 / n) / n
     return McNemar(b, c, n, p, min(1.0, 2.0 ** (1 - flips)), 100 * (c - b) / n, se, flips / n)
 

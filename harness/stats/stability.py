@@ -93,8 +93,15 @@ def compare_rates(k1: int, n1: int, k2: int, n2: int) -> Rates:
 
 
 def _fisher(k1: int, n1: int, k2: int, n2: int, alternative: str = "two-sided") -> float:
-    return min(1.0, float(scipy.stats.fisher_exact([[k1, n1 - k1], [k2, n2 - k2]], alternative).pvalue))
+    """The exact p from whole numbers: scipy.stats' own test takes half a second to import, more than a check takes."""
+    both = k1 + k2
+    ways = {i: math.comb(n1, i) * math.comb(n2, both - i) for i in range(max(0, both - n2), min(n1, both) + 1)}
+    if alternative == "less":
+        counted = [number for i, number in ways.items() if i <= k1]
+    else:  # all tables that are no likelier than this one
+        counted = [number for number in ways.values() if number <= ways[k1]]
+    return sum(counted) / math.comb(n1 + n2, both)
 
 
 def _at_least(k: int, n: int, p0: float) -> float:
-    return float(scipy.stats.binomtest(k, n, p0, alternative="greater").pvalue)
+    return float(scipy.special.bdtrc(k - 1, n, p0)) if k else 1.0

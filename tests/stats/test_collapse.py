@@ -71,3 +71,13 @@ def test_it_stays_light() -> None:
     # Every record's status asks it: neither numpy nor scipy for that.
     code = "import sys, harness.stats.collapse; print('numpy' in sys.modules, 'scipy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.split() == ["False"] * 2
+
+
+def test_exact_tests_need_no_scipy_stats() -> None:
+    # It takes longer to import than `harness check` takes for a small grid.
+    code = (
+        "import sys; from harness.stats import descriptive, order_statistic, paired, stability;"
+        "descriptive.rate(1, 5), order_statistic.count_below([1.0], 2.0), paired.mcnemar(1, 2, 9),"
+        "stability.stability(1, 5), stability.compare_rates(1, 5, 2, 5); print('scipy.stats' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.split() == ["False"]
