@@ -76,6 +76,7 @@ def test_tiny_bert_equals_plain_script(tmp_path: Path, precision: str) -> None:
     assert record.observed.threads == 1
 
 
+@pytest.mark.slow
 def test_two_ranks_equal_plain_script_under_torchrun(tmp_path: Path) -> None:
     store = run_harness(
         tmp_path,

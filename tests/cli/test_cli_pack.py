@@ -49,6 +49,7 @@ def measured(*rows: Row, **changes: Any) -> Measurement:
     return Measurement(**{**values, **changes})
 
 
+@pytest.mark.slow
 def test_a_real_measurement(tour: Any, tmp_path: Path) -> None:
     """Short cells of a real grid: their losses do not change, the file is kept, and the next plan goes by it."""
     results = ("--results", str(tmp_path / "kept"))

@@ -171,6 +171,7 @@ def test_json_stands_alone_on_standard_output(place: Place, affected: subprocess
     assert (done.returncode, len(json.loads(done.stdout)["verdicts"])) == (1, 48)
 
 
+@pytest.mark.slow
 def test_with_the_work_around_everything_passes(place: Place) -> None:
     done = place.harness("verify", "--work-around")
     assert done.returncode == 0, done.stdout

@@ -40,6 +40,7 @@ def test_dying_children_leave_records_and_the_others_go_on(house: Any) -> None:
     house.assert_index_is_true()
 
 
+@pytest.mark.slow
 def test_hanging_children_time_out(house: Any) -> None:
     # The second limit must leave a child of a busy machine the time to come to its first step.
     limits = "[execution]\nfirst_step_timeout_minutes = {first}\ntimeout_minutes = {total}"
@@ -58,6 +59,7 @@ def test_hanging_children_time_out(house: Any) -> None:
     assert house.processes() == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fault", "words"), [("disk", "full disk"), ("no-result", "could not write its result")])
 def test_a_child_that_finds_no_room_is_not_done_and_stops_the_run(house: Any, fault: str, words: str) -> None:
     house.grid([1, 2])
@@ -87,6 +89,7 @@ def test_odd_results_are_failures_of_their_cells_and_the_others_go_on(house: Any
     assert found[4].final
 
 
+@pytest.mark.slow
 def test_what_is_lost_of_the_cache_is_made_again_and_is_no_fault_of_the_cell(house: Any) -> None:
     house.cache = house.folder / "cache"
     house.grid([1, 2])
@@ -105,6 +108,7 @@ def test_what_is_lost_of_the_cache_is_made_again_and_is_no_fault_of_the_cell(hou
     assert other.observed.data == house.records(1)[1].observed.data
 
 
+@pytest.mark.slow
 def test_labels_swapped_in_the_cache_are_not_trained(house: Any) -> None:
     house.cache = house.folder / "cache"
     house.grid([1])
@@ -146,6 +150,7 @@ def test_a_helper_in_a_session_of_its_own_is_not_left_behind(house: Any) -> None
     assert house.locked() == []
 
 
+@pytest.mark.slow
 def test_a_killed_preparation_leaves_nothing_for_ever(house: Any) -> None:
     house.cache = house.folder / "cache"
     house.grid([1])

@@ -19,6 +19,7 @@ from harness.execution.host import MOST_HEARD, MOST_LINE, HostProcess, read_even
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.slow
 def test_spawned_cells_and_repeated_cells_equal_forked_ones_to_the_last_bit(house: Any, new_house: Any) -> None:
     spawned, repeated = new_house("spawned"), new_house("repeated")
     for place in (house, spawned, repeated):

@@ -1,6 +1,6 @@
 """Whatever is killed, by whichever signal and whenever: nothing is lost, nothing left running, no folder left behind.
 
-Seeded; 50 kills, `HARNESS_KILLS` another number: `HARNESS_KILLS=300 HARNESS_KILLS_SEED=7 tox -e slow -- -s -k kills`.
+Seeded; a few by `tox -e slow`, many by hand: `HARNESS_KILLS=300 HARNESS_KILLS_SEED=7 tox -e slow -- -s -k kills`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-KILLS = int(os.environ.get("HARNESS_KILLS", "50"))
+KILLS = int(os.environ.get("HARNESS_KILLS", "0"))
 SEED = int(os.environ.get("HARNESS_KILLS_SEED", "1"))
 SCORED = {"ok", "collapsed"}
 KEPT = {"record.json", "series.npz", "log.txt"}
@@ -230,11 +230,13 @@ def check_round(house: Any, tormentor: Tormentor, expected: dict[str, Any], temp
     assert left == set(), "something was left behind"
 
 
+@pytest.mark.slow
 def test_a_few_kills_lose_and_change_nothing(house: Any, new_house: Callable[..., Any], temporary: Path) -> None:
     check_survival(house, new_house, temporary, kills=6, seed=20)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120 * KILLS)
+@pytest.mark.skipif(not KILLS, reason="by hand: HARNESS_KILLS says how many")
+@pytest.mark.timeout(120 * max(KILLS, 1))
 def test_many_kills_lose_and_change_nothing(house: Any, new_house: Callable[..., Any], temporary: Path) -> None:
     check_survival(house, new_house, temporary, KILLS, SEED)

@@ -46,6 +46,7 @@ def test_no_unlucky_seed_is_measured_again_alone(house: Any, options: tuple[str,
     assert house.scanned() == []
 
 
+@pytest.mark.slow
 def test_what_a_fresh_run_left_is_finished_by_a_plain_one(house: Any) -> None:
     house.grid([1, 2], max_steps=2)
     assert house.run()[0] == 0

@@ -43,6 +43,7 @@ def grid(house: Any, task: str = "data", checkpoint: str = "embedded/tiny-bert")
     (house.folder / "g.toml").write_text(text, encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_validation_examples_that_are_in_training_are_told_recorded_and_reported(house: Any, rows: Rows) -> None:
     validation = [(a, b, 1 - label if number < 5 else label) for number, (a, b, label) in enumerate(rows[:60])]
     write(house.folder / "data", [*rows, *rows[:3]], validation)
@@ -64,6 +65,7 @@ def test_validation_examples_that_are_in_training_are_told_recorded_and_reported
     assert leak in house.run(command="check")[1]
 
 
+@pytest.mark.slow
 def test_one_class_is_told_before_training_and_all_right_is_no_collapse(house: Any, rows: Rows) -> None:
     # Training has one class too: after a few steps at this rate every answer is right.
     negatives = [row for row in rows if row[2] == 0]
@@ -98,6 +100,7 @@ def save_head(folder: Path, names: list[str]) -> None:
     assert json.loads((folder / "config.json").read_text())["id2label"] == {str(n): name for n, name in labels.items()}
 
 
+@pytest.mark.slow
 def test_a_head_of_three_classes_keeps_its_cells_from_beginning(house: Any, saved: Path) -> None:
     save_head(saved, ["a", "b", "c"])
     grid(house, "embedded/paraphrase", "./own")
@@ -110,6 +113,7 @@ def test_a_head_of_three_classes_keeps_its_cells_from_beginning(house: Any, save
     assert house.records() == []
 
 
+@pytest.mark.slow
 def test_a_head_whose_classes_are_the_other_way_round_is_told(house: Any, saved: Path) -> None:
     save_head(saved, ["equivalent", "not_equivalent"])
     grid(house, "embedded/paraphrase", "./own")

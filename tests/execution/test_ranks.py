@@ -21,6 +21,7 @@ def only(house: Any) -> Any:
     return record
 
 
+@pytest.mark.slow
 def test_two_ranks_see_every_example_once_and_what_fills_the_last_batch_twice(house: Any) -> None:
     """800 = 33 x 24 + 8: the last batch of two ranks with 12 each repeats 16 examples, and names them."""
     house.grid(
@@ -59,6 +60,7 @@ def test_two_ranks_see_every_example_once_and_what_fills_the_last_batch_twice(ho
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_same_32_examples_on_one_device_and_two_at_once_and_accumulated(house: Any) -> None:
     """Without dropout all four mean the same step. What differs is transformers 5.23.0's own scaling of the loss."""
     house.grid(
@@ -92,6 +94,7 @@ def test_the_same_32_examples_on_one_device_and_two_at_once_and_accumulated(hous
         assert ratios["grad_norm"] == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_two_runs_of_two_ranks_are_equal_to_the_last_bit(house: Any, new_house: Any, precision: str) -> None:
     again = new_house("again")
@@ -107,10 +110,16 @@ def test_two_runs_of_two_ranks_are_equal_to_the_last_bit(house: Any, new_house: 
     ("fault", "host", "status", "words"),
     [
         ("kill", "fork", "killed", "rank 1: killed by SIGKILL"),
-        ("late-kill", "spawn", "killed", "rank 1: killed by SIGKILL"),
-        ("segfault", "fork", "failed", "rank 1: crashed with SIGSEGV"),
+        pytest.param("late-kill", "spawn", "killed", "rank 1: killed by SIGKILL", marks=pytest.mark.slow),
+        pytest.param("segfault", "fork", "failed", "rank 1: crashed with SIGSEGV", marks=pytest.mark.slow),
         ("leave", "fork", "failed", "rank 1: the process left with status 3 and no result"),
-        ("leave-in-peace", "fork", "failed", "rank 1: the process left with status 0 and no result"),
+        pytest.param(
+            "leave-in-peace",
+            "fork",
+            "failed",
+            "rank 1: the process left with status 0 and no result",
+            marks=pytest.mark.slow,
+        ),
         ("late-raise", "fork", "failed", "rank 1: planted: no such luck"),
     ],
 )
@@ -127,6 +136,7 @@ def test_a_rank_that_dies_ends_its_cell_and_no_other(
     assert house.locked() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "limits", "words"),
     [
@@ -152,6 +162,7 @@ def test_a_rank_that_hangs_is_named_and_nothing_stays(
     assert house.locked() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
 def test_no_rank_outlives_an_interrupt_or_its_harness(house: Any, end: int) -> None:
     house.grid([1], more=TWO)
@@ -170,7 +181,7 @@ def test_no_rank_outlives_an_interrupt_or_its_harness(house: Any, end: int) -> N
     assert house.records()[-1].status in ("ok", "collapsed")
 
 
-@pytest.mark.parametrize("devices", [1, 2])
+@pytest.mark.parametrize("devices", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_another_precision_than_asked_for_is_an_error_by_name(house: Any, devices: int) -> None:
     house.grid([1], more=f"precision = ['bf16']\ndevices = [{devices}]")
     code, output = house.run(faults={1: "other-precision"})
@@ -191,6 +202,7 @@ def test_who_is_behind(tmp_path: Any) -> None:
     assert laggards(tmp_path, 3) == "rank 0 hangs: in micro-batch 3, while rank 1 is in micro-batch 4"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_cell_whose_ranks_launcher_is_told_to_end_was_killed(house: Any, number: signal.Signals) -> None:
     house.grid([1], more=TWO)

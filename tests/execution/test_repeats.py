@@ -10,6 +10,7 @@ import pytest
 TIMES = ("step_seconds", "data_seconds")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1500)
 @pytest.mark.parametrize("repeats", [3, pytest.param(20, marks=pytest.mark.slow)])
 def test_repeats_are_equal_to_the_last_bit(house: Any, repeats: int) -> None:

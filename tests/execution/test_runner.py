@@ -19,6 +19,7 @@ SCORED = {"ok", "collapsed"}
 REUSED = [entry_of(cell_of())]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("signals", "fault"),
     [
@@ -68,6 +69,7 @@ def test_an_interrupt_while_the_host_starts_ends_at_once(house: Any) -> None:
     assert "1 cell still to do (interrupted)" in output
 
 
+@pytest.mark.slow
 def test_errored_cells_are_tried_again_by_each_run_and_kept_when_asked(house: Any) -> None:
     house.grid([1, 2])
     faults = {1: ["raise", [1, 2, 3, 4]]}
@@ -97,6 +99,7 @@ def test_errored_cells_are_tried_again_by_each_run_and_kept_when_asked(house: An
     house.assert_index_is_true()
 
 
+@pytest.mark.slow
 def test_no_time_left_loses_nothing(house: Any) -> None:
     house.grid([1, 2])
     code, output = house.run("--max-hours", "0")
@@ -115,6 +118,7 @@ def test_no_time_left_loses_nothing(house: Any) -> None:
     assert len(house.records()) == 2
 
 
+@pytest.mark.slow
 def test_a_preparation_that_is_killed_is_made_again(house: Any) -> None:
     cache = house.folder / "cache"
     cache.mkdir()
@@ -129,6 +133,7 @@ def test_a_preparation_that_is_killed_is_made_again(house: Any) -> None:
     assert [record.attempt for record in house.records()] == [1]
 
 
+@pytest.mark.slow
 def test_a_damaged_record_is_said_and_its_cell_runs_again(house: Any) -> None:
     house.grid([1, 2])
     assert house.run()[0] == 0

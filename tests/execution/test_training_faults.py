@@ -86,6 +86,7 @@ def test_nothing_is_found_where_nothing_is_planted(verdicts: dict[int, list[dict
     }
 
 
+@pytest.mark.slow
 def test_a_run_that_scores_another_model_than_the_best_is_told(house: Any) -> None:
     """The first evaluation has the largest loss, and is asked for; in seed 1 the last model is scored."""
     asked = (

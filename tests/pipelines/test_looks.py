@@ -44,6 +44,7 @@ def test_seeds_are_run_look_by_look(house: Any, rate: float, seeds: list[int], l
     assert sorted(record.asked.seed for record in house.records()) == seeds
 
 
+@pytest.mark.slow
 def test_out_of_time_is_exit_3_with_the_command_to_go_on(house: Any) -> None:
     (house.folder / "g.toml").write_text(GRID.format(rate=0.9), encoding="utf-8")
     house.run("--select", "seed=5")

@@ -235,6 +235,7 @@ def test_what_a_run_holds_stays_until_the_next_prune(nights: Nights) -> None:
     assert nights.left == {"env0": {3}}
 
 
+@pytest.mark.slow
 def test_killed_at_any_point_it_leaves_a_sound_store_and_the_next_prune_finishes(nights: Nights) -> None:
     for number in (1, 2, 3):
         nights.night(number)

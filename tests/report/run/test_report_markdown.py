@@ -57,6 +57,7 @@ def test_hostile_text_changes_nothing_but_text(make_entry: Any, make_record: Any
         ET.fromstring(evil[name])
 
 
+@pytest.mark.slow
 def test_ten_thousand_entries_in_time(make_entry: Any, make_report: Any) -> None:
     entries = [
         make_entry("minilm", s, axes={"checkpoint": "minilm", "learning_rate": n / 1e6, "seed": s}, metrics=m)
