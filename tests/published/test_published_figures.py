@@ -21,8 +21,9 @@ from benchmarks.false_green import page as false_green_page
 from benchmarks.false_green.accidents import read_list
 from harness.exit_codes import page as exit_codes_page
 from harness.report.files import files_again
+from harness.report.format.table import MOST_COLUMNS
 from reports.index import render_index
-from tests.published.backing import Backing, Claim, Claimed, Declared, Held, Rendered, read
+from tests.published.backing import Backing, Claim, Claimed, Declared, Held, Rendered, read, tables_of
 from tests.published.claims import CLAIMED
 from tests.published.keep import beside
 from tests.published.page import Page
@@ -36,6 +37,20 @@ NO_FUNCTIONS = {"lower", "gate", "expect", "p_tost"}
 """Keys and quantities in code."""
 
 
+OF_THE_HARNESS = ("harness-report", "harness-verify")
+"""Kinds of the JSON beside pages that its commands write."""
+
+
+def _files(page: Path) -> list[Path]:
+    return [file for file in beside(ROOT / page) if file.is_file()]
+
+
+def _kind(page: Path) -> str | None:
+    """What the JSON beside a page says it is."""
+    found = read(files[0]) if (files := _files(page)) else None
+    return found.get("kind") if isinstance(found, dict) else None
+
+
 @functools.cache
 def backing(page: Path) -> Backing:
     if page in CLAIMED:
@@ -46,8 +61,7 @@ def backing(page: Path) -> Backing:
         return Rendered(
             lambda: render_index({one.name: one.read_text(encoding="utf-8") for one in REPORTS.glob("*.md")})
         )
-    files = [file for file in beside(ROOT / page) if file.is_file()]
-    kind = read(files[0]).get("kind") if files and isinstance(read(files[0]), dict) else None
+    files, kind = _files(page), _kind(page)
     if kind in statistics_study.LEVELS:
         return Rendered(lambda: statistics_study.rendered(read(files[0])))
     if kind == throughput_study.KIND:
@@ -64,6 +78,12 @@ def backing(page: Path) -> Backing:
 @pytest.mark.parametrize("page", PAGES, ids=str)
 def test_every_figure_has_a_source(page: Path) -> None:
     assert backing(page).faults((ROOT / page).read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("page", [one for one in PAGES if _kind(one) in OF_THE_HARNESS], ids=str)
+def test_no_table_is_cut(page: Path) -> None:
+    wide = [table["head"] for table in tables_of(Page(_text(page))) if len(table["head"]) > MOST_COLUMNS]
+    assert wide == []
 
 
 def test_a_changed_digit_is_found() -> None:
