@@ -226,7 +226,7 @@ def _published(part: ThroughputPart) -> list[str]:
             inline(one.hardware),
             inline(one.checkpoint),
             inline(one.printed),
-            f"<{one.source}>",
+            f"[{inline('/'.join(one.source.split('/')[3:5]))}]({one.source})",
         ]
         for one in part.published
     ]
