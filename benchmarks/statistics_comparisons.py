@@ -213,39 +213,37 @@ def _share(count: int, total: int) -> str:
     return f"{100 * count / total:.1f} ± {binomial_error(count, total):.1f}"
 
 
+CASE: Final = "configurations × seeds × examples"
+
+
 def _clean(every: Sequence[Tally]) -> str:
     rows = [
         [
-            *map(str, (one.case.configurations, one.case.seeds, f"{one.case.examples:,}", f"{one.case.apart:g}")),
-            f"{one.sd:.1f}",
+            _case(one),
+            f"{one.sd:.1f} ({one.case.apart:g})",
             *(f"{100 * covered / one.pairs:.1f} ± {one.error(covered):.1f}" for covered in (one.here, one.anew)),
             _share(one.false, one.draws),
             "yes" if one.holds else "NO",
         ]
         for one in every
     ]
-    heads = [
-        "configurations",
-        "seeds",
-        "examples",
-        "apart",
-        "seed sd",
-        "covers, these",
-        "covers, new",
-        "false",
-        "holds",
-    ]
-    return table(heads, rows, "rrrrrrrrl")
+    heads = [CASE, "seed sd (apart)", "covers, these", "covers, new", "false", "holds"]
+    return table(heads, rows, "rrrrrl")
 
 
 def _power(every: Sequence[Tally]) -> str:
     rows = [
         [
-            *map(str, (one.case.configurations, one.case.seeds, f"{one.case.examples:,}", f"{one.case.points:g}")),
+            _case(one),
+            f"{one.case.points:g}",
             f"{one.sd:.1f}",
             _share(one.found, one.draws),
             _share(one.false, one.draws),
         ]
         for one in every
     ]
-    return table(["configurations", "seeds", "examples", "points", "seed sd", "found", "false"], rows, "rrrrrrr")
+    return table([CASE, "points", "seed sd", "found", "false"], rows, "rrrrr")
+
+
+def _case(one: Tally) -> str:
+    return f"{one.case.configurations} × {one.case.seeds} × {one.case.examples:,}"

@@ -83,6 +83,11 @@ def figure(value: float, error: float) -> str:
     return f"{value:.{1 if error >= 0.05 else 2}f}"
 
 
+def found_text(row: Row) -> str:
+    """`86.9 ± 2.69`."""
+    return f"{figure(row.found, row.error)} ± {row.error:.2f}"
+
+
 def rows_table(rows: Sequence[Row]) -> str:
     """All rows of a chapter."""
     says = {True: "yes", False: "NO", None: "-"}
@@ -92,10 +97,9 @@ def rows_table(rows: Sequence[Row]) -> str:
             row.n,
             row.what,
             row.stated or "-",
-            figure(row.found, row.error),
-            f"{row.error:.2f}",
+            found_text(row),
             says[row.agrees],
         ]
         for row in rows
     ]
-    return table(["method", "n", "what", "stated", "found", "error", "agrees"], body, "lllrrrl")
+    return table(["method", "n", "what", "stated", "found ± error", "agrees"], body, "lllrrl")

@@ -45,7 +45,7 @@ from benchmarks.statistics_kept import (
     families_kept,
     rows_kept,
 )
-from benchmarks.statistics_rows import ERRORS, Row, figure, rows_table
+from benchmarks.statistics_rows import ERRORS, Row, found_text, rows_table
 from harness.report.format.table import table
 
 COMPARISONS = "python -m benchmarks.statistics_study --comparisons --out reports/comparisons-validation.md"
@@ -168,7 +168,7 @@ def _reading(study: Study) -> str:
     return (
         f"{study.made} Scores are whole numbers out of 408 examples. {size.arrays:,} draws where arithmetic on arrays "
         f"is enough, {size.decisions:,} decisions, {size.slow:,} where one decision takes long; the gates are counted "
-        f"in their tables. Figures are per cent unless a row says runs; error is the Monte Carlo standard error of the "
+        f"in their tables. Figures are per cent unless a row says runs; ± is the Monte Carlo standard error of the "
         f"found. Stated is the earlier simulation's figure; a row agrees where found and stated differ by at most "
         f"{ERRORS} errors, those of both taken together, and half a unit of the last digit stated. RULE is `decide` at "
         "margin 2.5 and alpha .05 unless the row says otherwise; n counts our runs. The rules are in "
@@ -217,17 +217,15 @@ def _differences(study: Study) -> str:
     body = [
         [
             name,
-            row.method,
-            row.n,
+            f"{row.method}; n {row.n}",
             row.what,
             row.stated,
-            figure(row.found, row.error),
-            f"{row.error:.2f}",
+            found_text(row),
             row.why or "not known",
         ]
         for name, row in study.apart
     ]
-    return table(["chapter", "method", "n", "what", "stated", "found", "error", "cause"], body, "llllrrrl")
+    return table(["chapter", "method; n", "what", "stated", "found ± error", "cause"], body, "lllrrl")
 
 
 def _speed(study: Study) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
 from rich.console import Console, Group
@@ -15,7 +15,7 @@ from rich.text import Text
 from harness.execution.plan import Plan
 from harness.execution.progress import Reporter
 from harness.fact import Fact
-from harness.grid.cell import Cell
+from harness.grid.cell import Cell, label_of
 from harness.protocol import EVALUATED, PREDICTING, STEP, TRAINING
 from harness.record.attempts import Entry
 from harness.report.phrases.say import say
@@ -27,6 +27,8 @@ PHASES = {TRAINING: "training", STEP: "training", EVALUATED: "training", PREDICT
 SCORES = {"accuracy": "accuracy", "f1": "F1"}
 """Scores that are told while cells train, and what people call them."""
 STYLES = {"ok": "green", "collapsed": "yellow", "skipped": "dim", "killed": "yellow", "interrupted": "yellow"}
+
+Name = Callable[[Cell], str]
 
 
 def duration(seconds: float | None) -> str:
@@ -56,8 +58,8 @@ def outcome_text(entry: Entry, scored: bool = True) -> str:
 class PlainReporter(Reporter):
     """One line an event, and now and then a line of progress: for logs, where nothing can be redrawn."""
 
-    def __init__(self, to: TextIO | None = None, scored: bool = True) -> None:
-        self._to, self._scored = to, scored
+    def __init__(self, to: TextIO | None = None, scored: bool = True, name: Name = label_of) -> None:
+        self._to, self._scored, self._name = to, scored, name
         self._total = 0
         self._finished: set[str] = set()  # cells, not attempts: a retried cell counts once
         self._last = 0.0
@@ -80,17 +82,19 @@ class PlainReporter(Reporter):
 
     def cell_started(self, cell: Cell, attempt: int) -> None:
         if self._scored:
-            self._say(f"start  {cell.label}" + (f" (attempt {attempt})" if attempt > 1 else ""))
+            self._say(f"start  {self._name(cell)}" + (f" (attempt {attempt})" if attempt > 1 else ""))
 
     def cell_event(self, cell: Cell, event: Mapping[str, Any]) -> None:
         if event["event"] == EVALUATED and "accuracy" in event and self._scored:
-            self._say(f"eval   {cell.label}: step {event['step']}/{event['steps']}, accuracy {event['accuracy']:.4f}")
+            at = f"step {event['step']}/{event['steps']}"
+            self._say(f"eval   {self._name(cell)}: {at}, accuracy {event['accuracy']:.4f}")
         elif event["event"] == STEP and time.monotonic() - self._last > PLAIN_INTERVAL_S:
-            self._say(f"step   {cell.label}: {event['step']}/{event['steps']}")
+            self._say(f"step   {self._name(cell)}: {event['step']}/{event['steps']}")
 
     def cell_finished(self, cell: Cell, entry: Entry) -> None:
         self._finished.add(cell.cell_id)
-        self._say(f"done   [{len(self._finished)}/{self._total}] {cell.label}: {outcome_text(entry, self._scored)}")
+        number, told = f"{len(self._finished)}/{self._total}", outcome_text(entry, self._scored)
+        self._say(f"done   [{number}] {self._name(cell)}: {told}")
 
     def _say(self, text: str) -> None:
         self._last = time.monotonic()
@@ -100,8 +104,8 @@ class PlainReporter(Reporter):
 class LiveReporter(Reporter):
     """A table of the running cells, redrawn in place, above it the finished ones as they come."""
 
-    def __init__(self, console: Console, scored: bool = True) -> None:
-        self._console, self._scored = console, scored
+    def __init__(self, console: Console, scored: bool = True, name: Name = label_of) -> None:
+        self._console, self._scored, self._name = console, scored, name
         self._running: dict[str, dict[str, Any]] = {}
         self._total = 0
         self._finished: set[str] = set()  # cells, not attempts: a retried cell counts once
@@ -127,7 +131,7 @@ class LiveReporter(Reporter):
 
     def cell_started(self, cell: Cell, attempt: int) -> None:
         self._preparing = ""
-        self._running[cell.cell_id] = {"label": cell.label, "start": time.monotonic(), "phase": "loading"}
+        self._running[cell.cell_id] = {"label": self._name(cell), "start": time.monotonic(), "phase": "loading"}
 
     def cell_event(self, cell: Cell, event: Mapping[str, Any]) -> None:
         row = self._running.get(cell.cell_id)
@@ -143,7 +147,7 @@ class LiveReporter(Reporter):
         self._finished.add(cell.cell_id)
         if not self._scored and not entry.error:
             return  # what it shows is told of pairs
-        line = Text(f"{cell.label}: ")
+        line = Text(f"{self._name(cell)}: ")
         line.append(outcome_text(entry, self._scored), style=STYLES.get(entry.status, "red"))
         self._console.print(line)
 
@@ -184,13 +188,14 @@ def _left(row: Mapping[str, Any], now: float) -> float:
     return float((now - at) / done * (row["steps"] - row["step"])) if done > 0 else 0.0
 
 
-def reporter(to: TextIO | None = None, scored: bool = True) -> Reporter:
+def reporter(to: TextIO | None = None, scored: bool = True, name: Name = label_of) -> Reporter:
     """The reporter that fits where the output goes: standard output, or plain lines to another stream.
 
-    Not `scored` are runs of a few steps, made to be compared: nobody is told their scores.
+    Not `scored` are runs of a few steps, made to be compared: nobody is told their scores. `name` is what a cell is
+    called.
     """
     if to is not None and to is not sys.stdout:
-        return PlainReporter(to, scored)
+        return PlainReporter(to, scored, name)
     console = Console()
     live = console.is_terminal and sys.stdout.isatty()
-    return LiveReporter(console, scored) if live else PlainReporter(scored=scored)
+    return LiveReporter(console, scored, name) if live else PlainReporter(scored=scored, name=name)

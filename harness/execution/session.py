@@ -85,7 +85,7 @@ def open_session(path: Path, results: Path, wishes: Wishes = Wishes()) -> Sessio
     """
     grid = load_grid(path)
     # Which end of a round of timing cells comes first is drawn anew each time.
-    cells = select(grid.every_cell(backwards=secrets.choice([False, True])), wishes.selection)
+    cells = select(grid.every_cell(backwards=secrets.choice([False, True])), wishes.selection, grid.namer.own)
     if wishes.renewal.asked and (axis := _splits_configurations(wishes.selection)):
         raise SpecError(
             f"--select {axis}: beside --fresh or --max-age; allowed without it: a new measurement is of every seed, "
@@ -217,9 +217,8 @@ def unmet_requirements(session: Session) -> list[str]:
 
 def mean(session: Session, run: str) -> None:
     """Note in the store what a run that begins at `run` means, for whoever reads its results later."""
-    write_meant(
-        session.store.folder, machine_here(), run, {k: as_meant(v) for k, v in session.plan.environments.items()}
-    )
+    environments = {label: as_meant(one) for label, one in session.plan.environments.items()}
+    write_meant(session.store.folder, machine_here(), run, environments, session.grid.label)
 
 
 def materials_of(grid: Grid, environments: Mapping[str, Environment]) -> dict[str, Materials]:

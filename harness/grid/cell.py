@@ -201,8 +201,12 @@ WORK_AROUNDS: Final = ("accepts_loss_kwargs", "evaluation_draws")
 
 def label_of(asked: Options) -> str:
     """Name a cell by its place in the matrix: `minilm · bf16 · seed 42`."""
-    last = f"seed {asked.seed}" if asked.timing is None else f"timing {asked.repeat}"
-    return f"{configuration_label(asked)} · {last}"
+    return f"{configuration_label(asked)} · {which_run(asked)}"
+
+
+def which_run(asked: Options) -> str:
+    """Which run of its configuration: `seed 42`, `timing 3`."""
+    return f"seed {asked.seed}" if asked.timing is None else f"timing {asked.repeat}"
 
 
 def configuration_label(asked: Options) -> str:

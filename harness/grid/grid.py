@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
@@ -100,7 +101,7 @@ class Grid(Table):
         """The planned looks, where the grid has them; its cells then have every seed of the plan."""
         return self._matrix.seed_plan
 
-    @property
+    @cached_property
     def namer(self) -> Namer:
         """What its configurations and data are called wherever people read them."""
         places = {cell.configuration_id: cell for cell in self._cells[::-1]}

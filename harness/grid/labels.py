@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from harness.grid.cell import SEPARATOR, Options
+from harness.grid.cell import SEPARATOR, Options, which_run
 from harness.grid.matrix import identity
 from harness.grid.select import names_value, spelled
 from harness.text import dotted, listed, show, suggestion
@@ -45,6 +45,15 @@ class Namer:
         self.axes: tuple[str, ...] = tuple(axis for axis in values if len(values[axis]) > 1)
         self._labels: Labels = labels or {}
 
+    @classmethod
+    def of(cls, places: Iterable[Mapping[str, Any]], table: Mapping[str, str]) -> Namer:
+        """Of places whose grid is not at hand, but its `[label]`."""
+        known, used = list(places), dict[str, list[Any]]()
+        for place in known:
+            for axis, value in place.items():
+                used.setdefault(axis, []).append(value)
+        return cls(known, read_labels(table, used, ""))
+
     def own(self, axis: str, value: Any) -> str | None:
         """What the grid calls a value; None where it has no word of its own for it."""
         return self._labels.get((axis, identity(value)))
@@ -61,6 +70,10 @@ class Namer:
         """`minilm · bf16 · devices=2`; the checkpoint alone where nothing varies."""
         parts = [self.part(axis, place[axis]) for axis in self.axes if axis in place]
         return SEPARATOR.join(parts) or self.value("checkpoint", place.get("checkpoint", "all cells"))
+
+    def run(self, asked: Options) -> str:
+        """`minilm · bf16 · seed 42`."""
+        return f"{self.label(place_of(asked))}{SEPARATOR}{which_run(asked)}"
 
 
 def read_labels(table: Mapping[str, str], used: Mapping[str, Sequence[Any]], task: str) -> Labels:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from harness.errors import SpecError
@@ -21,9 +21,12 @@ _OWN: Final = (*AXES, "timed")
 _NAMED: Final = re.compile(r"(?P<name>.*?)(?::(?=[A-Za-z_]\w*\s*=)(?P<selector>.*))?", re.DOTALL)
 _ABSENT: Final = ("a cell without this argument",)
 
+Own = Callable[[str, Any], str | None]
+"""What a grid calls a value of an axis (`Namer.own`); None where it has no word of its own for it."""
 
-def select(cells: Sequence[Cell], expressions: Iterable[str]) -> list[Cell]:
-    """Return the cells that all expressions `AXIS=VALUE[,VALUE...]` select, in their order.
+
+def select(cells: Sequence[Cell], expressions: Iterable[str], own: Own | None = None) -> list[Cell]:
+    """Return the cells that all expressions `AXIS=VALUE[,VALUE...]` select, in their order; a value also by its label.
 
     Raises
     ------
@@ -40,7 +43,7 @@ def select(cells: Sequence[Cell], expressions: Iterable[str]) -> list[Cell]:
         chosen = wanted.setdefault(axis, set())
         spellings = _spellings(cells, axis)
         for value in split_values(text):
-            found = {key for key, names in spellings.items() if names_value(value, names[1])}
+            found = _meant(value, axis, spellings, own)
             if not found:
                 names = [shown for shown, _ in spellings.values()]
                 close = suggestion(value, names)
@@ -73,24 +76,27 @@ def named_part(text: str) -> tuple[str, dict[str, str]]:
     return match["name"], wanted
 
 
-def fitting(name: str, places: Sequence[Mapping[str, Any]], wanted: Mapping[str, str]) -> list[bool]:
-    """Which places in a matrix, value by axis, have the values wanted, as people write them.
+def fitting(
+    name: str, places: Sequence[Mapping[str, Any]], wanted: Mapping[str, str], own: Own | None = None
+) -> list[bool]:
+    """Which places in a matrix, value by axis, have the values wanted, as people write them or the grid calls them.
 
     Raises
     ------
     SpecError
         For an axis or a value that nothing has; `name` is what errors call the whole.
     """
+    keys: dict[str, set[Any]] = {}
     for axis, value in wanted.items():
         known = list(dict.fromkeys(axis for place in places for axis in place))
         if axis not in known:
             raise SpecError(f"{name}: got {show(axis)}; allowed axes {listed(known)}{suggestion(axis, known)}")
-        if not any(axis in place and names_value(value, place[axis]) for place in places):
-            there = list(dict.fromkeys(spelled(place[axis]) for place in places if axis in place))
+        spellings = {identity(p[axis]): (spelled(p[axis]), p[axis]) for p in places if axis in p}
+        keys[axis] = _meant(value, axis, spellings, own)
+        if not keys[axis]:
+            there = list(dict.fromkeys(text for text, _ in spellings.values()))
             raise SpecError(f"{name}: {axis}: got {show(value)}; allowed {listed(there)}{suggestion(value, there)}")
-    return [
-        all(axis in place and names_value(value, place[axis]) for axis, value in wanted.items()) for place in places
-    ]
+    return [all(axis in one and identity(one[axis]) in meant for axis, meant in keys.items()) for one in places]
 
 
 def selecting(cells: Sequence[Cell]) -> dict[str, list[str]]:
@@ -124,6 +130,15 @@ def split_values(text: str) -> list[str]:
         else:
             current += char
     return [*parts, current.strip()]
+
+
+def _meant(text: str, axis: str, spellings: Mapping[Any, tuple[str, Any]], own: Own | None) -> set[Any]:
+    """The identities of the values that a text means; where it is no value, by what the grid calls them."""
+    found = {key for key, (_, value) in spellings.items() if names_value(text, value)}
+    if found or own is None:
+        return found
+    labels = {key: own(axis, value) for key, (_, value) in spellings.items()}
+    return {key for key, label in labels.items() if label is not None and names_value(text, label)}
 
 
 def _spellings(cells: Sequence[Cell], axis: str) -> dict[Any, tuple[str, Any]]:

@@ -75,7 +75,7 @@ def accept(
         raise NothingMeasured(f"{grid.path}: throughput.only = true: it has no scores to accept")
     written_references(grid)  # whoever accepts may not find out tomorrow that the grid cannot be judged
     every = grid.cells()
-    cells = _only(grid.name, select(every, selection), only)
+    cells = _only(grid.name, select(every, selection, grid.namer.own), only)
     path = out or accepted_path(grid.name)
     old = _old(path, grid)
     found = judged(grid, store, environment).of(every)

@@ -122,12 +122,12 @@ class Bench:
         reported = grid_report(grid, store, asked, command=self.command, found=found, checked=checked)
         night.report = write_files(reported.files, store.folder)[0]
         if grid.history is not None:
-            append_line(grid, found.of(select(grid.cells(), asked.selection)), night.exit_code)
+            append_line(grid, found.of(select(grid.cells(), asked.selection, grid.namer.own)), night.exit_code)
 
     def _verified(self, grid: Grid, store: Store) -> Section:
         asked = grid.verify
         assert asked is not None
-        cells = select(grid.cells(), self.judging.selection)
+        cells = select(grid.cells(), self.judging.selection, grid.namer.own)
         found = verify_cells(grid, cells, store.folder.parent, self._to_its_end, steps=asked.steps, kinds=asked.only)
         return found.section(TITLE, self.command, grid.name)
 

@@ -117,7 +117,7 @@ def check_grid(grid: Grid, store: Store, asked: Judging, found: Judged | None = 
             f"{grid.path}: throughput.only = true: it has no scores to judge; `harness compare` judges speed"
         )
     every = grid.cells()
-    cells = select(every, asked.selection)
+    cells = select(every, asked.selection, grid.namer.own)
     found = (judged(grid, store, asked.environment) if found is None else found).of(every)
     if not found.results.entries:
         raise NothingMeasured(f"{store.folder}: no record of {grid.path} yet; run it first: harness run {grid.path}")

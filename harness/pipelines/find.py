@@ -12,9 +12,10 @@ from harness.checks.verify.diff.paired import Candidate
 from harness.errors import SpecError, StoreError
 from harness.grid.cell import place_label
 from harness.grid.grid import load_grid, shipped
+from harness.grid.labels import Namer
 from harness.grid.select import fitting, named_part
 from harness.record.entry import Entry
-from harness.record.meant import read_meant
+from harness.record.meant import labels_in, read_meant
 from harness.record.model import RECORD
 from harness.record.results import Results
 from harness.record.run import read_run
@@ -42,9 +43,10 @@ def find_runs(text: str, results: Path) -> tuple[list[Candidate], frozenset[str]
     path = Path(name)
     folder = path.parent if path.name == RECORD and path.is_file() else path
     if (folder / RECORD).is_file():
-        found = [_of_folder(folder)]
+        found, words = [_of_folder(folder)], dict[str, str]()
     else:
         stores, cells = stores_of(name, results)
+        words = {key: text for store in stores for key, text in labels_in(store.folder).items()}
         if stores:
             found = [one for store in stores for one in runs_of(store, wanted.get("environment"), cells)]
             if len(stores) == 1:  # which grid it is counts where there are several
@@ -54,7 +56,8 @@ def find_runs(text: str, results: Path) -> tuple[list[Candidate], frozenset[str]
         else:
             found = _by_id(name, results)
     if wanted:
-        fits = fitting(text, [_with_environment(one, wanted) for one in found], wanted)
+        places = [_with_environment(one, wanted) for one in found]
+        fits = fitting(text, places, wanted, Namer.of(places, words).own)
         found = [one for one, fit in zip(found, fits, strict=True) if fit]
         if not found:
             raise SpecError(f"{text}: no run has all of these values together; allowed fewer conditions")

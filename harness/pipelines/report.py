@@ -49,7 +49,7 @@ def grid_report(
         NothingMeasured where there is no record; SpecError for the selection or the environment.
     """
     every = grid.every_cell()
-    cells = select(every, asked.selection)
+    cells = select(every, asked.selection, grid.namer.own)
     whole = judged(grid, store, asked.environment) if found is None else found
     results = whole.results.of_cells(cells)
     if not results.entries:

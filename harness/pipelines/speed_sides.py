@@ -16,10 +16,11 @@ from harness.checks.speed.baseline import (
     speed_baseline,
     speed_baseline_text,
 )
-from harness.checks.speed.sides import SpeedSide, side_of_records
+from harness.checks.speed.sides import SpeedSide, names_of, side_of_records
 from harness.disk import explained, write_durably
 from harness.errors import SpecError
 from harness.grid.select import named_part
+from harness.record.meant import labels_in
 from harness.record.store import Store, store_grids
 from harness.text import listed, show
 from harness.validation import name_of, read_bytes
@@ -76,8 +77,10 @@ def open_side(name: SideName) -> SpeedSide:
     return side.narrowed(name.wanted)
 
 
-def save_side(name: SideName, path: Path, *, harness: str, date: str) -> SpeedBaseline:
-    """Write a side's sessions to a file, with the sessions that it has already; return what it holds.
+def save_side(name: SideName, path: Path, *, harness: str, date: str) -> tuple[SpeedBaseline, dict[str, str]]:
+    """Write a side's sessions to a file, with the sessions that it has already.
+
+    Return what it holds, and what people call its configurations, by label.
 
     Raises
     ------
@@ -91,11 +94,12 @@ def save_side(name: SideName, path: Path, *, harness: str, date: str) -> SpeedBa
         raise SpecError(f"{name.text}: none of its timings ended well; allowed results with at least one that did")
     before = processes_of_baseline(_read(path)) if path.exists() else []
     # What the side says of a process stands: it is the record itself.
-    kept = speed_baseline([*before, *side.processes], harness=harness, date=date)
+    every = [*before, *side.processes]
+    kept = speed_baseline(every, harness=harness, date=date)
     with explained(path, "write"):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_durably(path, speed_baseline_text(kept))
-    return kept
+    return kept, names_of(replace(side, processes=tuple(every)))
 
 
 def _read(path: Path) -> SpeedBaseline:
@@ -116,7 +120,7 @@ def _from_store(name: SideName) -> SpeedSide:
     timed = [record for record in records if record.asked.timing]
     scored = {entry.configuration_id for entry in entries if entry.metrics}
     damaged = [e.message for e in entries if not e.readable and e.configuration_id not in scored]
-    side = replace(side_of_records(name.text, timed), unreadable=tuple(damaged))
+    side = replace(side_of_records(name.text, timed), unreadable=tuple(damaged), label=labels_in(store.folder))
     if not side.processes:
         grids = [grid for grid in store_grids(name.path) if grid]
         inside = f"; the grids in it are {listed(str(name.path / grid) for grid in grids)}" if grids else ""

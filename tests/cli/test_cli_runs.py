@@ -10,6 +10,7 @@ import pytest
 from harness.cli.read.runs import runs
 from harness.errors import SpecError
 from harness.pipelines.find import find_runs
+from harness.record.meant import Machine, write_meant
 from tests.checks.conftest import build_run, plant
 from tests.pipelines.test_find import keep
 
@@ -49,3 +50,19 @@ def test_every_environment_on_request(results: Path, capsys: pytest.CaptureFixtu
 def test_what_is_no_grid_is_refused(results: Path) -> None:
     with pytest.raises(SpecError, match="allowed a grid, its results or a store: g"):
         runs("h", results)
+
+
+def test_runs_have_the_names_of_their_grid_and_are_found_by_them(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_meant(results / "g", Machine(id="a", name="here"), "2026-11-24", {}, {"tiny": "the tiny one"})
+    runs("g", results, as_json=True)
+    listed = json.loads(capsys.readouterr().out)
+    assert [one["run"] for one in listed] == [
+        "tiny · dropout=false · seed 42", "tiny · seed 7",
+    ]  # fmt: skip
+    assert [one["shown"] for one in listed] == ["dropout=false · seed 42", "the tiny one · seed 7"]
+    runs("g", results)
+    assert "the tiny one · seed 7" in capsys.readouterr().out
+    found, named = find_runs('g:checkpoint="the tiny one"', results)
+    assert ({one.folder for one in found}, named) == ({one["folder"] for one in listed}, {"checkpoint"})

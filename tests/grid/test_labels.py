@@ -9,6 +9,7 @@ import pytest
 from harness.errors import SpecError
 from harness.grid.grid import Grid, grid_from_text
 from harness.grid.labels import place_of
+from harness.grid.select import select
 
 GRID = """
 name = "words"
@@ -55,3 +56,27 @@ def test_labels_change_no_id() -> None:
 def test_what_is_wrong_is_said(labels: str, message: str) -> None:
     with pytest.raises(SpecError, match=message):
         grid(labels)
+
+
+@pytest.mark.parametrize(
+    ("expression", "values"),
+    [
+        ('learning_rate="slow, down"', {1e-5}),
+        ("learning_rate=fast", {1e-4}),
+        ("learning_rate=0.00001", {1e-5}),
+        ('learning_rate="slow, down",5e-5', {1e-5, 5e-5}),
+    ],
+)
+def test_a_selection_takes_labels_or_values(expression: str, values: set[float]) -> None:
+    text = GRID.replace("5e-5]", "5e-5, 1e-4]") + '"1e-5" = "slow, down"\n"1e-4" = "fast"\n'
+    found = grid_from_text(text.encode(), Path("g.toml"))
+    assert {cell.recipe["learning_rate"] for cell in select(found.cells(), [expression], found.namer.own)} == values
+    with pytest.raises(SpecError, match=r"allowed 1e-05, 5e-05, 0\.0001"):
+        select(found.cells(), [expression.replace("learning_rate=", "learning_rate=very ")], found.namer.own)
+
+
+def test_a_value_goes_before_what_another_is_called() -> None:
+    found = grid('"1e-5" = "fast"\n"5e-5" = "1e-05"\n')
+    assert {one.recipe["learning_rate"] for one in select(found.cells(), ["learning_rate=1e-05"], found.namer.own)} == {
+        1e-5
+    }

@@ -93,7 +93,7 @@ class Night:
     def means(self, run: str = RAN, machine: Machine = MACHINE, **environments: Environment) -> None:
         """As `run` leaves it."""
         named = {label: as_meant(one) for label, one in (environments or self.environments).items()}
-        write_meant(self.store.folder, machine, run, named)
+        write_meant(self.store.folder, machine, run, named, {})
 
     def upgraded(self, **packages: str) -> Environment:
         """The environment as it would be with these packages."""

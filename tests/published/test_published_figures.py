@@ -21,8 +21,9 @@ from benchmarks.false_green import page as false_green_page
 from benchmarks.false_green.accidents import read_list
 from harness.exit_codes import page as exit_codes_page
 from harness.report.files import files_again
+from harness.report.format.table import MOST_COLUMNS
 from reports.index import render_index
-from tests.published.backing import Backing, Claim, Claimed, Declared, Held, Rendered, read
+from tests.published.backing import Backing, Claim, Claimed, Declared, Held, Rendered, read, tables_of
 from tests.published.claims import CLAIMED
 from tests.published.keep import beside
 from tests.published.page import Page
@@ -34,6 +35,10 @@ PAGES = [
 ]
 NO_FUNCTIONS = {"lower", "gate", "expect", "p_tost"}
 """Keys and quantities in code."""
+
+
+NARROW = (Path("reports/false-green.md"),)
+"""A column a command, a word a cell: seven of them fit a page."""
 
 
 @functools.cache
@@ -64,6 +69,12 @@ def backing(page: Path) -> Backing:
 @pytest.mark.parametrize("page", PAGES, ids=str)
 def test_every_figure_has_a_source(page: Path) -> None:
     assert backing(page).faults((ROOT / page).read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("page", [one for one in PAGES if one.parts[0] == "reports" and one not in NARROW], ids=str)
+def test_no_table_is_cut(page: Path) -> None:
+    wide = [table["head"] for table in tables_of(Page(_text(page))) if len(table["head"]) > MOST_COLUMNS]
+    assert wide == []
 
 
 def test_a_changed_digit_is_found() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import HarnessError, SpecError
-from harness.record.meant import Machine, MeantEnvironment, read_meant, write_meant
+from harness.record.meant import Machine, MeantEnvironment, labels_in, read_meant, write_meant
 from harness.record.provenance import ago, now, read_age
 
 HERE, THERE = Machine(id="a", name="here"), Machine(id="b", name="there")
@@ -29,16 +29,16 @@ def test_nothing_was_said(tmp_path: Path) -> None:
 
 def test_a_run_replaces_its_own_labels_and_keeps_the_others(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "grid"
-    write_meant(folder, HERE, "1", {"old": environment("e0"), "new": environment("e1")})
-    write_meant(folder, HERE, "2", {"new": environment("e2")})
+    write_meant(folder, HERE, "1", {"old": environment("e0"), "new": environment("e1")}, {})
+    write_meant(folder, HERE, "2", {"new": environment("e2")}, {})
     found = read_meant(folder)
     assert found is not None
     assert (found.machine, found.run, found.ids) == (HERE, "2", {"old": "e0", "new": "e2"})
 
 
 def test_another_machine_keeps_nothing_of_the_first_one(tmp_path: Path) -> None:
-    write_meant(tmp_path, HERE, "1", {"old": environment("e0")})
-    write_meant(tmp_path, THERE, "2", {"new": environment("e1")})
+    write_meant(tmp_path, HERE, "1", {"old": environment("e0")}, {})
+    write_meant(tmp_path, THERE, "2", {"new": environment("e1")}, {})
     found = read_meant(tmp_path)
     assert found is not None
     assert (found.machine.name, found.ids) == ("there", {"new": "e1"})
@@ -77,3 +77,12 @@ def test_so_long_ago_in_the_form_in_which_times_sort() -> None:
     assert len(long_ago) == len(before) == len(now())
     passed = datetime.now(UTC) - datetime.fromisoformat(before)
     assert timedelta(hours=20) <= passed < timedelta(hours=20, minutes=1)
+
+
+def test_a_run_says_what_its_grid_calls_values(tmp_path: Path) -> None:
+    assert labels_in(tmp_path) == {}
+    write_meant(tmp_path, HERE, "1", {}, {"org/long-name": "short"})
+    assert labels_in(tmp_path) == {"org/long-name": "short"}
+    path = tmp_path / "environments.json"
+    path.write_text(path.read_text().replace('"label"', '"lable"'))
+    assert labels_in(tmp_path) == {}

@@ -12,6 +12,7 @@ from harness.checks.speed.process import Process, oldest_first, place_of, proces
 from harness.checks.verdict import Fact, Side, Verdict
 from harness.errors import SpecError
 from harness.grid.cell import configuration_label
+from harness.grid.labels import Namer
 from harness.grid.select import fitting
 from harness.record.model import Record
 from harness.stats.family import apply_holm
@@ -41,7 +42,8 @@ class Lost:
 class SpeedSide:
     """One side: its name for people, its timing processes, what left none, and the axes that its selector names.
 
-    `unreadable` says of each record that may be a timing's and cannot be read what is wrong with it.
+    `unreadable` says of each record that may be a timing's and cannot be read what is wrong with it. `label` is what
+    its grid calls values.
     """
 
     name: str
@@ -49,6 +51,7 @@ class SpeedSide:
     lost: tuple[Lost, ...] = ()
     named: frozenset[str] = field(default_factory=frozenset)
     unreadable: tuple[str, ...] = ()
+    label: Mapping[str, str] = field(default_factory=dict)
 
     def narrowed(self, wanted: Mapping[str, str]) -> SpeedSide:
         """The part of it whose axes have these values, as people write them.
@@ -62,7 +65,7 @@ class SpeedSide:
         """
         timed = [place_of(process) for process in self.processes]
         places = [*timed, *(each.place for each in self.lost)]
-        fits = fitting(self.name, places, wanted)
+        fits = fitting(self.name, places, wanted, namer_of(self).own)
         kept = [process for process, fit in zip(self.processes, fits, strict=False) if fit]
         lost = [each for each, fit in zip(self.lost, fits[len(timed) :], strict=True) if fit]
         if not kept and not lost:
@@ -82,6 +85,27 @@ def side_of_records(name: str, records: Sequence[Record]) -> SpeedSide:
             message = record.failure.message if record.failure else None
             lost[record.configuration_id] = Lost(label, place_of(record.asked), record.status, message)
     return SpeedSide(name, tuple(processes), tuple(lost.values()))
+
+
+def namer_of(*sides: SpeedSide) -> Namer:
+    """What the configurations of these sides are called: what varies over all of them, in the words of their grids."""
+    words = {key: text for side in reversed(sides) for key, text in side.label.items()}
+    return Namer.of(_places(sides).values(), words)
+
+
+def names_of(*sides: SpeedSide) -> dict[str, str]:
+    """What people call each configuration of these sides, by its label."""
+    namer = namer_of(*sides)
+    return {label: namer.label(place) for label, place in _places(sides).items()}
+
+
+def _places(sides: Sequence[SpeedSide]) -> dict[str, Mapping[str, Any]]:
+    """The places of what was timed and of what was lost, by label."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for side in sides:
+        found |= {process.label: place_of(process) for process in side.processes}
+        found |= {each.label: each.place for each in side.lost}
+    return found
 
 
 def compare_sides(a: SpeedSide, b: SpeedSide, margin: float) -> list[Verdict]:

@@ -11,8 +11,8 @@ from typing import Annotated, Final
 import typer
 
 from harness import __version__
-from harness.checks.speed.sides import compare_sides
-from harness.checks.verdict import Fact, exit_code
+from harness.checks.speed.sides import compare_sides, names_of
+from harness.checks.verdict import Fact, exit_code, named
 from harness.cli.ci import one_of
 from harness.cli.measure.run import run_session
 from harness.cli.options import AllowBusy, InconclusiveIs, Json, Junit, Out
@@ -23,6 +23,7 @@ from harness.execution.session import Wishes, session_of
 from harness.exit_codes import worst
 from harness.grid.cell import Cell
 from harness.grid.grid import Grid, load_grid
+from harness.grid.labels import place_of
 from harness.pipelines.confirm import check_confirmable, confirm
 from harness.pipelines.speed_sides import SideName, open_side, save_side, side_name
 from harness.record.attempts import Renewal
@@ -103,6 +104,7 @@ def compare(
         if grid is not None:
             run = partial(_time_again, grid, second, allow_busy)
             verdicts = confirm(grid, (first, second), sides, verdicts, fraction, run)
+        names = names_of(*sides)
         damaged = dict.fromkeys(error for side in sides for error in side.unreadable)
         facts = (
             Fact.of("speed.margin", margin=fraction),
@@ -110,7 +112,7 @@ def compare(
         )
         head = Head("compare", "harness compare", command_line(), a, b, policy, facts)
         code = worst([exit_code(verdicts, inconclusive=policy), *([StoreError.exit_code] if damaged else [])])
-        raise typer.Exit(outputs.hand_out([Section(head, verdicts, code=code)]))
+        raise typer.Exit(outputs.hand_out([Section(head, [named(one, names) for one in verdicts], code=code)]))
 
 
 def _fraction(margin: float | None, grid: Grid | None) -> float:
@@ -122,18 +124,18 @@ def _fraction(margin: float | None, grid: Grid | None) -> float:
 
 
 def _save(name: SideName, path: Path) -> str:
-    kept = save_side(name, path, harness=__version__, date=now())
+    kept, names = save_side(name, path, harness=__version__, date=now())
     lines = [f"wrote {one_line(str(path))}: {len(kept.configurations)} configurations"]
     for each in kept.configurations:
         sessions = {process.session for process in each.processes}
-        lines.append(f"  {one_line(each.label)}: {len(sessions)} sessions, {len(each.processes)} processes")
+        lines.append(f"  {one_line(names[each.label])}: {len(sessions)} sessions, {len(each.processes)} processes")
     return "\n".join(lines)
 
 
 def _time_again(grid: Grid, b: SideName, allow_busy: bool, cells: Sequence[Cell]) -> None:
     """A session of these cells; what it says goes to standard error."""
     wanted = {cell.configuration_id for cell in cells}
-    labels = (cell.configuration_label for cell in grid.timing_cells() if cell.configuration_id in wanted)
+    labels = (grid.namer.label(place_of(cell)) for cell in grid.timing_cells() if cell.configuration_id in wanted)
     print(f"timing again before it alarms: {one_line(listed(dict.fromkeys(labels)))}", file=sys.stderr)
     session = session_of(grid, cells, b.store, Wishes(renewal=Renewal(fresh=True)))
     ran = run_session(session, RunOptions(allow_busy=allow_busy), command=command_line(), to=sys.stderr)

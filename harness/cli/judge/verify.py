@@ -83,7 +83,7 @@ def verify(
             if run_session(session, options, command=command, to=to, scored=False).interrupted:
                 raise Interrupted(f"interrupted; go on with: {command}")
 
-        cells = select_cells(chosen.cells(), select)
+        cells = select_cells(chosen.cells(), select, chosen.namer.own)
         found = verify_cells(
             chosen,
             cells,

@@ -27,6 +27,7 @@ from harness.cli.options import (
 from harness.execution.plan import PlannedCell
 from harness.execution.session import Session, expected_exit_code, open_session, unmet_requirements
 from harness.fact import Fact
+from harness.grid.labels import Namer, place_of
 from harness.pipelines.edited import edited, foreign
 from harness.protocol import LOG
 from harness.report.phrases.head import minute
@@ -99,14 +100,14 @@ def plan_facts(session: Session) -> dict[str, Any]:
 
 def plan_text(session: Session, most_rows: int | None) -> str:
     """The plan for people: a row a configuration, then the totals."""
-    plan = session.plan
+    plan, namer = session.plan, session.grid.namer
     groups: dict[str, list[PlannedCell]] = {}
     for planned in plan.cells:
         groups.setdefault(planned.cell.configuration_id, []).append(planned)
     rows = []
     for cells in list(groups.values())[:most_rows]:
         states = _states(cells)
-        label = cells[0].cell.configuration_label
+        label = one_line(namer.label(place_of(cells[0].cell)))
         known = [p.expected_s for p in cells if p.expected_s is not None]
         each = duration(sum(known) / len(known)) if known else "unknown" if states["to do"] else ""
         rows.append([label, *(states[name] or "" for name in COLUMNS), each])
@@ -119,7 +120,7 @@ def plan_text(session: Session, most_rows: int | None) -> str:
     if most_rows is not None and len(groups) > most_rows:
         lines.append(f"... and {len(groups) - most_rows} more configurations (--all lists them)")
     edits = list(_edited(session))
-    told = [*_reasons(session), *edits]
+    told = [*_reasons(session, namer), *edits]
     told += [say(fact) for fact in warnings(session) if not (edits and fact.code == "store.foreign")]
     lines += ["", *told] if told else []
     unmet = unmet_requirements(session)
@@ -152,7 +153,7 @@ def _states(cells: Sequence[PlannedCell]) -> Counter[str]:
     return states
 
 
-def _reasons(session: Session) -> Iterator[str]:
+def _reasons(session: Session, namer: Namer) -> Iterator[str]:
     """Why cells are skipped, blocked, or tried again, a line each reason; with dates and the log of what errored."""
     plan, folder = session.plan, session.store.folder
     reasons = Counter((planned.state, planned.reason) for planned in plan.cells if planned.state in ("skip", "blocked"))
@@ -163,7 +164,7 @@ def _reasons(session: Session) -> Iterator[str]:
         then = "is tried again" if planned.state == "to do" else "is kept as it is"
         said = one_line(f"{entry.status} ({entry.message})")
         when, log = minute(entry.started), folder / entry.path / LOG
-        yield f"errored {when} (UTC), {planned.cell.label}: {said}; {then}; log: {log}"
+        yield f"errored {when} (UTC), {one_line(namer.run(planned.cell))}: {said}; {then}; log: {log}"
     if len(errored) > MOST_ERRORS:
         yield f"errored: {many(len(errored) - MOST_ERRORS, 'more cell')}"
 

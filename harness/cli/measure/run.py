@@ -30,6 +30,7 @@ from harness.errors import SpecError
 from harness.execution.progress import Summary
 from harness.execution.run import Runner, RunOptions
 from harness.execution.session import Session, Wishes, check_requirements, mean, open_session
+from harness.grid.cell import label_of
 from harness.pipelines.looks import run_looks
 from harness.protocol import LOG
 from harness.record.attempts import Renewal
@@ -102,7 +103,7 @@ def run_session(
     """
     check_requirements(session)
     mean(session, now())
-    told = reporter(to, scored)
+    told = reporter(to, scored, session.grid.namer.run if scored else label_of)
     try:
         with session.store.under_way():
             summary = Runner(session, options, told).run()

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from tabulate import tabulate
 
 from harness.cli.options import RESULTS, Json, ResultsFolder
 from harness.errors import SpecError
-from harness.grid.cell import place_label
+from harness.grid.cell import SEPARATOR, place_label
+from harness.grid.labels import Namer
 from harness.pipelines.find import SHOWN_ID, run_id, shown_id, standing, stores_of
 from harness.record.entry import Entry
+from harness.record.meant import labels_in
 from harness.record.store import Store, store_grids
 from harness.report.phrases.head import minute
 from harness.text import listed, one_line
@@ -47,7 +49,7 @@ def runs(name: Name, results: ResultsFolder = RESULTS, environment: Environment 
     if not found:
         print(f"{name}: no run yet")
         return
-    rows = [[one[key] for key in ("id", "run", "status", "started", "score")] for one in found]
+    rows = [[one[key] for key in ("id", "shown", "status", "started", "score")] for one in found]
     print(
         tabulate(
             rows, headers=["id", "run", "status", "begun (UTC)", "score"], tablefmt="simple", disable_numparse=True
@@ -59,15 +61,20 @@ def _listed(store: Store, environment: str | None, cells: frozenset[str] | None)
     entries: Sequence[Entry] = standing(store, environment, cells)
     if environment not in (None, "all"):
         entries = [entry for entry in entries if entry.environment_id.startswith(environment or "")]
-    length = max(SHOWN_ID, shown_id(entries))
-    return [_fields(store, entry, length) for entry in sorted(entries, key=lambda one: one.started)]
+    length, namer = max(SHOWN_ID, shown_id(entries)), Namer.of(map(_place, entries), labels_in(store.folder))
+    return [_fields(store, entry, length, namer) for entry in sorted(entries, key=lambda one: one.started)]
 
 
-def _fields(store: Store, entry: Entry, length: int) -> dict[str, str]:
+def _place(entry: Entry) -> dict[str, Any]:
+    return {"checkpoint": entry.checkpoint, **{axis: value for axis, value in entry.axes.items() if axis != "seed"}}
+
+
+def _fields(store: Store, entry: Entry, length: int, namer: Namer) -> dict[str, str]:
     score = next((f"{name} {value:.4f}" for name, value in entry.metrics.items()), "")
     return {
         "id": run_id(entry, length),
         "run": one_line(place_label(entry.checkpoint, entry.axes, entry.seed)),
+        "shown": one_line(f"{namer.label(_place(entry))}{SEPARATOR}seed {entry.seed}"),
         "status": entry.status,
         "started": minute(entry.started),
         "score": score,

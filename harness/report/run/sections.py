@@ -182,20 +182,24 @@ def _environment(one: Environment, json_file: str | None) -> list[str]:
 def what_was_run(model: ReportModel) -> list[str]:
     """Checkpoints, data, settings, and the grid itself."""
     lines = ["## What was run"]
-    if model.checkpoints:
+    if shown := model.checkpoints[:MOST_CHECKPOINTS]:
         body = [
             [
                 inline(one.name),
                 code(one.source) + (f" @ {code(one.revision)}" if one.revision else ""),
-                inline(canonical_json(dict(one.config))) if one.config else NONE,
+                inline(", ".join(f"{key} {canonical_json(value)}" for key, value in one.config.items())) or NONE,
                 NONE if one.parameters is None else count(one.parameters),
                 code(one.sha256[:12]) if one.sha256 else NONE,
-                inline(listed(one.newly_initialised, 6)) or NONE,
             ]
-            for one in model.checkpoints[:MOST_CHECKPOINTS]
+            for one in shown
         ]
-        headers = ["Checkpoint", "Source", "Changed", "Parameters", "sha256", "Newly initialised"]
-        lines.append(table(headers, body, "lllrll"))
+        lines.append(table(["Checkpoint", "Source", "Changed", "Parameters", "sha256"], body, "lllrl"))
+        fresh = (
+            f"- {inline(one.name)}: {inline(listed(one.newly_initialised, 6))}"
+            for one in shown
+            if one.newly_initialised
+        )
+        lines += ["Newly initialised:", "\n".join(fresh)] if any(one.newly_initialised for one in shown) else []
         if len(model.checkpoints) > MOST_CHECKPOINTS:
             lines.append(f"{some(len(model.checkpoints) - MOST_CHECKPOINTS, 'more checkpoint')} in the JSON.")
     lines += [f"Data: {inline(source)}: {inline(sizes, 400)}." for source, sizes in model.data[:10]]

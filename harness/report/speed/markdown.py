@@ -105,27 +105,31 @@ def _speed(part: ThroughputPart) -> list[str]:
         columns.append(("Session", "l", lambda row: started[row.session]))
     columns += [
         ("Quiet processes", "r", _processes),
-        ("Samples/s", "r", lambda row: amount(row.rate.median)),
-        ("90 % interval", "c", lambda row: NONE if row.rate.interval is None else _span(row.rate.interval)),
+        ("Samples/s (90 % interval)", "r", lambda row: _within(amount(row.rate.median), row.rate.interval)),
+        ("Mean step, ms", "r", lambda row: amount(_step(row))),
+        ("Step p50 (p95), ms", "r", lambda row: f"{amount(row.step_ms.get('p50'))} ({amount(row.step_ms.get('p95'))})"),
     ]
-    if any(row.real_tokens_per_second is not None for row in rows):
-        columns += [
-            ("Real tokens/s", "r", lambda row: amount(row.real_tokens_per_second)),
-            ("Padding efficiency", "r", lambda row: _percent(row.padding_efficiency)),
-        ]
-    columns += [
-        ("Step p50, ms", "r", lambda row: amount(row.step_ms.get("p50"))),
-        ("p95", "r", lambda row: amount(row.step_ms.get("p95"))),
-        ("Peak memory, MiB", "r", _memory),
-    ]
-    if any(row.joules_per_1000_samples is not None for row in rows):
-        columns.append(("J per 1,000 samples", "r", lambda row: amount(row.joules_per_1000_samples)))
     lines = _by_row(columns, rows)
     if any(row.rate.kind == "range" for row in rows):
         lines.append("Of two processes the interval is their range.")
     if any(row.quiet == 0 for row in rows):
         lines.append("**None quiet**: the figures of that configuration are over disturbed processes; see below.")
-    return lines
+    return [*lines, *_takes(rows)]
+
+
+def _takes(rows: Sequence[TimedRow]) -> list[str]:
+    """What else a configuration takes, or makes of its time."""
+    columns: list[Column] = [("Configuration", "l", lambda row: inline(row.label))]
+    if any(row.real_tokens_per_second is not None for row in rows):
+        columns += [
+            ("Real tokens/s", "r", lambda row: amount(row.real_tokens_per_second)),
+            ("Padding efficiency", "r", lambda row: _percent(row.padding_efficiency)),
+        ]
+    if any(row.memory_mib is not None for row in rows):
+        columns.append(("Peak memory, MiB", "r", _memory))
+    if any(row.joules_per_1000_samples is not None for row in rows):
+        columns.append(("J per 1,000 samples", "r", lambda row: amount(row.joules_per_1000_samples)))
+    return _by_row(columns, rows) if len(columns) > 1 else []
 
 
 def _processes(row: TimedRow) -> str:
@@ -139,13 +143,12 @@ def _memory(row: TimedRow) -> str:
 def _where_time_goes(part: ThroughputPart) -> list[str]:
     body = []
     for row in part.rows:
-        whole = math.fsum(row.stages_ms.values())
-        body.append([inline(row.label), amount(whole), *(_share(row.stages_ms[name] / whole) for name in STAGES)])
+        body.append([inline(row.label), *(_share(row.stages_ms[name] / _step(row)) for name in STAGES)])
     lines = [
         "### Where the time goes",
-        "Shares of the measured window on rank 0: waiting for data; the forward call; backward, which on several ranks "
-        "holds the exchange of gradients; clipping, optimizer and schedule; what lies between.",
-        *_table(["Configuration", "Step, ms", *(f"{name}, %" for name in STAGES)], body, "lr" + "r" * len(STAGES)),
+        "Shares of the mean step on rank 0: waiting for data; the forward call; backward, which on several ranks holds "
+        "the exchange of gradients; clipping, optimizer and schedule; what lies between.",
+        *_table(["Configuration", *(f"{name}, %" for name in STAGES)], body, "l" + "r" * len(STAGES)),
     ]
     profiled = [(row.label, row.breakdown) for row in part.rows if row.breakdown is not None]
     if profiled:
@@ -189,8 +192,8 @@ def _side_by_side(part: ThroughputPart) -> list[str]:
     for axis in dict.fromkeys(one.axis for one in part.contrasts):
         found = [one for one in part.contrasts if one.axis == axis]
         body = [[inline(one.what), inline(one.where), *_ratio_cells(one)] for one in found]
-        headers = ["Comparison", "Among", "Ratio of samples/s", "90 % interval", "Pairs", "MDE"]
-        lines += [f"#### {HEADINGS.get(axis) or inline(axis)}", *_table(headers, body, "llrcrr", "comparisons")]
+        headers = ["Comparison", "Among", "Ratio of samples/s (90 % interval)", "Pairs", "MDE"]
+        lines += [f"#### {HEADINGS.get(axis) or inline(axis)}", *_table(headers, body, "llrrr", "comparisons")]
         lines += _left_out(found)
         if axis == "precision":
             lines += _published(part)
@@ -202,9 +205,8 @@ def _side_by_side(part: ThroughputPart) -> list[str]:
 def _ratio_cells(one: Contrast) -> list[str]:
     pairs = count(one.pairs) + (f" of {one.pairs + one.left_out}" if one.left_out else "")
     if one.ratio is None:
-        return [NONE, inline(one.why), pairs, NONE]
-    interval = f"{_ratio(one.ci90[0])} to {_ratio(one.ci90[1])}" if one.ci90 else NONE
-    return [_ratio(one.ratio), interval, pairs, _percent(one.detectable)]
+        return [f"{NONE} ({inline(one.why)})", pairs, NONE]
+    return [_within(_ratio(one.ratio), one.ci90, _ratio), pairs, _percent(one.detectable)]
 
 
 def _left_out(found: Sequence[Contrast]) -> list[str]:
@@ -224,7 +226,7 @@ def _published(part: ThroughputPart) -> list[str]:
             inline(one.hardware),
             inline(one.checkpoint),
             inline(one.printed),
-            f"<{one.source}>",
+            f"[{inline('/'.join(one.source.split('/')[3:5]))}]({one.source})",
         ]
         for one in part.published
     ]
@@ -243,16 +245,15 @@ def _scaling(part: ThroughputPart) -> list[str]:
         return []
     body = []
     for one in part.scaling:
-        ratio, interval, pairs, _ = _ratio_cells(one.contrast)
-        efficiency = f"{_span(one.ci90, 100)} %" if one.ci90 else NONE
-        cells = [inline(one.contrast.where), f"{one.base} -> {one.devices}", ratio, interval]
-        body.append([*cells, _percent(one.efficiency), efficiency, pairs])
-    headers = ["Configuration", "Devices", "Speed-up", "90 % interval", "Efficiency", "90 % interval", "Pairs"]
+        ratio, pairs, _ = _ratio_cells(one.contrast)
+        efficiency = _within(_share(one.efficiency), one.ci90, _hundredfold)
+        body.append([inline(one.contrast.where), f"{one.base} -> {one.devices}", ratio, efficiency, pairs])
+    headers = ["Configuration", "Devices", "Speed-up (90 % interval)", "Efficiency, % (90 % interval)", "Pairs"]
     return [
         "### Scaling",
         f"{SCALING[part.plan.scaling]} Speed-up is the ratio of samples/s over all ranks; efficiency is that over the "
         "growth in devices. On a CPU a device is a rank with threads of its own.",
-        *_table(headers, body, "lrrcrcr", "rows"),
+        *_table(headers, body, "lrrrr", "rows"),
         *_left_out([one.contrast for one in part.scaling]),
     ]
 
@@ -304,8 +305,18 @@ def _when(started: str) -> str:
     return started[:16].replace("T", " ")
 
 
-def _span(interval: Interval, unit: float = 1.0) -> str:
-    return f"{amount(unit * interval[0])} to {amount(unit * interval[1])}"
+def _within(value: str, interval: Interval | None, shown: Callable[[float], str] = amount) -> str:
+    """`17.5 (17.2 to 17.7)`; the value alone where it has no interval."""
+    return f"{value} ({shown(interval[0])} to {shown(interval[1])})" if interval else value
+
+
+def _step(row: TimedRow) -> float:
+    """The mean step of rank 0, in milliseconds."""
+    return math.fsum(row.stages_ms.values())
+
+
+def _hundredfold(fraction: float) -> str:
+    return amount(100 * fraction)
 
 
 def _ratio(value: float) -> str:

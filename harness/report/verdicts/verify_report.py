@@ -104,9 +104,9 @@ def _problems(problems: Sequence[Problem], runs: Mapping[str, Run], several: boo
         if len(one.cell_ids) == 2 and all(name in runs for name in one.cell_ids):
             base, twin = (runs[name] for name in one.cell_ids)
             rows = _side_by_side(base, twin)
-            heads = ["Step", "Loss A", "Loss B", "B / A", "Gradient norm A", "Gradient norm B", "B / A"]
+            heads = ["Step", "Loss, A -> B", "B / A", "Gradient norm, A -> B", "B / A"]
             labels = f"A: {inline(base.record.label)}. B: {inline(twin.record.label)}."
-            parts += [labels, table(heads, rows, "rrrrrrr")] if rows else []
+            parts += [labels, table(heads, rows, "rrrrr")] if rows else []
     rest = [one for one, _ in mine if one.state in ("repaired", "both")]
     lines = (f"- {problem_word(one)}{_step_of(one)}: {linked(problem_title(one))}" for one in rest)
     return [*parts, *(["\n".join(lines)] if rest else [])]
@@ -125,7 +125,7 @@ def _side_by_side(base: Run, twin: Run) -> list[list[str]]:
         row = [str(base.first_step + shift + step)]
         for name in ("loss", "grad_norm"):
             a, b = float(base.series[name][shift + step]), float(twin.series[name][step])
-            row += [f"{a:.6f}", f"{b:.6f}", f"{b / a:.6f}" if a else NONE]
+            row += [f"{a:.6f} -> {b:.6f}", f"{b / a:.6f}" if a else NONE]
         rows.append(row)
     return rows
 

@@ -11,9 +11,11 @@ from harness.checks.scores.repeated import repeated
 from harness.errors import StoreError
 from harness.fact import Fact
 from harness.grid.cell import Cell
+from harness.grid.labels import Namer, place_of
 from harness.record.attempts import Entry
 from harness.record.model import Record, asked_of
 from harness.record.results import Results
+from harness.report.phrases.say import say
 from tests.checks.conftest import build_run, plant
 
 Make = Callable[..., Any]
@@ -77,6 +79,15 @@ def test_equal_cells_are_counted_and_others_named(nights: Nights) -> None:
     name = Results(nights.entries, nights, nights.cells).configurations[1].shown
     assert fact == Fact.of("repeated", equal=3, cells=4, date="2026-11-27", other={name: 1})
     assert nights.read <= 8, "two records a cell, however many nights there were"
+
+
+def test_cells_that_differ_have_the_words_of_their_grid(nights: Nights) -> None:
+    nights.night(26)
+    nights.night(27, 3)
+    namer = Namer.of(map(place_of, nights.cells), {"bf16": "half"})
+    results = Results(nights.entries, nights, nights.cells, namer=namer)
+    (fact,) = repeated(results, results.configurations)
+    assert say(fact) == "3 of 4 cells bit for bit as on 2026-11-26; not: half (1)"
 
 
 def test_an_equal_score_of_other_weights_is_no_repeat_and_nor_is_another_score(nights: Nights) -> None:

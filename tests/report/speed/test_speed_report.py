@@ -7,7 +7,7 @@ import math
 import os
 import statistics
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,17 @@ from harness.record.attempts import Entry
 from harness.record.model import Record
 from harness.record.parts.measured import Measured
 from harness.record.results import Results
+from harness.report.format.table import MOST_COLUMNS
 from harness.report.run.build import build_report
 from harness.report.run.model import GridFacts, ReportModel
 from harness.report.run.plots import figures
 from harness.report.run.render import render
 from harness.report.speed.build import build_throughput, spread, timing_plan
+from harness.report.speed.markdown import throughput_markdown
 from harness.report.speed.model import ThroughputPart
 from harness.report.speed.ratios import published_speed_ups
+from tests.published.backing import tables_of
+from tests.published.page import Page
 from tests.report.speed.made_up import BUSY, RATES, Rates, command, record, records, stored
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -195,6 +199,23 @@ def test_golden(grid: Grid) -> None:
     if os.environ.get("HARNESS_REGENERATE_GOLDEN"):
         path.write_text(text, encoding="utf-8")
     assert text == path.read_text(encoding="utf-8")
+
+
+def test_no_table_is_too_wide_for_a_page(grid: Grid) -> None:
+    """With all that a row may have: two sessions, tokens, memory, energy, scaling; and what was not quiet."""
+    old = records(grid, change=lambda _: {"session": "s0", "day": 20})
+    new = records(grid, {name: rates for name, rates in RATES.items() if "fp32" in name})
+    found = part(grid, [*new, *old])
+    found = replace(found, rows=tuple(replace(row, joules_per_1000_samples=7.5) for row in found.rows))
+    text = "\n\n".join(throughput_markdown(found, lambda _: []))
+    heads = [table["head"] for table in tables_of(Page(text))]
+    assert len(heads) == 9
+    assert max(map(len, heads)) == MOST_COLUMNS
+    assert heads[:2] == [
+        ["Configuration", "Session", "Quiet processes", "Samples/s (90 % interval)", "Mean step, ms",
+         "Step p50 (p95), ms"],
+        ["Configuration", "Real tokens/s", "Padding efficiency", "Peak memory, MiB", "J per 1,000 samples"],
+    ]  # fmt: skip
 
 
 def test_the_json_has_it_all(grid: Grid) -> None:
