@@ -100,6 +100,8 @@ def _accepted(text: str) -> Baseline | None:
     if path.suffix != SUFFIX or path.name == RECORD or path.is_dir():
         return None
     found = read_baseline(path)
+    if not found.configurations:
+        raise SpecError(f"{name}: configurations: got []; allowed at least one")
     if wanted:
         raise SpecError(f"{text}: an accepted file is compared as a whole; allowed {name}")
     return found
@@ -107,8 +109,9 @@ def _accepted(text: str) -> Baseline | None:
 
 def _told_file(text: str, found: Baseline) -> tuple[str, Baseline]:
     runs = sum(len(one.seeds) for one in found.configurations)
+    days = sorted({(one.accepted or found.date)[:10] for one in found.configurations})
     note = f": {found.note}" if found.note else ""
-    return f"{text} ({runs} runs, accepted {found.date[:10]}{note})", found
+    return f"{text} ({runs} runs, accepted {' to '.join(dict.fromkeys([days[0], days[-1]]))}{note})", found
 
 
 def _measured(text: str, grid: str, results: Path) -> tuple[str, Baseline]:

@@ -179,6 +179,30 @@ def test_what_is_no_accepted_file_is_exit_2_on_either_side(
         assert said in err
 
 
+def test_a_file_without_a_configuration_is_exit_2(harness: Make, accepted: Night) -> None:
+    Path("x.json").write_text(json.dumps({**kept(), "configurations": []}), encoding="utf-8")
+    code, _, err = harness("diff", "x.json", "night.toml")
+    assert code == 2
+    assert "x.json: configurations: got []; allowed at least one" in err
+
+
+def test_a_recipe_that_no_harness_wrote_is_a_difference_like_any_other(harness: Make, accepted: Night) -> None:
+    def odd(one: dict[str, Any]) -> None:
+        one["asked"] |= {"checkpoint": 3, "recipe": ["x"], "": {"": None}}
+
+    code, out, _ = harness("diff", str(FILE), changed("b.json", odd))
+    assert (code, out.split("\n")[0][:10]) == (0, "IDENTICAL ")
+
+
+def test_what_was_accepted_at_several_dates_has_both(harness: Make, accepted: Night) -> None:
+    data = kept()
+    data["date"] = "2026-11-28T10:00:00.000Z"
+    data["configurations"][0]["accepted"] = "2026-11-20T10:00:00.000Z"
+    Path("b.json").write_text(json.dumps(data), encoding="utf-8")
+    _, out, _ = harness("diff", "b.json", "night.toml")
+    assert "A  b.json (10 runs, accepted 2026-11-20 to 2026-11-28: first)\n" in out
+
+
 def test_a_part_of_a_file_is_refused(harness: Make, accepted: Night) -> None:
     code, _, err = harness("diff", f"{FILE}:precision=bf16", "night.toml")
     assert code == 2

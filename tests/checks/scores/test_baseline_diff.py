@@ -123,6 +123,19 @@ class TestCause:
         ]  # fmt: skip
         assert reason(verdict)["causes"][1].values["item"] == "initial weights"
 
+    def test_the_software_under_test_comes_first(self) -> None:
+        place = {"packages": {"numpy": "2", "torch": "2.14.0", "transformers": "5.23.0"}, "python": "3.12"}
+        verdict = one(OLD, side("new", {"x": runs(SCORES, "new")}, environment=place))
+        assert [field for _, field, *_ in causes(verdict)] == [
+            "packages.transformers", "packages.torch", "packages.numpy", "python",
+        ]  # fmt: skip
+
+    def test_a_checkpoint_is_told_by_where_it_is_from_not_by_its_name(self) -> None:
+        asked = {"checkpoint": {"name": "a", "source": "s", "config": {"layers": 1}}, "repeat": 1}
+        other = {"checkpoint": {"name": "b", "source": "s", "config": {"layers": 2}}, "repeat": 2}
+        verdict = one(with_asked("a", runs(SCORES), **asked), with_asked("b", runs(SCORES, "new"), **other))
+        assert (state_of(verdict), causes(verdict)) == ("different", [("cause.asked", "config.layers", 1, 2)])
+
     def test_other_data_are_said_and_no_test_is_made_of_their_scores(self) -> None:
         verdict = one(OLD, side("new", {"x": runs(SCORES, "new")}, content_id="other"))
         assert (state_of(verdict), verdict.numbers) == ("different", None)

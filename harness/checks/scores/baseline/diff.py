@@ -16,8 +16,8 @@ from harness.checks.scores.baseline.departure import FACTS, SCORES, departures, 
 from harness.checks.scores.baseline.file import Configuration
 from harness.checks.scores.baseline.pair import ITEM, BaselinePair, BaselineSide, by_environment, runs_absent
 from harness.checks.verdict import Fact, Outcome, Verdict
-from harness.checks.verify.diff.reach import ROUNDS, reach
-from harness.checks.verify.fields import HASHES, is_root
+from harness.checks.verify.diff.reach import ROUNDS, place_rank, reach
+from harness.checks.verify.fields import HASHES, NOT_ASKED, is_root
 from harness.stats.decision import Rule, decide
 from harness.stats.margin import PARITY
 
@@ -52,24 +52,14 @@ def diff_accepted(a: BaselineSide, b: BaselineSide, exact: bool = False) -> tupl
 def _couples(a: Sequence[Configuration], b: Sequence[Configuration]) -> list[Couple]:
     if len(a) == len(b) == 1:
         return [(a[0], b[0])]
-    ids, of = ({one.configuration_id for one in side} for side in (a, b)), {one.configuration_id: one for one in b}
-    shared = set.intersection(*ids)
-    labels = [[one.label for one in side if one.configuration_id not in shared] for side in (a, b)]
-    named = {one.label: one for one in b if one.configuration_id not in shared}
-    alone = {label for label in labels[0] if labels[0].count(label) == 1 == labels[1].count(label)}
-    found: list[Couple] = [
-        (
-            one,
-            of[one.configuration_id]
-            if one.configuration_id in shared
-            else named[one.label]
-            if one.label in alone
-            else None,
-        )
-        for one in a
-    ]
-    met = {id(new) for _, new in found}
-    return [*found, *((None, one) for one in b if id(one) not in met)]
+    left = {one.configuration_id: one for one in b}
+    met = {one.configuration_id: left.pop(one.configuration_id) for one in a if one.configuration_id in left}
+    unmet = [one for one in a if one.configuration_id not in met]
+    for one in unmet:
+        alike = [other for other in left.values() if other.label == one.label]
+        if len(alike) == 1 == sum(other.label == one.label for other in unmet):
+            met[one.configuration_id] = left.pop(alike[0].configuration_id)
+    return [*((one, met.get(one.configuration_id)) for one in a), *((None, one) for one in left.values())]
 
 
 def _alone(a: BaselineSide, b: BaselineSide, old: Configuration | None, new: Configuration | None) -> Verdict:
@@ -227,7 +217,8 @@ class _Kept:
             for side, one in ((self.pair.a, self.pair.old), (self.pair.b, self.pair.new))
         )
         a, b = ({"packages": one.packages, "python": one.python, "machine": one.machine} for one in facts)
-        return tuple(fact for fact in changes(a, b) if reach("environment", fact.values["field"]))
+        found = [fact for fact in changes(a, b) if reach("environment", fact.values["field"])]
+        return tuple(sorted(found, key=lambda one: place_rank(one.values["field"])))
 
     @property
     def _reason(self) -> Fact:
@@ -261,6 +252,9 @@ class _Kept:
 
 def _asked(asked: Mapping[str, Any]) -> dict[str, Any]:
     """What was asked for, by the names that `diff` has for it; a checkpoint's own name is none of it."""
-    checkpoint = {f"checkpoint {key}": value for key, value in asked.get("checkpoint", {}).items() if key != "name"}
-    config = checkpoint.pop("checkpoint config", {})
-    return {**{key: value for key, value in asked.items() if key != "checkpoint"}, **checkpoint, "config": config}
+    found = {key: value for key, value in asked.items() if key not in NOT_ASKED}
+    checkpoint = found.pop("checkpoint", None)
+    if not isinstance(checkpoint, dict):
+        return found | {"checkpoint": checkpoint}
+    found |= {f"checkpoint {key}": value for key, value in checkpoint.items() if key not in ("name", "config")}
+    return found | {"config": checkpoint.get("config", {})}
