@@ -76,7 +76,7 @@ def test_another_acceptance_says_what_changed_of_the_environment(harness: Make, 
     code, out, _ = harness("accept", "night.toml", "--note", "n")
     assert code == 0
     assert out.count("transformers 5.22.0 -> 5.23.0") == 1
-    assert f"the environment of {FP32}; {BF16} has changed" in out or f"{FP32}, {BF16} has changed" in out
+    assert f"since then the environment of {FP32}, {BF16} has changed: transformers 5.22.0 -> 5.23.0" in out
 
 
 def test_no_record_is_exit_5(harness: Make, night: Night) -> None:
