@@ -57,7 +57,7 @@ def test_a_file_against_a_grid_a_store_or_its_results(harness: Make, accepted: N
         assert re.fullmatch(rf"[AB]  {FILE} \(10 runs, accepted 20\d\d-\d\d-\d\d: first\)", names[0])
         assert names[1][3:] == f"{other} (10 runs), measured 2026-11-27"
         table = lines[lines.index("") + 1 :]
-        assert re.split(r"  +", table[0].strip()) == ["seeds", "accuracy", "points", "90 % interval", "F1, points"]
+        assert re.split(r"  +", table[0].strip()) == ["seeds", "accuracy", "points", "90 % interval", "of F1"]
         row = re.split(r"  +", table[1])
         assert row[:3] == ["different", "5", f"{before} -> {after}"]
         assert re.fullmatch(f"{sign}10.50", row[3])
@@ -126,6 +126,21 @@ def test_json_markdown_and_junit(harness: Make, accepted: Night) -> None:
         case.attrib["name"]: case.find("failure") is not None for case in ET.parse("j.xml").getroot().iter("testcase")
     }
     assert cases == {FP32: False, BF16: True}
+
+
+def test_runs_that_collapsed_on_a_side_are_counted(harness: Make, accepted: Night) -> None:
+    def collapse(one: dict[str, Any]) -> None:
+        one["seeds"]["2"] |= {"status": "collapsed", "accuracy": 0.5}
+        one["collapsed"] = 1
+
+    code, out, _ = harness("diff", str(FILE), changed("b.json", collapse))
+    lines = out.split("\n")
+    assert code == 1
+    assert "seed 2: ok -> collapsed" in " ".join(line.strip() for line in lines[:3])
+    table = lines[lines.index("") + 1 :]
+    assert "seeds (lost)" in table[0]
+    assert [re.split(r"  +", row)[1] for row in table[1:3]] == ["4 (0 -> 1)"] * 2
+    assert [re.split(r"  +", row)[-1] for row in table[1:3]] == ["fp32", "bf16"]
 
 
 def test_every_configuration_with_all(harness: Make, accepted: Night) -> None:

@@ -101,13 +101,16 @@ def accepted_text(
 
 
 def _scores(verdicts: Sequence[Verdict], names: Mapping[int, str]) -> Iterator[str]:
-    """A row a configuration: its state, accuracy A -> B, the difference with its interval, and that of F1."""
+    """A row a configuration: its state, accuracy A -> B, the difference with its interval, and that of F1.
+
+    `lost` are the runs that collapsed, or lost their loss, A -> B.
+    """
     cells = []
     for one in verdicts:
         found = {fact.values["item"]: fact.values for fact in one.notes}
         lost = [side.collapsed for side in (one.against, one.subject) if side is not None]
         row = [state_of(one), str(found["accuracy"]["seeds"]) if found else NONE]
-        row[1] += f" ({' -> '.join(map(str, lost))} collapsed)" if any(lost) else ""
+        row[1] += f" ({' -> '.join(map(str, lost))})" if any(lost) else ""
         accuracy, f1 = found.get("accuracy"), found.get("f1")
         row += [NONE] * 3 if accuracy is None else [
             f"{points(accuracy['a'])} -> {points(accuracy['b'])}", signed(accuracy["difference"]),
@@ -115,7 +118,8 @@ def _scores(verdicts: Sequence[Verdict], names: Mapping[int, str]) -> Iterator[s
         ]  # fmt: skip
         row.append(NONE if f1 is None else signed(f1["difference"]))
         cells.append([*row, names[id(one)]])
-    heads = ["", "seeds", "accuracy", "points", "90 % interval", "F1, points", ""]
+    seeds = "seeds (lost)" if any("(" in row[1] for row in cells) else "seeds"
+    heads = ["", seeds, "accuracy", "points", "90 % interval", "of F1", ""]
     made = tabulate(cells, headers=heads, tablefmt="plain", disable_numparse=True)
     yield from (_cut(line.rstrip()) for line in made.splitlines())
 
