@@ -82,7 +82,8 @@ SITUATIONS: Final[Mapping[str, Mapping[int, str]]] = {
         5: "no run left a record, or nothing could be judged",
     },
     "diff": {
-        0: "the runs are identical to the last bit, or equal within rounding; of several pairs, all",
+        0: "the runs are identical to the last bit, or equal within rounding (an accepted file's scores: within 1.5 "
+        "points); of several pairs, all",
         1: "they are different; of several pairs, one",
         3: "what both recorded does not say whether they are the same",
         4: "a run has no counterpart or no result, or its record cannot be read",

@@ -11,7 +11,7 @@ from harness.checks.changes import changes
 from harness.checks.scores.baseline.build import build_baseline, renewed
 from harness.checks.scores.baseline.compare import ACCEPTED
 from harness.checks.scores.baseline.file import Baseline, GridName, accepted_path, read_baseline, write_baseline
-from harness.checks.scores.baseline.pair import ITEM, environment_changes
+from harness.checks.scores.baseline.pair import ITEM, by_environment, environment_changes
 from harness.checks.scores.stability import unmeasured
 from harness.checks.scores.target import written_references
 from harness.checks.verdict import question_id
@@ -140,7 +140,7 @@ def _only(grid: str, cells: Sequence[Cell], only: Sequence[str]) -> Sequence[Cel
 def _changes(old: Baseline | None, new: Baseline, accepted: Collection[str]) -> Iterator[Fact]:
     """What another acceptance changes: a fact a configuration, then what changed of where they ran."""
     before = {one.configuration_id: one for one in old.configurations} if old is not None else {}
-    places: dict[tuple[Fact, ...], list[str]] = {}
+    places: list[tuple[tuple[Fact, ...], str]] = []
     for one in new.configurations:
         if one.configuration_id not in accepted:
             continue
@@ -158,10 +158,8 @@ def _changes(old: Baseline | None, new: Baseline, accepted: Collection[str]) -> 
             yield Fact.of("accept.other", label=one.label, changes=changes(alike.asked, one.asked))
         if was is not None and old is not None:
             found = environment_changes(old.environments[was.environment_id], new.environments[one.environment_id])
-            places.setdefault(found, []).append(one.label)
-    for found, labels in places.items():
-        if found:
-            yield Fact.of("environment.changed", changes=found, configurations=tuple(labels))
+            places.append((found, one.label))
+    yield from by_environment(places)
 
 
 def _old(path: Path, grid: Grid) -> Baseline | None:

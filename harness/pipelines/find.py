@@ -1,4 +1,4 @@
-"""Which runs a user means by a folder, a record, a store, a grid, the beginning of an id, or a part of one of these."""
+"""Which runs a user means by a folder, a record, a store, a grid, the beginning of an id, a part, an accepted file."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from harness import __version__
+from harness.checks.scores.baseline.build import build_of_runs
+from harness.checks.scores.baseline.file import SUFFIX, Baseline, GridName, read_baseline
+from harness.checks.scores.baseline.pair import BaselineSide
 from harness.checks.verify.diff.paired import Candidate
 from harness.errors import SpecError, StoreError
 from harness.grid.cell import place_label
@@ -16,7 +20,7 @@ from harness.grid.labels import Namer
 from harness.grid.select import fitting, named_part
 from harness.record.entry import Entry
 from harness.record.meant import labels_in, read_meant
-from harness.record.model import RECORD
+from harness.record.model import RECORD, Provenance
 from harness.record.results import Results
 from harness.record.run import read_run
 from harness.record.store import Store, store_grids
@@ -70,6 +74,57 @@ def told_side(text: str, found: Sequence[Candidate], where: bool = False) -> str
         return f"{text} ({len(found)} runs)"
     one = found[0]
     return f"{one.run_id} {one.label}{f' ({one.folder})' if where else ''}"
+
+
+def accepted_sides(a: str, b: str, results: Path) -> tuple[BaselineSide, BaselineSide] | None:
+    """Both sides in the form of an accepted file, with their names for people; None where neither is such a file.
+
+    Of a store of several grids those runs count that are of the other side's grid.
+
+    Raises
+    ------
+    HarnessError
+        As `find_runs`; SpecError for a file that is no accepted one, StoreError where a run cannot be read.
+    """
+    files = [_accepted(text) for text in (a, b)]
+    grid = next((one.grid.name for one in files if one is not None), None)
+    if grid is None:
+        return None
+    first, second = (
+        BaselineSide(*_told_file(text, file) if file is not None else _measured(text, grid, results))
+        for text, file in zip((a, b), files, strict=True)
+    )
+    return first, second
+
+
+def _accepted(text: str) -> Baseline | None:
+    name, wanted = named_part(text)
+    path = Path(name)
+    if path.suffix != SUFFIX or path.name == RECORD or path.is_dir():
+        return None
+    found = read_baseline(path)
+    if not found.configurations:
+        raise SpecError(f"{name}: configurations: got []; allowed at least one")
+    if wanted:
+        raise SpecError(f"{text}: an accepted file is compared as a whole; allowed {name}")
+    return found
+
+
+def _told_file(text: str, found: Baseline) -> tuple[str, Baseline]:
+    runs = sum(len(one.seeds) for one in found.configurations)
+    days = sorted({(one.accepted or found.date)[:10] for one in found.configurations})
+    note = f": {found.note}" if found.note else ""
+    return f"{text} ({runs} runs, accepted {' to '.join(dict.fromkeys([days[0], days[-1]]))}{note})", found
+
+
+def _measured(text: str, grid: str, results: Path) -> tuple[str, Baseline]:
+    found, _ = find_runs(text, results)
+    found = [one for one in found if one.axes.get("grid") == grid] or found
+    records = [one.read().record for one in found]
+    made = build_of_runs(
+        GridName(name=grid, file=text, task=records[0].asked.task), records, Provenance(harness=__version__)
+    )
+    return f"{told_side(text, found)}, measured {made.date[:10]}", made
 
 
 def _with_environment(one: Candidate, wanted: Mapping[str, str]) -> Mapping[str, Any]:
@@ -157,8 +212,8 @@ def _by_id(name: str, results: Path) -> list[Candidate]:
     cell, _, environment = name.partition("/")
     if len(cell) < SHORTEST_ID or not cell.isalnum() or not (environment.isalnum() or not environment):
         allowed = (
-            f"a run's folder or its {RECORD}, a grid or its results, a store, or {SHORTEST_ID} or more letters of a "
-            f"run's id (harness runs GRID) in {results}"
+            f"a run's folder or its {RECORD}, a grid or its results, a store, a {SUFFIX} file of `harness accept`, or "
+            f"{SHORTEST_ID} or more letters of a run's id (harness runs GRID) in {results}"
         )
         raise SpecError(f"{show(name)}: no such run; allowed {allowed}")
     found = list(_beginning(cell, environment, results))

@@ -67,6 +67,18 @@ def test_nothing_is_written_where_nothing_is_whole(harness: Make, night: Night, 
     assert out.count("; never accepted") == 2
 
 
+def test_another_acceptance_says_what_changed_of_the_environment(harness: Make, night: Night) -> None:
+    night.measure()
+    harness("accept", "night.toml", "--note", "n")
+    data = kept()
+    data["environments"]["e0"]["packages"]["transformers"] = "5.22.0"
+    FILE.write_text(json.dumps(data), encoding="utf-8")
+    code, out, _ = harness("accept", "night.toml", "--note", "n")
+    assert code == 0
+    assert out.count("transformers 5.22.0 -> 5.23.0") == 1
+    assert f"since then the environment of {FP32}, {BF16} has changed: transformers 5.22.0 -> 5.23.0" in out
+
+
 def test_no_record_is_exit_5(harness: Make, night: Night) -> None:
     code, _, err = harness("accept", "night.toml", "--note", "n")
     assert (code, FILE.exists()) == (5, False)

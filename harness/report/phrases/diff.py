@@ -41,11 +41,12 @@ def name(field: str) -> str:
 
 def _identical(steps: int, items: Sequence[str], idle: Sequence[str]) -> str:
     if not steps:
-        return f"identical to the last bit: {listed(items, FEW)}, of steps nothing is recorded{_idle(idle)}"
-    return f"identical to the last bit: {many(steps, 'step')} ({listed(items, FEW)}){_idle(idle)}"
+        return f"identical to the last bit: {listed(items, FEW)}, of steps nothing is recorded{idle_text(idle)}"
+    return f"identical to the last bit: {many(steps, 'step')} ({listed(items, FEW)}){idle_text(idle)}"
 
 
-def _idle(idle: Sequence[str]) -> str:
+def idle_text(idle: Sequence[str]) -> str:
+    """What was otherwise and changed nothing."""
     return f"; {listed(idle, MOST)} changed nothing" if idle else ""
 
 
@@ -67,7 +68,7 @@ def _equal(
         text += f", by at most {largest['relative']:.1e} ({item}{place})"
     text += f"; other bits too: {listed(map(bare, others), MOST)}" if others else ""
     text += "" if beyond is None else f"; beyond the tolerance since step {beyond}, as rounding grows"
-    return text + _why(causes)
+    return text + why(causes)
 
 
 def _different(
@@ -80,11 +81,11 @@ def _different(
     upstream: str | None,
 ) -> str:
     if effect is None:
-        return f"different in what was done, though no loss, norm or answer shows it{_why(causes)}"
+        return f"different in what was done, though no loss, norm or answer shows it{why(causes)}"
     if within:
         much = f"{largest['relative']:.1e} apart ({bare(largest['item'])})" if largest is not None else "as rounding"
-        return f"different in what was done; what came of it is at most {much}, from step {first_step} on{_why(causes)}"
-    return f"different {'in' if first_step is None else f'from step {first_step} on:'} {effect}{_why(causes)}"
+        return f"different in what was done; what came of it is at most {much}, from step {first_step} on{why(causes)}"
+    return f"different {'in' if first_step is None else f'from step {first_step} on:'} {effect}{why(causes)}"
 
 
 def _pairs(
@@ -95,18 +96,20 @@ def _pairs(
     first: str,
     idle: Sequence[str],
     scores: Mapping[str, Any],
+    noun: str = "runs",
 ) -> str:
     others = [f"{count} of {pairs} {name}" for name, count in states.items() if name != state]
-    mine = f"{states[state]} {state}" if others else f"{states[state]} of {pairs} runs"
+    mine = f"{states[state]} {state}" if others else f"{states[state]} of {pairs} {noun}"
     if state == "identical":
-        return f"identical to the last bit: {', '.join([*others, mine])}{_idle(idle)}"
+        return f"identical to the last bit: {', '.join([*others, mine])}{idle_text(idle)}"
     which = f"the first is {label}, " if states[state] > 1 else f"{label}, "
     return f"{state}: {', '.join([*others, mine])}: {which}{first.removeprefix(f'{state} ')}"
 
 
-def _why(causes: Sequence[str]) -> str:
+def why(causes: Sequence[str], none: str = "nothing that was recorded says") -> str:
+    """The first causes, or that there is `none`."""
     more = f"; {len(causes) - MOST} more" if len(causes) > MOST else ""
-    return f"{WHY}{'; '.join(causes[:MOST]) or 'nothing that was recorded says'}{more}"
+    return f"{WHY}{'; '.join(causes[:MOST]) or none}{more}"
 
 
 def _effect(item: str, a: Any, b: Any, ratio: float | None, steady: bool, differing: int | None, of: int | None) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from harness.fact import Fact
+from harness.report.phrases.accepted import ACCEPTED
 from harness.report.phrases.diff import DIFF
 from harness.report.phrases.doubts import DOUBTS
 from harness.report.phrases.head import HEAD
@@ -20,7 +21,7 @@ Phrase = str | Callable[..., str]
 """A template for `str.format` over a fact's values, or a function of them by name."""
 
 PHRASES: Final[Mapping[str, Phrase]] = {
-    **VERIFY, **DIFF, **INPUTS, **SCORES, **SPEED, **HEAD, **PAST, **WAIVERS, **DOUBTS
+    **VERIFY, **DIFF, **ACCEPTED, **INPUTS, **SCORES, **SPEED, **HEAD, **PAST, **WAIVERS, **DOUBTS
 }  # fmt: skip
 
 

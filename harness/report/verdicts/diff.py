@@ -9,8 +9,10 @@ from typing import Final
 from tabulate import tabulate
 
 from harness.checks.verdict import Fact, Finding, Verdict, worst_first
+from harness.checks.verify.diff.paired import state_of
 from harness.grid.cell import SEPARATOR
 from harness.report.format.escape import clean
+from harness.report.format.numbers import NONE, bounds, points, signed
 from harness.report.phrases.causes import cause_text
 from harness.report.phrases.diff import WHY, bare, ratio_text, value_text
 from harness.report.phrases.recipe import many
@@ -62,6 +64,64 @@ def diff_text(answer: Fact, verdicts: Sequence[Verdict], sides: tuple[str, str],
     for one in ordered if every else ():
         lines += [*(["", _cut(names[id(one)])] if several else []), *_layers(one)]
     return "\n".join(lines)
+
+
+def accepted_text(
+    answer: Fact, verdicts: Sequence[Verdict], sides: tuple[str, str], places: Sequence[Fact], every: bool = False
+) -> str:
+    """The same where a side is an accepted file: a line of scores a configuration, then recipes and environments.
+
+    `places` are the changes of environment; with `every` each configuration's own answer and where its runs part.
+    """
+    ordered = worst_first(verdicts)
+    named = _names(ordered) if len(ordered) > 1 else {id(ordered[0]): clean(ordered[0].subject.label, LIMIT)}
+    top = [*_answer(answer)]
+    top += [_cut(f"{letter}  {clean(side, LIMIT)}") for letter, side in zip("AB", sides, strict=True)]
+    changed: dict[tuple[str, ...], list[str]] = {}
+    for one in ordered:
+        changed.setdefault(tuple(map(say, one.recipe_differences)), []).append(one.subject.label)
+    names = {one.subject.label: named[id(one)] for one in ordered}
+    told = [("Recipe", labels, found) for found, labels in changed.items() if found]
+    told += [("Environment", one.values["configurations"], tuple(map(say, one.values["changes"]))) for one in places]
+    more = []
+    for name, labels, found in told:
+        whose = f" of {listed([names[label] for label in labels], FEW)}" if len(labels) < len(ordered) else ""
+        line = textwrap.wrap(f"{name}{whose}: {clean('; '.join(found), LIMIT)}", WIDTH, subsequent_indent=MARGIN)
+        more += line if every or len(line) <= MOST_LINES else [*line[: MOST_LINES - 1], f"{MARGIN}…, told by --all"]
+    rows = [*_scores(ordered, named)]
+    room = max(3, ROOM - len(top) - 1 - min(len(more), 2 * MOST_LINES))
+    if len(rows) > room and not every:
+        rows = [*rows[: room - 1], f"{len(rows) - room + 1} more configurations, told by --all"]
+    lines = [*top, "", *rows, *(more if every else more[: max(1, ROOM - len(top) - 1 - len(rows))])]
+    for one in ordered if every else ():
+        lines += ["", _cut(clean(one.subject.label, LIMIT))]
+        for text in (say(one.reason), *(say(finding.fact) for finding in one.findings)):
+            lines += textwrap.wrap(clean(text, LIMIT), WIDTH, initial_indent="  ", subsequent_indent="    ")
+    return "\n".join(lines)
+
+
+def _scores(verdicts: Sequence[Verdict], names: Mapping[int, str]) -> Iterator[str]:
+    """A row a configuration: its state, accuracy A -> B, the difference with its interval, and that of F1.
+
+    `lost` are the runs that collapsed, or lost their loss, A -> B.
+    """
+    cells = []
+    for one in verdicts:
+        found = {fact.values["item"]: fact.values for fact in one.notes}
+        lost = [side.collapsed for side in (one.against, one.subject) if side is not None]
+        row = [state_of(one), str(found["accuracy"]["seeds"]) if found else NONE]
+        row[1] += f" ({' -> '.join(map(str, lost))})" if any(lost) else ""
+        accuracy, f1 = found.get("accuracy"), found.get("f1")
+        row += [NONE] * 3 if accuracy is None else [
+            f"{points(accuracy['a'])} -> {points(accuracy['b'])}", signed(accuracy["difference"]),
+            bounds(accuracy["interval"]),
+        ]  # fmt: skip
+        row.append(NONE if f1 is None else signed(f1["difference"]))
+        cells.append([*row, names[id(one)]])
+    seeds = "seeds (lost)" if any("(" in row[1] for row in cells) else "seeds"
+    heads = ["", seeds, "accuracy", "points", "90 % interval", "of F1", ""]
+    made = tabulate(cells, headers=heads, tablefmt="plain", disable_numparse=True)
+    yield from (_cut(line.rstrip()) for line in made.splitlines())
 
 
 def _names(verdicts: Sequence[Verdict]) -> dict[int, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.checks.verdict import Fact
+from harness.report.phrases.accepted import ACCEPTED
 from harness.report.phrases.diff import DIFF
 from harness.report.phrases.doubts import DOUBTS
 from harness.report.phrases.head import HEAD
@@ -397,10 +398,10 @@ def test_sentence(fact: Fact, sentence: str) -> None:
 
 def test_facts_and_phrases_fit() -> None:
     made = [fact for folder in ("checks", "stats", "cli") for fact in made_facts(folder)]
-    other = {**VERIFY, **DIFF, **INPUTS, **SPEED, **HEAD, **WAIVERS, **DOUBTS}
+    other = {**VERIFY, **DIFF, **ACCEPTED, **INPUTS, **SPEED, **HEAD, **WAIVERS, **DOUBTS}
     assert problems([fact for fact in made if fact.code not in other], SCORES) == []
 
 
 def test_every_code_is_here_and_is_one_tables_own() -> None:
     assert {fact.code for fact, _ in CASES} == SCORES.keys()
-    assert len(PHRASES) == sum(map(len, (SCORES, SPEED, VERIFY, DIFF, INPUTS, HEAD, PAST, WAIVERS, DOUBTS)))
+    assert len(PHRASES) == sum(map(len, (SCORES, SPEED, VERIFY, DIFF, ACCEPTED, INPUTS, HEAD, PAST, WAIVERS, DOUBTS)))

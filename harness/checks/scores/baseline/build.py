@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from harness.checks.scores.baseline.file import (
@@ -16,8 +17,8 @@ from harness.checks.scores.baseline.file import (
     LeftOut,
     SeedRun,
 )
-from harness.grid.cell import LATER
-from harness.record.attempts import LOST, SCORED
+from harness.grid.cell import LATER, configuration_label
+from harness.record.attempts import LOST, SCORED, Entry, newest, places
 from harness.record.configuration import GOOD
 from harness.record.configuration import Configuration as Measured
 from harness.record.model import Asked, Provenance, Record
@@ -45,18 +46,62 @@ def build_baseline(
     Where a configuration has runs in several environments, or on several contents, those of the newest are taken.
     With planned looks, seeds beyond the last look that has ended are not missing.
     """
+    found = [
+        one for one in results.configurations if one.current and (chosen is None or one.configuration_id in chosen)
+    ]
+    return _built(found, results.record, grid=grid, date=date, provenance=provenance, note=note)
+
+
+def build_of_runs(grid: GridName, records: Sequence[Record], provenance: Provenance) -> Baseline:
+    """The same of runs whose plan is not known, one a cell: what was measured of each configuration is all of it.
+
+    The date is the start of the newest run.
+    """
+    kinds: dict[str, list[Entry]] = {}
+    for number, record in enumerate(records):  # each of them counts, whatever measurement it was of
+        kinds.setdefault(record.configuration_id, []).append(replace(record.entry(str(number)), measurement=1))
+    found = []
+    for configuration_id, entries in kinds.items():
+        place = newest(places(entries))
+        assert place is not None
+        mine = [entry for entry in entries if entry.cell_id in place.tries]
+        first = records[int(mine[0].path)]
+        found.append(
+            Measured(
+                label=configuration_label(first.asked),
+                configuration_id=configuration_id,
+                environment_id=place.environment_id,
+                content_id=place.content_id,
+                asked=first.asked,
+                axes=first.asked.axes,
+                planned=tuple(entry.seed for entry in mine),
+                histories={entry.seed: place.cell(entry.cell_id) for entry in mine},
+                data=first.observed.data if first.observed else None,
+            )
+        )
+    date = max(record.started for record in records)
+    return _built(found, lambda entry: records[int(entry.path)], grid=grid, date=date, provenance=provenance)
+
+
+def _built(
+    found: Sequence[Measured],
+    record: Callable[[Entry], Record],
+    *,
+    grid: GridName,
+    date: str,
+    provenance: Provenance,
+    note: str = "",
+) -> Baseline:
     configurations: list[Configuration] = []
     environments: dict[str, EnvironmentFacts] = {}
     left_out: list[LeftOut] = []
-    for one in results.configurations:
-        if not one.current or (chosen is not None and one.configuration_id not in chosen):
-            continue
+    for one in found:
         problems = [*_problems(one)]
         whose = {"configuration": one.plain_label, "configuration_id": one.configuration_id}
         left_out += [LeftOut(**whose, seed=seed, status=status, why=why) for seed, status, why in problems]
         kept = sorted((score for score in one.scores if is_kept(score)), key=lambda score: score.seed)
         if kept:
-            records = [results.record(one.entry_of[score.seed]) for score in kept]
+            records = [record(one.entry_of[score.seed]) for score in kept]
             environments.setdefault(one.environment_id, _facts(records[0].observed))
             configurations.append(_configuration(one, kept, records))
     return Baseline(

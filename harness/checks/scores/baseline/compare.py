@@ -7,13 +7,13 @@ run here. What was never accepted is listed, and never judged.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from harness import __version__
 from harness.checks.changes import changes
 from harness.checks.scores.baseline.build import build_baseline
 from harness.checks.scores.baseline.file import OLDER, Baseline, Configuration
-from harness.checks.scores.baseline.pair import ITEM, BaselinePair, BaselineSide, runs_absent
+from harness.checks.scores.baseline.pair import ITEM, BaselinePair, BaselineSide, by_environment, runs_absent
 from harness.checks.scores.hypothesis import corrected
 from harness.checks.verdict import Fact, Outcome, Side, Verdict
 from harness.checks.waived import waived
@@ -81,7 +81,9 @@ def compare(
     labels = {one.label: one for one in new.values()}
     found = [judged.get(key) or _missing(one, a, b, labels.get(one.label)) for key, one in old.items()]
     found += [_new(one, a, b) for key, one in new.items() if key not in old]
-    return [waived(one, waivers, today) for one in found], tuple(_environments(pairs))
+    return [waived(one, waivers, today) for one in found], tuple(
+        by_environment((pair.environment_changes(), pair.new.label) for pair in pairs)
+    )
 
 
 def _after_holm(pairs: Sequence[BaselinePair]) -> Iterator[Verdict]:
@@ -112,17 +114,3 @@ def _missing(old: Configuration, a: BaselineSide, b: BaselineSide, alike: Config
 def _new(new: Configuration, a: BaselineSide, b: BaselineSide) -> Verdict:
     """A configuration that was never accepted: listed, not judged."""
     return Verdict("baseline", "SKIP", b.side(new), Fact.of("baseline.new"), Side(a.name), ITEM)
-
-
-def _environments(pairs: Iterable[BaselinePair]) -> Iterator[Fact]:
-    """Each change of environment once, with the configurations that share it."""
-    found: list[tuple[tuple[Fact, ...], list[str]]] = []
-    for pair in pairs:
-        every = pair.environment_changes()
-        labels = next((labels for known, labels in found if known == every), None)
-        if labels is None:
-            found.append((every, labels := []))
-        labels.append(pair.new.label)
-    for every, labels in found:
-        if every:
-            yield Fact.of("environment.changed", changes=every, configurations=tuple(labels))

@@ -261,6 +261,19 @@ def environment_changes(a: EnvironmentFacts, b: EnvironmentFacts) -> tuple[Fact,
     return found if same_hardware(a.machine, b.machine) else (*found, Fact.of("environment.machine"))
 
 
+def by_environment(found: Iterable[tuple[tuple[Fact, ...], str]]) -> Iterator[Fact]:
+    """Each change of environment once, with the labels of the configurations that share it."""
+    known: list[tuple[tuple[Fact, ...], list[str]]] = []
+    for every, label in found:
+        labels = next((labels for one, labels in known if one == every), None)
+        if labels is None:
+            known.append((every, labels := []))
+        labels.append(label)
+    for every, labels in known:
+        if every:
+            yield Fact.of("environment.changed", changes=every, configurations=tuple(labels))
+
+
 def runs_absent(left_out: Iterable[LeftOut]) -> Fact:
     """Why runs are not there."""
     runs = (Fact.of("run.absent", seed=one.seed, status=one.status, why=one.why) for one in left_out)

@@ -11,7 +11,7 @@ import numpy as np
 from harness.checks.verdict import Fact
 from harness.checks.verify import fields
 from harness.checks.verify.diff.compare import Comparison, Difference, compare, ranks_of
-from harness.checks.verify.diff.reach import EVERYWHERE, NOWHERE, Stages, known, made_by, only_rounds, reach
+from harness.checks.verify.diff.reach import EVERYWHERE, NOWHERE, Stages, known, made_by, only_rounds, place_rank, reach
 from harness.checks.verify.series import NAMES, ratio_of, spread
 from harness.checks.verify.upstream import known_issue, scaling_of
 from harness.record.run import Run
@@ -29,7 +29,6 @@ _SCALING: Final = (
 TRAINING: Final = EVERYWHERE - {"watching", "evaluation"}
 _FROM_TOKENIZER: Final = ("inputs", "evaluation inputs")
 """What another tokenizer is the cause of, and not another."""
-_PACKAGES: Final = ("transformers", "torch", "accelerate", "datasets", "tokenizers")
 
 
 @dataclass(frozen=True)
@@ -225,12 +224,7 @@ def _follows_asked(a: Run, b: Run, one: Difference, every: tuple[Difference, ...
 def _places(every: tuple[Difference, ...], ranks: int) -> tuple[Difference, ...]:
     """Differences in where the runs ran that can act, the software under test first."""
     places = [one for one in every if one.layer == "environment" and reach(one.layer, one.field, ranks)]
-    return tuple(sorted(places, key=_place_rank))
-
-
-def _place_rank(one: Difference) -> tuple[int, str]:
-    name = one.field.removeprefix("packages.")
-    return (_PACKAGES.index(name) if name in _PACKAGES else len(_PACKAGES), one.field)
+    return tuple(sorted(places, key=lambda one: place_rank(one.field)))
 
 
 def _fits(a: Run, b: Run, effect: Difference, every: tuple[Difference, ...]) -> Iterator[Stages]:

@@ -16,6 +16,7 @@ from harness.text import canonical_json, listed
 
 STATES: Final[Mapping[str, str]] = {
     "diff.different": "different", "diff.equal": "equal", "diff.identical": "identical", "diff.same": "identical",
+    "diff.kept.missing": "missing", "diff.kept.seeds": "missing",
     "diff.unknown": "unknown", "diff.missing": "missing", "diff.unreadable": "unreadable", "diff.skipped": "skipped",
 }  # fmt: skip
 """The state of a pair, by the code of its verdict's reason."""
@@ -116,21 +117,31 @@ def judge(pair: Pair, exact: bool = False) -> Verdict:
     return difference(first, second, EXACT if exact else tolerance_between(first, second))
 
 
-def summary(verdicts: Sequence[Verdict]) -> Fact:
-    """What pairs come to: one pair's own answer; of several how many in each state, the worst, the means of scores."""
+def state_of(verdict: Verdict) -> str:
+    """The state of a pair: its reason says it, where the reason's code is none of a state."""
+    code, values = verdict.reason.code, verdict.reason.values
+    return str(values["state"]) if code == "diff.kept" else STATES.get(code, ERRORED)
+
+
+def summary(verdicts: Sequence[Verdict], noun: str = "runs") -> Fact:
+    """What pairs come to: one pair's own answer; of several how many in each state, the worst, the means of scores.
+
+    `noun`: what the pairs are of.
+    """
     if len(verdicts) == 1 or all(one.reason.code == "diff.same" for one in verdicts):
         return verdicts[0].reason
-    states = [STATES.get(one.reason.code, ERRORED) for one in verdicts]
+    states = [state_of(one) for one in verdicts]
     first = worst_first(verdicts)[0]
     return Fact.of(
         "diff.pairs",
-        state=STATES.get(first.reason.code, ERRORED),
+        state=state_of(first),
         pairs=len(verdicts),
         states={state: states.count(state) for state in dict.fromkeys([*STATES.values(), *states]) if state in states},
         label=first.subject.label,
         first=first.reason,
         idle=first.reason.values.get("idle", []),
         scores=_scores(verdicts),
+        noun=noun,
     )
 
 

@@ -161,6 +161,8 @@ _PLACES: Final = (
 )
 """What of where a run ran can touch it."""
 
+_PACKAGES: Final = ("transformers", "torch", "accelerate", "datasets", "tokenizers")
+
 ROUNDS: Final = frozenset({"attention", "model.attention", "order within steps", "batch shapes", "fused", "foreach"})
 """Fields, and settings of an optimizer's groups, behind which the same formula is computed in another order."""
 _SAME_UPDATE: Final = frozenset({"adamw_torch", "adamw_torch_fused", "adamw_hf"})
@@ -210,6 +212,12 @@ def reach(layer: Layer, field: str, ranks: int = 1) -> Stages:
     table = _ASKED if layer == "asked" else _DONE
     found = _longest(table, field)
     return EVERYWHERE if found is None else frozenset(table[found])
+
+
+def place_rank(field: str) -> tuple[int, str]:
+    """The order of fields of where a run ran: the software under test first."""
+    name = field.removeprefix("packages.")
+    return (_PACKAGES.index(name) if name in _PACKAGES else len(_PACKAGES), field)
 
 
 def known(field: str) -> bool:
