@@ -100,7 +100,7 @@ def test_the_report_says_the_same(place: Place, affected: subprocess.CompletedPr
     assert "harness verify -o found.md" in text
     assert text.count("| FAIL ") == 11
     assert f"[{ISSUE}](https://github.com/huggingface/transformers/issues/47688)" in text
-    assert "|      0 | 0.693233 | 2.772932 | 4.000000 |" in text
+    assert "|      0 | 0.693233 -> 2.772932 | 4.000000 |" in text
     verdicts = json.loads((place.folder / "found.json").read_text(encoding="utf-8"))["verdicts"]
     assert len(verdicts) == 48
     ratios = {
