@@ -8,8 +8,6 @@ import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import scipy
-
 
 @dataclass(frozen=True)
 class Summary:
@@ -75,6 +73,8 @@ def rate(k: int, n: int, confidence: float = 0.95) -> Rate:
     if k in (0, n):  # closed form of the same interval, which the beta distribution does not have there
         bound = ((1 - confidence) / 2) ** (1 / n)
         return Rate(k, n, 0.0, 1 - bound) if k == 0 else Rate(k, n, bound, 1.0)
+    import scipy  # slow, and few commands come here
+
     tail = (1 - confidence) / 2
     low, high = scipy.special.betaincinv(k, n - k + 1, tail), scipy.special.betaincinv(k + 1, n - k, 1 - tail)
     return Rate(k, n, float(low), float(high))
