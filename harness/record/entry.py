@@ -175,7 +175,7 @@ def parse_entry(line: str, index: str = "index.jsonl") -> Entry:
     if own is not None:
         what = f"the line of {entry.path}/{RECORD} is not as it was written"
         return entry.unreadable(f"{index}: {what}; `harness store reindex` puts it right")
-    return entry
+    return entry.doubted()
 
 
 def _read(text: str | bytes) -> Entry:

@@ -25,6 +25,7 @@ from harness.record.attempts import (
 )
 from harness.record.configuration import Configuration, Key, configurations
 from harness.record.configuration import SeedScore as SeedScore
+from harness.record.entry import RECORD
 from harness.record.meant import Whose
 from harness.record.model import Record
 
@@ -46,6 +47,13 @@ class Reader(Protocol):
         """The arrays that the run left, all or those named."""
 
 
+def _of_its_seed(entry: Entry, seed: int) -> Entry:
+    """An entry, unreadable where its record names another seed than its cell has: then it was edited."""
+    if entry.seed == seed or not entry.readable:
+        return entry
+    return entry.unreadable(f"{entry.path}/{RECORD}: its seed is {entry.seed}, its cell's is {seed}")
+
+
 class Results:
     """Attempts and what they come to. Pure given entries; records and series are read where they are asked for.
 
@@ -64,7 +72,9 @@ class Results:
         whose: Whose | None = None,
         namer: Namer | None = None,
     ) -> None:
-        self.every, self.cells, self.plan, self._whose, self.namer = entries, cells or (), plan, whose, namer
+        seeds = {cell.cell_id: cell.seed for cell in cells or ()}
+        self.every = [_of_its_seed(entry, seeds.get(entry.cell_id, entry.seed)) for entry in entries]
+        self.cells, self.plan, self._whose, self.namer = cells or (), plan, whose, namer
         self._reader, self._planned = reader, None if cells is None else {cell.cell_id for cell in cells}
         self._places: dict[str, list[PlaceHistory]] = {}
         self._read: dict[str, Record] = {}

@@ -171,6 +171,15 @@ def test_a_line_of_an_older_harness_is_held_against_its_record(store: Store) -> 
     assert json.loads(index.read_text(encoding="utf-8"))["metrics"] == entry.metrics
 
 
+def test_a_line_without_a_hash_of_itself_is_held_against_its_record_whatever_its_stamp(store: Store) -> None:
+    entry = scored(store)
+    index = store.folder / "index.jsonl"
+    data = json.loads(index.read_text(encoding="utf-8"))
+    del data["line"]
+    index.write_text(json.dumps({**data, "seed": entry.seed + 4}) + "\n", encoding="utf-8")
+    assert again(store).entries() == [entry]
+
+
 def test_an_edited_line_is_unreadable_until_the_index_is_made_anew(store: Store) -> None:
     entry = scored(store)
     index = store.folder / "index.jsonl"

@@ -119,3 +119,11 @@ def test_predictions_come_in_the_order_of_the_examples_not_of_the_evaluation(ent
         predicted = results.predicted(configuration, cell.seed)
         assert predicted is not None
         assert predicted.tolist() == classes
+
+
+def test_a_record_that_names_another_seed_than_its_cell_is_not_believed() -> None:
+    (entry,) = tried("ok")
+    (cell,) = (one for one in GRID.cells() if one.cell_id == entry.cell_id)
+    (found,) = Results([replace(entry, seed=cell.seed + 4)], cells=[cell]).every
+    assert not found.readable
+    assert f"its seed is {cell.seed + 4}, its cell's is {cell.seed}" in found.message
