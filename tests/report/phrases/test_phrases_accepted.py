@@ -9,7 +9,7 @@ import pytest
 from harness.checks.verdict import Fact
 from harness.report.phrases.accepted import ACCEPTED
 from harness.report.phrases.say import say
-from tests.report.verdicts.phrase_cases import made_facts, problems
+from tests.report.phrases.phrase_cases import made_facts, problems
 
 SCORE = Fact.of(
     "diff.kept.score", item="accuracy", seeds=5, paired=True, a=80.4, b=76.74, difference=-3.66, interval=(-4.14, -3.18)

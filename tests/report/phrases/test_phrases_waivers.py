@@ -7,7 +7,7 @@ import pytest
 from harness.checks.verdict import Fact
 from harness.report.phrases.say import say
 from harness.report.phrases.waivers import WAIVERS, ledger_text
-from tests.report.verdicts.phrase_cases import made_facts, problems
+from tests.report.phrases.phrase_cases import made_facts, problems
 
 of = Fact.of
 WHO = {"author": "me", "expires": "2027-03-01", "reason": "known", "issue": "a/b#1"}

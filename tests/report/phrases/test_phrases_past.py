@@ -7,7 +7,7 @@ import pytest
 from harness.fact import Fact
 from harness.report.phrases.past import PAST
 from harness.report.phrases.say import say
-from tests.report.verdicts.phrase_cases import made_facts, problems
+from tests.report.phrases.phrase_cases import made_facts, problems
 
 of = Fact.of
 SINCE, WELL = "2026-11-27T02:00:01.000Z", "2026-11-26T02:41:00.000Z"

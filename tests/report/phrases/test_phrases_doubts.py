@@ -7,7 +7,7 @@ import pytest
 from harness.fact import Fact
 from harness.report.phrases.doubts import DOUBTS
 from harness.report.phrases.say import say
-from tests.report.verdicts.phrase_cases import made_facts, problems
+from tests.report.phrases.phrase_cases import made_facts, problems
 
 of = Fact.of
 BEST = of("selection.model", epoch=3.0, metric="accuracy", value=2 / 3, greater=True)

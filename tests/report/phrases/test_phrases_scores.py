@@ -1,4 +1,4 @@
-"""Every fact of a check of scores in words."""
+"""Every fact of a check of scores in words; those of an accepted file and of comparisons have modules beside."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import pytest
 
 from harness.checks.verdict import Fact
 from harness.report.phrases.accepted import ACCEPTED
+from harness.report.phrases.comparison import COMPARISON
 from harness.report.phrases.diff import DIFF
 from harness.report.phrases.doubts import DOUBTS
 from harness.report.phrases.head import HEAD
 from harness.report.phrases.inputs import INPUTS
 from harness.report.phrases.past import PAST
 from harness.report.phrases.say import PHRASES, say
-from harness.report.phrases.scores import SCORES
+from harness.report.phrases.scores import BASELINE, SCORES
 from harness.report.phrases.speed import SPEED
 from harness.report.phrases.verify import VERIFY
 from harness.report.phrases.waivers import WAIVERS
-from tests.report.verdicts.phrase_cases import made_facts, problems
+from tests.report.phrases.phrase_cases import made_facts, problems
 
 of = Fact.of
 TARGET = of("target", value=85.78, statistic="single", n=1)
@@ -27,10 +28,6 @@ COLLAPSES = of("collapses", k=2, n=5, low=0.05, high=0.85, p0=0.05)
 SHARED = of("spread.shared_seeds", correlation=0.62)
 RECIPE = of("recipe.differs", field="precision", run="bf16", reference="fp32")
 CHANGES = of("changes", share=31 / 408, examples=408)
-GONE = of("run.absent", seed=4, status="oom", why="out of memory")
-NEVER = of("run.absent", seed=5, status="missing", why="no record")
-ABSENT = of("runs.absent", runs=(GONE, NEVER))
-SEEDS = of("seeds.absent", count=2, planned=5, runs=ABSENT)
 CASES = [
     (of("judged", scores=RAN), "accuracy 81.57 over 5 runs against 85.78 (a single run)"),
     (of("judged", scores=None, because=FEW), "3 of at least 5 runs"),
@@ -301,93 +298,6 @@ CASES = [
         of("seeds.each_side", more=None, most=1000),
         "not even 1000 seeds give an 80 % chance of a verdict if the true difference is 0",
     ),
-    (of("margin.baseline", points=1.5), "1.5 points, the margin of this comparison"),
-    (of("scores.no_seed"), "no seed has an ok run on both sides"),
-    (of("scores.no_side"), "one side has no ok run"),
-    (
-        of("content.changed", before="aa", after="bb"),
-        "another checkpoint or other data (aa -> bb): scores cannot be compared",
-    ),
-    (
-        of("collapses.risen", k1=0, n1=5, k2=5, n2=5, p=0.0079),
-        "5 of 5 runs collapsed, 0 of 5 before (p = 0.0079)",
-    ),
-    (of("collapses.before", k1=0, n1=5, k2=2, n2=5), "2 of 5 runs collapsed, 0 of 5 before"),
-    (GONE, "seed 4: oom, out of memory"),
-    (NEVER, "seed 5: no record"),
-    (of("runs.absent", runs=(GONE, NEVER, NEVER, NEVER)), f"{say(GONE)}; {say(NEVER)}; {say(NEVER)}; and 1 more"),
-    (SEEDS, "2 of 5 seeds without a score (seed 4: oom, out of memory; seed 5: no record)"),
-    (
-        of("baseline.missing_seeds", missing=SEEDS, outcome="PASS", others=of("runs.identical")),
-        f"{say(SEEDS)}; the others: PASS, equal bit for bit at every seed",
-    ),
-    (
-        of("baseline.missing_seeds", missing=SEEDS, outcome="FAIL", others=of("judged", scores=None)),
-        f"{say(SEEDS)}; the others: FAIL",
-    ),
-    (of("baseline.missing_scores", runs=ABSENT), f"accepted, and now without a score: {say(ABSENT)}"),
-    (
-        of("baseline.missing_other", changes=(of("changed", field="dropout", a=1, b=0),)),
-        "accepted, and now missing: what the grid calls so asks for something else: dropout 1 -> 0",
-    ),
-    (of("baseline.missing"), "accepted, and now missing: the grid has no such configuration"),
-    (of("baseline.new"), "new: nothing of it was accepted"),
-    (of("runs.very_same"), "made from these very runs: nothing was compared"),
-    (of("seeds.very_same", seeds=(1, 2)), "made from these very runs, and so not compared: seeds 1, 2"),
-    (of("status.changed", seed=4, before="ok", after="collapsed"), "seed 4: ok -> collapsed"),
-    (of("departure", item="scores", seeds=(1, 42)), "first difference: scores at seeds 1, 42"),
-    (of("departure", item="attention", seeds=(1,), a="sdpa", b="eager"), "attention sdpa -> eager at seed 1"),
-    (of("fingerprints.unknown", seeds=(1, 2)), "fingerprints: not available at seeds 1, 2"),
-    (
-        of(
-            "environment.changed",
-            changes=(of("changed", field="torch", a="2.12.0", b="2.13.0"),),
-            configurations=("m · fp32",),
-        ),
-        "since then the environment of m · fp32 has changed: torch 2.12.0 -> 2.13.0",
-    ),
-    (of("changed", field="recipe.bf16", a=1, b=True), "recipe.bf16 1 -> true"),
-    (of("changed", field="accelerators", a=("T4",), b=None), "accelerators ['T4'] -> (none)"),
-    (of("environment.machine"), "another machine: scores are compared, speed would not be"),
-    (
-        of("environment.same"),
-        "same environment and machine: `harness verify --only repeat` tells whether runs repeat here",
-    ),
-    (of("f1.difference", difference=0.0), "F1: difference +0.00 points; reported, not judged"),
-    (
-        of("f1.difference", difference=-1.0, low=-2.0, high=0.5),
-        "F1: difference -1.00 points, 90 % CI [-2.00, +0.50]; reported, not judged",
-    ),
-    (of("seeds.unpaired"), "other seeds on each side: Welch's test, not paired"),
-    (of("seeds.not_again", seeds=(1, 2)), "not run again: seeds 1, 2"),
-    (of("seeds.new", seeds=(3,)), "not in the accepted file: seeds 3"),
-    (of("compare.no_runs"), "not on both sides a run with a score that did not collapse"),
-    (of("compare.other_data"), "not compared: the validation data differ"),
-    (of("compare.collapsed", a=1, b=0), "collapsed runs: 1 of A, 0 of B; the estimate is of the others"),
-    (of("compare.unkept"), "nothing is known of new examples: answers are not kept of all runs"),
-    (
-        of("compare.seeds", seeds=12, difference=-0.8),
-        "12 seeds on each side would tell them apart if the difference is -0.80 points",
-    ),
-    (
-        of("compare.examples", examples=408, more=4321),
-        "no number of seeds tells them apart on 408 examples; about 4,400 examples would",
-    ),
-    (
-        of("compare.equivalent", seeds=9, margin=1.5),
-        "9 seeds on each side give an 80 % chance to show that they are within 1.5 points if the true difference is 0",
-    ),
-    (
-        of("compare.equivalent", seeds=None, margin=0.5),
-        "no number of seeds gives an 80 % chance to show that they are within 0.5 points",
-    ),
-    (of("compare.never"), "not even 1,000 seeds on each side would tell them apart"),
-    (of("compare.word", word="better", within=True), "by both tests better, by less than the margin"),
-    (
-        of("scores.arms", metric="f1", b="x", b_mean=88.0, b_runs=1, a="y", a_mean=87.5, a_runs=5),
-        "F1 of x 88.00 over 1 run, of y 87.50 over 5 runs",
-    ),
-    (of("margin.compare", points=1.5, expect="not worse"), "1.5 points; the grid expects: not worse"),
 ]
 
 
@@ -403,5 +313,5 @@ def test_facts_and_phrases_fit() -> None:
 
 
 def test_every_code_is_here_and_is_one_tables_own() -> None:
-    assert {fact.code for fact, _ in CASES} == SCORES.keys()
+    assert {fact.code for fact, _ in CASES} == SCORES.keys() - BASELINE.keys() - COMPARISON.keys()
     assert len(PHRASES) == sum(map(len, (SCORES, SPEED, VERIFY, DIFF, ACCEPTED, INPUTS, HEAD, PAST, WAIVERS, DOUBTS)))

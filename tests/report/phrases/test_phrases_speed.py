@@ -11,7 +11,7 @@ from harness.checks.verdict import Fact
 from harness.cli.app import application
 from harness.report.phrases.say import say
 from harness.report.phrases.speed import SPEED
-from tests.report.verdicts.phrase_cases import made_facts, problems
+from tests.report.phrases.phrase_cases import made_facts, problems
 
 of = Fact.of
 NOISE = tuple(of("speed.noise", count=4 - number, example=f"reason {number}") for number in range(4))

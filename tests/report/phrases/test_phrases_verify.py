@@ -12,7 +12,7 @@ from harness.report.phrases.diff import DIFF
 from harness.report.phrases.inputs import INPUTS
 from harness.report.phrases.say import say
 from harness.report.phrases.verify import VERIFY
-from tests.report.verdicts.phrase_cases import HARNESS, MadeFact, made_facts, problems
+from tests.report.phrases.phrase_cases import HARNESS, MadeFact, made_facts, problems
 
 
 def test_every_fact_of_the_checks_of_runs_has_a_phrase_and_every_phrase_a_fact() -> None:
