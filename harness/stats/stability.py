@@ -93,7 +93,7 @@ def compare_rates(k1: int, n1: int, k2: int, n2: int) -> Rates:
 
 
 def _fisher(k1: int, n1: int, k2: int, n2: int, alternative: str = "two-sided") -> float:
-    """The exact p from whole numbers: scipy.stats' own test takes half a second to import, more than a check takes."""
+    """The exact p from whole numbers, for `scipy.stats`, which has such a test, is slow to import."""
     both = k1 + k2
     ways = {i: math.comb(n1, i) * math.comb(n2, both - i) for i in range(max(0, both - n2), min(n1, both) + 1)}
     if alternative == "less":
@@ -104,4 +104,4 @@ def _fisher(k1: int, n1: int, k2: int, n2: int, alternative: str = "two-sided") 
 
 
 def _at_least(k: int, n: int, p0: float) -> float:
-    return float(scipy.special.bdtrc(k - 1, n, p0)) if k else 1.0
+    return float(scipy.special.bdtrc(k - 1, n, p0))

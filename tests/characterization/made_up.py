@@ -56,7 +56,10 @@ BUSY: Final = "other processes kept 0.53 cores busy (at most 0.1)"
 
 
 FOLDER_TASK: Final = 'task = "../../shared/data/mrpc"'
-"""The task of three grids when their ids were written down; a grid that names another one has other ids."""
+"""The task of three grids when their ids were written down, for ever; a grid that names another one has other ids.
+
+Text to hash, and no place to read: from a copy in a test's own folder it leads to a folder that is not there.
+"""
 BENCHMARKS: Final = ("accumulation-mrpc", "invariants", "minilm-mrpc", "mrpc", "quickstart", "throughput-aa",
                      "throughput-cpu", "throughput-gpu", "throughput-planted", "verify", "versions")  # fmt: skip
 OF_FOLDER: Final = ("accumulation-mrpc", "minilm-mrpc", "throughput-cpu")

@@ -74,7 +74,7 @@ def test_it_stays_light() -> None:
 
 
 def test_exact_tests_need_no_scipy_stats() -> None:
-    # It takes longer to import than `harness check` takes for a small grid.
+    # Slow to import, and every check asks one.
     code = (
         "import sys; from harness.stats import descriptive, order_statistic, paired, stability;"
         "descriptive.rate(1, 5), order_statistic.count_below([1.0], 2.0), paired.mcnemar(1, 2, 9),"

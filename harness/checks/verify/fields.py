@@ -122,18 +122,19 @@ def scores(run: Run) -> dict[str, float]:
 
 
 def _asked(run: Run) -> Iterator[tuple[str, Any]]:
-    asked = run.record.asked
-    for name in type(asked).model_fields:
+    yield from asked_fields(run.record.asked.model_dump())
+
+
+def asked_fields(asked: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """What was asked for, by the names that a difference has; a checkpoint's own name is none of it."""
+    for name, value in asked.items():
         if name in NOT_ASKED:
             continue
-        value = getattr(asked, name)
-        if name == "recipe":
-            yield from ((f"recipe.{path}", one) for path, one in flat(value))
-        elif name == "checkpoint":
-            yield from ((f"checkpoint {key}", getattr(value, key)) for key in ("source", "revision", "random"))
-            yield from ((f"config.{path}", one) for path, one in flat(value.config))
+        if name == "checkpoint" and isinstance(value, dict):
+            yield from ((f"checkpoint {key}", value.get(key)) for key in ("source", "revision", "random"))
+            yield from flat({"config": value.get("config", {})})
         else:
-            yield name, value
+            yield from flat({name: value}) if name == "recipe" else [(name, value)]
 
 
 def _environment(observed: Observed) -> Iterator[tuple[str, Any]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from harness.checks.changes import changes
 from harness.checks.scores.baseline.departure import FACTS, SCORES, departures, first_difference, known_hashes
@@ -17,7 +17,7 @@ from harness.checks.scores.baseline.file import Configuration
 from harness.checks.scores.baseline.pair import ITEM, BaselinePair, BaselineSide, by_environment, runs_absent
 from harness.checks.verdict import Fact, Outcome, Verdict
 from harness.checks.verify.diff.reach import ROUNDS, place_rank, reach
-from harness.checks.verify.fields import HASHES, NOT_ASKED, is_root
+from harness.checks.verify.fields import HASHES, asked_fields, is_root
 from harness.stats.decision import Rule, decide
 from harness.stats.margin import PARITY
 
@@ -143,7 +143,7 @@ class _Kept:
     @cached_property
     def asked(self) -> tuple[Fact, ...]:
         """What was asked for otherwise and can touch a result."""
-        old, new = (_asked(one.asked) for one in (self.pair.old, self.pair.new))
+        old, new = (dict(asked_fields(one.asked)) for one in (self.pair.old, self.pair.new))
         found = changes(old, new)
         return tuple(fact for fact in found if reach("asked", fact.values["field"]))
 
@@ -248,13 +248,3 @@ class _Kept:
             causes=[] if same else causes,
             idle=[*asked, *places] if same else [],
         )
-
-
-def _asked(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """What was asked for, by the names that `diff` has for it; a checkpoint's own name is none of it."""
-    found = {key: value for key, value in asked.items() if key not in NOT_ASKED}
-    checkpoint = found.pop("checkpoint", None)
-    if not isinstance(checkpoint, dict):
-        return found | {"checkpoint": checkpoint}
-    found |= {f"checkpoint {key}": value for key, value in checkpoint.items() if key not in ("name", "config")}
-    return found | {"config": checkpoint.get("config", {})}
