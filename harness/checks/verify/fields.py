@@ -122,7 +122,10 @@ def scores(run: Run) -> dict[str, float]:
 
 
 def _asked(run: Run) -> Iterator[tuple[str, Any]]:
-    yield from asked_fields(run.record.asked.model_dump())
+    asked = run.record.asked
+    # By field, as a dump leaves defaults out, which are as much asked for.
+    mine = {name: getattr(asked, name) for name in type(asked).model_fields}
+    yield from asked_fields({**mine, "checkpoint": asked.checkpoint.model_dump()})
 
 
 def asked_fields(asked: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
