@@ -71,6 +71,11 @@ class Namer:
         parts = [self.part(axis, place[axis]) for axis in self.axes if axis in place]
         return SEPARATOR.join(parts) or self.value("checkpoint", place.get("checkpoint", "all cells"))
 
+    def every(self, checkpoint: str, axes: Mapping[str, Any], *run: str) -> str:
+        """What is known by its axes alone, with each of them: `minilm · bf16 · batch=2 x 4`, then which `run` of it."""
+        rest = (self.part(axis, value) for axis, value in axes.items() if axis not in ("checkpoint", "seed"))
+        return SEPARATOR.join([self.value("checkpoint", checkpoint), *rest, *run])
+
     def run(self, asked: Options) -> str:
         """`minilm · bf16 · seed 42`."""
         return f"{self.label(place_of(asked))}{SEPARATOR}{which_run(asked)}"

@@ -94,7 +94,7 @@ def accept(
             taken.append(one)
             continue
         since = before.get(one.configuration_id)
-        left_out.append(Fact.of("accept.left_out", label=one.label, reasons=tuple(reasons), since=since))
+        left_out.append(Fact.of("accept.left_out", label=one.whole_label, reasons=tuple(reasons), since=since))
         if one.skipped is None:
             code = MISSING
     planned = tuple(dict.fromkeys(cell.configuration_id for cell in every))
@@ -109,7 +109,7 @@ def accept(
         if old is not None:
             file = renewed(old, file, planned, whole)
             ids = {one.configuration_id for one in file.configurations}
-            lost = (one.label for one in old.configurations if one.configuration_id not in ids)
+            lost = (one.name for one in old.configurations if one.configuration_id not in ids)
             gone = [Fact.of("accept.gone", label=label) for label in lost]
         changed = [*_changes(old, file, {one.configuration_id for one in taken})]
         write_baseline(path, file)
@@ -147,7 +147,7 @@ def _changes(old: Baseline | None, new: Baseline, accepted: Collection[str]) -> 
         was = before.get(one.configuration_id)
         yield Fact.of(
             "accept.changed",
-            label=one.label,
+            label=one.name,
             before=was and was.mean,
             after=one.mean,
             runs=len(one.seeds),
@@ -155,10 +155,10 @@ def _changes(old: Baseline | None, new: Baseline, accepted: Collection[str]) -> 
         )
         alike = next((each for each in before.values() if each.label == one.label), None) if was is None else None
         if alike is not None:
-            yield Fact.of("accept.other", label=one.label, changes=changes(alike.asked, one.asked))
+            yield Fact.of("accept.other", label=one.name, changes=changes(alike.asked, one.asked))
         if was is not None and old is not None:
             found = environment_changes(old.environments[was.environment_id], new.environments[one.environment_id])
-            places.append((found, one.label))
+            places.append((found, one.name))
     yield from by_environment(places)
 
 

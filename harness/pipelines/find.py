@@ -50,7 +50,7 @@ def find_runs(text: str, results: Path) -> tuple[list[Candidate], frozenset[str]
         found, words = [_of_folder(folder)], dict[str, str]()
     else:
         stores, cells = stores_of(name, results)
-        words = {key: text for store in stores for key, text in labels_in(store.folder).items()}
+        words = _words(stores)
         if stores:
             found = [one for store in stores for one in runs_of(store, wanted.get("environment"), cells)]
             if len(stores) == 1:  # which grid it is counts where there are several
@@ -73,7 +73,7 @@ def told_side(text: str, found: Sequence[Candidate], where: bool = False) -> str
     if len(found) != 1:
         return f"{text} ({len(found)} runs)"
     one = found[0]
-    return f"{one.run_id} {one.label}{f' ({one.folder})' if where else ''}"
+    return f"{one.run_id} {one.shown or one.label}{f' ({one.folder})' if where else ''}"
 
 
 def accepted_sides(a: str, b: str, results: Path) -> tuple[BaselineSide, BaselineSide] | None:
@@ -121,9 +121,9 @@ def _measured(text: str, grid: str, results: Path) -> tuple[str, Baseline]:
     found, _ = find_runs(text, results)
     found = [one for one in found if one.axes.get("grid") == grid] or found
     records = [one.read().record for one in found]
-    made = build_of_runs(
-        GridName(name=grid, file=text, task=records[0].asked.task), records, Provenance(harness=__version__)
-    )
+    words = _words(stores_of(named_part(text)[0], results)[0])
+    name = GridName(name=grid, file=text, task=records[0].asked.task)
+    made = build_of_runs(name, records, Provenance(harness=__version__), Namer.of((one.axes for one in found), words))
     return f"{told_side(text, found)}, measured {made.date[:10]}", made
 
 
@@ -153,8 +153,9 @@ def stores_of(name: str, results: Path) -> tuple[list[Store], frozenset[str] | N
 def runs_of(store: Store, environment: str | None = None, cells: frozenset[str] | None = None) -> list[Candidate]:
     """The runs of a store that train to their end, as `standing` has them."""
     entries = standing(store, environment, cells)
-    length = shown_id(entries)
-    return [_of_entry(store, entry, length) for entry in entries if entry.metrics or entry.samples_per_second is None]
+    length, namer = shown_id(entries), _namer(store.folder, entries)
+    trained = (entry for entry in entries if entry.metrics or entry.samples_per_second is None)
+    return [_of_entry(store, entry, length, namer) for entry in trained]
 
 
 def standing(store: Store, environment: str | None = None, cells: frozenset[str] | None = None) -> list[Entry]:
@@ -186,7 +187,18 @@ def shown_id(entries: Iterable[Entry]) -> int:
     return told_apart((entry.cell_id for entry in entries), SHOWN_ID)
 
 
-def _of_entry(store: Store, entry: Entry, length: int = SHOWN_ID) -> Candidate:
+def _words(stores: Iterable[Store]) -> dict[str, str]:
+    """The `[label]` of the stores' grids together."""
+    return {key: text for store in stores for key, text in labels_in(store.folder).items()}
+
+
+def _namer(store: Path, entries: Sequence[Entry]) -> Namer | None:
+    """The words of the grid of a store's folder, where it has any."""
+    words = labels_in(store)
+    return Namer.of([{**entry.axes, "checkpoint": entry.checkpoint} for entry in entries], words) if words else None
+
+
+def _of_entry(store: Store, entry: Entry, length: int = SHOWN_ID, namer: Namer | None = None) -> Candidate:
     folder = store.folder / entry.path
     axes = {"grid": store.grid, **entry.axes, "checkpoint": entry.checkpoint, "seed": entry.seed}
     return Candidate(
@@ -197,6 +209,7 @@ def _of_entry(store: Store, entry: Entry, length: int = SHOWN_ID) -> Candidate:
         {**axes, "precision": entry.precision, "devices": entry.devices},
         (entry.cell_id, entry.environment_id, str(entry.attempt), entry.started),
         partial(read_run, folder),
+        "" if namer is None else namer.every(entry.checkpoint, entry.axes, f"seed {entry.seed}"),
     )
 
 
@@ -204,7 +217,9 @@ def _of_folder(folder: Path) -> Candidate:
     run = read_run(folder)
     record = run.record
     entry = record.entry(f"cells/{record.cell_id[:2]}/{record.cell_id}/{record.environment_id}/{record.attempt:03d}")
-    found = _of_entry(Store(folder.parent, "."), entry)
+    above = [*folder.absolute().parents]
+    namer = _namer(above[4], [entry]) if len(above) > 4 else None
+    found = _of_entry(Store(folder.parent, "."), entry, namer=namer)
     return replace(found, folder=str(folder), read=lambda: run)
 
 
@@ -235,6 +250,6 @@ def _beginning(cell: str, environment: str, results: Path) -> Iterator[Candidate
     for store in (Store(results, grid) for grid in store_grids(results)):
         entries: Sequence[Entry] = [entry for entry in store.entries() if entry.cell_id.startswith(cell)]
         places = {(e.cell_id, e.environment_id): e for e in entries if e.environment_id.startswith(environment)}
-        counting, length = Results(entries), shown_id(entries)
+        counting, length, namer = Results(entries), shown_id(entries), _namer(store.folder, entries)
         for entry in places.values():
-            yield _of_entry(store, counting.standing(entry, entry.environment_id) or entry, length)
+            yield _of_entry(store, counting.standing(entry, entry.environment_id) or entry, length, namer)

@@ -16,8 +16,9 @@ from harness.checks.waived import ledger, waived
 from harness.errors import NothingMeasured, RequirementError, SpecError
 from harness.execution.session import Session, Wishes, session_of
 from harness.fact import Fact
-from harness.grid.cell import WORK_AROUNDS, Cell
+from harness.grid.cell import WORK_AROUNDS, Cell, which_run
 from harness.grid.grid import Grid, grid_from_document, grid_from_text, load_grid
+from harness.grid.labels import Namer
 from harness.grid.project import read_project
 from harness.grid.waivers import OF_RUNS
 from harness.protocol import SUBJECT
@@ -197,11 +198,21 @@ def verify_cells(
             raise RequirementError("\n".join(f"{store.folder}: no run left a record: {reason}" for reason in blocked))
         raise NothingMeasured(f"{store.folder}: no run left a record")
     day, waivers = today(), [one for one in grid.waiver if one.check in OF_RUNS]
-    verdicts = [waived(one, waivers, day) for one in judge(checklist, runs)]
+    verdicts = [_called(waived(one, waivers, day), checklist, grid.namer) for one in judge(checklist, runs)]
     found = Environments(checklist.cells, verdicts)
     old = found.judged()
     judged = [old.get(id(one), one) for one in verdicts]
     return Verification(checklist, runs, judged, ledger(waivers, verdicts, day), tuple(found.problems()))
+
+
+def _called(verdict: Verdict, checklist: Checklist, namer: Namer) -> Verdict:
+    """A verdict whose runs are called as the grid calls them."""
+    names = {cell.label: namer.every(cell.checkpoint.name, cell.axes, which_run(cell)) for cell in checklist.cells}
+    subject, against = (
+        side and replace(side, shown=names.get(side.label, "")) for side in (verdict.subject, verdict.against)
+    )
+    assert subject is not None
+    return replace(verdict, subject=subject, against=against)
 
 
 def _plainest(cells: Sequence[Cell]) -> list[Cell]:

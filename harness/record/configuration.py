@@ -181,6 +181,11 @@ class Configuration:
         """The cells' label without the seed: what a plan calls the configuration, wherever it is measured."""
         return configuration_label(self.asked)
 
+    @property
+    def whole_label(self) -> str:
+        """The same in the grid's words."""
+        return self.namer.every(self.asked.checkpoint.name, self.axes)
+
     def _is_lost(self, entry: Entry) -> bool:
         return self.score(entry).status in LOST
 

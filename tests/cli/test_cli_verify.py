@@ -124,6 +124,17 @@ def test_reuse_runs_nothing_and_says_the_same(place: Place, affected: subprocess
     assert again.stdout.splitlines()[-1] == affected.stdout.splitlines()[-1]
 
 
+def test_a_grid_calls_its_runs_by_its_own_words(place: Place, affected: subprocess.CompletedProcess[str]) -> None:
+    shipped = (REPOSITORY / "harness/shipped/verify.toml").read_text(encoding="utf-8")
+    (place.folder / "named.toml").write_text(shipped + '[label]\n"embedded/tiny-bert" = "tiny"\n', encoding="utf-8")
+    done = place.harness("verify", "named.toml", "--reuse", "--json")
+    sides = [one[side] for one in json.loads(done.stdout)["verdicts"] for side in ("subject", "against") if one[side]]
+    assert done.returncode == 1
+    assert {one["shown"].removeprefix("tiny") for one in sides} == {
+        one["label"].removeprefix("embedded/tiny-bert") for one in sides
+    }
+
+
 WAIVERS = "".join(
     f"""
 [[tool.harness.waiver]]

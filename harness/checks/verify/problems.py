@@ -271,7 +271,7 @@ def _problems(failures: Iterable[_Failure]) -> list[tuple[Problem, _Failure]]:
         finding, verdict = shown.finding, shown.verdict
         waived = all(one.waived for one in verdicts.values())
         problem = Problem(
-            None, harm, cause, finding.upstream, verdict.item or verdict.check, finding.item, verdict.subject.label,
+            None, harm, cause, finding.upstream, verdict.item or verdict.check, finding.item, verdict.subject.name,
             finding.fact, finding.step, finding.ratio, len(verdicts), cell_ids=_cell_ids(verdict), waived=waived,
         )  # fmt: skip
         found.append((problem, shown))

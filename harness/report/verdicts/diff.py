@@ -74,13 +74,13 @@ def accepted_text(
     `places` are the changes of environment; with `every` each configuration's own answer and where its runs part.
     """
     ordered = worst_first(verdicts)
-    named = _names(ordered) if len(ordered) > 1 else {id(ordered[0]): clean(ordered[0].subject.label, LIMIT)}
+    named = _names(ordered) if len(ordered) > 1 else {id(ordered[0]): clean(ordered[0].subject.name, LIMIT)}
     top = [*_answer(answer)]
     top += [_cut(f"{letter}  {clean(side, LIMIT)}") for letter, side in zip("AB", sides, strict=True)]
     changed: dict[tuple[str, ...], list[str]] = {}
     for one in ordered:
-        changed.setdefault(tuple(map(say, one.recipe_differences)), []).append(one.subject.label)
-    names = {one.subject.label: named[id(one)] for one in ordered}
+        changed.setdefault(tuple(map(say, one.recipe_differences)), []).append(one.subject.name)
+    names = {one.subject.name: named[id(one)] for one in ordered}
     told = [("Recipe", labels, found) for found, labels in changed.items() if found]
     told += [("Environment", one.values["configurations"], tuple(map(say, one.values["changes"]))) for one in places]
     more = []
@@ -94,7 +94,7 @@ def accepted_text(
         rows = [*rows[: room - 1], f"{len(rows) - room + 1} more configurations, told by --all"]
     lines = [*top, "", *rows, *(more if every else more[: max(1, ROOM - len(top) - 1 - len(rows))])]
     for one in ordered if every else ():
-        lines += ["", _cut(clean(one.subject.label, LIMIT))]
+        lines += ["", _cut(clean(one.subject.name, LIMIT))]
         for text in (say(one.reason), *(say(finding.fact) for finding in one.findings)):
             lines += textwrap.wrap(clean(text, LIMIT), WIDTH, initial_indent="  ", subsequent_indent="    ")
     return "\n".join(lines)
@@ -126,7 +126,7 @@ def _scores(verdicts: Sequence[Verdict], names: Mapping[int, str]) -> Iterator[s
 
 def _names(verdicts: Sequence[Verdict]) -> dict[int, str]:
     """What tells each of several pairs from the others, by the identity of its verdict; of one pair nothing."""
-    every = {id(one): clean(one.subject.label, LIMIT).split(SEPARATOR) for one in verdicts}
+    every = {id(one): clean(one.subject.name, LIMIT).split(SEPARATOR) for one in verdicts}
     shared = set.intersection(*map(set, every.values()))
     return {key: SEPARATOR.join(part for part in parts if part not in shared) for key, parts in every.items()}
 

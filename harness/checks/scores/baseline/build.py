@@ -18,6 +18,7 @@ from harness.checks.scores.baseline.file import (
     SeedRun,
 )
 from harness.grid.cell import LATER, configuration_label
+from harness.grid.labels import Namer
 from harness.record.attempts import LOST, SCORED, Entry, newest, places
 from harness.record.configuration import GOOD
 from harness.record.configuration import Configuration as Measured
@@ -52,10 +53,10 @@ def build_baseline(
     return _built(found, results.record, grid=grid, date=date, provenance=provenance, note=note)
 
 
-def build_of_runs(grid: GridName, records: Sequence[Record], provenance: Provenance) -> Baseline:
+def build_of_runs(grid: GridName, records: Sequence[Record], provenance: Provenance, namer: Namer) -> Baseline:
     """The same of runs whose plan is not known, one a cell: what was measured of each configuration is all of it.
 
-    The date is the start of the newest run.
+    `namer` has the words of their grid. The date is the start of the newest run.
     """
     kinds: dict[str, list[Entry]] = {}
     for number, record in enumerate(records):  # each of them counts, whatever measurement it was of
@@ -77,6 +78,7 @@ def build_of_runs(grid: GridName, records: Sequence[Record], provenance: Provena
                 planned=tuple(entry.seed for entry in mine),
                 histories={entry.seed: place.cell(entry.cell_id) for entry in mine},
                 data=first.observed.data if first.observed else None,
+                namer=namer,
             )
         )
     date = max(record.started for record in records)
@@ -147,6 +149,7 @@ def _configuration(one: Measured, kept: Sequence[SeedScore], records: Sequence[R
     return Configuration.model_validate(
         {
             "label": one.plain_label,
+            "shown": None if one.whole_label == one.plain_label else one.whole_label,
             "configuration_id": one.configuration_id,
             "environment_id": one.environment_id,
             "content_id": one.content_id,

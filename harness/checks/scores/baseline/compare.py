@@ -82,7 +82,7 @@ def compare(
     found = [judged.get(key) or _missing(one, a, b, labels.get(one.label)) for key, one in old.items()]
     found += [_new(one, a, b) for key, one in new.items() if key not in old]
     return [waived(one, waivers, today) for one in found], tuple(
-        by_environment((pair.environment_changes(), pair.new.label) for pair in pairs)
+        by_environment((pair.environment_changes(), pair.new.name) for pair in pairs)
     )
 
 
@@ -106,7 +106,7 @@ def _missing(old: Configuration, a: BaselineSide, b: BaselineSide, alike: Config
         reason = Fact.of("baseline.missing_scores", runs=runs_absent(absent))
     elif differences:
         reason = Fact.of("baseline.missing_other", changes=differences)
-    subject, against = Side(old.label, old.configuration_id), a.side(old, a.name)
+    subject, against = Side(old.label, old.configuration_id, shown=old.shown or ""), a.side(old, a.name)
     outcome: Outcome = "SKIP" if skipped else "ERROR"
     return Verdict("baseline", outcome, subject, reason, against, ITEM, recipe_differences=differences)
 

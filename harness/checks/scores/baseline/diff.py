@@ -44,7 +44,7 @@ def diff_accepted(a: BaselineSide, b: BaselineSide, exact: bool = False) -> tupl
     pairs = [_Kept(BaselinePair(a, b, old, new, _RULE), exact) for old, new in couples if old and new]
     judged = {id(one.pair.old): one.verdict() for one in pairs}
     found = [judged.get(id(old)) or _alone(a, b, old, new) for old, new in couples]
-    places = by_environment((one.pair.environment_changes(), one.pair.new.label) for one in pairs)
+    places = by_environment((one.pair.environment_changes(), one.pair.new.name) for one in pairs)
     told = ((fact.values["changes"], fact.values["configurations"]) for fact in places)
     return found, tuple(Fact.of("diff.kept.place", changes=every, configurations=labels) for every, labels in told)
 

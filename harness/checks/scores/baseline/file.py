@@ -89,11 +89,13 @@ class SeedRun(Table):
 class Configuration(Table):
     """The runs of one configuration in one environment, by seed. `asked` is what all of them were asked for.
 
-    `lost` has the seeds of which an earlier attempt learned nothing, and how: it counts, though a later one went well.
-    `accepted` is when it was accepted, where that was before the file's date.
+    `shown` is what people call it, where that is not its label. `lost` has the seeds of which an earlier attempt
+    learned nothing, and how: it counts, though a later one went well. `accepted` is when it was accepted, where that
+    was before the file's date.
     """
 
     label: Text
+    shown: Text | None = Field(default=None, exclude_if=lambda shown: shown is None)
     configuration_id: Text
     environment_id: Text
     content_id: Text | None = None
@@ -109,6 +111,11 @@ class Configuration(Table):
         if self.collapsed != counted:
             raise ValueError(f".collapsed: got {self.collapsed}; allowed {counted}, as the seeds' statuses say")
         return self
+
+    @property
+    def name(self) -> str:
+        """What people read."""
+        return self.shown or self.label
 
     @property
     def counted(self) -> int:

@@ -50,6 +50,7 @@ class BaselineSide:
             mean=mean,
             collapsed=configuration.collapsed,
             ended=configuration.counted,
+            shown="" if label else configuration.shown or "",
         )
 
 

@@ -28,8 +28,9 @@ ERRORED: Final = "errored"
 class Candidate:
     """A run of a side, read where it is compared: `read` raises StoreError where it cannot be.
 
-    `label` names it for people, `run_id` for the command line; `axes` is its place in the matrix. `key` is the same for
-    the same attempt wherever it lies; `folder` is where it lies.
+    `label` names it as the grid spells values, `shown` for people, where that differs, and `run_id` for the command
+    line; `axes` is its place in the matrix. `key` is the same for the same attempt wherever it lies; `folder` is where
+    it lies.
     """
 
     label: str
@@ -39,11 +40,16 @@ class Candidate:
     axes: Mapping[str, Any]
     key: tuple[str, ...]
     read: Callable[[], Run]
+    shown: str = ""
 
     @property
     def side(self) -> Side:
         """As a side of a verdict."""
-        return Side(self.label, environment_id=self.key[1], cell_ids=(self.cell_id,))
+        return Side(self.label, environment_id=self.key[1], cell_ids=(self.cell_id,), shown=self.shown)
+
+    def called(self, side: Side) -> Side:
+        """A side that was made of its run, by its name for people."""
+        return replace(side, shown=self.shown + side.label.removeprefix(self.label)) if self.shown else side
 
 
 Pair = tuple[Candidate | None, Candidate | None]
@@ -114,7 +120,8 @@ def judge(pair: Pair, exact: bool = False) -> Verdict:
         stopped = unfinished("diff", second, first)
         assert stopped is not None
         return replace(stopped, reason=Fact.of("diff.skipped", why=stopped.reason))
-    return difference(first, second, EXACT if exact else tolerance_between(first, second))
+    found = difference(first, second, EXACT if exact else tolerance_between(first, second))
+    return replace(found, subject=b.called(found.subject), against=found.against and a.called(found.against))
 
 
 def state_of(verdict: Verdict) -> str:
@@ -137,7 +144,7 @@ def summary(verdicts: Sequence[Verdict], noun: str = "runs") -> Fact:
         state=state_of(first),
         pairs=len(verdicts),
         states={state: states.count(state) for state in dict.fromkeys([*STATES.values(), *states]) if state in states},
-        label=first.subject.label,
+        label=first.subject.name,
         first=first.reason,
         idle=first.reason.values.get("idle", []),
         scores=_scores(verdicts),
