@@ -12,6 +12,7 @@ from harness.checks.scores.baseline.build import build_baseline, renewed
 from harness.checks.scores.baseline.compare import ACCEPTED
 from harness.checks.scores.baseline.file import Baseline, GridName, accepted_path, read_baseline, write_baseline
 from harness.checks.scores.baseline.pair import ITEM, by_environment, environment_changes
+from harness.checks.scores.policy import policy_of
 from harness.checks.scores.stability import unmeasured
 from harness.checks.scores.target import written_references
 from harness.checks.verdict import question_id
@@ -103,7 +104,12 @@ def accept(
     gone, file = [], None
     if taken:
         ids = {one.configuration_id for one in taken}
-        name = GridName(name=grid.name, file=str(grid.path), task=grid.task)
+        name = GridName(
+            name=grid.name,
+            file=str(grid.path),
+            task=grid.task,
+            parity_margin_points=policy_of(grid).parity_margin,
+        )
         made = provenance(grid.folder)
         file = build_baseline(name, found.results, date=now(), provenance=made, note=text, chosen=ids)
         if old is not None:

@@ -65,6 +65,21 @@ def test_a_file_against_a_grid_a_store_or_its_results(harness: Make, accepted: N
         assert re.split(r"  +", table[2])[:4] == ["identical", "5", "82.92 -> 82.92", "+0.00"]
 
 
+@pytest.mark.parametrize(("margin", "state"), [(12.5, "EQUAL"), (1.5, "DIFFERENT")])
+def test_the_margin_is_the_grid_s(harness: Make, night: Night, margin: float, state: str) -> None:
+    night.write(f"{GRID}[quality]\nparity_margin = {margin}\nreferences = 'none'\n")
+    night.measure()
+    assert harness("accept", "night.toml", "--note", "first")[0] == 0
+    assert kept()["grid"]["parity_margin_points"] == margin
+    night.measure(night.cells(), more=24, measurement=2, day=27, bits="other")
+    for sides in ((str(FILE), "night"), ("night", str(FILE))):
+        _, out, _ = harness("diff", *sides, "--json")
+        found = json.loads(out)
+        assert {one["reason"]["values"]["margin"] for one in found["verdicts"]} == {margin}
+        _, out, _ = harness("diff", *sides)
+        assert out.startswith(state)
+
+
 def test_its_own_runs_are_the_same_runs(harness: Make, night: Night) -> None:
     night.measure()
     harness("accept", "night.toml", "--note", "n")

@@ -28,7 +28,6 @@ OUTCOMES: Final[Mapping[State, Outcome]] = {
 _SUMMED: Final = ROUNDS | {"threads", "engine", "devices"}
 """Fields behind which the same may be computed, summed in another order."""
 _LAYERS: Final = (*(name for _, name in HASHES.values()), SCORES)
-_RULE: Final = Rule(PARITY)
 
 Couple = tuple[Configuration | None, Configuration | None]
 
@@ -38,10 +37,13 @@ def diff_accepted(a: BaselineSide, b: BaselineSide, exact: bool = False) -> tupl
 
     A counterpart has the same id, or else the same label; one configuration and one configuration are a pair whatever
     they are. PASS (identical, equal), FAIL (different), INCONCLUSIVE (unknown), ERROR where a side has no run. The
-    tolerance is the margin between two results, in points; with `exact` there is none.
+    tolerance is the margin between two results of their grid, in points: A's where A says it, else B's, else the
+    default; with `exact` there is none.
     """
+    said = (side.results.grid.parity_margin_points for side in (a, b))
+    rule = Rule(next((margin for margin in said if margin is not None), PARITY))
     couples = _couples(a.results.configurations, b.results.configurations)
-    pairs = [_Kept(BaselinePair(a, b, old, new, _RULE), exact) for old, new in couples if old and new]
+    pairs = [_Kept(BaselinePair(a, b, old, new, rule), exact) for old, new in couples if old and new]
     judged = {id(one.pair.old): one.verdict() for one in pairs}
     found = [judged.get(id(old)) or _alone(a, b, old, new) for old, new in couples]
     places = by_environment((one.pair.environment_changes(), one.pair.new.name) for one in pairs)
@@ -99,7 +101,7 @@ class _Kept:
             findings=departures(pair.couples),
             notes=self.scores,
             recipe_differences=self.asked,
-            margin_from=Fact.of("margin.baseline", points=PARITY),
+            margin_from=Fact.of("margin.baseline", points=pair.rule.delta),
         )
 
     @cached_property
@@ -120,7 +122,7 @@ class _Kept:
         if decision.outcome == "PASS":
             return "equal"
         # These very runs differ by more than the tolerance, whatever others of their kind would do.
-        beyond = abs(decision.difference) > PARITY and pair.by_seed
+        beyond = abs(decision.difference) > pair.rule.delta and pair.by_seed
         return "different" if decision.outcome == "FAIL" or beyond else "unknown"
 
     @property
@@ -194,7 +196,7 @@ class _Kept:
             estimate, sides = self.pair.estimate(item), self.pair.scores(item)
             if estimate is not None:
                 a, b = (sum(side) / len(side) for side in sides)
-                interval, paired = decide(estimate, _RULE).ci90, self.pair.by_seed
+                interval, paired = decide(estimate, self.pair.rule).ci90, self.pair.by_seed
                 found.append(
                     Fact.of(
                         "diff.kept.score",
@@ -241,7 +243,7 @@ class _Kept:
             seeds=len(pair.couples),
             alike=pair.by_seed and not self.scored,
             score=next(iter(self.scores), None),
-            margin=PARITY,
+            margin=pair.rule.delta,
             parts=self.parts,
             unseen=self.unseen,
             moved=self.moved,

@@ -153,11 +153,17 @@ class LeftOut(Table):
 
 
 class GridName(Table):
-    """The grid whose results these are: `file` as the command named it; `select` is written by schema 1 alone."""
+    """The grid whose results these are: `file` as the command named it; `select` is written by schema 1 alone.
+
+    `parity_margin_points` is its `quality.parity_margin`; None where it is not known.
+    """
 
     name: Text
     file: Text
     task: Text
+    parity_margin_points: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, exclude_if=lambda margin: margin is None
+    )
     select: list[str] = Field(default_factory=list, exclude_if=lambda select: not select)
 
 
