@@ -43,7 +43,7 @@ def record(precision: str, checkpoint: str = "base", **changes: Any) -> Record:
     base = {
         "asked.precision": precision, "asked.checkpoint.name": checkpoint, "observed.model.device": "cuda:0",
         "observed.fingerprint.precision": seen,
-        "observed.fingerprint.loss_scale": SCALE if precision == "fp16" else None,
+        "observed.fingerprint.loss_scale": dict(SCALE) if precision == "fp16" else None,
         "measured.peak_memory_mib": {"device": peak}, "measured.seconds": {"total": 12.0},
     }  # fmt: skip
     return plant(PLAIN, {**base, **changes}).record
