@@ -22,7 +22,7 @@ _LEADING_INDEX: Final = re.compile(r"\+?[0-9]{1,9}")
 
 @dataclass(frozen=True)
 class Device:
-    """One device: memory in MiB (0: unknown), utilisation in percent, PIDs of processes (none where they are hidden)."""
+    """One device: memory in MiB (0: unknown), utilisation in percent, processes as PIDs (empty where hidden)."""
 
     uuid: str
     name: str
