@@ -143,6 +143,8 @@ def missing(need: str) -> str | None:
     if need == "gpu":
         found = nvidia_devices()
         return unusable_device(probe_environment(CURRENT)) if found else "no NVIDIA device is here, or without -m gpu"
+    if need == "cuda_build":
+        return None if probe_environment(CURRENT).torch.get("cuda_build") else "torch is a build without CUDA"
     if need == "hub":
         return "HF_HUB_OFFLINE is set: no hub" if os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0") else None
     if not os.environ.get(MRPC_VARIABLE):
@@ -152,7 +154,7 @@ def missing(need: str) -> str | None:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what this machine lacks, from one line of one file: pytest then says each reason once."""
-    for need in ("gpu", "hub", "mrpc"):
+    for need in ("gpu", "cuda_build", "hub", "mrpc"):
         if item.get_closest_marker(need) and (reason := missing(need)):
             pytest.skip(reason)
 

@@ -296,3 +296,12 @@ def test_a_cache_that_cannot_be_written_only_costs_time(tmp_path: Path, monkeypa
     monkeypatch.setattr("harness.execution.cache.write_durably", refuse)
     python = interpreter(tmp_path / "env", json.dumps(FACTS))
     assert isinstance(probe_environment("old", python), Environment)
+
+
+def test_every_package_of_an_environment_id_is_pinned() -> None:
+    """Else an environment that tox makes again is another one, and all its cells are to do."""
+    lines = (Path(__file__).parents[2] / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pinned = {line.partition("==")[0].lower().replace("_", "-") for line in lines if not line.startswith("#")}
+    found = probe_environment("current").packages.keys()
+    assert len(found) > 40
+    assert found - pinned == set()
