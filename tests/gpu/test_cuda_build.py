@@ -102,10 +102,10 @@ def test_what_the_wheel_has_code_for(environment_of: Make, capability: tuple[int
     assert (unusable_device(environment) is None) is runs
 
 
-def doctor(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+def harness(folder: Path, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
     kept: Mapping[str, str] = {name: value for name, value in os.environ.items() if name != "CUDA_VISIBLE_DEVICES"}
     return subprocess.run(
-        [sys.executable, "-m", "harness", "doctor"],
+        [sys.executable, "-m", "harness", *command],
         cwd=folder,
         env={**kept, "PYTHONPATH": str(REPOSITORY), "HARNESS_CACHE": str(folder / "cache"), **variables},
         capture_output=True,
@@ -115,15 +115,36 @@ def doctor(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+RANKS = """
+name = "ranks"
+task = "embedded/paraphrase"
+[recipe]
+max_steps = 2
+[matrix]
+checkpoint = ["embedded/tiny-bert"]
+seed = [42]
+devices = [1, 2]
+"""
+
+
+def test_cells_of_one_and_of_two_ranks_run(tmp_path: Path) -> None:
+    (tmp_path / "ranks.toml").write_text(RANKS, encoding="utf-8")
+    done = harness(tmp_path, "run", "ranks.toml", "--retries", "0", HF_HUB_OFFLINE="1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    records = [json.loads(path.read_text()) for path in tmp_path.glob("results/ranks/cells/??/*/*/*/record.json")]
+    assert [(one["status"], one["observed"]["model"]["device"]) for one in records] == [("ok", "cpu")] * 2
+    assert sorted(one["observed"]["fingerprint"]["world_size"] for one in records) == [1, 2]
+
+
 def test_the_doctor_without_a_driver(tmp_path: Path) -> None:
-    done = doctor(tmp_path)
+    done = harness(tmp_path, "doctor")
     assert done.returncode == 0
     assert "accelerator: none: there is no NVIDIA device or driver" in done.stdout
 
 
 @pytest.mark.skipif(COMPILER is None, reason="no C compiler is here, to make the stub of the driver with")
 def test_the_doctor_where_the_driver_shows_what_cuda_cannot_start(tmp_path: Path) -> None:
-    done = doctor(tmp_path, **with_stub(compile_stub(tmp_path)))
+    done = harness(tmp_path, "doctor", **with_stub(compile_stub(tmp_path)))
     assert done.returncode == 4
     assert "problem: the driver shows Stub H100, but torch cannot use it: torch 2." in done.stdout
     assert "says: Found no NVIDIA driver" in done.stdout

@@ -1,7 +1,7 @@
 """Every command beside a stubbed driver: 0, 1 and 4 boards, lost and sliced ones, a driver that does not answer.
 
 The real pynvml talks to the stub; what torch sees is told to the probe. Each case asks four commands in one process,
-of a grid that leaves nothing to train: its cells want 9 devices.
+of a grid that leaves nothing to train: its cells want 99 devices.
 """
 
 from __future__ import annotations
@@ -66,12 +66,20 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return compile_stub(tmp_path_factory.mktemp("stub"))
 
 
+FOUR = [["doctor", "g.toml"], ["plan", "g.toml"], ["bench", "g.toml"], ["run", "g.toml"]]
+DEFAULT = [["bench"] if command[0] == "bench" else command for command in FOUR]
+"""`bench` chooses its grid by the machine."""
+
+
 def ask(
-    folder: Path, library: Path | None, torch: Mapping[str, Any], variables: Mapping[str, str], bench: str = "g.toml"
+    folder: Path,
+    library: Path | None,
+    torch: Mapping[str, Any],
+    variables: Mapping[str, str],
+    commands: list[list[str]] = FOUR,
 ) -> dict[str, tuple[int, str]]:
-    """Exit code and words of doctor, plan, bench and run."""
+    """Exit code and words of each command."""
     (folder / "g.toml").write_text(GRID, encoding="utf-8")
-    commands = [["doctor", "g.toml"], ["plan", "g.toml"], ["bench", *bench.split()], ["run", "g.toml"]]
     dropped = ("CUDA_VISIBLE_DEVICES", "HARNESS_REQUIRE", "HARNESS_DEBUG", "GITHUB_ACTIONS", "LD_LIBRARY_PATH")
     done = subprocess.run(
         [sys.executable, "-c", ASK, json.dumps(commands)],
@@ -153,7 +161,7 @@ BROKEN: dict[str, tuple[dict[str, str], dict[str, Any], str]] = {
 def test_a_gpu_that_cannot_be_used_is_never_a_quiet_cpu(case: str, tmp_path: Path, library: Path) -> None:
     """`bench` without a grid chose the one for CPUs, and a GPU night was green."""
     variables, torch, words = BROKEN[case]
-    found = ask(tmp_path, library, torch, variables, bench="")
+    found = ask(tmp_path, library, torch, variables, DEFAULT)
     assert [code for code, _ in found.values()] == [4, 4, 4, 4]
     # A plan can still be made where the driver answers.
     assert ("`harness run` would end with exit 4" in found["plan"][1]) is ("NVML_STUB_ERROR" not in variables)
@@ -162,7 +170,75 @@ def test_a_gpu_that_cannot_be_used_is_never_a_quiet_cpu(case: str, tmp_path: Pat
 
 
 def test_a_container_without_the_drivers_library(tmp_path: Path) -> None:
-    found = ask(tmp_path, None, facts(H100), {}, bench="")
+    found = ask(tmp_path, None, facts(H100), {}, DEFAULT)
     assert [code for code, _ in found.values()] == [4, 4, 4, 4]
     words = "torch sees Stub H100, but the driver's library (libnvidia-ml.so.1) shows no device; in a container"
     assert all(words in said for _, said in found.values())
+
+
+TRAINS = """
+name = "trains"
+task = "embedded/paraphrase"
+[recipe]
+max_steps = 2
+[matrix]
+checkpoint = ["embedded/tiny-bert"]
+seed = [1]
+"""
+
+
+@pytest.mark.slow
+def test_a_device_that_cuda_loses_between_plan_and_run_fails_its_cell(tmp_path: Path, library: Path) -> None:
+    """It trained on the CPU, was ok, and lay under the GPU's environment."""
+    (tmp_path / "trains.toml").write_text(TRAINS, encoding="utf-8")
+    found = ask(tmp_path, library, facts(H100), {}, commands=[["run", "trains.toml", "--retries", "0"]])
+    assert found["run"][0] == 4, found["run"][1]
+    (path,) = tmp_path.glob("results/trains/cells/??/*/*/*/record.json")
+    record = json.loads(path.read_text(encoding="utf-8"))
+    assert (record["status"], record["failure"]["message"]) == (
+        "failed",
+        "cuda was asked for; torch in its process trains on cpu: a device is gone, or CUDA cannot use it",
+    )
+
+
+COUNT = """
+import json, pynvml
+from harness.execution.devices import HeldDevices, nvidia_devices, throttle_reasons
+from harness.execution.health import HealthWatch, nvml, settings
+import time
+uuids = [device.uuid for device in nvidia_devices()]
+with nvml() as driver:
+    held = HeldDevices(uuids)
+    watch = HealthWatch(uuids)
+    start = time.monotonic()
+    held.at_edge("opens")
+    time.sleep(1)
+    held.at_edge("closes")
+    seconds = time.monotonic() - start
+    violation = driver.nvmlDeviceGetViolationStatus(driver.nvmlDeviceGetHandleByUUID(uuids[0]), 0).violationTime
+    print(json.dumps([held.joules / seconds, throttle_reasons(driver, uuids[0]), watch.findings(), violation > 0,
+                      settings(uuids)]))
+"""
+
+
+def test_energy_and_what_slows_devices_down_are_read_from_the_library(library: Path) -> None:
+    variables = {"NVML_STUB_BOARDS": "2", "NVML_STUB_THROTTLE": "0x44", "NVML_STUB_VIOLATION": "1000"}
+    done = subprocess.run(
+        [sys.executable, "-c", COUNT],
+        env={
+            **{name: value for name, value in os.environ.items() if name != "CUDA_VISIBLE_DEVICES"},
+            **with_stub(library),
+            **variables,
+            "PYTHONPATH": str(REPOSITORY),
+        },
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    watts, reasons, findings, violated, told = json.loads(done.stdout)
+    assert watts == pytest.approx(600, rel=0.1)
+    assert (reasons, findings, violated) == (["software power cap", "hardware thermal slowdown"], [], True)
+    board = {"mig": False, "power_limit_watts": 700.0, "persistence": True, "compute_mode": "default"}
+    assert told == {"driver": "580.95.05", "boards": [board, board]}
