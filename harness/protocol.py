@@ -65,7 +65,7 @@ DATA_FACTS = "harness-facts.json"
 SUMS = "harness.sha256"
 """In a folder of the cache: the sha256 of each file that it was kept with, as `sha256sum` writes them."""
 
-NO_GPU = ("", "-1")
+NO_GPU = ("", "-1", "NoDevFiles")
 """Values of `CUDA_VISIBLE_DEVICES` by which a user says: on the CPU, whatever is here."""
 
 MOST_OTHERS = 0.1

@@ -47,7 +47,8 @@ class Device:
 class Driver:
     """What NVIDIA's driver says; all empty where there is none, or where it is not asked.
 
-    `cuda` is the newest CUDA that it carries (major, minor), `left_out` a sentence for each board that does not answer.
+    `cuda` is the newest CUDA that it carries (major, minor), `left_out` says which boards do not answer, and why none
+    is left.
     """
 
     version: str | None = None
@@ -86,7 +87,10 @@ def nvidia_driver() -> Driver:
             number = driver.nvmlSystemGetCudaDriverVersion_v2()
             cuda = (number // 1000, number % 1000 // 10)
         version = str(driver.nvmlSystemGetDriverVersion())
-    return Driver(version, cuda, tuple(visible(found, setting)), tuple(left_out))
+    chosen = visible(found, setting)
+    if found and not chosen:
+        left_out.append(f"CUDA_VISIBLE_DEVICES={setting} names no NVIDIA device ({len(found)} here)")
+    return Driver(version, cuda, tuple(chosen), tuple(left_out))
 
 
 def nvidia_devices() -> list[Device]:

@@ -70,7 +70,8 @@ def nvml_words(error: Any) -> str:
 def settings(uuids: Sequence[str]) -> dict[str, Any]:
     """The driver's version, and how it has set each device: what a timing depends on; empty without devices.
 
-    A slice has the power limit and the modes of its board. What a device does not tell is left out.
+    `boards` has a value a device under each name. A slice has the power limit and the modes of its board; what is not
+    told is None.
     """
     if not uuids:
         return {}
@@ -78,14 +79,16 @@ def settings(uuids: Sequence[str]) -> dict[str, Any]:
         if driver is None:
             return {}
         boards = [_set(driver, uuid) for uuid in uuids]
-        return {"driver": str(driver.nvmlSystemGetDriverVersion()), "boards": boards}
+        columns = {name: [board[name] for board in boards] for name in boards[0]}
+        return {"driver": str(driver.nvmlSystemGetDriverVersion()), "boards": columns}
 
 
 def _set(driver: Any, uuid: str) -> dict[str, Any]:
-    found: dict[str, Any] = {"mig": uuid.startswith("MIG-")}
+    sliced = uuid.startswith("MIG-")
+    found: dict[str, Any] = {"mig": sliced, "power_limit_watts": None, "persistence": None, "compute_mode": None}
     with contextlib.suppress(driver.NVMLError):
         board = driver.nvmlDeviceGetHandleByUUID(uuid)
-        if found["mig"]:
+        if sliced:
             board = driver.nvmlDeviceGetDeviceHandleFromMigDeviceHandle(board)
         with contextlib.suppress(driver.NVMLError):
             found["power_limit_watts"] = driver.nvmlDeviceGetEnforcedPowerLimit(board) / 1e3

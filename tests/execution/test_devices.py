@@ -247,10 +247,14 @@ def test_memory_is_without_the_drivers_reserve_where_it_is_told_apart(nvml: Fake
 
 def test_how_the_driver_has_set_devices(nvml: FakeNvml) -> None:
     nvml.boards = [{"uuid": "GPU-1"}, {"uuid": "GPU-2", "refuses": ["power"]}]
-    modes = {"mig": False, "persistence": True, "compute_mode": "exclusive process"}
     assert health.settings(["GPU-1", "GPU-2"]) == {
         "driver": "570.86.15",
-        "boards": [{**modes, "power_limit_watts": 700.0}, modes],
+        "boards": {
+            "mig": [False, False],
+            "power_limit_watts": [700.0, None],
+            "persistence": [True, True],
+            "compute_mode": ["exclusive process"] * 2,
+        },
     }
     assert health.settings([]) == {}
 
@@ -274,6 +278,18 @@ def test_hidden_devices_are_left_out(nvml: FakeNvml, monkeypatch: pytest.MonkeyP
     assert [device.uuid for device in nvidia_devices()] == ["GPU-3", "GPU-1"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert nvidia_devices() == []
+
+
+@pytest.mark.parametrize("setting", ["4", "GPU-x", "1,1", "x"])
+def test_a_choice_of_nothing_is_said_and_no_wish_for_the_cpu(
+    nvml: FakeNvml, monkeypatch: pytest.MonkeyPatch, setting: str
+) -> None:
+    nvml.boards = [{"uuid": f"GPU-{n}", "name": "x", "total": 1} for n in range(4)]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", setting)
+    assert nvidia_driver().left_out == (f"CUDA_VISIBLE_DEVICES={setting} names no NVIDIA device (4 here)",)
+    for word in ("", "-1", "NoDevFiles"):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", word)
+        assert nvidia_driver() == Driver()
 
 
 def test_a_sliced_board_is_its_slices(nvml: FakeNvml, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,7 +74,7 @@ def test_a_finished_cell(file_it: Make, tmp_path: Path, cell_of: Make) -> None:
 
 
 def test_how_the_driver_had_set_its_devices(heading: Heading, monkeypatch: pytest.MonkeyPatch) -> None:
-    told = {"driver": "570.86.15", "boards": [{"mig": False, "power_limit_watts": 700.0}]}
+    told = {"driver": "570.86.15", "boards": {"mig": [False], "power_limit_watts": [700.0]}}
     monkeypatch.setattr("harness.execution.outcome.settings", lambda uuids: told if uuids == ["GPU-1"] else {})
     observed = finished_record(heading, result_of(), "fork", HeldDevices(["GPU-1"])).observed
     assert observed is not None

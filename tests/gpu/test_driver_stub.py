@@ -140,6 +140,7 @@ BROKEN: dict[str, tuple[dict[str, str], dict[str, Any], str]] = {
     "upgraded, not rebooted": ({"NVML_STUB_ERROR": "18"}, facts(), "mismatch. (NVML error 18); it was upgraded while"),
     "unknown": ({"NVML_STUB_ERROR": "999"}, facts(), f"{NO_ANSWER}Unknown Error (NVML error 999); in a container"),
     "the only board lost": ({"NVML_STUB_LOST": "0"}, facts(), "NVIDIA device 0 does not answer and is left out: GPU"),
+    "chosen wrongly": ({"CUDA_VISIBLE_DEVICES": "7"}, facts(), "CUDA_VISIBLE_DEVICES=7 names no NVIDIA device ("),
     "a build without CUDA": (
         {}, facts(build=None), "the driver shows Stub H100, but torch cannot use it: torch 2.13.0 is built without "
         "CUDA; install the build for this machine's driver (driver 580.95.05 supports CUDA 13.0)"
@@ -241,4 +242,4 @@ def test_energy_and_what_slows_devices_down_are_read_from_the_library(library: P
     assert watts == pytest.approx(600, rel=0.1)
     assert (reasons, findings, violated) == (["software power cap", "hardware thermal slowdown"], [], True)
     board = {"mig": False, "power_limit_watts": 700.0, "persistence": True, "compute_mode": "default"}
-    assert told == {"driver": "580.95.05", "boards": [board, board]}
+    assert told == {"driver": "580.95.05", "boards": {name: [value, value] for name, value in board.items()}}

@@ -42,7 +42,7 @@ FAULTS: list[tuple[str, dict[str, Any]]] = [
     ("arguments", {"observed.arguments.seed": 43}),
     ("engine", {"observed.fingerprint.engine": "loop"}),
     ("device", {"observed.machine.accelerators": ["NVIDIA H100"]}),
-    ("device", {"observed.machine.boards": [{"mig": False}]}),
+    ("device", {"observed.machine.boards": {"mig": [False]}}),
     ("device", {"observed.model.device": "cuda:0"}),
     ("world size", {"asked.devices": 1, "observed.fingerprint.world_size": 3}),
     ("parallel mode", {"observed.fingerprint.parallel_mode": "not_distributed"}),
