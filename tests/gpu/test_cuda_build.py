@@ -132,8 +132,8 @@ def test_cells_of_one_and_of_two_ranks_run(tmp_path: Path) -> None:
     done = harness(tmp_path, "run", "ranks.toml", "--retries", "0", HF_HUB_OFFLINE="1")
     assert done.returncode == 0, done.stdout + done.stderr
     records = [json.loads(path.read_text()) for path in tmp_path.glob("results/ranks/cells/??/*/*/*/record.json")]
-    assert [(one["status"], one["observed"]["model"]["device"]) for one in records] == [("ok", "cpu")] * 2
-    assert sorted(one["observed"]["fingerprint"]["world_size"] for one in records) == [1, 2]
+    seen = {one["observed"]["fingerprint"]["world_size"]: one["observed"]["model"]["device"] for one in records}
+    assert seen == {1: "cpu", 2: "cpu:0"}
 
 
 def test_the_doctor_without_a_driver(tmp_path: Path) -> None:
@@ -150,8 +150,6 @@ def test_the_doctor_where_the_driver_shows_what_cuda_cannot_start(tmp_path: Path
     assert "says: Found no NVIDIA driver" in done.stdout
 
 
-def test_a_cuda_environment_is_as_pinned_as_any(tmp_path: Path) -> None:
-    """`test_every_package_of_an_environment_id_is_pinned` sees the packages of this build: they are its."""
-    assert {"triton", "nvidia-cublas", "cuda-bindings", "nvidia-nvjitlink"} <= probe_environment(
-        CURRENT
-    ).packages.keys()
+def test_the_environments_id_is_of_what_the_wheel_brings() -> None:
+    """And all of it is pinned: `test_every_package_of_an_environment_id_is_pinned` runs in this environment too."""
+    assert {"triton", "cuda-toolkit", "nvidia-cublas", "cuda-bindings"} <= probe_environment(CURRENT).packages.keys()
