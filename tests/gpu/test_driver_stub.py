@@ -71,18 +71,13 @@ DEFAULT = [["bench"] if command[0] == "bench" else command for command in FOUR]
 """`bench` chooses its grid by the machine."""
 
 
-def ask(
-    folder: Path,
-    library: Path | None,
-    torch: Mapping[str, Any],
-    variables: Mapping[str, str],
-    commands: list[list[str]] = FOUR,
-) -> dict[str, tuple[int, str]]:
-    """Exit code and words of each command."""
-    (folder / "g.toml").write_text(GRID, encoding="utf-8")
+def beside(
+    folder: Path, library: Path | None, torch: Mapping[str, Any], variables: Mapping[str, str], *arguments: str
+) -> subprocess.CompletedProcess[str]:
+    """Run Python beside the stub, and a torch that sees what is said."""
     dropped = ("CUDA_VISIBLE_DEVICES", "HARNESS_REQUIRE", "HARNESS_DEBUG", "GITHUB_ACTIONS", "LD_LIBRARY_PATH")
-    done = subprocess.run(
-        [sys.executable, "-c", ASK, json.dumps(commands)],
+    return subprocess.run(
+        [sys.executable, *arguments],
         cwd=folder,
         env={
             **{name: value for name, value in os.environ.items() if name not in dropped},
@@ -99,6 +94,18 @@ def ask(
         timeout=300,
         check=False,
     )
+
+
+def ask(
+    folder: Path,
+    library: Path | None,
+    torch: Mapping[str, Any],
+    variables: Mapping[str, str],
+    commands: list[list[str]] = FOUR,
+) -> dict[str, tuple[int, str]]:
+    """Exit code and words of each command."""
+    (folder / "g.toml").write_text(GRID, encoding="utf-8")
+    done = beside(folder, library, torch, variables, "-c", ASK, json.dumps(commands))
     assert done.returncode == 0, done.stderr
     found = {name: (code, said) for name, (code, said) in json.loads(done.stdout).items()}
     assert not [name for name, (_, said) in found.items() if "Traceback" in said or "internal error" in said]
@@ -222,24 +229,30 @@ with nvml() as driver:
 """
 
 
-def test_energy_and_what_slows_devices_down_are_read_from_the_library(library: Path) -> None:
+def test_energy_and_what_slows_devices_down_are_read_from_the_library(tmp_path: Path, library: Path) -> None:
     variables = {"NVML_STUB_BOARDS": "2", "NVML_STUB_THROTTLE": "0x44", "NVML_STUB_VIOLATION": "1000"}
-    done = subprocess.run(
-        [sys.executable, "-c", COUNT],
-        env={
-            **{name: value for name, value in os.environ.items() if name != "CUDA_VISIBLE_DEVICES"},
-            **with_stub(library),
-            **variables,
-            "PYTHONPATH": str(REPOSITORY),
-        },
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    done = beside(tmp_path, library, facts(H100, H100), variables, "-c", COUNT)
     assert done.returncode == 0, done.stderr
     watts, reasons, findings, violated, told = json.loads(done.stdout)
     assert watts == pytest.approx(600, rel=0.1)
     assert (reasons, findings, violated) == (["software power cap", "hardware thermal slowdown"], [], True)
     board = {"mig": False, "power_limit_watts": 700.0, "persistence": True, "compute_mode": "default"}
     assert told == {"driver": "580.95.05", "boards": {name: [value, value] for name, value in board.items()}}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "reason"),
+    [
+        ("gpu", "the driver shows Stub H100, but torch cannot use it"),
+        ("gpu and not slow", "the driver shows Stub H100, but torch cannot use it"),
+        ("not slow", "no NVIDIA device is here, or without -m gpu"),
+    ],
+)
+def test_the_tests_themselves_see_a_gpu_only_where_they_are_for_it(
+    tmp_path: Path, library: Path, chosen: str, reason: str
+) -> None:
+    """They trained on whatever was there, and expected what a CPU does."""
+    own = ["-m", "pytest", "-p", "no:cacheprovider", str(REPOSITORY / "tests" / "test_gpu.py"), "-m", chosen]
+    done = beside(tmp_path, library, facts(build=None), {}, *own)
+    assert done.returncode == 0, done.stdout
+    assert reason in done.stdout
