@@ -65,6 +65,9 @@ DATA_FACTS = "harness-facts.json"
 SUMS = "harness.sha256"
 """In a folder of the cache: the sha256 of each file that it was kept with, as `sha256sum` writes them."""
 
+NO_GPU = ("", "-1", "NoDevFiles")
+"""Values of `CUDA_VISIBLE_DEVICES` by which a user says: on the CPU, whatever is here."""
+
 MOST_OTHERS = 0.1
 """Cores that other processes may keep busy while something is timed."""
 STAT = Path("/proc/stat")

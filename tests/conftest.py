@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from harness.execution.devices import Device, nvidia_devices
+from harness.execution.devices import Device, Driver, nvidia_devices
 from harness.execution.environment import CURRENT, Environment, probe_environment
 from harness.execution.require import unusable_device
 from harness.grid.cell import Cell, Checkpoint
@@ -75,7 +76,8 @@ def environment_of(
     shown = tuple(
         Device(f"GPU-{n}", f"GPU number {n}", memory_mib, 0, 0) for n in range(max(driver, len(capabilities)))
     )
-    return Environment("current", sys.executable, "env0", facts, shown)
+    shown_by = Driver("570.86.15", (12, 8), shown) if shown else Driver()
+    return Environment("current", sys.executable, "env0", facts, shown_by)
 
 
 def entry_of(cell: Cell, status: str = "ok", **changes: Any) -> Entry:
@@ -129,11 +131,20 @@ class Tour:
 MRPC_VARIABLE = "HARNESS_MRPC"
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Hide the machine's GPUs from all but the tests that are for them: the others say what a CPU does."""
+    if not re.search(r"(?<!not )\bgpu\b", config.option.markexpr or ""):
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
 @cache
 def missing(need: str) -> str | None:
     """Why this machine cannot run the tests with the mark `need`; None where it can."""
     if need == "gpu":
-        return unusable_device(probe_environment(CURRENT)) if nvidia_devices() else "no NVIDIA device is here"
+        found = nvidia_devices()
+        return unusable_device(probe_environment(CURRENT)) if found else "no NVIDIA device is here, or without -m gpu"
+    if need == "cuda_build":
+        return None if probe_environment(CURRENT).torch.get("cuda_build") else "torch is a build without CUDA"
     if need == "hub":
         return "HF_HUB_OFFLINE is set: no hub" if os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0") else None
     if not os.environ.get(MRPC_VARIABLE):
@@ -143,7 +154,7 @@ def missing(need: str) -> str | None:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what this machine lacks, from one line of one file: pytest then says each reason once."""
-    for need in ("gpu", "hub", "mrpc"):
+    for need in ("gpu", "cuda_build", "hub", "mrpc"):
         if item.get_closest_marker(need) and (reason := missing(need)):
             pytest.skip(reason)
 

@@ -20,7 +20,7 @@ from benchmarks.gpu.page import page
 from benchmarks.gpu.place import Place
 from benchmarks.gpu.stages import STAGES
 from harness.disk import write_files
-from harness.execution.devices import nvidia_devices
+from harness.execution.devices import nvidia_driver
 from harness.record.provenance import now
 
 WORK: Final = "results/gpu"
@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rehearse", action="store_true", help="on a CPU, small: do the commands work?")
     parser.add_argument("--out", "-o", type=Path, help="the folder of the report; else it is printed")
     options = parser.parse_args(arguments)
-    devices = nvidia_devices()
+    devices = nvidia_driver().devices
     if not devices and not options.rehearse:
         print("no NVIDIA device here; --rehearse tries the commands on a CPU", file=sys.stderr)
         return 4

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from harness.errors import RunFailed
-from harness.execution.health import HealthWatch, nvml
+from harness.execution.health import HealthWatch, nvml, nvml_words
+from harness.protocol import NO_GPU
 
 BUSY_MEMORY_MIB: Final = 1024
 BUSY_UTILISATION: Final = 20
@@ -21,7 +22,7 @@ _LEADING_INDEX: Final = re.compile(r"\+?[0-9]{1,9}")
 
 @dataclass(frozen=True)
 class Device:
-    """One device: memory in MiB, utilisation in percent, processes as PIDs (empty where the driver hides them)."""
+    """One device: memory in MiB (0: unknown), utilisation in percent, processes as PIDs (empty where hidden)."""
 
     uuid: str
     name: str
@@ -42,20 +43,59 @@ class Device:
         return None
 
 
-def nvidia_devices() -> list[Device]:
-    """The devices that `CUDA_VISIBLE_DEVICES` leaves, in its order; empty without driver or device."""
+@dataclass(frozen=True)
+class Driver:
+    """What NVIDIA's driver says; all empty where there is none, or where it is not asked.
+
+    `cuda` is the newest CUDA that it carries (major, minor), `left_out` says which boards do not answer, and why none
+    is left.
+    """
+
+    version: str | None = None
+    cuda: tuple[int, int] | None = None
+    devices: tuple[Device, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+
+def nvidia_driver() -> Driver:
+    """Ask the driver: of its devices those that `CUDA_VISIBLE_DEVICES` leaves, in its order.
+
+    Where that hides every device (see `harness.protocol.NO_GPU`) the driver is not asked: it may be broken, and the
+    user wants the CPU.
+
+    Raises
+    ------
+    RequirementError
+        For a driver that does not answer.
+    """
+    setting = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if setting in NO_GPU:
+        return Driver()
+    found: list[Device] = []
+    left_out = []
     with nvml() as driver:
         if driver is None:
-            return []
-        boards = [driver.nvmlDeviceGetHandleByIndex(i) for i in range(driver.nvmlDeviceGetCount())]
-        found = [_device(driver, handle) for board in boards for handle in _slices(driver, board) or [board]]
-    return visible(found, os.environ.get("CUDA_VISIBLE_DEVICES"))
+            return Driver()
+        for index in range(driver.nvmlDeviceGetCount()):
+            try:
+                board = driver.nvmlDeviceGetHandleByIndex(index)
+                found += [_device(driver, handle) for handle in _slices(driver, board) or [board]]
+            except driver.NVMLError as error:
+                left_out.append(f"NVIDIA device {index} does not answer and is left out: {nvml_words(error)}")
+        cuda = None
+        with contextlib.suppress(driver.NVMLError):
+            number = driver.nvmlSystemGetCudaDriverVersion_v2()
+            cuda = (number // 1000, number % 1000 // 10)
+        version = str(driver.nvmlSystemGetDriverVersion())
+    chosen = visible(found, setting)
+    if found and not chosen:
+        left_out.append(f"CUDA_VISIBLE_DEVICES={setting} names no NVIDIA device ({len(found)} here)")
+    return Driver(version, cuda, tuple(chosen), tuple(left_out))
 
 
-def nvidia_driver() -> str | None:
-    """The driver's version, or None where there is no NVIDIA driver."""
-    with nvml() as driver:
-        return None if driver is None else str(driver.nvmlSystemGetDriverVersion())
+def nvidia_devices() -> list[Device]:
+    """The devices that cells may be lent; raises as `nvidia_driver` does."""
+    return list(nvidia_driver().devices)
 
 
 def visible(devices: Sequence[Device], setting: str | None) -> list[Device]:
@@ -97,7 +137,7 @@ def _slices(driver: Any, board: Any) -> list[Any]:
 
 
 def _device(driver: Any, handle: Any) -> Device:
-    memory = driver.nvmlDeviceGetMemoryInfo(handle)
+    total, used = _memory(driver, handle)
     utilisation, processes = 0, ()
     with contextlib.suppress(driver.NVMLError):  # not supported on MIG slices and some virtual devices
         utilisation = driver.nvmlDeviceGetUtilizationRates(handle).gpu
@@ -106,11 +146,22 @@ def _device(driver: Any, handle: Any) -> Device:
     return Device(
         uuid=str(driver.nvmlDeviceGetUUID(handle)),
         name=str(driver.nvmlDeviceGetName(handle)),
-        memory_mib=memory.total // 2**20,
-        used_mib=memory.used // 2**20,
+        memory_mib=total // 2**20,
+        used_mib=used // 2**20,
         utilisation=utilisation,
         processes=processes,
     )
+
+
+def _memory(driver: Any, handle: Any) -> tuple[int, int]:
+    """Bytes: all of it, and what is used but for the driver's own reserve where it tells them apart; 0 if unknown."""
+    for version in (driver.nvmlMemory_v2, None):
+        try:
+            memory = driver.nvmlDeviceGetMemoryInfo(handle, version)
+        except (driver.NVMLError_FunctionNotFound, driver.NVMLError_NotSupported):
+            continue  # an old driver; a board that shares the machine's memory
+        return memory.total, memory.used
+    return 0, 0
 
 
 INTERVAL_S: Final = 5.0

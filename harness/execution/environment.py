@@ -9,14 +9,14 @@ import platform
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import harness
 from harness.errors import RequirementError
 from harness.execution import cache
-from harness.execution.devices import Device, nvidia_devices, nvidia_driver
+from harness.execution.devices import Device, Driver, nvidia_driver
 from harness.program import ask
 from harness.record.meant import Machine
 from harness.text import one_line, short_hash
@@ -41,12 +41,17 @@ class Environment:
     python: str
     environment_id: str
     facts: Mapping[str, Any]
-    devices: tuple[Device, ...]
+    driver: Driver
+
+    @property
+    def devices(self) -> tuple[Device, ...]:
+        """The devices that the driver shows."""
+        return self.driver.devices
 
     @property
     def accelerator(self) -> str:
-        """What cells run on here: "cuda" or "cpu"."""
-        return "cuda" if self.torch.get("cuda_available") else "cpu"
+        """What cells run on here: "cuda" or "cpu"; never "cuda" for what another maker's torch calls so."""
+        return "cuda" if self.torch.get("cuda_available") and not self.torch.get("other") else "cpu"
 
     @property
     def torch(self) -> Mapping[str, Any]:
@@ -84,26 +89,31 @@ def probe_environment(label: str, python: str | None = None) -> Environment:
     Raises
     ------
     RequirementError
-        Where the interpreter cannot be run. One that lacks a package of the subject can still be planned for:
-        see :attr:`Environment.missing`.
+        Where the interpreter cannot be run, or the driver does not answer. One that lacks a package of the subject
+        can still be planned for: see :attr:`Environment.missing`.
     """
     python = python or sys.executable
     if not Path(python).is_file():
         raise RequirementError(f"environment {label}: no interpreter at {python}")
-    devices = nvidia_devices()
-    stamps = [_packages_stamp(python), _machine_stamp(), nvidia_driver(), [device.uuid for device in devices]]
+    driver = nvidia_driver()
+    stamps = [_packages_stamp(python), _machine_stamp(), driver.version, [device.uuid for device in driver.devices]]
     key = short_hash([python, *stamps, os.environ.get("CUDA_VISIBLE_DEVICES")])
     facts = cache.remembered(f"probe-{key}")
     if not _is_answer(facts):
         facts = _ask(label, python)
-        cache.remember(f"probe-{key}", facts)
+        # What keeps torch from devices that the driver shows may be mended without any trace in the key.
+        if bool(driver.devices) == bool((facts.get("torch") or {}).get("cuda_available")):
+            cache.remember(f"probe-{key}", facts)
     identity = {
         "packages": facts["packages"],
         "python": facts["python"],
         "accelerator": _accelerator_models(facts),
-        "driver": (nvidia_driver() or "").partition(".")[0] or None,
+        "driver": (driver.version or "").partition(".")[0] or None,
     }
-    return Environment(label, python, short_hash(identity), facts, tuple(devices))
+    # A board that shares the machine's memory tells it to torch alone.
+    memory = {device["name"]: device.get("memory_mib", 0) for device in (facts.get("torch") or {}).get("devices", [])}
+    devices = tuple(replace(one, memory_mib=one.memory_mib or memory.get(one.name, 0)) for one in driver.devices)
+    return Environment(label, python, short_hash(identity), facts, replace(driver, devices=devices))
 
 
 def machine_here() -> Machine:

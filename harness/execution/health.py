@@ -1,29 +1,102 @@
-"""The health of NVIDIA devices while a cell holds them: memory errors, remapped rows, and what the driver reports."""
+"""NVIDIA's driver: whether it answers, how it has set devices, and their health while a cell holds them."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
+
+from harness.errors import RequirementError
 
 FINDINGS: Final = ("uncorrected ECC errors", "remapped rows", "row remappings that failed", "Xid")
 """What a sick device shows, in the order in which it is told."""
 
 
+DRIVER_NODE: Final = Path("/dev/nvidiactl")
+"""Where the driver is reached; there once its kernel module has been loaded."""
+REMEDIES: Final[Mapping[int, str]] = {
+    9: "load its kernel module (modprobe nvidia) or reboot",
+    15: "a device fell off the bus: reboot, and look for Xid in the kernel's log",
+    18: "it was upgraded while the old one runs: reboot",
+    999: "in a container start that again, else see what nvidia-smi says and reboot",
+}
+"""By NVML's error: what helps."""
+RUN_ON_CPU: Final = "set CUDA_VISIBLE_DEVICES= to run on the CPU"
+COMPUTE_MODES: Final = ("default", "exclusive thread", "prohibited", "exclusive process")
+
+
 @contextlib.contextmanager
 def nvml() -> Iterator[Any]:
-    """The driver's library (`pynvml`), initialised; None where there is no NVIDIA driver."""
+    """The driver's library (`pynvml`), initialised; None where there is no NVIDIA driver.
+
+    It counts its users: what is asked while somebody holds it open costs no start.
+
+    Raises
+    ------
+    RequirementError
+        For a driver that does not answer, or no more: a machine with a GPU is not one without.
+    """
     import pynvml
 
     try:
         pynvml.nvmlInit()
-    except pynvml.NVMLError:
+    except pynvml.NVMLError as error:
+        absent = error.value == pynvml.NVML_ERROR_LIBRARY_NOT_FOUND
+        absent |= error.value == pynvml.NVML_ERROR_DRIVER_NOT_LOADED and not DRIVER_NODE.exists()
+        if not absent:
+            raise RequirementError(_no_answer(error)) from error
         yield None
         return
     try:
         yield pynvml
+    except pynvml.NVMLError as error:
+        raise RequirementError(_no_answer(error)) from error
     finally:
-        pynvml.nvmlShutdown()
+        with contextlib.suppress(pynvml.NVMLError):
+            pynvml.nvmlShutdown()
+
+
+def _no_answer(error: Any) -> str:
+    remedy = REMEDIES.get(error.value, "see what nvidia-smi says")
+    return f"the NVIDIA driver does not answer: {nvml_words(error)}; {remedy}; or {RUN_ON_CPU}"
+
+
+def nvml_words(error: Any) -> str:
+    """What NVML calls an error, with its number."""
+    return f"{error} (NVML error {error.value})"
+
+
+def settings(uuids: Sequence[str]) -> dict[str, Any]:
+    """The driver's version, and how it has set each device: what a timing depends on; empty without devices.
+
+    `boards` has a value a device under each name. A slice has the power limit and the modes of its board; what is not
+    told is None.
+    """
+    if not uuids:
+        return {}
+    with nvml() as driver:
+        if driver is None:
+            return {}
+        boards = [_set(driver, uuid) for uuid in uuids]
+        columns = {name: [board[name] for board in boards] for name in boards[0]}
+        return {"driver": str(driver.nvmlSystemGetDriverVersion()), "boards": columns}
+
+
+def _set(driver: Any, uuid: str) -> dict[str, Any]:
+    sliced = uuid.startswith("MIG-")
+    found: dict[str, Any] = {"mig": sliced, "power_limit_watts": None, "persistence": None, "compute_mode": None}
+    with contextlib.suppress(driver.NVMLError):
+        board = driver.nvmlDeviceGetHandleByUUID(uuid)
+        if sliced:
+            board = driver.nvmlDeviceGetDeviceHandleFromMigDeviceHandle(board)
+        with contextlib.suppress(driver.NVMLError):
+            found["power_limit_watts"] = driver.nvmlDeviceGetEnforcedPowerLimit(board) / 1e3
+        with contextlib.suppress(driver.NVMLError):
+            found["persistence"] = bool(driver.nvmlDeviceGetPersistenceMode(board))
+        with contextlib.suppress(driver.NVMLError, IndexError):
+            found["compute_mode"] = COMPUTE_MODES[driver.nvmlDeviceGetComputeMode(board)]
+    return found
 
 
 class HealthWatch:

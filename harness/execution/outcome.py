@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from harness.errors import StoreError
 from harness.execution.devices import HeldDevices
+from harness.execution.health import settings
 from harness.grid.cell import Cell
 from harness.protocol import CANNOT_WRITE, FAILED, NONFINITE, OK, OOM, RESULT
 from harness.record.integrity import scores_problem, series_problem
@@ -102,7 +103,8 @@ def _parts(result: Mapping[str, Any], host: HostMode, devices: HeldDevices) -> d
     status: Status = result["status"]
     if result.get("observed"):
         health = devices.health.findings() if devices.health is not None else []
-        observed = Observed(**result["observed"], host=host, device_busy=devices.busy, device_health=health)
+        seen = {**result["observed"], "machine": {**result["observed"]["machine"], **settings(devices.uuids)}}
+        observed = Observed(**seen, host=host, device_busy=devices.busy, device_health=health)
     if result.get("measured"):
         measured = Measured(**_with_driver(result["measured"], devices))
     if result.get("failure"):

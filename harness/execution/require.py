@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from harness.errors import SpecError
 from harness.execution.environment import Environment
+from harness.execution.health import RUN_ON_CPU
 from harness.grid.cell import Cell
 from harness.record.meant import MeantEnvironment
 from harness.record.model import Record
 from harness.text import suggestion
 
+_ARCHITECTURE: Final = re.compile(r"(?P<kind>sm|compute)_(?P<major>[0-9]+)(?P<minor>[0-9])(?P<only>[af]?)")
 _ITEM: Final = re.compile(r"(?P<name>[a-z_]+)\s*(?:(?P<operator>>=|=)\s*(?P<value>[0-9]{1,9}))?")
 
 
@@ -108,8 +110,8 @@ def as_meant(environment: Environment) -> MeantEnvironment:
 
 
 def device_count(environment: Environment) -> int:
-    """Devices that cells can be given: accelerators, or the one processor."""
-    return len(environment.torch.get("devices", [])) or 1
+    """Devices that cells can be given, or the one processor; torch alone would count one slice of a sliced board."""
+    return len(environment.devices) if environment.accelerator == "cuda" and environment.devices else 1
 
 
 def device_memory_gib(environment: Environment) -> float:
@@ -120,24 +122,75 @@ def device_memory_gib(environment: Environment) -> float:
 
 
 def unusable_device(environment: Environment) -> str | None:
-    """Say why an NVIDIA device that the driver shows cannot be used by torch; None where all is well.
+    """Say why an accelerator of this machine cannot be used; None where all is well, or where there is none.
 
     Falling back to the CPU here would be a quiet lie: the runner has a GPU, and someone pays for it.
     """
-    if not environment.devices or environment.accelerator == "cuda":
+    problem = _unusable(environment)
+    return f"{problem}; or {RUN_ON_CPU}" if problem else None
+
+
+def _unusable(environment: Environment) -> str | None:
+    torch, driver = environment.torch, environment.driver
+    if not torch:
         return None
-    names = ", ".join(device.name for device in environment.devices)
-    return f"the driver shows {names}, but torch cannot use it: {no_cuda_reason(environment)}"
+    if other := torch.get("other"):
+        return f"torch {torch.get('version')} sees {other}, which is not supported: the harness knows CUDA and CPUs"
+    if environment.accelerator == "cuda":
+        if not driver.devices:
+            names = ", ".join(device["name"] for device in torch["devices"])
+            fix = "in a container, NVIDIA_DRIVER_CAPABILITIES=compute,utility brings it in"
+            return f"torch sees {names}, but the driver's library (libnvidia-ml.so.1) shows no device; {fix}"
+        return _without_kernels(torch)
+    if driver.devices:
+        names = ", ".join(device.name for device in driver.devices)
+        return f"the driver shows {names}, but torch cannot use it: {no_cuda_reason(environment)}"
+    return "; ".join(driver.left_out) or None
+
+
+def _without_kernels(torch: Mapping[str, Any]) -> str | None:
+    """Name the devices that this build of torch has no code for: the first kernel would fail on them."""
+    built = [match for name in torch.get("cuda_architectures", []) if (match := _ARCHITECTURE.fullmatch(name))]
+    lacking = [
+        f"{device['name']} ({major}.{minor})"
+        for device in torch["devices"]
+        for major, minor in [device["capability"]]
+        if built and not any(_runs_on(one, major, minor) for one in built)
+    ]
+    if not lacking:
+        return None
+    names = ", ".join(one[0] for one in built)
+    which = f"torch {torch.get('version')} is built for {names} and has no code for {', '.join(lacking)}"
+    return f"{which}; install an older build, or choose other devices with CUDA_VISIBLE_DEVICES"
+
+
+def _runs_on(built: re.Match[str], major: int, minor: int) -> bool:
+    """Whether code runs on a device: a binary within its major version, PTX on later ones too."""
+    of = (int(built["major"]), int(built["minor"]))
+    if built["kind"] == "compute":
+        return of <= (major, minor)
+    return of == (major, minor) or (not built["only"] and of[0] == major and of[1] <= minor)
 
 
 def no_cuda_reason(environment: Environment) -> str:
     """Why torch has no CUDA device, with what to do about it."""
-    torch = environment.torch
-    if not torch.get("cuda_build"):
-        return f"torch {torch.get('version')} is built without CUDA; install the build for this machine's driver"
-    if not environment.devices:
-        return "there is no NVIDIA device or driver (or CUDA_VISIBLE_DEVICES hides it)"
-    return f"torch {torch.get('version')} (CUDA {torch.get('cuda_build')}) finds no usable device; update the driver"
+    torch, driver = environment.torch, environment.driver
+    if other := torch.get("other"):
+        return f"torch {torch.get('version')} sees {other}"
+    build = torch.get("cuda_build")
+    carried = driver.cuda and f"driver {driver.version} supports CUDA {driver.cuda[0]}.{driver.cuda[1]}"
+    if not build:
+        fitting = "install the build for this machine's driver" + (f" ({carried})" if carried else "")
+        return f"torch {torch.get('version')} is built without CUDA; {fitting}"
+    if not driver.devices:
+        hidden = "there is no NVIDIA device or driver (or CUDA_VISIBLE_DEVICES hides it)"
+        return "; ".join(driver.left_out) or hidden
+    if driver.cuda and int(build.partition(".")[0]) > driver.cuda[0]:
+        plain = str(torch.get("version")).partition("+")[0]
+        fix = f"install a newer driver, or torch=={plain} built for CUDA {driver.cuda[0]}.x"
+        return f"{carried}, torch {torch.get('version')} is built for CUDA {build}: {fix}"
+    said = torch.get("cuda_error") or "it finds no usable device"
+    return f"torch {torch.get('version')} (CUDA {build}) says: {said}"
 
 
 def skip_reason(cell: Cell, environment: Environment) -> str | None:
@@ -149,6 +202,8 @@ def skip_reason(cell: Cell, environment: Environment) -> str | None:
     capability = _capability(environment)
     if cuda and cell.devices > device_count(environment):
         return f"{cell.devices} devices asked for, {device_count(environment)} here"
+    if cuda and cell.devices > 1 and any(device.uuid.startswith("MIG-") for device in environment.devices):
+        return f"{cell.devices} devices asked for: CUDA gives a process one MIG slice"
     cores = environment.cores
     if not cuda and cell.devices > cores:
         return f"{cell.devices} devices asked for: on a CPU these are ranks, one a core at most, and {cores} are here"

@@ -18,6 +18,7 @@ from harness.errors import RunFailed
 from harness.execution.attempt import Filing, Running, RunningCell
 from harness.execution.cache import Scratch
 from harness.execution.devices import DevicePool, HeldDevices
+from harness.execution.health import nvml
 from harness.execution.host import HostDied, Hosts, Key
 from harness.execution.job import Preparations, cell_job
 from harness.execution.outcome import HostMode, oom_kill_count, read_result
@@ -95,7 +96,9 @@ class Runner:
     def run(self) -> Summary:
         """Run to the end, an interrupt or the budget; every attempt has its record when this returns."""
         self._reporter.run_started(self._plan)
-        with self._interrupts.heard():
+        cuda = any(environment.accelerator == "cuda" for environment in self._plan.environments.values())
+        # The driver's library stays open: what it is asked meanwhile costs no start of its own.
+        with self._interrupts.heard(), nvml() if cuda else contextlib.nullcontext():
             try:
                 for planned in self._plan.of("skip"):
                     self._filing.skip(planned)

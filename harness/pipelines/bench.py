@@ -178,6 +178,5 @@ def default_grid(environment: Environment) -> Path:
     """
     problem = unusable_device(environment)
     if problem:
-        hint = "(name a grid to run it on the CPU all the same, with CUDA_VISIBLE_DEVICES= set)"
-        raise RequirementError(f"{problem}\n{hint}")
+        raise RequirementError(problem)
     return Path(DEFAULT_GRIDS[environment.accelerator])

@@ -32,6 +32,7 @@ def machine_facts(environment: Environment, results: Path) -> dict[str, Any]:
         "devices": [
             {"uuid": d.uuid, "name": d.name, "memory_mib": d.memory_mib, "busy": d.busy} for d in environment.devices
         ],
+        "left_out": list(environment.driver.left_out),
         "device_count": device_count(environment),
         "precisions": {
             "fp32": True,

@@ -17,7 +17,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from harness.protocol import PACKAGES, SUBJECT
+from harness.protocol import NO_GPU, PACKAGES, SUBJECT
 
 
 def software() -> dict[str, Any]:
@@ -170,8 +170,28 @@ def environment() -> dict[str, Any]:
 def _torch_facts() -> dict[str, Any]:
     import torch
 
+    devices, error = _cuda_devices()
+    return {
+        "version": torch.__version__,
+        "cuda_build": torch.version.cuda,
+        "cuda_available": bool(devices),
+        "cuda_error": error,
+        "cuda_architectures": torch.cuda.get_arch_list() if devices else [],
+        "other": _other_accelerator(),
+        "devices": devices,
+        # A cell may get any of them, and before 8.0 there is emulation only.
+        "cuda_bf16": bool(devices) and all(device["capability"][0] >= 8 for device in devices),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "cpu_bf16": _cpu_has_bf16(),
+    }
+
+
+def _cuda_devices() -> tuple[list[dict[str, Any]], str | None]:
+    """The devices that torch can use, or in its own words why there is none; neither in a build without CUDA."""
+    import torch
+
     devices = []
-    if torch.cuda.is_available():
+    try:
         for index in range(torch.cuda.device_count()):
             properties = torch.cuda.get_device_properties(index)
             devices.append(
@@ -181,15 +201,26 @@ def _torch_facts() -> dict[str, Any]:
                     "capability": [properties.major, properties.minor],
                 }
             )
-    return {
-        "version": torch.__version__,
-        "cuda_build": torch.version.cuda,
-        "cuda_available": torch.cuda.is_available(),
-        "devices": devices,
-        "cuda_bf16": torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False),
-        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-        "cpu_bf16": _cpu_has_bf16(),
-    }
+        if torch.version.cuda and not devices:
+            torch.cuda.init()
+    except Exception as error:  # noqa: BLE001 - whatever keeps it from them is what the user wants to read
+        return [], (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return devices, None
+
+
+def _other_accelerator() -> str | None:
+    """An accelerator that torch would use and the harness does not know; None too where the user wants the CPU."""
+    import torch
+
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in NO_GPU:
+        return None
+    if torch.version.hip and torch.cuda.is_available():
+        return "an AMD GPU (ROCm)"
+    if torch.backends.mps.is_available():
+        return "an Apple GPU (MPS)"
+    if hasattr(torch, "xpu") and torch.xpu.is_available():
+        return "an Intel GPU (XPU)"
+    return None
 
 
 def _cpu_has_bf16() -> bool:

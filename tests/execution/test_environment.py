@@ -13,14 +13,15 @@ import pytest
 from harness.errors import RequirementError, StoreError
 from harness.execution import cache
 from harness.execution import environment as module
+from harness.execution.devices import Device, Driver
 from harness.execution.environment import Environment, probe_environment
+from harness.execution.require import unusable_device
 
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(module, "nvidia_devices", list)
-    monkeypatch.setattr(module, "nvidia_driver", lambda: None)
+    monkeypatch.setattr(module, "nvidia_driver", Driver)
 
 
 @pytest.fixture
@@ -37,6 +38,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return commands
 
 
+H100 = Device("GPU-1", "H100", 81559, 4, 0)
 FACTS = {"python": "3.9.1", "packages": {"torch": "2.4.0", "transformers": "4.45.2"}, "missing": []}
 
 
@@ -101,9 +103,9 @@ def test_another_machine_asks_again(
     python = interpreter(tmp_path / "env", json.dumps(FACTS))
     probe_environment("old", python)
     if what == "devices":
-        monkeypatch.setattr(module, "nvidia_devices", lambda: [module.Device("GPU-1", "x", 1, 0, 0)])
+        monkeypatch.setattr(module, "nvidia_driver", lambda: Driver(devices=(H100,)))
     elif what == "driver":
-        monkeypatch.setattr(module, "nvidia_driver", lambda: "570.1")
+        monkeypatch.setattr(module, "nvidia_driver", lambda: Driver("570.1"))
     elif what == "machine":
         monkeypatch.setattr(module, "_machine_stamp", lambda: ["another processor"])
     elif what == "PYTHONPATH":
@@ -121,7 +123,7 @@ def test_the_id_is_of_packages_python_accelerator_and_driver_major(
     gpu = {"torch": {"cuda_available": True, "devices": [{"name": "H100"}]}}
 
     def identify(driver: str | None = "570.1", **changes: Any) -> str:
-        monkeypatch.setattr(module, "nvidia_driver", lambda: driver)
+        monkeypatch.setattr(module, "nvidia_driver", lambda: Driver(driver))
         python = interpreter(tmp_path / "env", json.dumps({**FACTS, **gpu, **changes}))
         monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / os.urandom(4).hex()))
         return probe_environment("x", python).environment_id
@@ -234,6 +236,32 @@ def test_a_damaged_answer_in_the_cache_is_asked_again(tmp_path: Path, kept: str)
     assert probe_environment("old", python) == first
 
 
+def test_a_probe_that_contradicts_the_driver_is_not_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, started: list[Any]
+) -> None:
+    """A fabric manager that is not up yet (CUDA error 802): neither driver, UUIDs nor packages change when it is."""
+    monkeypatch.setattr(module, "nvidia_driver", lambda: Driver("570.1", (12, 8), (H100,)))
+    build = {"version": "2.13.0", "cuda_build": "12.8", "devices": []}
+    broken = {**build, "cuda_available": False, "cuda_error": "CUDA error: system not yet initialized"}
+    python = interpreter(tmp_path / "env", json.dumps({**FACTS, "torch": broken}))
+    assert str(unusable_device(probe_environment("old", python))) == (
+        "the driver shows H100, but torch cannot use it: torch 2.13.0 (CUDA 12.8) says: CUDA error: system not yet "
+        "initialized; or set CUDA_VISIBLE_DEVICES= to run on the CPU"
+    )
+    mended = {**build, "cuda_available": True, "devices": [{"name": "H100", "memory_mib": 81559}]}
+    interpreter(tmp_path / "env", json.dumps({**FACTS, "torch": mended}))
+    assert probe_environment("old", python).accelerator == "cuda"
+    assert probe_environment("old", python).accelerator == "cuda"
+    assert len(started) == 2
+
+
+def test_a_board_without_memory_of_its_own_has_what_torch_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "nvidia_driver", lambda: Driver("580.1", (13, 0), (Device("GPU-1", "GB10", 0, 0, 0),)))
+    torch = {"cuda_available": True, "devices": [{"name": "GB10", "memory_mib": 122570}]}
+    python = interpreter(tmp_path / "env", json.dumps({**FACTS, "torch": torch}))
+    assert [device.memory_mib for device in probe_environment("old", python).devices] == [122570]
+
+
 def test_words_before_the_facts_do_no_harm(tmp_path: Path) -> None:
     python = interpreter(tmp_path / "env", "a library greets\n" + json.dumps(FACTS))
     assert probe_environment("old", python).facts == FACTS
@@ -268,3 +296,12 @@ def test_a_cache_that_cannot_be_written_only_costs_time(tmp_path: Path, monkeypa
     monkeypatch.setattr("harness.execution.cache.write_durably", refuse)
     python = interpreter(tmp_path / "env", json.dumps(FACTS))
     assert isinstance(probe_environment("old", python), Environment)
+
+
+def test_every_package_of_an_environment_id_is_pinned() -> None:
+    """Else an environment that tox makes again is another one, and all its cells are to do."""
+    lines = (Path(__file__).parents[2] / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pinned = {line.partition("==")[0].lower().replace("_", "-") for line in lines if not line.startswith("#")}
+    found = probe_environment("current").packages.keys()
+    assert len(found) > 40
+    assert found - pinned == set()

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from harness.execution.devices import Driver
 from harness.execution.environment import Environment
 from harness.execution.host import MOST_HEARD, MOST_LINE, HostProcess, read_event
 
@@ -145,7 +146,7 @@ def told(tmp_path: Path, code: str) -> HostProcess:
     path = tmp_path / "python"
     path.write_text(f"#!{sys.executable}\nimport os, sys, time\nfd = int(sys.argv[3])\n{code}\n")
     path.chmod(0o755)
-    return HostProcess(Environment("odd", str(path), "e", {}, ()), spawn=False, log=tmp_path / "log")
+    return HostProcess(Environment("odd", str(path), "e", {}, Driver()), spawn=False, log=tmp_path / "log")
 
 
 def test_a_host_that_floods_is_heard_in_parts_and_one_endless_line_is_its_end(tmp_path: Path) -> None:

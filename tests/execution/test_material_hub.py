@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from harness.execution.devices import Driver
 from harness.execution.environment import START, Environment
 from harness.grid.cell import Checkpoint
 
@@ -81,7 +82,7 @@ def test_a_hub_that_cannot_be_reached_is_asked_once(hub: Path, find: Make, cell_
 
 def test_a_broken_hub_client_is_a_problem_of_its_cells(find: Make, cell_of: Make, environment_of: Make) -> None:
     environment = environment_of()
-    broken = Environment("old", "/bin/false", environment.environment_id, environment.facts, ())
+    broken = Environment("old", "/bin/false", environment.environment_id, environment.facts, Driver())
     cell, fine = cell_of(checkpoint="org/bert"), cell_of()
     found = find(cell, fine, environment=broken)
     assert "the hub client of /bin/false could not be run: " in str(found.problem(cell))

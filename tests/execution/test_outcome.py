@@ -73,6 +73,15 @@ def test_a_finished_cell(file_it: Make, tmp_path: Path, cell_of: Make) -> None:
     assert record.failure is None
 
 
+def test_how_the_driver_had_set_its_devices(heading: Heading, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {"driver": "570.86.15", "boards": {"mig": [False], "power_limit_watts": [700.0]}}
+    monkeypatch.setattr("harness.execution.outcome.settings", lambda uuids: told if uuids == ["GPU-1"] else {})
+    observed = finished_record(heading, result_of(), "fork", HeldDevices(["GPU-1"])).observed
+    assert observed is not None
+    assert {name: observed.machine[name] for name in told} == told
+    assert observed.machine["cpu"] == REAL["observed"]["machine"]["cpu"]
+
+
 def test_without_its_arrays_a_record_names_none(file_it: Make) -> None:
     record = file_it(result_of())
     assert (record.series, record.series_sha256) == ({}, None)
@@ -287,6 +296,9 @@ def run_child(folder: Path, error: BaseException, monkeypatch: pytest.MonkeyPatc
         (ValueError("bad\nand more"), "failed"),
         (MemoryError(), "oom"),
         (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "oom"),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), "oom"),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), "oom"),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_NOT_INITIALIZED"), "failed"),
         (RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"), "oom"),
         (SystemExit(3), "failed"),
         (KeyboardInterrupt(), "failed"),

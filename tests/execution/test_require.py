@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import SpecError
+from harness.execution.devices import Device, Driver
 from harness.execution.environment import Environment
 from harness.execution.require import (
     Requirement,
@@ -144,13 +146,89 @@ def test_an_nvidia_device_that_torch_cannot_use(environment_of: Make) -> None:
     )
 
 
+ON_THE_CPU = "; or set CUDA_VISIBLE_DEVICES= to run on the CPU"
+
+
 def test_why_there_is_no_cuda(environment_of: Make) -> None:
     environment = environment_of(driver=1)
-    environment.facts["torch"]["cuda_build"] = "12.8"
-    assert no_cuda_reason(environment).endswith("finds no usable device; update the driver")
+    torch = environment.facts["torch"]
+    assert no_cuda_reason(environment).endswith("build for this machine's driver (driver 570.86.15 supports CUDA 12.8)")
+    torch.update(cuda_build="12.9", cuda_error="CUDA error: system not yet initialized")
+    assert no_cuda_reason(environment) == "torch 2.13.0 (CUDA 12.9) says: CUDA error: system not yet initialized"
+    torch.update(version="2.13.0+cu130", cuda_build="13.0")
+    assert no_cuda_reason(environment) == (
+        "driver 570.86.15 supports CUDA 12.8, torch 2.13.0+cu130 is built for CUDA 13.0: "
+        "install a newer driver, or torch==2.13.0 built for CUDA 12.x"
+    )
     nothing = environment_of()
     nothing.facts["torch"]["cuda_build"] = "12.8"
     assert "CUDA_VISIBLE_DEVICES hides it" in no_cuda_reason(nothing)
+
+
+def test_torch_sees_what_the_driver_does_not_show(environment_of: Make) -> None:
+    """A container without the capability `utility`: no NVML. Cells were waited for a minute and then refused."""
+    environment = replace(environment_of(A100), driver=Driver())
+    assert unusable_device(environment) == (
+        "torch sees GPU 8.0, but the driver's library (libnvidia-ml.so.1) shows no device; in a container, "
+        f"NVIDIA_DRIVER_CAPABILITIES=compute,utility brings it in{ON_THE_CPU}"
+    )
+
+
+@pytest.mark.parametrize("other", ["an AMD GPU (ROCm)", "an Apple GPU (MPS)", "an Intel GPU (XPU)"])
+def test_another_accelerator_is_named_and_never_a_quiet_cpu(environment_of: Make, other: str) -> None:
+    environment = environment_of()
+    environment.facts["torch"].update(other=other, cuda_available="ROCm" in other)
+    assert environment.accelerator == "cpu"
+    assert unusable_device(environment) == (
+        f"torch 2.13.0 sees {other}, which is not supported: the harness knows CUDA and CPUs{ON_THE_CPU}"
+    )
+    assert Requirement("cuda").unmet(environment)[0] == f"requires CUDA: torch 2.13.0 sees {other}"
+
+
+def test_a_machine_whose_only_board_is_lost_is_no_cpu(environment_of: Make) -> None:
+    environment = replace(environment_of(), driver=Driver("570.1", left_out=("NVIDIA device 0 does not answer",)))
+    assert unusable_device(environment) == f"NVIDIA device 0 does not answer{ON_THE_CPU}"
+
+
+WHEEL = ["sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120"]
+"""Of torch 2.13.0's default wheel (CUDA 13.0)."""
+
+
+@pytest.mark.parametrize(
+    ("built", "capability", "runs"),
+    [
+        (WHEEL, (7, 0), False),  # V100
+        (WHEEL, (6, 0), False),  # P100
+        (WHEEL, T4, True),
+        (WHEEL, (8, 9), True),  # L4: code for 8.6 runs on a later minor version
+        (WHEEL, (10, 3), True),
+        (WHEEL, (11, 0), False),
+        ([*WHEEL, "compute_120"], (13, 0), True),  # PTX
+        (["sm_90a"], H100, True),
+        (["sm_90a"], (9, 1), False),
+        ([], (7, 0), True),  # not told
+    ],
+)
+def test_devices_that_the_build_has_no_code_for(
+    environment_of: Make, built: list[str], capability: tuple[int, int], runs: bool
+) -> None:
+    environment = environment_of(H100 if built == WHEEL else capability, capability)
+    environment.facts["torch"]["cuda_architectures"] = built
+    problem = unusable_device(environment)
+    assert (problem is None) is runs
+    major, minor = capability
+    assert runs or str(problem).startswith(
+        f"torch 2.13.0 is built for {', '.join(built)} and has no code for GPU {major}.{minor} ({major}.{minor})"
+    )
+
+
+def test_a_sliced_board_is_as_many_devices_as_slices_for_cells_of_one(environment_of: Make, cell_of: Make) -> None:
+    """CUDA shows a process one slice, so torch sees one."""
+    slices = tuple(Device(f"MIG-{n}", "H100 MIG 1g.10gb", 9856, 0, 0) for n in range(7))
+    environment = replace(environment_of(H100), driver=Driver("570.1", (12, 8), slices))
+    assert device_count(environment) == 7
+    assert skip_reason(cell_of(), environment) is None
+    assert skip_reason(cell_of(devices=2), environment) == "2 devices asked for: CUDA gives a process one MIG slice"
 
 
 # What records were made on.

@@ -80,6 +80,7 @@ def readme() -> Claimed:
         Claim("and {} times two at a time, on {} cores in {} repetitions", two, 2, 3),
         Claim("Python {} or newer", _python()),
         Declared("sizes of torch's wheels, rounded", "about 2 GB with torch's CPU build"),
+        Claim("default wheel is built for CUDA {}", pinned("cuda-toolkit").rpartition(".")[0].rpartition(".")[0]),
         Declared("the shipped grid's seeds", "five seeds in fp32 and bf16"),
         Declared("an invariant by its name", "on 2 devices, in a plain PyTorch loop", "the same cell twice"),
         Declared("an exit code: docs/exit-codes.md has them all", "the exit code is 1", "nothing ends with 5",

@@ -20,7 +20,7 @@ from harness.text import canonical_json
 
 HARDWARE: Final = ("cpu", "architecture", "cores", "memory_gib")
 """Facts that two processes of one session must share; accelerators by their models."""
-FACTS: Final = (*HARDWARE, "accelerators", "cuda", "driver")
+FACTS: Final = (*HARDWARE, "accelerators", "cuda", "driver", "boards")
 """Facts of the machine that must be equal between sessions, beside the number of threads."""
 UNSTEADY: Final = 1.08
 """How much larger than the steadiest process' a process' spread may be; quiet ones differ by some percents."""

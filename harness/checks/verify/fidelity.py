@@ -122,8 +122,14 @@ def _arguments(findings: Findings, asked: Asked, observed: Observed) -> None:
 
 
 def _devices(findings: Findings, asked: Asked, observed: Observed, fingerprint: Fingerprint) -> None:
-    """Engine, number of ranks, and how they work together."""
+    """Engine, what it trained on, number of ranks, and how they work together."""
     findings.equal("engine", asked.engine, fingerprint.engine)
+    if "device" in observed.model:
+        # A child that sees an accelerator, or was lent one, and trains on the CPU does so quietly.
+        given = observed.machine.get("accelerators") or observed.machine.get("boards")
+        findings.equal("device", "cuda" if given else "cpu", str(observed.model["device"]).partition(":")[0])
+    else:
+        findings.missing("device")
     findings.equal("world size", asked.devices, fingerprint.world_size)
     mode = "distributed" if asked.devices > 1 else "not_parallel"
     backend = ("nccl" if "cuda" in str(observed.model.get("device")) else "gloo") if asked.devices > 1 else None

@@ -53,9 +53,11 @@ def _text(facts: Mapping[str, Any]) -> str:
         processor,
         f"accelerator: {facts['accelerator']}",
         *(
-            f"  {d['name']} {d['uuid']}, {d['memory_mib']} MiB" + (f", busy: {d['busy']}" if d["busy"] else "")
+            f"  {d['name']} {d['uuid']}, {d['memory_mib'] or 'unknown'} MiB"
+            + (f", busy: {d['busy']}" if d["busy"] else "")
             for d in facts["devices"]
         ),
+        *(f"  {left_out}" for left_out in facts["left_out"]),
         f"precisions: {able}" + (f" (not here: {unable})" if unable else ""),
         f"disk: {facts['disk_free_gib']} GiB free for results",
         *(f"problem: {problem}" for problem in facts["problems"]),

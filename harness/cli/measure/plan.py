@@ -133,6 +133,7 @@ def plan_text(session: Session, most_rows: int | None) -> str:
     for label, one in plan.environments.items():
         if one.missing:
             lines.append(f"environment {label}: what it can run is unknown: {one.missing}")
+    lines += dict.fromkeys(left_out for one in plan.environments.values() for left_out in one.driver.left_out)
     return "\n".join(lines)
 
 

@@ -152,7 +152,7 @@ def _machine(one: Process) -> dict[str, Any]:
     assert observed is not None  # a record without is no process
     facts = observed.machine
     system, _, release = str(facts.get("system", "")).partition(" ")
-    rest = {key: facts[key] for key in ("memory_gib", "accelerators", "cuda", "driver") if facts.get(key)}
+    rest = {key: facts[key] for key in ("memory_gib", "accelerators", "cuda", "driver", "boards") if facts.get(key)}
     return {
         "machine": facts.get("architecture"),
         "system": system,

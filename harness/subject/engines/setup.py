@@ -97,7 +97,7 @@ def prepare(job: dict[str, Any], folder: Path, emit: Emit, clock: Clock) -> Setu
     Raises
     ------
     RuntimeError
-        Where the rank's world is not the one asked for.
+        Where the rank's world, or what it trains on, is not what was asked for.
     """
     cell, checkpoint = job["cell"], job["checkpoint"]
     splits = datasets.load_from_disk(job["dataset"])
@@ -134,6 +134,10 @@ def prepare(job: dict[str, Any], folder: Path, emit: Emit, clock: Clock) -> Setu
     arguments = subject_arguments.build(requested)
     if arguments.world_size != cell["devices"]:
         raise RuntimeError(f"{cell['devices']} ranks were asked for; {arguments.world_size} are seen")
+    if arguments.device.type != job["accelerator"]:
+        # transformers takes the CPU where torch sees no device, without a word.
+        seen = f"torch in its process trains on {arguments.device.type}"
+        raise RuntimeError(f"{job['accelerator']} was asked for; {seen}: a device is gone, or CUDA cannot use it")
     stopwatch = Stopwatch(job["timing"], cell["precision"], emit) if "timing" in job else None
     return Setup(
         cell=cell,

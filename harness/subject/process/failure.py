@@ -9,7 +9,8 @@ from typing import Any
 from harness.protocol import FAILED, OOM
 
 DETAILS_CHARACTERS = 6000
-NO_MEMORY = ("outofmemory", "out of memory", "can't allocate memory")
+NO_MEMORY = ("outofmemory", "out of memory", "can't allocate memory", "alloc_failed")
+"""In lower case; the last one of cuBLAS and cuDNN (`CUBLAS_STATUS_ALLOC_FAILED`)."""
 NO_SPACE = ("No space left on device", "Disk quota exceeded")
 
 
