@@ -1,4 +1,4 @@
-"""NVIDIA devices as the driver (NVML) reports them: what they are, which are free, why they are slow, their energy."""
+"""NVIDIA devices as the driver (NVML) reports them: what they are, which are free, and what is seen of those held."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import contextlib
 import os
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from harness.errors import RunFailed
-from harness.execution.health import HealthWatch, nvml
+from harness.execution.health import COUNTED, Counts, HealthWatch, counters, nvml, throttle_reasons
 
 BUSY_MEMORY_MIB: Final = 1024
 BUSY_UTILISATION: Final = 20
@@ -115,38 +115,52 @@ def _device(driver: Any, handle: Any) -> Device:
 
 INTERVAL_S: Final = 5.0
 """How often, at most, the driver is asked why devices are slow."""
-REASONS: Final[Mapping[int, str]] = {
-    0x4: "software power cap",
-    0x8: "hardware slowdown",
-    0x20: "software thermal slowdown",
-    0x40: "hardware thermal slowdown",
-    0x80: "hardware power brake",
-}
-"""NVML's `nvmlClocksEventReason*` bits that mean "slower than asked for"; idling and set clocks do not."""
 
 
 @dataclass
 class HeldDevices:
     """Devices that a cell holds, by UUID, and what the driver says of them meanwhile; on a CPU there are none.
 
-    `busy`: what else used them when they were lent; `throttled`: why they were slowed down since; `joules`: what they
-    took in the timed window, None where they do not count it.
+    `busy`: what else used them when they were lent; `throttled`: why they were slowed down since, `slowed` those of it
+    in the timed window. Of that window too, None where they do not count it: `joules` that they took, seconds in which
+    the most hindered of them was held at its power limit (`capped_s`) and back for its heat (`hot_s`).
     """
 
     uuids: list[str] = field(default_factory=list)
     busy: list[str] = field(default_factory=list)
     health: HealthWatch | None = field(default=None, compare=False)
     throttled: set[str] = field(default_factory=set)
+    slowed: set[str] = field(default_factory=set)
     joules: float | None = None
-    _joules_at_opening: float | None = None
+    capped_s: float | None = None
+    hot_s: float | None = None
+    _opened: Counts | None = None
 
     def at_edge(self, edge: str) -> None:
         """The window "opens" or "closes" now."""
-        now = _joules(self.uuids)
+        now = counters(self.uuids)
         if edge == "opens":
-            self._joules_at_opening = now
-        elif now is not None and self._joules_at_opening is not None:
-            self.joules = now - self._joules_at_opening
+            self._opened = now
+        self.look()
+        if edge != "opens" and self._opened is not None:
+            took, capped, hot = (_since(self._opened, now, name) for name in COUNTED)
+            self.joules = sum(took) if took else None
+            self.capped_s, self.hot_s = max(capped, default=None), max(hot, default=None)
+            self._opened = None
+
+    def look(self) -> None:
+        """Note why they are slow now."""
+        found = throttle_reasons(self.uuids)
+        self.throttled |= found
+        if self._opened is not None:
+            self.slowed |= found
+
+
+def _since(before: Counts, now: Counts, name: str) -> list[float]:
+    """What each device has counted between two readings; empty where one of them does not count it."""
+    if not all(name in now[uuid] and name in before[uuid] for uuid in now):
+        return []
+    return [now[uuid][name] - before[uuid][name] for uuid in now]
 
 
 PATIENCE_S: Final = 60.0
@@ -202,30 +216,5 @@ class DevicePool:
         if not watched or instant - self._watched < INTERVAL_S:
             return
         self._watched = instant
-        with nvml() as driver:
-            if driver is not None:
-                for devices in watched:
-                    devices.throttled.update(
-                        reason for uuid in devices.uuids for reason in throttle_reasons(driver, uuid)
-                    )
-
-
-def throttle_reasons(driver: Any, uuid: str) -> list[str]:
-    """The reasons that hold now on one device; empty where the driver does not say."""
-    with contextlib.suppress(driver.NVMLError):
-        bits = driver.nvmlDeviceGetCurrentClocksThrottleReasons(driver.nvmlDeviceGetHandleByUUID(uuid))
-        return [name for bit, name in REASONS.items() if bits & bit]
-    return []
-
-
-def _joules(uuids: Sequence[str]) -> float | None:
-    """What devices have taken since the driver was loaded, together."""
-    if not uuids:
-        return None
-    with nvml() as driver:
-        if driver is None:
-            return None
-        with contextlib.suppress(driver.NVMLError):  # older than Volta: not counted
-            handles = [driver.nvmlDeviceGetHandleByUUID(uuid) for uuid in uuids]
-            return float(sum(driver.nvmlDeviceGetTotalEnergyConsumption(handle) for handle in handles)) / 1e3
-    return None
+        for devices in watched:
+            devices.look()

@@ -20,7 +20,6 @@ from harness.execution.devices import (
     HeldDevices,
     nvidia_devices,
     nvidia_driver,
-    throttle_reasons,
     visible,
 )
 
@@ -230,22 +229,3 @@ def test_busy_devices_are_waited_for_and_then_named(pool_devices: list[Device]) 
     hasty = DevicePool(allow_busy=False, patience_s=0)
     with pytest.raises(RunFailed, match=r"GPU-b.*900000 MiB in use.*--allow-busy"):
         hasty.lend(1, [HeldDevices(["GPU-a"])], waits=False)
-
-
-class ThrottledDriver:
-    class NVMLError(Exception):
-        pass
-
-    def nvmlDeviceGetHandleByUUID(self, uuid: str) -> str:
-        return uuid
-
-    def nvmlDeviceGetCurrentClocksThrottleReasons(self, handle: str) -> int:
-        if handle == "GPU-lost":
-            raise self.NVMLError
-        return {"GPU-idle": 0x1, "GPU-hot": 0x40 | 0x4}[handle]
-
-
-def test_throttle_reasons_are_named_and_idling_is_none() -> None:
-    assert throttle_reasons(ThrottledDriver(), "GPU-hot") == ["software power cap", "hardware thermal slowdown"]
-    assert throttle_reasons(ThrottledDriver(), "GPU-idle") == []
-    assert throttle_reasons(ThrottledDriver(), "GPU-lost") == []
