@@ -38,6 +38,10 @@ MOST_LOG: Final = 8 * 2**20
 INVALID: Final = "InvalidResult"
 LEAST_ENERGY_S: Final = 5.0
 """Of a shorter window no energy is told: the counter moves in tens of ms, and its edges are heard of that late too."""
+VARIABLES: Final = ("CUBLAS_", "NVIDIA_", "PYTORCH_", "TORCHINDUCTOR_", "TORCH_", "TRITON_")
+"""What the names of variables begin with that torch, cuBLAS and Triton are set by, for cells to have and to record."""
+MOST_VARIABLE: Final = 200
+"""Characters of a variable's value that are kept."""
 _SAID: Final = (OK, NONFINITE, FAILED, OOM)
 NO_DEVICES: Final = HeldDevices()
 HostMode = Literal["fork", "spawn"]
@@ -104,6 +108,7 @@ def _parts(result: Mapping[str, Any], host: HostMode, devices: HeldDevices) -> d
     """The parts of a record, of a child's result; whatever it raises for a result of another form."""
     observed = measured = failure = None
     status: Status = result["status"]
+    result = _with_variables(result)
     if result.get("observed"):
         health = devices.health.findings() if devices.health is not None else []
         observed = Observed(**result["observed"], host=host, device_busy=devices.busy, device_health=health)
@@ -118,6 +123,17 @@ def _parts(result: Mapping[str, Any], host: HostMode, devices: HeldDevices) -> d
         if is_collapsed(counts.tp, counts.fp, counts.fn, counts.tn):
             status = "collapsed"
     return {"status": status, "observed": observed, "measured": measured, "failure": failure}
+
+
+def _with_variables(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The result with those of `VARIABLES` that are set among its switches; as the parent has them: torch sets some."""
+    found = {
+        name: masked(value)[:MOST_VARIABLE] for name, value in sorted(os.environ.items()) if name.startswith(VARIABLES)
+    }
+    if not found or not result.get("observed"):
+        return result
+    observed = result["observed"]
+    return {**result, "observed": {**observed, "determinism": {**observed["determinism"], "variables": found}}}
 
 
 def _with_driver(measured: Mapping[str, Any], devices: HeldDevices) -> dict[str, Any]:

@@ -262,12 +262,20 @@ def _with(
         grew = y > x and not same_memory(x, y)
         outcome: Outcome = "PASS" if not grew else "INCONCLUSIVE" if QUIETER in verdict.todo else "FAIL"
         findings.append(Finding(DEVICE_MEMORY, outcome, Fact.of("speed.device_memory", a=x, b=y), ratio=y / x))
+        if _waits(a[-1]) != _waits(b[-1]):
+            notes = [*notes, Fact.of("speed.nan_filter")]
     x, y = (_peak(process.process_mib for process in side) for side in (a, b))
     if x is not None and y is not None:
         fact = Fact.of("speed.process_memory", a=x, b=y)
         findings.append(Finding(PROCESS_MEMORY, "SKIP", fact, ratio=y / x))
         notes = notes if same_memory(x, y) else [fact, *notes]
     return replace(verdict, numbers=speed, findings=tuple(findings), notes=tuple(notes))
+
+
+def _waits(process: Process) -> bool:
+    """Whether its loop waits for a device at each micro-batch, to see whether the loss is finite; plain ones do not."""
+    recipe = process.asked.get("recipe") or {}
+    return process.engine == "trainer" and bool(recipe.get("logging_nan_inf_filter", True))
 
 
 def _peak(peaks: Iterable[float | None]) -> float | None:

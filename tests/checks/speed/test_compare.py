@@ -138,6 +138,23 @@ def test_a_power_cap_counts_where_one_side_has_it(old: tuple[Any, ...], new: tup
         assert "held at its power limit, what it is compared with was" in say(found.reason)
 
 
+@pytest.mark.parametrize(
+    ("engine", "recipe", "memory", "said"),
+    [
+        ("loop", {}, 900.0, True),
+        ("loop", {}, None, False),  # a processor has nothing to wait for
+        ("loop", {"logging_nan_inf_filter": False}, 900.0, False),
+        ("trainer", {}, 900.0, False),
+    ],
+)
+def test_a_trainer_that_waits_for_the_device(
+    engine: str, recipe: dict[str, Any], memory: float | None, said: bool
+) -> None:
+    a = arm("old", EVEN, memory_mib=memory, asked={"recipe": recipe})
+    b = arm("new", EVEN, memory_mib=memory, asked={"recipe": recipe}, engine=engine)
+    assert ("speed.nan_filter" in codes(compare_processes(a, b, 0.05).notes)) is said
+
+
 def test_a_power_cap_between_sessions() -> None:
     new = arm("new", SLOWER, "s9")
     capped = [replace(one, power_capped=1.0) for one in history(400, 401, 399)]
