@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import re
 import time
@@ -121,6 +122,7 @@ INTERVAL_S: Final = 5.0
 class HeldDevices:
     """Devices that a cell holds, by UUID, and what the driver says of them meanwhile; on a CPU there are none.
 
+    `mib` is the memory that it is taken to need of its device, which others may share; None: it has its devices alone.
     `busy`: what else used them when they were lent; `throttled`: why they were slowed down since, `slowed` those of it
     in the timed window. Of that window too, None where they do not count it: `joules` that they took, seconds in which
     the most hindered of them was held at its power limit (`capped_s`) and back for its heat (`hot_s`).
@@ -129,6 +131,7 @@ class HeldDevices:
     uuids: list[str] = field(default_factory=list)
     busy: list[str] = field(default_factory=list)
     health: HealthWatch | None = field(default=None, compare=False)
+    mib: int | None = None
     throttled: set[str] = field(default_factory=set)
     slowed: set[str] = field(default_factory=set)
     joules: float | None = None
@@ -168,15 +171,19 @@ PATIENCE_S: Final = 60.0
 
 
 class DevicePool:
-    """Lends devices and watches those that are held; what others use it sees for itself."""
+    """Lends devices and watches those that are held; what others use it sees for itself.
 
-    def __init__(self, allow_busy: bool, patience_s: float = PATIENCE_S) -> None:
-        self._allow_busy, self._patience_s = allow_busy, patience_s
+    `slots` is how many ranks may run at once: where they are more than devices, one is lent to several cells. Those on
+    several devices share none: in collectives of two cells each would wait for ranks that wait for their turn.
+    """
+
+    def __init__(self, allow_busy: bool, slots: int = 1, patience_s: float = PATIENCE_S) -> None:
+        self._allow_busy, self._slots, self._patience_s = allow_busy, slots, patience_s
         self._busy_since: float | None = None
         self._watched = 0.0
 
-    def lend(self, count: int, held: Iterable[HeldDevices], waits: bool) -> HeldDevices | None:
-        """Devices that are free, None while they are taken.
+    def lend(self, count: int, held: Sequence[HeldDevices], waits: bool, mib: int | None = None) -> HeldDevices | None:
+        """Devices that are free, else one that is shared, None while they are taken.
 
         Parameters
         ----------
@@ -184,6 +191,8 @@ class DevicePool:
             What this run's own cells hold.
         waits
             Whether something of this run is still under way, so that asking again can help.
+        mib
+            What a cell is known to need of its device; None: unknown, or it is to be alone.
 
         Raises
         ------
@@ -192,13 +201,17 @@ class DevicePool:
             wait for.
         """
         taken = {uuid for devices in held for uuid in devices.uuids}
-        free = [device for device in nvidia_devices() if device.uuid not in taken]
+        here = nvidia_devices()
+        free = [device for device in here if device.uuid not in taken]
         idle = free if self._allow_busy else [device for device in free if device.busy is None]
         if len(idle) >= count:
             self._busy_since = None
             lent = idle[:count]
-            uuids = [device.uuid for device in lent]
-            return HeldDevices(uuids, [device.busy for device in lent if device.busy], HealthWatch(uuids))
+            uuids, busy = [device.uuid for device in lent], [device.busy for device in lent if device.busy]
+            return HeldDevices(uuids, busy, HealthWatch(uuids), mib if count == 1 else None)
+        if count == 1 and mib is not None and (shared := self._with_room(here, held, mib)) is not None:
+            self._busy_since = None
+            return HeldDevices([shared], health=HealthWatch([shared]), mib=mib)
         if waits:
             self._busy_since = None
             return None
@@ -206,8 +219,19 @@ class DevicePool:
         self._busy_since = self._busy_since or instant
         if instant - self._busy_since < self._patience_s:
             return None
-        busy = "; ".join(str(device.busy) for device in free if device.busy)
-        raise RunFailed(f"no idle device for the next cell: {busy or 'none left'} (--allow-busy runs all the same)")
+        others = "; ".join(str(device.busy) for device in free if device.busy)
+        raise RunFailed(f"no idle device for the next cell: {others or 'none left'} (--allow-busy runs all the same)")
+
+    def _with_room(self, here: Sequence[Device], held: Sequence[HeldDevices], mib: int) -> str | None:
+        """Of the devices that hold cells which share, the one with the fewest on which another one fits."""
+        found = []
+        for device in here:
+            needs = [one.mib for one in held if device.uuid in one.uuids]
+            known = [need for need in needs if need is not None]
+            few = 0 < len(needs) == len(known) < math.ceil(self._slots / len(here))
+            if few and sum(known) + mib <= device.memory_mib:
+                found.append((len(known), device.uuid))
+        return min(found, key=lambda each: each[0])[1] if found else None
 
     def watch(self, held: Iterable[HeldDevices]) -> None:
         """Note why devices are slow now; the driver is asked every few seconds at most."""
