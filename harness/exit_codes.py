@@ -38,7 +38,7 @@ SITUATIONS: Final[Mapping[str, Mapping[int, str]]] = {
         5: "as `run` would: no cell can run here",
     },
     "pack": {
-        0: "measured and kept: losses and weights are unchanged",
+        0: "measured and kept: losses and weights are unchanged, or no further apart than a GPU's are anyway",
         1: "losses or weights change with the number of cells at once",
         3: "other work used the machine meanwhile, or not even alone are cells equal: nothing is kept",
         4: "a demand of the grid is unmet, or a cell errored",

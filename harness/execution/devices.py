@@ -1,17 +1,26 @@
-"""NVIDIA devices as the driver (NVML) reports them: what they are, which are free, why they are slow, their energy."""
+"""NVIDIA devices as the driver (NVML) reports them: what they are, which are free, and what is seen of those held."""
 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from harness.errors import RunFailed
-from harness.execution.health import HealthWatch, nvml, nvml_words
+from harness.execution.health import (
+    COUNTED,
+    Counts,
+    HealthWatch,
+    counters,
+    nvml,
+    nvml_words,
+    throttle_reasons,
+)
 from harness.protocol import NO_GPU
 
 BUSY_MEMORY_MIB: Final = 1024
@@ -166,38 +175,54 @@ def _memory(driver: Any, handle: Any) -> tuple[int, int]:
 
 INTERVAL_S: Final = 5.0
 """How often, at most, the driver is asked why devices are slow."""
-REASONS: Final[Mapping[int, str]] = {
-    0x4: "software power cap",
-    0x8: "hardware slowdown",
-    0x20: "software thermal slowdown",
-    0x40: "hardware thermal slowdown",
-    0x80: "hardware power brake",
-}
-"""NVML's `nvmlClocksEventReason*` bits that mean "slower than asked for"; idling and set clocks do not."""
 
 
 @dataclass
 class HeldDevices:
     """Devices that a cell holds, by UUID, and what the driver says of them meanwhile; on a CPU there are none.
 
-    `busy`: what else used them when they were lent; `throttled`: why they were slowed down since; `joules`: what they
-    took in the timed window, None where they do not count it.
+    `mib` is the memory that it is taken to need of its device, which others may share; None: it has its devices alone.
+    `busy`: what else used them when they were lent; `throttled`: why they were slowed down since, `slowed` those of it
+    in the timed window. Of that window too, None where they do not count it: `joules` that they took, seconds in which
+    the most hindered of them was held at its power limit (`capped_s`) and back for its heat (`hot_s`).
     """
 
     uuids: list[str] = field(default_factory=list)
     busy: list[str] = field(default_factory=list)
     health: HealthWatch | None = field(default=None, compare=False)
+    mib: int | None = None
     throttled: set[str] = field(default_factory=set)
+    slowed: set[str] = field(default_factory=set)
     joules: float | None = None
-    _joules_at_opening: float | None = None
+    capped_s: float | None = None
+    hot_s: float | None = None
+    _opened: Counts | None = None
 
     def at_edge(self, edge: str) -> None:
         """The window "opens" or "closes" now."""
-        now = _joules(self.uuids)
+        now = counters(self.uuids)
         if edge == "opens":
-            self._joules_at_opening = now
-        elif now is not None and self._joules_at_opening is not None:
-            self.joules = now - self._joules_at_opening
+            self._opened = now
+        self.look()
+        if edge != "opens" and self._opened is not None:
+            took, capped, hot = (_since(self._opened, now, name) for name in COUNTED)
+            self.joules = sum(took) if took else None
+            self.capped_s, self.hot_s = max(capped, default=None), max(hot, default=None)
+            self._opened = None
+
+    def look(self) -> None:
+        """Note why they are slow now."""
+        found = throttle_reasons(self.uuids)
+        self.throttled |= found
+        if self._opened is not None:
+            self.slowed |= found
+
+
+def _since(before: Counts, now: Counts, name: str) -> list[float]:
+    """What each device has counted between two readings; empty where one of them does not count it."""
+    if not all(name in now[uuid] and name in before[uuid] for uuid in now):
+        return []
+    return [now[uuid][name] - before[uuid][name] for uuid in now]
 
 
 PATIENCE_S: Final = 60.0
@@ -205,15 +230,19 @@ PATIENCE_S: Final = 60.0
 
 
 class DevicePool:
-    """Lends devices and watches those that are held; what others use it sees for itself."""
+    """Lends devices and watches those that are held; what others use it sees for itself.
 
-    def __init__(self, allow_busy: bool, patience_s: float = PATIENCE_S) -> None:
-        self._allow_busy, self._patience_s = allow_busy, patience_s
+    `slots` is how many ranks may run at once: where they are more than devices, one is lent to several cells. Those on
+    several devices share none: in collectives of two cells each would wait for ranks that wait for their turn.
+    """
+
+    def __init__(self, allow_busy: bool, slots: int = 1, patience_s: float = PATIENCE_S) -> None:
+        self._allow_busy, self._slots, self._patience_s = allow_busy, slots, patience_s
         self._busy_since: float | None = None
         self._watched = 0.0
 
-    def lend(self, count: int, held: Iterable[HeldDevices], waits: bool) -> HeldDevices | None:
-        """Devices that are free, None while they are taken.
+    def lend(self, count: int, held: Sequence[HeldDevices], waits: bool, mib: int | None = None) -> HeldDevices | None:
+        """Devices that are free, else one that is shared, None while they are taken.
 
         Parameters
         ----------
@@ -221,6 +250,8 @@ class DevicePool:
             What this run's own cells hold.
         waits
             Whether something of this run is still under way, so that asking again can help.
+        mib
+            What a cell is known to need of its device; None: unknown, or it is to be alone.
 
         Raises
         ------
@@ -229,13 +260,17 @@ class DevicePool:
             wait for.
         """
         taken = {uuid for devices in held for uuid in devices.uuids}
-        free = [device for device in nvidia_devices() if device.uuid not in taken]
+        here = nvidia_devices()
+        free = [device for device in here if device.uuid not in taken]
         idle = free if self._allow_busy else [device for device in free if device.busy is None]
         if len(idle) >= count:
             self._busy_since = None
             lent = idle[:count]
-            uuids = [device.uuid for device in lent]
-            return HeldDevices(uuids, [device.busy for device in lent if device.busy], HealthWatch(uuids))
+            uuids, busy = [device.uuid for device in lent], [device.busy for device in lent if device.busy]
+            return HeldDevices(uuids, busy, HealthWatch(uuids), mib if count == 1 else None)
+        if count == 1 and mib is not None and (shared := self._with_room(here, held, mib)) is not None:
+            self._busy_since = None
+            return HeldDevices([shared], health=HealthWatch([shared]), mib=mib)
         if waits:
             self._busy_since = None
             return None
@@ -243,8 +278,19 @@ class DevicePool:
         self._busy_since = self._busy_since or instant
         if instant - self._busy_since < self._patience_s:
             return None
-        busy = "; ".join(str(device.busy) for device in free if device.busy)
-        raise RunFailed(f"no idle device for the next cell: {busy or 'none left'} (--allow-busy runs all the same)")
+        others = "; ".join(str(device.busy) for device in free if device.busy)
+        raise RunFailed(f"no idle device for the next cell: {others or 'none left'} (--allow-busy runs all the same)")
+
+    def _with_room(self, here: Sequence[Device], held: Sequence[HeldDevices], mib: int) -> str | None:
+        """Of the devices that hold cells which share, the one with the fewest on which another one fits."""
+        found = []
+        for device in here:
+            needs = [one.mib for one in held if device.uuid in one.uuids]
+            known = [need for need in needs if need is not None]
+            few = 0 < len(needs) == len(known) < math.ceil(self._slots / len(here))
+            if few and sum(known) + mib <= device.memory_mib:
+                found.append((len(known), device.uuid))
+        return min(found, key=lambda each: each[0])[1] if found else None
 
     def watch(self, held: Iterable[HeldDevices]) -> None:
         """Note why devices are slow now; the driver is asked every few seconds at most."""
@@ -253,30 +299,5 @@ class DevicePool:
         if not watched or instant - self._watched < INTERVAL_S:
             return
         self._watched = instant
-        with nvml() as driver:
-            if driver is not None:
-                for devices in watched:
-                    devices.throttled.update(
-                        reason for uuid in devices.uuids for reason in throttle_reasons(driver, uuid)
-                    )
-
-
-def throttle_reasons(driver: Any, uuid: str) -> list[str]:
-    """The reasons that hold now on one device; empty where the driver does not say."""
-    with contextlib.suppress(driver.NVMLError):
-        bits = driver.nvmlDeviceGetCurrentClocksThrottleReasons(driver.nvmlDeviceGetHandleByUUID(uuid))
-        return [name for bit, name in REASONS.items() if bits & bit]
-    return []
-
-
-def _joules(uuids: Sequence[str]) -> float | None:
-    """What devices have taken since the driver was loaded, together."""
-    if not uuids:
-        return None
-    with nvml() as driver:
-        if driver is None:
-            return None
-        with contextlib.suppress(driver.NVMLError):  # older than Volta: not counted
-            handles = [driver.nvmlDeviceGetHandleByUUID(uuid) for uuid in uuids]
-            return float(sum(driver.nvmlDeviceGetTotalEnergyConsumption(handle) for handle in handles)) / 1e3
-    return None
+        for devices in watched:
+            devices.look()

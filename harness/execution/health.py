@@ -170,3 +170,50 @@ class HealthWatch:
         with contextlib.suppress(pynvml.NVMLError):
             pynvml.nvmlShutdown()
         self._events = None
+
+
+POWER_CAP: Final = "software power cap"
+REASONS: Final = {
+    0x4: POWER_CAP,
+    0x8: "hardware slowdown",
+    0x20: "software thermal slowdown",
+    0x40: "hardware thermal slowdown",
+    0x80: "hardware power brake",
+}
+"""NVML's `nvmlClocksEventReason*` bits that mean "slower than asked for"; idling and set clocks do not."""
+COUNTED: Final = ("joules", "power", "heat")
+"""What devices count from when the driver is loaded: energy, seconds held at the power limit, seconds held for heat."""
+
+Counts = dict[str, dict[str, float]]
+"""By device (UUID) and name."""
+
+
+def throttle_reasons(uuids: Sequence[str]) -> set[str]:
+    """The reasons that hold now on any of some devices; none where the driver does not say."""
+    found: set[str] = set()
+    if not uuids:
+        return found
+    with nvml() as driver:
+        for uuid in uuids if driver is not None else ():
+            with contextlib.suppress(driver.NVMLError):
+                bits = driver.nvmlDeviceGetCurrentClocksThrottleReasons(driver.nvmlDeviceGetHandleByUUID(uuid))
+                found.update(name for bit, name in REASONS.items() if bits & bit)
+    return found
+
+
+def counters(uuids: Sequence[str]) -> Counts:
+    """What devices have counted until now, of `COUNTED`; what one does not count is left out."""
+    found: Counts = {uuid: {} for uuid in uuids}
+    if not uuids:
+        return found
+    with nvml() as driver:
+        for uuid, counts in found.items() if driver is not None else ():
+            with contextlib.suppress(driver.NVMLError):
+                handle = driver.nvmlDeviceGetHandleByUUID(uuid)
+                with contextlib.suppress(driver.NVMLError):  # older than Volta
+                    counts["joules"] = driver.nvmlDeviceGetTotalEnergyConsumption(handle) / 1e3
+                policies = {"power": driver.NVML_PERF_POLICY_POWER, "heat": driver.NVML_PERF_POLICY_THERMAL}
+                for name, policy in policies.items():
+                    with contextlib.suppress(driver.NVMLError):  # some boards, and slices of them
+                        counts[name] = driver.nvmlDeviceGetViolationStatus(handle, policy).violationTime / 1e9
+    return found

@@ -16,13 +16,14 @@ from pydantic import ValidationError
 
 from harness.errors import StoreError
 from harness.execution.devices import HeldDevices
-from harness.execution.health import settings
+from harness.execution.health import POWER_CAP, settings
 from harness.grid.cell import Cell
 from harness.protocol import CANNOT_WRITE, FAILED, NONFINITE, OK, OOM, RESULT
 from harness.record.integrity import scores_problem, series_problem
 from harness.record.model import SERIES, Failure, Provenance, Record, Status, asked_of, record_of
 from harness.record.parts.measured import Measured
 from harness.record.parts.observed import Observed
+from harness.record.parts.timing import MOST_HELD
 from harness.record.provenance import now
 from harness.record.store import LOG, Attempt
 from harness.secret import masked
@@ -35,6 +36,12 @@ MOST_RESULT: Final = 16 * 2**20
 MOST_LOG: Final = 8 * 2**20
 """Bytes of an attempt's log that are kept: an hour of a line a second has less than one."""
 INVALID: Final = "InvalidResult"
+LEAST_ENERGY_S: Final = 5.0
+"""Of a shorter window no energy is told: the counter moves in tens of ms, and its edges are heard of that late too."""
+VARIABLES: Final = ("CUBLAS_", "NVIDIA_", "PYTORCH_", "TORCHINDUCTOR_", "TORCH_", "TRITON_")
+"""What the names of variables begin with that torch, cuBLAS and Triton are set by, for cells to have and to record."""
+MOST_VARIABLE: Final = 200
+"""Characters of a variable's value that are kept."""
 _SAID: Final = (OK, NONFINITE, FAILED, OOM)
 NO_DEVICES: Final = HeldDevices()
 HostMode = Literal["fork", "spawn"]
@@ -101,6 +108,7 @@ def _parts(result: Mapping[str, Any], host: HostMode, devices: HeldDevices) -> d
     """The parts of a record, of a child's result; whatever it raises for a result of another form."""
     observed = measured = failure = None
     status: Status = result["status"]
+    result = _with_variables(result)
     if result.get("observed"):
         health = devices.health.findings() if devices.health is not None else []
         seen = {**result["observed"], "machine": {**result["observed"]["machine"], **settings(devices.uuids)}}
@@ -118,14 +126,32 @@ def _parts(result: Mapping[str, Any], host: HostMode, devices: HeldDevices) -> d
     return {"status": status, "observed": observed, "measured": measured, "failure": failure}
 
 
+def _with_variables(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The result with those of `VARIABLES` that are set among its switches; as the parent has them: torch sets some."""
+    found = {
+        name: masked(value)[:MOST_VARIABLE] for name, value in sorted(os.environ.items()) if name.startswith(VARIABLES)
+    }
+    if not found or not result.get("observed"):
+        return result
+    observed = result["observed"]
+    return {**result, "observed": {**observed, "determinism": {**observed["determinism"], "variables": found}}}
+
+
 def _with_driver(measured: Mapping[str, Any], devices: HeldDevices) -> dict[str, Any]:
-    """What was measured with what the driver said: a device that was slowed down, or not alone, was not quiet."""
-    throttled = sorted(devices.throttled)
-    found, timing = {**measured, "throttle_reasons": throttled}, measured.get("timing")
+    """What was measured with what the driver said: a device that was slowed down, or not alone, was not quiet.
+
+    Held at its power limit many a device is whenever it works: that is recorded, and no reason by itself.
+    """
+    found, timing = {**measured, "throttle_reasons": sorted(devices.throttled)}, measured.get("timing")
     if timing is not None:
-        slow = [f"the device was slowed down: {why}" for why in throttled]
+        seconds = timing["seconds"]
+        slow = [f"the device was slowed down: {why}" for why in sorted(devices.slowed - {POWER_CAP})]
+        if devices.hot_s is not None and devices.hot_s > MOST_HELD * seconds:
+            slow.append(f"the device was held back for its heat for {devices.hot_s:.2f} s")
         noise = {**timing["noise"], "reasons": [*timing["noise"]["reasons"], *slow, *devices.busy]}
-        found["timing"] = {**timing, "energy_joules": devices.joules, "noise": noise}
+        capped = None if devices.capped_s is None else devices.capped_s / seconds
+        joules = devices.joules if seconds >= LEAST_ENERGY_S else None
+        found["timing"] = {**timing, "energy_joules": joules, "power_capped": capped, "noise": noise}
     return found
 
 

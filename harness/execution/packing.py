@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -13,24 +15,34 @@ from pydantic import ConfigDict, Field, ValidationError
 from harness.disk import explained, write_durably
 from harness.errors import StoreError
 from harness.execution.environment import Environment
-from harness.execution.plan import Packing, default_packing, threads_each
+from harness.execution.plan import Packing, PlannedCell, default_packing, threads_each
 from harness.execution.require import device_count
 from harness.grid.cell import Cell
 from harness.grid.grid import Grid
-from harness.protocol import MOST_OTHERS
+from harness.protocol import MOST_OTHERS, OOM
+from harness.record.attempts import SCORED, Entry
 from harness.record.parts.part import Number, Part
+from harness.record.store import Store
 
 FILE: Final = "packing.json"
 TIE: Final = 0.02
 """Of numbers of cells whose rates differ by less than this the smallest is taken: it needs the least memory."""
-CELLS_A_DEVICE: Final = 1
-"""On CUDA: the device pool lends a device to one cell at a time."""
+APART: Final = 10.0
+"""How much further losses of packed cells may be apart than those of cells alone, where these are not equal either."""
+CELLS_A_DEVICE: Final = 8
+"""On CUDA: the most cells that are tried on one device, whose processes take turns at it."""
+MEMORY_MARGIN: Final = 1.25
+"""What a cell may need of a device over the first one of its configuration: another seed pads to other lengths, and the
+allocator's blocks fall otherwise. Who runs out all the same runs again alone."""
+CONTEXT_MIB: Final = 1024
+"""What a process takes of a device beside torch's allocator: its context and kernels, some hundred MiB by model."""
 
 
 class Row(Part):
     """So many cells at once, of so many threads each. `seconds` are those of each round of `cells` cells.
 
     `hashes` has the distinct hashes of the cells' losses and of their final weights: one each where all did the same.
+    `apart` is the largest relative difference of a step's loss from that of the first cell that ran alone.
     """
 
     at_once: int
@@ -38,6 +50,7 @@ class Row(Part):
     cells: int
     seconds: list[Number]
     hashes: dict[str, list[str]]
+    apart: Annotated[Number, Field(exclude_if=lambda far: far == 0)] = 0.0
 
     @property
     def cells_per_hour(self) -> float:
@@ -95,6 +108,20 @@ class Measurement(Part):
     def repeatable(self) -> bool:
         """Whether cells that run one at a time do the same, to the last bit."""
         return all(len(found) == 1 for found in self.rows[0].hashes.values())
+
+    @property
+    def sound(self) -> bool:
+        """Whether cells at once do what one alone does: to the last bit where that is so of cells alone.
+
+        An accelerator need not repeat itself. There no loss may be further from the first cell's than `APART` times as
+        far as those of cells alone.
+        """
+        if not self.differences():
+            return True
+        near = APART * self.rows[0].apart
+        return (
+            not self.repeatable and bool(self.machine["accelerators"]) and all(row.apart <= near for row in self.rows)
+        )
 
     def differences(self) -> list[str]:
         """What cells that ask for the same and have as many threads did differently, a sentence a number at once."""
@@ -185,16 +212,80 @@ def keep(measurement: Measurement, results: Path) -> Path:
     return path
 
 
-def limit(environment: Environment, cell: Cell) -> int:
-    """The most cells at once that are worth a try: one more than a CPU's cores hold; on CUDA what its devices take."""
-    if environment.accelerator == "cuda":
-        return max(1, device_count(environment) // cell.devices) * CELLS_A_DEVICE
-    return environment.cores // (cell.threads * cell.devices) + 1
+def need_mib(peaks: Mapping[str, float]) -> int | None:
+    """What a cell is taken to need of its device whose like had these peaks of memory; None where that is unknown."""
+    reserved = peaks.get("reserved")
+    return None if reserved is None else math.ceil(reserved * MEMORY_MARGIN) + CONTEXT_MIB
+
+
+def limit(environment: Environment, cell: Cell, mib: int | None = None) -> int:
+    """The most cells at once that are worth a try: one more than a CPU's cores hold; on CUDA what its devices take.
+
+    There a core launches the work of one rank, cells on several devices share none, and `mib` is what each needs.
+    """
+    cores = environment.cores // (cell.threads * cell.devices)
+    if environment.accelerator != "cuda":
+        return cores + 1
+    alone = max(1, device_count(environment) // cell.devices)
+    if cell.devices > 1:
+        return alone
+    memory = min((device["memory_mib"] for device in environment.torch["devices"]), default=0)
+    each = CELLS_A_DEVICE if mib is None else max(1, min(CELLS_A_DEVICE, memory // mib))
+    return max(alone, min(alone * each, cores))
+
+
+class MemoryNeeds:
+    """What cells need of their device, by what the newest of their configuration took in this environment.
+
+    The first of a configuration is to run alone, and so is one whose last attempt ran out of memory.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._newest: dict[tuple[str, str], Entry] | None = None
+        self._found: dict[str, int | None] = {}  # by the path of a record
+        self._alone: set[str] = set()
+
+    def of(self, planned: PlannedCell, environment: Environment) -> int | None:
+        """In MiB; None: it is not known, or the cell is to be alone."""
+        cell, last = planned.cell, planned.entry
+        if cell.timed or cell.cell_id in self._alone or (last is not None and last.status == OOM):
+            return None
+        if self._newest is None:
+            self._newest = {}
+            for entry in self._store.entries():
+                self._note(entry.configuration_id, entry)
+        newest = self._newest.get((_likeness(cell), environment.environment_id))
+        return None if newest is None else self._of(newest)
+
+    def hear(self, cell: Cell, entry: Entry) -> None:
+        """An attempt at a cell has ended."""
+        if entry.status == OOM:
+            self._alone.add(entry.cell_id)
+        if self._newest is not None:
+            self._note(_likeness(cell), entry)
+
+    def _note(self, likeness: str, entry: Entry) -> None:
+        if self._newest is not None and entry.status in SCORED and entry.metrics:  # a timing has none: it evaluates not
+            self._newest[likeness, entry.environment_id] = entry
+
+    def _of(self, entry: Entry) -> int | None:
+        if entry.path not in self._found:
+            self._found[entry.path] = None
+            with contextlib.suppress(StoreError):  # it only makes runs faster
+                measured = self._store.record(entry).measured
+                self._found[entry.path] = need_mib(measured.peak_memory_mib) if measured else None
+        return self._found[entry.path]
 
 
 def most_at_once(cells: Sequence[Cell], environment: Environment) -> int:
     """The most cells at once that are worth a try among these."""
     return max((limit(environment, cell) for cell in cells if not cell.timed), default=1)
+
+
+def _likeness(cell: Cell) -> str:
+    """What cells share that need as much: their configuration, however often they are repeated."""
+    return replace(cell, repeat=1).configuration_id
 
 
 def choose_packing(

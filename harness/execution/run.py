@@ -22,6 +22,7 @@ from harness.execution.health import nvml
 from harness.execution.host import HostDied, Hosts, Key
 from harness.execution.job import Preparations, cell_job
 from harness.execution.outcome import HostMode, oom_kill_count, read_result
+from harness.execution.packing import MemoryNeeds
 from harness.execution.plan import PlannedCell
 from harness.execution.progress import Interrupts, Reporter, Summary
 from harness.execution.session import Session
@@ -79,7 +80,7 @@ class Runner:
         self._filing = Filing(session.store, plan, provenance(session.grid.folder))
         self._preparations = Preparations(plan)
         self._temporary = Scratch.temporary()
-        self._devices = DevicePool(options.allow_busy)
+        self._devices, self._needs = DevicePool(options.allow_busy, plan.slots), MemoryNeeds(session.store)
         self._waiting: list[PlannedCell] = plan.of("to do")
         self._elsewhere: list[PlannedCell] = []  # another harness has them
         self._running: dict[str, Running] = {}
@@ -165,7 +166,8 @@ class Runner:
         environment = self._plan.environments[planned.cell.environment]
         devices: HeldDevices | None = HeldDevices()
         if environment.accelerator == "cuda":
-            devices = self._devices.lend(planned.cell.devices, self._held(), waits=bool(self._running))
+            mib = self._needs.of(planned, environment)
+            devices = self._devices.lend(planned.cell.devices, self._held(), bool(self._running), mib)
         if devices is None:
             return False
         taken = self._filing.take(planned)
@@ -276,6 +278,7 @@ class Runner:
             what = "what was prepared for it in the cache is gone, or is not as it was"
             running.verdict = running.verdict or ("killed", what)
         entry = self._filing.finish(running, running.cell, status, result)
+        self._needs.hear(planned.cell, entry)
         self._reporter.cell_finished(planned.cell, entry)
         if entry.status in SCORED and planned.cell.recipe.get("load_best_model_at_end"):
             found = selection(self._store.record(entry))

@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
+
 from harness.errors import NothingMeasured, RunFailed, SpecError
 from harness.execution.cache import Scratch
-from harness.execution.packing import Measurement, Row, limit, machine_of
+from harness.execution.packing import Measurement, Row, limit, machine_of, need_mib
 from harness.execution.plan import Plan, PlannedCell, threads_each
 from harness.execution.progress import Reporter
 from harness.execution.run import Runner, RunOptions
@@ -20,7 +23,9 @@ from harness.grid.arguments import default_of
 from harness.grid.cell import Cell
 from harness.protocol import processor_seconds
 from harness.record.attempts import SCORED, Entry
+from harness.record.parts.measured import Measured
 from harness.record.provenance import now
+from harness.record.series import read_series
 from harness.record.store import Store
 
 BATCH: Final = "per_device_train_batch_size"
@@ -32,12 +37,16 @@ HASHES: Final = ("loss_sha256", "final_sha256")
 
 @dataclass
 class Round:
-    """`cells` cells of so many threads, `at_once` at a time; `seconds` from when the first `began` to the last end."""
+    """`cells` cells of so many threads, `at_once` at a time; `seconds` from when the first `began` to the last end.
+
+    `most` is how many there really were at a time.
+    """
 
     at_once: int
     threads: int
     cells: int
     started: int = 0
+    most: int = 0
     began: float = 0.0
     seconds: float = 0.0
     entries: list[Entry] = field(default_factory=list)
@@ -87,6 +96,7 @@ class Rounds(Reporter):
         assert current is not None
         current.began = current.began if current.started else time.monotonic()
         current.started += 1
+        current.most = max(current.most, current.started - len(current.entries))
 
     def cell_finished(self, cell: Cell, entry: Entry) -> None:
         """The round's clock stops with its last cell, and the next round begins."""
@@ -175,14 +185,23 @@ class PackTrial:
             for entry in each.entries:
                 if entry.status not in SCORED:
                     raise RunFailed(f"{cell.label}, {each.at_once} at a time: {entry.error} (--most tries fewer)")
+            if each.most < each.at_once:
+                room = f"its devices had room for {each.most} (--most {each.most} tries no more)"
+                raise RunFailed(f"{cell.label}, {each.at_once} at a time: {room}")
         first = rounds[0]
         return first.began - began + first.seconds - first.entries[0].seconds["total"]
 
-    def steps(self, cells: int, store: Store) -> int:
-        """Optimizer steps that take a few seconds, found by one cell more; `cells` are to follow."""
-        first = Round(1, self.cell.threads, 1)
-        self.run(TRIAL_STEPS, [first], store)
-        seconds = first.entries[0].seconds
+    def first(self, steps: int, store: Store) -> Measured:
+        """What one cell more took, by itself."""
+        alone = Round(1, self.cell.threads, 1)
+        self.run(steps, [alone], store)
+        measured = store.record(alone.entries[0]).measured
+        assert measured is not None  # it is scored
+        return measured
+
+    def steps(self, first: Measured, cells: int) -> int:
+        """Optimizer steps that take a few seconds, by what `TRIAL_STEPS` took; `cells` are to follow."""
+        seconds = first.seconds
         steps = max(5, min(500, round(TRAIN_S / (seconds["train"] / TRIAL_STEPS))))
         each = seconds["total"] + (steps / TRIAL_STEPS - 1) * seconds["train"]
         self.say(f"{cells} cells of {steps} steps, each some {each:.0f} s where it is alone")
@@ -216,19 +235,24 @@ def measure(
         As :meth:`PackTrial.run`.
     """
     environment = session.plan.environments[cell.environment]
-    cores = environment.cores if environment.accelerator == "cpu" and cell.devices == 1 else None
-    top = limit(environment, cell)
-    pairs = arms(min(most or top, top), cell.threads, cores)
-    rounds = [Round(1, cell.threads, 1), *schedule(pairs, repeats)]
+    cpu = environment.accelerator == "cpu"
     with contextlib.closing(Scratch.temporary()) as scratch:
         place = scratch.folder()
         trial, store = PackTrial(session, cell, options, say), Store(place, "packing")
+        first = None if cpu and steps is not None else trial.first(steps or TRIAL_STEPS, Store(place, "trial"))
+        top = limit(environment, cell, need_mib(first.peak_memory_mib) if first else None)
+        pairs = arms(min(most or top, top), cell.threads, environment.cores if cpu and cell.devices == 1 else None)
+        rounds = [Round(1, cell.threads, 1), *schedule(pairs, repeats)]
         if steps is None:
-            steps = trial.steps(sum(each.cells for each in rounds), Store(place, "trial"))
+            assert first is not None
+            steps = trial.steps(first, sum(each.cells for each in rounds))
         before = _clocks()
         start_s = trial.run(steps, rounds, store)
         others = _others(before, _clocks())
-        rows = [_row([each for each in rounds[1:] if (each.at_once, each.threads) == pair], store) for pair in pairs]
+        alone = {each.threads: _losses(each.entries[0], store) for each in reversed(rounds)}
+        rows = [
+            _row([each for each in rounds[1:] if (each.at_once, each.threads) == pair], store, alone) for pair in pairs
+        ]
     return Measurement(
         machine=machine_of(environment),
         label=cell.configuration_label,
@@ -264,7 +288,18 @@ def _others(before: tuple[float, float, float | None], after: tuple[float, float
     return round(max(0.0, (busy - own) / wall), 3)
 
 
-def _row(rounds: Sequence[Round], store: Store) -> Row:
+def _losses(entry: Entry, store: Store) -> npt.NDArray[np.float64]:
+    return read_series(store.series_path(entry), ("loss",))["loss"].astype(np.float64)
+
+
+def _apart(losses: npt.NDArray[np.float64], alone: npt.NDArray[np.float64]) -> float:
+    """The largest relative difference of two runs' losses, step by step."""
+    scale = np.maximum(np.abs(alone), np.finfo(np.float32).tiny)
+    return float(np.max(np.abs(losses - alone) / scale, initial=0.0))
+
+
+def _row(rounds: Sequence[Round], store: Store, alone: Mapping[int, npt.NDArray[np.float64]]) -> Row:
+    """What rounds of the same number measured; `alone` has the losses of the first cell of so many threads."""
     found: dict[str, set[str]] = {name: set() for name in HASHES}
     for each in rounds:
         for entry in each.entries:
@@ -278,4 +313,5 @@ def _row(rounds: Sequence[Round], store: Store) -> Row:
         cells=rounds[0].cells,
         seconds=[round(each.seconds, 3) for each in rounds],
         hashes={name: sorted(digests) for name, digests in found.items()},
+        apart=max(_apart(_losses(entry, store), alone[each.threads]) for each in rounds for entry in each.entries),
     )

@@ -91,12 +91,13 @@ def dropouts(model: Any) -> dict[str, int]:
 
 
 def peak_memory_mib() -> dict[str, float]:
-    """Peak resident memory of this process, and the device allocator's peak where there is one; MiB."""
+    """Peak resident memory of this process; where there is a device what tensors had there, and what was kept; MiB."""
     import torch
 
     peaks = {"process": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)}
     if torch.cuda.is_available() and torch.cuda.is_initialized():
         peaks["device"] = round(torch.cuda.max_memory_allocated() / 2**20, 1)
+        peaks["reserved"] = round(torch.cuda.max_memory_reserved() / 2**20, 1)  # from all others
     return peaks
 
 

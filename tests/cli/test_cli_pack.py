@@ -122,6 +122,19 @@ def test_cells_that_differ_even_alone_are_exit_3(harness: Make, pretended: Make,
     assert "INCONCLUSIVE: not even alone are cells equal" in out
 
 
+def test_on_a_gpu_that_does_not_repeat_itself_how_far_losses_are_apart_is_said(
+    harness: Make, pretended: Make, tmp_path: Path
+) -> None:
+    rows = [row(n, 20.0 / n, loss_sha256=["c" * 64, "d" * 64]) for n in (1, 2)]
+    rows = [one.model_copy(update={"apart": far}) for one, far in zip(rows, (2e-6, 7e-6), strict=True)]
+    pretended(measured(*rows, machine={"cpu": "a CPU", "cores": 16, "memory_gib": 128, "accelerators": ["H100"]}))
+    code, out, _ = harness("pack", "tour.toml", "--results", str(tmp_path))
+    assert code == 0
+    assert "losses are up to 2.0e-06 apart alone, 7.0e-06 at once, where up to 10 times as far" in out
+    assert "from now on 2 at a time" in out
+    assert [one.apart for one in measurements(tmp_path)[0].rows] == [2e-6, 7e-6]
+
+
 def test_on_a_busy_machine_nothing_is_kept_unless_asked_for(harness: Make, pretended: Make, tmp_path: Path) -> None:
     pretended(measured(others_cores=0.9))
     code, out, _ = harness("pack", "tour.toml", "--results", str(tmp_path))

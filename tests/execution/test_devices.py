@@ -23,7 +23,6 @@ from harness.execution.devices import (
     HeldDevices,
     nvidia_devices,
     nvidia_driver,
-    throttle_reasons,
     visible,
 )
 
@@ -338,20 +337,60 @@ def test_busy_devices_are_waited_for_and_then_named(pool_devices: list[Device]) 
         hasty.lend(1, [HeldDevices(["GPU-a"])], waits=False)
 
 
-class ThrottledDriver:
-    class NVMLError(Exception):
-        pass
+# Sharing.
 
-    def nvmlDeviceGetHandleByUUID(self, uuid: str) -> str:
-        return uuid
-
-    def nvmlDeviceGetCurrentClocksThrottleReasons(self, handle: str) -> int:
-        if handle == "GPU-lost":
-            raise self.NVMLError
-        return {"GPU-idle": 0x1, "GPU-hot": 0x40 | 0x4}[handle]
+BOARD = Device("GPU-a", "H100", 80_000, 4, 0)
 
 
-def test_throttle_reasons_are_named_and_idling_is_none() -> None:
-    assert throttle_reasons(ThrottledDriver(), "GPU-hot") == ["software power cap", "hardware thermal slowdown"]
-    assert throttle_reasons(ThrottledDriver(), "GPU-idle") == []
-    assert throttle_reasons(ThrottledDriver(), "GPU-lost") == []
+@pytest.mark.parametrize(
+    ("slots", "holds", "mib", "lent"),
+    [
+        (4, [30_000], 30_000, True),
+        (4, [30_000, 30_000], 20_000, True),
+        (4, [30_000, 30_000], 20_001, False),  # no room
+        (2, [10_000, 10_000], 10_000, False),  # as many as are to run at once
+        (1, [10_000], 10_000, False),
+        (4, [None], 10_000, False),  # it has the device alone
+        (4, [10_000, None], 10_000, False),
+        (4, [10_000], None, False),  # and this one is to
+    ],
+)
+def test_a_device_is_shared_by_what_is_known_to_fit(
+    pool_devices: list[Device], slots: int, holds: list[int | None], mib: int | None, lent: bool
+) -> None:
+    pool_devices[:] = [replace(BOARD, processes=(7,), utilisation=99)]  # busy with our own cells
+    held = [HeldDevices(["GPU-a"], mib=need) for need in holds]
+    found = DevicePool(allow_busy=False, slots=slots).lend(1, held, True, mib)
+    assert found == (HeldDevices(["GPU-a"], mib=mib) if lent else None)
+
+
+def test_idle_devices_go_before_shared_ones_and_those_with_few_cells_before_others(
+    pool_devices: list[Device],
+) -> None:
+    pool_devices[:] = [BOARD, replace(BOARD, uuid="GPU-b"), replace(BOARD, uuid="GPU-c")]
+    pool, held = DevicePool(allow_busy=False, slots=6), list[HeldDevices]()
+    for _ in range(6):
+        lent = pool.lend(1, held, True, 1000)
+        assert lent is not None
+        held.append(lent)
+    assert [one.uuids[0][-1] for one in held] == list("abcabc")
+    assert pool.lend(1, held, True, 1000) is None
+
+
+def test_cells_on_several_devices_share_none(pool_devices: list[Device]) -> None:
+    pool_devices[:] = [BOARD, replace(BOARD, uuid="GPU-b"), replace(BOARD, uuid="GPU-c")]
+    pool = DevicePool(allow_busy=False, slots=12)
+    both = pool.lend(2, [], False, 1000)
+    assert both == HeldDevices(["GPU-a", "GPU-b"])
+    last = pool.lend(1, [both], True, 1000)
+    assert last == HeldDevices(["GPU-c"], mib=1000)
+    assert pool.lend(1, [both, last], True, 1000) == HeldDevices(["GPU-c"], mib=1000)  # not one of the two
+    assert pool.lend(2, [last], True, 1000) == HeldDevices(["GPU-a", "GPU-b"])
+    assert pool.lend(2, [HeldDevices(["GPU-a"], mib=1000), last], True, 1000) is None
+
+
+def test_another_s_device_is_not_shared(pool_devices: list[Device]) -> None:
+    """One of two devices is somebody else's: cells that were to have one each do not crowd the other."""
+    pool_devices[:] = [BOARD, replace(BOARD, uuid="GPU-b", processes=(9,))]
+    held = [HeldDevices(["GPU-a"], mib=1000)]
+    assert DevicePool(allow_busy=False, slots=2).lend(1, held, True, 1000) is None

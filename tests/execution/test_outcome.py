@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import configparser
 import hashlib
 import json
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +16,7 @@ from harness.execution.outcome import (
     DETAILS_CHARACTERS,
     MOST_LOG,
     MOST_RESULT,
+    VARIABLES,
     Heading,
     clean_log,
     death,
@@ -230,6 +233,32 @@ def test_secrets_of_the_environment_are_in_no_record_and_no_log(
     (tmp_path / "log.txt").write_bytes(text.encode() + b"\xff")
     clean_log(tmp_path / "log.txt")
     assert (tmp_path / "log.txt").read_bytes() == masked.encode() + b"\xff"
+
+
+def test_what_sets_torch_is_in_the_record_where_it_is_set(file_it: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith(VARIABLES)]:
+        monkeypatch.delenv(name)
+    result = result_of()
+    bare = file_it(result).observed
+    assert bare is not None
+    assert "variables" not in bare.determinism
+    monkeypatch.setenv("PYTORCH_ALLOC_CONF", "expandable_segments:True")
+    monkeypatch.setenv("NVIDIA_REQUIRE_CUDA", "cuda>=13.0 " * 90)
+    monkeypatch.setenv("TORCH_API_KEY", "0123456789")
+    monkeypatch.setenv("PATH_OF_TORCH_", "no")
+    found = file_it(result).observed
+    assert found is not None
+    variables = found.determinism["variables"]
+    assert list(variables) == ["NVIDIA_REQUIRE_CUDA", "PYTORCH_ALLOC_CONF", "TORCH_API_KEY"]
+    assert variables["PYTORCH_ALLOC_CONF"] == "expandable_segments:True"
+    assert (len(variables["NVIDIA_REQUIRE_CUDA"]), variables["TORCH_API_KEY"]) == (200, "***")
+
+
+def test_tox_lets_through_what_records_name() -> None:
+    tox = configparser.ConfigParser(interpolation=None)
+    tox.read(Path(__file__).parents[2] / "tox.ini", encoding="utf-8")
+    passed = tox["testenv"]["pass_env"].split()
+    assert set(passed) >= {f"{name}*" for name in VARIABLES}
 
 
 def test_a_flood_in_a_log_is_cut_in_its_middle(tmp_path: Path) -> None:

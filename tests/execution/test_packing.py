@@ -78,9 +78,38 @@ def test_one_more_than_the_cores_hold(
     assert packing.limit(environment_of(), cell_of(threads=threads, devices=devices)) == most
 
 
-def test_one_cell_a_cuda_device(cell_of: Make, environment_of: Make) -> None:
+@pytest.mark.parametrize(
+    ("devices", "cores", "mib", "most"),
+    [
+        (1, 16, None, 8),
+        (1, 16, 20_000, 4),
+        (1, 16, 90_000, 1),
+        (1, 4, None, 4),  # each needs a core to launch its work
+        (1, 1, None, 1),
+        (4, 16, None, 16),
+        (4, 64, 20_000, 16),
+        (4, 2, None, 4),  # as before: one a device
+    ],
+)
+def test_cells_a_cuda_device(
+    cell_of: Make, environment_of: Make, monkeypatch: pytest.MonkeyPatch, devices: int, cores: int, mib: Any, most: int
+) -> None:
+    monkeypatch.setattr(Environment, "cores", cores)
+    found = environment_of(*[(8, 0)] * devices, memory_mib=81_000)
+    assert packing.limit(found, cell_of(), mib) == most
+
+
+def test_cells_on_several_cuda_devices_share_none(
+    cell_of: Make, environment_of: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Environment, "cores", 64)
     four = environment_of(*[(8, 0)] * 4)
-    assert [packing.limit(four, cell_of(devices=k)) for k in (1, 2, 3, 4)] == [4, 2, 1, 1]
+    assert [packing.limit(four, cell_of(devices=k)) for k in (2, 3, 4)] == [2, 1, 1]
+
+
+def test_what_a_cell_is_taken_to_need() -> None:
+    assert packing.need_mib({"process": 900.0, "device": 700.0}) is None  # what tensors had is not what others lack
+    assert packing.need_mib({"process": 900.0, "device": 700.0, "reserved": 1000.3}) == 1251 + packing.CONTEXT_MIB
 
 
 # What is made of it.
@@ -122,6 +151,32 @@ def test_changed_losses_are_named(measured: Make) -> None:
     assert len(never.differences()) == 1
 
 
+@pytest.mark.parametrize(
+    ("gpu", "alone", "packed", "sound"),
+    [
+        (True, 1e-6, 9e-6, True),
+        (True, 1e-6, 1.1e-5, False),
+        (True, 0.0, 1e-7, False),  # only weights differed alone: that losses now do is of the packing
+        (False, 1e-6, 1e-6, False),  # a processor repeats itself
+    ],
+)
+def test_what_never_is_equal_is_held_against_its_own_spread(
+    measured: Make, gpu: bool, alone: float, packed: float, sound: bool
+) -> None:
+    two = {"final_sha256": ["b" * 64, "c" * 64]}
+    rows = [row(1, 2.0, **two), row(2, 1.0, **two)]
+    rows = [one.model_copy(update={"apart": far}) for one, far in zip(rows, (alone, packed), strict=True)]
+    found = measured(*rows, machine={"accelerators": ["H100"] if gpu else []})
+    assert (found.repeatable, found.sound) == (False, sound)
+
+
+def test_where_cells_alone_are_equal_packed_ones_must_be(measured: Make) -> None:
+    gpu = {"accelerators": ["H100"]}
+    changed = row(2, 1.0, final_sha256=["c" * 64]).model_copy(update={"apart": 1e-9})
+    assert not measured(row(1, 2.0), changed, machine=gpu).sound
+    assert measured(row(1, 2.0), row(2, 1.0), machine=gpu).sound
+
+
 # What is kept.
 
 
@@ -154,7 +209,8 @@ def test_without_a_measurement_the_cores_decide(measured: Make, choose: Make, en
     assert (found.slots, found.source) == (2, "machine")
     assert found.why == ", 1 thread each on 2 cores (not measured: `harness pack benchmarks/g.toml` does)"
     one_gpu = choose(on=environment_of((8, 0)))
-    assert (one_gpu.slots, one_gpu.why) == (1, ", one a device")  # there is nothing to measure
+    how = "(not measured: `harness pack benchmarks/g.toml` does)"
+    assert (one_gpu.slots, one_gpu.why) == (1, f", one a device {how}")
 
 
 def test_the_measurement_decides(measured: Make, choose: Make, tmp_path: Path) -> None:

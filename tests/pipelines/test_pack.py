@@ -6,6 +6,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -96,6 +97,26 @@ def test_each_round_has_its_own_number_at_once(cell_of: Make, clock: Any, device
         "round 2 of 3: 2 at a time, 1 thread each: 6 cells in 15.0 s",
         "round 3 of 3: 3 at a time, 1 thread each: 6 cells in 10.0 s",
     ]
+
+
+@pytest.mark.parametrize("room", [2, 3])
+def test_how_many_there_really_were(cell_of: Make, clock: Any, room: int) -> None:
+    """Devices may have room for fewer than a round is of."""
+    rounds = Rounds([Round(3, 1, 6)], print)
+    running = 0
+    for _ in range(6):
+        while running < room and rounds.admits(1, running):
+            rounds.cell_started(cell_of(), 1)
+            running += 1
+        rounds.cell_finished(cell_of(), SimpleNamespace())  # type: ignore[arg-type]
+        running -= 1
+    assert [one.most for one in rounds.rounds] == [room]
+
+
+def test_how_far_losses_are_apart() -> None:
+    alone = np.array([0.7, 0.5, 0.0, -0.2])
+    assert pack._apart(alone, alone) == 0.0
+    assert pack._apart(np.array([0.7, 0.505, 0.0, -0.2]), alone) == pytest.approx(0.01)
 
 
 def test_what_others_took() -> None:

@@ -37,6 +37,7 @@ class SavedProcess(Table):
     machine: Text
     memory_mib: Peak | None = None
     process_mib: Peak | None = None
+    power_capped: Peak | None = Field(default=None, exclude_if=lambda capped: capped is None)
 
 
 class SavedConfiguration(Table):

@@ -17,6 +17,7 @@ from typing import Final, Literal
 
 from harness.checks.speed.process import (
     Process,
+    apart,
     hardware_changes,
     machine_changes,
     newest_pairs,
@@ -117,6 +118,7 @@ def _side_by_side(pairs: Sequence[tuple[Process, Process]], margin: float) -> Ve
     a, b = [x for x, _ in pairs], [y for _, y in pairs]
     if different := hardware_changes(a[-1], b[-1]):
         return _refused(a, b, different)
+    pairs = [(apart([x], [y])[0], apart([y], [x])[0]) for x, y in pairs]
     quiet = [(x.rate, y.rate) for x, y in pairs if x.quiet and y.quiet]
     rates = [x for x, _ in quiet], [y for _, y in quiet]
     noise = noise_of(process for pair in pairs for process in pair)
@@ -160,6 +162,7 @@ def _by_sessions(a: Sequence[Process], b: Sequence[Process], margin: float) -> V
     if not history:
         return _refused(a, new, machine_changes(known[-1][0].machine, new[0].machine))
     needed = math.ceil(max(map(len, (*history, new))) / 2)
+    history = [apart(session, new) for session in history]
     counted = [quiet for session in history if len(quiet := _quiet(session)) >= needed]
     every = [process for session in (*history, new) for process in session]
     noise, noisy, lost = noise_of(every), len(every) - len(_quiet(every)), len(history) - len(counted)
@@ -259,12 +262,20 @@ def _with(
         grew = y > x and not same_memory(x, y)
         outcome: Outcome = "PASS" if not grew else "INCONCLUSIVE" if QUIETER in verdict.todo else "FAIL"
         findings.append(Finding(DEVICE_MEMORY, outcome, Fact.of("speed.device_memory", a=x, b=y), ratio=y / x))
+        if _waits(a[-1]) != _waits(b[-1]):
+            notes = [*notes, Fact.of("speed.nan_filter")]
     x, y = (_peak(process.process_mib for process in side) for side in (a, b))
     if x is not None and y is not None:
         fact = Fact.of("speed.process_memory", a=x, b=y)
         findings.append(Finding(PROCESS_MEMORY, "SKIP", fact, ratio=y / x))
         notes = notes if same_memory(x, y) else [fact, *notes]
     return replace(verdict, numbers=speed, findings=tuple(findings), notes=tuple(notes))
+
+
+def _waits(process: Process) -> bool:
+    """Whether its loop waits for a device at each micro-batch, to see whether the loss is finite; plain ones do not."""
+    recipe = process.asked.get("recipe") or {}
+    return process.engine == "trainer" and bool(recipe.get("logging_nan_inf_filter", True))
 
 
 def _peak(peaks: Iterable[float | None]) -> float | None:

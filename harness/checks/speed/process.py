@@ -15,7 +15,7 @@ from harness.checks.changes import changes
 from harness.checks.verdict import Fact
 from harness.grid.cell import Cell, configuration_label
 from harness.record.model import Asked, Record
-from harness.record.parts.timing import Timing
+from harness.record.parts.timing import MOST_HELD, Timing
 from harness.text import canonical_json
 
 HARDWARE: Final = ("cpu", "architecture", "cores", "memory_gib")
@@ -24,6 +24,8 @@ FACTS: Final = (*HARDWARE, "accelerators", "cuda", "driver", "boards")
 """Facts of the machine that must be equal between sessions, beside the number of threads."""
 UNSTEADY: Final = 1.08
 """How much larger than the steadiest process' a process' spread may be; quiet ones differ by some percents."""
+CAPPED_ALONE: Final = "its device was held at its power limit, what it is compared with was not"
+CAPPED_BESIDE: Final = "its device was not held at its power limit, what it is compared with was"
 OWN: Final = ("precision", "devices", "environment", "engine")
 """Axes that every configuration has, whether its grid writes them or not."""
 
@@ -36,7 +38,8 @@ class Process:
 
     `rate` is its median of samples a second. `reasons` says why the machine was not quiet, in the record's own
     sentences. `machine` is the key of what must be equal to be compared (`machine_key`), `spread` the median step over
-    the 5th percentile. Peaks of memory in MiB, `memory_mib` the device's where there is one.
+    the 5th percentile, `power_capped` the fraction of the window at the device's power limit (None: unknown). Peaks of
+    memory in MiB, `memory_mib` the device's where there is one.
     """
 
     configuration_id: str
@@ -56,6 +59,7 @@ class Process:
     process_mib: float | None = None
     asked: Mapping[str, Any] = field(default_factory=dict)
     spread: float | None = None
+    power_capped: float | None = None
     source: Record | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -127,6 +131,7 @@ def process_of(record: Record) -> Process | None:
         process_mib=peaks.get("process"),
         asked=settings,
         spread=timing.step_ms["p50"] / timing.step_ms["p5"] if timing.step_ms.get("p5") else None,
+        power_capped=timing.power_capped,
         source=record,
     )
 
@@ -162,6 +167,20 @@ def _watched(process: Process, steadiest: float | None) -> Process:
         f"({steadiest:.2f} in the steadiest process)"
     )
     return process if reason in process.reasons else replace(process, reasons=(*process.reasons, reason))
+
+
+def apart(processes: Sequence[Process], beside: Iterable[Process]) -> list[Process]:
+    """The processes, with a reason more for each whose device was held at its power limit while those beside it
+    mostly were not, or the other way round: then it is the power supply or the cooling that is compared.
+    """
+    known = [one.power_capped > MOST_HELD for one in beside if one.power_capped is not None]
+    usual = 2 * sum(known) > len(known)
+    return [
+        replace(one, reasons=(*one.reasons, CAPPED_ALONE if one.power_capped > MOST_HELD else CAPPED_BESIDE))
+        if known and one.power_capped is not None and (one.power_capped > MOST_HELD) != usual
+        else one
+        for one in processes
+    ]
 
 
 def noise_kind(reason: str) -> str:

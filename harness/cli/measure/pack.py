@@ -10,7 +10,7 @@ import typer
 from tabulate import tabulate
 
 from harness.cli.options import RESULTS, AllowBusy, GridFile, Json, ResultsFolder, Select
-from harness.execution.packing import Measurement, keep, measurements
+from harness.execution.packing import APART, Measurement, Row, keep, measurements
 from harness.execution.run import RunOptions
 from harness.execution.session import Wishes, check_requirements, open_session
 from harness.pipelines.pack import cell_to_measure, measure
@@ -22,7 +22,12 @@ def pack(
     results: ResultsFolder = RESULTS,
     most: Annotated[
         int | None,
-        typer.Option("--most", min=1, help="Cells at once, at most (default: a core more).", show_default=False),
+        typer.Option(
+            "--most",
+            min=1,
+            help="Cells at once, at most (default: a core more; on a GPU 8 a device).",
+            show_default=False,
+        ),
     ] = None,
     steps: Annotated[
         int | None,
@@ -51,11 +56,10 @@ def pack(
         most=most,
         repeats=rounds,
     )
-    differences = found.differences()
     spoilt = found.busy and not allow_busy
-    kept = None if differences or spoilt else keep(found, results)
+    kept = keep(found, results) if found.sound and not spoilt else None
     print(found.model_dump_json(indent=1) if as_json else packing_text(found, kept))
-    if differences:
+    if not found.sound:
         raise typer.Exit(1 if found.repeatable else 3)
     if spoilt:
         raise typer.Exit(3)
@@ -67,7 +71,7 @@ def packing_text(found: Measurement, kept: Path | None) -> str:
     for row in found.rows:
         slowest, fastest = row.range
         hour = f"{row.cells_per_hour:.0f} ({slowest:.0f} to {fastest:.0f})"
-        rows.append([row.at_once, row.threads, hour, f"{found.relative(row):.2f}", _losses(found, row.hashes)])
+        rows.append([row.at_once, row.threads, hour, f"{found.relative(row):.2f}", _losses(found, row)])
     headers = ["cells at once", "threads each", "cells/hour (range)", "x one at a time", "losses and weights"]
     batch = f", batch {found.batch_size}" if found.batch_size else ""
     place = [str(found.machine["cpu"]), f"{found.machine['cores']} cores", *found.machine["accelerators"]]
@@ -77,10 +81,19 @@ def packing_text(found: Measurement, kept: Path | None) -> str:
         "",
     ]
     differences = found.differences()
-    if differences:
+    if not found.sound:
         word = "FAIL: losses or weights changed" if found.repeatable else "INCONCLUSIVE: not even alone are cells equal"
         return "\n".join([*lines, f"{word}; nothing is kept:", *(f"  {text}" for text in differences)])
-    lines.append("losses unchanged: cells of as many threads ended with the same losses and weights, to the last bit")
+    if differences:
+        alone, packed = found.rows[0].apart, max(row.apart for row in found.rows)
+        lines.append(
+            f"not even alone are cells equal to the last bit (full_determinism = true makes them so): losses are up to "
+            f"{alone:.1e} apart alone, {packed:.1e} at once, where up to {APART:g} times as far is taken to be the same"
+        )
+    else:
+        lines.append(
+            "losses unchanged: cells of as many threads ended with the same losses and weights, to the last bit"
+        )
     if found.busy:
         lines.append(f"other processes kept {found.others_cores:.2f} cores busy meanwhile")
     if kept is None:
@@ -92,10 +105,12 @@ def packing_text(found: Measurement, kept: Path | None) -> str:
     return "\n".join(lines)
 
 
-def _losses(found: Measurement, hashes: dict[str, list[str]]) -> str:
-    if hashes == found.rows[0].hashes:
+def _losses(found: Measurement, row: Row) -> str:
+    if not found.repeatable:
+        return f"up to {row.apart:.1e} apart"
+    if row.hashes == found.rows[0].hashes:
         return "unchanged"
-    return "other last bits" if all(len(digests) == 1 for digests in hashes.values()) else "CHANGED"
+    return "other last bits" if all(len(digests) == 1 for digests in row.hashes.values()) else "CHANGED"
 
 
 def _advice(found: Measurement) -> list[str]:

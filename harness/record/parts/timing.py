@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from harness.record.parts.part import Number, Part
 
 RATE_TOLERANCE: Final = 1e-9
 """samples = rate x time holds to rounding, relative."""
 STAGES_TOLERANCE: Final = 1e-6
+MOST_HELD: Final = 0.01
+"""The fraction of a window for which a device may be held back before it counts."""
 
 
 class Stages(Part):
@@ -77,7 +79,8 @@ class Timing(Part):
     one session were interleaved. `samples`, `tokens` and `flops` are sums over ranks in the window, `real_tokens` those
     that are no padding. `median_samples_per_second` is the median over steps, what the gate compares
     (docs/statistics.md); `samples_per_second` is `samples` / `seconds`. `flops` are the model's, forward and backward,
-    by torch's own counter; `mfu` = `flops` / `seconds` / the limit.
+    by torch's own counter; `mfu` = `flops` / `seconds` / the limit. `power_capped` is the fraction of the window for
+    which the driver held a device at its power limit, the most hindered one's. None: the device does not count it.
     """
 
     session: str
@@ -100,6 +103,7 @@ class Timing(Part):
     breakdown: Breakdown | None = None
     noise: Noise
     energy_joules: Number | None = None
+    power_capped: Annotated[Number | None, Field(exclude_if=lambda value: value is None)] = None
 
     @property
     def quiet(self) -> bool:

@@ -124,6 +124,10 @@ SPEED: Final[Mapping[str, str | Callable[..., str]]] = {
     ),
     "speed.estimate": _estimate,
     "speed.each": _each,  # pairs: (rate of A, rate of B, whether both were quiet)
+    "speed.nan_filter": (
+        "one side waits for the device at each micro-batch, the other does not: the Trainer looks whether the loss is "
+        "finite (logging_nan_inf_filter = false leaves it)"
+    ),
     "speed.device_memory": _memory("device"),
     "speed.process_memory": _memory("process", ", which no verdict goes by"),
     # What to do.

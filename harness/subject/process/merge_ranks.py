@@ -135,7 +135,7 @@ def _timing(parts: list[dict[str, Any]]) -> dict[str, Any]:
         },
         "mfu": None if flops is None else flops / total / best,
         "breakdown": first["breakdown"],
-        "noise": noise.noise([part["seen"] for part in parts], drift),
+        "noise": noise.noise([part["seen"] for part in parts], drift, first["clock"] == "device"),
     }
 
 

@@ -8,22 +8,25 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from harness.protocol import MOST_OTHERS, processor_seconds
 
+MOST_BESIDE_DEVICE = 0.02
+"""The fraction of the cores that others may keep busy beside a device: the agents of a large machine always do some."""
 MOST_STEAL = 0.01
 MOST_DRIFT = 0.1
 """How far the matrix products' rate may have moved between the window's two sides."""
 
 
 def snapshot() -> dict[str, Any]:
-    """The counters now, in seconds: wall clock, this process' CPU time, the machine's busy and stolen time.
+    """The counters now, in seconds: wall clock, this process' and its workers' CPU time, the machine's busy and stolen.
 
     `busy` and `stolen` are None where the system does not keep them (they are Linux's).
     """
     busy, stolen = processor_seconds()
-    return {"wall": time.perf_counter(), "own": time.process_time(), "busy": busy, "stolen": stolen, "load": _load()}
+    return {"wall": time.perf_counter(), "own": _own(), "busy": busy, "stolen": stolen, "load": _load()}
 
 
 def between(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
@@ -32,22 +35,49 @@ def between(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
     return {**found, "load": before["load"], "cores": os.cpu_count() or 1}
 
 
-def noise(seen: Sequence[dict[str, Any]], drift: float | None = None) -> dict[str, Any]:
-    """The record's `Noise`: what each rank saw of the window (rank 0 first), and the drift of the products' rate."""
+def noise(seen: Sequence[dict[str, Any]], drift: float | None = None, on_device: bool = False) -> dict[str, Any]:
+    """The record's `Noise`: what each rank saw of the window (rank 0 first), and the drift of the products' rate.
+
+    `on_device` says that what was timed is a device's work, which the processor only feeds.
+    """
     first = seen[0]
+    most = max(MOST_OTHERS, MOST_BESIDE_DEVICE * first["cores"]) if on_device else MOST_OTHERS
     wall, others, steal = first["wall"], None, None
     if first["busy"] is not None:
         own = sum(one["own"] for one in seen)
         others = max(0.0, (first["busy"] - own) / wall)
         steal = first["stolen"] / (wall * first["cores"])
     reasons: list[str] = []
-    if others is not None and others > MOST_OTHERS:
-        reasons.append(f"other processes kept {others:.2f} cores busy (at most {MOST_OTHERS:g})")
+    if others is not None and others > most:
+        reasons.append(f"other processes kept {others:.2f} cores busy (at most {most:g})")
     if steal is not None and steal > MOST_STEAL:
         reasons.append(f"the hypervisor took {100 * steal:.1f} % of the CPU time (at most {100 * MOST_STEAL:g} %)")
     if drift is not None and abs(drift) > MOST_DRIFT:
         reasons.append(f"the machine's own speed moved by {100 * drift:+.0f} % (at most {100 * MOST_DRIFT:g} %)")
     return {"others_cores": others, "steal": steal, "load": first["load"], "reasons": reasons}
+
+
+def _own() -> float:
+    """CPU seconds of this process and of all that come from it, those that have ended too: a loader has workers."""
+    ended = os.times()
+    return time.process_time() + ended.children_user + ended.children_system + sum(map(_spent, _children(os.getpid())))
+
+
+def _spent(pid: int) -> float:
+    """CPU seconds of another process and of all that come from it; 0 where it is no more (Linux)."""
+    try:
+        words = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    except (OSError, ValueError):
+        return 0.0
+    return sum(map(int, words[11:15])) / os.sysconf("SC_CLK_TCK") + sum(map(_spent, _children(pid)))
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        lists = [path.read_text(encoding="ascii") for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    except OSError:
+        return []
+    return [int(word) for text in lists for word in text.split()]
 
 
 def _difference(before: float | None, after: float | None) -> float | None:

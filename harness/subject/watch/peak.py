@@ -32,8 +32,8 @@ def probe(device: torch.device, precision: str) -> dict[str, Any]:
     """
     size, dtype = SIZES.get(device.type, SIZES["cpu"]), DTYPES[precision]
     # Not from the global streams: what is timed next must see the same random numbers as without a probe.
-    values = np.random.default_rng(0).standard_normal((size, size), dtype=np.float32)
-    left = torch.from_numpy(values).to(device, dtype)
+    own = torch.Generator(device).manual_seed(0)
+    left = torch.randn((size, size), generator=own, device=device).to(dtype)
     right = left.t().contiguous()
     out = torch.empty_like(left)
     seconds: list[float] = []

@@ -11,17 +11,13 @@ from typing import Any, Callable
 
 import numpy as np
 import torch
-from torch.profiler import ProfilerActivity, profile, record_function
 
 from harness.protocol import WINDOW
 from harness.subject.watch import noise, peak
+from harness.subject.watch.profile import Profile
 
 DATA, FORWARD, BACKWARD, OPTIMIZER, OTHER = STAGES = ("data", "forward", "backward", "optimizer", "other")
 ACCELERATOR_WARM_UP_S = 10.0
-PROFILED_STEPS = 5
-WAITING = "harness::waiting for data"
-OPERATORS = ("aten::",)
-COMMUNICATION = ("c10d::", "gloo:", "nccl:", "ncclDevKernel", "record_param_comms")
 
 Emit = Callable[[dict[str, Any]], None]
 
@@ -48,6 +44,7 @@ class Stopwatch:
         self._before: dict[str, Any] = {}
         self._seen: dict[str, Any] = {}
         self._probe: dict[str, Any] = {}
+        self._after: dict[str, Any] = {}
         self._step_marks: list[int] = []
         self._micro = self._first_micro = self._last_micro = 0
         self._micro_ends: list[int] = []
@@ -63,7 +60,8 @@ class Stopwatch:
         self._device = next(model.parameters()).device
         model.register_forward_pre_hook(lambda *_: self.mark(OTHER))
         model.register_forward_hook(lambda *_: self.mark(FORWARD))
-        self._probe = peak.probe(self._device, self._precision)
+        if self._device.type != "cuda":  # a cold one says nothing of a warm one: there it waits until the window opens
+            self._probe = peak.probe(self._device, self._precision)
         self._begun = time.perf_counter()
 
     def mark(self, stage: str) -> None:
@@ -98,14 +96,17 @@ class Stopwatch:
     def _warm(self) -> bool:
         if self._device.type != "cuda":
             return True
-        warm = torch.tensor([float(time.perf_counter() - self._begun >= ACCELERATOR_WARM_UP_S)], device=self._device)
+        warm = time.perf_counter() - self._begun >= ACCELERATOR_WARM_UP_S
         if torch.distributed.is_available() and torch.distributed.is_initialized():
-            torch.distributed.all_reduce(warm, torch.distributed.ReduceOp.MIN)  # the window is the same on all ranks
-        return bool(warm.item())
+            every = torch.tensor([float(warm)], device=self._device)
+            torch.distributed.all_reduce(every, torch.distributed.ReduceOp.MIN)  # the window is the same on all ranks
+            return bool(every.item())
+        return warm
 
     def _open_window(self) -> None:
         self._wait()
         if self._device.type == "cuda":
+            self._probe = peak.probe(self._device, self._precision)
             torch.cuda.reset_peak_memory_stats(self._device)
         self._first_micro, self._warm_up = self._micro, self._steps
         self._emit({"event": WINDOW, "edge": "opens"})
@@ -122,6 +123,7 @@ class Stopwatch:
         self._emit({"event": WINDOW, "edge": "closes"})
         if self._device.type == "cuda":
             self._memory = torch.cuda.max_memory_allocated(self._device) / 2**20
+            self._after = peak.probe(self._device, self._precision)
         if self._asked["counts"]:
             self._profile = Profile(self._device)
         self.finished = self._profile is None
@@ -159,7 +161,7 @@ class Stopwatch:
                 f"timing: the run ended after {self._steps} steps; allowed more than "
                 f"{self._asked['warmup_steps']} + {self._asked['measured_steps']}"
             )
-        after = peak.probe(self._device, self._precision)
+        after = self._after or peak.probe(self._device, self._precision)
         names = [name for name, _ in self._marks[1:]]
         spent = self._spent()
         window = shapes[self._first_micro : self._last_micro].astype(np.int64)
@@ -200,60 +202,3 @@ class Stopwatch:
             print(f"the model's work cannot be counted: {error}", flush=True)
             return None
         return float(work.of(window[:, 0].astype(np.float64), window[:, 1].astype(np.float64)).sum())
-
-
-class Profile:
-    """Where a step's time goes, by torch's profiler, over a few steps after the measured ones.
-
-    Begins when it is made and ends after five steps; `shares` is the record's `Breakdown` then, None before.
-    """
-
-    def __init__(self, device: torch.device) -> None:
-        self._cuda = device.type == "cuda"
-        self._steps = 0
-        self.shares: dict[str, Any] | None = None
-        self._profiler = profile(activities=[ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if self._cuda else [])])
-        self._profiler.__enter__()
-        self._start = time.perf_counter()
-        self._waiting: Any = None
-        self._wait()
-
-    def batch_arrives(self) -> None:
-        """The batch that the loop has waited for since the last step's end is there."""
-        if self._waiting is not None:
-            self._waiting.__exit__(None, None, None)
-            self._waiting = None
-
-    def step_ends(self) -> bool:
-        """Another step has ended; whether it was the last one to be profiled."""
-        self._steps += 1
-        if self._steps < PROFILED_STEPS:
-            self._wait()
-            return False
-        if self._cuda:
-            torch.cuda.synchronize()
-        seconds = time.perf_counter() - self._start
-        self._profiler.__exit__(None, None, None)
-        events = list(self._profiler.events())
-        waits = [event.time_range for event in events if event.name == WAITING]
-        spent = {"data": sum(wait.elapsed_us() for wait in waits) / 1e6, "kernels": 0.0, "communication": 0.0}
-        for event in events:
-            if event.name.startswith(COMMUNICATION):
-                spent["communication"] += self._own(event)
-            elif event.name.startswith(OPERATORS) and not any(_within(event.time_range, wait) for wait in waits):
-                spent["kernels"] += self._own(event)
-        shares = {name: value / seconds for name, value in spent.items()}
-        self.shares = {"steps": PROFILED_STEPS, **shares, "framework": max(0.0, 1.0 - sum(shares.values()))}
-        return True
-
-    def _wait(self) -> None:
-        self._waiting = record_function(WAITING)
-        self._waiting.__enter__()
-
-    def _own(self, event: Any) -> float:
-        """Seconds in the operator itself and in none that it calls."""
-        return (event.self_device_time_total if self._cuda else event.self_cpu_time_total) / 1e6
-
-
-def _within(inner: Any, outer: Any) -> bool:
-    return bool(outer.start <= inner.start and inner.end <= outer.end)

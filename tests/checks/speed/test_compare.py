@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -112,6 +113,55 @@ def test_busy_pairs_are_left_out_where_enough_are_quiet() -> None:
     new[5] = replace(new[5], reasons=BUSY)
     found = compare_processes(old, new, 0.05)
     assert (*compared(found), codes(found.notes)) == ("FAIL", 5, 1, ["speed.pairs_left_out"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "outcome"),
+    [
+        ((1.0,) * 5, (0.9,) * 5, "FAIL"),  # both are held at their power limit: so this board works
+        ((0.0,) * 5, (0.005,) * 5, "FAIL"),
+        ((0.0,) * 5, (1.0,) * 5, "INCONCLUSIVE"),
+        ((1.0,) * 5, (0.0,) * 5, "INCONCLUSIVE"),
+        ((None,) * 5, (1.0,) * 5, "FAIL"),  # nobody knows
+        ((1.0, 0.0, 1.0, 0.0, 1.0), (1.0, 0.0, 1.0, 0.0, 1.0), "FAIL"),
+        ((1.0, 0.0, 1.0, 0.0, 1.0), (1.0, 0.0, 1.0, 0.0, 0.0), "INCONCLUSIVE"),
+    ],
+)
+def test_a_power_cap_counts_where_one_side_has_it(old: tuple[Any, ...], new: tuple[Any, ...], outcome: str) -> None:
+    a, b = (
+        [replace(one, power_capped=capped) for one, capped in zip(side, cap, strict=True)]
+        for side, cap in ((arm("old", EVEN), old), (arm("new", SLOWER), new))
+    )
+    found = compare_processes(a, b, 0.05)
+    assert found.outcome == outcome
+    if outcome == "INCONCLUSIVE":
+        assert "held at its power limit, what it is compared with was" in say(found.reason)
+
+
+@pytest.mark.parametrize(
+    ("engine", "recipe", "memory", "said"),
+    [
+        ("loop", {}, 900.0, True),
+        ("loop", {}, None, False),  # a processor has nothing to wait for
+        ("loop", {"logging_nan_inf_filter": False}, 900.0, False),
+        ("trainer", {}, 900.0, False),
+    ],
+)
+def test_a_trainer_that_waits_for_the_device(
+    engine: str, recipe: dict[str, Any], memory: float | None, said: bool
+) -> None:
+    a = arm("old", EVEN, memory_mib=memory, asked={"recipe": recipe})
+    b = arm("new", EVEN, memory_mib=memory, asked={"recipe": recipe}, engine=engine)
+    assert ("speed.nan_filter" in codes(compare_processes(a, b, 0.05).notes)) is said
+
+
+def test_a_power_cap_between_sessions() -> None:
+    new = arm("new", SLOWER, "s9")
+    capped = [replace(one, power_capped=1.0) for one in history(400, 401, 399)]
+    assert compare_processes(capped, new, 0.05).outcome == "FAIL"  # of B it is not known
+    free = compare_processes(capped, [replace(one, power_capped=0.0) for one in new], 0.05)
+    assert (free.outcome, free.reason.code, free.reason.values["left_out"]) == ("INCONCLUSIVE", "speed.few_sessions", 3)
+    assert compare_processes(capped, [replace(one, power_capped=0.6) for one in new], 0.05).outcome == "FAIL"
 
 
 rates = st.floats(350, 450)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,34 @@ def test_alone(counters: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_neighbour(counters: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = noise.noise([window(counters, monkeypatch, own=10.0, busy=14.0)])
     assert found["reasons"] == ["other processes kept 0.40 cores busy (at most 0.1)"]
+
+
+@pytest.mark.parametrize(("cores", "busy", "quiet"), [(2, 11.2, False), (64, 22.0, True), (64, 23.0, False)])
+def test_a_neighbour_of_a_device(
+    counters: Path, monkeypatch: pytest.MonkeyPatch, cores: int, busy: float, quiet: bool
+) -> None:
+    """What 64 cores have of agents is no noise of a GPU's work; on the processor it is."""
+    monkeypatch.setattr(noise.os, "cpu_count", lambda: cores)
+    seen = window(counters, monkeypatch, own=10.0, busy=busy)
+    assert (noise.noise([seen], on_device=True)["reasons"] == []) is quiet
+    assert noise.noise([seen])["reasons"] == [
+        f"other processes kept {(busy - 10) / 10:.2f} cores busy (at most 0.1)"
+    ]  # fmt: skip
+
+
+SPIN = "import time; end = time.process_time() + 0.4\nwhile time.process_time() < end: pass\nprint(flush=True); input()"
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="other systems keep no such counters")
+def test_workers_are_no_strangers() -> None:
+    """What a process' own children take is its own, while they live, and no less when they have ended."""
+    before = noise.snapshot()["own"]
+    with subprocess.Popen([sys.executable, "-c", SPIN], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as worker:
+        assert worker.stdout is not None
+        worker.stdout.readline()
+        living = noise.snapshot()["own"] - before
+    ended = noise.snapshot()["own"] - before
+    assert 0.35 < living <= ended + 0.02
 
 
 def test_ranks_are_no_neighbours_of_each_other(counters: Path, monkeypatch: pytest.MonkeyPatch) -> None:
