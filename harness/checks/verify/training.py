@@ -90,12 +90,14 @@ def learning_rate(findings: Findings, run: Run, observed: Observed, fingerprint:
         unknown = total and rates is None
         findings.missing("learning rate", Fact.of("schedule.unknown", kind=kind) if unknown else None)
         return
-    skipped = _skipped(fingerprint)
-    if skipped and run.first_step:
+    # A fused optimizer is called for every step and leaves one out by itself: the schedule goes on.
+    fused = any(group.get("fused") for group in observed.optimizer.get("groups") or [])
+    waits = fingerprint.loss_scale is not None and not fused
+    if waits and run.first_step:
         findings.missing("learning rate", Fact.of("schedule.overflowed"))
         return
     at = run.first_step + np.arange(len(found))
-    if skipped and "grad_norm" in run.series:
+    if waits and "grad_norm" in run.series:
         # The schedule waits where the optimizer did.
         over = ~np.isfinite(run.series["grad_norm"][: len(found)])
         at = at - np.concatenate([[0], np.cumsum(over)[:-1]])

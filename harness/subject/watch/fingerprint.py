@@ -67,7 +67,8 @@ class RunTrace:
         """See what the model is called with, and the losses that it returns in training."""
         weight = next(model.parameters(), None)
         self.precision.weights = None if weight is None else _plain(weight.dtype)
-        self._hooks = [model.register_forward_hook(self._after_forward)]
+        # A compiled model takes its hooks with it, to be compiled anew whenever what they read has changed.
+        self._hooks = [model.register_forward_hook(torch.compiler.disable(self._after_forward))]
         if not self._compiled:
             self._hooks.append(model.register_forward_pre_hook(self._before_forward, with_kwargs=True))
 

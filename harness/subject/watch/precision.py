@@ -9,6 +9,8 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from harness.subject import facts
+
 SHARE_NEEDED = 0.9
 NAMES = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16"}
 WEIGHT_PRODUCTS = {"aten::mm": 0, "aten::addmm": 1, "aten::_addmm_activation": 1}
@@ -67,7 +69,7 @@ class PrecisionWatch:
         dtype, most = weights.most_common(1)[0]
         share = most / sum(weights.values())
         on_cuda = self._device is not None and self._device.type == "cuda"
-        tf32 = _tf32_allowed() if on_cuda else None
+        tf32 = facts.matmul_precision() == "tf32" if on_cuda else None
         probed = _tf32_probe(self._device) if on_cuda and probe else None
         name = NAMES.get(dtype, dtype) if share >= SHARE_NEEDED else None
         if name == "fp32" and (tf32 if probed is None else probed):
@@ -142,13 +144,6 @@ class _AttentionCalls(TorchFunctionMode):
 
 def _dtype(tensor: Any) -> str:
     return str(tensor.dtype).replace("torch.", "")
-
-
-def _tf32_allowed() -> bool | None:
-    try:
-        return bool(torch.backends.cuda.matmul.allow_tf32)
-    except RuntimeError:  # newer torch refuses the old question where its new settings were used
-        return getattr(torch.backends.cuda.matmul, "fp32_precision", None) == "tf32"
 
 
 def _tf32_probe(device: torch.device | None) -> bool:

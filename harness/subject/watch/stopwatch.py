@@ -61,8 +61,9 @@ class Stopwatch:
         """The first batch is about to be asked for; `model` is the bare one, on its device."""
         self._model = model
         self._device = next(model.parameters()).device
-        model.register_forward_pre_hook(lambda *_: self.mark(OTHER))
-        model.register_forward_hook(lambda *_: self.mark(FORWARD))
+        # A compiled model would have them compiled with it, and again when the window opens.
+        model.register_forward_pre_hook(torch.compiler.disable(lambda *_: self.mark(OTHER)))
+        model.register_forward_hook(torch.compiler.disable(lambda *_: self.mark(FORWARD)))
         self._probe = peak.probe(self._device, self._precision)
         self._begun = time.perf_counter()
 

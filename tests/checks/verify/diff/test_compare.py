@@ -94,6 +94,14 @@ def test_each_fact_is_found_in_its_layer_and_in_either_order(
     assert there.equal == (layer in ("asked", "environment"))
 
 
+def test_an_older_records_word_for_the_same_products_is_no_difference(plain_run: Run, planted: Planted) -> None:
+    old, new, other = (
+        planted(plain_run, {"observed.determinism.matmul_precision": word}) for word in ("highest", "ieee", "tf32")
+    )
+    assert fields(compare(old, new)) == []
+    assert fields(compare(old, other)) == ["determinism.matmul_precision"]
+
+
 def test_layers_come_in_order_and_causes_first(plain_run: Run, planted: Planted) -> None:
     changes = {
         "asked.seed": 1,
