@@ -136,7 +136,7 @@ def _devices(findings: Findings, asked: Asked, observed: Observed, fingerprint: 
 def _precision(findings: Findings, asked: Asked, fingerprint: Fingerprint) -> None:
     """The precision that carried the weight products."""
     seen = fingerprint.precision
-    if seen is None:
+    if seen is None or not seen.flops:
         findings.missing("precision", Fact.of("precision.unseen"))
         return
     name = seen.name or Fact.of("precision.mixture", dtypes=list(seen.flops))

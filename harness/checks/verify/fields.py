@@ -149,7 +149,7 @@ def _environment(observed: Observed) -> Iterator[tuple[str, Any]]:
     yield from ((f"machine.{path}", value) for path, value in flat(observed.machine))
     yield "threads", observed.threads
     for name, value in observed.determinism.items():
-        yield f"determinism.{name}", MATMUL.get(value, value) if name == "matmul_precision" else value
+        yield f"determinism.{name}", MATMUL.get(str(value), value) if name == "matmul_precision" else value
 
 
 def _exact(observed: Observed) -> Iterator[tuple[str, Any]]:

@@ -34,7 +34,8 @@ class Seen(Part):
 class ObservedPrecision(Part):
     """The dtype that carried the weight products of the first training step, forward and backward.
 
-    `name` is "fp32", "tf32", "fp16" or "bf16"; None where no dtype carries at least 90 % of the FLOPs. `flops` and
+    `name` is "fp32", "tf32", "fp16" or "bf16"; None where no dtype carries at least 90 % of the FLOPs, or no product
+    was seen (a compiled model's, on CUDA: its flag and probe do not contradict what was asked for). `flops` and
     `attention` count by dtype, weight products and attention products apart. `tf32` says what the backend's flag
     allows, `tf32_probe` what a product on the device did; both are None on a CPU.
     """

@@ -39,14 +39,15 @@ class RunTrace:
         compiled: bool = False,
         hashes: Hashing | None = None,
     ) -> None:
-        self.precision = PrecisionWatch(asked_precision)
+        self.precision = PrecisionWatch(asked_precision, compiled)
         hashes = hashes or Hashing()
         self.inputs, self.evaluation_inputs = InputWatch(hashes), InputWatch(hashes)
         self.draws, self.update = Draws(), UpdateWatch()
         self.init_sha256 = ""
         self.dropout: bool | None = None
         self.clipping: float | None = None
-        self._watched = self._compiled = compiled  # a compiled model hides its products, and what it is called with
+        self._compiled = compiled  # such a model hides what it is called with
+        self._watched = False
         self._mark = mark
         self._training = False  # within a micro-batch
         self._device: torch.device | None = None
