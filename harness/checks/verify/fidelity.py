@@ -67,6 +67,7 @@ def fidelity(run: Run) -> Verdict:
     data.dtypes(findings, observed)
     if fingerprint is not None:
         training.steps(findings, run, observed, fingerprint)
+        training.overflow(findings, run, fingerprint)
         training.learning_rate(findings, run, observed, fingerprint)
         training.seen(findings, run, observed, fingerprint)
         inputs.as_tokenized(findings, run, fingerprint)

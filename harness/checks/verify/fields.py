@@ -169,6 +169,8 @@ def _exact(observed: Observed) -> Iterator[tuple[str, Any]]:
         yield "precision", fingerprint.precision.name if fingerprint.precision else None
         yield "parallelism", _parallelism(fingerprint)
         yield "attention", fingerprint.attention
+        kernels = fingerprint.attention_kernels
+        yield "attention.kernels", None if kernels is None else sorted(kernels)
         yield "dropout", fingerprint.dropout
         norm = fingerprint.clipping
         yield "clipping", Fact.of("clipping.seen", norm=None if norm is None or math.isinf(norm) else norm)

@@ -20,6 +20,10 @@ from harness.record.run import Run
 RATE: Final = 1e-9
 """Relative to the largest rate: both sides are float64, and one formula apart."""
 
+OVERFLOWS: Final = 10
+OVERFLOWS_SHARE: Final = 0.01
+"""Of fp16's steps so many may be left out for overflow, or this part of them: the loss scale is found by that."""
+
 _SCHEDULE: Final = "lr_scheduler_type"
 
 UPDATE: Final = 1e-5
@@ -80,6 +84,18 @@ def steps(findings: Findings, run: Run, observed: Observed, fingerprint: Fingerp
     passed = Fact.of("steps.right", counted=counted, begun=begun, skipped=skipped)
     failed = Fact.of("steps.wrong", wrong=wrong, due=due, begun=begun, expected=expected, skipped=skipped)
     findings.judge("optimizer steps", not wrong, passed, failed)
+
+
+def overflow(findings: Findings, run: Run, fingerprint: Fingerprint) -> None:
+    """In fp16 few steps are left out because their gradient overflowed: those by which the loss scale is found."""
+    scale = fingerprint.loss_scale
+    if scale is None:
+        return
+    steps = len(run.series.get("loss", ()))
+    most = max(OVERFLOWS, int(OVERFLOWS_SHARE * steps))
+    seen = Fact.of("overflow.seen", skipped=scale.skipped_steps, steps=steps, initial=scale.initial, final=scale.final)
+    many = Fact.of("overflow.many", seen=seen, most=most)
+    findings.judge("overflow", scale.skipped_steps <= most, seen, many, cause="overflow")
 
 
 def learning_rate(findings: Findings, run: Run, observed: Observed, fingerprint: Fingerprint) -> None:

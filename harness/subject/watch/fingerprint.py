@@ -166,6 +166,7 @@ class RunTrace:
             "dropout": self.dropout,
             "clipping": self.clipping,
             "attention": self.precision.attention(),
+            "attention_kernels": self.precision.kernels(),
             "optimizer_steps": self._optimizer_steps if self._step_hook is not None else None,
             "accepts_loss_kwargs": accepts_loss_kwargs,
             "evaluation_draws": self.draws.most,

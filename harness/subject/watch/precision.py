@@ -100,6 +100,13 @@ class PrecisionWatch:
             return None
         return "sdpa" if self._fused_attention else "eager"
 
+    def kernels(self) -> dict[str, int] | None:
+        """How often the first micro-batch's forward pass called which fused attention; None where that was hidden.
+
+        None of them where attention was left to plain products: torch's "math", or the model's own.
+        """
+        return None if self._compiled or self._device is None else dict(self._products.kernels)
+
     def _compare(self, found: dict[str, Any] | None) -> None:
         if found is None:
             return
@@ -132,6 +139,7 @@ class _Products(TorchDispatchMode):
         super().__init__()
         self.weights: Counter[str] = Counter()
         self.attention: Counter[str] = Counter()
+        self.kernels: Counter[str] = Counter()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = func._schema.name
@@ -144,6 +152,8 @@ class _Products(TorchDispatchMode):
         elif name.startswith(ATTENTION):
             backward = name.endswith("backward")
             query, key = args[1:3] if backward else args[:2]
+            if not backward:
+                self.kernels[name.partition("::")[2]] += 1
             products = BACKWARD_PRODUCTS if backward else FORWARD_PRODUCTS
             self.attention[_dtype(query)] += 2 * products * query.numel() * key.shape[-2]
         return func(*args, **(kwargs or {}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,9 @@ import pytest
 
 from harness.checks.verdict import Fact
 from harness.checks.verify.fidelity import fidelity
+from harness.checks.verify.findings import Findings
+from harness.checks.verify.training import overflow
+from harness.record.parts.fingerprint import LossScale
 from harness.record.run import Run
 from tests.checks.verify.findings import failed, found, several
 
@@ -137,6 +141,30 @@ def test_with_a_fused_optimizer_the_schedule_does_not_wait(plain_run: Run, plant
     rates = plain_run.series["learning_rate"][WAITING]
     waited = fidelity(planted(plain_run, OVERFLOWED, grad_norm=norms, learning_rate=rates))
     assert failed(waited) == ["learning rate"]
+
+
+def test_more_overflows_than_finding_a_scale_takes_are_named(make_run: MakeRun, planted: Callable[..., Run]) -> None:
+    run = make_run(steps=12)
+    scale = OVERFLOWED["observed.fingerprint.loss_scale"]
+
+    def judged(skipped: int) -> Any:
+        many = {**OVERFLOWED, "observed.fingerprint.loss_scale": {**scale, "skipped_steps": skipped}}
+        return found(fidelity(planted(run, many)), "overflow")
+
+    assert judged(10).outcome == "PASS"
+    failure = judged(11)
+    assert (failure.outcome, failure.cause) == ("FAIL", "overflow")
+    assert failure.fact.values["most"] == 10
+    assert failure.fact.values["seen"] == Fact.of("overflow.seen", skipped=11, steps=12, initial=65536.0, final=16384.0)
+    assert [one.item for one in fidelity(run).findings if one.item == "overflow"] == []
+
+
+@pytest.mark.parametrize(("skipped", "outcome"), [(13, "PASS"), (14, "FAIL")])
+def test_of_many_steps_a_hundredth_may_overflow(skipped: int, outcome: str) -> None:
+    scale = LossScale(**{**OVERFLOWED["observed.fingerprint.loss_scale"], "skipped_steps": skipped})
+    findings, run = Findings(), SimpleNamespace(series={"loss": np.ones(1377)})
+    overflow(findings, run, SimpleNamespace(loss_scale=scale))  # type: ignore[arg-type]
+    assert [one.outcome for one in findings.made] == [outcome]
 
 
 def test_of_a_resumed_fp16_run_no_schedule_is_known_that_may_have_waited_before(

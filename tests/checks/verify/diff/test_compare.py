@@ -65,6 +65,7 @@ FACTS = [
     ("exact", "optimizer.class", {"observed.optimizer.class": "SGD"}),
     ("exact", "optimizer.groups.0.fused", {"observed.optimizer.groups.0.fused": False}),
     ("exact", "attention", {"observed.fingerprint.attention": "eager"}),
+    ("exact", "attention.kernels", {"observed.fingerprint.attention_kernels": {"_flash": 2}}),
     ("exact", "dropout", {"observed.fingerprint.dropout": True}),
     ("exact", "clipping", {"observed.fingerprint.clipping": 5.0}),
     ("exact", "clipping", {"observed.fingerprint.clipping": None}),
