@@ -8,8 +8,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
+accelerate = pytest.importorskip("accelerate")
 
+from tests.gpu.plant import fp16_on_cpu  # noqa: E402
 from tests.subject.engines.cells import Cells  # noqa: E402
+
+FIRST_SCALE = 22
+"""Of fp16 cells, its binary logarithm."""
 
 
 @pytest.fixture(scope="module")
@@ -42,3 +47,10 @@ def compiler() -> Iterator[None]:
     torch._dynamo.utils.counters.clear()
     yield
     torch._dynamo.reset()
+
+
+@pytest.fixture
+def fp16(monkeypatch: pytest.MonkeyPatch) -> None:
+    """fp16 on a CPU, from a loss scale under which the first gradients overflow."""
+    fp16_on_cpu.scaler(torch.amp.grad_scaler, monkeypatch.setattr, scale=2.0**FIRST_SCALE)
+    fp16_on_cpu.accelerator(accelerate.accelerator, monkeypatch.setattr)
