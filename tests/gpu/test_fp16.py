@@ -15,7 +15,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from harness.record.parts.fingerprint import Fingerprint, LossScale  # noqa: E402
-from tests.gpu.conftest import FIRST_SCALE  # noqa: E402
+from tests.gpu.conftest import FIRST_SCALE, RESUMES  # noqa: E402
 from tests.subject.engines.cells import Cells  # noqa: E402
 
 REPOSITORY = Path(__file__).parents[2]
@@ -51,6 +51,7 @@ def test_the_engines_are_equal_to_the_last_bit(cells: Cells, fp16: None, optim: 
             assert twin["observed"]["fingerprint"][part] == result["observed"]["fingerprint"][part], (engine, part)
 
 
+@RESUMES
 @pytest.mark.parametrize("resume_at", [2, 12])
 def test_a_resumed_run_goes_on_with_its_scale(cells: Cells, fp16: None, resume_at: int) -> None:
     """Inside the overflows, and after the last of them."""

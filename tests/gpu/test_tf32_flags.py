@@ -19,6 +19,7 @@ from accelerate.utils import DynamoBackend  # noqa: E402
 from harness.subject import facts  # noqa: E402
 from harness.subject.watch import precision  # noqa: E402
 from harness.subject.watch.precision import PrecisionMismatch, PrecisionWatch  # noqa: E402
+from tests.gpu.conftest import RESUMES  # noqa: E402
 from tests.subject.engines.cells import Cells  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not hasattr(torch.backends, "fp32_precision"), reason="torch before 2.9: one API only")
@@ -56,7 +57,7 @@ def test_fp32_stays_fp32_whatever_a_container_has_set(cells: Cells, engine: str)
     assert result["observed"]["determinism"]["matmul_precision"] == "ieee"
 
 
-@pytest.mark.parametrize("resume_at", [0, 2])
+@pytest.mark.parametrize("resume_at", [0, pytest.param(2, marks=RESUMES)])
 def test_fp32_stays_fp32_where_accelerate_switches_tf32_on_for_a_compiled_model(
     cells: Cells, compiler: None, monkeypatch: pytest.MonkeyPatch, resume_at: int
 ) -> None:

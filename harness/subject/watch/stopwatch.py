@@ -45,6 +45,7 @@ class Stopwatch:
         self._open = False
         self._steps = self._measured = self._warm_up = 0
         self._begun = self._closed = 0.0
+        self._compiled = 0
         self._before: dict[str, Any] = {}
         self._seen: dict[str, Any] = {}
         self._probe: dict[str, Any] = {}
@@ -65,7 +66,7 @@ class Stopwatch:
         model.register_forward_pre_hook(torch.compiler.disable(lambda *_: self.mark(OTHER)))
         model.register_forward_hook(torch.compiler.disable(lambda *_: self.mark(FORWARD)))
         self._probe = peak.probe(self._device, self._precision)
-        self._begun = time.perf_counter()
+        self._compiled, self._begun = noise.compiled_frames(), time.perf_counter()
 
     def mark(self, stage: str) -> None:
         """What ends now was `stage`."""
@@ -99,10 +100,14 @@ class Stopwatch:
     def _warm(self) -> bool:
         if self._device.type != "cuda":
             return True
-        warm = torch.tensor([float(time.perf_counter() - self._begun >= ACCELERATOR_WARM_UP_S)], device=self._device)
+        if (compiled := noise.compiled_frames()) != self._compiled:  # the device has waited for the compiler
+            self._compiled, self._begun = compiled, time.perf_counter()
+        warm = time.perf_counter() - self._begun >= ACCELERATOR_WARM_UP_S
         if torch.distributed.is_available() and torch.distributed.is_initialized():
-            torch.distributed.all_reduce(warm, torch.distributed.ReduceOp.MIN)  # the window is the same on all ranks
-        return bool(warm.item())
+            every = torch.tensor([float(warm)], device=self._device)
+            torch.distributed.all_reduce(every, torch.distributed.ReduceOp.MIN)  # the window is the same on all ranks
+            return bool(every.item())
+        return warm
 
     def _open_window(self) -> None:
         self._wait()
