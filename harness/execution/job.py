@@ -17,7 +17,7 @@ from harness.execution.inputs import Materials, files_sha256, is_whole
 from harness.execution.outcome import death
 from harness.execution.plan import Plan
 from harness.fact import Fact
-from harness.grid.arguments import with_overlay
+from harness.grid.arguments import default_of, with_overlay
 from harness.grid.cell import Cell
 from harness.protocol import CELL, CHECKPOINT_FILES, CHECKPOINT_PARTS, DATA_FACTS, OK, PREPARE
 from harness.record.parts.data import Data
@@ -30,6 +30,7 @@ TIMED: Final[Mapping[str, Any]] = {
     "eval_strategy": "no",
     "save_strategy": "no",
     "load_best_model_at_end": False,
+    "dataloader_drop_last": True,  # an epoch's short batch is another shape: other work, and compiled anew
 }
 """What a timing cell does not do, whatever its recipe says: nothing but training steps is in its window."""
 PREPARATION_VERSION = 3
@@ -84,8 +85,15 @@ def cell_job(
     if cell.timing is not None:
         # All replicates train the same batches: one of them counts the model's work for all.
         job["arguments"] = {**arguments, **TIMED}
+        if not _has_whole_batch(cell, prepared["data"]["train"]["examples"]):
+            job["arguments"]["dataloader_drop_last"] = False  # the only one: of one shape, however short
         job["timing"] = {**cell.timing, "session": session, "place": place, "counts": cell.repeat == 1}
     return job
+
+
+def _has_whole_batch(cell: Cell, examples: int) -> bool:
+    batch = cell.recipe.get("per_device_train_batch_size", default_of("per_device_train_batch_size"))
+    return bool(min(examples, cell.subset or examples) >= batch * cell.devices)
 
 
 DEATHS_ALLOWED: Final = 2

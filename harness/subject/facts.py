@@ -56,9 +56,23 @@ def determinism() -> dict[str, Any]:
         "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
         "cudnn_deterministic": torch.backends.cudnn.deterministic,
         "cudnn_benchmark": torch.backends.cudnn.benchmark,
-        "matmul_precision": torch.get_float32_matmul_precision(),
+        "matmul_precision": matmul_precision(),
         "cublas_workspace": os.environ.get("CUBLAS_WORKSPACE_CONFIG"),
     }
+
+
+def matmul_precision() -> str:
+    """In what float32 products may run on CUDA: "ieee" or "tf32"; "none" where nothing was ever said, which is ieee.
+
+    Never by the old getters where there is a new one: after transformers has used that they raise.
+    """
+    import torch
+
+    matmul = torch.backends.cuda.matmul
+    try:
+        return str(matmul.fp32_precision)  # since torch 2.9
+    except AttributeError:
+        return "tf32" if matmul.allow_tf32 else "ieee"
 
 
 def optimizer(trainer: Any) -> dict[str, Any]:

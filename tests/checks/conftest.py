@@ -174,6 +174,7 @@ def build_run(
             "loss_sha256": sha("loss", seed, excess, first), "trajectory_sha256": sha("path", seed, excess, first),
             "precision": {"name": "fp32", "share": 1.0, "flops": {"float32": 1000}}, "dropout": dropout > 0,
             "clipping": 1.0, "attention": "sdpa", "accepts_loss_kwargs": accepts == "model",
+            "attention_kernels": {"_efficient": 2},
             "eval_examples": VALIDATION, "segments": 2, "updated": UPDATED, "evaluation_draws": 0,
             "inputs": {name: sha(name, np.concatenate(ids).tolist()) for name in COLUMNS},
             "evaluation_inputs": {name: sha(name) for name in COLUMNS},

@@ -69,7 +69,12 @@ def test_both_defects_are_named_with_their_ratios(place: Place, affected: subpro
     assert [line for line in lines if line.startswith(f"[1] {ISSUE}: ")]
     assert "not available" not in affected.stdout
     assert "FAIL: 3 causes in 11 of 48 checks: 2 change training, 1 the log only" in lines
-    assert lines[-1] == "48 checks: 11 FAIL, 37 PASS"
+    assert lines[-1] == "60 checks: 11 FAIL, 12 SKIP, 37 PASS"
+    # What a CPU does not have is told once each, and is no check of those.
+    assert [line.partition(" needs")[0] for line in lines if "    run: skipped: " in line] == [
+        "    run: skipped: tf32",
+        "    run: skipped: fp16",
+    ]
 
 
 def test_what_watching_and_resuming_change_is_named(affected: subprocess.CompletedProcess[str]) -> None:
@@ -102,7 +107,7 @@ def test_the_report_says_the_same(place: Place, affected: subprocess.CompletedPr
     assert f"[{ISSUE}](https://github.com/huggingface/transformers/issues/47688)" in text
     assert "|      0 | 0.693233 -> 2.772932 | 4.000000 |" in text
     verdicts = json.loads((place.folder / "found.json").read_text(encoding="utf-8"))["verdicts"]
-    assert len(verdicts) == 48
+    assert len(verdicts) == 60
     ratios = {
         (verdict["item"], finding["item"]): (finding["step"], finding["ratio"], finding["upstream"])
         for verdict in verdicts
@@ -155,12 +160,12 @@ def test_a_known_defect_is_waived_up_to_its_bound(place: Place, affected: subpro
     done = place.harness("verify", "--reuse", "--junit", "waived.xml", "-o", "waived.md")
     assert done.returncode == 1, done.stdout  # the two whose cause is another issue are red
     lines = done.stdout.splitlines()
-    assert lines[-1] == "48 checks: 2 FAIL, 9 FAIL (waived), 37 PASS"
+    assert lines[-1] == "60 checks: 2 FAIL, 9 FAIL (waived), 12 SKIP, 37 PASS"
     assert "FAIL: 3 causes in 11 of 48 checks: 1 changes training, 2 waived" in lines
     assert "waivers: 2 used, 1 unused" in lines
     suite = ET.parse(place.folder / "waived.xml").getroot().find("testsuite")
     assert suite is not None
-    assert (suite.get("failures"), suite.get("skipped")) == ("2", "9")
+    assert (suite.get("failures"), suite.get("skipped")) == ("2", "21")  # 9 are waived, 12 need a GPU
     bounds = [one.get("value") for one in suite.findall("testcase/properties/property[@name='waiver_bound']")]
     assert bounds == ["4.01"] * 9
     assert "Waivers: 2 used, 1 unused." in (place.folder / "waived.md").read_text(encoding="utf-8")
@@ -179,14 +184,14 @@ def test_a_known_defect_is_waived_up_to_its_bound(place: Place, affected: subpro
 
 def test_json_stands_alone_on_standard_output(place: Place, affected: subprocess.CompletedProcess[str]) -> None:
     done = place.harness("verify", "--reuse", "--json")
-    assert (done.returncode, len(json.loads(done.stdout)["verdicts"])) == (1, 48)
+    assert (done.returncode, len(json.loads(done.stdout)["verdicts"])) == (1, 60)
 
 
 @pytest.mark.slow
 def test_with_the_work_around_everything_passes(place: Place) -> None:
     done = place.harness("verify", "--work-around")
     assert done.returncode == 0, done.stdout
-    assert done.stdout.splitlines()[-1] == "48 checks: 48 PASS"
+    assert done.stdout.splitlines()[-1] == "60 checks: 12 SKIP, 48 PASS"
     assert "not available" not in done.stdout
 
 

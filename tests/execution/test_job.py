@@ -13,7 +13,7 @@ import pytest
 from harness.execution import cache
 from harness.execution.attempt import Running
 from harness.execution.inputs import files_sha256
-from harness.execution.job import Preparations, earlier
+from harness.execution.job import Preparations, _has_whole_batch, earlier
 from harness.protocol import CHECKPOINT_FILES
 
 EPOCHS = """
@@ -44,6 +44,16 @@ def test_a_task_is_tokenized_once_for_a_grid_and_not_again(house: Any) -> None:
     first, second, third = house.records()
     assert first.observed.data == second.observed.data == third.observed.data
     assert first.observed.weights.checkpoint_sha256 == third.observed.weights.checkpoint_sha256
+
+
+@pytest.mark.parametrize(
+    ("batch", "devices", "subset", "whole"), [(8, 1, 0, True), (400, 2, 0, True), (401, 2, 0, False), (8, 1, 7, False)]
+)
+def test_a_timing_cell_drops_short_batches_where_there_are_whole_ones(
+    cell_of: Any, batch: int, devices: int, subset: int, whole: bool
+) -> None:
+    cell = cell_of(recipe={"per_device_train_batch_size": batch}, devices=devices, subset=subset)
+    assert _has_whole_batch(cell, 800) is whole
 
 
 @pytest.fixture

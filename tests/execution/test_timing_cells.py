@@ -75,6 +75,8 @@ def test_the_window(results: tuple[Grid, Store, object], timed: list[Record]) ->
         timing = record.measured.timing  # type: ignore[union-attr]
         assert timing is not None
         assert (timing.warmup_steps, timing.steps, timing.samples) == (3, 10, 80)
+        assert timing.noise.compiled_frames == 0
+        assert record.observed.arguments["dataloader_drop_last"] is True  # type: ignore[union-attr]
         assert timing.tokens is not None
         assert timing.real_tokens is not None
         assert 0 < timing.real_tokens <= timing.tokens

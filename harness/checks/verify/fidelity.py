@@ -67,6 +67,7 @@ def fidelity(run: Run) -> Verdict:
     data.dtypes(findings, observed)
     if fingerprint is not None:
         training.steps(findings, run, observed, fingerprint)
+        training.overflow(findings, run, fingerprint)
         training.learning_rate(findings, run, observed, fingerprint)
         training.seen(findings, run, observed, fingerprint)
         inputs.as_tokenized(findings, run, fingerprint)
@@ -142,7 +143,7 @@ def _devices(findings: Findings, asked: Asked, observed: Observed, fingerprint: 
 def _precision(findings: Findings, asked: Asked, fingerprint: Fingerprint) -> None:
     """The precision that carried the weight products."""
     seen = fingerprint.precision
-    if seen is None:
+    if seen is None or not seen.flops:
         findings.missing("precision", Fact.of("precision.unseen"))
         return
     name = seen.name or Fact.of("precision.mixture", dtypes=list(seen.flops))

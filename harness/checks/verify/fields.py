@@ -53,6 +53,9 @@ SET_BY: Final = {
 }
 """Arguments that the harness sets, and the part of `asked` that decides them."""
 
+MATMUL: Final = {"highest": "ieee", "high": "tf32", "none": "ieee"}
+"""`determinism.matmul_precision` in torch's older words, which older records have, and where nothing was set."""
+
 NOT_ASKED: Final = frozenset({"axes", "repeat"})
 """Parts of `asked` that cannot change a result."""
 
@@ -145,7 +148,8 @@ def _environment(observed: Observed) -> Iterator[tuple[str, Any]]:
     yield from ((f"packages.{name}", version) for name, version in observed.packages.items())
     yield from ((f"machine.{path}", value) for path, value in flat(observed.machine))
     yield "threads", observed.threads
-    yield from ((f"determinism.{name}", value) for name, value in observed.determinism.items())
+    for name, value in observed.determinism.items():
+        yield f"determinism.{name}", MATMUL.get(str(value), value) if name == "matmul_precision" else value
 
 
 def _exact(observed: Observed) -> Iterator[tuple[str, Any]]:
@@ -165,6 +169,8 @@ def _exact(observed: Observed) -> Iterator[tuple[str, Any]]:
         yield "precision", fingerprint.precision.name if fingerprint.precision else None
         yield "parallelism", _parallelism(fingerprint)
         yield "attention", fingerprint.attention
+        kernels = fingerprint.attention_kernels
+        yield "attention.kernels", None if kernels is None else sorted(kernels)
         yield "dropout", fingerprint.dropout
         norm = fingerprint.clipping
         yield "clipping", Fact.of("clipping.seen", norm=None if norm is None or math.isinf(norm) else norm)

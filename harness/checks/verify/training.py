@@ -20,6 +20,10 @@ from harness.record.run import Run
 RATE: Final = 1e-9
 """Relative to the largest rate: both sides are float64, and one formula apart."""
 
+OVERFLOWS: Final = 10
+OVERFLOWS_SHARE: Final = 0.01
+"""Of fp16's steps so many may be left out for overflow, or this part of them: the loss scale is found by that."""
+
 _SCHEDULE: Final = "lr_scheduler_type"
 
 UPDATE: Final = 1e-5
@@ -82,6 +86,18 @@ def steps(findings: Findings, run: Run, observed: Observed, fingerprint: Fingerp
     findings.judge("optimizer steps", not wrong, passed, failed)
 
 
+def overflow(findings: Findings, run: Run, fingerprint: Fingerprint) -> None:
+    """In fp16 few steps are left out because their gradient overflowed: those by which the loss scale is found."""
+    scale = fingerprint.loss_scale
+    if scale is None:
+        return
+    steps = len(run.series.get("loss", ()))
+    most = max(OVERFLOWS, int(OVERFLOWS_SHARE * steps))
+    seen = Fact.of("overflow.seen", skipped=scale.skipped_steps, steps=steps, initial=scale.initial, final=scale.final)
+    many = Fact.of("overflow.many", seen=seen, most=most)
+    findings.judge("overflow", scale.skipped_steps <= most, seen, many, cause="overflow")
+
+
 def learning_rate(findings: Findings, run: Run, observed: Observed, fingerprint: Fingerprint) -> None:
     """The rate of every step against the schedule in closed form."""
     total, found = expected_steps(run, observed, fingerprint), run.series.get("learning_rate")
@@ -90,12 +106,14 @@ def learning_rate(findings: Findings, run: Run, observed: Observed, fingerprint:
         unknown = total and rates is None
         findings.missing("learning rate", Fact.of("schedule.unknown", kind=kind) if unknown else None)
         return
-    skipped = _skipped(fingerprint)
-    if skipped and run.first_step:
+    # A fused optimizer is called for every step and leaves one out by itself: the schedule goes on.
+    fused = any(group.get("fused") for group in observed.optimizer.get("groups") or [])
+    waits = fingerprint.loss_scale is not None and not fused
+    if waits and run.first_step:
         findings.missing("learning rate", Fact.of("schedule.overflowed"))
         return
     at = run.first_step + np.arange(len(found))
-    if skipped and "grad_norm" in run.series:
+    if waits and "grad_norm" in run.series:
         # The schedule waits where the optimizer did.
         over = ~np.isfinite(run.series["grad_norm"][: len(found)])
         at = at - np.concatenate([[0], np.cumsum(over)[:-1]])

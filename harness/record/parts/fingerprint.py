@@ -34,7 +34,8 @@ class Seen(Part):
 class ObservedPrecision(Part):
     """The dtype that carried the weight products of the first training step, forward and backward.
 
-    `name` is "fp32", "tf32", "fp16" or "bf16"; None where no dtype carries at least 90 % of the FLOPs. `flops` and
+    `name` is "fp32", "tf32", "fp16" or "bf16"; None where no dtype carries at least 90 % of the FLOPs, or no product
+    was seen (a compiled model's, on CUDA: its flag and probe do not contradict what was asked for). `flops` and
     `attention` count by dtype, weight products and attention products apart. `tf32` says what the backend's flag
     allows, `tf32_probe` what a product on the device did; both are None on a CPU.
     """
@@ -76,7 +77,8 @@ class Fingerprint(Part):
     the first 20 steps' losses (little-endian float32); `trajectory_sha256` over loss, gradient norm and learning rate
     of every step. `clipping` is the norm that the clip call was given (infinite: it only measured).
     `accepts_loss_kwargs` says whether the Trainer left the scaling of the loss to the model. `optimizer_steps`
-    counts the optimizer's own steps; `attention` is what the first micro-batch called, "sdpa" or "eager".
+    counts the optimizer's own steps; `attention` is what the first micro-batch called, "sdpa" or "eager", and
+    `attention_kernels` how often its forward pass called each of torch's fused ones (none: plain products).
 
     `inputs` is a hash by column of what the model received in training, padding apart, `evaluation_inputs` of the last
     evaluation; `altered` says by column where training received something else than the tokenizer had made.
@@ -106,6 +108,7 @@ class Fingerprint(Part):
     eval_examples: int | None = None
     accepts_loss_kwargs: bool | None = None
     attention: str | None = None
+    attention_kernels: dict[str, int] | None = None
     inputs: dict[str, str] | None = None
     evaluation_inputs: dict[str, str] | None = None
     altered: dict[str, Altered] | None = None

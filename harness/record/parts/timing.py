@@ -63,12 +63,13 @@ class Noise(Part):
 
     `others_cores` is the number of cores that other processes kept busy, `steal` the fraction of all CPU time that the
     hypervisor gave to others, `load` the 1-minute load average at the window's beginning. None: the system does not
-    say.
+    say. `compiled_frames` is how many frames torch's compiler was given in it, on the rank with most.
     """
 
     others_cores: Number | None = None
     steal: Number | None = None
     load: Number | None = None
+    compiled_frames: int | None = None
     reasons: list[str] = []
 
 

@@ -26,6 +26,7 @@ CAUSES: Final[Mapping[str, str]] = {
     "batch shapes": "batching: padding, truncation or the split into micro-batches",
     "examples seen": "sampling: examples skipped, repeated or padded",
     "optimizer steps": "accumulation, skipped steps or the end of training",
+    "overflow": "losses or activations too large for float16, or a loss scale that is never found: try bf16",
     "optimizer": "optimizer: another class, another kernel or other settings",
     "attention": "attention kernel: another implementation of the same formula, which rounds differently",
     "dropout": "dropout on in one run only, or of another probability somewhere: the model's training noise differs",

@@ -236,6 +236,8 @@ VERIFY: Final[Mapping[str, str | Callable[..., str]]] = {
         f"{counted} optimizer steps{_resumed(begun)}, as data and arguments make them{_overflow(skipped)}"
     ),
     "steps.wrong": _steps_wrong,
+    "overflow.seen": "{skipped:,} of {steps:,} steps left out, the loss scale went from {initial:g} to {final:g}",
+    "overflow.many": "{seen}; to find a scale takes at most {most:,}",
     "schedule.unknown": "the schedule {kind} is not known here",
     "schedule.overflowed": "which steps before the resumption overflowed is not recorded",
     "schedule.kept": "the {kind} schedule was kept on all {steps} steps, peak {peak:g}",
@@ -261,7 +263,7 @@ VERIFY: Final[Mapping[str, str | Callable[..., str]]] = {
     # Runs that did not finish.
     "run.missing": lambda runs: "the run left no result" if len(runs) == 1 else "neither run left a result",
     "run.failure": "{type}: {message}",
-    "run.nonfinite": "losses or logits are not finite",
+    "run.nonfinite": "losses or logits are not finite, or no step's gradient was",
     "run.no_reason": "it left no reason",
     "run.errored": "the run is {status}: {why}",
     "run.of_pair": "{run}: {why}",

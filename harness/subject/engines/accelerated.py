@@ -12,7 +12,7 @@ from accelerate import Accelerator
 
 from harness.subject.engines import plain, supported
 from harness.subject.engines.journal import Journal
-from harness.subject.engines.setup import Clock, Emit, Mark, Setup, Trained
+from harness.subject.engines.setup import Clock, Emit, Mark, Setup, Trained, hold_precision
 
 
 def train(setup: Setup, emit: Emit, mark: Mark, clock: Clock) -> Trained:
@@ -33,6 +33,7 @@ def train(setup: Setup, emit: Emit, mark: Mark, clock: Clock) -> Trained:
         # This one is planned in steps, so it moves once a step, and the loop sees to it.
         step_scheduler_with_optimizer=False,
     )
+    hold_precision(setup.cell["precision"])
     clock.lap("load")
 
     train_loader, order = plain.train_loader(setup)

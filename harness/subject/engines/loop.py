@@ -14,7 +14,7 @@ import torch
 
 from harness.subject.engines import plain, supported
 from harness.subject.engines.journal import Journal
-from harness.subject.engines.setup import Clock, Emit, Mark, Setup, Trained
+from harness.subject.engines.setup import Clock, Emit, Mark, Setup, Trained, hold_precision
 
 
 def train(setup: Setup, emit: Emit, mark: Mark, clock: Clock) -> Trained:
@@ -29,6 +29,7 @@ def train(setup: Setup, emit: Emit, mark: Mark, clock: Clock) -> Trained:
     arguments, model = setup.arguments, setup.model
     device = arguments.device
     plain.begin(arguments)
+    hold_precision(setup.cell["precision"])
     model.to(device)
     clock.lap("load")
 

@@ -180,6 +180,15 @@ def _precision(precision: str) -> dict[str, Any]:
     return flags
 
 
+def hold_precision(precision: str) -> None:
+    """Let float32 products on CUDA be tf32 only where that was asked for; to be called once an engine is made.
+
+    accelerate switches tf32 on for a compiled model, some containers by TORCH_ALLOW_TF32_CUBLAS_OVERRIDE. By the old
+    setter, which writes the state behind torch's old getters and behind its new ones: then none of them raises.
+    """
+    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+
+
 def beacon(folder: Path) -> Callable[[str], None]:
     """Where this process is a rank: a function that notes what it is doing, at the cost of one small write."""
     if "RANK" not in os.environ:

@@ -13,7 +13,7 @@ from harness.errors import SpecError
 from harness.protocol import PREDICTING
 from harness.subject import facts
 from harness.subject.data import checkpoints
-from harness.subject.engines.setup import Clock, Emit, Mark, Setup, Trained
+from harness.subject.engines.setup import Clock, Emit, Mark, Setup, Trained, hold_precision
 from harness.subject.watch.adapter import TrainerAdapter
 from harness.subject.watch.fingerprint import RunTrace
 from harness.subject.watch.inputs import hashing
@@ -114,6 +114,7 @@ def _trainer(setup: Setup) -> Any:
         compute_metrics=_Scorer(setup),
         **_tokenizer_argument(setup.tokenizer),
     )
+    hold_precision(setup.cell["precision"])
     asked = setup.cell.get("accepts_loss_kwargs", "model")
     if asked is False and getattr(trainer, "model_accepts_loss_kwargs", False):
         raise SpecError("accepts_loss_kwargs: got false; this version's Trainer does not ask the model for it")

@@ -86,10 +86,12 @@ def merge(parts: Sequence[RankPart], folder: Path) -> dict[str, Any]:
             measured["peak_memory_mib"]["device"] = max(part["memory"] for part in timed)
     observed["fingerprint"] = _fingerprint(parts, series)
     finite = all(np.isfinite(series[name]).all() for name in ("loss", "logits") if name in series)
+    scale = observed["fingerprint"]["loss_scale"]
+    trained = scale is None or scale["skipped_steps"] < len(series["loss"])
     _save_series(folder / SERIES, series)
     return {
         **first.result,
-        "status": OK if finite else NONFINITE,
+        "status": OK if finite and trained else NONFINITE,
         "series": {name: list(array.shape) for name, array in series.items()},
     }
 

@@ -39,14 +39,15 @@ class RunTrace:
         compiled: bool = False,
         hashes: Hashing | None = None,
     ) -> None:
-        self.precision = PrecisionWatch(asked_precision)
+        self.precision = PrecisionWatch(asked_precision, compiled)
         hashes = hashes or Hashing()
         self.inputs, self.evaluation_inputs = InputWatch(hashes), InputWatch(hashes)
         self.draws, self.update = Draws(), UpdateWatch()
         self.init_sha256 = ""
         self.dropout: bool | None = None
         self.clipping: float | None = None
-        self._watched = self._compiled = compiled  # a compiled model hides its products, and what it is called with
+        self._compiled = compiled  # such a model hides what it is called with
+        self._watched = False
         self._mark = mark
         self._training = False  # within a micro-batch
         self._device: torch.device | None = None
@@ -67,7 +68,8 @@ class RunTrace:
         """See what the model is called with, and the losses that it returns in training."""
         weight = next(model.parameters(), None)
         self.precision.weights = None if weight is None else _plain(weight.dtype)
-        self._hooks = [model.register_forward_hook(self._after_forward)]
+        # A compiled model takes its hooks with it, to be compiled anew whenever what they read has changed.
+        self._hooks = [model.register_forward_hook(torch.compiler.disable(self._after_forward))]
         if not self._compiled:
             self._hooks.append(model.register_forward_pre_hook(self._before_forward, with_kwargs=True))
 
@@ -164,6 +166,7 @@ class RunTrace:
             "dropout": self.dropout,
             "clipping": self.clipping,
             "attention": self.precision.attention(),
+            "attention_kernels": self.precision.kernels(),
             "optimizer_steps": self._optimizer_steps if self._step_hook is not None else None,
             "accepts_loss_kwargs": accepts_loss_kwargs,
             "evaluation_draws": self.draws.most,

@@ -6,6 +6,7 @@ The kernel's own counters, read at the window's two edges and nowhere between.
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,12 +27,15 @@ def snapshot() -> dict[str, Any]:
     `busy` and `stolen` are None where the system does not keep them (they are Linux's).
     """
     busy, stolen = processor_seconds()
-    return {"wall": time.perf_counter(), "own": _own(), "busy": busy, "stolen": stolen, "load": _load()}
+    return {
+        "wall": time.perf_counter(), "own": _own(), "busy": busy, "stolen": stolen, "load": _load(),
+        "compiled": compiled_frames(),
+    }  # fmt: skip
 
 
 def between(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
     """What one process saw of a window: its seconds, its own CPU time, the machine's busy and stolen time."""
-    found = {name: _difference(before[name], after[name]) for name in ("wall", "own", "busy", "stolen")}
+    found = {name: _difference(before[name], after[name]) for name in ("wall", "own", "busy", "stolen", "compiled")}
     return {**found, "load": before["load"], "cores": os.cpu_count() or 1}
 
 
@@ -54,7 +58,18 @@ def noise(seen: Sequence[dict[str, Any]], drift: float | None = None, on_device:
         reasons.append(f"the hypervisor took {100 * steal:.1f} % of the CPU time (at most {100 * MOST_STEAL:g} %)")
     if drift is not None and abs(drift) > MOST_DRIFT:
         reasons.append(f"the machine's own speed moved by {100 * drift:+.0f} % (at most {100 * MOST_DRIFT:g} %)")
-    return {"others_cores": others, "steal": steal, "load": first["load"], "reasons": reasons}
+    compiled = max(one["compiled"] for one in seen)
+    if compiled:
+        reasons.append(f"the compiler worked in the window: {compiled} frames (at most 0)")
+    return {
+        "others_cores": others, "steal": steal, "load": first["load"], "compiled_frames": compiled, "reasons": reasons,
+    }  # fmt: skip
+
+
+def compiled_frames() -> int:
+    """How many frames torch's compiler has been given so far in this process."""
+    dynamo = sys.modules.get("torch._dynamo.utils")  # imported by whoever compiles
+    return 0 if dynamo is None else int(dynamo.counters["frames"]["total"])
 
 
 def _own() -> float:

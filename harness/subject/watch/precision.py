@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from typing import Any, Callable
 
@@ -9,7 +10,13 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from harness.subject import facts
+
 SHARE_NEEDED = 0.9
+SINGLE = ("fp32", "tf32")
+"""By whether products of float32 may be tf32."""
+VARIABLES = ("TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", "NVIDIA_TF32_OVERRIDE")
+"""They say whether products are tf32, to torch and to the CUDA libraries."""
 NAMES = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16"}
 WEIGHT_PRODUCTS = {"aten::mm": 0, "aten::addmm": 1, "aten::_addmm_activation": 1}
 """Operator -> place of the left matrix among its arguments; linear layers come down to these."""
@@ -23,12 +30,15 @@ class PrecisionMismatch(RuntimeError):
 
 
 class PrecisionWatch:
-    """Counts the matrix products of a run's first micro-batch by dtype, and compares with what was asked for."""
+    """Counts the matrix products of a run's first micro-batch by dtype, and compares with what was asked for.
 
-    def __init__(self, asked: str) -> None:
-        self._asked = asked
+    A compiled model hides them; then a flag or a probe that contradicts what was asked for is a mismatch, no more.
+    """
+
+    def __init__(self, asked: str, compiled: bool = False) -> None:
+        self._asked, self._compiled = asked, compiled
         self.weights: str | None = None  # their dtype, where it is known
-        self._products: _Products | None = None
+        self._products = _Products()
         self._device: torch.device | None = None
         self._fused_attention = False
 
@@ -40,10 +50,13 @@ class PrecisionWatch:
         PrecisionMismatch
             Where it trained in another precision, so that no hour is spent on it.
         """
-        products, calls = _Products(), _AttentionCalls()
-        with calls, products:
+        if self._compiled:
             loss = step(*args, **kwargs)
-        self._products, self._device, self._fused_attention = products, loss.device, calls.seen
+        else:
+            with _AttentionCalls() as calls, self._products:
+                loss = step(*args, **kwargs)
+            self._fused_attention = calls.seen
+        self._device = loss.device
         self._compare(self.observed(probe=False))
         return loss
 
@@ -60,15 +73,15 @@ class PrecisionWatch:
         return found
 
     def observed(self, probe: bool) -> dict[str, Any] | None:
-        """The record's `ObservedPrecision`; None where no product was seen (a compiled model hides them)."""
-        if self._products is None or not self._products.weights:
-            return None
+        """The record's `ObservedPrecision`; None where nothing was seen: a compiled model's products on a CPU."""
         weights = self._products.weights
-        dtype, most = weights.most_common(1)[0]
-        share = most / sum(weights.values())
+        dtype, most = weights.most_common(1)[0] if weights else ("", 0)
+        share = most / max(1, sum(weights.values()))
         on_cuda = self._device is not None and self._device.type == "cuda"
-        tf32 = _tf32_allowed() if on_cuda else None
+        tf32 = facts.matmul_precision() == "tf32" if on_cuda else None
         probed = _tf32_probe(self._device) if on_cuda and probe else None
+        if not weights and tf32 is None:
+            return None
         name = NAMES.get(dtype, dtype) if share >= SHARE_NEEDED else None
         if name == "fp32" and (tf32 if probed is None else probed):
             name = "tf32"
@@ -83,25 +96,40 @@ class PrecisionWatch:
 
     def attention(self) -> str | None:
         """How attention was computed: "sdpa", "eager" (products of its own), or None where neither was seen."""
-        if self._products is None or not self._products.attention:
+        if not self._products.attention:
             return None
         return "sdpa" if self._fused_attention else "eager"
 
+    def kernels(self) -> dict[str, int] | None:
+        """How often the first micro-batch's forward pass called which fused attention; None where that was hidden.
+
+        None of them where attention was left to plain products: torch's "math", or the model's own.
+        """
+        return None if self._compiled or self._device is None else dict(self._products.kernels)
+
     def _compare(self, found: dict[str, Any] | None) -> None:
-        if found is None or found["name"] == self._asked:
+        if found is None:
             return
-        mix = ", ".join(
-            f"{dtype} {flops / sum(found['flops'].values()):.0%}" for dtype, flops in found["flops"].items()
-        )
-        raise PrecisionMismatch(
-            f"precision: asked for {self._asked}, observed {found['name'] or 'a mixture'} "
-            f"(FLOPs of weight products, forward and backward: {mix}){self._cause()}"
-        )
+        flops, name, probed = found["flops"], found["name"], found["tf32_probe"]
+        if flops:
+            mix = ", ".join(f"{dtype} {count / sum(flops.values()):.0%}" for dtype, count in flops.items())
+            seen = f"FLOPs of weight products, forward and backward: {mix}"
+        elif self._asked in SINGLE:
+            name = SINGLE[found["tf32"] if probed is None else probed]
+            seen = f"the {'flag' if probed is None else 'probe'}; a compiled model's products are hidden"
+        else:
+            return
+        if name != self._asked:
+            raise PrecisionMismatch(
+                f"precision: asked for {self._asked}, observed {name or 'a mixture'} ({seen}){self._cause()}"
+            )
 
     def _cause(self) -> str:
-        if self.weights in (None, "float32"):
+        if self.weights not in (None, "float32"):
+            return f"; the model's weights are {self.weights}: saved so, they are kept so since transformers 5.0"
+        if self._asked not in SINGLE:
             return ""
-        return f"; the model's weights are {self.weights}: saved so, they are kept so since transformers 5.0"
+        return "".join(f"; {name}={os.environ[name]} is set" for name in VARIABLES if name in os.environ)
 
 
 class _Products(TorchDispatchMode):
@@ -111,6 +139,7 @@ class _Products(TorchDispatchMode):
         super().__init__()
         self.weights: Counter[str] = Counter()
         self.attention: Counter[str] = Counter()
+        self.kernels: Counter[str] = Counter()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = func._schema.name
@@ -123,6 +152,8 @@ class _Products(TorchDispatchMode):
         elif name.startswith(ATTENTION):
             backward = name.endswith("backward")
             query, key = args[1:3] if backward else args[:2]
+            if not backward:
+                self.kernels[name.partition("::")[2]] += 1
             products = BACKWARD_PRODUCTS if backward else FORWARD_PRODUCTS
             self.attention[_dtype(query)] += 2 * products * query.numel() * key.shape[-2]
         return func(*args, **(kwargs or {}))
@@ -142,13 +173,6 @@ class _AttentionCalls(TorchFunctionMode):
 
 def _dtype(tensor: Any) -> str:
     return str(tensor.dtype).replace("torch.", "")
-
-
-def _tf32_allowed() -> bool | None:
-    try:
-        return bool(torch.backends.cuda.matmul.allow_tf32)
-    except RuntimeError:  # newer torch refuses the old question where its new settings were used
-        return getattr(torch.backends.cuda.matmul, "fp32_precision", None) == "tf32"
 
 
 def _tf32_probe(device: torch.device | None) -> bool:

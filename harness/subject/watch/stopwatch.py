@@ -41,6 +41,7 @@ class Stopwatch:
         self._open = False
         self._steps = self._measured = self._warm_up = 0
         self._begun = self._closed = 0.0
+        self._compiled = 0
         self._before: dict[str, Any] = {}
         self._seen: dict[str, Any] = {}
         self._probe: dict[str, Any] = {}
@@ -58,11 +59,12 @@ class Stopwatch:
         """The first batch is about to be asked for; `model` is the bare one, on its device."""
         self._model = model
         self._device = next(model.parameters()).device
-        model.register_forward_pre_hook(lambda *_: self.mark(OTHER))
-        model.register_forward_hook(lambda *_: self.mark(FORWARD))
+        # A compiled model would have them compiled with it, and again when the window opens.
+        model.register_forward_pre_hook(torch.compiler.disable(lambda *_: self.mark(OTHER)))
+        model.register_forward_hook(torch.compiler.disable(lambda *_: self.mark(FORWARD)))
         if self._device.type != "cuda":  # a cold one says nothing of a warm one: there it waits until the window opens
             self._probe = peak.probe(self._device, self._precision)
-        self._begun = time.perf_counter()
+        self._compiled, self._begun = noise.compiled_frames(), time.perf_counter()
 
     def mark(self, stage: str) -> None:
         """What ends now was `stage`."""
@@ -96,6 +98,8 @@ class Stopwatch:
     def _warm(self) -> bool:
         if self._device.type != "cuda":
             return True
+        if (compiled := noise.compiled_frames()) != self._compiled:  # the device has waited for the compiler
+            self._compiled, self._begun = compiled, time.perf_counter()
         warm = time.perf_counter() - self._begun >= ACCELERATOR_WARM_UP_S
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             every = torch.tensor([float(warm)], device=self._device)

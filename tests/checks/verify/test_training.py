@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,9 @@ import pytest
 
 from harness.checks.verdict import Fact
 from harness.checks.verify.fidelity import fidelity
+from harness.checks.verify.findings import Findings
+from harness.checks.verify.training import overflow
+from harness.record.parts.fingerprint import LossScale
 from harness.record.run import Run
 from tests.checks.verify.findings import failed, found, several
 
@@ -97,23 +101,81 @@ def test_repetitions_that_padding_does_not_explain(make_run: MakeRun, planted: C
     assert (finding.item, fact.code, fact.values["extra"]) == ("examples seen", "epoch.repeats", 6)
 
 
-def test_fp16_may_leave_out_steps_and_the_schedule_waits_for_them(plain_run: Run, planted: Callable[..., Run]) -> None:
-    scale = {"initial": 65536.0, "minimum": 16384.0, "final": 16384.0, "skipped_steps": 2, "nonfinite_steps": 2}
-    norms, at = plain_run.series["grad_norm"].copy(), np.array([0, 0, 0, *range(1, 10)])
+OVERFLOWED: dict[str, Any] = {
+    "asked.precision": "fp16",
+    "observed.requested.fp16": True,
+    "observed.arguments.fp16": True,
+    "observed.fingerprint.precision.name": "fp16",
+    "observed.fingerprint.loss_scale": {
+        "initial": 65536.0, "minimum": 16384.0, "final": 16384.0, "skipped_steps": 2, "nonfinite_steps": 2,
+    },
+}  # fmt: skip
+"""An fp16 run whose first two steps overflowed."""
+WAITING = np.array([0, 0, 0, *range(1, 10)])
+"""Whose rate each of its steps has, where the schedule waits."""
+UNFUSED = {
+    "observed.arguments.optim": "adamw_torch",
+    "observed.optimizer.groups.0.fused": None,
+    "observed.optimizer.groups.1.fused": None,
+}
+
+
+def overflowed_norms(run: Run) -> Any:
+    norms = run.series["grad_norm"].copy()
     norms[:2] = np.inf
-    changes = {
-        "asked.precision": "fp16",
-        "observed.requested.fp16": True,
-        "observed.arguments.fp16": True,
-        "observed.fingerprint.precision.name": "fp16",
-        "observed.fingerprint.loss_scale": scale,
-        "observed.fingerprint.optimizer_steps": 10,
-    }
-    rates = plain_run.series["learning_rate"][at]
+    return norms
+
+
+def test_fp16_may_leave_out_steps_and_the_schedule_waits_for_them(plain_run: Run, planted: Callable[..., Run]) -> None:
+    norms, changes = overflowed_norms(plain_run), {**OVERFLOWED, **UNFUSED, "observed.fingerprint.optimizer_steps": 10}
+    rates = plain_run.series["learning_rate"][WAITING]
     assert fidelity(planted(plain_run, changes, grad_norm=norms, learning_rate=rates)).outcome == "PASS"
     fewer = {**changes, "observed.fingerprint.optimizer_steps": 9}
     assert failed(fidelity(planted(plain_run, fewer, grad_norm=norms, learning_rate=rates))) == ["optimizer steps"]
     assert failed(fidelity(planted(plain_run, changes, grad_norm=norms))) == ["learning rate"]
+
+
+def test_with_a_fused_optimizer_the_schedule_does_not_wait(plain_run: Run, planted: Callable[..., Run]) -> None:
+    norms = overflowed_norms(plain_run)
+    assert fidelity(planted(plain_run, OVERFLOWED, grad_norm=norms)).outcome == "PASS"
+    rates = plain_run.series["learning_rate"][WAITING]
+    waited = fidelity(planted(plain_run, OVERFLOWED, grad_norm=norms, learning_rate=rates))
+    assert failed(waited) == ["learning rate"]
+
+
+def test_more_overflows_than_finding_a_scale_takes_are_named(make_run: MakeRun, planted: Callable[..., Run]) -> None:
+    run = make_run(steps=12)
+    scale = OVERFLOWED["observed.fingerprint.loss_scale"]
+
+    def judged(skipped: int) -> Any:
+        many = {**OVERFLOWED, "observed.fingerprint.loss_scale": {**scale, "skipped_steps": skipped}}
+        return found(fidelity(planted(run, many)), "overflow")
+
+    assert judged(10).outcome == "PASS"
+    failure = judged(11)
+    assert (failure.outcome, failure.cause) == ("FAIL", "overflow")
+    assert failure.fact.values["most"] == 10
+    assert failure.fact.values["seen"] == Fact.of("overflow.seen", skipped=11, steps=12, initial=65536.0, final=16384.0)
+    assert [one.item for one in fidelity(run).findings if one.item == "overflow"] == []
+
+
+@pytest.mark.parametrize(("skipped", "outcome"), [(13, "PASS"), (14, "FAIL")])
+def test_of_many_steps_a_hundredth_may_overflow(skipped: int, outcome: str) -> None:
+    scale = LossScale(**{**OVERFLOWED["observed.fingerprint.loss_scale"], "skipped_steps": skipped})
+    findings, run = Findings(), SimpleNamespace(series={"loss": np.ones(1377)})
+    overflow(findings, run, SimpleNamespace(loss_scale=scale))  # type: ignore[arg-type]
+    assert [one.outcome for one in findings.made] == [outcome]
+
+
+def test_of_a_resumed_fp16_run_no_schedule_is_known_that_may_have_waited_before(
+    make_run: MakeRun, planted: Callable[..., Run]
+) -> None:
+    run = make_run(steps=12, first=4)
+    scale = {"initial": 16384.0, "minimum": 16384.0, "final": 16384.0, "skipped_steps": 0, "nonfinite_steps": 0}
+    changes = {**OVERFLOWED, "observed.fingerprint.loss_scale": scale}
+    assert found(fidelity(planted(run, changes)), "learning rate").outcome == "PASS"
+    waiting = fidelity(planted(run, {**changes, **UNFUSED}))
+    assert Fact.of("missing", item="learning rate", why=Fact.of("schedule.overflowed")) in waiting.not_available
 
 
 def test_an_update_that_is_not_what_its_settings_say_is_found_with_its_ratio(

@@ -171,6 +171,13 @@ class TestRuns:
             "5 checks: 3 FAIL, 1 SKIP, 1 PASS",
         ])  # fmt: skip
 
+    def test_runs_skipped_for_one_reason_are_told_together(self) -> None:
+        why = Finding("run", "SKIP", said("no GPU"))
+        runs = [run(f"m · {name}", "SKIP", why) for name in ("fp16", "fp16 · repeat=2", "tf32")]
+        text = verdicts_text(VERIFY, runs)
+        assert "SKIP fidelity: m · fp16\n    and 2 more runs alike: repeat=2, tf32\n" in text
+        assert text.count("no GPU") == 1
+
     def test_markdown(self) -> None:
         text = document(VERIFY, RUNS)
         assert "| FAIL      | invariants: devices" in text

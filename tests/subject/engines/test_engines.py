@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,21 +16,18 @@ transformers = pytest.importorskip("transformers")
 datasets = pytest.importorskip("datasets")
 
 from harness.errors import SpecError  # noqa: E402
-from harness.grid.arguments import OVERLAY  # noqa: E402
 from harness.record.parts.fingerprint import Fingerprint  # noqa: E402
 from harness.subject import train  # noqa: E402
 from harness.subject.data import checkpoints, tasks  # noqa: E402
 from harness.subject.engines import supported  # noqa: E402
-from harness.subject.process import merge_ranks  # noqa: E402
+from tests.subject.engines.cells import BATCH, EXAMPLES, VALIDATION, Cells, Outcome  # noqa: E402
 from tests.subject.engines.loops import LOOPS  # noqa: E402
 
-EXAMPLES, VALIDATION, BATCH = 90, 30, 8
+Run = Callable[..., Outcome]
+
 MICRO_BATCHES = 12  # the last one has two examples
 TOLERANCE = 1e-5
 COUNTS_OVER_EPOCHS = tuple(map(int, transformers.__version__.split(".")[:2])) < (4, 46)
-
-Outcome = tuple[dict[str, Any], dict[str, np.ndarray], list[dict[str, Any]]]
-Run = Callable[..., Outcome]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -45,45 +41,15 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Runs a cell in this process as a cell's own process does it; equal requests run once."""
-    root = tmp_path_factory.mktemp("engines")
-    checkpoint = checkpoints.locate("embedded/tiny-bert", None, None, root)
-    tasks.tokenize_to(root / "whole", {"name": "embedded/paraphrase"}, checkpoint)
-    whole = datasets.load_from_disk(str(root / "whole"))
+    """Runs a cell; equal requests run once."""
+    cells = Cells(tmp_path_factory.mktemp("engines"))
     done: dict[str, Outcome] = {}
 
-    def run(engine: str, dropout: bool = False, precision: str = "fp32", **changes: Any) -> Outcome:
-        key = f"{engine} {dropout} {precision} {changes}"
+    def run(engine: str, **changes: Any) -> Outcome:
+        key = f"{engine} {sorted(changes.items())}"
         if key not in done:
-            done[key] = _run(engine, dropout, precision, **changes)
+            done[key] = cells.run(engine, **changes)
         return done[key]
-
-    def _run(engine: str, dropout: bool, precision: str, examples: int = EXAMPLES, **changes: Any) -> Outcome:
-        dataset = root / f"first-{examples}"
-        if not dataset.is_dir():
-            splits = {"train": whole["train"].select(range(examples))}
-            splits["validation"] = whole["validation"].select(range(VALIDATION))
-            datasets.DatasetDict(splits).save_to_disk(str(dataset))
-        options = {
-            name: changes.pop(name) for name in ("accepts_loss_kwargs", "resume_at", "devices") if name in changes
-        }
-        cell = {
-            "engine": engine, "seed": 42, "precision": precision, "devices": 1, "head_seeding": "seeded",
-            "dropout": "model" if dropout else False, **options,
-        }  # fmt: skip
-        job = {
-            "cell": cell,
-            # A rate at which twenty steps move the weights, so that a wrong step shows in the next loss.
-            "arguments": {**OVERLAY, "learning_rate": 1e-3, "per_device_train_batch_size": BATCH, **changes},
-            "checkpoint": {"path": str(checkpoint), "sha256": "", "config": {}},
-            "dataset": str(dataset), "data": {}, "accelerator": "cpu",
-        }  # fmt: skip
-        os.environ.pop("ACCELERATE_MIXED_PRECISION", None)  # left by transformers 4.45; a real cell has its own process
-        folder = tmp_path_factory.mktemp(engine)
-        events: list[dict[str, Any]] = []
-        result = merge_ranks.merge([train.run_cell(job, folder, events.append)], folder)
-        with np.load(folder / "series.npz") as series:
-            return result, dict(series), events
 
     return run
 

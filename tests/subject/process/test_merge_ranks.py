@@ -92,6 +92,13 @@ def test_a_rank_without_a_number_makes_the_run_nonfinite(tmp_path: Path) -> None
     assert merge_ranks.merge(parts, tmp_path)["status"] == "nonfinite"
 
 
+def test_a_run_all_of_whose_steps_were_left_out_is_nonfinite(tmp_path: Path) -> None:
+    for second, status in ((32768, "ok"), (16384, "nonfinite")):
+        one = part([[1], [2]], [1.0, 1.0], initial_scale=65536.0)
+        one.trace["scales"] = np.array([32768, second], np.float32)
+        assert merge_ranks.merge([one], tmp_path)["status"] == status
+
+
 def test_the_loss_scales_history() -> None:
     series = {"grad_norm": np.array([np.inf, 1.0, np.nan, 1.0]), "loss": np.ones(4)}
     scales = np.array([32768, 32768, 16384, 16384], dtype=np.float32)

@@ -83,6 +83,15 @@ def test_ranks_are_no_neighbours_of_each_other(counters: Path, monkeypatch: pyte
     assert noise.noise([seen])["reasons"]
 
 
+def test_a_compiler_that_worked_in_the_window(counters: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = iter([4, 6])
+    monkeypatch.setattr(noise, "compiled_frames", lambda: next(frames))
+    seen = window(counters, monkeypatch, own=10.0, busy=10.0)
+    found = noise.noise([{**seen, "compiled": 0}, seen])
+    assert found["compiled_frames"] == 2
+    assert found["reasons"] == ["the compiler worked in the window: 2 frames (at most 0)"]
+
+
 def test_a_hypervisor_that_takes_its_share(counters: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = noise.noise([window(counters, monkeypatch, own=9.0, busy=9.0, stolen=1.0)])
     assert found["steal"] == pytest.approx(0.05)

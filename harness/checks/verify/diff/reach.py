@@ -139,6 +139,7 @@ _DONE: Final[Mapping[str, tuple[Stage, ...]]] = {
     "precision": ("forward", "loss", "evaluation"),
     "parallelism": ("batch", "loss", "evaluation"),
     "attention": ("forward", "evaluation"),
+    "attention.kernels": ("forward", "evaluation"),
     "dropout": ("forward",),
     "dropout.": ("forward",),
     "clipping": ("update",),
@@ -163,7 +164,9 @@ _PLACES: Final = (
 
 _PACKAGES: Final = ("transformers", "torch", "accelerate", "datasets", "tokenizers")
 
-ROUNDS: Final = frozenset({"attention", "model.attention", "order within steps", "batch shapes", "fused", "foreach"})
+ROUNDS: Final = frozenset(
+    {"attention", "attention.kernels", "model.attention", "order within steps", "batch shapes", "fused", "foreach"}
+)
 """Fields, and settings of an optimizer's groups, behind which the same formula is computed in another order."""
 _SAME_UPDATE: Final = frozenset({"adamw_torch", "adamw_torch_fused", "adamw_hf"})
 
@@ -177,6 +180,7 @@ _MADE_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "precision": ("precision",),
     "parallelism": ("devices", "engine"),
     "attention": ("checkpoint", "config.", "precision"),
+    "attention.kernels": ("checkpoint", "config.", "precision", "seed", "devices"),
     "dropout": ("dropout", "config.", "checkpoint"),
     "dropout.": ("dropout", "config.", "checkpoint"),
     "clipping": ("recipe.max_grad_norm",),
@@ -190,6 +194,7 @@ _MADE_AT: Final[Mapping[str, Stages]] = {
     "data order": frozenset({"batch", "length"}),
     "order within steps": frozenset({"batch"}),
     "batch shapes": frozenset({"batch", "length"}),
+    "attention.kernels": frozenset({"batch"}),  # padding rules some of them out
     "examples seen": frozenset({"batch", "length"}),
     "optimizer steps": frozenset({"batch", "length"}),
     "optimizer.": frozenset({"update", "rate"}),

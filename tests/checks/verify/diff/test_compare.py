@@ -65,6 +65,7 @@ FACTS = [
     ("exact", "optimizer.class", {"observed.optimizer.class": "SGD"}),
     ("exact", "optimizer.groups.0.fused", {"observed.optimizer.groups.0.fused": False}),
     ("exact", "attention", {"observed.fingerprint.attention": "eager"}),
+    ("exact", "attention.kernels", {"observed.fingerprint.attention_kernels": {"_flash": 2}}),
     ("exact", "dropout", {"observed.fingerprint.dropout": True}),
     ("exact", "clipping", {"observed.fingerprint.clipping": 5.0}),
     ("exact", "clipping", {"observed.fingerprint.clipping": None}),
@@ -92,6 +93,14 @@ def test_each_fact_is_found_in_its_layer_and_in_either_order(
     assert (one.layer, one.a, one.b) == (layer, mirror.b, mirror.a)
     assert one.finding("FAIL").cause in CAUSES
     assert there.equal == (layer in ("asked", "environment"))
+
+
+def test_an_older_records_word_for_the_same_products_is_no_difference(plain_run: Run, planted: Planted) -> None:
+    old, new, other = (
+        planted(plain_run, {"observed.determinism.matmul_precision": word}) for word in ("highest", "ieee", "tf32")
+    )
+    assert fields(compare(old, new)) == []
+    assert fields(compare(old, other)) == ["determinism.matmul_precision"]
 
 
 def test_layers_come_in_order_and_causes_first(plain_run: Run, planted: Planted) -> None:
