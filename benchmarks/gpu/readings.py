@@ -55,6 +55,8 @@ def quality(found: Found, records: Sequence[Record], device: str = "cuda:0") -> 
     scaled = sum(scale is not None for _, scale in scales)
     found.each("few steps are left out for overflow", f"at most {SKIPPED_AT_MOST}", wrong, scaled)
     memory(found, records)
+    kernels = sorted({name for _, _, print_ in seen for name in print_.attention_kernels or ()})
+    found.figure("attention kernels", ", ".join(kernels) or "none of torch's fused ones")
     for name, cells in _by_model(records).items():
         seconds = [one.measured.seconds["total"] for one in cells if one.measured and "total" in one.measured.seconds]
         found.figure(f"seconds a cell, {name}", spread(seconds, "s"))
@@ -90,6 +92,8 @@ def speed(found: Found, records: Sequence[Record], clock: str = "device") -> Non
         )
     ]
     found.each("shares of the profile", "each from 0 to 1", wrong, len(shares))
+    wrong = [f"{one.label}: {count}" for one, timing in timed if (count := timing.noise.compiled_frames)]
+    found.each("nothing is compiled in the window", "0 frames", wrong, len(timed))
     _limits(found, timed_limits(records))
     energy = [(one, t.energy_joules / t.seconds) for one, t in timed if t.energy_joules]
     wrong = [f"{one.label}: {watts:.0f} W" for one, watts in energy if not WATTS[0] <= watts <= WATTS[1]]

@@ -100,6 +100,7 @@ def test_a_run_that_is_otherwise_breaks_its_claim(name: str, wrong: Record) -> N
             "torch.compile changes no precision",
             timed("fp32", True, limit={**TIMING["limit"], "flops_per_second": 4e14}),
         ),
+        ("nothing is compiled in the window", timed("fp32", True, noise={"reasons": [], "compiled_frames": 2})),
         ("energy by time", timed("fp32", energy_joules=9000.0)),
     ],
 )
