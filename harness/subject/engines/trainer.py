@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import time
 from typing import Any
 
 import numpy as np
@@ -10,14 +11,14 @@ import torch
 from transformers import Trainer, TrainerCallback
 
 from harness.errors import SpecError
-from harness.protocol import PREDICTING
+from harness.protocol import PREDICTING, STEP
 from harness.subject import facts
 from harness.subject.data import checkpoints
 from harness.subject.engines.setup import Clock, Emit, Mark, Setup, Trained, hold_precision
 from harness.subject.watch.adapter import TrainerAdapter
 from harness.subject.watch.fingerprint import RunTrace
 from harness.subject.watch.inputs import hashing
-from harness.subject.watch.observation import StepSeries
+from harness.subject.watch.observation import PROGRESS_INTERVAL_S, StepSeries
 
 
 def train(setup: Setup, emit: Emit, mark: Mark, clock: Clock) -> Trained:
@@ -25,7 +26,7 @@ def train(setup: Setup, emit: Emit, mark: Mark, clock: Clock) -> Trained:
     arguments, resume_at = setup.arguments, setup.cell.get("resume_at", 0)
     saved = None
     if resume_at:
-        _until(setup, resume_at)
+        _until(setup, resume_at, emit)
         saved = checkpoints.weights_sha256(setup.model)
         setup.model = setup.build_model()
     trainer = _trainer(setup)
@@ -130,10 +131,10 @@ def _tokenizer_argument(tokenizer: Any) -> dict[str, Any]:
     return {name: tokenizer}
 
 
-def _until(setup: Setup, step: int) -> None:
+def _until(setup: Setup, step: int, emit: Emit) -> None:
     """The first life of a run that is resumed: it ends after `step` steps, with a checkpoint and nothing else."""
     trainer = _trainer(setup)
-    trainer.add_callback(_StopAndSave(step))
+    trainer.add_callback(_StopAndSave(step, emit))
     trainer.train()
 
 
@@ -142,10 +143,13 @@ def _checkpoint(setup: Setup, step: int) -> str:
 
 
 class _StopAndSave(TrainerCallback):
-    def __init__(self, step: int) -> None:
-        self._step = step
+    def __init__(self, step: int, emit: Emit) -> None:
+        self._step, self._emit, self._told = step, emit, time.monotonic()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         control.should_evaluate = False
+        if (now := time.monotonic()) - self._told >= PROGRESS_INTERVAL_S:  # else the cell seems to hang at its start
+            self._told = now
+            self._emit({"event": STEP, "step": state.global_step, "steps": state.max_steps})
         if state.global_step >= self._step:
             control.should_save = control.should_training_stop = True

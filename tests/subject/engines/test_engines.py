@@ -16,10 +16,12 @@ transformers = pytest.importorskip("transformers")
 datasets = pytest.importorskip("datasets")
 
 from harness.errors import SpecError  # noqa: E402
+from harness.protocol import STEP  # noqa: E402
 from harness.record.parts.fingerprint import Fingerprint  # noqa: E402
 from harness.subject import train  # noqa: E402
 from harness.subject.data import checkpoints, tasks  # noqa: E402
-from harness.subject.engines import supported  # noqa: E402
+from harness.subject.engines import supported, trainer  # noqa: E402
+from harness.subject.watch import observation  # noqa: E402
 from tests.subject.engines.cells import BATCH, EXAMPLES, VALIDATION, Cells, Outcome  # noqa: E402
 from tests.subject.engines.loops import LOOPS  # noqa: E402
 
@@ -280,3 +282,12 @@ def test_a_refused_recipe_does_not_train(run: Run) -> None:
 def test_no_batch_at_all_is_an_error(run: Run) -> None:
     with pytest.raises(RuntimeError, match="dataloader_drop_last"):
         run("loop", examples=5, dataloader_drop_last=True, max_steps=1)
+
+
+def test_a_resumed_run_tells_its_first_life_too(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else whoever waits for a first step takes it for a hanging cell, however well it trains."""
+    for module in (trainer, observation):
+        monkeypatch.setattr(module, "PROGRESS_INTERVAL_S", 0.0)
+    _, _, events = run("trainer", max_steps=6, resume_at=4, save_steps=4, save_strategy="steps")
+    told = [(event["step"], event["steps"]) for event in events if event["event"] == STEP]
+    assert told == [(step, 6) for step in (1, 2, 3, 4, 5, 6)]
