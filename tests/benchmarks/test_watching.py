@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import os
+import re
+import statistics
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from scipy import stats
 
 from benchmarks.watching_changes_training import EVALUATED, RESUMED, SAVED
 
@@ -60,8 +64,20 @@ def test_the_tables_are_what_was_measured() -> None:
         said = [f"`{parts[s]}`" if s in parts else "not saved" for s in map(str, RESUMED)]
         rows.append(row(name, f"`{whole}`", *said))
     assert [line for line in rows if line not in PAGE.splitlines()] == []
-    assert sum(line.startswith("| ") and "| `" in line for line in PAGE.splitlines()) == len(rows) + 1, "and a heading"
+    versions = PAGE.partition("## Scores")[0].splitlines()
+    assert sum(line.startswith("| ") and "| `" in line for line in versions) == len(rows) + 1, "and a heading"
     assert f"{len(VERSIONS)} versions, {VERSIONS[0]} to {VERSIONS[-1]}" in PAGE
+
+
+def test_the_scores_follow_from_those_of_each_seed() -> None:
+    seeds = re.findall(r"^\| (\d+) \| ([\d.]+) -> ([\d.]+) \| ([+-][\d.]+) \|", PAGE, re.MULTILINE)
+    assert [int(seed) for seed, *_ in seeds] == [42, 1, 2, 3, 4]
+    right = [[round(float(accuracy) * 4.08) for accuracy in (a, b)] for _, a, b, _ in seeds]  # answers of 408
+    points = [100 * (b - a) / 408 for a, b in right]
+    assert [f"{one:+.2f}" for one in points] == [difference for *_, difference in seeds]
+    mean, half = statistics.fmean(points), stats.t.ppf(0.95, 4) * statistics.stdev(points) / math.sqrt(5)
+    a, b = (100 * statistics.fmean(side) / 408 for side in zip(*right, strict=True))
+    assert f"| accuracy | {a:.2f} -> {b:.2f} | {mean:+.2f} | {mean - half:+.2f} to {mean + half:+.2f} |" in PAGE
 
 
 @pytest.mark.slow
