@@ -69,7 +69,7 @@ def copy_benchmarks(folder: Path) -> list[str]:
     """Copy the project's grids as far as their ids go: three with that task, and with interpreters that exist."""
     names = [f"{name}.toml" for name in BENCHMARKS]
     for name in names:
-        (grid,) = (path for place in ("benchmarks", "harness") for path in (REPOSITORY / place).rglob(name))
+        (grid,) = (path for place in ("benchmarks", "harness/shipped") if (path := REPOSITORY / place / name).is_file())
         text = re.sub(r'^python = ".*"$', f'python = "{sys.executable}"', grid.read_text(encoding="utf-8"), flags=re.M)
         if grid.stem in OF_FOLDER:
             text = re.sub(r"^task = .*$", FOLDER_TASK, text, flags=re.M)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from harness.execution.outcome import VARIABLES as SETS_TORCH
 from tests.characterization.conftest import DROPPED, VARIABLES, Done
 from tests.characterization.golden import bag, kinds, same, same_text, words
 from tests.characterization.made_up import REPOSITORY
@@ -43,7 +44,8 @@ class Place:
     folder: Path
 
     def harness(self, *arguments: str) -> Done:
-        kept = {name: value for name, value in os.environ.items() if name not in DROPPED}
+        # Records name what torch is set by, and a test before this one may have set it.
+        kept = {n: value for n, value in os.environ.items() if n not in DROPPED and not n.startswith(SETS_TORCH)}
         own = {"HARNESS_CACHE": str(self.folder / "cache"), "TAP": str(self.folder / "events.jsonl")}
         path = os.pathsep.join([str(Path(__file__).parent / "tap"), str(REPOSITORY)])
         done = subprocess.run(
