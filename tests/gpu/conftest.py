@@ -22,7 +22,7 @@ FIRST_SCALE = 22
 """Of fp16 cells, its binary logarithm."""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def cells(tmp_path_factory: pytest.TempPathFactory) -> Cells:
     return Cells(tmp_path_factory.mktemp("cells"))
 

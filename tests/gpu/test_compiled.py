@@ -80,6 +80,7 @@ def test_a_devices_warm_up_begins_anew_at_each_frame(monkeypatch: pytest.MonkeyP
     assert warm == [False, False, False, True, False, False, True]
 
 
+@pytest.mark.slow
 def test_a_scored_cell_compiles_nothing_of_ours(cells: Cells, compiled_files: list[str]) -> None:
     result, series, _ = cells.run("trainer", max_steps=13, **COMPILED)
     assert [file for file in compiled_files if file.startswith(OURS)] == []
