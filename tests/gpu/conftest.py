@@ -47,8 +47,13 @@ def variables() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def float32_products() -> Iterator[None]:
-    """They are process-wide, what transformers wrote of them as much as what we did."""
+    """They are process-wide, what transformers wrote of them as much as what we did, here and in tests before."""
+    nothing_said()
     yield
+    nothing_said()
+
+
+def nothing_said() -> None:
     torch.backends.cuda.matmul.allow_tf32 = False
     if hasattr(torch.backends, "fp32_precision"):
         torch.backends.cuda.matmul.fp32_precision = torch.backends.fp32_precision = "none"
