@@ -1,8 +1,8 @@
 """Everything that the harness claims of a GPU, tried on one: `python -m benchmarks.gpu -o reports`.
 
-Writes FOLDER/gpu-MODEL.md and the same as JSON; exit code 1 where a claim does not hold. About half an hour on an
-H100. With HARNESS_MRPC=FOLDER (train.tsv and dev.tsv of GLUE) a real task too. `python -m pytest -m gpu` tries the
-same stages as tests; --rehearse tries the commands on a CPU and claims nothing.
+Writes FOLDER/gpu-MODEL.md and the same as JSON; exit code 1 where a claim does not hold. With HARNESS_MRPC=FOLDER
+(train.tsv and dev.tsv of GLUE) a real task too. `python -m pytest -m gpu` tries the same stages as tests; --rehearse
+tries the commands on a CPU and claims nothing.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from benchmarks.gpu.page import page
 from benchmarks.gpu.place import Place
 from benchmarks.gpu.stages import STAGES
 from harness.disk import write_files
+from harness.errors import HarnessError
 from harness.execution.devices import nvidia_driver
 from harness.record.provenance import now
 
@@ -39,7 +40,7 @@ def try_stage(name: str, place: Place) -> Found:
 
     try:
         STAGES[name](Place(place.folder, place.rehearsal, tell), found)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, ValueError, HarnessError) as error:
         found.claim("the stage", "comes to its end", f"{type(error).__name__}: {error}"[:500], False)
     path = place.folder / KEPT
     kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}

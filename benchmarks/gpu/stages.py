@@ -98,14 +98,16 @@ def packing(place: Place, found: Found) -> None:
     done = place.harness(
         "pack", "quality.toml", "-s", "checkpoint=base", "-s", "precision=fp32", "-s", "engine=trainer", *few, "--json"
     )
-    rows = Measurement.model_validate_json(done.out).rows if done.out.startswith("{") else []
-    rates = {row.at_once: row.cells_per_hour for row in rows}
-    # 3: not even alone are cells equal, which only deterministic algorithms promise on a GPU.
-    found.claim(
-        "packed cells", "the losses of cells that ran alone, or none repeat", f"exit {done.code}", done.code in (0, 3)
-    )
-    for at_once, rate in rates.items():
-        found.figure(f"{at_once} at once", f"{rate:.0f} cells an hour, {rate / rates[min(rates)]:.2f} x one at a time")
+    if not done.out.startswith("{"):
+        found.claim("packed cells", "measured", f"exit {done.code}: {done.err[-200:]}", False)
+        return
+    measured = Measurement.model_validate_json(done.out)
+    found.claim("packed cells", "the losses of cells that ran alone", f"exit {done.code}", measured.sound)
+    for row in measured.rows:
+        share = f"{measured.relative(row):.2f} x one at a time"
+        found.figure(
+            f"{row.at_once} at once, {row.threads} threads", f"{row.cells_per_hour:.0f} cells an hour, {share}"
+        )
 
 
 def task(place: Place, found: Found) -> None:

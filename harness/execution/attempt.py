@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.disk import CellLock
 from harness.errors import StoreError
-from harness.execution.devices import HeldDevices
+from harness.execution.health import HeldDevices
 from harness.execution.outcome import (
     Heading,
     clean_log,

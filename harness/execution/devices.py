@@ -1,4 +1,4 @@
-"""NVIDIA devices as the driver (NVML) reports them: what they are, which are free, and what is seen of those held."""
+"""NVIDIA devices as the driver (NVML) reports them: what they are, which are free, and who is lent them."""
 
 from __future__ import annotations
 
@@ -8,19 +8,11 @@ import os
 import re
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from harness.errors import RunFailed
-from harness.execution.health import (
-    COUNTED,
-    Counts,
-    HealthWatch,
-    counters,
-    nvml,
-    nvml_words,
-    throttle_reasons,
-)
+from harness.execution.health import HealthWatch, HeldDevices, nvml, nvml_words
 from harness.protocol import NO_GPU
 
 BUSY_MEMORY_MIB: Final = 1024
@@ -175,54 +167,6 @@ def _memory(driver: Any, handle: Any) -> tuple[int, int]:
 
 INTERVAL_S: Final = 5.0
 """How often, at most, the driver is asked why devices are slow."""
-
-
-@dataclass
-class HeldDevices:
-    """Devices that a cell holds, by UUID, and what the driver says of them meanwhile; on a CPU there are none.
-
-    `mib` is the memory that it is taken to need of its device, which others may share; None: it has its devices alone.
-    `busy`: what else used them when they were lent; `throttled`: why they were slowed down since, `slowed` those of it
-    in the timed window. Of that window too, None where they do not count it: `joules` that they took, seconds in which
-    the most hindered of them was held at its power limit (`capped_s`) and back for its heat (`hot_s`).
-    """
-
-    uuids: list[str] = field(default_factory=list)
-    busy: list[str] = field(default_factory=list)
-    health: HealthWatch | None = field(default=None, compare=False)
-    mib: int | None = None
-    throttled: set[str] = field(default_factory=set)
-    slowed: set[str] = field(default_factory=set)
-    joules: float | None = None
-    capped_s: float | None = None
-    hot_s: float | None = None
-    _opened: Counts | None = None
-
-    def at_edge(self, edge: str) -> None:
-        """The window "opens" or "closes" now."""
-        now = counters(self.uuids)
-        if edge == "opens":
-            self._opened = now
-        self.look()
-        if edge != "opens" and self._opened is not None:
-            took, capped, hot = (_since(self._opened, now, name) for name in COUNTED)
-            self.joules = sum(took) if took else None
-            self.capped_s, self.hot_s = max(capped, default=None), max(hot, default=None)
-            self._opened = None
-
-    def look(self) -> None:
-        """Note why they are slow now."""
-        found = throttle_reasons(self.uuids)
-        self.throttled |= found
-        if self._opened is not None:
-            self.slowed |= found
-
-
-def _since(before: Counts, now: Counts, name: str) -> list[float]:
-    """What each device has counted between two readings; empty where one of them does not count it."""
-    if not all(name in now[uuid] and name in before[uuid] for uuid in now):
-        return []
-    return [now[uuid][name] - before[uuid][name] for uuid in now]
 
 
 PATIENCE_S: Final = 60.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -73,14 +74,29 @@ def settings(uuids: Sequence[str]) -> dict[str, Any]:
     `boards` has a value a device under each name. A slice has the power limit and the modes of its board; what is not
     told is None.
     """
+    found: dict[str, Any] = {}
+    with _while_it_answers(uuids) as driver:
+        if driver is not None:
+            boards = [_set(driver, uuid) for uuid in uuids]
+            found["boards"] = {name: [board[name] for board in boards] for name in boards[0]}
+            found["driver"] = str(driver.nvmlSystemGetDriverVersion())
+    return found
+
+
+@contextlib.contextmanager
+def _while_it_answers(uuids: Sequence[str]) -> Iterator[Any]:
+    """As `nvml`, where there are devices to ask for; what a driver that dies on the way does not say is left out.
+
+    No run and no record is lost for it: whether the next cell can have a device is asked before that begins.
+    """
     if not uuids:
-        return {}
-    with nvml() as driver:
-        if driver is None:
-            return {}
-        boards = [_set(driver, uuid) for uuid in uuids]
-        columns = {name: [board[name] for board in boards] for name in boards[0]}
-        return {"driver": str(driver.nvmlSystemGetDriverVersion()), "boards": columns}
+        yield None
+        return
+    with contextlib.suppress(RequirementError), contextlib.ExitStack() as stack:
+        driver = None
+        with contextlib.suppress(RequirementError):
+            driver = stack.enter_context(nvml())
+        yield driver
 
 
 def _set(driver: Any, uuid: str) -> dict[str, Any]:
@@ -125,9 +141,7 @@ class HealthWatch:
     def _read(self) -> dict[str, dict[str, int]]:
         """Counts by device; what a device does not count is left out."""
         found: dict[str, dict[str, int]] = {}
-        if not self._uuids:
-            return found
-        with nvml() as driver:
+        with _while_it_answers(self._uuids) as driver:
             for uuid in self._uuids if driver is not None else ():
                 counts = found.setdefault(uuid, {})
                 with contextlib.suppress(driver.NVMLError):
@@ -191,9 +205,7 @@ Counts = dict[str, dict[str, float]]
 def throttle_reasons(uuids: Sequence[str]) -> set[str]:
     """The reasons that hold now on any of some devices; none where the driver does not say."""
     found: set[str] = set()
-    if not uuids:
-        return found
-    with nvml() as driver:
+    with _while_it_answers(uuids) as driver:
         for uuid in uuids if driver is not None else ():
             with contextlib.suppress(driver.NVMLError):
                 bits = driver.nvmlDeviceGetCurrentClocksThrottleReasons(driver.nvmlDeviceGetHandleByUUID(uuid))
@@ -204,9 +216,7 @@ def throttle_reasons(uuids: Sequence[str]) -> set[str]:
 def counters(uuids: Sequence[str]) -> Counts:
     """What devices have counted until now, of `COUNTED`; what one does not count is left out."""
     found: Counts = {uuid: {} for uuid in uuids}
-    if not uuids:
-        return found
-    with nvml() as driver:
+    with _while_it_answers(uuids) as driver:
         for uuid, counts in found.items() if driver is not None else ():
             with contextlib.suppress(driver.NVMLError):
                 handle = driver.nvmlDeviceGetHandleByUUID(uuid)
@@ -217,3 +227,51 @@ def counters(uuids: Sequence[str]) -> Counts:
                     with contextlib.suppress(driver.NVMLError):  # some boards, and slices of them
                         counts[name] = driver.nvmlDeviceGetViolationStatus(handle, policy).violationTime / 1e9
     return found
+
+
+@dataclass
+class HeldDevices:
+    """Devices that a cell holds, by UUID, and what the driver says of them meanwhile; on a CPU there are none.
+
+    `mib` is the memory that it is taken to need of its device, which others may share; None: it has its devices alone.
+    `busy`: what else used them when they were lent; `throttled`: why they were slowed down since, `slowed` those of it
+    in the timed window. Of that window too, None where they do not count it: `joules` that they took, seconds in which
+    the most hindered of them was held at its power limit (`capped_s`) and back for its heat (`hot_s`).
+    """
+
+    uuids: list[str] = field(default_factory=list)
+    busy: list[str] = field(default_factory=list)
+    health: HealthWatch | None = field(default=None, compare=False)
+    mib: int | None = None
+    throttled: set[str] = field(default_factory=set)
+    slowed: set[str] = field(default_factory=set)
+    joules: float | None = None
+    capped_s: float | None = None
+    hot_s: float | None = None
+    _opened: Counts | None = None
+
+    def at_edge(self, edge: str) -> None:
+        """The window "opens" or "closes" now."""
+        now = counters(self.uuids)
+        if edge == "opens":
+            self._opened = now
+        self.look()
+        if edge != "opens" and self._opened is not None:
+            took, capped, hot = (_since(self._opened, now, name) for name in COUNTED)
+            self.joules = sum(took) if took else None
+            self.capped_s, self.hot_s = max(capped, default=None), max(hot, default=None)
+            self._opened = None
+
+    def look(self) -> None:
+        """Note why they are slow now."""
+        found = throttle_reasons(self.uuids)
+        self.throttled |= found
+        if self._opened is not None:
+            self.slowed |= found
+
+
+def _since(before: Counts, now: Counts, name: str) -> list[float]:
+    """What each device has counted between two readings; empty where one of them does not count it."""
+    if not all(name in now[uuid] and name in before[uuid] for uuid in now):
+        return []
+    return [now[uuid][name] - before[uuid][name] for uuid in now]

@@ -15,8 +15,7 @@ from typing import Any, Final, Literal
 from pydantic import ValidationError
 
 from harness.errors import StoreError
-from harness.execution.devices import HeldDevices
-from harness.execution.health import POWER_CAP, settings
+from harness.execution.health import POWER_CAP, HeldDevices, settings
 from harness.grid.cell import Cell
 from harness.protocol import CANNOT_WRITE, FAILED, NONFINITE, OK, OOM, RESULT
 from harness.record.integrity import scores_problem, series_problem

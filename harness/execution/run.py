@@ -17,8 +17,8 @@ from harness.disk import CellLock
 from harness.errors import RunFailed
 from harness.execution.attempt import Filing, Running, RunningCell
 from harness.execution.cache import Scratch
-from harness.execution.devices import DevicePool, HeldDevices
-from harness.execution.health import nvml
+from harness.execution.devices import DevicePool
+from harness.execution.health import HeldDevices, nvml
 from harness.execution.host import HostDied, Hosts, Key
 from harness.execution.job import Preparations, cell_job
 from harness.execution.outcome import HostMode, oom_kill_count, read_result

@@ -50,7 +50,7 @@ def find_runs(text: str, results: Path) -> tuple[list[Candidate], frozenset[str]
         found, words = [_of_folder(folder)], dict[str, str]()
     else:
         stores, cells = stores_of(name, results)
-        words = _words(stores)
+        words = _words(store.folder for store in stores)
         if stores:
             found = [one for store in stores for one in runs_of(store, wanted.get("environment"), cells)]
             if len(stores) == 1:  # which grid it is counts where there are several
@@ -121,7 +121,7 @@ def _measured(text: str, grid: str, results: Path) -> tuple[str, Baseline]:
     found, _ = find_runs(text, results)
     found = [one for one in found if one.axes.get("grid") == grid] or found
     records = [one.read().record for one in found]
-    words = _words(stores_of(named_part(text)[0], results)[0])
+    words = _words({_store(Path(one.folder)) for one in found})
     name = GridName(name=grid, file=text, task=records[0].asked.task)
     made = build_of_runs(name, records, Provenance(harness=__version__), Namer.of((one.axes for one in found), words))
     return f"{told_side(text, found)}, measured {made.date[:10]}", made
@@ -187,9 +187,15 @@ def shown_id(entries: Iterable[Entry]) -> int:
     return told_apart((entry.cell_id for entry in entries), SHOWN_ID)
 
 
-def _words(stores: Iterable[Store]) -> dict[str, str]:
-    """The `[label]` of the stores' grids together."""
-    return {key: text for store in stores for key, text in labels_in(store.folder).items()}
+def _store(run: Path) -> Path:
+    """The folder of the store that a run's folder is of: cells/xx/CELL/ENVIRONMENT/ATTEMPT below it."""
+    above = run.absolute().parents
+    return above[min(4, len(above) - 1)]
+
+
+def _words(stores: Iterable[Path]) -> dict[str, str]:
+    """The `[label]` of the grids of some stores' folders together."""
+    return {key: text for store in stores for key, text in labels_in(store).items()}
 
 
 def _namer(store: Path, entries: Sequence[Entry]) -> Namer | None:
@@ -217,9 +223,7 @@ def _of_folder(folder: Path) -> Candidate:
     run = read_run(folder)
     record = run.record
     entry = record.entry(f"cells/{record.cell_id[:2]}/{record.cell_id}/{record.environment_id}/{record.attempt:03d}")
-    above = [*folder.absolute().parents]
-    namer = _namer(above[4], [entry]) if len(above) > 4 else None
-    found = _of_entry(Store(folder.parent, "."), entry, namer=namer)
+    found = _of_entry(Store(folder.parent, "."), entry, namer=_namer(_store(folder), [entry]))
     return replace(found, folder=str(folder), read=lambda: run)
 
 

@@ -18,7 +18,6 @@ from harness.execution.session import Session, Wishes, session_of
 from harness.fact import Fact
 from harness.grid.cell import WORK_AROUNDS, Cell, which_run
 from harness.grid.grid import Grid, grid_from_document, grid_from_text, load_grid
-from harness.grid.labels import Namer
 from harness.grid.project import read_project
 from harness.grid.waivers import OF_RUNS
 from harness.protocol import SUBJECT
@@ -198,21 +197,23 @@ def verify_cells(
             raise RequirementError("\n".join(f"{store.folder}: no run left a record: {reason}" for reason in blocked))
         raise NothingMeasured(f"{store.folder}: no run left a record")
     day, waivers = today(), [one for one in grid.waiver if one.check in OF_RUNS]
-    verdicts = [_called(waived(one, waivers, day), checklist, grid.namer) for one in judge(checklist, runs)]
+    namer, every = grid.namer, checklist.cells
+    names = {cell.label: namer.every(cell.checkpoint.name, cell.axes, which_run(cell)) for cell in every}
+    verdicts = [_called(waived(one, waivers, day), names) for one in judge(checklist, runs)]
     found = Environments(checklist.cells, verdicts)
     old = found.judged()
     judged = [old.get(id(one), one) for one in verdicts]
     return Verification(checklist, runs, judged, ledger(waivers, verdicts, day), tuple(found.problems()))
 
 
-def _called(verdict: Verdict, checklist: Checklist, namer: Namer) -> Verdict:
-    """A verdict whose runs are called as the grid calls them."""
-    names = {cell.label: namer.every(cell.checkpoint.name, cell.axes, which_run(cell)) for cell in checklist.cells}
-    subject, against = (
-        side and replace(side, shown=names.get(side.label, "")) for side in (verdict.subject, verdict.against)
+def _called(verdict: Verdict, names: Mapping[str, str]) -> Verdict:
+    """A verdict whose runs are called as the grid calls them; `names` by their label."""
+    subject, against = verdict.subject, verdict.against
+    return replace(
+        verdict,
+        subject=replace(subject, shown=names.get(subject.label, "")),
+        against=against and replace(against, shown=names.get(against.label, "")),
     )
-    assert subject is not None
-    return replace(verdict, subject=subject, against=against)
 
 
 def _plainest(cells: Sequence[Cell]) -> list[Cell]:

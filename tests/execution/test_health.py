@@ -10,8 +10,8 @@ from typing import Any
 import pynvml
 import pytest
 
-from harness.execution.devices import DevicePool, HeldDevices
-from harness.execution.health import counters, throttle_reasons
+from harness.execution.devices import DevicePool
+from harness.execution.health import HeldDevices, counters, throttle_reasons
 from harness.execution.outcome import _with_driver
 
 COOL, CAPPED, HOT, BRAKED = 0x1, 0x4, 0x40, 0x80

@@ -4,34 +4,29 @@ import configparser
 import hashlib
 import json
 import os
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pynvml
 import pytest
 
-from harness.execution.devices import HeldDevices
+from harness.execution.health import HeldDevices
 from harness.execution.outcome import (
     DETAILS_CHARACTERS,
-    MOST_LOG,
     MOST_RESULT,
     VARIABLES,
     Heading,
     clean_log,
-    death,
     disk_trouble,
     failed_record,
     finished_record,
     log_tail,
     read_result,
 )
-from harness.protocol import CANNOT_WRITE
-from harness.record.attempts import STATUSES
 from harness.record.model import Provenance, Record
 from harness.record.store import Attempt
 from harness.subject.process import child, isolation
-from harness.subject.process.failure import outcome_of
 
 Make = Callable[..., Any]
 BEGAN = "2026-11-22T10:00:00.000Z"
@@ -83,6 +78,25 @@ def test_how_the_driver_had_set_its_devices(heading: Heading, monkeypatch: pytes
     assert observed is not None
     assert {name: observed.machine[name] for name in told} == told
     assert observed.machine["cpu"] == REAL["observed"]["machine"]["cpu"]
+
+
+@pytest.mark.parametrize("call", ["nvmlInit", "nvmlSystemGetDriverVersion", "nvmlDeviceGetHandleByUUID"])
+def test_a_driver_that_dies_before_the_record_is_written_costs_no_record(
+    heading: Heading, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def dead(*arguments: object) -> None:
+        raise pynvml.NVMLError(pynvml.NVML_ERROR_UNKNOWN)
+
+    for name in ("nvmlInit", "nvmlShutdown"):
+        monkeypatch.setattr(pynvml, name, lambda: None)
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetHandleByUUID", lambda uuid: None)
+    monkeypatch.setattr(pynvml, "nvmlSystemGetDriverVersion", lambda: "570.86.15")
+    monkeypatch.setattr(pynvml, call, dead)
+    held = HeldDevices(["GPU-1"])
+    held.at_edge("opens")
+    held.at_edge("closes")
+    record = finished_record(heading, result_of(), "fork", held)
+    assert (record.status, record.failure) == ("ok", None)
 
 
 def test_without_its_arrays_a_record_names_none(file_it: Make) -> None:
@@ -259,51 +273,6 @@ def test_tox_lets_through_what_records_name() -> None:
     tox.read(Path(__file__).parents[2] / "tox.ini", encoding="utf-8")
     passed = tox["testenv"]["pass_env"].split()
     assert set(passed) >= {f"{name}*" for name in VARIABLES}
-
-
-def test_a_flood_in_a_log_is_cut_in_its_middle(tmp_path: Path) -> None:
-    path = tmp_path / "log.txt"
-    path.write_bytes(b"the beginning\n" + b"x" * 3 * MOST_LOG + b"\nthe end")
-    clean_log(path)
-    assert path.stat().st_size <= MOST_LOG + 100
-    content = path.read_bytes()
-    assert content.startswith(b"the beginning\nxxx")
-    assert content.endswith(b"xxx\nthe end")
-    assert f"\n[... {2 * MOST_LOG + 22} bytes cut here ...]\n".encode() in content
-    kept = path.read_bytes()
-    path.write_bytes(kept[:100])
-    clean_log(path)
-    assert path.read_bytes() == kept[:100]
-
-
-@pytest.mark.parametrize(
-    ("status", "oom_kills", "named"),
-    [
-        (-signal.SIGKILL, 0, ("killed", "killed by SIGKILL")),
-        (-signal.SIGKILL, 1, ("oom", "killed by the kernel: the machine (or its memory limit) ran out of memory")),
-        (None, 1, ("killed", "killed with its host process")),
-        (None, 0, ("killed", "killed with its host process")),
-        (-signal.SIGTERM, 1, ("killed", "killed by SIGTERM")),
-        (-signal.SIGINT, 0, ("killed", "killed by SIGINT")),
-        (-signal.SIGSEGV, 0, ("failed", "crashed with SIGSEGV")),
-        (-signal.SIGABRT, 0, ("failed", "crashed with SIGABRT")),
-        (-63, 0, ("failed", "crashed with signal 63")),
-        (0, 0, ("failed", "the process left with status 0 and no result")),
-        (1, 0, ("failed", "the process left with status 1 and no result")),
-    ],
-)
-def test_deaths(status: int | None, oom_kills: int, named: tuple[str, str]) -> None:
-    assert death(status, oom_kills) == named
-    assert named[0] in STATUSES
-
-
-def test_a_full_disk_is_no_fault_of_the_cell() -> None:
-    full = outcome_of(OSError(28, "No space left on device", "x"))
-    assert "full disk (OSError: [Errno 28]" in str(disk_trouble(0, full))
-    assert "disk is full" in str(disk_trouble(CANNOT_WRITE, None))
-    assert disk_trouble(CANNOT_WRITE, {"status": "ok"}) is None
-    assert disk_trouble(0, outcome_of(OSError(2, "No such file or directory", "x"))) is None
-    assert disk_trouble(-9, None) is None
 
 
 def run_child(folder: Path, error: BaseException, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:

@@ -211,8 +211,8 @@ def test_a_device_that_cuda_loses_between_plan_and_run_fails_its_cell(tmp_path: 
 
 COUNT = """
 import json, pynvml
-from harness.execution.devices import HeldDevices, nvidia_devices
-from harness.execution.health import HealthWatch, nvml, settings, throttle_reasons
+from harness.execution.devices import nvidia_devices
+from harness.execution.health import HealthWatch, HeldDevices, nvml, settings, throttle_reasons
 import time
 uuids = [device.uuid for device in nvidia_devices()]
 with nvml() as driver:

@@ -75,7 +75,7 @@ def compiled_frames() -> int:
 def _own() -> float:
     """CPU seconds of this process and of all that come from it, those that have ended too: a loader has workers."""
     ended = os.times()
-    return time.process_time() + ended.children_user + ended.children_system + sum(map(_spent, _children(os.getpid())))
+    return time.process_time() + ended.children_user + ended.children_system + sum(map(_spent, children(os.getpid())))
 
 
 def _spent(pid: int) -> float:
@@ -84,10 +84,11 @@ def _spent(pid: int) -> float:
         words = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     except (OSError, ValueError):
         return 0.0
-    return sum(map(int, words[11:15])) / os.sysconf("SC_CLK_TCK") + sum(map(_spent, _children(pid)))
+    return sum(map(int, words[11:15])) / os.sysconf("SC_CLK_TCK") + sum(map(_spent, children(pid)))
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
+    """The processes that a process has started and that are there yet (Linux)."""
     try:
         lists = [path.read_text(encoding="ascii") for path in Path(f"/proc/{pid}/task").glob("*/children")]
     except OSError:
