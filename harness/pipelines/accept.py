@@ -154,6 +154,7 @@ def _changes(old: Baseline | None, new: Baseline, accepted: Collection[str]) -> 
         yield Fact.of(
             "accept.changed",
             label=one.name,
+            new=was is None,
             before=was and was.mean,
             after=one.mean,
             runs=len(one.seeds),

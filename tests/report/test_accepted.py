@@ -43,12 +43,23 @@ DATE = "2026-11-27T02:41:07.000Z"
             "left out: m: not all of its seeds are chosen: who chooses them chooses what is expected; never accepted",
         ),
         (
-            of("accept.changed", label="m", before=87.25, after=79.1, runs=5, same=False),
+            of("accept.changed", label="m", new=False, before=87.25, after=79.1, runs=5, same=False),
             "m: 87.25 -> 79.10 over 5 runs (-8.15)",
         ),
-        (of("accept.changed", label="m", before=None, after=79.1, runs=5, same=False), "m: new, 79.10 over 5 runs"),
         (
-            of("accept.changed", label="m", before=87.25, after=87.25, runs=5, same=True),
+            of("accept.changed", label="m", new=True, before=None, after=79.1, runs=5, same=False),
+            "m: new, 79.10 over 5 runs",
+        ),
+        (
+            of("accept.changed", label="m", new=False, before=None, after=79.1, runs=5, same=False),
+            "m: no score that is no constant answer's -> 79.10 over 5 runs",
+        ),
+        (
+            of("accept.changed", label="m", new=True, before=None, after=None, runs=3, same=False),
+            "m: new, no score that is no constant answer's of 3 runs",
+        ),
+        (
+            of("accept.changed", label="m", new=False, before=87.25, after=87.25, runs=5, same=True),
             "m: the very runs that were accepted already",
         ),
         (

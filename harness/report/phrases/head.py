@@ -94,14 +94,16 @@ def _accepted(
     return f"accepted file: {path}, {minute(date)} (UTC), harness {harness}{commit}{f' ({note})' if note else ''}"
 
 
-def _acceptance(label: str, before: float | None, after: float | None, runs: int, same: bool) -> str:
+def _acceptance(label: str, new: bool, before: float | None, after: float | None, runs: int, same: bool) -> str:
     if same:
         return f"{label}: the very runs that were accepted already"
-    now = f"{points(after)} over" if after is not None else "no score that is no constant answer's, of"
-    now += f" {many(runs, 'run')}"
+    scores = ["no score that is no constant answer's" if mean is None else points(mean) for mean in (before, after)]
+    now = f"{scores[1]} {'over' if after is not None else 'of'} {many(runs, 'run')}"
+    if new:
+        return f"{label}: new, {now}"
     if before is None or after is None:
-        return f"{label}: {'new' if before is None else points(before)}, {now}"
-    return f"{label}: {points(before)} -> {now} ({signed(after - before)})"
+        return f"{label}: {scores[0]} -> {now}"
+    return f"{label}: {scores[0]} -> {now} ({signed(after - before)})"
 
 
 def _applies(reference: str, checkpoints: Sequence[str], configurations: int, every: int) -> str:
