@@ -26,10 +26,11 @@ INK: Final = "#3d444d"
 """Text and axes: contrast 9.8 on the paper."""
 
 FAINT: Final = "#80808066"
-GREY: Final = "#8c959f"
-BLUE: Final = "#0969a8"
-ORANGE: Final = "#c04e00"
-"""The two hues that people with any colour blindness tell apart; every mark differs in shape as well."""
+GREY: Final = "#4f5862"
+BLUE: Final = "#00508a"
+ORANGE: Final = "#903800"
+"""The two hues that people with any colour blindness tell apart, at a contrast of 7 or more on the paper as GREY is;
+every mark differs in shape as well."""
 
 _STYLE: Final[dict[str, Any]] = {
     "font.family": ["DejaVu Sans"],

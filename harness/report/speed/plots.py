@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 STAGE_LOOKS: Final[dict[str, dict[str, Any]]] = {
     "data": {"facecolor": ORANGE},
     "forward": {"facecolor": BLUE},
-    "backward": {"facecolor": "#2a7fbf80", "hatch": "////"},
+    "backward": {"facecolor": "#00508a60", "hatch": "////"},
     "optimizer": {"facecolor": INK},
     "other": {"facecolor": "#80808040", "hatch": "...."},
 }
