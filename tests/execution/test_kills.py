@@ -24,6 +24,8 @@ SCORED = {"ok", "collapsed"}
 KEPT = {"record.json", "series.npz", "log.txt"}
 """What an attempt leaves."""
 BY_ORDER = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+TRIED_AGAIN = ("--retries", "1")
+"""A cell whose loader lost a worker has failed; without retries no later run takes it up."""
 LIMIT_S = 1800
 """Against hangs alone: on a busy machine the slowest of it takes minutes."""
 GONE_S = 10.0
@@ -76,7 +78,8 @@ class Tormentor:
         if self.random.random() < 0.2:
             for folder in self.house.cache.glob("t*"):  # prepare again
                 shutil.rmtree(folder)
-        self.harness = self.house.start("--slots", "2", "--host", self.random.choice(["fork", "fork", "spawn"]))
+        host = self.random.choice(["fork", "fork", "spawn"])
+        self.harness = self.house.start("--slots", "2", "--host", host, *TRIED_AGAIN)
 
     def _end(self) -> None:
         """The harness has ended, or is about to: by itself, or by a signal, in order where that can be."""
@@ -200,7 +203,7 @@ def check_survival(house: Any, new_house: Callable[..., Any], temporary: Path, k
 
 def check_round(house: Any, tormentor: Tormentor, expected: dict[str, Any], temporary: Path) -> None:
     """Resume, and hold what there is then against an undisturbed run."""
-    code, output = house.run(timeout=LIMIT_S)
+    code, output = house.run(*TRIED_AGAIN, timeout=LIMIT_S)
     assert code == 0, output
     tormentor.look()
     assert all((path / "record.json").is_file() for path in tormentor.attempts), "an attempt has no record"
