@@ -15,7 +15,7 @@ CLASSES: Final = 2
 
 
 def data_faults(data: Data) -> Iterator[Fact]:
-    """Validation examples that are trained on, examples that are there twice, splits of one class."""
+    """Validation examples that are trained on, examples that are there twice or lost tokens, splits of one class."""
     found = data.audit
     if found is not None and found.in_training:
         of, other = data.validation.examples, found.other_label
@@ -28,6 +28,9 @@ def data_faults(data: Data) -> Iterator[Fact]:
         if twice is not None and twice.duplicates:
             number, other = twice.duplicates, twice.other_label
             yield Fact.of("data.duplicates", split=name, number=number, examples=of, other_label=other)
+        cut = data.truncated
+        if cut is not None and (lost := cut.rows.get("train" if name == "training" else name, 0)):
+            yield Fact.of("data.truncated", split=name, number=lost, examples=of, tokens=cut.to)
         yield from class_faults(name, split)
 
 

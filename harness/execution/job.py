@@ -19,6 +19,7 @@ from harness.execution.plan import Plan
 from harness.fact import Fact
 from harness.grid.arguments import default_of, with_overlay
 from harness.grid.cell import Cell
+from harness.grid.keys import arguments_of, batches_of, tokens_of
 from harness.protocol import CELL, CHECKPOINT_FILES, CHECKPOINT_PARTS, DATA_FACTS, OK, PREPARE
 from harness.record.parts.data import Data
 from harness.record.store import Attempt
@@ -33,7 +34,7 @@ TIMED: Final[Mapping[str, Any]] = {
     "dataloader_drop_last": True,  # an epoch's short batch is another shape: other work, and compiled anew
 }
 """What a timing cell does not do, whatever its recipe says: nothing but training steps is in its window."""
-PREPARATION_VERSION = 3
+PREPARATION_VERSION = 4
 """Raise it when `harness.subject.data.tasks` tokenizes or looks otherwise: what lies in the cache is made again."""
 
 
@@ -68,7 +69,8 @@ def cell_job(
         "variables": {"CUDA_VISIBLE_DEVICES": ",".join(devices)},
         "accelerator": environment.accelerator,
         "cell": cell.asked(),
-        "arguments": arguments,
+        "arguments": arguments_of(arguments),
+        "batches": batches_of(cell.recipe),
         "checkpoint": {
             "path": prepared["checkpoint"],
             "sha256": prepared["checkpoint_sha256"],
@@ -84,7 +86,7 @@ def cell_job(
     }
     if cell.timing is not None:
         # All replicates train the same batches: one of them counts the model's work for all.
-        job["arguments"] = {**arguments, **TIMED}
+        job["arguments"] = {**job["arguments"], **TIMED}
         if not _has_whole_batch(cell, prepared["data"]["train"]["examples"]):
             job["arguments"]["dataloader_drop_last"] = False  # the only one: of one shape, however short
         job["timing"] = {**cell.timing, "session": session, "place": place, "counts": cell.repeat == 1}
@@ -103,24 +105,25 @@ DEATHS_ALLOWED: Final = 2
 class Preparations:
     """The state of each pair, by key: `ready` holds a preparation's result, `problems` why there will be none.
 
-    Cells with the same key share one tokenized task: same checkpoint, data and packages.
+    Cells with the same key share one tokenized task: same checkpoint, data, truncation and packages.
     """
 
     def __init__(self, plan: Plan) -> None:
         self.ready: dict[str, Mapping[str, Any]] = {}
         self.problems: dict[str, str] = {}
         self._plan = plan
-        self._keys: dict[tuple[str, str, str | None, str], str] = {}
+        self._keys: dict[tuple[Any, ...], str] = {}
         self._deaths: Counter[str] = Counter()
         self._scratch: cache.Scratch | None = None
 
     def key(self, cell: Cell) -> str:
         """The key of a cell's pair; a hash a pair, however often it is asked for."""
-        pair = (cell.environment, cell.checkpoint.source, cell.checkpoint.revision, cell.task)
+        tokens = tokens_of(cell.recipe)
+        pair = (cell.environment, cell.checkpoint.source, cell.checkpoint.revision, cell.task, *tokens.values())
         if pair not in self._keys:
             environment = self._plan.environments[cell.environment]
             materials = self._plan.materials[cell.environment]
-            key = short_hash([PREPARATION_VERSION, environment.environment_id, materials.content_id(cell)])
+            key = short_hash([PREPARATION_VERSION, environment.environment_id, materials.content_id(cell), tokens])
             self._keys[pair] = key
             found = earlier(key, materials.checkpoint(cell).path)
             if found is not None:
@@ -171,6 +174,7 @@ class Preparations:
                 "path": str(task.path) if task.path else None,
                 "revision": task.revision,
             },
+            "tokens": tokens_of(cell.recipe),
         }
 
     def close(self) -> None:

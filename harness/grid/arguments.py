@@ -10,6 +10,7 @@ from importlib import resources
 from typing import Any, Final
 
 from harness.errors import SpecError
+from harness.grid.keys import KEYS, check_key, key_contradiction, normalized_key
 from harness.text import listed, show, suggestion
 
 OVERLAY: Final[Mapping[str, Any]] = {
@@ -138,14 +139,20 @@ def table() -> Mapping[str, Any]:
 
 
 @cache
+def known_fields() -> Mapping[str, Mapping[str, Any]]:
+    """Return what a recipe may name: today's `TrainingArguments` as in the table, and the harness's own keys."""
+    return {**table()["fields"], **KEYS}
+
+
+@cache
 def recipe_fields() -> tuple[str, ...]:
-    """Return the names that a recipe may set, in the order transformers lists them."""
-    return tuple(name for name in table()["fields"] if name not in OWNED and name not in FORMER)
+    """Return the names that a recipe may set, in the order transformers lists them; the harness's own come last."""
+    return tuple(name for name in known_fields() if name not in OWNED and name not in FORMER)
 
 
 def default_of(field: str) -> Any:
     """Return today's default of a field."""
-    return table()["fields"][field]["default"]
+    return known_fields()[field]["default"]
 
 
 def frozen_versions() -> tuple[str, ...]:
@@ -197,7 +204,7 @@ def check_recipe_field(field: str, value: Any, where: str) -> None:
         raise SpecError(f"{where}: got {show(value)}; the harness owns it: {OWNED[field]}")
     if field in FORMER:
         raise SpecError(f"{where}: got {show(value)}; {FORMER[field]}")
-    if field not in table()["fields"]:
+    if field not in known_fields():
         close = suggestion(field, recipe_fields())
         raise UnknownField(f"{where}: got {show(value)}; not a TrainingArguments field{close}")
 
@@ -211,6 +218,9 @@ def check_recipe(field: str, value: Any, where: str) -> None:
         With the value got and what is allowed, or why the field may not be set at all.
     """
     check_recipe_field(field, value, where)
+    if field in KEYS:
+        check_key(field, value, where)
+        return
     entry = table()["fields"][field]
     # Text for a table would be the path of a file, which no cell id could see.
     unwelcome = {"null", "string"} if "object" in entry["types"] else {"null"}
@@ -233,6 +243,8 @@ def check_recipe(field: str, value: Any, where: str) -> None:
 
 def normalized(field: str, value: Any) -> Any:
     """Return a checked value in the one spelling that enters cell ids: 3 and 3.0 epochs are one recipe."""
+    if field in KEYS:
+        return normalized_key(field, value)
     whole = isinstance(value, int) and not isinstance(value, bool)
     return float(value) if whole and "number" in table()["fields"][field]["types"] else value
 
@@ -247,7 +259,7 @@ def contradiction(recipe: Mapping[str, Any]) -> str:
         return f"lr_scheduler_type: got {show(resolved['lr_scheduler_type'])}; allowed with an eval_strategy only"
     if "dataloader_prefetch_factor" in resolved and not resolved.get("dataloader_num_workers"):
         return "dataloader_prefetch_factor: allowed with dataloader_num_workers >= 1 only"
-    return ""
+    return key_contradiction(recipe)
 
 
 def _check_bounds(field: str, value: float, where: str) -> None:

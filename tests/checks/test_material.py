@@ -29,7 +29,7 @@ def audit(**found: Any) -> dict[str, Any]:
 def test_sound_data_have_no_fault_and_old_records_none_that_is_known() -> None:
     assert list(data_faults(data(audit()))) == []
     assert list(data_faults(data())) == []
-    assert "audit" not in data().model_dump()
+    assert not {"audit", "truncated"} & set(data().model_dump())
 
 
 def test_leaks_and_repetitions() -> None:
@@ -38,6 +38,11 @@ def test_leaks_and_repetitions() -> None:
         Fact.of("data.leak", number=60, examples=60, other_label=5),
         Fact.of("data.duplicates", split="training", number=3, examples=60, other_label=1),
     ]
+
+
+def test_truncated_examples() -> None:
+    lost = Data.model_validate(data().model_dump() | {"truncated": {"to": 40, "rows": {"train": 7, "validation": 0}}})
+    assert list(data_faults(lost)) == [Fact.of("data.truncated", split="training", number=7, examples=60, tokens=40)]
 
 
 @pytest.mark.parametrize(("positives", "label"), [(0, 0), (60, 1)])

@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
+from harness.checks.verify.diff.compare import compare
+from harness.checks.verify.diff.explain import explain
 from harness.execution.cache import LOCK, Scratch
+from harness.record.run import read_run
 from harness.subject.data import checkpoints, corpus
 
 HEADER = "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String\n"
@@ -63,6 +66,32 @@ def test_validation_examples_that_are_in_training_are_told_recorded_and_reported
     assert leak in output
     assert f"{leak}. {twice}." in text.split("## Results")[0]
     assert leak in house.run(command="check")[1]
+
+
+@pytest.mark.slow
+def test_each_length_is_tokenized_for_itself_and_is_the_cause_of_what_differs(house: Any, rows: Rows) -> None:
+    write(house.folder / "data", rows, rows[:60])
+    grid(house)
+    text = (house.folder / "g.toml").read_text(encoding="utf-8")
+    (house.folder / "g.toml").write_text(f"{text}max_length = [24, 40, 100]\n", encoding="utf-8")
+    code, output = house.run()
+    assert code == 0, output
+    found = {record.asked.recipe["max_length"]: record.observed for record in house.records()}
+    cut = {length: seen.data.truncated.rows["train"] for length, seen in found.items()}
+    assert cut[24] > cut[40] > cut[100] == 0
+    for length in (24, 40):
+        assert f"warning: {cut[length]} of 100 training examples are truncated to {length} tokens" in output
+        assert found[length].fingerprint.widths.most == length
+    assert all("max_length" not in seen.arguments for seen in found.values())
+    # They stand in the report once each, and nothing of what was not truncated.
+    house.run("-o", "report.md", command="report")
+    report = (house.folder / "report.md").read_text(encoding="utf-8")
+    assert report.count("training examples are truncated to") == 2
+    runs = [read_run(house.store.folder / entry.path) for entry in house.scanned()]
+    a, b = (run for run in runs if run.record.asked.recipe["max_length"] != 40)
+    found = explain(a, b, compare(a, b))
+    assert (found.state, [one.field for one in found.causes]) == ("different", ["recipe.max_length"])
+    assert not [one.field for one in found.held if one.field.startswith(("inputs", "evaluation inputs"))]
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ from harness.grid.arguments import (
     OWNED,
     check_recipe,
     contradiction,
+    default_of,
     frozen_defaults,
     frozen_versions,
     normalized,
@@ -115,7 +116,7 @@ def test_former_names_are_former() -> None:
 
 def test_defaults_pass_their_own_check() -> None:
     for field in recipe_fields():
-        default = table()["fields"][field]["default"]
+        default = default_of(field)
         if default not in (None, ""):
             check_recipe(field, default, field)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from harness.fact import Fact
-from harness.grid.arguments import default_of, table
+from harness.grid.arguments import default_of, known_fields
 from harness.grid.cell import LATER
 from harness.grid.names import OPTIONS, TRAINING
 from harness.record.configuration import Configuration
@@ -76,7 +76,7 @@ def resolved(configuration: Configuration, name: str) -> Any:
         return recipe[name]
     if name in configuration.arguments:
         return configuration.arguments[name]
-    return default_of(name) if name in table()["fields"] else None
+    return default_of(name) if name in known_fields() else None
 
 
 def global_batch(configuration: Configuration) -> int:

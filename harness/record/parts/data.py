@@ -33,8 +33,15 @@ class DataAudit(Part):
     validation: Twice
 
 
+class Truncated(Part):
+    """By split how many examples lost tokens, cut `to` so many; None where no length was known, and none was cut."""
+
+    to: int | None
+    rows: dict[str, int]
+
+
 class Data(Part):
-    """The data set as loaded; `revision` where it came from a hub. Older records have none of the last two.
+    """The data set as loaded; `revision` where it came from a hub. Older records have none of the last three.
 
     `unknown_tokens` is the fraction of the training examples' tokens that the checkpoint's vocabulary does not have.
     """
@@ -45,3 +52,4 @@ class Data(Part):
     validation: Split
     audit: Annotated[DataAudit | None, Field(exclude_if=lambda value: value is None)] = None
     unknown_tokens: Annotated[float | None, Field(ge=0, le=1, exclude_if=lambda value: value is None)] = None
+    truncated: Annotated[Truncated | None, Field(exclude_if=lambda value: value is None)] = None

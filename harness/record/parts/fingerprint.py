@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from harness.record.parts.part import Number, Part
 
@@ -70,6 +72,14 @@ class Altered(Part):
     step: int | None = None
 
 
+class Widths(Part):
+    """Tokens of an example in the micro-batches of training, padding included; `divisor` is their greatest common."""
+
+    least: int
+    most: int
+    divisor: int
+
+
 class Fingerprint(Part):
     """What a run did. Hashes are sha256.
 
@@ -117,3 +127,4 @@ class Fingerprint(Part):
     updated: dict[str, int] | None = None
     saved_sha256: str | None = None
     non_default_arguments: dict[str, Any] = {}
+    widths: Annotated[Widths | None, Field(exclude_if=lambda value: value is None)] = None

@@ -72,6 +72,7 @@ DOUBTS: Final[Phrases] = {
     "data.duplicates": lambda split, number, examples, other_label: (
         f"{number:,} of {examples:,} {split} examples repeat an earlier one{_other_label(other_label)}"
     ),
+    "data.truncated": "{number:,} of {examples:,} {split} examples are truncated to {tokens} tokens",
     "data.one_class": _one_class,
     "head.order": lambda checkpoint, names, due: (
         f"checkpoint {checkpoint}: its saved head calls the classes {listed(names)}, the task {listed(due)}: "

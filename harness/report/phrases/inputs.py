@@ -53,6 +53,16 @@ def _seen(rows: int, epochs: int, repeated: int, examples: int, there: int) -> s
     return f"{rows:,} rows in {epochs} epoch{'' if epochs == 1 else 's'}, each example once an epoch{padded}"
 
 
+def _widths(seen: str, constant: bool, multiple: int, length: int | None) -> str:
+    """`length` in tokens, None where the tokenizer's own holds."""
+    due = [
+        *(["all of one width"] if constant else []),
+        *([f"of {length} tokens" if constant else f"of at most {length} tokens"] if length is not None else []),
+        *([f"multiples of {multiple}"] if multiple > 1 else []),
+    ]
+    return f"{seen}; asked for are batches {', '.join(due)}"
+
+
 INPUTS: Final[Mapping[str, str | Callable[..., str]]] = {
     # What the model received, its first update, its dtypes, evaluation repeated.
     "inputs.right": lambda columns, rows: (
@@ -66,6 +76,10 @@ INPUTS: Final[Mapping[str, str | Callable[..., str]]] = {
     "epoch.end": _epoch_end,
     "random.other": _random_other,
     "inputs.differ": _inputs_differ,
+    "widths.seen": lambda least, most: (
+        f"training batches are {least if least == most else f'{least} to {most}'} tokens wide"
+    ),
+    "widths.wrong": _widths,
     "segments.seen": "the model knows {known} segments and was told which token is of which",
     "segments.wrong": lambda known, told: (
         f"the model knows {known} segments and the task has pairs, yet "

@@ -22,7 +22,7 @@ from harness.protocol import (
     LABEL_COLUMN,
     SPLIT_FILES,
 )
-from harness.subject.data import corpus
+from harness.subject.data import corpus, lengths
 from harness.subject.data.audit import audit
 from harness.subject.data.kept import is_whole, kept
 
@@ -143,11 +143,19 @@ def split_facts(dataset: Any) -> dict[str, Any]:
     return {"examples": len(labels), "positives": sum(labels), "sha256": digest.hexdigest()}
 
 
-def tokenize_to(folder: Path, task: dict[str, Any], checkpoint: Path, aside: Path | None = None) -> dict[str, Any]:
+def tokenize_to(
+    folder: Path,
+    task: dict[str, Any],
+    checkpoint: Path,
+    aside: Path | None = None,
+    tokens: dict[str, Any] | None = None,
+) -> dict[str, Any]:
     """Tokenize a task as the course does (truncated pairs, no padding) and keep it as Arrow files in `folder`.
 
-    Later cells map those files; a folder that is not as it was kept is made again, first below `aside`.
-    Returns the facts of the data: a `split_facts` for each split, their `audit`, and the share of `unknown_tokens`.
+    Later cells map those files; a folder that is not as it was kept is made again, first below `aside`. `tokens` are
+    the recipe's `truncation` and `max_length`: without them truncated to the tokenizer's own length.
+    Returns the facts of the data: a `split_facts` for each split, their `audit`, the share of `unknown_tokens`, and
+    by split how many examples were `truncated`.
 
     Raises
     ------
@@ -165,8 +173,10 @@ def tokenize_to(folder: Path, task: dict[str, Any], checkpoint: Path, aside: Pat
     facts["audit"] = audit(raw)
     tokenizer = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=False)
 
-    def tokenize(example: dict[str, list[str]]) -> Any:
-        return tokenizer(example["sentence1"], example["sentence2"], truncation=True)
+    cut = tokens or {"truncation": True}
+
+    def tokenize(example: dict[str, list[str]], cut: dict[str, Any] = cut) -> Any:
+        return tokenizer(example["sentence1"], example["sentence2"], **cut)
 
     tokenized = raw.map(tokenize, batched=True, load_from_cache_file=False, keep_in_memory=True)
     unknown = unknown_share(tokenizer, tokenized["train"]["input_ids"][:])
@@ -177,6 +187,7 @@ def tokenize_to(folder: Path, task: dict[str, Any], checkpoint: Path, aside: Pat
             "(is its vocabulary missing?)"
         )
     facts["unknown_tokens"] = unknown
+    facts["truncated"] = lengths.truncated(raw, tokenized, lambda rows: tokenize(rows, {}), tokenizer, cut)
     with kept(folder, aside) as scratch:
         tokenized.save_to_disk(str(scratch))
         (scratch / DATA_FACTS).write_text(json.dumps(facts), encoding="utf-8")

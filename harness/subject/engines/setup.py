@@ -15,7 +15,7 @@ from transformers import AutoTokenizer, DataCollatorWithPadding, set_seed
 
 from harness.protocol import BEACON, TRAINER
 from harness.subject import arguments as subject_arguments
-from harness.subject.data import checkpoints
+from harness.subject.data import checkpoints, lengths
 from harness.subject.watch.stopwatch import Stopwatch
 
 Emit = Callable[[dict[str, Any]], None]
@@ -98,6 +98,8 @@ def prepare(job: dict[str, Any], folder: Path, emit: Emit, clock: Clock) -> Setu
     ------
     RuntimeError
         Where the rank's world, or what it trains on, is not what was asked for.
+    MaterialError
+        Where the model has no position for some token that it would be given.
     """
     cell, checkpoint = job["cell"], job["checkpoint"]
     splits = datasets.load_from_disk(job["dataset"])
@@ -125,6 +127,8 @@ def prepare(job: dict[str, Any], folder: Path, emit: Emit, clock: Clock) -> Setu
         return model
 
     model = build_model()
+    collation = lengths.collation(tokenizer, job.get("batches", {}))
+    lengths.check(splits, model, collation)
     clock.lap("load")
     requested = {**job["arguments"], **_precision(cell["precision"]), "seed": cell["seed"]}
     requested["output_dir"] = str(folder / TRAINER)
@@ -144,7 +148,7 @@ def prepare(job: dict[str, Any], folder: Path, emit: Emit, clock: Clock) -> Setu
         folder=folder,
         splits=splits,
         tokenizer=tokenizer,
-        collator=DataCollatorWithPadding(tokenizer=tokenizer),
+        collator=DataCollatorWithPadding(tokenizer=tokenizer, **collation),
         model=model,
         trainable=sum(weight.requires_grad for weight in model.parameters()),
         loaded=found,

@@ -63,7 +63,7 @@ def _prepare(job: dict[str, Any]) -> dict[str, Any]:
     asked = job["checkpoint"]
     checkpoint = checkpoints.locate(asked["source"], asked.get("path"), asked.get("revision"), cache, aside)
     dataset = cache / f"tokenized-{job['key']}"
-    data = tasks.tokenize_to(dataset, job["task"], checkpoint, aside)
+    data = tasks.tokenize_to(dataset, job["task"], checkpoint, aside, job.get("tokens"))
     saved = checkpoints.saved_head(checkpoint)
     head = None if saved is None else {**saved, "task": tasks.CLASSES}
     return {"status": OK, "checkpoint": str(checkpoint), "dataset": str(dataset), "data": data, "head": head}

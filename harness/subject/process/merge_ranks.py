@@ -159,6 +159,7 @@ def _fingerprint(parts: Sequence[RankPart], series: dict[str, np.ndarray]) -> di
         "final_sha256": observed["weights"]["final_sha256"],
         "data_order_sha256": None if ids is None or offsets is None else _order_sha256(ids, offsets),
         "batch_shapes_sha256": _shapes_sha256(traces),
+        "widths": _widths(traces),
         "seen": None if ids is None else _seen(traces, examples, batch, drop_last),
         "optimizer_steps": observed["optimizer_steps"] if steps is None else steps,
         "optimizer": observed["optimizer"]["class"],
@@ -268,6 +269,13 @@ def _shapes_sha256(traces: Sequence[dict[str, np.ndarray]]) -> str | None:
         for rank, trace in enumerate(traces)
         for number, shape in enumerate(trace["shapes"].tolist())
     )
+
+
+def _widths(traces: Sequence[dict[str, np.ndarray]]) -> dict[str, int] | None:
+    widths = np.concatenate([trace["shapes"][:, 1] for trace in traces])
+    if not len(widths) or (widths < 0).any():
+        return None
+    return {"least": int(widths.min()), "most": int(widths.max()), "divisor": int(np.gcd.reduce(widths))}
 
 
 def _sha256(arrays: Iterable[np.ndarray]) -> str:

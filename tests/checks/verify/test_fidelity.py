@@ -200,3 +200,25 @@ def test_an_evaluation_that_draws_answers_otherwise_the_second_time(
     finding = found(fidelity(planted(plain_run, logits_again=again)), "evaluation repeated")
     assert (finding.outcome, finding.cause) == ("FAIL", "evaluation mode")
     assert (finding.fact.values["differing"], finding.fact.values["examples"]) == (1, 8)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "right", "wrong"),
+    [
+        ({"pad_to_multiple_of": 8}, (40, 48, 8), (40, 47, 1)),
+        ({"max_length": 40}, (33, 40, 1), (33, 41, 1)),
+        ({"max_length": 41, "pad_to_multiple_of": 8}, (40, 48, 8), (40, 56, 8)),
+        ({"padding": "max_length"}, (128, 128, 128), (64, 128, 64)),
+        ({"padding": "max_length", "max_length": 60}, (60, 60, 60), (47, 47, 47)),
+    ],
+)
+def test_batches_have_the_widths_that_padding_and_truncation_make(
+    make_run: MakeRun, planted: Callable[..., Run], recipe: dict[str, Any], right: Any, wrong: Any
+) -> None:
+    names = ("least", "most", "divisor")
+    for widths, outcome in ((right, "PASS"), (wrong, "FAIL")):
+        seen = dict(zip(names, widths, strict=True))
+        finding = found(
+            fidelity(planted(make_run(recipe=recipe), {"observed.fingerprint.widths": seen})), "batch widths"
+        )
+        assert finding.outcome == outcome

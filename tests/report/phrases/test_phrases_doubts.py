@@ -34,6 +34,10 @@ CASES = [
         "3 of 1,203 training examples repeat an earlier one, 1 with the other label",
     ),
     (
+        of("data.truncated", split="training", number=77, examples=1203, tokens=40),
+        "77 of 1,203 training examples are truncated to 40 tokens",
+    ),
+    (
         of("data.one_class", split="validation", examples=20, label=0),
         "one class in the validation split: all 20 examples have label 0; F1 is undefined; accuracy tells nothing of "
         "the other class",

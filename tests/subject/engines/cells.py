@@ -11,6 +11,7 @@ import numpy as np
 
 from harness.execution.job import TIMED
 from harness.grid.arguments import OVERLAY
+from harness.grid.keys import arguments_of, batches_of
 from harness.subject import train
 from harness.subject.data import checkpoints, tasks
 from harness.subject.process import merge_ranks
@@ -57,11 +58,12 @@ class Cells:
         # A rate at which twenty steps move the weights, so that a wrong step shows in the next loss.
         arguments = {**OVERLAY, "learning_rate": 1e-3, "per_device_train_batch_size": BATCH, **changes}
         job = {
-            "cell": cell, "arguments": arguments, "dataset": str(dataset), "data": {}, "accelerator": "cpu",
+            "cell": cell, "arguments": arguments_of(arguments), "batches": batches_of(arguments),
+            "dataset": str(dataset), "data": {}, "accelerator": "cpu",
             "checkpoint": {"path": str(self._checkpoint), "sha256": "", "config": {}},
         }  # fmt: skip
         if timing is not None:
-            job["arguments"] = {**arguments, **TIMED}
+            job["arguments"] = {**job["arguments"], **TIMED}
             job["timing"] = {"counts": False, "session": "s", "place": 1, **timing}
         return job
 

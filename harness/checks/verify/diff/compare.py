@@ -31,6 +31,7 @@ from harness.checks.verify.series import (
     spread,
     unequal,
 )
+from harness.grid.keys import KEYS
 from harness.record.run import Run
 
 
@@ -202,10 +203,11 @@ def ranks_of(a: Run, b: Run) -> int:
 
 
 def _resolved(run: Run, name: str, asked: Any) -> Any:
-    """What a recipe asks for; where it is silent, what the run's arguments say, None where they do not."""
+    """What a recipe asks for; where it is silent the default, for an argument what the run says of it, else None."""
     if asked is not fields.ABSENT:
         return asked
-    return fields.resolved(run).get(name.removeprefix("recipe."))
+    plain = name.removeprefix("recipe.")
+    return KEYS[plain]["default"] if plain in KEYS else fields.resolved(run).get(plain)
 
 
 def _found_elsewhere(a: Run, b: Run, name: str) -> bool:

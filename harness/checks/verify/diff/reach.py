@@ -73,12 +73,15 @@ _ARGUMENTS: Final[Mapping[str, tuple[Stage, ...]]] = {
     "logging_": ("watching",),
     "lr_scheduler_": ("rate",),
     "max_grad_norm": ("update",),
+    "max_length": ("batch", "forward", "evaluation"),
     "max_steps": ("length", "rate"),
     "metric_for_best_model": ("evaluation",),
     "neftune_noise_alpha": ("forward",),
     "num_train_epochs": ("length", "rate"),
     "optim": ("update",),
     "optim_": ("update",),
+    "pad_to_multiple_of": ("batch", "forward", "evaluation"),
+    "padding": ("batch", "forward", "evaluation"),
     "parallelism_config": ("batch", "forward", "loss"),
     "per_device_eval_batch_size": ("evaluation",),
     "per_device_train_batch_size": ("batch", "forward", "loss", "length"),
@@ -95,6 +98,7 @@ _ARGUMENTS: Final[Mapping[str, tuple[Stage, ...]]] = {
     "torch_empty_cache_steps": ("watching",),
     "torchdynamo": ("forward", "loss"),
     "train_sampling_strategy": ("batch", "evaluation"),
+    "truncation": ("batch", "forward", "evaluation"),
     "use_cache": ("forward",),
     "use_cpu": ("forward", "loss", "evaluation"),
     "use_ipex": ("forward", "loss"),
@@ -165,14 +169,19 @@ _PLACES: Final = (
 _PACKAGES: Final = ("transformers", "torch", "accelerate", "datasets", "tokenizers")
 
 ROUNDS: Final = frozenset(
-    {"attention", "attention.kernels", "model.attention", "order within steps", "batch shapes", "fused", "foreach"}
-)
+    {
+        "attention", "attention.kernels", "model.attention", "order within steps", "batch shapes", "fused", "foreach",
+        "recipe.padding", "recipe.pad_to_multiple_of",
+    }
+)  # fmt: skip
 """Fields, and settings of an optimizer's groups, behind which the same formula is computed in another order."""
 _SAME_UPDATE: Final = frozenset({"adamw_torch", "adamw_torch_fused", "adamw_hf"})
 
 _MADE_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "checkpoint": ("checkpoint", "config."),
     "tokenizer": ("checkpoint",),
+    "inputs.": ("recipe.max_length", "recipe.truncation"),
+    "evaluation inputs.": ("recipe.max_length", "recipe.truncation"),
     "model configuration": ("checkpoint", "config."),
     "newly initialised weights": ("checkpoint", "config."),
     "initial weights": ("seed", "head_seeding", "checkpoint", "config."),
