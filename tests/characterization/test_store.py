@@ -50,6 +50,8 @@ def test_environment_id(harness: Harness) -> None:
         pytest.skip(f"the id is known for {before['packages']}, here are {seen['packages']}")
     if seen["python"] != before["python"] or seen["devices"]:
         pytest.skip(f"the id is known for Python {before['python']} without a GPU, here is {seen['python']}")
+    if seen["machine"]["cpu"] != before["machine"]["cpu"]:
+        pytest.skip(f"the id is known for {before['machine']['cpu']}, here is {seen['machine']['cpu']}")
     assert seen["environment_id"] == known["environment_id"]
 
 
