@@ -90,11 +90,11 @@ class Filing:
                 ended, words = running.verdict or death(status, oom_kill_count() - running.oom_kills)
                 behind = laggards(attempt.folder, cell.planned.cell.devices) if ended == "timeout" else ""
                 record = failed_record(heading, ended, f"{words}; {behind}" if behind else words)
+            tidy(attempt.folder)  # before the record: an attempt that has one is never looked at again
             entry = self._store.write(record, attempt)
         finally:
             cell.lock.release()
         self._made.add(entry.path)
-        tidy(attempt.folder)
         if trouble is not None:
             raise StoreError(f"{attempt.folder}: {trouble}; run the same command again: finished cells are kept")
         return entry
@@ -126,8 +126,8 @@ class Filing:
                 # An attempt of another environment is of other contents too, for all that is known.
                 heading = replace(heading, environment_id=here, content_id=None, measurement=1)
             message = "the harness was killed while this attempt ran"
-            self._store.write(failed_record(heading, "killed", message), attempt)
             tidy(attempt.folder)
+            self._store.write(failed_record(heading, "killed", message), attempt)
         place = Results(self._store.adopt(cell.cell_id)).place(cell.configuration_id, *self._ids(planned))
         if place is None or place.measurement < planned.measurement:
             return None  # what there is belongs to a measurement that is over

@@ -49,6 +49,9 @@ LOCK: Final = ".finetune-harness.lock"
 """In a folder that is ours: without it nothing is removed, whatever a folder is called."""
 
 
+IN_CACHE: Final = "scratch-"
+
+
 class Scratch:
     """A folder below `place` that is this process's own while it lives; what dead ones have left there is removed.
 
@@ -60,8 +63,7 @@ class Scratch:
 
     def __init__(self, place: Path, prefix: str) -> None:
         try:
-            for stale in place.glob(f"{prefix}*"):
-                _remove_unless_held(stale)
+            _sweep(place, prefix)
             self._lock = None
             while self._lock is None:
                 self._path = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
@@ -72,7 +74,7 @@ class Scratch:
     @classmethod
     def in_cache(cls) -> Scratch:
         """One for what is then moved into the cache."""
-        return cls(cache_folder(), "scratch-")
+        return cls(cache_folder(), IN_CACHE)
 
     @classmethod
     def temporary(cls) -> Scratch:
@@ -91,6 +93,17 @@ class Scratch:
         shutil.rmtree(self._path, ignore_errors=True)
         if self._lock is not None:
             self._lock.release()
+
+
+def sweep() -> None:
+    """Remove what dead processes have left in the cache, also where this one will make nothing there."""
+    with contextlib.suppress(OSError):
+        _sweep(cache_folder(), IN_CACHE)
+
+
+def _sweep(place: Path, prefix: str) -> None:
+    for stale in place.glob(f"{prefix}*"):
+        _remove_unless_held(stale)
 
 
 def _held(folder: Path) -> CellLock | None:

@@ -16,7 +16,7 @@ from harness.checks.selection import selection
 from harness.disk import CellLock
 from harness.errors import RunFailed
 from harness.execution.attempt import Filing, Running, RunningCell
-from harness.execution.cache import Scratch
+from harness.execution.cache import Scratch, sweep
 from harness.execution.devices import DevicePool
 from harness.execution.health import HeldDevices, nvml
 from harness.execution.host import HostDied, Hosts, Key
@@ -78,6 +78,7 @@ class Runner:
         self._limits = session.grid.execution
         self._admits = admits or plan.fits
         self._filing = Filing(session.store, plan, provenance(session.grid.folder))
+        sweep()
         self._preparations = Preparations(plan)
         self._temporary = Scratch.temporary()
         self._devices, self._needs = DevicePool(options.allow_busy, plan.slots), MemoryNeeds(session.store)

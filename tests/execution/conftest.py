@@ -46,6 +46,7 @@ class House:
         self.mark = uuid.uuid4().hex
         self.started: list[Any] = []
         self.variables: Mapping[str, str] = {}
+        self.program: Sequence[str] = ("-m", "harness")
         folder.mkdir(parents=True, exist_ok=True)
 
     def grid(self, seeds: Sequence[int], max_steps: int = 3, more: str = "", recipe: str = "") -> None:
@@ -70,7 +71,7 @@ class House:
             **self.variables,
         }
         process = subprocess.Popen(
-            [sys.executable, "-m", "harness", command, *(["g.toml"] if command != "status" else []), *arguments],
+            [sys.executable, *self.program, command, *(["g.toml"] if command != "status" else []), *arguments],
             cwd=self.folder,
             env=variables,
             stdin=subprocess.DEVNULL,

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from harness.execution.cache import LOCK
+
 SCORED = {"ok", "collapsed"}
 
 
@@ -50,6 +52,33 @@ def test_a_killed_harness_takes_everything_with_it_within_two_seconds(house: Any
         assert "planted: hanging" in killed.failure.details
         assert (killed.attempt, final.attempt) == (1, 2)
     house.assert_index_is_true()
+
+
+DIES_AFTER_THE_RECORD = """
+import os
+from harness.record.store import Store
+whole = Store.write
+Store.write = lambda *given: (whole(*given), os._exit(9))
+from harness.__main__ import main
+main()
+"""
+
+
+def test_a_driver_that_dies_after_a_record_leaves_nothing_behind(house: Any) -> None:
+    house.cache = house.folder / "cache"
+    house.grid([1])
+    house.program = ("-c", DIES_AFTER_THE_RECORD)
+    code, output = house.run()
+    assert code == 9, output
+    assert {path.name for path in house.results.glob("g/cells/??/*/*/*/*")} == {"record.json", "series.npz", "log.txt"}
+    left = house.cache / "scratch-left"
+    left.mkdir()
+    (left / LOCK).touch()
+    house.program = ("-m", "harness")
+    code, output = house.run()
+    assert code == 0, output
+    assert len(house.records()) == 1
+    assert list(house.cache.glob("scratch-*")) == [], "nothing was prepared, and what a dead preparation left is gone"
 
 
 def test_data_loader_workers_die_with_their_harness(house: Any) -> None:

@@ -253,7 +253,8 @@ def cost_page() -> Claimed:
                  "from a cold start, 3 repetitions side by side", "once instead of eight times",
                  "6 cells of the 22.7M-parameter MiniLM", "20 steps each, 2 repetitions side by side",
                  "load 3 to 5 on 2 cores", "others below 0.1 cores", "2026-11-22 in 8 pairs of one process",
-                 "load 3.5 to 4", "on 2026-11-29 on an AMD EPYC in 18 pairs of 3 processes", "Records of real size (1,377 steps)"),
+                 "load 3.5 to 4", "on 2026-11-29 on an AMD EPYC in 18 pairs of 3 processes",
+                 "Records of real size (1,377 steps)"),
     ], REPORTS / "harness-cost-kept.json")  # fmt: skip
 
 
