@@ -16,6 +16,8 @@ from typing import Literal, get_args
 # The software under test, and the three packages its numbers pass through.
 SUBJECT = ("torch", "transformers", "datasets", "evaluate", "accelerate")
 PACKAGES = (*SUBJECT, "tokenizers", "safetensors", "numpy")
+OPTIONAL = ("peft",)
+"""Packages that only some recipes need; part of an environment where they are installed."""
 
 Engine = Literal["trainer", "loop", "accelerate"]
 ENGINES: tuple[str, ...] = get_args(Engine)

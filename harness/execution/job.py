@@ -71,6 +71,7 @@ def cell_job(
         "cell": cell.asked(),
         "arguments": arguments_of(arguments),
         "batches": batches_of(cell.recipe),
+        "peft": cell.recipe.get("peft"),
         "checkpoint": {
             "path": prepared["checkpoint"],
             "sha256": prepared["checkpoint_sha256"],

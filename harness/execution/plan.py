@@ -166,11 +166,11 @@ def make_plan(
     measurements = _Measurements(cells, results, renewal)
     # What cells share is asked for once: a grid may have 100,000 of them.
     contents: dict[tuple[str, str, str | None], str | None] = {}
-    skips: dict[tuple[str, int, str], str | None] = {}
+    skips: dict[tuple[str, int, str, bool], str | None] = {}
     planned = []
     for cell in cells:
         environment = environments[cell.environment]
-        ability = (cell.environment, cell.devices, cell.precision)
+        ability = (cell.environment, cell.devices, cell.precision, "peft" in cell.recipe)
         if ability not in skips:
             skips[ability] = skip_reason(cell, environment)
         reason = skips[ability]

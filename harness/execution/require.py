@@ -198,6 +198,9 @@ def skip_reason(cell: Cell, environment: Environment) -> str | None:
     torch: Mapping[str, object] = environment.torch
     if not torch:
         return None  # nothing is known without torch; running is refused elsewhere
+    if "peft" in cell.recipe and "peft" not in environment.packages:
+        fix = "install it with: pip install 'finetune-harness[peft]'"
+        return f"[recipe.peft] needs the package peft, which is not installed in {environment.python}; {fix}"
     cuda = environment.accelerator == "cuda"
     capability = _capability(environment)
     if cuda and cell.devices > device_count(environment):

@@ -69,6 +69,8 @@ def _configuration(grid: Grid, combination: Combination, scaling: str, file: str
     recipe = dict(frozen_defaults(grid.recipe_defaults)) if grid.recipe_defaults else {}
     for layer in (grid.recipe, spec.recipe if spec else {}, combination):
         recipe.update({key: normalized(key, value) for key, value in layer.items() if key not in AXES})
+    if recipe.get("peft") is False:
+        del recipe["peft"]  # off is what a recipe without it is: one cell, however it is written
     if contradicts := contradiction(recipe):
         raise SpecError(f"{file}: recipe of {show(name)}: {contradicts}")
     devices = combination.get("devices", DEFAULTS["devices"])

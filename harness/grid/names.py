@@ -38,7 +38,7 @@ OPTIONS: Final = tuple(name for name in LATER if name not in (*WORK_AROUNDS, "re
 TRAINING: Final = (
     "optim", "optim_args", "optim_target_modules", "adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm",
     "label_smoothing_factor", "neftune_noise_alpha", "lr_scheduler_kwargs", "train_sampling_strategy",
-    "dataloader_drop_last", "max_length", "truncation",
+    "dataloader_drop_last", "max_length", "truncation", "peft",
 )  # fmt: skip
 """Arguments that change the result; a reference that is silent on them has their defaults."""
 

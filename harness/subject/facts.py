@@ -13,17 +13,18 @@ import resource
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from harness.protocol import NO_GPU, PACKAGES, SUBJECT
+from harness.protocol import NO_GPU, OPTIONAL, PACKAGES, SUBJECT
 
 
-def software() -> dict[str, Any]:
-    """Python's version and the subject's package versions."""
+def software(more: Sequence[str] = ()) -> dict[str, Any]:
+    """Python's version and the versions of the subject's packages, and of `more` that a run used."""
     packages = {}
-    for name in PACKAGES:
+    for name in (*PACKAGES, *more):
         try:
             packages[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
@@ -151,7 +152,7 @@ def resolved_packages() -> dict[str, str]:
     except ImportError:  # transformers requires it: without it there is no subject to describe
         return {}
     found: dict[str, str] = {}
-    queue = list(PACKAGES)
+    queue = [*PACKAGES, *OPTIONAL]
     while queue:
         name = canonicalize_name(queue.pop())
         if name in found:

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from harness.protocol import OPTIONAL
 from harness.subject import arguments as subject_arguments
 from harness.subject import facts
-from harness.subject.data import checkpoints
+from harness.subject.data import adapters, checkpoints
 from harness.subject.engines.setup import Clock, Emit, beacon, prepare
 from harness.subject.watch import inputs
 from harness.subject.watch.fingerprint import ID_COLUMN
@@ -62,7 +63,7 @@ def run_cell(job: dict[str, Any], folder: Path, emit: Emit) -> RankPart:
     model, arguments, scores = trained.model, setup.arguments, trained.scores
     result = {
         "observed": {
-            **facts.software(),
+            **facts.software(OPTIONAL if setup.frozen_sha256 is not None else ()),
             "threads": torch.get_num_threads(),
             "determinism": facts.determinism(),
             "machine": facts.machine(),
@@ -76,8 +77,9 @@ def run_cell(job: dict[str, Any], folder: Path, emit: Emit) -> RankPart:
                 "init_sha256": trained.facts["init_sha256"],
                 "final_sha256": final_sha256,
             },
+            "adapter": _adapter(setup, model),
             "model": {
-                "class": type(model).__name__,
+                "class": type(adapters.bare(model)).__name__,
                 "attention": getattr(model.config, "_attn_implementation", "not available"),
                 "dropout": checkpoints.dropout_probabilities(model.config),
                 "dtype": str(next(model.parameters()).dtype).removeprefix("torch."),
@@ -118,11 +120,25 @@ def run_cell(job: dict[str, Any], folder: Path, emit: Emit) -> RankPart:
     return RankPart(result, trained.series, trained.trace)
 
 
+def _adapter(setup: Any, model: Any) -> dict[str, Any] | None:
+    if setup.frozen_sha256 is None:
+        return None
+    new = setup.loaded["newly_initialised"] or []
+    found = adapters.describe(model, new)
+    return {
+        **found,
+        "new_frozen": _shortened(found["new_frozen"]),
+        "frozen_before_sha256": setup.frozen_sha256,
+    }
+
+
 def _altered(setup: Any, trained: Any) -> Any:
     split = setup.splits["train"]
     if ID_COLUMN not in split.column_names or setup.stopwatch is not None:
         return None
-    return inputs.altered(trained.trace, split, ID_COLUMN, trained.model, inputs.hashing(setup.tokenizer))
+    return inputs.altered(
+        trained.trace, split, ID_COLUMN, adapters.bare(trained.model), inputs.hashing(setup.tokenizer)
+    )
 
 
 def _real_tokens(setup: Any, trace: dict[str, np.ndarray]) -> np.ndarray | None:

@@ -132,6 +132,16 @@ def test_skip_reasons(
         assert "CUDA device" in reason or "instructions" in reason
 
 
+def test_adapters_without_their_package_are_skipped_with_the_remedy(cell_of: Make, environment_of: Make) -> None:
+    cell, environment = cell_of(recipe={"peft": {"method": "lora"}}), environment_of()
+    reason = str(skip_reason(cell, environment))
+    assert reason.startswith("[recipe.peft] needs the package peft, which is not installed in ")
+    assert reason.endswith("; install it with: pip install 'finetune-harness[peft]'")
+    packages = {**environment.facts["packages"], "peft": "0.21.2"}
+    assert skip_reason(cell, replace(environment, facts={**environment.facts, "packages": packages})) is None
+    assert skip_reason(cell_of(), environment) is None
+
+
 def test_fp16_on_a_cpu_says_why_transformers_is_not_believed(cell_of: Make, environment_of: Make) -> None:
     assert "trains in fp32" in str(skip_reason(cell_of(precision="fp16"), environment_of()))
 

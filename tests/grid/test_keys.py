@@ -30,6 +30,7 @@ def cells(recipe: dict[str, Any], **axes: Any) -> list[Any]:
         ("padding", False, "true, longest, max_length"),
         ("padding", "max_lenght", "true, longest, max_length; did you mean max_length?"),
         ("padding", [], "true, longest, max_length"),
+        ("peft", True, "false, or a table of method, r, alpha, targets, dropout, modules_to_save"),
     ],
 )
 def test_what_is_not_allowed_is_named(key: str, value: Any, allowed: str) -> None:
@@ -37,6 +38,38 @@ def test_what_is_not_allowed_is_named(key: str, value: Any, allowed: str) -> Non
         check_recipe(key, value, f"g.toml: recipe.{key}")
     assert str(error.value).startswith(f"g.toml: recipe.{key}: got ")
     assert str(error.value).endswith(f"; allowed {allowed}")
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ({"r": 8}, "method: missing; allowed lora"),
+        ({"method": "ia3"}, 'method: got "ia3"; allowed lora'),
+        ({"method": "lora", "r": 0}, "r: got 0; allowed an integer from 1 to 1048576"),
+        ({"method": "lora", "alpha": 0}, "alpha: got 0; allowed a finite number > 0"),
+        ({"method": "lora", "dropout": 1.0}, "dropout: got 1.0; allowed a number in [0, 1)"),
+        ({"method": "lora", "targets": []}, "targets: got []; allowed names of linear layers, each once, or "),
+        ({"method": "lora", "targets": "query"}, 'targets: got "query"; allowed names of linear layers, each '),
+        ({"method": "lora", "targets": ["q", "q"]}, "targets: got ['q', 'q']; allowed names of linear layers, each "),
+        ({"method": "lora", "modules_to_save": "x"}, 'modules_to_save: got "x"; allowed names of modules to be '),
+        ({"method": "lora", "lora_alpha": 8}, "lora_alpha: got 8; allowed only method, r, alpha, targets, "),
+    ],
+)
+def test_what_is_wrong_in_the_table_of_adapters_is_named(table: dict[str, Any], said: str) -> None:
+    with pytest.raises(SpecError) as error:
+        check_recipe("peft", table, "g.toml: recipe.peft")
+    assert str(error.value).startswith(f"g.toml: recipe.peft.{said}")
+
+
+def test_adapters_are_an_axis_whose_off_is_the_recipe_without_them() -> None:
+    one, two = {"method": "lora", "r": 4, "alpha": 16, "targets": ["b", "a"]}, {"method": "lora", "r": 8}
+    off, first, second = cells({}, peft=[False, one, two])
+    assert len({off.configuration_id, first.configuration_id, second.configuration_id}) == 3
+    assert (off.cell_id, off.recipe) == (cells({})[0].cell_id, {})
+    # A number is a number, and targets are a set.
+    same = cells({"peft": {**one, "alpha": 16.0, "targets": ["a", "b"]}})[0]
+    assert same.cell_id == first.cell_id
+    assert arguments_of(first.recipe) == {}
 
 
 def test_a_length_without_truncation_contradicts_itself() -> None:
@@ -60,4 +93,4 @@ def test_they_never_become_training_arguments() -> None:
     assert arguments_of(recipe) == {"max_steps": 3}
     assert tokens_of(recipe) == {"max_length": 64, "truncation": True}
     assert batches_of(recipe) == {"padding": "max_length", "max_length": 64, "pad_to_multiple_of": 8}
-    assert {key: default_of(key) for key in KEYS} == {**tokens_of({}), **batches_of({})}
+    assert {key: default_of(key) for key in KEYS} == {**tokens_of({}), **batches_of({}), "peft": False}

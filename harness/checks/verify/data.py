@@ -12,6 +12,7 @@ import numpy.typing as npt
 from harness.checks.verdict import Fact
 from harness.checks.verify.findings import Findings
 from harness.checks.verify.upstream import at_least
+from harness.record.model import Asked
 from harness.record.parts.data import Data, Split
 from harness.record.parts.measured import Measured
 from harness.record.parts.observed import Observed, Weights
@@ -182,6 +183,34 @@ def _head_fault(new: Sequence[str], body: Sequence[str], unused: Sequence[str]) 
     if not parts & {"classifier", "score"}:
         return Fact.of("weights.trained_head")
     return Fact.of("weights.spurned", parts=spurned) if spurned else None
+
+
+def adapter(findings: Findings, asked: Asked, observed: Observed) -> None:
+    """The adapters are those asked for; they and the head are trained, and nothing else has changed."""
+    wanted, found, item = asked.recipe.get("peft"), observed.adapter, "adapter"
+    if not wanted:
+        return
+    if found is None:
+        findings.judge(item, False, failed := Fact.of("adapter.none"), failed, cause=item)
+        return
+    due = {name: wanted[name] for name in ("method", "r", "alpha", "dropout") if name in wanted}
+    if isinstance(wanted.get("targets"), list):
+        due["targets"] = sorted({name.rpartition(".")[2] for name in wanted["targets"]})
+    if asked.dropout is False:
+        due["dropout"] = 0.0
+    wrong = [
+        Fact.of("argument.changed", name=f"peft.{name}", got=getattr(found, name), asked=value)
+        for name, value in due.items()
+        if getattr(found, name) != value
+    ]
+    if found.trainable != (count := found.r * found.features + found.head):
+        wrong.append(Fact.of("adapter.trainable", trainable=found.trainable, due=count))
+    if found.frozen_sha256 != found.frozen_before_sha256:
+        wrong.append(Fact.of("adapter.base_moved"))
+    if found.new_frozen and not asked.checkpoint.random:
+        wrong.append(Fact.of("adapter.new_frozen", names=found.new_frozen))
+    passed = Fact.of("adapter.right", trainable=found.trainable, layers=found.layers, head=found.head)
+    findings.judge(item, not wrong, passed, Fact.of("several", facts=wrong), cause=item)
 
 
 def samples(findings: Findings, run: Run, measured: Measured) -> None:

@@ -12,7 +12,6 @@ from typing import Any, Final
 from harness.checks.verdict import Fact, Verdict
 from harness.checks.verify import answers, data, inputs, training
 from harness.checks.verify.findings import Findings, unfinished
-from harness.grid.keys import LONGEST, batches_of
 from harness.record.model import Asked
 from harness.record.parts.fingerprint import Fingerprint
 from harness.record.parts.observed import Observed
@@ -59,12 +58,13 @@ def fidelity(run: Run) -> Verdict:
         _loss_scaling(findings, asked, fingerprint)
     _optimizer(findings, observed)
     _trainable(findings, observed)
+    data.adapter(findings, asked, observed)
     if observed.collator is None:
         findings.missing("collator")
     else:
         findings.equal("collator", "DataCollatorWithPadding", observed.collator)
     if fingerprint is not None:
-        _widths(findings, asked, fingerprint)
+        inputs.widths(findings, asked, fingerprint)
     data.data(findings, run, observed.data)
     data.weights(findings, observed.weights, asked.checkpoint.random)
     data.dtypes(findings, observed)
@@ -189,25 +189,6 @@ def _trainable(findings: Findings, observed: Observed) -> None:
     findings.judge(item, sum(counts) == there, seen, seen, cause=item)
 
 
-def _widths(findings: Findings, asked: Asked, fingerprint: Fingerprint) -> None:
-    """Batches are as wide as the recipe's padding and truncation make them; of a recipe that is silent on them all."""
-    batches, item = batches_of(asked.recipe), "batch widths"
-    if batches == batches_of({}):
-        return
-    seen = fingerprint.widths
-    if seen is None:
-        findings.missing(item)
-        return
-    multiple, length = batches["pad_to_multiple_of"] or 1, batches["max_length"]
-    most = None if length is None else -(-length // multiple) * multiple
-    constant = batches["padding"] != LONGEST
-    good = seen.divisor % multiple == 0 and (not constant or seen.least == seen.most)
-    good = good and (most is None or (seen.most == most if constant else seen.most <= most))
-    passed = Fact.of("widths.seen", least=seen.least, most=seen.most)
-    failed = Fact.of("widths.wrong", seen=passed, constant=constant, multiple=multiple, length=most)
-    findings.judge(item, good, passed, failed)
-
-
 def _adam(findings: Findings, arguments: Mapping[str, Any], groups: list[Mapping[str, Any]]) -> None:
     betas, eps = [arguments.get("adam_beta1"), arguments.get("adam_beta2")], arguments.get("adam_epsilon")
     wanted = {"betas": betas, "eps": eps, "amsgrad": False, "maximize": False}
@@ -255,8 +236,9 @@ def _dropout(findings: Findings, asked: Asked, observed: Observed, fingerprint: 
         return
     overrides = {name: value for name, value in asked.checkpoint.config.items() if name in configured}
     wanted = getattr(asked, "dropout", True) is not False
-    right = (wanted and any(value > 0 for value in configured.values())) == fingerprint.dropout
-    highest = max(configured.values(), default=0.0)
+    there = [*configured.values(), *([observed.adapter.dropout] if observed.adapter else [])]
+    right = (wanted and any(value > 0 for value in there)) == fingerprint.dropout
+    highest = max(there, default=0.0)
     seen = Fact.of("dropout.seen", item="dropout", on=fingerprint.dropout, highest=highest)
     wrong = [
         Fact.of("argument.changed", name=name, got=configured[name], asked=value)

@@ -10,7 +10,7 @@ from harness.checks.changes import flat
 from harness.checks.verdict import Fact
 from harness.record.parts.data import Split
 from harness.record.parts.fingerprint import EpochSeen, Fingerprint, Seen
-from harness.record.parts.observed import Observed
+from harness.record.parts.observed import Adapter, Observed
 from harness.record.run import Run
 
 Layer = Literal["asked", "environment", "harmless", "exact", "trajectory", "outcome"]
@@ -180,6 +180,7 @@ def _exact(observed: Observed) -> Iterator[tuple[str, Any]]:
         yield "optimizer steps", fingerprint.optimizer_steps
     elif weights is not None:
         yield "initial weights", weights.init_sha256
+    yield "adapter", _adapter(observed.adapter)
     model = dict(observed.model)
     yield "dropout.probabilities", model.pop("dropouts", None)
     yield from ((f"model.{path}", value) for path, value in flat(model))
@@ -191,6 +192,22 @@ def _exact(observed: Observed) -> Iterator[tuple[str, Any]]:
         yield "optimizer.groups", len(groups) or None
         for number, group in enumerate(groups):
             yield from ((f"optimizer.groups.{number}.{name}", value) for name, value in group.items())
+
+
+def _adapter(found: Adapter | None) -> Fact:
+    """What is trained in place of the model's own weights, in one value."""
+    if found is None:
+        return Fact.of("adapter.none")
+    return Fact.of(
+        "adapter.seen",
+        method=found.method,
+        r=found.r,
+        alpha=found.alpha,
+        dropout=found.dropout,
+        targets=found.targets,
+        layers=found.layers,
+        trainable=found.trainable,
+    )
 
 
 def _split(split: Split) -> Fact:

@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 from harness.checks.verdict import Fact
 from harness.checks.verify.findings import Findings
+from harness.grid.keys import LONGEST, batches_of
+from harness.record.model import Asked
 from harness.record.parts.fingerprint import Fingerprint
 from harness.record.parts.observed import Observed
 from harness.record.run import Run
@@ -212,3 +214,22 @@ def segments(findings: Findings, observed: Observed, fingerprint: Fingerprint) -
         return
     seen = Fact.of("segments.seen", known=known, told=told)
     findings.judge("segments", told == SEGMENTS, seen, Fact.of("segments.wrong", known=known, told=told))
+
+
+def widths(findings: Findings, asked: Asked, fingerprint: Fingerprint) -> None:
+    """Batches are as wide as the recipe's padding and truncation make them; of a recipe that is silent on them all."""
+    batches, item = batches_of(asked.recipe), "batch widths"
+    if batches == batches_of({}):
+        return
+    seen = fingerprint.widths
+    if seen is None:
+        findings.missing(item)
+        return
+    multiple, length = batches["pad_to_multiple_of"] or 1, batches["max_length"]
+    most = None if length is None else -(-length // multiple) * multiple
+    constant = batches["padding"] != LONGEST
+    good = seen.divisor % multiple == 0 and (not constant or seen.least == seen.most)
+    good = good and (most is None or (seen.most == most if constant else seen.most <= most))
+    passed = Fact.of("widths.seen", least=seen.least, most=seen.most)
+    failed = Fact.of("widths.wrong", seen=passed, constant=constant, multiple=multiple, length=most)
+    findings.judge(item, good, passed, failed)

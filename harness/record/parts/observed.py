@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from harness.record.parts.data import Data
 from harness.record.parts.fingerprint import Fingerprint
-from harness.record.parts.part import Part
+from harness.record.parts.part import Number, Part
 
 
 class Weights(Part):
@@ -31,6 +33,30 @@ class Weights(Part):
     final_sha256: str | None = None
 
 
+class Adapter(Part):
+    """LoRA as peft put it on the model: with which settings, on how many `layers`, and what became of it.
+
+    `targets` are the last names of those layers, `features` the sum of their inputs and outputs, `head` the parameters
+    trained beside the adapters, `trainable` all that are trained: r x features + head. `new_frozen` names tensors that
+    no checkpoint has and that are not trained. `sha256` is of adapters and head as peft would save them in the end,
+    `frozen_sha256` then of the parameters that are not trained, `frozen_before_sha256` of the same as loaded.
+    """
+
+    method: str
+    r: int
+    alpha: Number
+    dropout: Number
+    targets: list[str]
+    layers: int
+    features: int
+    head: int
+    trainable: int
+    new_frozen: list[str] = []
+    sha256: str
+    frozen_sha256: str
+    frozen_before_sha256: str
+
+
 class Observed(Part):
     """What the run really was: software, machine, model; arguments as requested (translated) and as resolved."""
 
@@ -42,6 +68,7 @@ class Observed(Part):
     host: Literal["fork", "spawn"]
     data: Data | None = None
     weights: Weights | None = None
+    adapter: Annotated[Adapter | None, Field(exclude_if=lambda value: value is None)] = None
     model: dict[str, Any] = {}
     optimizer: dict[str, Any] = {}
     collator: str | None = None

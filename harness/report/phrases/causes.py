@@ -31,6 +31,7 @@ CAUSES: Final[Mapping[str, str]] = {
     "attention": "attention kernel: another implementation of the same formula, which rounds differently",
     "dropout": "dropout on in one run only, or of another probability somewhere: the model's training noise differs",
     "trainable weights": "weights that the optimizer does not have stay as they are: frozen, or left out of it",
+    "adapter": "other weights are trained: LoRA with other settings, or none",
     "clipping": "clipping of the gradient",
     "precision": "precision of the weight products",
     "parallelism": "number of ranks, or how they work together",

@@ -80,6 +80,20 @@ INPUTS: Final[Mapping[str, str | Callable[..., str]]] = {
         f"training batches are {least if least == most else f'{least} to {most}'} tokens wide"
     ),
     "widths.wrong": _widths,
+    "adapter.none": "no adapter: the model's own weights are trained",
+    "adapter.seen": lambda method, r, alpha, dropout, targets, layers, trainable: (
+        f"{method} of r {r}, alpha {alpha:g}, dropout {dropout:g} on {layers} layers ({listed(targets, FEW)}), "
+        f"{trainable:,} parameters trained"
+    ),
+    "adapter.right": lambda trainable, layers, head: (
+        f"{trainable:,} parameters are trained, {head:,} of the head, the others on {layers} layers; the rest is frozen"
+    ),
+    "adapter.trainable": "{trainable:,} parameters are trained; adapters and head have {due:,}",
+    "adapter.base_moved": "weights that were to be frozen have changed",
+    "adapter.new_frozen": lambda names: (
+        f"{listed(names, FEW)} {'is' if len(names) == 1 else 'are'} new and not trained: name the module in "
+        "recipe.peft.modules_to_save"
+    ),
     "segments.seen": "the model knows {known} segments and was told which token is of which",
     "segments.wrong": lambda known, told: (
         f"the model knows {known} segments and the task has pairs, yet "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -171,10 +172,15 @@ def dropout_probabilities(config: Any) -> dict[str, float]:
 
 def weights_sha256(model: Any) -> str:
     """Hash a model's state: sha256 over each tensor's name, dtype, shape and bytes, by name."""
+    return state_sha256(model.state_dict())
+
+
+def state_sha256(state: Mapping[str, Any]) -> str:
+    """Hash tensors by name, likewise."""
     import torch
 
     digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
+    for name, tensor in sorted(state.items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
         flat = tensor.detach().to("cpu").contiguous().reshape(-1)
         digest.update(flat.view(torch.uint8).numpy().data)

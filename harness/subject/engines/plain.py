@@ -17,6 +17,7 @@ import torch
 from torch.utils.data import DataLoader, Sampler
 from transformers import enable_full_determinism, get_scheduler, set_seed
 
+from harness.subject.data import adapters
 from harness.subject.engines.setup import Setup
 from harness.subject.watch.fingerprint import ID_COLUMN, CarryIds
 
@@ -233,7 +234,7 @@ def _parameter_groups(model: Any, weight_decay: float) -> list[dict[str, Any]]:
 
 def _model_columns(setup: Setup, split: Any, *others: str) -> Any:
     """The data without the columns that the model's `forward` does not take."""
-    taken = {*inspect.signature(setup.model.forward).parameters, *LABEL_COLUMNS, *others}
+    taken = {*inspect.signature(adapters.bare(setup.model).forward).parameters, *LABEL_COLUMNS, *others}
     return split.remove_columns([name for name in split.column_names if name not in taken])
 
 

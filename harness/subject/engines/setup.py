@@ -15,7 +15,7 @@ from transformers import AutoTokenizer, DataCollatorWithPadding, set_seed
 
 from harness.protocol import BEACON, TRAINER
 from harness.subject import arguments as subject_arguments
-from harness.subject.data import checkpoints, lengths
+from harness.subject.data import adapters, checkpoints, lengths
 from harness.subject.watch.stopwatch import Stopwatch
 
 Emit = Callable[[dict[str, Any]], None]
@@ -29,7 +29,8 @@ BEACON_BYTES = 96
 class Setup:
     """A cell made ready on one rank. `requested` are the arguments in today's names, `arguments` what they became.
 
-    `trainable` is how many of the model's tensors could be trained as it was loaded.
+    `trainable` is how many of the model's tensors could be trained as it was loaded; `frozen_sha256` is of those that
+    could not, where adapters are trained in their place.
 
     `build_model` makes the model anew from the checkpoint, as seeded as the cell asks for: a resumed run starts so.
     With a `stopwatch` the cell is timed: an engine trains until that has `finished`, and does not evaluate nor predict.
@@ -47,6 +48,7 @@ class Setup:
     arguments: Any
     build_model: Callable[[], Any]
     score: Callable[[np.ndarray, np.ndarray], dict[str, float]]
+    frozen_sha256: str | None = None
     stopwatch: Stopwatch | None = None
 
 
@@ -110,6 +112,8 @@ def prepare(job: dict[str, Any], folder: Path, emit: Emit, clock: Clock) -> Setu
 
     found: dict[str, list[str] | None] = {}
 
+    dropout = cell.get("dropout", "model") is not False
+
     def build_model() -> Any:
         if cell["head_seeding"] == "seeded":
             # The course leaves this out: its head is random even at a fixed seed. "course" keeps that.
@@ -117,14 +121,14 @@ def prepare(job: dict[str, Any], folder: Path, emit: Emit, clock: Clock) -> Setu
         model, loaded = checkpoints.load_model(
             checkpoint["path"],
             checkpoint["config"],
-            dropout=cell.get("dropout", "model") is not False,
+            dropout=dropout,
             random=checkpoint.get("random", False),
         )
         found.update(loaded)
         if cell.get("accepts_loss_kwargs", "model") is False:
             # The work-around for huggingface/transformers#47688: the Trainer scales the loss itself.
             model.accepts_loss_kwargs = False
-        return model
+        return adapters.put_on(model, job["peft"], dropout) if job.get("peft") else model
 
     model = build_model()
     collation = lengths.collation(tokenizer, job.get("batches", {}))
@@ -155,6 +159,7 @@ def prepare(job: dict[str, Any], folder: Path, emit: Emit, clock: Clock) -> Setu
         requested=requested,
         arguments=arguments,
         build_model=build_model,
+        frozen_sha256=adapters.frozen_sha256(model) if job.get("peft") else None,
         score=_unscored if stopwatch is not None else _scorer(),
         stopwatch=stopwatch,
     )

@@ -202,6 +202,37 @@ def test_an_evaluation_that_draws_answers_otherwise_the_second_time(
     assert (finding.fact.values["differing"], finding.fact.values["examples"]) == (1, 8)
 
 
+ADAPTER = {
+    "method": "lora", "r": 4, "alpha": 16.0, "dropout": 0.1, "targets": ["query", "value"], "layers": 4,
+    "features": 256, "head": 66, "trainable": 1090, "sha256": "a", "frozen_sha256": "b", "frozen_before_sha256": "b",
+}  # fmt: skip
+LORA = {"method": "lora", "r": 4, "alpha": 16.0, "targets": ["self.query", "value"], "dropout": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("changes", "wrong"),
+    [
+        ({}, []),
+        ({"trainable": 48484}, ["adapter.trainable"]),
+        ({"frozen_sha256": "c"}, ["adapter.base_moved"]),
+        ({"new_frozen": ["bert.pooler.dense.weight"]}, ["adapter.new_frozen"]),
+        ({"targets": ["query"], "alpha": 8.0}, ["argument.changed", "argument.changed"]),
+    ],
+)
+def test_adapters_are_those_asked_for_and_the_base_stays(
+    make_run: MakeRun, planted: Callable[..., Run], changes: dict[str, Any], wrong: list[str]
+) -> None:
+    run = planted(make_run(recipe={"peft": LORA}), {"observed.adapter": {**ADAPTER, **changes}})
+    finding = found(fidelity(run), "adapter")
+    assert finding.outcome == ("FAIL" if wrong else "PASS")
+    assert [fact.code for fact in several(finding)] == wrong if wrong else finding.fact.code == "adapter.right"
+
+
+def test_a_run_that_trained_all_weights_is_no_lora(make_run: MakeRun) -> None:
+    finding = found(fidelity(make_run(recipe={"peft": LORA})), "adapter")
+    assert (finding.outcome, finding.fact.code) == ("FAIL", "adapter.none")
+
+
 @pytest.mark.parametrize(
     ("recipe", "right", "wrong"),
     [

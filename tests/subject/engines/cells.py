@@ -21,7 +21,7 @@ EXAMPLES, VALIDATION, BATCH = 90, 30, 8
 Outcome = tuple[dict[str, Any], dict[str, np.ndarray], list[dict[str, Any]]]
 """A cell's result, its series, and what it told while it ran."""
 
-OPTIONS = ("accepts_loss_kwargs", "resume_at", "devices")
+OPTIONS = ("accepts_loss_kwargs", "resume_at", "devices", "seed")
 """Of a cell; every other change is one of the recipe."""
 
 
@@ -59,6 +59,7 @@ class Cells:
         arguments = {**OVERLAY, "learning_rate": 1e-3, "per_device_train_batch_size": BATCH, **changes}
         job = {
             "cell": cell, "arguments": arguments_of(arguments), "batches": batches_of(arguments),
+            "peft": arguments.get("peft"),
             "dataset": str(dataset), "data": {}, "accelerator": "cpu",
             "checkpoint": {"path": str(self._checkpoint), "sha256": "", "config": {}},
         }  # fmt: skip
