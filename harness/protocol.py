@@ -1,7 +1,7 @@
 """What both sides of the process boundary know: the harness, and the subject in the environment under test.
 
 Names of files, words that travel, ids of what is embedded, and how a file is handed over. Standard library only, in
-Python 3.9: the subject imports this module and `harness.errors`, and nothing else of the harness.
+Python 3.9: the subject imports this module, `harness.task` and `harness.errors`, and nothing else of the harness.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -47,12 +46,6 @@ CANNOT_WRITE = 74
 TINY_BERT, TINY_BERT_VERSION = "embedded/tiny-bert", 1
 EMBEDDED_TASK, CORPUS_VERSION = "embedded/paraphrase", 1
 CORPUS_SIZES = {"train": 800, "validation": 240}
-HUB_TASKS: Mapping[str, tuple[str, str]] = {"glue/mrpc": ("nyu-mll/glue", "mrpc")}
-"""By the grid's name: repository and configuration."""
-SPLIT_FILES = {"train": "train.tsv", "validation": "dev.tsv"}
-"""By split: its file in a folder of GLUE files."""
-LABEL_COLUMN = "Quality"
-"""Of such a file."""
 CHECKPOINT_FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
 """Files of a checkpoint that decide what it is; READMEs and other formats' weights do not."""
 WEIGHTS_INDEX = "model.safetensors.index.json"

@@ -119,14 +119,15 @@ def edited_both(place: Place) -> Made:
 def edited_confusion(place: Place) -> Made:
     def change(record: Any) -> None:
         measured = record["measured"]
-        counts = measured["confusion"]
+        rows = measured["confusion"]["counts"]
+        counts = dict(zip(("tn", "fp", "fn", "tp"), [*rows[0], *rows[1]], strict=True))
         counts["tn"], counts["fp"] = counts["tn"] + 5, counts["fp"] - 5
         scores = {
             "accuracy": (counts["tp"] + counts["tn"]) / sum(counts.values()),
             "f1": 2 * counts["tp"] / (2 * counts["tp"] + counts["fp"] + counts["fn"]),
         }
         measured["metrics"] |= scores
-        measured["epochs"][-1] |= scores
+        measured["epochs"][-1]["metrics"] |= scores
 
     edit(newest(place) / "record.json", change)
     reindex(place)
@@ -191,12 +192,11 @@ def one_seed_answers_a_constant(place: Place) -> Made:
 
     def change(record: Any) -> None:
         record["status"] = "collapsed"
-        counts = record["measured"]["confusion"]
-        ones, zeros = counts["tp"] + counts["fn"], counts["tn"] + counts["fp"]
-        record["measured"]["confusion"] = {"tp": ones, "fp": zeros, "fn": 0, "tn": 0}
+        zeros, ones = map(sum, record["measured"]["confusion"]["counts"])
+        record["measured"]["confusion"] = {"counts": [[0, zeros], [0, ones]]}
         scores = {"accuracy": ones / (ones + zeros), "f1": 2 * ones / (2 * ones + zeros)}
         record["measured"]["metrics"] |= scores
-        record["measured"]["epochs"][-1] |= scores
+        record["measured"]["epochs"][-1]["metrics"] |= scores
         record["series_sha256"] = hashlib.sha256((folder / "series.npz").read_bytes()).hexdigest()
 
     edit(folder / "record.json", change)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
 from harness.checks.selection import selection
 from harness.fact import Fact
 from harness.record.model import Record
 from harness.record.parts.data import Data, Split
 from harness.record.results import Results
-
-CLASSES: Final = 2
 
 
 def data_faults(data: Data) -> Iterator[Fact]:
@@ -36,21 +34,38 @@ def data_faults(data: Data) -> Iterator[Fact]:
 
 def class_faults(name: str, split: Split) -> Iterator[Fact]:
     """A split of one class: without a positive example there is no F1."""
-    if split.positives in (0, split.examples):
-        yield Fact.of("data.one_class", split=name, examples=split.examples, label=int(split.positives > 0))
+    there = [label for label, count in enumerate(split.labels or ()) if count]
+    if len(there) == 1:
+        yield Fact.of("data.one_class", split=name, examples=split.examples, label=there[0])
+
+
+def head_problem(checkpoint: str, has: int, due: int) -> str | None:
+    """Why a saved head cannot be of a task with so many outputs; None where it can."""
+    if has == due:
+        return None
+    outputs = "output" if due == 1 else "classes"
+    said = f"its saved head has {has} {'output' if has == 1 else 'classes'}, the task has {due} {outputs}"
+    if 1 not in (has, due):
+        said = f"its saved head has {has} classes, the task has {due}"
+    return f"checkpoint {checkpoint}: {said}; allowed one without a head, or with a head of {due}"
 
 
 def head_faults(checkpoint: str, head: Mapping[str, Any] | None) -> Iterator[Fact]:
-    """A saved head whose classes stand in another order than the task's: its answers would mean the opposite.
+    """A saved head whose classes are not the task's, or stand in another order: its answers would mean another thing.
 
     `head` is what a preparation found: `names` of its classes, and those of the `task`.
     """
     names = [] if head is None else [_plain(name) for name in head["names"]]
-    if head is None or len(names) != CLASSES:
+    if head is None or not head["task"] or len(names) != len(head["task"]):
         return
-    for due in (head["task"], [f"LABEL_{number}" for number in range(CLASSES)]):
-        if names == [_plain(name) for name in reversed(due)]:
+    for due in (head["task"], [f"LABEL_{number}" for number in range(len(names))]):
+        ours = [_plain(name) for name in due]
+        if names != ours and sorted(names) == sorted(ours):
             yield Fact.of("head.order", checkpoint=checkpoint, names=head["names"], due=due)
+            return
+    unnamed = all(name.startswith("label_") for name in names)
+    if names != [_plain(name) for name in head["task"]] and not unnamed:
+        yield Fact.of("head.other", checkpoint=checkpoint, names=head["names"], due=head["task"])
 
 
 def run_faults(results: Results) -> tuple[Fact, ...]:

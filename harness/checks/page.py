@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from harness.errors import SpecError
 from harness.grid.arguments import default_of
@@ -17,7 +17,8 @@ from harness.grid.names import OPTIONS
 from harness.protocol import SUBJECT
 from harness.record.configuration import GOOD
 from harness.references import Published, Reference
-from harness.references.model import MAX_DECIMALS, Metric
+from harness.references.model import MAX_DECIMALS
+from harness.task import METRICS
 from harness.text import listed, show
 from harness.validation import decoded, explain, name_of, raise_problems, read_bytes
 
@@ -29,7 +30,7 @@ _SILENT: Final = (
 )  # fmt: skip
 """What a recipe leaves alone is the default: of a report all is known that was asked for."""
 
-Points = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
+_UNIT: Final = "_points"
 
 
 class _Part(BaseModel):
@@ -38,16 +39,24 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
 
-def _score(name: str) -> Any:
-    """The key says the unit since schema 2."""
-    return Field(default=None, validation_alias=AliasChoices(f"{name}_points", name))
-
-
 class _Score(_Part):
+    """A run; each of its scores has a key of its own, which says the unit since schema 2."""
+
     seed: int
     status: str
-    accuracy: Points | None = _score("accuracy")
-    f1: Points | None = _score("f1")
+    scores: dict[str, float | None] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gathered(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        keys = {key: key.removesuffix(_UNIT) for key in data if key.endswith(_UNIT) or key in ("accuracy", "f1")}
+        for key in keys:
+            value = data[key]
+            if value is not None and not (isinstance(value, int | float) and -100 <= value <= 100):
+                raise ValueError(f".{key}: got {show(value)}; allowed points from -100 to 100")
+        return {**data, "scores": {name: data[key] for key, name in keys.items()}}
 
 
 class _Row(_Part):
@@ -168,11 +177,10 @@ def _reference(page: _Page, row: _Row, cell: Cell | None, name: str, file: str) 
     )
 
 
-def _metrics(runs: Sequence[_Score]) -> Iterator[tuple[Metric, Published]]:
-    """Fractions of the metrics that every run has."""
-    names: tuple[Metric, ...] = ("accuracy", "f1")
-    for metric in names:
-        values = [round(value / 100, MAX_DECIMALS) for one in runs if (value := getattr(one, metric)) is not None]
-        if len(values) == len(runs):
+def _metrics(runs: Sequence[_Score]) -> Iterator[tuple[str, Published]]:
+    """Fractions of the metrics that every run has, of those that a reference may have."""
+    for metric in METRICS:
+        values = [round(value / 100, MAX_DECIMALS) for one in runs if (value := one.scores.get(metric)) is not None]
+        if values and len(values) == len(runs):
             many = {"values": values} if len(values) > 1 else {"value": values[0]}
             yield metric, Published(**many, decimals=MAX_DECIMALS)

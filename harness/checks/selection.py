@@ -32,7 +32,7 @@ def selection(record: Record) -> Fact | None:
     metric = str(arguments.get("metric_for_best_model") or "loss").removeprefix("eval_")
     greater = arguments.get("greater_is_better")
     greater = metric != "loss" if greater is None else bool(greater)
-    values = [getattr(one, metric, None) for one in epochs]
+    values = [one.metrics.get(metric) for one in epochs]
     numbers = [value for value in values if value is not None and math.isfinite(value)]
     if not numbers or len(numbers) < len(values) or not _all_there(record, epochs):
         return None
@@ -60,8 +60,8 @@ def _all_there(record: Record, epochs: list[EpochScore]) -> bool:
 
 def _is_scored(one: EpochScore, record: Record) -> bool:
     metrics = record.measured.metrics if record.measured else {}
-    limits = {"accuracy": 0.0, "f1": 0.0, "loss": SAME_LOSS}
-    known = {name: value for name in limits if name in metrics and (value := getattr(one, name)) is not None}
+    known = {name: value for name, value in one.metrics.items() if name in metrics}
     return bool(known) and all(
-        math.isclose(value, metrics[name], rel_tol=limits[name], abs_tol=SAME_SCORE) for name, value in known.items()
+        math.isclose(value, metrics[name], rel_tol=SAME_LOSS if name == "loss" else 0.0, abs_tol=SAME_SCORE)
+        for name, value in known.items()
     )

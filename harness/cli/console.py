@@ -18,14 +18,15 @@ from harness.fact import Fact
 from harness.grid.cell import Cell, label_of
 from harness.protocol import EVALUATED, PREDICTING, STEP, TRAINING
 from harness.record.attempts import Entry
+from harness.report.format.metrics import metric_word
 from harness.report.phrases.say import say
 from harness.text import lines, one_line
 
 PLAIN_INTERVAL_S = 30.0
 PHASES = {TRAINING: "training", STEP: "training", EVALUATED: "training", PREDICTING: "predicting"}
 """What a cell does after each of its events; others, such as the start of its process, change nothing."""
-SCORES = {"accuracy": "accuracy", "f1": "F1"}
-"""Scores that are told while cells train, and what people call them."""
+MOST_SCORES = 2
+"""Scores that are told of a cell."""
 STYLES = {"ok": "green", "collapsed": "yellow", "skipped": "dim", "killed": "yellow", "interrupted": "yellow"}
 
 Name = Callable[[Cell], str]
@@ -50,7 +51,8 @@ def outcome_text(entry: Entry, scored: bool = True) -> str:
     if not scored:
         status = "done" if entry.status in ("ok", "collapsed") else entry.status
         return f"{status}, {duration(entry.seconds.get('total'))}"
-    scores = [f"{name} {entry.metrics[key]:.4f}" for key, name in SCORES.items() if key in entry.metrics]
+    known = [name for name in entry.metrics if name != "loss"]
+    scores = [f"{metric_word(name)} {entry.metrics[name]:.4f}" for name in known[:MOST_SCORES]]
     rate = f"{entry.samples_per_second:.1f} samples/s" if entry.samples_per_second else ""
     return ", ".join(filter(None, [entry.status, *scores, rate, duration(entry.seconds.get("total"))]))
 
@@ -85,9 +87,10 @@ class PlainReporter(Reporter):
             self._say(f"start  {self._name(cell)}" + (f" (attempt {attempt})" if attempt > 1 else ""))
 
     def cell_event(self, cell: Cell, event: Mapping[str, Any]) -> None:
-        if event["event"] == EVALUATED and "accuracy" in event and self._scored:
+        if event["event"] == EVALUATED and event.get("scores") and self._scored:
             at = f"step {event['step']}/{event['steps']}"
-            self._say(f"eval   {self._name(cell)}: {at}, accuracy {event['accuracy']:.4f}")
+            metric, value = next(iter(event["scores"].items()))
+            self._say(f"eval   {self._name(cell)}: {at}, {metric_word(metric)} {value:.4f}")
         elif event["event"] == STEP and time.monotonic() - self._last > PLAIN_INTERVAL_S:
             self._say(f"step   {self._name(cell)}: {event['step']}/{event['steps']}")
 
@@ -138,7 +141,7 @@ class LiveReporter(Reporter):
         if row is None:
             return
         row["phase"] = PHASES.get(event["event"], row["phase"])
-        row.update({key: event[key] for key in ("step", "steps", "accuracy", "f1") if key in event})
+        row.update({key: event[key] for key in ("step", "steps", "scores") if key in event})
         if event["event"] == STEP:
             row.setdefault("first", (time.monotonic(), event["step"]))
 
@@ -157,8 +160,9 @@ class LiveReporter(Reporter):
 
     def _render(self) -> Group:
         table = Table(box=None, pad_edge=False)
-        scores = ("accuracy", "f1") if self._scored else ()
-        for heading in ("cell", "phase", "step", *(SCORES[name] for name in scores), "left"):
+        every = dict.fromkeys(name for row in list(self._running.values()) for name in row.get("scores", ()))
+        scores = list(every)[:MOST_SCORES] if self._scored else []
+        for heading in ("cell", "phase", "step", *map(metric_word, scores), "left"):
             table.add_column(heading, justify="left" if heading in ("cell", "phase") else "right")
         now = time.monotonic()
         for row in list(self._running.values()):
@@ -166,7 +170,7 @@ class LiveReporter(Reporter):
                 Text(row["label"]),
                 row["phase"],
                 f"{row.get('step', 0)}/{row.get('steps', '?')}",
-                *(f"{row[name]:.4f}" if name in row else "" for name in scores),
+                *(f"{row['scores'][name]:.4f}" if name in row.get("scores", ()) else "" for name in scores),
                 duration(_left(row, now)) if "first" in row else "",
             )
         left = self._expected_left(now)

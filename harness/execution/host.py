@@ -159,7 +159,8 @@ def read_event(line: bytes) -> Event | None:
     ):
         return None
     numbers = _NUMBERS.get(event["event"], ())
-    scores = [event[name] for name in ("accuracy", "f1") if name in event]
+    told = event.get("scores", {})
+    scores = list(told.values()) if isinstance(told, dict) else [None]
     sound = all(_is_count(event.get(name)) for name in numbers) and all(
         type(one) is float or _is_count(one) for one in scores
     )

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import subprocess
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -27,17 +28,14 @@ from harness.protocol import (
     CORPUS_SIZES,
     CORPUS_VERSION,
     EMBEDDED_TASK,
-    HUB_TASKS,
-    LABEL_COLUMN,
-    SPLIT_FILES,
     TINY_BERT,
     TINY_BERT_VERSION,
     checkpoint_problem,
     read_sums,
 )
+from harness.task import GLUE, NAMED, VALIDATION, Task, named_task
 from harness.text import one_line, short_hash, suggestion
 
-TASK_FILES: Final = tuple(SPLIT_FILES.values())
 PACKAGE_PREFIX: Final = "pypi:"
 Key = tuple[str, str, str | None]
 """A material's kind ("model", "dataset"), name and revision."""
@@ -149,11 +147,12 @@ class Materials:
         if task == EMBEDDED_TASK:
             return Material(f"{EMBEDDED_TASK}@{CORPUS_VERSION} {CORPUS_SIZES}")
         folder = task_folder(self._folder, task, self._task_folder)
-        return None if folder is None else Material(files_sha256(folder, TASK_FILES), path=folder.resolve())
+        files = named_task(task).files.values()
+        return None if folder is None else Material(files_sha256(folder, files), path=folder.resolve())
 
     def _ask_hub(self, keys: list[Key]) -> dict[Key, Material | MaterialError]:
         items = [
-            {"kind": kind, "id": HUB_TASKS[name][0] if kind == "dataset" else name, "revision": revision}
+            {"kind": kind, "id": named_task(name).hub if kind == "dataset" else name, "revision": revision}
             for kind, name, revision in keys
         ]
         try:
@@ -171,7 +170,8 @@ class Materials:
         found: dict[Key, Material | MaterialError] = {}
         for key, item, answer in zip(keys, items, answers, strict=True):
             if "error" in answer:
-                hint = f"; or let {self._task_folder} name a folder with {' and '.join(TASK_FILES)}"
+                files = " and ".join(named_task(key[1]).files.values())
+                hint = f"; or let {self._task_folder} name a folder with {files}"
                 hint = hint if key[0] == "dataset" and self._task_folder else ""
                 name = f"checkpoint {key[1]}" if key[0] == "model" else f"task {key[1]} (hub {item['id']})"
                 found[key] = MaterialError(f"{name}: {answer['error']}{hint}")
@@ -223,33 +223,41 @@ def task_folder(place: Path, task: str, variable: str | None = None) -> Path | N
     MaterialError
         Where a file is not there.
     """
-    files = f"a folder with {' and '.join(TASK_FILES)}"
-    if task in HUB_TASKS:
+    about = named_task(task)
+    names = list(about.files.values())
+    files = f"a folder with {', '.join(names[:-1])} and {names[-1]}"
+    if task in GLUE:
         given = os.environ.get(variable[1:]) if variable else None
         if not given:
             return None
         folder, shown = Path(given).expanduser(), f"{given} ({variable})"
+        # GLUE's own distribution has a folder a task.
+        folder = folder / str(about.folder) if (folder / str(about.folder)).is_dir() else folder
         allowed = f"{files}, or the variable unset: then the hub's"
     else:
         folder = place / task
         shown = str(folder)
-        known = [EMBEDDED_TASK, *HUB_TASKS]
+        known = [*NAMED]
         allowed = f"{', '.join(known)}, or {files}{suggestion(task, known)}"
-    missing = [name for name in TASK_FILES if not (folder / name).is_file()]
+    missing = [name for name in names if not (folder / name).is_file()]
     if missing:
         raise MaterialError(f"task {task!r}: {shown} has no {missing[0]}; allowed: {allowed}")
     return folder
 
 
-def validation_counts(folder: Path) -> tuple[int, int] | None:
-    """Examples and positives of a task folder's validation split; None where the subject could not read it either."""
+def validation_counts(folder: Path, task: Task) -> list[int] | None:
+    """Examples of each class of a task folder's validation split; None where they are none, or the subject could not
+    read it either.
+    """
+    column, labels = task.columns.get("label"), list(task.words or map(str, range(len(task.classes or ()))))
     try:
-        with (folder / SPLIT_FILES["validation"]).open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-            labels = [row.get(LABEL_COLUMN) for row in rows]
-    except (OSError, UnicodeDecodeError, csv.Error):
+        with (folder / task.files[VALIDATION]).open(encoding="utf-8-sig", newline="") as file:
+            rows = [row for row in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE) if row]
+        place = rows.pop(0).index(column) if isinstance(column, str) else int(column or 0)
+        found = Counter(row[place] for row in rows)
+    except (OSError, UnicodeDecodeError, csv.Error, LookupError, ValueError):
         return None
-    return (len(labels), labels.count("1")) if labels and set(labels) <= {"0", "1"} else None
+    return [found[label] for label in labels] if found and set(found) <= set(labels) else None
 
 
 def package_checkpoint(distribution: str) -> Path:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from harness.checks.material import CLASSES, data_faults, head_faults
+from harness.checks.material import data_faults, head_faults, head_problem
 from harness.errors import MaterialError
 from harness.execution import cache
 from harness.execution.attempt import Running
@@ -23,6 +23,7 @@ from harness.grid.keys import arguments_of, batches_of, tokens_of
 from harness.protocol import CELL, CHECKPOINT_FILES, CHECKPOINT_PARTS, DATA_FACTS, OK, PREPARE
 from harness.record.parts.data import Data
 from harness.record.store import Attempt
+from harness.task import named_task
 from harness.text import short_hash
 
 PREPARE_THREADS = 1
@@ -82,6 +83,7 @@ def cell_job(
             "config": dict(cell.checkpoint.config),
             "random": cell.checkpoint.random,
         },
+        "task": named_task(cell.task).to_json(),
         "dataset": prepared["dataset"],
         "data": {"source": cell.task, "revision": task.revision, **prepared["data"]},
     }
@@ -134,9 +136,10 @@ class Preparations:
     def problem(self, key: str, cell: Cell) -> str | None:
         """Why a cell cannot begin with what was prepared, or was to be; None where it can."""
         head = self.ready[key].get("head") if key in self.ready else None
-        if head is not None and head["classes"] != CLASSES and not cell.checkpoint.random:
-            has = f"its saved head has {head['classes']} classes, the task has {CLASSES}"
-            return f"checkpoint {cell.checkpoint.name}: {has}; allowed one without a head, or with a head of {CLASSES}"
+        if head is not None and not cell.checkpoint.random:
+            due = 1 if named_task(cell.task).regression else len(head["task"] or ()) or 2
+            if wrong := head_problem(cell.checkpoint.name, head["classes"], due):
+                return wrong
         return self.problems.get(key)
 
     def findings(self, key: str, cell: Cell) -> list[Fact]:
@@ -172,6 +175,7 @@ class Preparations:
             },
             "task": {
                 "name": cell.task,
+                "task": named_task(cell.task).to_json(),
                 "path": str(task.path) if task.path else None,
                 "revision": task.revision,
             },

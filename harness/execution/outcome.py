@@ -118,11 +118,16 @@ def _parts(result: Mapping[str, Any], host: HostMode, devices: HeldDevices) -> d
         failure = Failure(**{name: masked(text) for name, text in result["failure"].items()})
     if status == OK and not (measured and (measured.metrics or measured.timing)):
         raise ValueError("measured: got neither scores nor a timing; allowed status ok only with either")
-    if status == OK and measured and measured.confusion:
-        counts = measured.confusion
-        if is_collapsed(counts.tp, counts.fp, counts.fn, counts.tn):
-            status = "collapsed"
+    if status == OK and measured and _has_collapsed(measured):
+        status = "collapsed"
     return {"status": status, "observed": observed, "measured": measured, "failure": failure}
+
+
+def _has_collapsed(measured: Measured) -> bool:
+    """Whether nothing was learned: one constant answer, unless it is right, or none better than a constant's."""
+    if measured.confusion is not None:
+        return is_collapsed(measured.confusion.counts)
+    return bool(measured.constant) and measured.metrics.get("accuracy", 0.0) < 1
 
 
 def _with_variables(result: Mapping[str, Any]) -> Mapping[str, Any]:

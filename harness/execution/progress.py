@@ -35,7 +35,7 @@ class Reporter:
         """A cell's process has been started."""
 
     def cell_event(self, cell: Cell, event: Mapping[str, Any]) -> None:
-        """A cell's own event: training (steps), step, evaluated (accuracy, f1), predicting."""
+        """A cell's own event: training (steps), step, evaluated (scores by name), predicting."""
 
     def cell_finished(self, cell: Cell, entry: Entry) -> None:
         """A cell's record is on the disk."""

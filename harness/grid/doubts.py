@@ -8,10 +8,11 @@ from typing import Any, Final
 
 from harness.fact import Fact
 from harness.grid.cell import Cell
+from harness.task import METRICS
 
 LOWER: Final = frozenset({"loss"})
 """Of the metrics that a run reports, those of which the lower value is the better one."""
-HIGHER: Final = frozenset({"accuracy", "f1", "tp", "tn"})
+HIGHER: Final = frozenset(METRICS)
 
 
 def recipe_doubts(cells: Iterable[Cell]) -> Iterator[Fact]:

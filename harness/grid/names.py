@@ -14,7 +14,8 @@ from harness.grid.cell import DEFAULTS, LATER, WORK_AROUNDS
 from harness.grid.labels import label_problems
 from harness.grid.matrix import Matrix, identity
 from harness.grid.tables import Reference, compare_problems
-from harness.protocol import EMBEDDED_TASK, HUB_TASKS, TINY_BERT
+from harness.protocol import TINY_BERT
+from harness.task import GLUE, NAMED, named_task
 from harness.text import dotted, listed, show, suggestion
 from harness.validation import Problems
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 CURRENT: Final = "current"
 """The environment that needs no definition: the interpreter that runs the harness."""
-TASKS: Final = (EMBEDDED_TASK, *HUB_TASKS)
+TASKS: Final = tuple(NAMED)
 """The tasks that have a name; any other is a folder of GLUE files."""
 
 FIELDS: Final = (
@@ -81,9 +82,10 @@ def name_problems(grid: Grid, matrix: Matrix, file: str) -> list[str]:
     if _is_reserved(grid.task, TASKS):
         allowed = f"{listed(TASKS)}, or a folder of GLUE files{suggestion(grid.task, TASKS)}"
         problems.append(f"{file}: task: got {show(grid.task)}; allowed {allowed}")
-    elif grid.task_folder is not None and grid.task not in HUB_TASKS:
+    elif grid.task_folder is not None and grid.task not in GLUE:
         got = f"got {show(grid.task_folder)} with task {show(grid.task)}"
         problems.append(f"{file}: task_folder: {got}; allowed with a task of the hub, like glue/mrpc")
+    problems += _metric_problems(grid, file)
     if grid.quality is not None:
         for number, name in enumerate(grid.quality.harmless):
             if name not in DECLARABLE:
@@ -133,6 +135,17 @@ def name_problems(grid: Grid, matrix: Matrix, file: str) -> list[str]:
         problems += _known_recipe_problems(reference, f"{file}: reference[{number}].recipe")
         problems += _misspelt_checkpoint(reference, grid, used["checkpoint"], f"{file}: reference[{number}].checkpoint")
     return problems
+
+
+def _metric_problems(grid: Grid, file: str) -> Iterator[str]:
+    """Metrics that are gated on, or published, and that the task does not have."""
+    known = named_task(grid.task).scored
+    named = [(f"reference[{number}].metric", one.metric) for number, one in enumerate(grid.reference)]
+    if grid.quality is not None:
+        named += [(f"quality.gate[{number}]", name) for number, name in enumerate(grid.quality.gate or ())]
+    for where, name in named:
+        if name is not None and name not in known:
+            yield f"{file}: {where}: got {show(name)}; allowed {listed(known)}{suggestion(name, known)}"
 
 
 def _throughput_problems(grid: Grid, matrix: Matrix, file: str) -> list[str]:

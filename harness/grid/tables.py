@@ -32,6 +32,9 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 Fraction = Annotated[Finite, only("a fraction from -1 to 1 (85.78 points are 0.8578)", lambda value: -1 <= value <= 1)]
 
 
+Score = Annotated[str, only("the name of a metric of the task", re.compile(r"[A-Za-z_]\w{0,63}").fullmatch)]
+
+
 class Table(BaseModel):
     """A table with the keys that it declares and no others."""
 
@@ -74,7 +77,7 @@ class Reference(Table):
     id: Name | None = None
     report: Text | None = Field(default=None, alias="from")
     row: Text | None = None
-    metric: Literal["accuracy", "f1"] | None = None
+    metric: Score | None = None
     value: Fraction | None = None
     values: Annotated[list[Fraction], Field(min_length=2)] | None = None
     statistic: Literal["single", "mean", "median", "best", "sample"] | None = None
@@ -157,7 +160,7 @@ class Quality(Table):
     direction: Literal["both", "lower"] = "both"
     collapse_rate: Annotated[Finite, Field(ge=0, lt=1)] = 0.02
     harmless: list[Text] = Field(default_factory=list)
-    gate: Annotated[list[Literal["accuracy", "f1"]], Field(min_length=1)] = ["accuracy"]
+    gate: Annotated[list[Score], Field(min_length=1)] | None = None
     references: Literal["none"] | None = None
 
 

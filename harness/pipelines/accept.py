@@ -11,7 +11,7 @@ from harness.checks.changes import changes
 from harness.checks.scores.baseline.build import build_baseline, renewed
 from harness.checks.scores.baseline.compare import ACCEPTED
 from harness.checks.scores.baseline.file import Baseline, GridName, accepted_path, read_baseline, write_baseline
-from harness.checks.scores.baseline.pair import ITEM, by_environment, environment_changes
+from harness.checks.scores.baseline.pair import by_environment, environment_changes
 from harness.checks.scores.policy import policy_of
 from harness.checks.scores.stability import unmeasured
 from harness.checks.scores.target import written_references
@@ -28,6 +28,7 @@ from harness.record.freshness import Freshness, freshness
 from harness.record.provenance import now, provenance
 from harness.record.results import Results
 from harness.record.store import Store
+from harness.task import named_task
 from harness.text import SHORTEST_ID, listed, show
 from harness.validation import name_of
 
@@ -129,7 +130,8 @@ def accept(
 def _only(grid: str, cells: Sequence[Cell], only: Sequence[str]) -> Sequence[Cell]:
     """The cells of the configurations that these beginnings of ids mean; all where there is none."""
     known = {cell.configuration_id: cell for cell in cells}
-    ids = {one: [one, question_id(grid, "baseline", one, ACCEPTED, ITEM)] for one in known}
+    items = {one: named_task(cell.task).scored[0] for one, cell in known.items()}
+    ids = {one: [one, question_id(grid, "baseline", one, ACCEPTED, items[one])] for one in known}
     chosen = set()
     for name in only:
         fitting = [

@@ -273,13 +273,15 @@ def collapsed_lines(configurations: Sequence[Configuration]) -> Iterator[Fact]:
         lost = [score for score in one.every if score.status in LOST]
         if not lost:
             continue
-        scored = [100 * score.accuracy for score in one.every if score.accuracy is not None]
-        others = [100 * s.accuracy for s in one.scores if s.status in GOOD and s.accuracy is not None]
+        metric = one.task.scored[0]
+        scored = [100 * value for score in one.every if (value := score.score(metric)) is not None]
+        others = [100 * value for s in one.scores if s.status in GOOD and (value := s.score(metric)) is not None]
+        key = "accuracy" if metric == "accuracy" else "score"
         yield Fact.of(
             "collapsed.seeds",
             configuration=one.label,
             runs=len(one.every),
-            seeds=tuple({"seed": s.seed, "status": s.status, "accuracy": s.accuracy} for s in lost),
+            seeds=tuple({"seed": s.seed, "status": s.status, key: s.score(metric)} for s in lost),
             mean=math.fsum(scored) / len(scored) if scored else None,
             others=math.fsum(others) / len(others) if others else None,
         )

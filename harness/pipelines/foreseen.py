@@ -21,7 +21,7 @@ from harness.checks.scores.pairing import recipe_key
 from harness.checks.scores.policy import Policy, policy_of
 from harness.checks.scores.quality import never_compared, questions, unfit
 from harness.checks.scores.stability import LEAST as STABLE_RUNS
-from harness.checks.scores.target import METRICS, read_target, written_references
+from harness.checks.scores.target import read_target, written_references
 from harness.checks.scores.written import examples_of, written_doubts
 from harness.checks.verdict import Check, Verdict, exit_code
 from harness.checks.verify.data import KNOWN
@@ -39,13 +39,13 @@ from harness.record.parts.data import Data, Split
 from harness.record.provenance import today
 from harness.record.results import Results
 from harness.references import Reference
-from harness.references.model import Metric
 from harness.stats.decision import Decision
 from harness.stats.throughput import PAIRS, compare_pairs
 from harness.stats.variance import LEAST
+from harness.task import METRICS, named_task
 from harness.text import short_hash
 
-FAIR: Final[Mapping[Metric, float]] = {"accuracy": 0.97, "f1": 0.97}
+FAIR: Final = 0.97
 """What runs score in the best case where nothing is expected of them; no constant answer."""
 SCATTER: Final = 5e-5
 """The scores of a configuration spread so far about their mean, in fractions: hardly at all, yet they differ."""
@@ -74,7 +74,7 @@ def foreseen(grid: Grid) -> Foreseen:
     if cells:
         policy, references = replace(policy_of(grid), waivers=()), written_references(grid)
         plan = _Plan(grid, cells)
-        whole = plan.measured(FAIR)
+        whole = plan.measured({})
         doubts += recipe_doubts(cells)
         doubts += [] if plan.data is None else class_faults("validation", plan.data.validation)
         doubts += written_doubts(references, examples_of(plan.counts))
@@ -90,7 +90,8 @@ def foreseen(grid: Grid) -> Foreseen:
         accepted, unreadable = _accepted(grid, cells)
         doubts += unreadable
         if exit_code(judged, alone=alone) == NothingMeasured.exit_code and not accepted:
-            doubts.append(Fact.of("foreseen.nothing", metrics=tuple(sorted(policy.gate))))
+            gate = dict.fromkeys(metric for one in whole for metric in policy.gate_of(one.task))
+            doubts.append(Fact.of("foreseen.nothing", metrics=tuple(sorted(gate))))
     doubts += standing(grid.waiver, grid.every_cell(), today()) if grid.waiver else ()
     return Foreseen(tuple(applies), (*doubts, *_speed(grid)), tuple(missing))
 
@@ -108,17 +109,18 @@ class _Plan:
     def __init__(self, grid: Grid, cells: Sequence[Cell]) -> None:
         self._grid, self._cells, self.data = grid, cells, _data(grid)
         known = self.data or KNOWN.get(grid.task)
-        self.counts = None if known is None else (known.validation.examples, known.validation.positives)
+        split = None if known is None else known.validation
+        self.counts = None if split is None or split.positives is None else (split.examples, split.positives)
         self._turns: dict[str, int] = {}
         turns: Counter[str] = Counter()
-        for one in self.measured(FAIR):
+        for one in self.measured({}):
             # Those of one recipe lend each other their spread, unless their seeds go up and down together.
             key = recipe_key(one)
             self._turns[one.configuration_id] = turns[key]
             turns[key] += 1
 
-    def measured(self, scores: Mapping[Metric, float]) -> list[Configuration]:
-        """Every seed with these scores, give or take the scatter."""
+    def measured(self, scores: Mapping[str, float]) -> list[Configuration]:
+        """Every seed with these scores, and fair ones in its task's other metrics, give or take the scatter."""
         place: Counter[str] = Counter()
         sizes = Counter(cell.configuration_id for cell in self._cells)
         entries = []
@@ -127,7 +129,9 @@ class _Plan:
             turn = (place[own] + self._turns.get(own, 0)) % size
             place[own] += 1
             apart = SCATTER * (2 * turn / (size - 1) - 1) if size > 1 else 0.0
-            entries.append(_entry(cell, {name: value + apart for name, value in scores.items()}))
+            known = named_task(cell.task).scored
+            due = {**dict.fromkeys(known, FAIR), **{name: value for name, value in scores.items() if name in known}}
+            entries.append(_entry(cell, {name: value + apart for name, value in due.items()}))
         found = Results(entries, None, self._cells, self._grid.seed_plan, None, self._grid.namer).configurations
         return [replace(one, data=self.data) for one in found]
 
@@ -142,7 +146,7 @@ def _entry(cell: Cell, metrics: dict[str, float]) -> Entry:
 
 def _against(reference: Reference, plan: _Plan, policy: Policy) -> list[Verdict]:
     targets = {metric: target.value / 100 for metric in METRICS if (target := read_target(reference, metric))}
-    fitting = [one for one in plan.measured({**FAIR, **targets}) if unfit(one, reference, policy) is None]
+    fitting = [one for one in plan.measured(targets) if unfit(one, reference, policy) is None]
     asked, refused = questions(fitting, [reference], policy)
     return [*settled(asked, policy), *refused]
 
@@ -236,8 +240,8 @@ def _data(grid: Grid) -> Data | None:
         folder = None if grid.task == EMBEDDED_TASK else task_folder(grid.folder, grid.task, grid.task_folder)
     except MaterialError:
         return None
-    counts = validation_counts(folder) if folder is not None else None
+    counts = validation_counts(folder, named_task(grid.task)) if folder is not None else None
     if counts is None:
         return None
-    split = Split(examples=counts[0], positives=counts[1], sha256="")
+    split = Split(examples=sum(counts), labels=counts, sha256="")
     return Data(source=grid.task, train=split, validation=split)

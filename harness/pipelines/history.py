@@ -99,16 +99,25 @@ def last_good(grid: Grid, configuration_id: str) -> GoodNight | None:
                 one for one in night["environments"].values() if one["environment_id"] == mine[0]["environment_id"]
             ]
             packages = {name: places[0].get(name) for name in SUBJECT} if places else {}
-            return GoodNight(night["session"] or night["written"], mine[0]["accuracy_points"], packages)
+            return GoodNight(night["session"] or night["written"], _first_mean(mine[0]), packages)
         except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
             continue
     return None
 
 
+def _first_mean(of: Mapping[str, Any]) -> float | None:
+    """The mean of the first metric that a line has, in points."""
+    means: list[float | None] = [
+        value for key, value in of.items() if key.endswith("_points") and not key.endswith("_sd_points")
+    ]
+    if not means:
+        raise LookupError("no score")
+    return means[0]
+
+
 def _configuration(found: Judged, one: Configuration) -> dict[str, Any]:
     good = [score for score in one.scores if score.status in GOOD]
-    accuracy = [100 * score.accuracy for score in good if score.accuracy is not None]
-    f1 = [100 * score.f1 for score in good if score.f1 is not None]
+    points = {m: [100 * v for score in good if (v := score.score(m)) is not None] for m in one.task.scored}
     rates = [entry.samples_per_second for entry in one.entries if entry.samples_per_second]
     return {
         "configuration_id": one.configuration_id,
@@ -117,10 +126,11 @@ def _configuration(found: Judged, one: Configuration) -> dict[str, Any]:
         "label": one.label,
         "n": len(good),
         "collapsed": len(one.ended) - len(good),
-        "accuracy_points": _mean(accuracy),
-        "accuracy_sd_points": _sd(accuracy),
-        "f1_points": _mean(f1),
-        "f1_sd_points": _sd(f1),
+        **{
+            key: value
+            for metric, found in points.items()
+            for key, value in ((f"{metric}_points", _mean(found)), (f"{metric}_sd_points", _sd(found)))
+        },
         "samples_per_second": statistics.median(rates) if rates else None,
         "fingerprint": _fingerprint(found, one),
     }

@@ -18,9 +18,12 @@ TRUTH: Final = ("labels", IDS)
 
 
 def predicted_of(series: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[Any] | None:
-    """The class predicted for each example, shape (examples,); None where it was not kept."""
+    """The class, or the number, predicted for each example, shape (examples,); None where it was not kept."""
     logits = series.get("logits")
-    return None if logits is None else _by_example(logits.argmax(axis=-1), series.get(IDS))
+    if logits is None:
+        return None
+    said = logits.reshape(-1) if logits.ndim == 2 and logits.shape[1] == 1 else logits.argmax(axis=-1)
+    return _by_example(said, series.get(IDS))
 
 
 def truth_of(series: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[Any] | None:

@@ -16,6 +16,7 @@ from harness.record.attempts import LOST, RETRIED, CellHistory, Entry, PlaceHist
 from harness.record.model import Asked, Record, asked_of
 from harness.record.parts.data import Data
 from harness.stats.collapse import MRPC, run_status
+from harness.task import Task, named_task
 
 GOOD: Final = frozenset({"ok", "suspect"})
 """Runs whose scores are judged."""
@@ -26,15 +27,18 @@ Key = tuple[str, str, str | None]
 
 @dataclass(frozen=True)
 class SeedScore:
-    """One run's place in a configuration: scores are fractions, None where the run has none.
+    """One run's place in a configuration: scores by metric are fractions, None where the run has none.
 
     `status` is the run's: ok, suspect, collapsed, nonfinite, or the error that it ended with.
     """
 
     seed: int
     status: str
-    accuracy: float | None = None
-    f1: float | None = None
+    scores: Mapping[str, float | None] = field(default_factory=dict, hash=False)
+
+    def score(self, metric: str) -> float | None:
+        """That of a metric, as a fraction."""
+        return self.scores.get(metric)
 
 
 @dataclass(frozen=True)
@@ -170,10 +174,16 @@ class Configuration:
         return tuple(score for score in self.scores if score.status not in GOOD | LOST)
 
     @property
-    def counts(self) -> tuple[int, int] | None:
-        """Examples and positives of the validation split, where they are known."""
+    def task(self) -> Task:
+        """What was learned."""
+        return named_task(self.asked.task)
+
+    @property
+    def counts(self) -> tuple[int, ...] | None:
+        """Examples of each class of the validation split, where they are known."""
         if self.data is not None:
-            return self.data.validation.examples, self.data.validation.positives
+            labels = self.data.validation.labels
+            return None if labels is None else tuple(labels)
         return MRPC if self.asked.task == "glue/mrpc" else None
 
     @property
@@ -191,15 +201,16 @@ class Configuration:
 
     def score(self, entry: Entry) -> SeedScore:
         """An attempt at one of its cells, as a run of it: also one of an older measurement."""
-        accuracy, f1 = (_finite(entry.metrics.get(name)) for name in ("accuracy", "f1"))
-        return SeedScore(entry.seed, self._status(entry.status, accuracy, f1), accuracy, f1)
+        names = dict.fromkeys((*self.task.scored, *(name for name in entry.metrics if name != "loss")))
+        scores = {name: _finite(entry.metrics.get(name)) for name in names}
+        return SeedScore(entry.seed, self._status(entry.status, scores), scores)
 
-    def _status(self, recorded: str, accuracy: float | None, f1: float | None) -> str:
+    def _status(self, recorded: str, scores: Mapping[str, float | None]) -> str:
         if recorded != "ok":
             return recorded
-        if accuracy is None:
+        if scores.get(self.task.scored[0]) is None:
             return "no score"
-        return run_status(accuracy, f1, self.counts)
+        return run_status(scores, self.counts)
 
 
 def configurations(

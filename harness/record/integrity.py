@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from harness.errors import StoreError
 from harness.record.entry import MOST_BYTES, Entry, Stamp, attempt_path, digest, seen, unreadable_entry, written
 from harness.record.model import RECORD, SERIES, NewerRecord, Record, record_of
 from harness.record.parts.measured import Confusion
+from harness.stats.scores import class_scores, correlations
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -113,7 +115,8 @@ def scores_problem(record: Record) -> str | None:
     measured = record.measured
     if measured is None or measured.confusion is None:
         return None
-    return _contradiction("measured.metrics", measured.metrics, scores(measured.confusion), "its confusion counts")
+    due = class_scores(measured.confusion.counts, record.task.positive or 0)
+    return _contradiction("measured.metrics", measured.metrics, due, "its confusion counts")
 
 
 def series_problem(record: Record, path: Path) -> str | None:
@@ -131,39 +134,42 @@ def series_problem(record: Record, path: Path) -> str | None:
     if hashlib.sha256(content).hexdigest() != record.series_sha256:
         return "its series.npz is not the file that the record was written with (another sha256)"
     measured = record.measured
-    if measured is None or measured.confusion is None:
+    if measured is None or not measured.metrics:
         return None
     from harness.record.series import arrays_of  # numpy is slow to import, and an index needs none
 
-    found = confusion(arrays_of(content, ("logits", "labels"), record.series))
+    arrays = arrays_of(content, ("logits", "labels"), record.series)
+    if measured.confusion is None:
+        logits, labels = arrays.get("logits"), arrays.get("labels")
+        if not record.task.regression or logits is None or labels is None or logits.size != labels.size:
+            return None
+        due = correlations(logits.reshape(-1), labels)
+        return _contradiction("measured.metrics", measured.metrics, due, "its logits")
+    found = confusion(arrays)
     if found is None or found == measured.confusion:
         return None
     return f"measured.confusion: got {measured.confusion!r}; its logits have {found!r}"
 
 
-def scores(counts: Confusion) -> dict[str, float]:
-    """Accuracy and F1 as fractions; F1 without a positive, given or said, is 0."""
-    total, positive = counts.tp + counts.fp + counts.fn + counts.tn, 2 * counts.tp + counts.fp + counts.fn
-    return {
-        "accuracy": (counts.tp + counts.tn) / total if total else 0.0,
-        "f1": 2 * counts.tp / positive if positive else 0.0,
-    }
-
-
 def confusion(series: Mapping[str, npt.NDArray[Any]]) -> Confusion | None:
-    """Count the answers of logits (examples, 2) against labels (examples,); None where they are not both there."""
+    """Count the answers of logits (examples, classes) against labels (examples,); None where they are not both there,
+    or are no classes.
+    """
     logits, labels = series.get("logits"), series.get("labels")
-    if logits is None or labels is None or logits.ndim != 2 or logits.shape[1] != 2 or len(logits) != len(labels):
+    if logits is None or labels is None or logits.ndim != 2 or logits.shape[1] < 2 or len(logits) != len(labels):
         return None
-    said, true = logits.argmax(axis=-1) == 1, labels == 1
-    return Confusion(
-        tp=int((said & true).sum()), fp=int((said & ~true).sum()),
-        fn=int((~said & true).sum()), tn=int((~said & ~true).sum()),
-    )  # fmt: skip
+    classes = logits.shape[1]
+    if labels.dtype.kind not in "iu" or (labels < 0).any() or (labels >= classes).any():
+        return None
+    counts = [[0] * classes for _ in range(classes)]
+    for true, said in zip(labels.tolist(), logits.argmax(axis=-1).tolist(), strict=True):
+        counts[true][said] += 1
+    return Confusion(counts=counts)
 
 
 def _contradiction(where: str, got: Mapping[str, float], due: Mapping[str, float], source: str) -> str | None:
     for name, value in due.items():
-        if name in got and not abs(got[name] - value) <= ROUNDING:
+        both_nan = name in got and math.isnan(got[name]) and math.isnan(value)
+        if name in got and not both_nan and not abs(got[name] - value) <= ROUNDING:
             return f"{where}.{name}: got {got[name]!r}; {source} give {value!r}"
     return None

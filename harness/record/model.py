@@ -21,13 +21,15 @@ from harness.protocol import Status as Status
 from harness.record.attempts import OUTCOMES
 from harness.record.entry import RECORD as RECORD
 from harness.record.entry import Entry, Stamp, instant
+from harness.record.migrate import any_task
 from harness.record.parts.measured import Measured
 from harness.record.parts.observed import Observed
 from harness.record.parts.part import Part
+from harness.task import Task, named_task
 from harness.text import check_encodable
 from harness.validation import first_problem
 
-SCHEMA: Final = 3
+SCHEMA: Final = 4
 MAX_BYTES: Final = 16 * 1024
 NAMES_KEPT: Final = 8
 """Names of weights left in a list that is too long; the rest is counted."""
@@ -142,6 +144,11 @@ class Record(Part):
         return self.status in OUTCOMES
 
     @property
+    def task(self) -> Task:
+        """The task that it was asked for."""
+        return named_task(self.asked.task)
+
+    @property
     def label(self) -> str:
         """The cell's short name for people."""
         return label_of(self.asked)
@@ -230,6 +237,7 @@ def parse_record(data: Any, where: str) -> Record:
 MIGRATIONS: Final[Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {
     1: lambda record: {**record, "schema": 2},  # `measurement` came: absent, it is the first
     2: lambda record: {**record, "schema": 3},  # what the model received and the first update came: absent, unknown
+    3: any_task,
 }
 """`MIGRATIONS[n]` turns a record of schema n into one of schema n + 1."""
 

@@ -16,6 +16,7 @@ from harness.references.audit import comparable
 from harness.references.model import Metric, Published, Reference
 from harness.references.recipe import same_recipe, same_subject, today
 from harness.references.registry import Registry, registry
+from harness.task import METRICS
 
 LIMIT: Final = 3.0
 """How many standard errors apart two centres may be: of the 300 or so pairs compared, less than one by chance."""
@@ -26,7 +27,7 @@ RANGE_RUNS: Final = 19
 OWN_SD_RUNS: Final = 5
 """From so many runs on, the sd of a reference's own runs is used."""
 
-COMPARED: Final[tuple[Metric, ...]] = ("accuracy", "f1")
+COMPARED: Final[tuple[Metric, ...]] = METRICS
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,9 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
-from harness.text import is_plain_text, show
+from harness.task import METRICS
+from harness.text import is_plain_text, listed, show
+from harness.validation import only
 
 Kind = Literal["course", "card", "notebook", "log", "readme", "paper", "vendor", "issue", "tutorial", "sample"]
 """Where a value was read; `sample` is put together from other references."""
@@ -18,20 +20,15 @@ Precision = Literal["fp32", "tf32", "fp16", "bf16"]
 Selection = Literal["last", "best epoch"]
 """Which model of a run the value is of: the one that training ended with, or the best by an evaluation on the way."""
 
-Metric = Literal[
-    "accuracy",
-    "f1",
-    "unnamed",
-    "eval_loss",
-    "train_loss",
-    "train_loss_step_500",
-    "train_seconds",
-    "second_epoch_seconds",
-    "train_samples_per_second",
-]
+SCORES: Final[tuple[str, ...]] = (*METRICS, "unnamed")
+"""Metrics that are fractions, of 1 at most; `unnamed` is one of which the source does not say which it is."""
 
-SCORES: Final[tuple[Metric, ...]] = ("accuracy", "f1", "unnamed")
-"""Metrics that are fractions from 0 to 1; `unnamed` is one of which the source does not say which it is."""
+KNOWN: Final = (
+    *SCORES, "eval_loss", "train_loss", "train_loss_step_500", "train_seconds", "second_epoch_seconds",
+    "train_samples_per_second",
+)  # fmt: skip
+Metric = Annotated[str, only(listed(KNOWN, len(KNOWN)), KNOWN.__contains__)]
+"""A metric of a reference."""
 
 MAX_DECIMALS: Final = 12
 _ID: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9_-])?")
@@ -59,6 +56,8 @@ def _date(value: str) -> str:
 Id = Annotated[str, AfterValidator(_id)]
 Text = Annotated[str, AfterValidator(_text)]
 Finite = Annotated[float, Field(allow_inf_nan=False, ge=0)]
+Value = Annotated[float, Field(allow_inf_nan=False, ge=-1)]
+"""A correlation may be negative."""
 
 
 class _Table(BaseModel):
@@ -72,8 +71,8 @@ class Published(_Table):
     whole. `derived` marks what was worked out from another printed value.
     """
 
-    value: Finite | None = None
-    values: Annotated[list[Finite], Field(min_length=2)] | None = None
+    value: Value | None = None
+    values: Annotated[list[Value], Field(min_length=2)] | None = None
     sd: Finite | None = None
     decimals: Annotated[int, Field(ge=1, le=MAX_DECIMALS)] | None = None
     derived: bool = False

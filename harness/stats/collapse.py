@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal
+
+from harness.stats.scores import class_scores, constant_score
 
 Status = Literal["collapsed", "suspect", "ok"]
 
-MRPC: Final = (408, 279)
-"""Examples and positives of its validation split."""
+MRPC: Final = (129, 279)
+"""Examples of each class of its validation split."""
+
+LIMITED: Final = ("accuracy", "matthews_correlation", "pearson", "spearmanr")
+"""Metrics of which a constant answer's score is known, the first that a run has decides."""
 
 SUSPECT_SHARE: Final = (0.72 - 279 / 408) / (129 / 408)
 """Of what the majority class leaves wrong: a run that puts less of it right is little above that class.
@@ -18,26 +24,33 @@ SUSPECT_SHARE: Final = (0.72 - 279 / 408) / (129 / 408)
 _ROUNDING: Final = 1e-9
 
 
-def is_collapsed(tp: int, fp: int, fn: int, tn: int) -> bool:
-    """Say whether confusion counts are those of a collapsed run: one constant answer is among them."""
-    n = tp + fp + fn + tn
-    return not n or run_status((tp + tn) / n, None, (n, tp + fn)) == "collapsed"
+def is_collapsed(counts: Sequence[Sequence[int]]) -> bool:
+    """Say whether confusion counts (rows true, columns predicted) are those of a collapsed run: one constant answer is
+    among them.
+    """
+    labels = [sum(row) for row in counts]
+    return not sum(labels) or run_status({"accuracy": class_scores(counts)["accuracy"]}, labels) == "collapsed"
 
 
-def run_status(accuracy: float, f1: float | None, counts: tuple[int, int] | None) -> Status:
-    """The status of a run that ended with scores (fractions); `counts` are examples and positives, where known.
+def run_status(scores: Mapping[str, float | None], labels: Sequence[int] | None) -> Status:
+    """The status of a run that ended with scores (fractions); `labels` are the examples of each class, where known.
 
     Collapsed: an accuracy no better than the majority class (Mosbach et al. 2021, "failed run"; on MRPC 279/408 =
-    0.6838), or no right answer of one class, which scores alone can prove; never where every answer is right, as on a
-    split of one class it may be. Suspect runs are shown, and judged with the ok ones. Both limits are the data's own:
-    without counts there is none.
+    0.6838), or no right answer of one of two classes, which scores alone can prove; never where every answer is right,
+    as on a split of one class it may be. Where there is no accuracy, a Matthews correlation no better than a constant
+    answer's, which is 0. Suspect runs are shown, and judged with the ok ones. Both limits are the data's own: without
+    the labels accuracy has none. Of numbers only what is constant has collapsed, and that no correlation tells.
     """
-    majority = max(counts[1], counts[0] - counts[1]) / counts[0] if counts and counts[0] else None
-    if accuracy >= 1:
+    metric = next((name for name in LIMITED if scores.get(name) is not None), None)
+    value = None if metric is None else scores[metric]
+    if metric is None or value is None or value >= 1:
         return "ok"
-    if (majority is not None and accuracy <= majority + _ROUNDING) or _answers_one_class(accuracy, f1):
+    limit = constant_score(metric, labels or ())
+    if metric in ("accuracy", "matthews_correlation") and limit is not None and value <= limit + _ROUNDING:
         return "collapsed"
-    return "suspect" if majority is not None and accuracy < _suspect(majority) - _ROUNDING else "ok"
+    if metric == "accuracy" and _answers_one_class(value, scores.get("f1")):
+        return "collapsed"
+    return "suspect" if limit is not None and value < _suspect(limit) - _ROUNDING else "ok"
 
 
 def _suspect(majority: float) -> float:

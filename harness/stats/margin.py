@@ -19,17 +19,15 @@ STEP: Final = 0.25
 def automatic(sd: float | None, metric: str = "accuracy") -> float:
     """The margin that a reference's own spread suggests: 2.4 sd to the nearest 0.25 points, at least 0.25.
 
-    Without a spread (None) the default of the metric: accuracy 2.5, F1 1.75.
+    Without a spread (None) the default of the metric: F1 1.75, accuracy and any other 2.5.
 
     Raises
     ------
     ValueError
-        Where the sd is negative or not finite, or the metric has no default.
+        Where the sd is negative or not finite.
     """
     if sd is None:
-        if metric not in DEFAULT:
-            raise ValueError(f"metric: {metric!r} has no default margin (allowed: {', '.join(sorted(DEFAULT))})")
-        return DEFAULT[metric]
+        return DEFAULT.get(metric, DEFAULT["accuracy"])
     if not (math.isfinite(sd) and sd >= 0):
         raise ValueError(f"sd: {sd} (allowed: 0 or more)")
     return max(STEP, STEP * math.floor(2.4 * sd / STEP + 0.5))

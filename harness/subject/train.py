@@ -16,8 +16,11 @@ from harness.subject.data import adapters, checkpoints
 from harness.subject.engines.setup import Clock, Emit, beacon, prepare
 from harness.subject.watch import inputs
 from harness.subject.watch.fingerprint import ID_COLUMN
+from harness.subject.watch.observation import is_score
+from harness.task import Task
 
-COUNTS = ("tp", "fp", "fn", "tn")
+MOST_CLASSES = 20
+"""Of a confusion matrix in a record, which has 16 KB."""
 ENGINES = {
     "trainer": "harness.subject.engines.trainer",
     "loop": "harness.subject.engines.loop",
@@ -101,10 +104,10 @@ def run_cell(job: dict[str, Any], folder: Path, emit: Emit) -> RankPart:
             },
         },
         "measured": {
-            "metrics": {key: float(scores[key]) for key in ("accuracy", "f1", "loss") if key in scores},
-            "confusion": {key: int(scores[key]) for key in COUNTS} if scores else None,
+            "metrics": _metrics(setup.task, scores),
+            **_answers(setup.task, trained.series),
             "epochs": [
-                {"epoch": e["epoch"], "step": e["step"], **{k: e.get(k) for k in ("accuracy", "f1", "loss")}}
+                {"epoch": e["epoch"], "step": e["step"], "metrics": _metrics(setup.task, e)}
                 for e in trained.evaluations
             ],
             "train_loss": trained.train_loss,
@@ -130,6 +133,27 @@ def _adapter(setup: Any, model: Any) -> dict[str, Any] | None:
         "new_frozen": _shortened(found["new_frozen"]),
         "frozen_before_sha256": setup.frozen_sha256,
     }
+
+
+def _metrics(task: Task, found: dict[str, Any]) -> dict[str, float]:
+    """The scores of an evaluation and its loss, those that the task names first."""
+    names = [name for name in task.scored if name in found]
+    names += [name for name in found if name not in (*names, "loss", "step") and is_score(name)]
+    return {name: float(found[name]) for name in (*names, "loss") if name in found}
+
+
+def _answers(task: Task, series: dict[str, np.ndarray]) -> dict[str, Any]:
+    """What the answers come to: the confusion counts, and whether all of them are the same."""
+    logits, labels = series.get("logits"), series.get("labels")
+    if logits is None or labels is None or not len(logits):
+        return {"confusion": None, "constant": None}
+    from harness.subject import metrics  # a timing cell, which is not evaluated, need not wait for it
+
+    constant, classes = metrics.is_constant(task, logits), logits.shape[-1]
+    if task.regression or classes > MOST_CLASSES:
+        return {"confusion": None, "constant": constant}
+    counts = metrics.confusion(metrics.answers(task, logits), labels, classes)
+    return {"confusion": {"counts": counts.tolist()}, "constant": constant}
 
 
 def _altered(setup: Any, trained: Any) -> Any:

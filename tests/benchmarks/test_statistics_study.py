@@ -97,7 +97,7 @@ def test_a_made_up_grid_is_judged_like_any_other() -> None:
     found = measured(shape, runs, [5] * 23 + [3]).configurations
     assert len(found) == shape.size == 24
     assert [score.status for score in found[7].scores] == ["ok", "ok", "collapsed", "ok", "ok"]
-    assert [score.accuracy for score in found[0].scores] == [count / 408 for count in runs.correct[0]]
+    assert [score.score("accuracy") for score in found[0].scores] == [count / 408 for count in runs.correct[0]]
     assert set(found[23].unfinished.values()) == {"missing"}
     theirs = references(draw(rng, rng.standard_normal((6, 25)), 1.05), "sample of 25")
     verdicts = judge_all(found, theirs, MAIN.policy)

@@ -144,7 +144,8 @@ class Maker:
         splits = ("train", *self.split[:2]), ("validation", *self.split[2:])
         observed["data"]["source"] = asked["task"]
         for split, examples, positives in splits:
-            observed["data"][split] = {"examples": examples, "positives": positives, "sha256": split[0] * 64}
+            labels = [examples - positives, positives]
+            observed["data"][split] = {"examples": examples, "labels": labels, "sha256": split[0] * 64}
         full = "num_train_epochs" in asked["recipe"]
         whole = {"max_steps": -1} if full else {}
         observed["arguments"].update(whole | asked["recipe"], seed=asked["seed"], bf16=asked["precision"] == "bf16")
@@ -159,9 +160,10 @@ class Maker:
         f1 = 2 * counts["tp"] / (2 * counts["tp"] + wrong)
         metrics = {"accuracy": right / examples, "f1": f1, "loss": 0.4 + seed / 1000}
         seconds = {name: value * (1 + seed / 500) for name, value in measured["seconds"].items()}
-        epoch = {"epoch": 1.0, "step": 100, **metrics}
+        epoch = {"epoch": 1.0, "step": 100, "metrics": metrics}
+        confusion = {"counts": [[counts["tn"], counts["fp"]], [counts["fn"], counts["tp"]]]}
         rate = measured["train_samples"] / seconds["train"]
-        return {**measured, "metrics": metrics, "confusion": counts, "epochs": [epoch], "seconds": seconds,
+        return {**measured, "metrics": metrics, "confusion": confusion, "epochs": [epoch], "seconds": seconds,
                 "train_samples_per_second": rate}  # fmt: skip
 
     def _series(self, path: Path, right: int, asked: Mapping[str, Any], twin: int) -> dict[str, list[int]]:

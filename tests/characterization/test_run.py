@@ -90,7 +90,7 @@ def test_a_run(place: Place, ran: Done) -> None:
     found: dict[str, Any] = {"code": ran.code, "err": ran.err, "text": sorted(told)}
     for label, (folder, data) in records(place.folder / "results" / "real").items():
         text = (folder / "record.json").read_text(encoding="utf-8")
-        assert text.startswith('{\n "schema": 3,\n "grid": "real",\n')
+        assert text.startswith('{\n "schema": 4,\n "grid": "real",\n')
         assert text.endswith("\n}\n")
         ids = {name: data[name] for name in ("cell_id", "configuration_id", "content_id", "status", "attempt")}
         assert folder.parent.parent.name == data["cell_id"]

@@ -80,8 +80,8 @@ def test_an_accepted_file(harness: Harness) -> None:
     for configuration in changed["configurations"]:
         for run in configuration["seeds"].values():
             run["started"] = "2020-01-01T00:00:00.000Z"
-            if run.get("accuracy") is not None:
-                run["accuracy"] = round(run["accuracy"] + 0.03, 6)
+            if run["scores"].get("accuracy") is not None:
+                run["scores"]["accuracy"] = round(run["scores"]["accuracy"] + 0.03, 6)
     other.write_text(json.dumps(changed), encoding="utf-8")
     same("accepted", {"keys": kinds(data), "file": shortened(data), "text": [len(text.splitlines()), digest(text)]})
     told = [f"exit {done.code} {line}" for done in (saved, again) for line in words(plain(done.out + done.err))]

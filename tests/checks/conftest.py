@@ -139,14 +139,16 @@ def build_run(
     if not dropout:
         asked["checkpoint"]["config"] = {"hidden_dropout_prob": 0.0}
     group = {"betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 0.0, "fused": True, "amsgrad": False, "tensors": 19}
-    split = {"examples": EXAMPLES, "positives": 533, "sha256": TRAIN_HASH}
+    split = {"examples": EXAMPLES, "labels": [EXAMPLES - 533, 533], "sha256": TRAIN_HASH}
     observed = {
         "python": "3.11.7", "packages": {"torch": "2.13.0", "transformers": "5.23.0"},
         "machine": {"cpu": "one", "architecture": "x86_64"}, "threads": 1,
         "determinism": {"deterministic_algorithms": False}, "host": "fork",
         "data": {
             "source": "embedded/paraphrase", "train": split,
-            "validation": {"examples": VALIDATION, "positives": POSITIVES, "sha256": VALIDATION_HASH},
+            "validation": {
+                "examples": VALIDATION, "labels": [VALIDATION - POSITIVES, POSITIVES], "sha256": VALIDATION_HASH
+            },
             "unknown_tokens": 0.0,
         },
         "weights": {
@@ -183,11 +185,11 @@ def build_run(
     }  # fmt: skip
     measured = {
         "metrics": {"accuracy": (tp + tn) / VALIDATION, "f1": 2 * tp / (2 * tp + fp + fn), "loss": loss},
-        "confusion": {"tp": tp, "fp": fp, "fn": fn, "tn": tn}, "seconds": {"train": 2.0}, "train_samples": rows,
+        "confusion": {"counts": [[tn, fp], [fn, tp]]}, "seconds": {"train": 2.0}, "train_samples": rows,
         "train_samples_per_second": rows / 2.0,
     }  # fmt: skip
     record = {
-        "schema": 3, "grid": "made-up", "cell_id": sha("cell", own, devices, seed, first, engine, accepts)[:20],
+        "schema": 4, "grid": "made-up", "cell_id": sha("cell", own, devices, seed, first, engine, accepts)[:20],
         "configuration_id": "c", "environment_id": "e", "attempt": 1, "status": "ok",
         "started": "2026-11-22T10:00:00.000Z", "finished": "2026-11-22T10:01:00.000Z",
         "asked": asked, "observed": observed, "measured": measured, "provenance": {"harness": "0"},

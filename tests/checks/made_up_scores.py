@@ -10,7 +10,7 @@ from harness.checks.scores.gate import Configuration
 from harness.checks.verdict import Fact, Verdict
 from harness.grid.cell import Cell, Checkpoint
 from harness.record.attempts import Entry
-from harness.record.model import Record, asked_of
+from harness.record.model import SCHEMA, Record, asked_of
 from harness.record.results import Results
 from harness.references import Published, Reference
 from harness.stats.decision import Decision
@@ -48,11 +48,11 @@ def make_entry(cell: Cell, accuracy: float | None, **changes: Any) -> Entry:
 
 
 def make_record(cell: Cell, entry: Entry, counts: tuple[int, int] = (408, 279), **packages: str) -> Record:
-    split = {"examples": 3668, "positives": 2474, "sha256": "ab" * 32}
-    validation = {"examples": counts[0], "positives": counts[1], "sha256": "cd" * 32}
+    split = {"examples": 3668, "labels": [1194, 2474], "sha256": "ab" * 32}
+    validation = {"examples": counts[0], "labels": [counts[0] - counts[1], counts[1]], "sha256": "cd" * 32}
     return Record.model_validate(
         {
-            "schema": 1, "grid": "made-up", "cell_id": cell.cell_id, "configuration_id": cell.configuration_id,
+            "schema": SCHEMA, "grid": "made-up", "cell_id": cell.cell_id, "configuration_id": cell.configuration_id,
             "environment_id": entry.environment_id, "content_id": entry.content_id, "attempt": 1, "status": "ok",
             "started": entry.started, "finished": entry.started, "asked": asked_of(cell),
             "observed": {

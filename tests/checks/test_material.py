@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.checks.material import data_faults, head_faults
+from harness.checks.material import data_faults, head_faults, head_problem
 from harness.fact import Fact
 from harness.record.parts.data import Data
 
@@ -16,7 +16,11 @@ DUE = ["not_equivalent", "equivalent"]
 def data(audit: dict[str, Any] | None = None, positives: int = 40) -> Data:
     split = {"examples": 60, "sha256": ""}
     return Data.model_validate(
-        {"source": "x", "train": {**split, "positives": 30}, "validation": {**split, "positives": positives}}
+        {
+            "source": "x",
+            "train": {**split, "labels": [30, 30]},
+            "validation": {**split, "labels": [60 - positives, positives]},
+        }
         | ({"audit": audit} if audit else {})
     )
 
@@ -59,7 +63,6 @@ def test_a_split_of_one_class(positives: int, label: int) -> None:
         (["LABEL_1", "LABEL_0"], ["LABEL_0", "LABEL_1"]),
         (DUE, None),
         (["LABEL_0", "LABEL_1"], None),
-        (["yes", "no"], None),  # of another task: nobody can tell
         ([], None),
         (["equivalent", "other", "not_equivalent"], None),
     ],
@@ -68,3 +71,17 @@ def test_a_head_whose_classes_stand_the_other_way_round(names: list[str], due: l
     found = list(head_faults("mine", {"classes": len(names), "names": names, "task": DUE}))
     assert found == ([Fact.of("head.order", checkpoint="mine", names=names, due=due)] if due else [])
     assert list(head_faults("mine", None)) == []
+
+
+def test_a_head_of_other_classes_is_told_and_one_of_another_number_refused() -> None:
+    nli = ["entailment", "neutral", "contradiction"]
+    told = Fact.of("head.other", checkpoint="mine", names=["yes", "no"], due=DUE)
+    assert list(head_faults("mine", {"classes": 2, "names": ["yes", "no"], "task": DUE})) == [told]
+    other = ["contradiction", "neutral", "entailment"]
+    order = Fact.of("head.order", checkpoint="mine", names=other, due=nli)
+    assert list(head_faults("mine", {"classes": 3, "names": other, "task": nli})) == [order]
+    assert list(head_faults("mine", {"classes": 3, "names": nli, "task": nli})) == []
+    assert head_problem("mine", 3, 3) is None
+    said = "checkpoint mine: its saved head has 3 classes, the task has 2; allowed one without a head, or with a head"
+    assert str(head_problem("mine", 3, 2)).startswith(said)
+    assert "the task has 1 output" in str(head_problem("mine", 3, 1))

@@ -27,6 +27,13 @@ seed = [1, 2, 3, 4, 5]
 FP32, BF16 = "embedded/tiny-bert · fp32", "embedded/tiny-bert · bf16"
 FILE = Path("reports/baselines/night.json")
 PLAIN = build_run()
+
+
+def two_classes(counts: dict[str, int]) -> dict[str, Any]:
+    """Confusion counts as a record has them."""
+    return {"counts": [[counts["tn"], counts["fp"]], [counts["fn"], counts["tp"]]]}
+
+
 WRONG = {1: 40, 2: 42, 3: 38, 4: 44, 5: 41}
 """Wrong answers of 240, by seed."""
 
@@ -60,7 +67,7 @@ class Night:
             "grid": self.grid.name, "cell_id": cell.cell_id, "configuration_id": cell.configuration_id,
             "environment_id": "e0", "content_id": "c0", "attempt": attempt.number, "status": status,
             "measurement": measurement, "started": began, "finished": began, "series": {}, "series_sha256": None,
-            "measured.metrics": metrics, "measured.confusion": counts,
+            "measured.metrics": metrics, "measured.confusion": two_classes(counts),
             "observed.weights.final_sha256": sha("end", cell.seed, bits),
             "observed.fingerprint.final_sha256": sha("end", cell.seed, bits),
         }  # fmt: skip

@@ -51,7 +51,7 @@ def put(grid: Grid, cell: Cell, answers: Any = None, status: str = "ok", **chang
     """File an attempt with these answers, a later one than those before it."""
     store = Store(grid.path.parent / "results", grid.name)
     attempt = store.begin(cell.cell_id, "e0")
-    split = {"examples": 200, "positives": 100, "sha256": "ab" * 32}
+    split = {"examples": 200, "labels": [100, 100], "sha256": "ab" * 32}
     failure = {"type": "NonFiniteLoss", "message": "nan at step 2"} if status == "nonfinite" else None
     accuracy = None if answers is None else float(np.mean(answers == LABELS))
     observed = {

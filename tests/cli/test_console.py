@@ -71,7 +71,7 @@ def test_plain_lines(
     told.cell_event(cells[0], {"event": "step", "step": 1, "steps": 40})  # too soon after the last line
     clock.now += 31
     told.cell_event(cells[0], {"event": "step", "step": 20, "steps": 40})
-    told.cell_event(cells[0], {"event": "evaluated", "step": 40, "steps": 40, "accuracy": 0.75, "f1": 0.8})
+    told.cell_event(cells[0], {"event": "evaluated", "step": 40, "steps": 40, "scores": {"accuracy": 0.75, "f1": 0.8}})
     told.cell_finished(cells[0], entry_of(cells[0]))
     told.cell_started(cells[1], 2)
     told.cell_finished(cells[1], entry_of(cells[1], "failed", error="E: no"))
@@ -139,7 +139,9 @@ def test_the_live_table_shows_how_far_each_cell_is(
         told.cell_event(cells[0], {"event": "step", "step": 11, "steps": 40})
         (row,) = rows(told).values()
         assert row[-4:] == ["training", "11/40", "29", "s"]
-        told.cell_event(cells[0], {"event": "evaluated", "step": 20, "steps": 40, "accuracy": 0.75, "f1": 0.8})
+        told.cell_event(
+            cells[0], {"event": "evaluated", "step": 20, "steps": 40, "scores": {"accuracy": 0.75, "f1": 0.8}}
+        )
         told.cell_event(cells[0], {"event": "predicting"})
         (row,) = rows(told).values()
         assert row[row.index("predicting") :][:4] == ["predicting", "20/40", "0.7500", "0.8000"]

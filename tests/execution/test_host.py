@@ -167,7 +167,7 @@ def test_what_a_host_says_besides_events_is_passed_over(tmp_path: Path) -> None:
         b'{"event": "step", "id": "a", "step": "1", "steps": 3}',
         b'{"event": "exited", "id": ["a"], "status": 0}',
     ]
-    lines += [b'{"event": "evaluated", "id": "a", "step": 1, "steps": 3, "accuracy": 1%s}' % (b"0" * 400)]
+    lines += [b'{"event": "evaluated", "id": "a", "step": 1, "steps": 3, "scores": {"accuracy": 1%s}}' % (b"0" * 400)]
     lines += [b'{"event": "exited", "id": "a", "status": -9}']
     said = b"".join(line + b"\n" for line in lines)
     host = told(tmp_path, f"os.write(fd, {said!r})")

@@ -55,7 +55,7 @@ def file_it(heading: Heading) -> Callable[..., Record]:
 
 def confusion(tp: int, fp: int, fn: int, tn: int) -> dict[str, Any]:
     scores = {"accuracy": (tp + tn) / (tp + fp + fn + tn), "f1": 2 * tp / (2 * tp + fp + fn)}
-    counts = {"tp": tp, "fp": fp, "fn": fn, "tn": tn}
+    counts = {"counts": [[tn, fp], [fn, tp]]}
     return {**REAL["measured"], "metrics": {**REAL["measured"]["metrics"], **scores}, "confusion": counts}
 
 

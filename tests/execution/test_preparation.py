@@ -108,7 +108,7 @@ def test_one_class_is_told_before_training_and_all_right_is_no_collapse(house: A
     assert "warning: one class in the validation split: all 10 examples have label 0; F1 is undefined" in output
     (record,) = house.records()
     assert (record.status, record.measured.metrics["accuracy"], "f1" in record.measured.metrics) == ("ok", 1.0, False)
-    assert record.measured.confusion.tn == 10
+    assert record.measured.confusion.named["tn"] == 10
     _, checked = house.run(command="check")
     assert "0 of 1 runs collapsed" in checked
 

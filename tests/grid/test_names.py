@@ -52,7 +52,7 @@ def test_the_grid_can_be_meant() -> None:
     ("old", "new", "begins", "ends"),
     [
         ('"embedded/paraphrase"', '"glue/mprc"', 'task: got "glue/mprc"; allowed ', "; did you mean glue/mrpc?"),
-        ('"embedded/paraphrase"', '"glue/foo"', 'task: got "glue/foo"; allowed embedded/paraphrase, glue/mrpc', ""),
+        ('"embedded/paraphrase"', '"glue/foo"', 'task: got "glue/foo"; allowed embedded/paraphrase, glue/cola, ', ""),
         (
             '"embedded/paraphrase"', '"embedded/paraphrases"', 'task: got "embedded/paraphrases"; allowed ',
             "; did you mean embedded/paraphrase?",

@@ -110,7 +110,7 @@ class Night:
         machine = changes.pop("machine", {})
         packages = changes.pop("packages", {"transformers": "5.23.0"})
         attempt = self.store.begin(cell.cell_id, environment)
-        split = {"examples": EXAMPLES, "positives": EXAMPLES // 2, "sha256": "ab" * 32}
+        split = {"examples": EXAMPLES, "labels": [EXAMPLES - EXAMPLES // 2, EXAMPLES // 2], "sha256": "ab" * 32}
         scores = {} if correct is None else {"accuracy": correct / EXAMPLES, "f1": correct / EXAMPLES}
         observed = {
             "python": "3.11.7", "packages": packages, "machine": machine, "threads": 1,

@@ -16,7 +16,7 @@ from tests.published.sources import pinned, points, text, versions
 SAMPLE, COURSE, LOOP, CASED = (
     "replication-course-uncased", "hf-course-ch3", "hf-course-ch3-loop", "replication-course-cased",
 )  # fmt: skip
-EXAMPLES, POSITIVE = collapse.MRPC
+EXAMPLES, POSITIVE = sum(collapse.MRPC), collapse.MRPC[1]
 SEEDS = 5
 
 

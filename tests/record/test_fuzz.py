@@ -48,7 +48,7 @@ EVENTS = [
     {"event": "started", "id": "j", "pid": 4},
     {"event": "training", "id": "j", "steps": 3},
     {"event": "step", "id": "j", "step": 1, "steps": 3},
-    {"event": "evaluated", "id": "j", "step": 3, "steps": 3, "accuracy": 0.5, "f1": 0.25},
+    {"event": "evaluated", "id": "j", "step": 3, "steps": 3, "scores": {"accuracy": 0.5, "f1": 0.25}},
     {"event": "window", "id": "j", "edge": "opens"},
     {"event": "exited", "id": "j", "status": -9},
 ]

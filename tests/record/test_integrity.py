@@ -20,7 +20,6 @@ import pytest
 
 from harness.record.attempts import Entry, last_outcome
 from harness.record.entry import parse_entry
-from harness.record.integrity import scores
 from harness.record.model import Record, Status
 from harness.record.parts.measured import Confusion, Measured
 from harness.record.series import read_series
@@ -30,14 +29,14 @@ from tests.record.made_up import record as failed_record
 
 LOGITS = np.array([[0, 1], [0, 1], [1, 0], [1, 0], [0, 1]], dtype=np.float32)
 LABELS = np.array([1, 1, 0, 1, 0])
-COUNTS = Confusion(tp=2, fp=1, fn=1, tn=1)
+COUNTS = Confusion.of_two(tp=2, fp=1, fn=1, tn=1)
 
 
 def scored(store: Store, seed: int = 1, status: Status = "ok", started: str = "2026-01-01T00:00:00.000Z") -> Entry:
     attempt = store.begin(cell(seed).cell_id, ENVIRONMENT)
     path = attempt.folder / "series.npz"
     np.savez(path, logits=LOGITS, labels=LABELS)
-    measured = Measured(metrics=scores(COUNTS), confusion=COUNTS, seconds={"total": 2.0})
+    measured = Measured(metrics={"accuracy": 0.6, "f1": 2 / 3}, confusion=COUNTS, seconds={"total": 2.0})
     record = Record.model_validate(
         {
             **failed_record(seed, attempt, status).model_dump(by_alias=True),

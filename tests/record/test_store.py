@@ -139,7 +139,7 @@ def test_a_record_of_a_newer_harness_is_a_clear_error(store: Store) -> None:
     index = (store.folder / "index.jsonl").read_bytes()
     for read in (lambda: store.record(entry), lambda: store.cell_entries(cell(1).cell_id), store.reindex):
         with pytest.raises(
-            StoreError, match=r"record\.json: schema: 99 was written by a newer harness \(allowed: 1 to 3\)"
+            StoreError, match=r"record\.json: schema: 99 was written by a newer harness \(allowed: 1 to 4\)"
         ):
             read()
     assert (store.folder / "index.jsonl").read_bytes() == index

@@ -48,7 +48,7 @@ def make_entry(checkpoint: str = "minilm", seed: int = 1, precision: str = "fp32
 
 
 def make_record(entry: Entry, **observed: Any) -> Record:
-    split = {"examples": 3668, "positives": 2474, "sha256": "ab" * 32}
+    split = {"examples": 3668, "labels": [1194, 2474], "sha256": "ab" * 32}
     return Record.model_validate(
         {
             "schema": 1,
@@ -84,7 +84,7 @@ def make_record(entry: Entry, **observed: Any) -> Record:
                 "data": {
                     "source": "mrpc",
                     "train": split,
-                    "validation": {**split, "examples": 408, "positives": 279},
+                    "validation": {**split, "examples": 408, "labels": [129, 279]},
                 },
                 "weights": {
                     "checkpoint_sha256": "cd" * 32,

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,17 +10,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
+from harness.errors import SpecError
+from harness.stats.scores import class_scores
 from harness.subject import metrics as ours
+from harness.task import named_task
 
 evaluate = pytest.importorskip("evaluate")
+classes = st.integers(1, 60).flatmap(
+    lambda size: st.tuples(*[npst.arrays(np.int64, size, elements=st.integers(0, 3)) for _ in range(2)])
+)
+# Few values, so that ranks are tied.
+numbers = st.integers(2, 60).flatmap(
+    lambda size: st.tuples(*[npst.arrays(np.float64, size, elements=st.integers(-5, 5)) for _ in range(2)])
+)
 vectors = st.integers(1, 60).flatmap(
     lambda size: st.tuples(*[npst.arrays(np.int64, size, elements=st.integers(0, 1)) for _ in range(2)])
 )
 
 
-def score(predictions: Any, references: Any) -> dict[str, float]:
+def score(predictions: Any, references: Any, names: str = "accuracy,f1") -> dict[str, float]:
     """The module's own arithmetic, without evaluate's Arrow files."""
-    return ours.Paraphrase(keep_in_memory=True)._compute(predictions, references)
+    return ours.Scores(config_name=names, keep_in_memory=True)._compute(predictions, references)
 
 
 def vectors_of(tp: int, fp: int, fn: int, tn: int) -> tuple[list[int], list[int]]:
@@ -30,8 +42,9 @@ def test_the_courses_published_value() -> None:
 
     Ours is 2tp/(2tp + fp + fn), as scikit-learn computes it today: exact division, correctly rounded.
     """
-    found = score(*vectors_of(260, 39, 19, 90))
-    assert {key: found[key] for key in ("tp", "fp", "fn", "tn")} == {"tp": 260, "fp": 39, "fn": 19, "tn": 90}
+    predicted, true = map(np.array, vectors_of(260, 39, 19, 90))
+    found = score(predicted, true)
+    assert ours.confusion(predicted, true, 2).tolist() == [[90, 39], [19, 260]]
     assert found["accuracy"] == 0.8578431372549019
     assert found["f1"] == 520 / 578 == np.nextafter(0.8996539792387542, 1)
     p, r = 260 / 299, 260 / 279
@@ -44,23 +57,70 @@ def test_the_majority_class_of_mrpc() -> None:
 
 
 def test_without_a_positive_example_there_is_no_f1() -> None:
-    assert score([0, 0], [0, 0]) == {"accuracy": 1.0, "tp": 0, "fp": 0, "fn": 0, "tn": 2}
-    assert score([1, 0], [0, 0]) == {"accuracy": 0.5, "tp": 0, "fp": 1, "fn": 0, "tn": 1}
+    assert score([0, 0], [0, 0]) == {"accuracy": 1.0}
+    assert score([1, 0], [0, 0]) == {"accuracy": 0.5}
     assert score([0, 0], [1, 0])["f1"] == 0.0
 
 
 @settings(deadline=None)
-@given(vectors)
-def test_scikit_learn_agrees(pair: tuple[Any, Any]) -> None:
+@given(classes, st.integers(0, 3))
+def test_scikit_learn_agrees(pair: tuple[Any, Any], positive: int) -> None:
     metrics = pytest.importorskip("sklearn.metrics", reason="scikit-learn is not installed")
     predictions, references = pair
-    found = score(predictions, references)
+    found = score(predictions, references, "accuracy,f1,macro_f1,matthews_correlation")
     assert found["accuracy"] == metrics.accuracy_score(references, predictions)
     # Versions differ in the last bit: see the published value above. Without a positive it is 0 by convention there.
-    f1 = metrics.f1_score(references, predictions, zero_division=0.0)
+    f1 = metrics.f1_score(references == 1, predictions == 1, zero_division=0.0)
     assert found.get("f1", 0.0) == pytest.approx(f1, abs=1e-15)
-    matrix = metrics.confusion_matrix(references, predictions, labels=[0, 1]).ravel().tolist()
-    assert [found[key] for key in ("tn", "fp", "fn", "tp")] == matrix
+    other = ours.Scores(config_name="f1", keep_in_memory=True)._compute(predictions, references, positive)
+    if other:
+        assert other["f1"] == pytest.approx(
+            metrics.f1_score(references == positive, predictions == positive), abs=1e-15
+        )
+    macro = metrics.f1_score(references, predictions, average="macro", zero_division=0.0)
+    assert found["macro_f1"] == pytest.approx(macro, abs=1e-15)
+    matthews = metrics.matthews_corrcoef(references, predictions)
+    assert found["matthews_correlation"] == pytest.approx(matthews, abs=1e-12)
+    counts = metrics.confusion_matrix(references, predictions, labels=[0, 1, 2, 3])
+    assert (ours.confusion(predictions, references, 4) == counts).all()
+    # What the harness makes of the same counts, by itself.
+    again = class_scores(counts.tolist())
+    assert [again[name] for name in ("accuracy", "macro_f1", "matthews_correlation")] == pytest.approx(
+        [found["accuracy"], macro, matthews], abs=1e-12
+    )
+
+
+@settings(deadline=None)
+@given(numbers)
+def test_scipy_agrees(pair: tuple[Any, Any]) -> None:
+    stats = pytest.importorskip("scipy.stats")
+    predictions, references = pair
+    found = score(predictions, references, "pearson,spearmanr")
+    if np.ptp(predictions) == 0 or np.ptp(references) == 0:
+        assert np.isnan(list(found.values())).all()
+        return
+    due = stats.pearsonr(predictions, references).statistic, stats.spearmanr(predictions, references).statistic
+    assert list(found.values()) == pytest.approx(due, abs=1e-9)
+
+
+def test_a_users_own_metric(tmp_path: Path) -> None:
+    (tmp_path / "my_scores.py").write_text(
+        "def half(predictions, references): return 0.5\n"
+        "def both(predictions, references): return {'both': float((predictions == references).sum()), 'more': 2}\n"
+        "def other(predictions, references): return {'x': 1.0, 'y': 2.0}\n"
+    )
+    task = replace(named_task("glue/rte"), metrics=("accuracy", "my_scores:half", "my_scores:both"))
+    logits, labels = np.array([[0.0, 1.0], [1.0, 0.0], [0.0, 1.0]]), np.array([1, 0, 0])
+    found = ours.scorer(task, str(tmp_path))(logits, labels)
+    assert found == {"accuracy": 2 / 3, "half": 0.5, "both": 2.0, "more": 2.0}
+    assert list(found)[:3] == list(task.scored)
+    for name, said in (
+        ("my_scores:other", "allowed a number, or a mapping with the key 'other'"),
+        ("my_scores:no", "has no attribute 'no'"),
+        ("nowhere:no", "No module named 'nowhere'"),
+    ):
+        with pytest.raises(SpecError, match=said):
+            ours.scorer(replace(task, metrics=(name,)), str(tmp_path))(logits, labels)
 
 
 @settings(max_examples=5, deadline=None)
@@ -73,7 +133,7 @@ def test_evaluate_loads_the_module_from_its_file(pair: tuple[Any, Any]) -> None:
 
 def test_evaluates_own_checks_come_with_it() -> None:
     with pytest.raises(ValueError):
-        ours.Paraphrase(keep_in_memory=True).compute(predictions=[1, 0], references=[1])
+        ours.Scores(keep_in_memory=True).compute(predictions=[1, 0], references=[1])
 
 
 @pytest.mark.hub

@@ -13,7 +13,6 @@ from harness.checks.scores.pairing import AxisPair, axis_pairs
 from harness.checks.scores.parity import PAIRED, Answers, Predictions
 from harness.checks.scores.policy import Policy
 from harness.checks.scores.quality import points
-from harness.checks.scores.target import METRICS
 from harness.fact import Fact
 from harness.grid.cell import SEPARATOR
 from harness.grid.grid import Grid
@@ -21,13 +20,15 @@ from harness.grid.tables import Compare
 from harness.record.attempts import LOST
 from harness.record.configuration import Configuration, Key, SeedScore
 from harness.record.results import Results
-from harness.references.model import Metric
 from harness.stats.axis import LEAST, Arm, Difference, Said, Word, compare, influence, needed, right, words
 from harness.stats.decision import Interval, Rule
 from harness.stats.power import Design, planning_sd, seeds_to_pass
 from harness.stats.sequential import nominal_alpha
+from harness.task import EMBEDDED
 
 ARMS: Final = Design("arms")
+_ADDS: Final = {"accuracy": right, "f1": influence}
+"""What an example adds to a metric, where a metric is made of that."""
 Favoured = Literal["a", "b"]
 
 
@@ -46,7 +47,7 @@ class Comparison:
     axis: str
     value_a: Any
     value_b: Any
-    metric: Metric
+    metric: str
     word: Word
     margin: float
     alpha: float
@@ -113,28 +114,30 @@ class Compared:
     ) -> None:
         every = axis_pairs(configurations, asked.axis, asked.against)
         self.asked, self.policy = asked, policy
+        self.task = configurations[0].task if configurations else EMBEDDED
         self.pairs = [pair for pair in every if pair.measured]
         self.absent = sum(pair.expected for pair in every) - len(self.pairs)
-        self.metrics = sorted(METRICS, key=lambda metric: metric not in policy.gate)
+        gate = policy.gate_of(self.task)
+        self.metrics = sorted(self.task.scored, key=lambda metric: metric not in gate)
         self.margin = policy.parity_margin if asked.margin is None else asked.margin
         self._predictions, self._truths = predictions, truths
         self._arms: dict[tuple[Any, ...], tuple[Arm, Any]] = {}
-        self._said: dict[tuple[Metric, int | None, float], tuple[Said | None, ...]] = {}
-        self._measured: dict[tuple[Metric, int | None], list[Measured]] = {}
+        self._said: dict[tuple[str, int | None, float], tuple[Said | None, ...]] = {}
+        self._measured: dict[tuple[str, int | None], list[Measured]] = {}
 
-    def measured(self, metric: Metric, first: int | None = None) -> list[Measured]:
+    def measured(self, metric: str, first: int | None = None) -> list[Measured]:
         """What the first runs of each pair come to."""
         if (metric, first) not in self._measured:
             self._measured[metric, first] = [self._measure(pair, metric, first) for pair in self.pairs]
         return self._measured[metric, first]
 
-    def said(self, metric: Metric, first: int | None, alpha: float) -> tuple[Said | None, ...]:
+    def said(self, metric: str, first: int | None, alpha: float) -> tuple[Said | None, ...]:
         """The word for each pair; None where a second metric is not tested, for the first has not decided."""
         if (metric, first, alpha) not in self._said:
             self._said[metric, first, alpha] = self._words(metric, first, alpha)
         return self._said[metric, first, alpha]
 
-    def _words(self, metric: Metric, first: int | None, alpha: float) -> tuple[Said | None, ...]:
+    def _words(self, metric: str, first: int | None, alpha: float) -> tuple[Said | None, ...]:
         tested: Sequence[bool] = [True] * len(self.pairs)
         if metric != self.metrics[0]:
             tested = [one is not None and one.word != "undecided" for one in self.said(self.metrics[0], first, alpha)]
@@ -164,12 +167,12 @@ class Compared:
         found.sort(key=lambda each: each[1])
         return _favoured([one for one, _ in found])
 
-    def family(self, metric: Metric, first: int | None, alpha: float) -> int:
+    def family(self, metric: str, first: int | None, alpha: float) -> int:
         """How many pairs are corrected together."""
         tested = sum(one is not None for one in self.said(metric, first, alpha))
         return tested + self.absent if metric == self.metrics[0] else tested
 
-    def todo(self, number: int, metric: Metric, first: int | None, alpha: float) -> tuple[Fact, ...]:
+    def todo(self, number: int, metric: str, first: int | None, alpha: float) -> tuple[Fact, ...]:
         """What would decide an undecided pair: seeds, examples, neither."""
         measured = self.measured(metric, first)[number]
         one = measured.difference
@@ -191,7 +194,7 @@ class Compared:
             found.append(Fact.of("compare.equivalent", seeds=more, margin=self.margin))
         return tuple(found) or (Fact.of("compare.never"),)
 
-    def _comparison(self, number: int, metric: Metric, alpha: float, said: Said) -> Comparison:
+    def _comparison(self, number: int, metric: str, alpha: float, said: Said) -> Comparison:
         pair, measured = self.pairs[number], self.measured(metric)[number]
         one, arms = measured.difference, measured.arms
         shown: dict[str, Any] = {}
@@ -215,7 +218,7 @@ class Compared:
             where=SEPARATOR.join(pair.a.namer.part(axis, value) for axis, value in pair.place.items()), **shown,
         )  # fmt: skip
 
-    def _measure(self, pair: AxisPair, metric: Metric, first: int | None) -> Measured:
+    def _measure(self, pair: AxisPair, metric: str, first: int | None) -> Measured:
         a, b = pair.a.ended, pair.b.ended
         if pair.by_seed:
             theirs = {run.seed: run for run in b}
@@ -252,14 +255,14 @@ class Compared:
             return Fact.of("runs.few", n=min(found.n), least=LEAST)
         return Fact.of("runs.equal") if found.here is None else None
 
-    def _arm(self, one: Configuration, good: Mapping[int, float], metric: Metric) -> tuple[Arm, Any]:
+    def _arm(self, one: Configuration, good: Mapping[int, float], metric: str) -> tuple[Arm, Any]:
         """The runs with what each example adds to them, and the truth; without where answers are not kept of all."""
-        key: tuple[Key, Metric, tuple[int, ...]] = (one.key, metric, tuple(good))
+        key: tuple[Key, str, tuple[int, ...]] = (one.key, metric, tuple(good))
         if key not in self._arms:
             self._arms[key] = self._read(one, good, metric)
         return self._arms[key]
 
-    def _read(self, one: Configuration, good: Mapping[int, float], metric: Metric) -> tuple[Arm, Any]:
+    def _read(self, one: Configuration, good: Mapping[int, float], metric: str) -> tuple[Arm, Any]:
         scores = tuple(good.values())
         predicted, truths = self._predictions.of(one, good), self._truths.of(one, good)
         truth = next(iter(truths.values()), None)
@@ -268,7 +271,10 @@ class Compared:
         every = [*predicted.values(), *truths.values()]
         if any(each.shape != truth.shape for each in every) or any((t != truth).any() for t in truths.values()):
             return Arm(scores), None
-        values = (right if metric == "accuracy" else influence)(np.stack([predicted[seed] for seed in good]), truth)
+        adds = _ADDS.get(metric)
+        if adds is None:
+            return Arm(scores), None  # no sum over examples
+        values = adds(np.stack([predicted[seed] for seed in good]), truth)
         if values is None or not np.allclose(values.mean(axis=1), scores, rtol=0, atol=1e-3):
             return Arm(scores), None  # scores of other answers
         return Arm(scores, values), truth
@@ -279,7 +285,12 @@ def compared(
 ) -> list[Compared]:
     """Every comparison that the policy names, of these configurations."""
     predictions, known = Predictions(answers), Predictions(truths)
-    return [Compared(one, configurations, policy, predictions, known) for one in policy.compare]
+    # Scores of several tasks are no family: a grid with that axis has each comparison once a task.
+    tasks: dict[str, list[Configuration]] = {}
+    for one in configurations:
+        tasks.setdefault(one.task.name, []).append(one)
+    every = list(tasks.values()) or [[]]
+    return [Compared(one, each, policy, predictions, known) for one in policy.compare for each in every]
 
 
 def compare_grid(grid: Grid, results: Results, policy: Policy) -> tuple[Comparison, ...]:

@@ -39,7 +39,7 @@ class ComparisonQuestion:
     @property
     def gates(self) -> bool:
         """As the policy has it."""
-        return self.metric in self.compared.policy.gate
+        return self.metric in self.compared.policy.gate_of(self.compared.task)
 
     @property
     def runs(self) -> int:
@@ -140,12 +140,12 @@ class ComparisonQuestion:
         )
 
 
-def expected(every: Sequence[Compared], metrics: Sequence[Metric]) -> list[ComparisonQuestion]:
+def expected(every: Sequence[Compared]) -> list[ComparisonQuestion]:
     """The questions of those comparisons of which the grid says what it expects."""
     return [
         ComparisonQuestion(one, number, metric)
         for one in every
         if one.asked.expect is not None
         for number in range(len(one.pairs))
-        for metric in metrics
+        for metric in one.policy.judged(one.task)
     ]

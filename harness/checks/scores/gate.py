@@ -25,7 +25,6 @@ from harness.grid.grid import Grid
 from harness.record.configuration import Configuration as Configuration
 from harness.record.results import Results
 from harness.references import Reference
-from harness.references.model import Metric
 from harness.stats.decision import Decision
 from harness.stats.sequential import next_look, nominal_alpha
 
@@ -64,10 +63,9 @@ def judge_all(
     """Judge everything: errors and skips, stability, quality against each fitting reference, parity, comparisons.
 
     `answers` gives predicted classes, `truths` the true ones, `weights` the hash of the trained ones, and all are asked
-    only for pairs. `today` decides which
-    waivers still hold. A metric that the policy does not gate on is reported only; pairs are judged in accuracy, and in
-    F1 where it gates. What is planned and not measured counts in its family. The order of `configurations` is that of
-    the verdicts and has no other effect.
+    only for pairs. `today` decides which waivers still hold. A metric that the policy does not gate on is reported
+    only; pairs are judged in the task's first metric, and in others where they gate. What is planned and not measured
+    counts in its family. The order of `configurations` is that of the verdicts and has no other effect.
 
     Raises
     ------
@@ -81,13 +79,12 @@ def judge_all(
     predictions, reruns = Predictions(answers, weights), find_repeats(configurations)
     asked: list[Question] = [StabilityQuestion(one, policy) for one in configurations if one.ended or one.lost]
     asked += quality
-    metrics: tuple[Metric, ...] = ("accuracy", "f1") if "f1" in policy.gate else ("accuracy",)
     asked += [
         ParityQuestion(pair, policy, predictions, reruns.get(pair.base.key), metric)
         for pair in find_pairs(configurations, policy.named)
-        for metric in metrics
+        for metric in policy.judged(pair.base.task)
     ]
-    asked += expected(compared(configurations, policy, answers, truths), metrics)
+    asked += expected(compared(configurations, policy, answers, truths))
     found += [*settled(asked, policy, unmeasured_hypotheses(configurations, references, policy)), *refused]
     place = {
         (one.configuration_id, one.environment_id): number for number, one in reversed([*enumerate(configurations)])

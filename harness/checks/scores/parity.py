@@ -22,7 +22,6 @@ from harness.checks.verdict import Verdict
 from harness.fact import Fact
 from harness.record.attempts import LOST
 from harness.record.configuration import GOOD, Configuration, Key, SeedScore
-from harness.references.model import Metric
 from harness.stats.decision import Decision, Rule, decide, withheld
 from harness.stats.paired import Permutation, discordant, mcnemar, overdispersion, paired, sign_flip
 from harness.stats.power import Design
@@ -44,7 +43,7 @@ class ParityQuestion:
     policy: Policy
     predictions: Predictions
     rerun: Configuration | None = None
-    metric: Metric = "accuracy"
+    metric: str = "accuracy"
 
     family: Family = "scores"
     lasting: bool = True
@@ -52,7 +51,7 @@ class ParityQuestion:
     @property
     def gates(self) -> bool:
         """As the policy has it."""
-        return self.metric in self.policy.gate
+        return self.metric in self.policy.gate_of(self.pair.base.task)
 
     @property
     def runs(self) -> int:
@@ -128,10 +127,13 @@ class ParityQuestion:
             both=True,
         )
         notes = list(_differences(good, self.metric))
-        if "f1" not in self.policy.gate:
-            notes += _difference_in_f1(good)
+        for other in self.pair.base.task.scored:
+            if other not in (self.metric, *self.policy.judged(self.pair.base.task)):
+                notes += _reported_difference(good, other)
         notes += self._left_out(couples)
-        if self.metric == "accuracy":  # of answers, whatever metric is made of them
+        if (
+            self.metric == self.pair.base.task.scored[0] and not self.pair.base.task.regression
+        ):  # of answers, whatever metric is made of them
             notes += churn(self.pair, [run.seed for run, _ in good], self.predictions, self.rerun)
         if decision.identical:
             notes.append(Fact.of("pairs.identical"))
@@ -191,18 +193,16 @@ def _lost(couples: Sequence[tuple[SeedScore, SeedScore]]) -> tuple[int, int]:
     return base, twin
 
 
-def _points(good: Sequence[tuple[SeedScore, SeedScore]], metric: Metric) -> tuple[list[float], list[float]]:
-    a, b = ([100 * getattr(run, metric) for run in arm] for arm in zip(*good, strict=True))
+def _points(good: Sequence[tuple[SeedScore, SeedScore]], metric: str) -> tuple[list[float], list[float]]:
+    a, b = ([100 * (run.score(metric) or 0.0) for run in arm] for arm in zip(*good, strict=True))
     return a, b
 
 
-def _good(couples: Sequence[tuple[SeedScore, SeedScore]], metric: Metric) -> list[tuple[SeedScore, SeedScore]]:
-    return [
-        couple for couple in couples if all(run.status in GOOD and getattr(run, metric) is not None for run in couple)
-    ]
+def _good(couples: Sequence[tuple[SeedScore, SeedScore]], metric: str) -> list[tuple[SeedScore, SeedScore]]:
+    return [couple for couple in couples if all(run.status in GOOD and run.score(metric) is not None for run in couple)]
 
 
-def _differences(good: Sequence[tuple[SeedScore, SeedScore]], metric: Metric) -> Iterator[Fact]:
+def _differences(good: Sequence[tuple[SeedScore, SeedScore]], metric: str) -> Iterator[Fact]:
     """Correlation of the arms, and the sign-flip test."""
     a, b = _points(good, metric)
     if len(a) > 2 and min(a) < max(a) and min(b) < max(b):
@@ -213,10 +213,13 @@ def _differences(good: Sequence[tuple[SeedScore, SeedScore]], metric: Metric) ->
         yield Fact.of("pairs.sign_flip", p=found.p, pairs=len(a), least_p=least)
 
 
-def _difference_in_f1(good: Sequence[tuple[SeedScore, SeedScore]]) -> Iterator[Fact]:
-    f1 = [100 * (y.f1 - x.f1) for x, y in good if x.f1 is not None and y.f1 is not None]
-    if f1:
-        yield Fact.of("pairs.f1", difference=math.fsum(f1) / len(f1))
+def _reported_difference(good: Sequence[tuple[SeedScore, SeedScore]], metric: str) -> Iterator[Fact]:
+    both = ((x.score(metric), y.score(metric)) for x, y in good)
+    found = [100 * (b - a) for a, b in both if a is not None and b is not None]
+    if found and metric == "f1":
+        yield Fact.of("pairs.f1", difference=math.fsum(found) / len(found))
+    elif found:
+        yield Fact.of("pairs.metric", metric=metric, difference=math.fsum(found) / len(found))
 
 
 @functools.lru_cache(maxsize=4096)
@@ -316,7 +319,7 @@ def _mcnemar(pair: Pair, seeds: Sequence[int], base: Mapping[int, Array], twin: 
 
 
 def _accuracies(one: Configuration) -> dict[int, float]:
-    return {run.seed: run.accuracy for run in one.scores if run.accuracy is not None}
+    return {run.seed: accuracy for run in one.scores if (accuracy := run.score("accuracy")) is not None}
 
 
 def _seed_pairs(seeds: Sequence[int]) -> list[tuple[int, int]]:

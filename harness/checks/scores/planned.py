@@ -33,8 +33,9 @@ def unmeasured_hypotheses(
         for one in asked
         for pair in axis_pairs(configurations, one.axis, one.against)
     )
+    gating = max(len(policy.gate_of(one.task)) for one in absent)
     collapses = (stability(0, len(one.planned), policy.p0, policy.alpha).least_k for one in absent)
     return {
-        "scores": sum(one.gates and not one.differences.blocking for one in quality) + pairs * len(policy.gate),
+        "scores": sum(one.gates and not one.differences.blocking for one in quality) + pairs * gating,
         "collapses": sum(least is not None for least in collapses),
     }

@@ -5,19 +5,15 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass, field
-from typing import Final
 
 from harness.grid.grid import Grid
 from harness.grid.tables import Compare, Quality
 from harness.grid.waivers import Waiver
-from harness.references.model import Metric
 from harness.stats.decision import Direction
 from harness.stats.margin import PARITY
 from harness.stats.sequential import WHOLE
 from harness.stats.stability import STABLE
-
-GATED: Final[frozenset[Metric]] = frozenset({"accuracy"})
-"""The metrics whose FAIL is red, where a grid does not say which; the others are judged and reported."""
+from harness.task import Task
 
 
 @dataclass(frozen=True)
@@ -39,7 +35,8 @@ class Policy:
     p0
         The rate of collapses that the recipe is allowed.
     gate
-        The metrics that gate, all in one family; every other is reported only.
+        The metrics that gate, all in one family; every other is reported only. None, and of a task that has none of
+        them: the task's first.
     compare
         The comparisons that the grid names.
     harmless
@@ -52,7 +49,7 @@ class Policy:
     direction: Direction = "both"
     looks: tuple[int, ...] | None = None
     p0: float = STABLE
-    gate: frozenset[Metric] = GATED
+    gate: frozenset[str] | None = None
     compare: tuple[Compare, ...] = ()
     harmless: frozenset[str] = field(default_factory=frozenset)
     waivers: tuple[Waiver, ...] = ()
@@ -71,10 +68,20 @@ class Policy:
             not self.looks or self.looks[0] < 2 or any(b <= a for a, b in itertools.pairwise(self.looks))
         ):
             raise ValueError(f"looks: {self.looks} (allowed: rising numbers of runs from 2)")
-        if not self.gate:
-            raise ValueError("gate: empty (allowed: accuracy, f1)")
-        object.__setattr__(self, "gate", frozenset(self.gate))
+        if self.gate is not None:
+            if not self.gate:
+                raise ValueError("gate: empty (allowed: accuracy, f1)")
+            object.__setattr__(self, "gate", frozenset(self.gate))
         object.__setattr__(self, "harmless", frozenset(self.harmless))
+
+    def gate_of(self, task: Task) -> tuple[str, ...]:
+        """The metrics of a task whose FAIL is red, in its order; the others are judged and reported."""
+        return tuple(metric for metric in task.scored if metric in (self.gate or ())) or task.scored[:1]
+
+    def judged(self, task: Task) -> tuple[str, ...]:
+        """The metrics that configurations are held against each other in: the first, and what gates beside it."""
+        gate = self.gate_of(task)
+        return tuple(metric for metric in task.scored if metric == task.scored[0] or metric in gate)
 
     @property
     def named(self) -> frozenset[str]:
@@ -91,7 +98,7 @@ def policy_of(grid: Grid) -> Policy:
         direction=asked.direction,
         looks=grid.seed_plan.looks if grid.seed_plan else None,
         p0=asked.collapse_rate,
-        gate=frozenset(asked.gate),
+        gate=None if asked.gate is None else frozenset(asked.gate),
         compare=tuple(grid.compare),
         harmless=frozenset(asked.harmless),
         waivers=tuple(grid.waiver),

@@ -14,7 +14,7 @@ from harness.checks.scores.policy import Policy
 from harness.checks.scores.recipe import RecipeDifferences, differs, other_data, recipe_differences, same_checkpoint
 from harness.checks.scores.seeds_needed import median_seconds, outlook
 from harness.checks.scores.stability import every_run, too_many
-from harness.checks.scores.target import METRICS, Target, contradicting, margin_of, read_target, spread_alarm
+from harness.checks.scores.target import Target, contradicting, margin_of, read_target, spread_alarm
 from harness.checks.verdict import Side, Verdict
 from harness.fact import Fact
 from harness.record.attempts import LOST
@@ -75,8 +75,8 @@ class QualityQuestion:
 
     @property
     def gates(self) -> bool:
-        """By default accuracy gates, and F1, which correlates with it, is reported."""
-        return self.target.metric in self.policy.gate
+        """By default the task's first metric gates, and the others, which correlate with it, are reported."""
+        return self.target.metric in self.policy.gate_of(self.configuration.task)
 
     @cached_property
     def margin(self) -> tuple[float, Fact]:
@@ -184,10 +184,15 @@ class QualityQuestion:
 
     def _sampling_error(self, runs: Sequence[SeedScore]) -> Iterator[Fact]:
         """What other examples would do to a run's F1; no part of the verdict, whose runs share their examples."""
-        counts, both = self.configuration.counts, [run for run in runs if run.status in GOOD and run.f1 is not None]
+        counts = self.configuration.counts
+        both = [
+            pair
+            for run in runs
+            if run.status in GOOD and None not in (pair := (run.score("accuracy"), run.score("f1")))
+        ]
         if self.target.metric == "f1" and counts is not None and both:
-            errors = [f1_standard_error(run.accuracy or 0.0, run.f1 or 0.0, counts[0]) for run in both]
-            yield Fact.of("f1.standard_error", points=math.fsum(errors) / len(errors), examples=counts[0])
+            errors = [f1_standard_error(accuracy or 0.0, f1 or 0.0, sum(counts)) for accuracy, f1 in both]
+            yield Fact.of("f1.standard_error", points=math.fsum(errors) / len(errors), examples=sum(counts))
 
 
 def questions(
@@ -208,14 +213,19 @@ def questions(
         if bool(one.ended) != measured:
             continue
         fitting = _nearest(one, [each for each in references if unfit(one, each, policy) is None], policy)
-        gated = any(metric in policy.gate and read_target(each, metric) for each in fitting for metric in METRICS)
+        gate, scored = policy.gate_of(one.task), one.task.scored
+        gated = any(read_target(each, metric) for each in fitting for metric in gate)
         for reference in fitting or references:
             reason: Fact | str | None = reasons[id(reference)] or unfit(one, reference, policy)
             differences = recipe_differences(one, reference, policy.harmless)
-            targets = [target for metric in METRICS if (target := read_target(reference, metric)) is not None]
+            targets = [target for metric in scored if (target := read_target(reference, metric)) is not None]
             if reason is None and not gated:
-                ungated = Fact.of("reference.ungated", gate=tuple(sorted(policy.gate)))
-                refused.append(_refused(one, reference, differences, ungated, *policy.gate))
+                if set(scored) == {"accuracy", "f1"}:
+                    ungated = Fact.of("reference.ungated", gate=tuple(sorted(gate)))
+                else:
+                    rest = tuple(metric for metric in scored if metric not in gate)
+                    ungated = Fact.of("reference.ungated_of", gate=gate, reported=rest)
+                refused.append(_refused(one, reference, differences, ungated, *gate))
             if reason is not None:
                 refused.append(_refused(one, reference, differences, Fact.of("reference.refused", why=reason)))
                 continue
@@ -270,11 +280,11 @@ def never_compared(
 
 def points(runs: Sequence[SeedScore], metric: str) -> dict[int, float]:
     """Points by seed of the runs whose scores are judged."""
-    return {run.seed: 100 * value for run in runs if run.status in GOOD and (value := getattr(run, metric)) is not None}
+    return {run.seed: 100 * value for run in runs if run.status in GOOD and (value := run.score(metric)) is not None}
 
 
 def _refused(
-    one: Configuration, reference: Reference, differences: RecipeDifferences, reason: Fact, *gate: Metric
+    one: Configuration, reference: Reference, differences: RecipeDifferences, reason: Fact, *gate: str
 ) -> Verdict:
     return Verdict(
         check="quality",
@@ -282,8 +292,8 @@ def _refused(
         subject=side(one),
         reason=reason,
         against=Side(reference.id),
-        item=next((metric for metric in METRICS if metric in gate), "accuracy"),
-        notes=tuple(fact for metric in METRICS for fact in contradicting(reference, metric)),
+        item=next((metric for metric in one.task.scored if metric in gate), one.task.scored[0]),
+        notes=tuple(fact for metric in one.task.scored for fact in contradicting(reference, metric)),
         todo=(Fact.of("reference.no_seeds"),),
         recipe_differences=differences.blocking,
         harmless=differences.harmless,

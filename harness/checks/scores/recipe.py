@@ -58,7 +58,8 @@ def other_data(configuration: Configuration, reference: Reference) -> Fact | Non
     if reference.task == "glue/mrpc" and counts is not None:
         if counts == MRPC:
             return None
-        return Fact.of("recipe.task", run=task, reference=reference.task, counts=counts, known=MRPC)
+        of, known = ((sum(each), each[-1]) for each in (counts, MRPC))
+        return Fact.of("recipe.task", run=task, reference=reference.task, counts=of, known=known)
     return None if task == reference.task else Fact.of("recipe.task", run=task, reference=reference.task)
 
 

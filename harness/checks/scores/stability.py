@@ -61,7 +61,7 @@ class StabilityQuestion:
         if retried:
             notes.append(Fact.of("collapses.retried", seeds=tuple(entry.seed for entry in retried)))
         if kinds:
-            notes.append(every_run(runs, "accuracy"))
+            notes.append(every_run(runs, self.configuration.task.scored[0]))
         return replace(verdict, notes=tuple(notes))
 
     def _counted(self, first: int | None) -> tuple[SeedScore, ...]:
@@ -109,7 +109,7 @@ def too_many(lost: int, n: int, p0: float, alpha: float) -> Fact | None:
 
 def every_run(runs: Sequence[SeedScore], metric: str) -> Fact:
     """Mean and median over all runs with a score, collapsed ones among them."""
-    values = sorted(100 * v for run in runs if (v := getattr(run, metric)) is not None)
+    values = sorted(100 * v for run in runs if (v := run.score(metric)) is not None)
     n, middle = len(values), len(values) // 2
     if not values:
         return Fact.of("runs.every", n=0)

@@ -28,7 +28,6 @@ from harness.validation import name_of
 STATED: Final = ("config", "engine", *OPTIONS)
 """What of a cell a reference states beside its recipe."""
 
-METRICS: Final[tuple[Metric, ...]] = ("accuracy", "f1")
 FEW: Final = 5
 """A spread of fewer runs is too uncertain to make a margin wider than the default."""
 

@@ -1,7 +1,8 @@
-"""Fidelity of scores: logits, loss, accuracy, F1 and confusion, recomputed from logits and labels."""
+"""Fidelity of scores: logits, loss, the task's metrics and confusion, recomputed from logits and labels."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,9 +14,12 @@ from harness.checks.verdict import Fact
 from harness.checks.verify.findings import Findings
 from harness.checks.verify.series import Array, apart, ratio_of
 from harness.checks.verify.upstream import EVALUATION, known_issue, scaling_of
-from harness.record.parts.measured import Measured
+from harness.record.parts.data import Data
+from harness.record.parts.measured import Confusion, Measured
 from harness.record.parts.observed import Observed
 from harness.record.run import Run
+from harness.stats.scores import class_scores, correlations
+from harness.task import Task
 
 LOSS: Final = 1e-5
 """Relative: the logits are kept as float32, whatever precision made them, and the loss is computed from them."""
@@ -111,12 +115,12 @@ def _other_labels(a: Run, b: Run) -> bool:
 
 
 def logits(findings: Findings, run: Run, observed: Observed) -> None:
-    """One row a validation example, two columns, all finite; as many as were evaluated."""
+    """One row a validation example, a column an output, all finite; as many as were evaluated."""
     found = run.series.get("logits")
     if found is None or observed.data is None:
         findings.missing("logits")
         return
-    due = (observed.data.validation.examples, 2)
+    due = (observed.data.validation.examples, outputs(run.record.task, observed.data))
     evaluated = observed.fingerprint.eval_examples if observed.fingerprint else None
     if evaluated == due[0]:
         evaluated = None
@@ -144,28 +148,42 @@ def again(findings: Findings, run: Run) -> None:
 
 
 def recomputed(findings: Findings, run: Run, observed: Observed, measured: Measured) -> None:
-    """Loss, accuracy, F1 and confusion against those that logits and labels give."""
-    found, labels = run.series.get("logits"), run.series.get("labels")
-    if found is None or labels is None or not _answered(found, labels):
+    """Loss, metrics and confusion against those that logits and labels give; a user's own metric cannot be."""
+    found, labels, task = run.series.get("logits"), run.series.get("labels"), run.record.task
+    if found is None or labels is None or not (_valued if task.regression else _answered)(found, labels):
         findings.missing("scores recomputed from logits")
         return
     z = found.astype(np.float64)
-    _loss(findings, run, observed, measured, cross_entropy(z, labels, _smoothing(observed)))
-    counts = confusion(z, labels)
-    if measured.confusion is None:
-        findings.missing("confusion")
+    if task.regression:
+        _loss(findings, run, observed, measured, np.square(z.reshape(-1) - labels.astype(np.float64)))
+        due = correlations(z.reshape(-1), labels)
     else:
-        recorded = measured.confusion.model_dump()
-        failed = Fact.of("confusion.wrong", recorded=_counts(recorded), expected=_counts(counts))
-        findings.judge("confusion", recorded == counts, _counts(recorded), failed)
-    for name, expected in {"accuracy": accuracy(counts), "f1": f1(counts)}.items():
-        if name not in measured.metrics:
+        _loss(findings, run, observed, measured, cross_entropy(z, labels, _smoothing(observed)))
+        counts = confusion(z, labels)
+        due = class_scores(counts.counts, 1 if task.positive is None else task.positive)
+        if measured.confusion is not None:
+            recorded = measured.confusion
+            failed = Fact.of("confusion.wrong", recorded=_counts(recorded), expected=_counts(counts))
+            findings.judge("confusion", recorded == counts, _counts(recorded), failed)
+        elif len(counts.counts) <= 2:
+            findings.missing("confusion")
+    for name in task.scored:
+        if name not in measured.metrics or name not in due:
             findings.missing(name)
             continue
-        value = measured.metrics[name]
+        value, expected = measured.metrics[name], due[name]
         passed = Fact.of("score.right", item=name, value=value)
         failed = Fact.of("score.wrong", item=name, value=value, expected=expected)
-        findings.judge(name, abs(value - expected) <= COUNT, passed, failed, ratio=ratio_of(expected, value))
+        same = abs(value - expected) <= COUNT or (math.isnan(value) and math.isnan(expected))
+        findings.judge(name, same, passed, failed, ratio=ratio_of(expected, value))
+
+
+def outputs(task: Task, data: Data) -> int:
+    """Columns of a task's logits: a class each, or one for a number."""
+    if task.regression:
+        return 1
+    known = data.validation.labels or data.train.labels or task.classes
+    return len(known) if known else 2
 
 
 def selected(findings: Findings, run: Run) -> None:
@@ -188,26 +206,11 @@ def cross_entropy(z: Array, labels: npt.NDArray[Any], smoothing: float = 0.0) ->
     return np.asarray((1 - smoothing) * own + smoothing * -log_p.mean(axis=1))
 
 
-def confusion(z: Array, labels: npt.NDArray[Any]) -> dict[str, int]:
-    """Counts tp, fp, fn, tn of the larger logit against the label; a tie answers 0, as numpy's argmax does."""
-    answer, truth = np.argmax(z, axis=1) == 1, labels == 1
-    return {
-        "tp": int((answer & truth).sum()),
-        "fp": int((answer & ~truth).sum()),
-        "fn": int((~answer & truth).sum()),
-        "tn": int((~answer & ~truth).sum()),
-    }
-
-
-def accuracy(counts: dict[str, int]) -> float:
-    """(tp + tn) / examples."""
-    return (counts["tp"] + counts["tn"]) / sum(counts.values())
-
-
-def f1(counts: dict[str, int]) -> float:
-    """2 tp / (2 tp + fp + fn); 0 where nothing is positive and nothing was called so."""
-    whole = 2 * counts["tp"] + counts["fp"] + counts["fn"]
-    return 2 * counts["tp"] / whole if whole else 0.0
+def confusion(z: Array, labels: npt.NDArray[Any]) -> Confusion:
+    """Counts of the largest logit against the label; of a tie the first answers, as with numpy's argmax."""
+    counts = np.zeros((z.shape[1], z.shape[1]), np.int64)
+    np.add.at(counts, (labels.astype(int), np.argmax(z, axis=1)), 1)
+    return Confusion(counts=counts.tolist())
 
 
 def _loss(findings: Findings, run: Run, observed: Observed, measured: Measured, losses: Array) -> None:
@@ -238,6 +241,11 @@ def _smoothing(observed: Observed) -> float:
     return float(observed.arguments.get("label_smoothing_factor") or 0.0)
 
 
+def _valued(found: npt.NDArray[Any], labels: npt.NDArray[Any]) -> bool:
+    """Whether there are examples, each with one number."""
+    return found.shape == (len(labels), 1) and len(labels) > 0
+
+
 def _answered(found: npt.NDArray[Any], labels: npt.NDArray[Any]) -> bool:
     """Whether there are examples, each with a row of logits, and in it one for its label."""
     if found.ndim != 2 or len(found) != len(labels) or not len(labels):
@@ -245,5 +253,8 @@ def _answered(found: npt.NDArray[Any], labels: npt.NDArray[Any]) -> bool:
     return bool(((labels >= 0) & (labels < found.shape[1])).all())
 
 
-def _counts(counts: dict[str, int]) -> Fact:
-    return Fact.of("confusion", tp=counts["tp"], fp=counts["fp"], fn=counts["fn"], tn=counts["tn"])
+def _counts(counts: Confusion) -> Fact:
+    if len(counts.counts) != 2:
+        return Fact.of("confusion.classes", counts=counts.counts)
+    named = counts.named
+    return Fact.of("confusion", tp=named["tp"], fp=named["fp"], fn=named["fn"], tn=named["tn"])

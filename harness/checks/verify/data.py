@@ -25,21 +25,25 @@ HEADS: Final = frozenset({"classifier", "pre_classifier", "pooler", "score"})
 
 @dataclass(frozen=True)
 class KnownTask:
-    """What a known task's splits are: examples, positives, and the sha256 that `Split` has."""
+    """What a known task's splits are: examples, those of each class, and the sha256 that `Split` has."""
 
     train: Split
     validation: Split
 
 
+def _split_of(labels: list[int], sha256: str) -> Split:
+    return Split(examples=sum(labels), labels=labels, sha256=sha256)
+
+
 MRPC: Final = KnownTask(
-    Split(examples=3668, positives=2474, sha256="5e73b47b0569f62cf4c0bb4f15a0bc2c81ccc16462a585fb3402e6964411e9f4"),
-    Split(examples=408, positives=279, sha256="26a0b8005276d445281c804b970fa61106734b79a850190062d7cb0ba9d08748"),
+    _split_of([1194, 2474], "5e73b47b0569f62cf4c0bb4f15a0bc2c81ccc16462a585fb3402e6964411e9f4"),
+    _split_of([129, 279], "26a0b8005276d445281c804b970fa61106734b79a850190062d7cb0ba9d08748"),
 )
 KNOWN: Final[Mapping[str, KnownTask]] = {
     "glue/mrpc": MRPC,
     "embedded/paraphrase": KnownTask(
-        Split(examples=800, positives=533, sha256="76d63a01d345ddbe0b397fa014d41ff489ea252cffdef0194561f67ab8cc4f70"),
-        Split(examples=240, positives=160, sha256="35a9180b63f2dd234893089b556ebb0d8598f034582fe20e55b7120e42c66f6d"),
+        _split_of([267, 533], "76d63a01d345ddbe0b397fa014d41ff489ea252cffdef0194561f67ab8cc4f70"),
+        _split_of([80, 160], "35a9180b63f2dd234893089b556ebb0d8598f034582fe20e55b7120e42c66f6d"),
     ),
 }
 """By task. MRPC's are those of GLUE's own files (`msr_paraphrase_*.txt` split by GLUE's `dev_ids`)."""
@@ -70,7 +74,7 @@ KEPT_SINCE: Final = (5,)
 
 
 def data(findings: Findings, run: Run, found: Data | None) -> None:
-    """Sizes and positives of both splits, and what they hold; labels, logits and counts agree with them."""
+    """Sizes and classes of both splits, and what they hold; labels, logits and counts agree with them."""
     if found is None:
         findings.missing("data")
         return
@@ -94,7 +98,18 @@ def data(findings: Findings, run: Run, found: Data | None) -> None:
 
 def _split(name: str, split: Split, known: Split) -> list[Fact]:
     """What is wrong with a known task's split."""
-    if (split.examples, split.positives) != (known.examples, known.positives):
+    if (split.examples, split.labels) != (known.examples, known.labels):
+        if split.positives is None or known.positives is None:
+            return [
+                Fact.of(
+                    "split.other",
+                    split=name,
+                    examples=split.examples,
+                    labels=split.labels,
+                    due=known.examples,
+                    due_labels=known.labels,
+                )
+            ]
         return [
             Fact.of(
                 "split.size",
@@ -113,10 +128,15 @@ def _labels(findings: Findings, run: Run, split: Split) -> None:
     if labels is None:
         findings.missing("labels")
         return
-    count, positives = len(labels), int(np.sum(labels == 1))
-    seen = Fact.of("labels.seen", count=count, positives=positives)
-    failed = Fact.of("labels.wrong", seen=seen, examples=split.examples, positives=split.positives)
-    good = (count, positives) == (split.examples, split.positives)
+    count, due = len(labels), split.labels
+    own = None if due is None else [int(np.sum(labels == number)) for number in range(len(due))]
+    if own is not None and split.positives is not None:
+        seen = Fact.of("labels.seen", count=count, positives=own[1])
+        failed = Fact.of("labels.wrong", seen=seen, examples=split.examples, positives=split.positives)
+    else:
+        seen = Fact.of("labels.classes", count=count, labels=own)
+        failed = Fact.of("labels.other", seen=seen, examples=split.examples, labels=due)
+    good = (count, own) == (split.examples, due)
     if good and (apart := _paired_otherwise(run, labels)):
         good, failed = False, Fact.of("labels.paired", differing=apart, count=count)
     findings.judge("labels", good, seen, failed)
@@ -130,9 +150,9 @@ def _paired_otherwise(run: Run, labels: npt.NDArray[Any]) -> int:
     from scipy.optimize import linear_sum_assignment  # slow to import, and only verify asks
 
     # Of what it was given there are hashes: each must stand for one label, and no two for the same.
-    _, rows = np.unique(given, return_inverse=True)
-    table = np.zeros((rows.max(initial=0) + 1, int(labels.max(initial=0)) + 1), np.int64)
-    np.add.at(table, (rows, labels), 1)
+    (_, rows), (_, kinds) = np.unique(given, return_inverse=True), np.unique(labels, return_inverse=True)
+    table = np.zeros((rows.max(initial=0) + 1, kinds.max(initial=0) + 1), np.int64)
+    np.add.at(table, (rows, kinds), 1)
     return int(len(labels) - table[linear_sum_assignment(table, maximize=True)].sum())
 
 

@@ -120,7 +120,7 @@ def scores(run: Run) -> dict[str, float]:
     measured = run.record.measured
     if measured is None:
         return {}
-    counts = measured.confusion.model_dump() if measured.confusion else {}
+    counts = measured.confusion.named if measured.confusion else {}
     return {**measured.metrics, **{name: float(count) for name, count in counts.items()}}
 
 
@@ -212,6 +212,8 @@ def _adapter(found: Adapter | None) -> Fact:
 
 def _split(split: Split) -> Fact:
     """How many examples a split has, and their hash: which of them differ is not recorded."""
+    if split.positives is None:
+        return Fact.of("split.classes", examples=split.examples, labels=split.labels, sha256=split.sha256)
     return Fact.of("split.seen", examples=split.examples, positives=split.positives, sha256=split.sha256)
 
 

@@ -10,11 +10,18 @@ from harness.record.parts.part import Part
 
 
 class Split(Part):
-    """One split as it was used: number of examples, of positives, and a hash of its texts and labels."""
+    """One split as it was used: number of examples, of each class's by label (None: numbers), and a hash of its texts
+    and labels.
+    """
 
     examples: int
-    positives: int
+    labels: list[int] | None = None
     sha256: str
+
+    @property
+    def positives(self) -> int | None:
+        """Examples of label 1, where there are two classes."""
+        return self.labels[1] if self.labels is not None and len(self.labels) == 2 else None
 
 
 class Twice(Part):
@@ -41,8 +48,9 @@ class Truncated(Part):
 
 
 class Data(Part):
-    """The data set as loaded; `revision` where it came from a hub. Older records have none of the last three.
+    """The data set as loaded; `revision` where it came from a hub. Older records have none of what is after the splits.
 
+    `more` are the splits that were predicted beside the validation split, `classes` the classes' names by label.
     `unknown_tokens` is the fraction of the training examples' tokens that the checkpoint's vocabulary does not have.
     """
 
@@ -50,6 +58,8 @@ class Data(Part):
     revision: str | None = None
     train: Split
     validation: Split
+    more: Annotated[dict[str, Split], Field(exclude_if=lambda value: not value)] = {}
+    classes: Annotated[list[str] | None, Field(exclude_if=lambda value: value is None)] = None
     audit: Annotated[DataAudit | None, Field(exclude_if=lambda value: value is None)] = None
     unknown_tokens: Annotated[float | None, Field(ge=0, le=1, exclude_if=lambda value: value is None)] = None
     truncated: Annotated[Truncated | None, Field(exclude_if=lambda value: value is None)] = None

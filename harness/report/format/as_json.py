@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any
 
-from harness.report.format.units import key_of
+from harness.report.format.units import SCORES, key_of
 
 
 def as_json(value: Any) -> str:
@@ -36,5 +36,12 @@ def plain(value: Any) -> Any:
         return [plain(item) for item in value]
     if dataclasses.is_dataclass(value):
         names = [field.name for field in dataclasses.fields(value)]
-        return {key_of(value, name): plain(getattr(value, name)) for name in names}
+        unit = SCORES.get(type(value).__name__)
+        found: dict[str, Any] = {}
+        for name in names:
+            if name == "scores" and unit is not None:
+                found |= {f"{metric}{unit}": plain(score) for metric, score in getattr(value, name).items()}
+            else:
+                found[key_of(value, name)] = plain(getattr(value, name))
+        return found
     return str(value)

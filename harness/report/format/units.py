@@ -12,11 +12,10 @@ _POINTS: Final[Mapping[str, Sequence[str]]] = {
     "Comparison": (
         "margin", "mean_a", "mean_b", "sd_a", "sd_b", "difference", "here", "anew", "se_here", "se_anew",
     ),
-    "Score": ("accuracy", "f1"),
     "Row": ("ok", "all"),
 }  # fmt: skip
 _FRACTIONS: Final[Mapping[str, Sequence[str]]] = {
-    "SeedScore": ("accuracy", "f1"), "Speed": ("margin", "detectable"), "Rate": ("low", "high"),
+    "Speed": ("margin", "detectable"), "Rate": ("low", "high"),
 }  # fmt: skip
 _KEYS: Final[Mapping[tuple[str, str], str]] = {
     (kind, name): f"{name}_{unit}"
@@ -37,12 +36,21 @@ def key_of(value: Any, name: str) -> str:
     return _KEYS.get((kind, name), name)
 
 
+SCORES: Final[Mapping[str, str]] = {"SeedScore": "_fraction", "Score": "_points"}
+"""The unit of the field `scores` of these, each of which has a key of its own in JSON: `accuracy_fraction`."""
+
+
 def fields_of(data: Any) -> Any:
     """Plain data with the fields' own names again; facts, which have units of their own, are as they were."""
     if isinstance(data, list):
         return [fields_of(item) for item in data]
     if not isinstance(data, dict) or data.keys() == {"code", "values"}:
         return data
+    if data.keys() >= {"seed", "status"} and "scores" not in data:
+        names = {key: key.removesuffix(unit) for unit in SCORES.values() for key in data if key.endswith(unit)}
+        names |= {name: name for name in ("accuracy", "f1") if name in data}  # of older forms
+        rest = {key: fields_of(value) for key, value in data.items() if key not in names}
+        return {**rest, "scores": {name: data[key] for key, name in names.items()}}
     return {_FIELDS.get(key, key): fields_of(item) for key, item in data.items()}
 
 

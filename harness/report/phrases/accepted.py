@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from harness.report.format.metrics import metric_word
 from harness.report.format.numbers import points, signed, trimmed
 from harness.report.phrases.diff import MOST, idle_text, why
 from harness.report.phrases.recipe import many
@@ -18,7 +19,7 @@ def _score(
     item: str, seeds: int, paired: bool, a: float, b: float, difference: float, interval: Sequence[float] | None,
 ) -> str:  # fmt: skip
     at = many(seeds, "seed") if paired else "other seeds on each side"
-    text = f"{'F1' if item == 'f1' else item} {points(a)} -> {points(b)}, {signed(difference)} points at {at}"
+    text = f"{metric_word(item)} {points(a)} -> {points(b)}, {signed(difference)} points at {at}"
     return text if interval is None else f"{text} (90 % interval {signed(interval[0])} to {signed(interval[1])})"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from harness.report.format.metrics import metric_word
 from harness.report.phrases.recipe import many
 
 SIGNS: Final[Mapping[str, str]] = {"better": "▲", "worse": "▼", "equivalent": "≡", "identical": "=", "undecided": "?"}
@@ -72,7 +73,7 @@ def _rounded(number: int) -> int:
 
 
 def _arms(metric: str, b: str, b_mean: float, b_runs: int, a: str, a_mean: float, a_runs: int) -> str:
-    name = "F1" if metric == "f1" else metric
+    name = metric_word(metric)
     return f"{name} of {b} {b_mean:.2f} over {many(b_runs, 'run')}, of {a} {a_mean:.2f} over {many(a_runs, 'run')}"
 
 

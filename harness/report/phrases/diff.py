@@ -217,6 +217,9 @@ DIFF: Final[Mapping[str, str | Callable[..., str]]] = {
     "epoch": _epoch,
     "examples": lambda ids: f"examples {listed(ids, FEW)}" if ids else "no others",
     "examples.taken": "{count} examples a step",
+    "split.classes": lambda examples, labels, sha256: (
+        f"{examples:,} examples{'' if labels is None else f', {listed(labels, 12)} a class'} ({sha256:.12}…)"
+    ),
     "split.seen": "{examples:,} examples, {positives:,} positive ({sha256:.12}…)",
     "until": "until step {step}",
     "shape": lambda shape: f"shape {tuple(shape)}",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from harness.report.format.metrics import metric_word
 from harness.report.phrases.recipe import Phrases, many
 from harness.text import listed, show
 
-NAMES: Final[Mapping[str, str]] = {"accuracy": "accuracy", "f1": "F1"}
 DIGITS: Final = 4
 """Decimals of an attainable neighbour: those of a printed percentage with two."""
 
@@ -30,7 +30,9 @@ def _impossible(
     shards: Sequence[int] = (),
     nearest: Sequence[float] = (),
 ) -> str:
-    said = " with ".join(f"{NAMES[name]} {listed((f'{v:g}' for v in values), 3)}" for name, values in scores.items())
+    said = " with ".join(
+        f"{metric_word(name)} {listed((f'{v:g}' for v in values), 3)}" for name, values in scores.items()
+    )
     whose = "no run" if runs == 1 else f"no mean of {runs} runs"
     text = f"{reference}: {whose} on {examples:,} examples, {positives:,} positive, can have {said}"
     if elsewhere is not None:
@@ -38,7 +40,7 @@ def _impossible(
     if shards:
         return f"{text}; {' or '.join(map(str, shards))} of the examples can give it"
     near = " or ".join(f"{value:.{DIGITS}f}" for value in nearest)
-    return f"{text}; nearest {NAMES[metric]} {near}" if near else text
+    return f"{text}; nearest {metric_word(metric)} {near}" if near else text
 
 
 def _other_label(number: int) -> str:
@@ -53,12 +55,12 @@ def _one_class(split: str, examples: int, label: int) -> str:
 
 
 def _model(epoch: float, metric: str, value: float, greater: bool) -> str:
-    return f"epoch {epoch:g}, of the {'highest' if greater else 'lowest'} {NAMES.get(metric, metric)} ({value:.4f})"
+    return f"epoch {epoch:g}, of the {'highest' if greater else 'lowest'} {metric_word(metric)} ({value:.4f})"
 
 
 def _scored_other(scored: float | None, metric: str, got: float | None, asked: str) -> str:
     model = "no model that was evaluated before" if scored is None else f"epoch {scored:g}"
-    has = "" if got is None else f" ({NAMES.get(metric, metric)} {got:.4f})"
+    has = "" if got is None else f" ({metric_word(metric)} {got:.4f})"
     return f"scored is {model}{has}, asked for is {asked}"
 
 
@@ -76,7 +78,11 @@ DOUBTS: Final[Phrases] = {
     "data.one_class": _one_class,
     "head.order": lambda checkpoint, names, due: (
         f"checkpoint {checkpoint}: its saved head calls the classes {listed(names)}, the task {listed(due)}: "
-        "it was trained to answer the opposite"
+        f"it was trained to answer {'the opposite' if len(due) == 2 else 'in another order'}"
+    ),
+    "head.other": lambda checkpoint, names, due: (
+        f"checkpoint {checkpoint}: its saved head calls the classes {listed(names, 12)}, the task {listed(due, 12)}: "
+        "whether they mean the same is for you to tell"
     ),
     "selection.model": _model,
     "selection.best": "scored is {model}, of {evaluations} evaluations",

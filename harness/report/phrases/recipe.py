@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from harness.report.format.metrics import metric_word
 from harness.text import listed, show
 
 Phrases = Mapping[str, str | Callable[..., str]]
@@ -104,9 +105,9 @@ def _value(value: Any) -> str:
     return value if isinstance(value, str) and value else show(list(value) if isinstance(value, tuple) else value)
 
 
-def _f1(difference: float, low: float | None = None, high: float | None = None) -> str:
+def _f1(difference: float, low: float | None = None, high: float | None = None, metric: str = "f1") -> str:
     interval = "" if low is None else f", 90 % CI [{low:+.2f}, {high:+.2f}]"
-    return f"F1: difference {difference:+.2f} points{interval}; reported, not judged"
+    return f"{metric_word(metric)}: difference {difference:+.2f} points{interval}; reported, not judged"
 
 
 def _environment(changes: Sequence[str], configurations: Sequence[str]) -> str:
@@ -140,6 +141,7 @@ BASELINE: Final[Phrases] = {
     "environment.machine": "another machine: scores are compared, speed would not be",
     "environment.same": "same environment and machine: `harness verify --only repeat` tells whether runs repeat here",
     "f1.difference": _f1,
+    "metric.difference": _f1,
     "seeds.unpaired": "other seeds on each side: Welch's test, not paired",
     "seeds.not_again": lambda seeds: f"not run again: seeds {listed(seeds)}",
     "seeds.new": lambda seeds: f"not in the accepted file: seeds {listed(seeds)}",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from harness.report.format.metrics import metric_word
 from harness.report.format.numbers import chance
 from harness.report.phrases.comparison import COMPARISON
 from harness.report.phrases.recipe import BASELINE, RECIPE, many
@@ -99,11 +100,15 @@ def _scores(metric: str, mean: float, runs: int, target: str, label: str | None 
     return f"{metric} {mean:.2f} over {runs} runs against {target}{f' ({label})' if label else ''}"
 
 
-def _ungated(gate: Sequence[str]) -> str:
-    names = {"accuracy": "accuracy", "f1": "F1"}
-    others = [name for metric, name in names.items() if metric not in gate]
-    text = f"no {' or '.join(names[metric] for metric in gate)} is published"
-    return f"{text}; {others[0]} is reported only" if others else text
+def _ungated(gate: Sequence[str], reported: Sequence[str] | None = None) -> str:
+    if reported is None:  # as older results have it
+        reported = [metric for metric in ("accuracy", "f1") if metric not in gate]
+    text = f"no {' or '.join(map(metric_word, gate))} is published"
+    return (
+        f"{text}; {' and '.join(map(metric_word, reported))} {'is' if len(reported) == 1 else 'are'} reported only"
+        if reported
+        else text
+    )
 
 
 def _provenance(best_of: int) -> str:
@@ -118,6 +123,7 @@ QUALITY: Final[Phrases] = {
     "scores.none": "none of {runs} runs has a score to judge",
     "reference.refused": "not to be compared: {why}",
     "reference.ungated": _ungated,
+    "reference.ungated_of": _ungated,
     "reference.other_task": lambda reference, task, here: (
         f"{reference}: not compared, other task ({task}, here {listed(here, SHOWN)})"
     ),
@@ -224,8 +230,7 @@ def _phi(phi: float, base: str) -> str:
 
 
 def _pair(twin: str, twin_mean: float, base: str, base_mean: float, seeds: int, metric: str = "accuracy") -> str:
-    name = "F1" if metric == "f1" else metric
-    return f"{name} of {twin} {twin_mean:.2f}, of {base} {base_mean:.2f} over {seeds} seeds"
+    return f"{metric_word(metric)} of {twin} {twin_mean:.2f}, of {base} {base_mean:.2f} over {seeds} seeds"
 
 
 PARITY: Final[Phrases] = {
@@ -240,6 +245,9 @@ PARITY: Final[Phrases] = {
     "pairs.correlation": "scores of the same seed correlate by {correlation:.2f}",
     "pairs.sign_flip": _sign_flip,
     "pairs.f1": "F1 differs by {difference:+.2f} points on average (reported only)",
+    "pairs.metric": lambda metric, difference: (
+        f"{metric_word(metric)} differs by {difference:+.2f} points on average (reported only)"
+    ),
     "pairs.identical": "identical answers: see the fidelity of the runs, whether what should differ did differ",
     "changes": _changes,  # share: of the examples
     "churn": _churn,

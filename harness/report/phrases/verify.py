@@ -27,6 +27,11 @@ _BASE: Final[Mapping[str, str]] = {
 }
 
 
+def _classes(labels: Sequence[int] | None) -> str:
+    """`, 129, 279 a class`; nothing of numbers."""
+    return "" if labels is None else f", {listed(labels, 12)} a class"
+
+
 def written(value: Any) -> str:
     """A value as a recipe has it."""
     return show(_as_list(value))
@@ -203,6 +208,9 @@ VERIFY: Final[Mapping[str, str | Callable[..., str]]] = {
     # Data and weights.
     "data.right": _data,
     "split.size": "{split} has {examples:,} examples, {positives:,} positive, instead of {due:,} and {due_positives:,}",
+    "split.other": lambda split, examples, labels, due, due_labels: (
+        f"{split} has {examples:,} examples{_classes(labels)}, instead of {due:,}{_classes(due_labels)}"
+    ),
     "split.content": "{split} has the right size but other texts or labels (hash {sha256:.12})",
     "tokens.unknown": lambda share, most: (
         f"{100 * share:.1f} % of the training examples' tokens are unknown to the checkpoint's vocabulary"
@@ -212,6 +220,10 @@ VERIFY: Final[Mapping[str, str | Callable[..., str]]] = {
     "labels.paired": "{differing:,} of {count:,} answers have another label than the model was given with the example",
     "labels.seen": "{count:,} labels, {positives:,} of them positive",
     "labels.wrong": "predicted on {seen}; the validation split has {examples:,} and {positives:,}",
+    "labels.classes": lambda count, labels: f"{count:,} labels{_classes(labels)}",
+    "labels.other": lambda seen, examples, labels: (
+        f"predicted on {seen}; the validation split has {examples:,}{_classes(labels)}"
+    ),
     "weights.head_new": lambda names: f"only {listed(names, TENSORS)} are new",
     "weights.all_new": lambda names: f"{listed(names, TENSORS)} are new, as asked for",
     "weights.not_all": lambda names: f"only {listed(names, TENSORS)} are new; all were asked for",
@@ -253,6 +265,10 @@ VERIFY: Final[Mapping[str, str | Callable[..., str]]] = {
     "logits.seen": _logits,
     "logits.wrong": "{seen}; {due} are due",
     "confusion": "tp {tp}, fp {fp}, fn {fn}, tn {tn}",
+    "confusion.classes": lambda counts: (
+        f"{sum(row[place] for place, row in enumerate(counts)):,} of {sum(map(sum, counts)):,} right, "
+        f"in {len(counts)} classes ({'; '.join(' '.join(map(str, row)) for row in counts[:FEW])})"
+    ),
     "confusion.wrong": "{recorded}; the logits give {expected}",
     "score.right": "{item} is {value:.6f}",
     "score.wrong": "{item} is {value:.6f}; the logits give {expected:.6f}",

@@ -9,6 +9,7 @@ from harness.checks.scores.compared import Comparison
 from harness.checks.verdict import Verdict
 from harness.grid.cell import SEPARATOR
 from harness.report.format.escape import full_stop, inline
+from harness.report.format.metrics import metric_word
 from harness.report.format.numbers import bounds, digits, interval, level_text, points, signed, trimmed
 from harness.report.phrases.comparison import SIGNS, word_text
 from harness.report.phrases.recipe import many
@@ -62,7 +63,7 @@ def _judged(v: Verdict, d: Decision) -> str:
     b, a = v.subject.name, against
     if v.check not in ONE_RESULT:
         b, a = apart(v.subject.name, against) or v.subject.name, apart(against, v.subject.name) or against
-    metric = "F1" if v.item == "f1" else v.item
+    metric = metric_word(v.item)
     target = f" ({points(v.against.mean)})" if v.against and v.against.mean is not None and v.check == "quality" else ""
     margin = f"{trimmed(d.delta)} points"
     if identity(v):
@@ -82,7 +83,7 @@ def _judged(v: Verdict, d: Decision) -> str:
 def _compared(one: Comparison) -> str:
     """`cased is worse than uncased by 1.20 points of accuracy`."""
     a, b = compared_values(one)
-    metric = "F1" if one.metric == "f1" else one.metric
+    metric = metric_word(one.metric)
     if one.word in ("better", "worse") and one.difference is not None:
         return f"{b} is {one.word} than {a} by {abs(one.difference):.2f} points of {metric}"
     if one.word == "equivalent":

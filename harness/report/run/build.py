@@ -16,7 +16,6 @@ from harness.report.run import environment
 from harness.report.run.curves import loss_curve
 from harness.report.run.kept import packed
 from harness.report.run.model import (
-    METRICS,
     Attempts,
     Counts,
     FailedGroup,
@@ -141,6 +140,7 @@ def _row(one: Configuration, results: Results) -> Row:
     answers = {each.path: packed(results.predicted(one, each.seed)) for each in known} if truth else {}
     scores = tuple(_score(entry, score, answers.get(entry.path)) for entry, score in runs)
     lost = [score.status in LOST for _, score in runs if score.status in GOOD | LOST]
+    metrics = dict.fromkeys((*one.task.scored, *(name for score in scores for name in score.scores)))
     rates = [e.samples_per_second for e in scored if e.samples_per_second is not None]
     phases: dict[str, list[float]] = {}
     for entry in scored:
@@ -154,8 +154,8 @@ def _row(one: Configuration, results: Results) -> Row:
         environment_id=one.environment_id,
         content_id=one.content_id,
         scores=scores,
-        ok={m: describe(_values(scores, m, GOOD)) for m in METRICS},
-        all={m: describe(_values(scores, m, GOOD | {"collapsed"})) for m in METRICS},
+        ok={m: describe(_values(scores, m, GOOD)) for m in metrics},
+        all={m: describe(_values(scores, m, GOOD | {"collapsed"})) for m in metrics},
         collapsed=rate(sum(lost), len(lost)),
         errored=len(one.crashed),
         steps=tuple(sorted({entry.steps for entry in scored if entry.steps is not None})),
@@ -168,14 +168,12 @@ def _row(one: Configuration, results: Results) -> Row:
 
 
 def _score(entry: Entry, score: SeedScore, answers: str | None) -> Score:
-    accuracy, f1 = (100 * entry.metrics[m] if m in entry.metrics else None for m in METRICS)
     return Score(
         cell_id=entry.cell_id,
         seed=entry.seed,
         status=score.status if score.status in GOOD | LOST else entry.status,
         attempt=entry.attempt,
-        accuracy=accuracy,
-        f1=f1,
+        scores={m: 100 * entry.metrics[m] if m in entry.metrics else None for m in score.scores},
         train_seconds=_finite(entry.seconds.get("train")),
         samples_per_second=entry.samples_per_second,
         answers=answers,
@@ -184,7 +182,7 @@ def _score(entry: Entry, score: SeedScore, answers: str | None) -> Score:
 
 def _values(scores: Iterable[Score], metric: str, statuses: Collection[str]) -> list[float]:
     """Scores of one metric; a score that was not recorded is NaN, so that `describe` counts it."""
-    chosen = [getattr(score, metric) for score in scores if score.status in statuses]
+    chosen = [score.scores.get(metric) for score in scores if score.status in statuses]
     return [math.nan if value is None else value for value in chosen]
 
 

@@ -8,7 +8,8 @@ from typing import Final
 from harness.checks.verdict import Verdict
 from harness.report.format.escape import inline
 from harness.report.format.labels import listed
-from harness.report.run.model import METRICS, Curve, ReportModel, Row
+from harness.report.format.metrics import metric_word
+from harness.report.run.model import Curve, ReportModel, Row
 from harness.report.speed.captions import throughput_caption
 
 MOST_ROWS: Final = 40
@@ -42,7 +43,7 @@ def published(rows: Sequence[Row], verdicts: Sequence[Verdict]) -> dict[tuple[in
         for one in verdicts
         if one.check == "quality" and one.against is not None and one.against.mean is not None
     }
-    keys = {(place, metric): (row.configuration_id, metric) for place, row in enumerate(rows) for metric in METRICS}
+    keys = {(place, metric): (row.configuration_id, metric) for place, row in enumerate(rows) for metric in row.ok}
     return {key: found[known] for key, known in keys.items() if known in found}
 
 
@@ -55,10 +56,14 @@ def caption(model: ReportModel, kind: str, verdicts: Sequence[Verdict] = ()) -> 
 
 def _scores(model: ReportModel, verdicts: Sequence[Verdict]) -> tuple[str, str]:
     rows = drawn_rows(model)
-    alt = f"Accuracy and F1 of every run, one line for each of {_some(len(rows), 'configuration')}: " + "; ".join(
-        f"{row.label} {row.ok['accuracy'].mean:.1f} and {row.ok['f1'].mean:.1f}"
-        for row in rows[:6]
-        if row.ok["accuracy"].mean is not None and row.ok["f1"].mean is not None
+    names = [metric_word(metric) for metric in model.metrics]
+    what = " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+    alt = f"{what[:1].upper()}{what[1:]} of every run, one line for each of {_some(len(rows), 'configuration')}: "
+    means = [(row.label, [summary.mean for summary in row.ok.values()]) for row in rows[:6]]
+    alt += "; ".join(
+        f"{label} {' and '.join(f'{mean:.1f}' for mean in found if mean is not None)}"
+        for label, found in means
+        if found and None not in found
     )
     text = "Each dot is one run; the bar is the mean"
     if model.counts.collapsed:

@@ -9,10 +9,11 @@ from harness.checks.verify.data import KNOWN, copy_of
 from harness.protocol import SUBJECT
 from harness.record.attempts import Entry
 from harness.record.model import Record
-from harness.record.parts.data import Data
+from harness.record.parts.data import Data, Split
 from harness.record.parts.observed import Observed
 from harness.report.format.labels import listed, plain
 from harness.report.run.model import CheckpointFacts, Environment, Setting
+from harness.task import named_task
 
 ALWAYS: Final = (
     "num_train_epochs",
@@ -89,13 +90,21 @@ def data(records: Iterable[Record]) -> tuple[tuple[str, str], ...]:
         if used is None:
             continue
         sizes = "; ".join(
-            f"{name} {split.examples:,} pairs, {split.positives:,} positive, sha256 {split.sha256[:12]}"
+            f"{name} {split.examples:,} {_kinds(used, split)}, sha256 {split.sha256[:12]}"
             for name, split in (("train", used.train), ("validation", used.validation))
         )
         if "logits" in record.series:
             sizes += f"; predicted logits ({', '.join(map(str, record.series['logits']))})"
         found[(_data_name(used), sizes)] = None
     return tuple(sorted(found))
+
+
+def _kinds(used: Data, split: Split) -> str:
+    """`pairs, 279 positive`; of other tasks `examples, 30, 31, 39 a class`."""
+    pairs = "pairs" if len(named_task(used.source).texts) == 2 else "examples"
+    if split.positives is not None:
+        return f"{pairs}, {split.positives:,} positive"
+    return pairs if split.labels is None else f"{pairs}, {', '.join(f'{n:,}' for n in split.labels[:12])} a class"
 
 
 def _data_name(used: Data) -> str:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 
 from harness.checks.verdict import Verdict
 from harness.record.attempts import LOST
 from harness.report.format.escape import file_link, full_stop, image, inline
 from harness.report.format.labels import listed, seeds_text
-from harness.report.format.numbers import count, pm, points
+from harness.report.format.metrics import metric_head
+from harness.report.format.numbers import NONE, count, pm, points
 from harness.report.format.table import table
 from harness.report.run import sections
 from harness.report.run.answer import answer
 from harness.report.run.captions import caption
-from harness.report.run.model import METRIC_NAMES, METRICS, ReportModel
+from harness.report.run.model import ReportModel
 from harness.report.speed.markdown import throughput_markdown
 from harness.report.verdicts.comparisons import comparisons_markdown
 from harness.report.verdicts.markdown import forest_image, verdict_details, verdict_tables
 from harness.report.verdicts.words import counts_text
+from harness.stats.descriptive import Summary
 
 MOST_SCORES = 200
 """Rows of the per-seed table; the JSON has them all."""
@@ -76,11 +78,11 @@ def _results(model: ReportModel) -> list[str]:
         return ["## Results", "No cell of this grid has a score yet."]
     collapsed = any(row.collapsed.k for row in model.rows)
     errored = any(row.errored for row in model.rows)
-    headers = ["Configuration", "Runs", *(METRIC_NAMES[metric] for metric in METRICS)]
+    headers = ["Configuration", "Runs", *(metric_head(metric) for metric in model.metrics)]
     headers += ["Collapsed"] * collapsed + ["Errored"] * errored
     body = []
     for row in model.rows:
-        cells = [inline(row.label), count(len(row.scores)), *(pm(row.ok[metric]) for metric in METRICS)]
+        cells = [inline(row.label), count(len(row.scores)), *(_pm(row.ok, metric) for metric in model.metrics)]
         if collapsed:
             cells.append(f"{row.collapsed.k} of {row.collapsed.n}" if row.collapsed.k else "0")
         if errored:
@@ -88,10 +90,10 @@ def _results(model: ReportModel) -> list[str]:
         body.append(cells)
     lines = ["## Results", table(headers, body, "l" + "r" * (len(headers) - 1)), _results_sentence(model)]
     unscored = [
-        f"- {inline(row.label)}: {METRIC_NAMES[metric]} is missing or not a number in "
+        f"- {inline(row.label)}: {metric_head(metric)} is missing or not a number in "
         f"{row.all[metric].nonfinite} of {len(row.scores)} runs; its mean is over the others."
         for row in model.rows
-        for metric in METRICS
+        for metric in row.all
         if row.all[metric].nonfinite
     ]
     if unscored:
@@ -100,10 +102,15 @@ def _results(model: ReportModel) -> list[str]:
     return lines
 
 
+def _pm(of: Mapping[str, Summary], metric: str) -> str:
+    """A dash where the row's task has no such metric."""
+    return pm(of[metric]) if metric in of else NONE
+
+
 def _results_sentence(model: ReportModel) -> str:
     text = "Points (100 × fraction) on the validation split after training: mean ± standard deviation over seeds."
     examples = {row.examples for row in model.rows if row.examples}
-    means = [mean for row in model.rows if (mean := row.ok["accuracy"].mean) is not None]
+    means = [one.mean for row in model.rows if (one := row.ok.get("accuracy")) is not None and one.mean is not None]
     if len(examples) == 1 and means:
         (size,) = examples
         share = min(means, key=lambda mean: abs(mean - 50)) / 100
@@ -122,10 +129,16 @@ def _per_seed(model: ReportModel, json_file: str | None) -> list[str]:
     if not scores:
         return []
     body = [
-        [inline(row.label), str(score.seed), points(score.accuracy), points(score.f1), inline(score.status)]
+        [
+            inline(row.label),
+            str(score.seed),
+            *(points(score.scores.get(m)) for m in model.metrics),
+            inline(score.status),
+        ]
         for row, score in scores[:MOST_SCORES]
     ]
-    lines = ["## Each run", table(["Configuration", "Seed", "Accuracy", "F1", "Status"], body, "lrrrl")]
+    heads = ["Configuration", "Seed", *(metric_head(metric) for metric in model.metrics), "Status"]
+    lines = ["## Each run", table(heads, body, f"lr{'r' * len(model.metrics)}l")]
     if len(scores) > MOST_SCORES:
         lines.append(_left_out(len(scores), MOST_SCORES, "runs", json_file))
     return lines
@@ -146,11 +159,13 @@ def _collapsed(model: ReportModel) -> list[str]:
         interval = f"{100 * row.collapsed.low:.1f} to {100 * row.collapsed.high:.1f} %"
         seeds = seeds_text(score.seed for score in row.scores if score.status in LOST)
         cells = [inline(row.label), f"{k} of {n} ({interval})", inline(seeds)]
-        for metric in METRICS:
+        for metric in row.all:
             every = f"{pm(row.all[metric])}, median {points(row.all[metric].median)}"
-            body.append([*cells, METRIC_NAMES[metric], pm(row.ok[metric]), every])
+            body.append([*cells, metric_head(metric), pm(row.ok[metric]), every])
             cells = ["", "", ""]
-    more = ""
+    more, better = "", " or its accuracy is no better than always giving the more frequent label"
+    if "accuracy" not in model.metrics:
+        better = " or its score is no better than that of one constant answer"
     if any(score.status == "nonfinite" for row in rows for score in row.scores):
         more += " A run that lost its loss (nonfinite) counts with them, though it has no score."
     if any(len({score.cell_id for score in row.scores}) < len(row.scores) for row in rows):
@@ -158,9 +173,9 @@ def _collapsed(model: ReportModel) -> list[str]:
     headers = ["Configuration", "Collapsed (95 % interval)", "Seeds", "", "Ok runs", "All runs"]
     return [
         "## Collapsed runs",
-        "A run has collapsed when its predictions are constant or its accuracy is no better than always "
-        "giving the more frequent label. Such runs are kept, and counted apart, because one of them moves a "
-        f"mean more than any difference of interest.{more} The interval of the rate is exact (Clopper-Pearson).",
+        f"A run has collapsed when its predictions are constant{better}. Such runs are kept, and counted apart, "
+        f"because one of them moves a mean more than any difference of interest.{more} "
+        "The interval of the rate is exact (Clopper-Pearson).",
         table(headers, body, "lrllrr"),
     ]
 

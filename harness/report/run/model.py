@@ -19,11 +19,6 @@ from harness.stats.descriptive import Rate, Summary
 SCHEMA: Final = 2
 """Of the report's JSON form; the first had no units in its keys, and is read too."""
 
-METRICS: Final = ("accuracy", "f1")
-"""Scores that a report shows, in this order."""
-
-METRIC_NAMES: Final[Mapping[str, str]] = {"accuracy": "Accuracy", "f1": "F1"}
-
 
 @dataclass(frozen=True)
 class GridFacts:
@@ -51,8 +46,7 @@ class Score:
     seed: int
     status: str
     attempt: int
-    accuracy: float | None
-    f1: float | None
+    scores: Mapping[str, float | None]
     train_seconds: float | None
     samples_per_second: float | None
     answers: str | None = None
@@ -235,6 +229,11 @@ class ReportModel:
     head: ReportHead | None = None
     comparisons: tuple[Comparison, ...] = ()
     about: str = ""
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The scores that the report shows, in this order."""
+        return tuple(dict.fromkeys(metric for row in self.rows for metric in row.ok))
 
     @property
     def timed_only(self) -> bool:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from harness.checks.verdict import Verdict
 from harness.record.attempts import LOST
+from harness.report.format.metrics import metric_head
 from harness.report.format.svg import BLUE, FAINT, GREY, INK, ORANGE, figure, plot_labels, style, svg
 from harness.report.run.captions import drawn_curves, drawn_rows, joined, published
-from harness.report.run.model import METRIC_NAMES, METRICS, Curve, ReportModel, Row
+from harness.report.run.model import Curve, ReportModel, Row
 from harness.report.speed.plots import throughput_figures
 
 if TYPE_CHECKING:
@@ -43,8 +44,9 @@ def _scores(rows: tuple[Row, ...], pairs: set[tuple[str, str]], references: Mapp
     tallest = max(label.count("\n") + 1 for label in labels)
     pitch = max(0.32, 0.16 * tallest + 0.08)
     page = figure(8.4, 0.75 + pitch * len(rows))
-    panels = page.subplots(1, len(METRICS), sharey=True)
-    for axes, metric in zip(panels, METRICS, strict=True):
+    metrics = list(dict.fromkeys(metric for row in rows for metric in row.ok))
+    panels = page.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
+    for axes, metric in zip(panels, metrics, strict=True):
         places = [_places(number, row, metric) for number, row in enumerate(rows)]
         for a, b in itertools.combinations(range(len(rows)), 2):
             ids = rows[a].configuration_id, rows[b].configuration_id
@@ -55,7 +57,7 @@ def _scores(rows: tuple[Row, ...], pairs: set[tuple[str, str]], references: Mapp
             if (value := references.get((number, metric))) is not None:
                 ends = [number - 0.44, number + 0.44]
                 axes.plot([value, value], ends, color=INK, linewidth=1.2, linestyle=(0, (2, 1.5)))
-        axes.set_title(f"{METRIC_NAMES[metric]}, points", fontsize=9)
+        axes.set_title(f"{metric_head(metric)}, points", fontsize=9)
         axes.grid(axis="x")
         axes.set_axisbelow(True)
         axes.tick_params(axis="y", length=0)
@@ -76,7 +78,7 @@ Place = tuple[bool, int, float, float]
 
 def _places(number: int, row: Row, metric: str) -> list[Place]:
     """The runs of one row: spread a little by their order, so that equal scores stay visible."""
-    runs = [(score, getattr(score, metric)) for score in row.scores]
+    runs = [(score, score.scores.get(metric)) for score in row.scores]
     shown = [(score, value) for score, value in runs if value is not None and math.isfinite(value)]
     step = min(0.12, 0.44 / max(1, len(shown) - 1))
     return [
@@ -102,8 +104,9 @@ def _strip(axes: Axes, number: int, row: Row, metric: str, places: list[Place]) 
         marks = [(value, height) for ok, _, value, height in places if ok is well]
         if marks:
             axes.plot(*zip(*marks, strict=True), linestyle="none", **look)
-    mean = row.ok[metric].mean
-    if mean is not None and row.ok[metric].n > 1:
+    summary = row.ok.get(metric)
+    mean = None if summary is None else summary.mean
+    if summary is not None and mean is not None and summary.n > 1:
         axes.plot([mean, mean], [number - 0.34, number + 0.34], color=INK, linewidth=1.8, solid_capstyle="butt")
 
 

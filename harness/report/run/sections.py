@@ -95,14 +95,16 @@ def _lost(model: ReportModel) -> Iterator[Fact]:
     """Of each configuration with runs that learned nothing: which seeds, and what the mean is with them."""
     for row in model.rows:
         if row.collapsed.k:
-            lost = [(one, one.accuracy) for one in row.scores if one.status in LOST]
+            metric = next(iter(row.ok))
+            lost = [(one, one.scores.get(metric)) for one in row.scores if one.status in LOST]
+            key = "accuracy" if metric == "accuracy" else "score"
             seeds = tuple(
-                {"seed": one.seed, "status": one.status, "accuracy": None if points is None else points / 100}
+                {"seed": one.seed, "status": one.status, key: None if points is None else points / 100}
                 for one, points in lost
             )
             yield Fact.of(
                 "collapsed.seeds", configuration=row.label, runs=row.collapsed.n, seeds=seeds,
-                mean=row.all["accuracy"].mean, others=row.ok["accuracy"].mean,
+                mean=row.all[metric].mean, others=row.ok[metric].mean,
             )  # fmt: skip
 
 

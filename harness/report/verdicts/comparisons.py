@@ -10,6 +10,7 @@ from harness.checks.scores.compared import Comparison
 from harness.report.format.escape import clean, full_stop, inline
 from harness.report.format.junit_xml import Case
 from harness.report.format.labels import plain
+from harness.report.format.metrics import metric_word
 from harness.report.format.numbers import NONE, bounds, points, signed, trimmed
 from harness.report.format.table import table
 from harness.report.phrases.comparison import BEST, EXPECTED, MEANINGS, SIGNS, best_text, word_text
@@ -95,8 +96,9 @@ def _title(group: Sequence[Comparison]) -> str:
     first = group[0]
     paired = "paired by seed" if first.paired else "not paired"
     expects = f"; expected: {first.expect}" if first.expect else ""
-    metric = "F1" if first.metric == "f1" else first.metric
-    return f"over {first.axis}: {metric} in points, margin {trimmed(first.margin)}, {paired}{expects}"
+    return (
+        f"over {first.axis}: {metric_word(first.metric)} in points, margin {trimmed(first.margin)}, {paired}{expects}"
+    )
 
 
 def _level(group: Sequence[Comparison], sides: int) -> str:
@@ -117,7 +119,7 @@ def _where(one: Comparison) -> str:
 
 
 def _metric(one: Comparison) -> str:
-    return "F1" if one.metric == "f1" else one.metric
+    return metric_word(one.metric)
 
 
 def _difference(one: Comparison) -> str:

@@ -12,6 +12,7 @@ from harness.checks.verdict import Fact, Finding, Verdict, worst_first
 from harness.checks.verify.diff.paired import state_of
 from harness.grid.cell import SEPARATOR
 from harness.report.format.escape import clean
+from harness.report.format.metrics import metric_word
 from harness.report.format.numbers import NONE, bounds, points, signed
 from harness.report.phrases.causes import cause_text
 from harness.report.phrases.diff import WHY, bare, ratio_text, value_text
@@ -101,25 +102,29 @@ def accepted_text(
 
 
 def _scores(verdicts: Sequence[Verdict], names: Mapping[int, str]) -> Iterator[str]:
-    """A row a configuration: its state, accuracy A -> B, the difference with its interval, and that of F1.
+    """A row a configuration: its state, the task's metric A -> B, the difference with its interval, and that of the
+    next metric.
 
     `lost` are the runs that collapsed, or lost their loss, A -> B.
     """
     cells = []
+    metrics: dict[str, None] = {}
     for one in verdicts:
         found = {fact.values["item"]: fact.values for fact in one.notes}
         lost = [side.collapsed for side in (one.against, one.subject) if side is not None]
-        row = [state_of(one), str(found["accuracy"]["seeds"]) if found else NONE]
+        metrics.update(dict.fromkeys(found))
+        scores = list(found.values())
+        row = [state_of(one), str(scores[0]["seeds"]) if scores else NONE]
         row[1] += f" ({' -> '.join(map(str, lost))})" if any(lost) else ""
-        accuracy, f1 = found.get("accuracy"), found.get("f1")
-        row += [NONE] * 3 if accuracy is None else [
-            f"{points(accuracy['a'])} -> {points(accuracy['b'])}", signed(accuracy["difference"]),
-            bounds(accuracy["interval"]),
+        first, second = (*scores, None, None)[:2]
+        row += [NONE] * 3 if first is None else [
+            f"{points(first['a'])} -> {points(first['b'])}", signed(first["difference"]), bounds(first["interval"]),
         ]  # fmt: skip
-        row.append(NONE if f1 is None else signed(f1["difference"]))
+        row.append(NONE if second is None else signed(second["difference"]))
         cells.append([*row, names[id(one)]])
     seeds = "seeds (lost)" if any("(" in row[1] for row in cells) else "seeds"
-    heads = ["", seeds, "accuracy", "points", "90 % interval", "of F1", ""]
+    known = [*metrics, *("accuracy", "f1")[len(metrics) :]] if len(metrics) <= 2 else ["first metric", "next"]
+    heads = ["", seeds, metric_word(known[0]), "points", "90 % interval", f"of {metric_word(known[1])}", ""]
     made = tabulate(cells, headers=heads, tablefmt="plain", disable_numparse=True)
     yield from (_cut(line.rstrip()) for line in made.splitlines())
 

@@ -105,9 +105,14 @@ def score_text(score: SeedScore | None, metric: str) -> str:
     return " ".join(filter(None, [status, "" if value is None else points(value)])) or "no score"
 
 
+def shown_metric(score: SeedScore, item: str) -> str:
+    """The metric that is shown of a run: the verdict's, or where that is none ("collapses") the task's first."""
+    return item if item in score.scores else next(iter(score.scores), item)
+
+
 def score_of(score: SeedScore, metric: str) -> float | None:
     """The run's score in points, in the verdict's metric."""
-    value = score.f1 if metric == "f1" else score.accuracy
+    value = score.score(shown_metric(score, metric))
     return None if value is None else 100 * value
 
 

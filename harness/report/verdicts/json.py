@@ -78,7 +78,7 @@ def verdicts_from_json(text: str, name: str = "JSON") -> tuple[Head, tuple[Verdi
         allowed = f"schema {SCHEMA} of harness's --json, or an older one"
         raise SpecError(f"{name}: schema, kind: got {_what(data)}; allowed {allowed}")
     if schema in OLDER:
-        data = OLDER[schema](data, name)
+        data = fields_of(OLDER[schema](data, name))
     try:
         found = _reader().validate_python(fields_of(data))
     except ValidationError as error:

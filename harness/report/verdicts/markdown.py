@@ -9,6 +9,7 @@ from typing import Final
 from harness.checks.verdict import Verdict
 from harness.checks.verify.problems import Problem
 from harness.report.format.escape import fenced, full_stop, image, inline
+from harness.report.format.metrics import metric_head
 from harness.report.format.numbers import NONE, digits, interval, level_text, levels_text, points, signed, trimmed
 from harness.report.format.table import table
 from harness.report.phrases.problems import problem_title, problem_word, told_problems
@@ -251,15 +252,21 @@ def _numbers(v: Verdict, note: Notes[str]) -> str:
 
 def _by_seed(v: Verdict) -> str:
     if v.against and v.against.runs:
-        name = "F1" if v.item == "f1" else metric_name(v).capitalize()
+        name = metric_head(v.item)
         heads = ["Seed", f"{inline(name)}, A", "B", "B − A"]
         rows = [
             [str(seed), *(inline(score_text(one, v.item)) for one in (a, b)), signed(difference(b, a, v.item))]
             for seed, b, a in by_seed(v)
         ]
         return table(heads, rows, "rrrr")
+    metrics = list(dict.fromkeys(metric for run in v.subject.runs for metric in run.scores))
     rows = [
-        [str(run.seed), inline(run.status), *(points(None if s is None else 100 * s) for s in (run.accuracy, run.f1))]
+        [str(run.seed), inline(run.status), *(points(_points(run.score(metric))) for metric in metrics)]
         for run in v.subject.runs
     ]
-    return table(["Seed", "Status", "Accuracy", "F1"], rows, "rlrr") if rows else ""
+    heads = ["Seed", "Status", *(inline(metric_head(metric)) for metric in metrics)]
+    return table(heads, rows, "rl" + "r" * len(metrics)) if rows else ""
+
+
+def _points(score: float | None) -> float | None:
+    return None if score is None else 100 * score

@@ -13,6 +13,7 @@ from harness.checks.verdict import Verdict
 from harness.checks.verify.problems import Problem
 from harness.report.format.escape import clean, full_stop
 from harness.report.format.labels import listed
+from harness.report.format.metrics import metric_word
 from harness.report.format.numbers import NONE, points, signed
 from harness.report.phrases.problems import problem_title, problem_word, told_problems
 from harness.report.phrases.say import say
@@ -25,6 +26,7 @@ from harness.report.verdicts.figures import (
     score_figures,
     score_of,
     score_text,
+    shown_metric,
     speed_figures,
 )
 from harness.report.verdicts.words import (
@@ -254,8 +256,8 @@ def _runs(v: Verdict) -> list[str]:
             items.append(f"{seed}: {score_text(mine, v.item)} − {score_text(other, v.item)}")
             items[-1] += "" if less == NONE else f" = {less}"
     else:
-        beside, beside_name = ("accuracy", "accuracy") if v.item == "f1" else ("f1", "F1")
-        head = f"By seed, {name} ({beside_name})"
+        beside = next((m for one in v.subject.runs for m in one.scores if m != shown_metric(one, v.item)), "")
+        head = f"By seed, {name} ({metric_word(beside)})" if beside else f"By seed, {name}"
         for score in v.subject.runs:
             value = score_of(score, beside)
             items.append(f"{score.seed}: {score_text(score, v.item)}{'' if value is None else f' ({points(value)})'}")

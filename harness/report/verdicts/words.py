@@ -14,6 +14,7 @@ from harness.checks.verify.problems import Problem
 from harness.grid.cell import SEPARATOR
 from harness.record.freshness import Freshness
 from harness.report.format.escape import clean, full_stop
+from harness.report.format.metrics import metric_word
 from harness.report.format.numbers import chance, digits, interval, level_text, trimmed
 from harness.report.phrases.causes import cause_text, finding_text
 from harness.report.phrases.head import freshness_text
@@ -227,7 +228,7 @@ def apart(label: str, other: str) -> str:
 
 def metric_name(verdict: Verdict) -> str:
     """`accuracy`, `F1`, as it stands within a sentence."""
-    return "F1" if verdict.item == "f1" else verdict.item
+    return metric_word(verdict.item)
 
 
 def check_name(verdict: Verdict) -> str:

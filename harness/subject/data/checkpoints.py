@@ -13,9 +13,13 @@ from harness.errors import MaterialError
 from harness.protocol import CHECKPOINT_FILES, TINY_BERT, TINY_BERT_VERSION, checkpoint_problem
 from harness.subject.data import corpus
 from harness.subject.data.kept import is_whole, kept
+from harness.task import Task
 
 HEAD_OUTPUTS = ("classifier.weight", "classifier.out_proj.weight", "score.weight", "logits_proj.weight")
 """The last layer of a classifier, by the name that its family gives it: a row a class."""
+
+TWO_CLASSES: Mapping[str, Any] = {"num_labels": 2}
+"""What a task of two classes without names says of a head."""
 
 SAVED = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 """safetensors' names of dtypes, and torch's."""
@@ -60,12 +64,17 @@ def _from_hub(source: str, revision: str | None) -> Path:
 
 
 def load_model(
-    folder: str, overrides: dict[str, Any], dropout: bool = True, random: bool = False
+    folder: str,
+    overrides: dict[str, Any],
+    dropout: bool = True,
+    random: bool = False,
+    head: Mapping[str, Any] = TWO_CLASSES,
 ) -> tuple[Any, dict[str, list[str] | None]]:
     """Load the classifier as the course does, from safetensors only and never with remote code.
 
     Without `dropout` every probability of that name in the configuration is 0. A `random` model has the configuration
-    and not the weights; its tensors are all new.
+    and not the weights; its tensors are all new. `head` are the configuration's fields that the task decides
+    (`head_of`).
 
     Returns the model and the names, sorted, of `newly_initialised` and `unused` weights and of those
     `not_as_saved`: neither new nor equal to the file's (None where a weight's place in the file cannot be told); and
@@ -81,7 +90,7 @@ def load_model(
     # As `from_pretrained` itself does it; but there an override that is no field of the configuration becomes an
     # argument of the loading (`dtype`, `quantization_config`, ...), and that is not what a grid asks for.
     config, unknown = AutoConfig.from_pretrained(
-        folder, num_labels=2, trust_remote_code=False, return_unused_kwargs=True, **overrides
+        folder, trust_remote_code=False, return_unused_kwargs=True, **{**head, **overrides}
     )
     unknown = sorted(set(unknown) & set(overrides))
     if unknown:
@@ -114,6 +123,15 @@ def load_model(
         "not_as_saved": saved,
         "saved_dtypes": None if random else saved_dtypes(folder),
     }
+
+
+def head_of(task: Task) -> dict[str, Any]:
+    """What a task says of a model's configuration: how many outputs, which loss, what classes are called."""
+    if task.regression or task.classes is None:
+        return {"num_labels": 1, "problem_type": "regression"} if task.regression else dict(TWO_CLASSES)
+    names = dict(enumerate(task.classes))
+    labels = {"id2label": names, "label2id": {name: number for number, name in names.items()}}
+    return {"num_labels": len(names), "problem_type": "single_label_classification", **labels}
 
 
 def saved_dtypes(folder: str) -> list[str]:

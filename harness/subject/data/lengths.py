@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 from harness.errors import MaterialError
-from harness.protocol import SPLIT_FILES
 
 NO_LENGTH = 10**20
 """Where a tokenizer knows no length its `model_max_length` is above this (transformers' `LARGE_INTEGER`)."""
@@ -37,7 +36,7 @@ def truncated(raw: Any, tokenized: Any, whole: Callable[[Any], Any], tokenizer: 
     rows = {}
     length = cut.get("max_length") or tokenizer.model_max_length
     to = int(length) if cut["truncation"] and length < NO_LENGTH else None
-    for split in SPLIT_FILES:
+    for split in tokenized:
         found = of(tokenized[split])
         if to is not None and found.max(initial=0) > to:
             got = f"recipe.max_length: got {to}; this tokenizer leaves examples of {found.max()} tokens"
@@ -79,7 +78,7 @@ def check(splits: Any, model: Any, collation: dict[str, Any]) -> None:
     if limit is None:
         return
     longest = 0
-    for split in SPLIT_FILES:
+    for split in splits:
         found = of(splits[split])
         longest = max(longest, int(found.max(initial=0)))
         if longest > limit:

@@ -1,6 +1,7 @@
-"""Tasks as the environment under test sees them: two splits of sentence pairs, loaded, hashed, tokenized once.
+"""Tasks as the environment under test sees them: splits of examples, loaded, hashed, tokenized once.
 
-Every source ends as the same `DatasetDict`: train and validation with sentence1, sentence2, label, idx.
+Every source ends as the same `DatasetDict`: train, validation and what else the task scores, each with the columns of
+its texts, `label` and `idx`.
 """
 
 from __future__ import annotations
@@ -8,124 +9,154 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import math
+from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from harness.errors import MaterialError
-from harness.protocol import (
-    CHECKPOINT_PARTS,
-    CORPUS_SIZES,
-    DATA_FACTS,
-    EMBEDDED_TASK,
-    HUB_TASKS,
-    LABEL_COLUMN,
-    SPLIT_FILES,
-)
+from harness.protocol import CHECKPOINT_PARTS, CORPUS_SIZES, DATA_FACTS, EMBEDDED_TASK
 from harness.subject.data import corpus, lengths
 from harness.subject.data.audit import audit
 from harness.subject.data.kept import is_whole, kept
+from harness.task import GLUE, NAMED, Task, named_task
 
-CLASSES = ["not_equivalent", "equivalent"]
-"""By label, as GLUE names them."""
-SENTENCES = ("sentence1", "sentence2")
-COLUMNS = {"label": LABEL_COLUMN, "sentence1": "#1 String", "sentence2": "#2 String"}
 MOST_UNKNOWN = 0.5
 """Fraction of a task's tokens that a tokenizer may not know. English under an English vocabulary has about none;
 without a vocabulary, which transformers 5 takes in silence, all are unknown."""
 
 
-def load(task: dict[str, Any]) -> Any:
+def asked_task(asked: dict[str, Any]) -> Task:
+    """The task that a job asks for: as it travels with it, or by its name."""
+    return Task.of(asked["task"]) if asked.get("task") else named_task(asked["name"])
+
+
+def load(asked: dict[str, Any]) -> Any:
     """Load a task as a `DatasetDict`.
 
     Parameters
     ----------
-    task
-        `name`; `path` for a local folder of GLUE files; `revision` for the hub.
+    asked
+        `name`; `task` as it travels; `path` for a local folder of GLUE files; `revision` for the hub.
 
     Raises
     ------
     MaterialError
-        Where it cannot be had, or is not a two-class sentence-pair task.
+        Where it cannot be had, or is not what the task says.
     """
-    if task.get("path"):
-        splits = {split: _read_tsv(Path(task["path"]) / file) for split, file in SPLIT_FILES.items()}
-        return _dataset_dict(splits)
-    if task["name"] == EMBEDDED_TASK:
-        return _dataset_dict({split: corpus.generate(split, CORPUS_SIZES[split]) for split in SPLIT_FILES})
-    if task["name"] in HUB_TASKS:
-        return _from_hub(task["name"], task.get("revision"))
-    known = ", ".join([EMBEDDED_TASK, *HUB_TASKS])
-    raise MaterialError(f"task {task['name']!r} is unknown; allowed: {known}, or a folder of GLUE .tsv files")
+    task = asked_task(asked)
+    if asked.get("path"):
+        folder = Path(asked["path"])
+        return _dataset_dict({split: _read_tsv(folder / file, task) for split, file in task.files.items()}, task)
+    if task.name == EMBEDDED_TASK:
+        return _dataset_dict({split: corpus.generate(split, size) for split, size in CORPUS_SIZES.items()}, task)
+    if task.hub is not None:
+        return _from_hub(task, asked.get("revision"))
+    known = ", ".join(NAMED)
+    raise MaterialError(f"task {task.name!r} is unknown; allowed: {known}, or a folder of GLUE .tsv files")
 
 
-def _read_tsv(path: Path) -> dict[str, list[Any]]:
-    """Read one GLUE MRPC file; a quote is a character like any other, as in the original distribution."""
+def _read_tsv(path: Path, task: Task = GLUE["glue/mrpc"]) -> dict[str, list[Any]]:
+    """Read one of GLUE's files; a quote is a character like any other, as in the original distribution."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             # csv's own line splitting honours only \r and \n: sentences may hold other Unicode line breaks.
             rows = list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise MaterialError(f"task file {path}: {error}") from error
-    header = rows[0] if rows else []
-    missing = [name for name in COLUMNS.values() if name not in header]
+    named = any(isinstance(name, str) for name in task.columns.values())
+    header = (rows[0] if rows else []) if named else [str(n) for n in range(1 + max(map(int, task.columns.values())))]
+    missing = [name for name in task.columns.values() if named and name not in header]
     if missing:
         raise MaterialError(f"task file {path}: column {missing[0]!r} is missing (it has {header})")
-    twice = [name for name in COLUMNS.values() if header.count(name) > 1]
+    twice = [name for name in task.columns.values() if header.count(str(name)) > 1]
     if twice:
         raise MaterialError(
-            f"task file {path}: column {twice[0]!r} is there {header.count(twice[0])} times; allowed once"
+            f"task file {path}: column {twice[0]!r} is there {header.count(str(twice[0]))} times; allowed once"
         )
-    at = {key: header.index(name) for key, name in COLUMNS.items()}
-    columns: dict[str, list[Any]] = {"sentence1": [], "sentence2": [], "label": [], "idx": []}
-    for number, row in enumerate(rows[1:], start=2):
-        if not row:
+    at = {key: header.index(name) if isinstance(name, str) else name for key, name in task.columns.items()}
+    labels = list(task.words or map(str, range(len(task.classes or ()))))
+    columns: dict[str, list[Any]] = {**{name: [] for name in task.texts}, "label": [], "idx": []}
+    for number, row in enumerate(rows[1:] if named else rows, start=2 if named else 1):
+        if not row or (task.ragged and len(row) < len(header)):
             continue  # an empty line, as editors leave at the end
-        if len(row) != len(header) or row[at["label"]] not in ("0", "1"):
+        label = _label(row[at["label"]], task, labels) if len(row) > at["label"] else None
+        if len(row) != len(header) or label is None:
+            allowed = "a number" if task.regression else " or ".join(labels)
             raise MaterialError(
                 f"task file {path}, line {number}: {len(row)} columns, label "
-                f"{row[at['label']] if len(row) > at['label'] else None!r} (expected {len(header)} and 0 or 1)"
+                f"{row[at['label']] if len(row) > at['label'] else None!r} (expected {len(header)} and {allowed})"
             )
-        columns["sentence1"].append(row[at["sentence1"]])
-        columns["sentence2"].append(row[at["sentence2"]])
-        columns["label"].append(int(row[at["label"]]))
+        for name in task.texts:
+            columns[name].append(row[at[name]])
+        columns["label"].append(label)
         columns["idx"].append(len(columns["idx"]))
     if not columns["label"]:
         raise MaterialError(f"task file {path}: no examples")
     return columns
 
 
-def _from_hub(name: str, revision: str | None) -> Any:
+def _label(text: str, task: Task, labels: list[str]) -> float | int | None:
+    """A label as it is learned; None for one that the task does not have."""
+    if not task.regression:
+        return labels.index(text) if text in labels else None
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _from_hub(task: Task, revision: str | None) -> Any:
     """Load from the hub (or its cache) at one commit, from Parquet only: no loading script ever runs."""
     import datasets
     from huggingface_hub import snapshot_download
 
-    repository, config = HUB_TASKS[name]
+    name, config = task.name, task.config
     try:
         folder = Path(
-            snapshot_download(
-                repository, repo_type="dataset", revision=revision, allow_patterns=[f"{config}/*.parquet"]
-            )
+            snapshot_download(task.hub, repo_type="dataset", revision=revision, allow_patterns=[f"{config}/*.parquet"])
         )
     except Exception as error:  # the hub client raises a dozen families; each means "cannot be had"
-        raise MaterialError(f"task {name} ({repository}, revision {revision}): {error}") from error
+        raise MaterialError(f"task {name} ({task.hub}, revision {revision}): {error}") from error
     splits = {}
-    for split in SPLIT_FILES:
-        files = sorted(str(file) for file in (folder / config).glob(f"{split}-*.parquet"))
+    for split, theirs in task.splits.items():
+        files = sorted(str(file) for file in (folder / str(config)).glob(f"{theirs}-*.parquet"))
         if not files:
-            raise MaterialError(f"task {name}: {folder / config} has no {split}-*.parquet")
-        splits[split] = datasets.Dataset.from_parquet(files)
+            raise MaterialError(f"task {name}: {folder / str(config)} has no {theirs}-*.parquet")
+        found = datasets.Dataset.from_parquet(files)
+        lacking = [column for column in (*task.texts, task.label) if column not in found.column_names]
+        if lacking:
+            raise MaterialError(
+                f"task {name}: {theirs}: column {lacking[0]!r} is missing (it has {found.column_names})"
+            )
+        names = getattr(found.features[task.label], "names", None)
+        if names is not None and task.classes is not None and tuple(names) != task.classes:
+            raise MaterialError(f"task {name}: {theirs}: its classes are {names}; allowed {list(task.classes)}")
+        splits[split] = _named_as_ours(found, task)
     return datasets.DatasetDict(splits)
 
 
-def _dataset_dict(splits: dict[str, dict[str, list[Any]]]) -> Any:
+def _named_as_ours(found: Any, task: Task) -> Any:
+    """A split of a hub with the columns that a task has, and no others: one might be taken for the model's."""
+    if task.label != "label":
+        found = found.remove_columns("label") if "label" in found.column_names else found
+        found = found.rename_column(task.label, "label")
+    if "idx" not in found.column_names:
+        found = found.add_column("idx", list(range(len(found))))
+    return found.select_columns([*task.texts, "label", "idx"])
+
+
+def _dataset_dict(splits: dict[str, dict[str, list[Any]]], task: Task = GLUE["glue/mrpc"]) -> Any:
     import datasets
 
+    label = datasets.Value("float32") if task.regression else datasets.ClassLabel(names=list(task.classes or ()))
     features = datasets.Features(
         {
-            "sentence1": datasets.Value("string"),
-            "sentence2": datasets.Value("string"),
-            "label": datasets.ClassLabel(names=CLASSES),
+            **{name: datasets.Value("string") for name in task.texts},
+            "label": label,
             "idx": datasets.Value("int32"),
         }
     )
@@ -134,28 +165,30 @@ def _dataset_dict(splits: dict[str, dict[str, list[Any]]]) -> Any:
     )
 
 
-def split_facts(dataset: Any) -> dict[str, Any]:
-    """Number of examples, of positives, and sha256 over both texts and the label of each example, in order."""
+def split_facts(dataset: Any, task: Task = GLUE["glue/mrpc"]) -> dict[str, Any]:
+    """Number of examples, of each class's, and sha256 over the texts and the label of each example, in order."""
     digest = hashlib.sha256()
     labels = list(dataset["label"])
-    for first, second, label in zip(dataset["sentence1"], dataset["sentence2"], labels):
-        digest.update(f"{first}\x1f{second}\x1f{label}\x1e".encode())
-    return {"examples": len(labels), "positives": sum(labels), "sha256": digest.hexdigest()}
+    for row in zip(*(dataset[name] for name in task.texts), labels):
+        digest.update("\x1f".join(map(str, row)).encode() + b"\x1e")
+    counted = Counter(labels)
+    counts = None if task.regression else [counted[number] for number in range(len(task.classes or ()))]
+    return {"examples": len(labels), "labels": counts, "sha256": digest.hexdigest()}
 
 
 def tokenize_to(
     folder: Path,
-    task: dict[str, Any],
+    asked: dict[str, Any],
     checkpoint: Path,
     aside: Path | None = None,
     tokens: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Tokenize a task as the course does (truncated pairs, no padding) and keep it as Arrow files in `folder`.
+    """Tokenize a task as the course does (truncated texts, no padding) and keep it as Arrow files in `folder`.
 
     Later cells map those files; a folder that is not as it was kept is made again, first below `aside`. `tokens` are
     the recipe's `truncation` and `max_length`: without them truncated to the tokenizer's own length.
-    Returns the facts of the data: a `split_facts` for each split, their `audit`, the share of `unknown_tokens`, and
-    by split how many examples were `truncated`.
+    Returns the facts of the data: a `split_facts` of train and validation, and of each of `more` splits, the names of
+    the `classes`, the `audit`, the share of `unknown_tokens`, and by split how many examples were `truncated`.
 
     Raises
     ------
@@ -168,15 +201,20 @@ def tokenize_to(
 
     if not any(path.is_file() for name in CHECKPOINT_PARTS["tokenizer_sha256"] for path in checkpoint.glob(name)):
         raise MaterialError(f"checkpoint {checkpoint}: no file of a tokenizer; every word would be unknown to it")
-    raw = load(task)
-    facts: dict[str, Any] = {split: split_facts(raw[split]) for split in SPLIT_FILES}
-    facts["audit"] = audit(raw)
+    task, raw = asked_task(asked), load(asked)
+    classes = task.classes or getattr(raw["train"].features["label"], "names", None)
+    task = replace(task, classes=tuple(classes) if classes and not task.regression else None)
+    facts: dict[str, Any] = {split: split_facts(raw[split], task) for split in ("train", "validation")}
+    facts["classes"] = list(task.classes) if task.classes else None
+    if task.more:
+        facts["more"] = {split: split_facts(raw[split], task) for split in task.more}
+    facts["audit"] = audit(raw, task.texts)
     tokenizer = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=False)
 
     cut = tokens or {"truncation": True}
 
     def tokenize(example: dict[str, list[str]], cut: dict[str, Any] = cut) -> Any:
-        return tokenizer(example["sentence1"], example["sentence2"], **cut)
+        return tokenizer(*(example[name] for name in task.texts), **cut)
 
     tokenized = raw.map(tokenize, batched=True, load_from_cache_file=False, keep_in_memory=True)
     unknown = unknown_share(tokenizer, tokenized["train"]["input_ids"][:])

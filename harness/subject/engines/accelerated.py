@@ -13,6 +13,7 @@ from accelerate import Accelerator
 from harness.subject.engines import plain, supported
 from harness.subject.engines.journal import Journal
 from harness.subject.engines.setup import Clock, Emit, Mark, Setup, Trained, hold_precision
+from harness.task import VALIDATION
 
 
 def train(setup: Setup, emit: Emit, mark: Mark, clock: Clock) -> Trained:
@@ -38,6 +39,8 @@ def train(setup: Setup, emit: Emit, mark: Mark, clock: Clock) -> Trained:
 
     train_loader, order = plain.train_loader(setup)
     train_loader, eval_loader = accelerator.prepare(train_loader, plain.eval_loader(setup))
+    loaders = {VALIDATION: eval_loader, **{split: plain.eval_loader(setup, split) for split in setup.task.more}}
+    loaders.update({split: accelerator.prepare(loaders[split]) for split in setup.task.more})
     plan = plain.Plan.of(arguments, len(train_loader))  # after `prepare`: on k ranks each has a k-th of the batches
     optimizer = plain.make_optimizer(setup.model, arguments)
     schedule = plain.make_schedule(optimizer, arguments, plan.steps)
@@ -55,8 +58,8 @@ def train(setup: Setup, emit: Emit, mark: Mark, clock: Clock) -> Trained:
         accelerator.backward(loss)
         return loss.detach() / plan.accumulation
 
-    def evaluate() -> plain.Evaluation:
-        return plain.evaluate(model, forward, eval_loader, accelerator.gather_for_metrics)
+    def evaluate(split: str = VALIDATION) -> plain.Evaluation:
+        return plain.evaluate(model, forward, loaders[split], accelerator.gather_for_metrics)
 
     journal = Journal(setup, plan, emit, mark)
     journal.train_begins(optimizer, schedule, accelerator.scaler)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any, Callable
 
@@ -12,7 +12,16 @@ import numpy as np
 from harness.protocol import PREDICTING
 from harness.subject import facts
 from harness.subject.engines.plain import Evaluation, Plan
-from harness.subject.engines.setup import Clock, Emit, Mark, Setup, Trained
+from harness.subject.engines.setup import (
+    Clock,
+    Emit,
+    Mark,
+    Setup,
+    Trained,
+    further_answers,
+    further_scores,
+    labels_of,
+)
 from harness.subject.watch.fingerprint import ID_COLUMN, RunTrace
 from harness.subject.watch.inputs import hashing
 from harness.subject.watch.observation import StepSeries
@@ -104,7 +113,7 @@ class Journal:
         self._trace.evaluated()
         self._series.evaluated(self._epoch, self.steps, self._plan.steps, scores)
 
-    def finish(self, evaluate: Callable[[], Evaluation], clock: Clock) -> Trained:
+    def finish(self, evaluate: Callable[..., Evaluation], clock: Clock) -> Trained:
         """The last step, and the evaluation after it, have ended: predict, and hand everything back."""
         self._trace.train_ends()
         self._series.train_ends()
@@ -119,10 +128,14 @@ class Journal:
             self._last = evaluate()
             clock.lap("predict")
         self._trace.predicted()
-        return self._trained(self._last)
+        return self._trained(self._last, {split: evaluate(split) for split in self._setup.task.more})
 
-    def _trained(self, prediction: Evaluation | None) -> Trained:
+    def _trained(self, prediction: Evaluation | None, more: Mapping[str, Evaluation] = {}) -> Trained:
         setup, series = self._setup, {**self._series.series(), **self._trace.update.series()}
+        scores = {} if prediction is None else self._scores(prediction)
+        for split, found in more.items():
+            series.update(further_answers(setup.task, split, found.logits, found.labels))
+            scores.update(further_scores(setup.task, split, self._scores(found)))
         described = SimpleNamespace(optimizer=self._optimizer, lr_scheduler=self._schedule)
         return Trained(
             model=setup.model,
@@ -130,7 +143,7 @@ class Journal:
             trace=self._trace.trace(),
             series=series if prediction is None else {**series, **self._answers(prediction)},
             evaluations=self._series.evaluations,
-            scores={} if prediction is None else self._scores(prediction),
+            scores=scores,
             seconds=self._series.seconds,
             samples=self._series.samples,
             train_loss=float(series["loss"].mean()),
@@ -141,7 +154,8 @@ class Journal:
 
     def _answers(self, found: Evaluation) -> dict[str, Any]:
         """Logits and labels, and whose they are: the validation examples, in the data's order."""
-        split, answers = self._setup.splits["validation"], {"logits": found.logits, "labels": found.labels}
+        labels = labels_of(self._setup.task, found.labels)
+        split, answers = self._setup.splits["validation"], {"logits": found.logits, "labels": labels}
         if ID_COLUMN in split.column_names:
             answers["evaluated_ids"] = np.asarray(split[ID_COLUMN][:], dtype=np.int32)
         return answers

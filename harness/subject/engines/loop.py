@@ -15,6 +15,7 @@ import torch
 from harness.subject.engines import plain, supported
 from harness.subject.engines.journal import Journal
 from harness.subject.engines.setup import Clock, Emit, Mark, Setup, Trained, hold_precision
+from harness.task import VALIDATION
 
 
 def train(setup: Setup, emit: Emit, mark: Mark, clock: Clock) -> Trained:
@@ -33,7 +34,8 @@ def train(setup: Setup, emit: Emit, mark: Mark, clock: Clock) -> Trained:
     model.to(device)
     clock.lap("load")
 
-    (train_loader, order), eval_loader = plain.train_loader(setup), plain.eval_loader(setup)
+    train_loader, order = plain.train_loader(setup)
+    loaders = {split: plain.eval_loader(setup, split) for split in (VALIDATION, *setup.task.more)}
     plan = plain.Plan.of(arguments, len(train_loader))
     optimizer = plain.make_optimizer(model, arguments)
     schedule = plain.make_schedule(optimizer, arguments, plan.steps)
@@ -52,8 +54,8 @@ def train(setup: Setup, emit: Emit, mark: Mark, clock: Clock) -> Trained:
         scaler.scale(loss).backward()
         return loss.detach()
 
-    def evaluate() -> plain.Evaluation:
-        return plain.evaluate(model, forward, eval_loader, gather=tuple)
+    def evaluate(split: str = VALIDATION) -> plain.Evaluation:
+        return plain.evaluate(model, forward, loaders[split], gather=tuple)
 
     journal = Journal(setup, plan, emit, mark)
     journal.train_begins(optimizer, schedule, scaler if arguments.fp16 else None)

@@ -20,6 +20,7 @@ from transformers import enable_full_determinism, get_scheduler, set_seed
 from harness.subject.data import adapters
 from harness.subject.engines.setup import Setup
 from harness.subject.watch.fingerprint import ID_COLUMN, CarryIds
+from harness.task import VALIDATION
 
 LABEL_COLUMNS = ("label", "labels", "label_ids")
 NO_DECAY = re.compile(r"bias|layernorm|rmsnorm|(?:^|[._])norm(?:\.|$)")
@@ -97,7 +98,7 @@ class EpochOrder(Sampler):
 
 
 class Evaluation(NamedTuple):
-    """`logits` (examples, 2) float32, `labels` (examples,) int64, in the data's order; `loss` their mean."""
+    """`logits` (examples, outputs) float32, `labels` (examples,), in the data's order; `loss` their mean."""
 
     logits: np.ndarray
     labels: np.ndarray
@@ -148,10 +149,10 @@ def train_loader(setup: Setup) -> tuple[Any, EpochOrder]:
     return loader, order
 
 
-def eval_loader(setup: Setup) -> Any:
-    """The validation batches, in order; `dataloader_drop_last` drops none of them."""
+def eval_loader(setup: Setup, split: str = VALIDATION) -> Any:
+    """The batches of the validation split, or a further one, in order; `dataloader_drop_last` drops none of them."""
     return DataLoader(
-        _model_columns(setup, setup.splits["validation"]),
+        _model_columns(setup, setup.splits[split]),
         batch_size=setup.arguments.per_device_eval_batch_size,
         collate_fn=setup.collator,
         **_workers(setup.arguments),
@@ -213,7 +214,7 @@ def evaluate(model: Any, forward: Callable[[Any], tuple[Any, Any]], loader: Any,
     wanted = len(loader.dataset)
     if len(logits) != wanted:
         raise RuntimeError(f"evaluation: got {len(logits)} rows of logits for {wanted} examples")
-    return Evaluation(logits.astype(np.float32), labels.astype(np.int64), float(losses.mean(dtype=np.float64)))
+    return Evaluation(logits.astype(np.float32), labels, float(losses.mean(dtype=np.float64)))
 
 
 def _parameter_groups(model: Any, weight_decay: float) -> list[dict[str, Any]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Callable, NamedTuple
 
@@ -17,6 +18,7 @@ from harness.protocol import BEACON, TRAINER
 from harness.subject import arguments as subject_arguments
 from harness.subject.data import adapters, checkpoints, lengths
 from harness.subject.watch.stopwatch import Stopwatch
+from harness.task import Task, named_task, suffix_of
 
 Emit = Callable[[dict[str, Any]], None]
 Mark = Callable[[str], None]
@@ -37,6 +39,7 @@ class Setup:
     """
 
     cell: dict[str, Any]
+    task: Task
     folder: Path
     splits: Any
     tokenizer: Any
@@ -64,11 +67,12 @@ class Trained(NamedTuple):
     trace
         By micro-batch: see `RunTrace.trace`.
     series
-        By optimizer step: see `StepSeries.series`; and `logits` (examples, 2), `labels` (examples,).
+        By optimizer step: see `StepSeries.series`; and `logits` (examples, outputs), `labels` (examples,); of each
+        further split the same, its suffix behind the name.
     evaluations
-        One dict an evaluation during training: epoch, step, accuracy, f1, loss.
+        One dict an evaluation during training: epoch, step, the task's scores, loss.
     scores
-        Of the prediction after training: accuracy, f1, loss, tp, fp, fn, tn.
+        Of the prediction after training: the task's scores by name, those of further splits with a suffix; loss.
     seconds
         train (evaluation excluded), evaluate, data_wait.
     samples
@@ -104,6 +108,7 @@ def prepare(job: dict[str, Any], folder: Path, emit: Emit, clock: Clock) -> Setu
         Where the model has no position for some token that it would be given.
     """
     cell, checkpoint = job["cell"], job["checkpoint"]
+    task = task_of(job)
     splits = datasets.load_from_disk(job["dataset"])
     if subset := cell.get("subset", 0):
         splits["train"] = splits["train"].select(range(min(subset, len(splits["train"]))))
@@ -123,6 +128,7 @@ def prepare(job: dict[str, Any], folder: Path, emit: Emit, clock: Clock) -> Setu
             checkpoint["config"],
             dropout=dropout,
             random=checkpoint.get("random", False),
+            head=checkpoints.head_of(task),
         )
         found.update(loaded)
         if cell.get("accepts_loss_kwargs", "model") is False:
@@ -149,6 +155,7 @@ def prepare(job: dict[str, Any], folder: Path, emit: Emit, clock: Clock) -> Setu
     stopwatch = Stopwatch(job["timing"], cell["precision"], emit) if "timing" in job else None
     return Setup(
         cell=cell,
+        task=task,
         folder=folder,
         splits=splits,
         tokenizer=tokenizer,
@@ -160,21 +167,40 @@ def prepare(job: dict[str, Any], folder: Path, emit: Emit, clock: Clock) -> Setu
         arguments=arguments,
         build_model=build_model,
         frozen_sha256=adapters.frozen_sha256(model) if job.get("peft") else None,
-        score=_unscored if stopwatch is not None else _scorer(),
+        score=_unscored if stopwatch is not None else _scorer(task, job.get("task_folder")),
         stopwatch=stopwatch,
     )
 
 
-def _scorer() -> Callable[[np.ndarray, np.ndarray], dict[str, float]]:
+def task_of(job: dict[str, Any]) -> Task:
+    """The task of a cell's job, its classes those that its data have."""
+    task = Task.of(job["task"]) if job.get("task") else named_task(job["cell"]["task"])
+    classes = job["data"].get("classes")
+    return replace(task, classes=tuple(classes) if classes else None)
+
+
+def _scorer(task: Task, folder: str | None) -> Callable[[np.ndarray, np.ndarray], dict[str, float]]:
     # Imports that a fresh interpreter which only measures speed need not wait for.
-    from harness.subject.metrics import Paraphrase
+    from harness.subject import metrics
 
-    metric = Paraphrase(experiment_id=f"cell-{os.getpid()}", keep_in_memory=True)
+    return metrics.scorer(task, folder)
 
-    def score(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-        return metric.compute(predictions=np.argmax(logits, axis=-1), references=labels)
 
-    return score
+def labels_of(task: Task, labels: Any) -> np.ndarray:
+    """Labels as a series has them: classes as int64, numbers as float32."""
+    return np.asarray(labels, dtype=np.float32 if task.regression else np.int64)
+
+
+def further_answers(task: Task, split: str, logits: Any, labels: Any) -> dict[str, np.ndarray]:
+    """The series of a further split: `logits` and `labels`, its suffix behind them."""
+    end = suffix_of(split)
+    return {f"logits{end}": np.asarray(logits, dtype=np.float32), f"labels{end}": labels_of(task, labels)}
+
+
+def further_scores(task: Task, split: str, scores: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
+    """The scores of a further split, its suffix behind their names."""
+    end = suffix_of(split)
+    return {f"{name}{end}": scores[prefix + name] for name in task.scored if prefix + name in scores}
 
 
 def _unscored(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:

@@ -14,7 +14,17 @@ from harness.errors import SpecError
 from harness.protocol import PREDICTING, STEP
 from harness.subject import facts
 from harness.subject.data import checkpoints
-from harness.subject.engines.setup import Clock, Emit, Mark, Setup, Trained, hold_precision
+from harness.subject.engines.setup import (
+    Clock,
+    Emit,
+    Mark,
+    Setup,
+    Trained,
+    further_answers,
+    further_scores,
+    hold_precision,
+    labels_of,
+)
 from harness.subject.watch.adapter import TrainerAdapter
 from harness.subject.watch.fingerprint import RunTrace
 from harness.subject.watch.inputs import hashing
@@ -51,11 +61,15 @@ def train(setup: Setup, emit: Emit, mark: Mark, clock: Clock) -> Trained:
             clock.lap("predict")
         last = trainer.compute_metrics.last
         series["logits"] = np.asarray(last.predictions, dtype=np.float32)
-        series["labels"] = np.asarray(last.label_ids, dtype=np.int64)
+        series["labels"] = labels_of(setup.task, last.label_ids)
     trace.predicted()
     traced = trace.trace()
     if setup.stopwatch is None:
         series["logits_again"] = _again(trainer, setup.splits["validation"])
+        for split in setup.task.more:
+            found = trainer.predict(setup.splits[split], metric_key_prefix="more")
+            series.update(further_answers(setup.task, split, found.predictions, found.label_ids))
+            scores = {**(scores or {}), **further_scores(setup.task, split, found.metrics, "more_")}
     return Trained(
         model=setup.model,
         facts={**adapter.facts(), "saved_sha256": saved},

@@ -65,7 +65,7 @@ def _prepare(job: dict[str, Any]) -> dict[str, Any]:
     dataset = cache / f"tokenized-{job['key']}"
     data = tasks.tokenize_to(dataset, job["task"], checkpoint, aside, job.get("tokens"))
     saved = checkpoints.saved_head(checkpoint)
-    head = None if saved is None else {**saved, "task": tasks.CLASSES}
+    head = None if saved is None else {**saved, "task": data["classes"]}
     return {"status": OK, "checkpoint": str(checkpoint), "dataset": str(dataset), "data": data, "head": head}
 
 

@@ -13,8 +13,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from harness.subject.data.tasks import SENTENCES
-
 LABELS = {"labels": "label"}
 """What the model receives, and the task's column that it is made of, where they have two names."""
 
@@ -133,7 +131,7 @@ def tokenized(split: Any, columns: Sequence[str], hashes: Hashing) -> Rows:
     found: Rows = {}
     for column in columns:
         name = column if column in split.column_names else LABELS.get(column, column)
-        if name not in split.column_names or name in SENTENCES:
+        if name not in split.column_names:
             continue
         values = split.with_format("arrow")[name]
         values = values.combine_chunks() if hasattr(values, "combine_chunks") else values
@@ -143,6 +141,8 @@ def tokenized(split: Any, columns: Sequence[str], hashes: Hashing) -> Rows:
         else:
             flat = values.to_numpy(zero_copy_only=False)
             lengths = np.ones(len(flat), np.int64)
+        if flat.dtype.kind == "f":
+            flat = flat.view(f"i{flat.dtype.itemsize}")  # as the model's own are read
         if flat.dtype.kind in "iub":
             found[column] = hashes.ragged(column, flat, lengths)
     return found

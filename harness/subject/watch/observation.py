@@ -18,6 +18,11 @@ from harness.subject.watch.stopwatch import DATA, OTHER, Stopwatch
 PROGRESS_INTERVAL_S = 0.5
 
 
+def is_score(name: str) -> bool:
+    """Whether an evaluation's entry is a score (or the loss), and not what the Trainer says of its speed."""
+    return name != "epoch" and not name.endswith(("runtime", "_per_second", "preparation_time"))
+
+
 class StepSeries:
     """Per-step series and times of one training run, told by whoever runs the loop. It knows no `Trainer`.
 
@@ -123,8 +128,8 @@ class StepSeries:
     def evaluated(self, epoch: float, step: int, steps: int, scores: dict[str, Any]) -> None:
         """What an evaluation after `step` steps found."""
         self.evaluations.append({"epoch": epoch, "step": step, **scores})
-        shown: dict[str, Any] = {key: scores[key] for key in ("accuracy", "f1") if key in scores}
-        self._emit({"event": EVALUATED, "step": step, "steps": steps, **shown})
+        shown = {name: float(value) for name, value in scores.items() if is_score(name) and name != "loss"}
+        self._emit({"event": EVALUATED, "step": step, "steps": steps, "scores": shown})
 
     def train_ends(self) -> None:
         """The last step, and the evaluation after it, have ended."""

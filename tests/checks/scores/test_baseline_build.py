@@ -16,8 +16,8 @@ def left_out(baseline: Baseline) -> list[tuple[int | None, str, str]]:
 def test_runs_and_what_was_left_out(baseline: Baseline, results: MadeUp) -> None:
     first, second = baseline.configurations
     assert [list(first.runs), list(second.runs)] == [[2, 10], [2]]
-    assert (first.runs[10].accuracy, first.runs[10].f1, first.collapsed) == (0.81, 0.9, 0)
-    assert (second.runs[2].status, second.runs[2].accuracy, second.collapsed) == ("collapsed", 0.68, 1)
+    assert (first.runs[10].scores, first.collapsed) == ({"accuracy": 0.81, "f1": 0.9}, 0)
+    assert (second.runs[2].status, second.runs[2].scores["accuracy"], second.collapsed) == ("collapsed", 0.68, 1)
     assert first.runs[2].data_order_sha256 == "02" * 10
     assert first.runs[2].final_sha256 == FINAL_HASH[:20]
     assert (first.runs[2].optimizer, first.runs[2].attention, first.runs[2].precision) == ("AdamW", "sdpa", "fp32")
@@ -52,7 +52,7 @@ def test_nothing_scored_leaves_no_configuration(results: MadeUp) -> None:
 def test_a_run_that_lost_its_loss_is_kept_and_counted(results: MadeUp) -> None:
     results.add(2, float("nan"), status="nonfinite")
     (one,) = results.build().configurations
-    assert (one.runs[2].status, one.runs[2].accuracy, one.collapsed) == ("nonfinite", None, 1)
+    assert (one.runs[2].status, one.runs[2].scores["accuracy"], one.collapsed) == ("nonfinite", None, 1)
 
 
 def test_the_latest_final_run_counts(results: MadeUp) -> None:
@@ -60,7 +60,7 @@ def test_the_latest_final_run_counts(results: MadeUp) -> None:
     results.add(2, 0.75, attempt=2)
     results.add(2, None, status="killed", attempt=3)
     (one,) = results.build().configurations
-    assert one.runs[2].accuracy == 0.75
+    assert one.runs[2].scores["accuracy"] == 0.75
 
 
 def test_a_collapse_that_was_tried_again_counts(results: MadeUp, tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_a_collapse_that_was_tried_again_counts(results: MadeUp, tmp_path: Path)
     results.add(2, 0.75, attempt=2)
     found = results.build()
     (one,) = found.configurations
-    assert (one.runs[2].accuracy, one.lost, one.collapsed, one.counted) == (0.75, {"2": "nonfinite"}, 1, 2)
+    assert (one.runs[2].scores["accuracy"], one.lost, one.collapsed, one.counted) == (0.75, {"2": "nonfinite"}, 1, 2)
     write_baseline(tmp_path / "x.json", found)
     assert read_baseline(tmp_path / "x.json") == found
 

@@ -26,7 +26,7 @@ def test_the_file_reads_well_in_a_review(baseline: Baseline, tmp_path: Path) -> 
     packages = next(n for n, line in enumerate(lines) if '"packages"' in line)
     assert [line.split()[0] for line in lines[packages + 1 : packages + 3]] == ['"accelerate":', '"transformers":']
     assert [line for line in lines if "ValueError" in line] == [lines[-3]]
-    assert lines[1] == ' "schema": 2,'
+    assert lines[1] == ' "schema": 3,'
     write_baseline(tmp_path / "deep" / "x.json", baseline)
     again = read_baseline(tmp_path / "deep" / "x.json")
     assert baseline_text(again) == text
@@ -82,12 +82,15 @@ SEED_2 = "configurations[0].seeds.2"
         (lambda d: d.update(schema="1"), 'schema: got "1"; allowed an integer'),
         (lambda d: d.update(schema=0), "schema: got 0; allowed a value >= 1"),
         (lambda d: d.pop("grid"), "grid: missing; it is required"),
-        (lambda d: seed_2(d).update(accuracy=85.78), f"{SEED_2}.accuracy: got 85.78; allowed a fraction from 0 to 1"),
-        (lambda d: seed_2(d).update(accuracy=None), f"{SEED_2}.accuracy: got None; allowed a fraction"),
-        (lambda d: seed_2(d).update(status="nonfinite"), f"{SEED_2}.accuracy: got 0.8; allowed null with status"),
+        (
+            lambda d: seed_2(d).update(scores={"accuracy": 85.78}),
+            f"{SEED_2}.scores.accuracy: got 85.78; allowed a fraction",
+        ),
+        (lambda d: seed_2(d).update(scores={"f1": 0.8}), f"{SEED_2}.scores.accuracy: got None; allowed a fraction"),
+        (lambda d: seed_2(d).update(status="nonfinite"), f"{SEED_2}.scores: got 0.8; allowed null with status"),
         (lambda d: seed_2(d).update(status="fine"), f'{SEED_2}.status: got "fine"; allowed ok, collapsed, nonfinite'),
         (lambda d: seed_2(d).update(init_sha256="XY"), f'{SEED_2}.init_sha256: got "XY"; allowed 16 to 64 hexadecimal'),
-        (lambda d: seed_2(d).update(acuracy=1), f"{SEED_2}.acuracy: got 1; not a key here; allowed status, accuracy"),
+        (lambda d: seed_2(d).update(acuracy=1), f"{SEED_2}.acuracy: got 1; not a key here; allowed status, scores"),
         (lambda d: d["configurations"][0].update(collapsed=1), "configurations[0].collapsed: got 1; allowed 0, as the"),
         (lambda d: d["configurations"][0].update(seeds={}), "configurations[0].seeds: got {}; allowed at least 1"),
         (lambda d: d["configurations"][0]["seeds"].update(x={}), "configurations[0].seeds.x"),
@@ -110,7 +113,7 @@ def test_a_broken_field_is_named(baseline: Baseline, change: Callable[[dict[str,
 
 def test_every_problem_is_a_line(baseline: Baseline) -> None:
     def change(data: dict[str, Any]) -> None:
-        seed_2(data).update(accuracy=2, status="fine")
+        seed_2(data).update(scores={"accuracy": 2}, status="fine")
         del data["date"]
 
     assert len(broken(baseline, change).splitlines()) == 3

@@ -249,7 +249,7 @@ def test_false_alarms_stay_below_alpha() -> None:
 
 def test_numbers_can_be_worked_out_again_from_the_verdict() -> None:
     found = quality(measured(SCORES), published(VALUE))
-    ok = [100 * run.accuracy for run in found.subject.runs if run.status == "ok" and run.accuracy is not None]
+    ok = [100 * (run.score("accuracy") or 0.0) for run in found.subject.runs if run.status == "ok"]
     d = numbers(found)
     assert d.sd is not None
     assert found.against is not None

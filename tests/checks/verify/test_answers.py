@@ -73,7 +73,7 @@ def scored(make_run: MakeRun, planted: Callable[..., Run], epoch: int, **changes
         scores = (
             dict(final) if number == epoch else {**one, "accuracy": one["accuracy"] - (moved if number != 2 else 0)}
         )
-        epochs.append({"epoch": float(number), "step": 100 * number, **scores})
+        epochs.append({"epoch": float(number), "step": 100 * number, "metrics": scores})
     return planted(run, {"measured.epochs": epochs})
 
 
@@ -102,7 +102,7 @@ def test_the_direction_that_was_asked_for_counts(make_run: MakeRun, planted: Cal
     run = scored(make_run, planted, 1, metric_for_best_model="loss", greater_is_better=True)
     assert run.record.measured is not None
     epochs = [one.model_dump() for one in run.record.measured.epochs]
-    epochs[1]["loss"] = epochs[2]["loss"] = 0.01
+    epochs[1]["metrics"]["loss"] = epochs[2]["metrics"]["loss"] = 0.01
     finding = selection_of(fidelity(planted(run, {"measured.epochs": epochs})))
     assert (finding.outcome, finding.fact.values["model"].values["greater"]) == ("PASS", True)
 
@@ -111,7 +111,7 @@ def test_the_direction_that_was_asked_for_counts(make_run: MakeRun, planted: Cal
     "changes",
     [
         {"measured.epochs": []},
-        {"measured.epochs.0.accuracy": None},
+        {"measured.epochs.0.metrics": {"f1": 0.5}},
         {"measured.epochs.0.epoch": 2.0},  # its earliest ones were cut to fit
         {"observed.arguments.eval_delay": 2},
         {"observed.arguments.eval_strategy": "steps", "observed.arguments.eval_steps": 50},

@@ -79,7 +79,7 @@ FAULTS: list[tuple[str, dict[str, Any]]] = [
     ("evaluation loss", {"measured.metrics.loss": 0.5}),
     ("accuracy", {"measured.metrics.accuracy": 0.9}),
     ("f1", {"measured.metrics.f1": 0.9}),
-    ("confusion", {"measured.confusion": {"tp": 160, "fp": 80, "fn": 0, "tn": 0}}),
+    ("confusion", {"measured.confusion": {"counts": [[0, 80], [0, 160]]}}),
     ("samples", {"measured.train_samples_per_second": 1000.0}),
     ("examples seen", {"observed.fingerprint.seen.expected": 799}),
     ("segments", {"observed.fingerprint.segments": 0}),
@@ -110,11 +110,11 @@ def test_fewer_training_examples_are_a_fault_of_the_data(plain_run: Run, planted
 
 
 def test_a_folder_of_mrpcs_size_must_hold_mrpc(plain_run: Run, planted: Callable[..., Run]) -> None:
-    sizes = {"examples": 3668, "positives": 2474, "sha256": "0" * 64}
+    sizes = {"examples": 3668, "labels": [1194, 2474], "sha256": "0" * 64}
     changes = {
         "asked.task": "some/folder",
         "observed.data.train": sizes,
-        "observed.data.validation": {"examples": 408, "positives": 279, "sha256": "1" * 64},
+        "observed.data.validation": {"examples": 408, "labels": [129, 279], "sha256": "1" * 64},
     }
     found = {finding.item: finding for finding in fidelity(planted(plain_run, changes)).failures}
     assert [fact.code for fact in several(found["data"])] == ["split.content", "split.content"]

@@ -71,6 +71,10 @@ CASES = [
         of("f1.difference", difference=-1.0, low=-2.0, high=0.5),
         "F1: difference -1.00 points, 90 % CI [-2.00, +0.50]; reported, not judged",
     ),
+    (
+        of("metric.difference", metric="spearmanr", difference=2.0, low=None, high=None),
+        "Spearman correlation: difference +2.00 points; reported, not judged",
+    ),
     (of("seeds.unpaired"), "other seeds on each side: Welch's test, not paired"),
     (of("seeds.not_again", seeds=(1, 2)), "not run again: seeds 1, 2"),
     (of("seeds.new", seeds=(3,)), "not in the accepted file: seeds 3"),

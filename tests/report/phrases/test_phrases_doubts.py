@@ -55,6 +55,11 @@ CASES = [
         "checkpoint mine: its saved head calls the classes equivalent, not_equivalent, the task not_equivalent, "
         "equivalent: it was trained to answer the opposite",
     ),
+    (
+        of("head.other", checkpoint="mine", names=["yes", "no"], due=DUE),
+        "checkpoint mine: its saved head calls the classes yes, no, the task not_equivalent, equivalent: "
+        "whether they mean the same is for you to tell",
+    ),
     (BEST, "epoch 3, of the highest accuracy (0.6667)"),
     (
         of("selection.best", model=BEST, evaluations=6),

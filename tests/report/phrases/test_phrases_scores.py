@@ -80,6 +80,11 @@ CASES = [
     (of("reference.refused", why="the split is not known"), "not to be compared: the split is not known"),
     (of("reference.ungated", gate=("accuracy",)), "no accuracy is published; F1 is reported only"),
     (
+        of("reference.ungated_of", gate=("pearson",), reported=("spearmanr", "macro_f1")),
+        "no Pearson correlation is published; Spearman correlation and macro F1 are reported only",
+    ),
+    (of("reference.ungated_of", gate=("matthews_correlation",), reported=()), "no Matthews correlation is published"),
+    (
         of("reference.other_task", reference="hf-course-ch3", task="glue/mrpc", here=("embedded/paraphrase",)),
         "hf-course-ch3: not compared, other task (glue/mrpc, here embedded/paraphrase)",
     ),
@@ -243,6 +248,10 @@ CASES = [
     (
         of("pairs.sign_flip", p=1.0, pairs=5, least_p=0.0625),
         "sign-flip p = 1.000; 5 pairs cannot reject, the least p is 0.062",
+    ),
+    (
+        of("pairs.metric", metric="accuracy_mismatched", difference=0.25),
+        "accuracy (mismatched) differs by +0.25 points on average (reported only)",
     ),
     (of("pairs.f1", difference=-0.5), "F1 differs by -0.50 points on average (reported only)"),
     (

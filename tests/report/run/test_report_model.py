@@ -73,7 +73,7 @@ def test_the_latest_final_record_counts(make_entry: Any, make_report: Any) -> No
         random.Random(_).shuffle(entries)
         model = make_report(entries)
         (row,) = model.rows
-        assert [score.accuracy for score in row.scores] == [80.0]
+        assert [score.scores["accuracy"] for score in row.scores] == [80.0]
         assert not model.failed
         assert not model.skipped
         tries = model.attempts

@@ -50,7 +50,7 @@ LENIENT = replace(HEAD, inconclusive="pass")
 def hostile(draw: Any) -> Verdict:
     one = draw(st.sampled_from(cases()))
     one = named(one, draw(ANY), draw(ANY)) if one.against else one
-    runs = (SeedScore(draw(st.integers()), draw(ANY), draw(NUMBER)),)
+    runs = (SeedScore(draw(st.integers()), draw(ANY), {"accuracy": draw(NUMBER), "f1": None}),)
     return replace(
         one,
         subject=replace(one.subject, mean=draw(NUMBER), runs=runs),

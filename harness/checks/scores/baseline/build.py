@@ -173,7 +173,8 @@ _NEVER: Final = object()
 
 def is_kept(score: SeedScore) -> bool:
     """Whether a run has what a baseline compares: a score, or the fact that it lost its loss."""
-    return score.status == "nonfinite" or (score.status in GOOD | LOST and score.accuracy is not None)
+    scored = any(value is not None for value in score.scores.values())
+    return score.status == "nonfinite" or score.status == "collapsed" or (score.status in GOOD and scored)
 
 
 def _problems(one: Measured) -> Iterator[Absent]:
@@ -186,7 +187,7 @@ def _problems(one: Measured) -> Iterator[Absent]:
         if entry is None:
             yield seed, MISSING, "no record"
         else:
-            why = entry.error or ("no accuracy" if entry.status in SCORED else "no error text")
+            why = entry.error or (f"no {one.task.scored[0]}" if entry.status in SCORED else "no error text")
             yield seed, entry.status, _brief(why)
 
 
@@ -199,8 +200,7 @@ def seed_run(record: Record, score: SeedScore) -> SeedRun:
     return SeedRun.model_validate(
         {
             "status": score.status if score.status in LOST else "ok",
-            "accuracy": score.accuracy if scored else None,
-            "f1": score.f1 if scored else None,
+            "scores": {name: value if scored else None for name, value in score.scores.items()},
             "init_sha256": _cut(prints.init_sha256 if prints else weights.init_sha256 if weights else None),
             "data_order_sha256": _cut(prints.data_order_sha256 if prints else None),
             "loss_sha256": _cut(prints.loss_sha256 if prints else None),

@@ -13,7 +13,7 @@ from harness import __version__
 from harness.checks.changes import changes
 from harness.checks.scores.baseline.build import build_baseline
 from harness.checks.scores.baseline.file import OLDER, Baseline, Configuration
-from harness.checks.scores.baseline.pair import ITEM, BaselinePair, BaselineSide, by_environment, runs_absent
+from harness.checks.scores.baseline.pair import BaselinePair, BaselineSide, by_environment, runs_absent
 from harness.checks.scores.hypothesis import corrected
 from harness.checks.verdict import Fact, Outcome, Side, Verdict
 from harness.checks.waived import waived
@@ -108,9 +108,9 @@ def _missing(old: Configuration, a: BaselineSide, b: BaselineSide, alike: Config
         reason = Fact.of("baseline.missing_other", changes=differences)
     subject, against = Side(old.label, old.configuration_id, shown=old.shown or ""), a.side(old, a.name)
     outcome: Outcome = "SKIP" if skipped else "ERROR"
-    return Verdict("baseline", outcome, subject, reason, against, ITEM, recipe_differences=differences)
+    return Verdict("baseline", outcome, subject, reason, against, old.task.scored[0], recipe_differences=differences)
 
 
 def _new(new: Configuration, a: BaselineSide, b: BaselineSide) -> Verdict:
     """A configuration that was never accepted: listed, not judged."""
-    return Verdict("baseline", "SKIP", b.side(new), Fact.of("baseline.new"), Side(a.name), ITEM)
+    return Verdict("baseline", "SKIP", b.side(new), Fact.of("baseline.new"), Side(a.name), new.task.scored[0])

@@ -58,7 +58,7 @@ def first_difference(a: SeedRun, b: SeedRun) -> str | None:
         # A hash may be kept with more digits by one side.
         if not (x.startswith(y) or y.startswith(x)):
             return name
-    return SCORES if (a.status, a.accuracy, a.f1) != (b.status, b.accuracy, b.f1) else None
+    return SCORES if (a.status, a.scores) != (b.status, b.scores) else None
 
 
 def known_hashes(a: SeedRun, b: SeedRun) -> dict[str, tuple[str, str]]:

@@ -14,7 +14,7 @@ from typing import Final, Literal
 from harness.checks.changes import changes
 from harness.checks.scores.baseline.departure import FACTS, SCORES, departures, first_difference, known_hashes
 from harness.checks.scores.baseline.file import Configuration
-from harness.checks.scores.baseline.pair import ITEM, BaselinePair, BaselineSide, by_environment, runs_absent
+from harness.checks.scores.baseline.pair import BaselinePair, BaselineSide, by_environment, runs_absent
 from harness.checks.verdict import Fact, Outcome, Verdict
 from harness.checks.verify.diff.reach import ROUNDS, place_rank, reach
 from harness.checks.verify.fields import HASHES, asked_fields, is_root
@@ -128,7 +128,7 @@ class _Kept:
     @property
     def scored(self) -> bool:
         """Whether scores differ at any seed."""
-        return any((x.accuracy, x.f1) != (y.accuracy, y.f1) for x, y in self.pair.couples.values())
+        return any(x.scores != y.scores for x, y in self.pair.couples.values())
 
     @cached_property
     def parts(self) -> str | None:
@@ -190,9 +190,9 @@ class _Kept:
 
     @cached_property
     def scores(self) -> tuple[Fact, ...]:
-        """What accuracy and F1 come to, in points, over the same seeds where they are paired."""
+        """What the task's metrics come to, in points, over the same seeds where they are paired."""
         found = []
-        for item in (ITEM, "f1"):
+        for item in self.pair.new.task.scored:
             estimate, sides = self.pair.estimate(item), self.pair.scores(item)
             if estimate is not None:
                 a, b = (sum(side) / len(side) for side in sides)

@@ -18,10 +18,11 @@ from harness.errors import SpecError
 from harness.grid.looks import MAX_SEED
 from harness.grid.tables import Table, Text
 from harness.record.attempts import LOST, STATUSES, UNREADABLE
+from harness.task import Task, named_task
 from harness.text import listed, show
 from harness.validation import decoded, name_of, only, read_bytes
 
-SCHEMA: Final = 2
+SCHEMA: Final = 3
 DIGITS: Final = 20
 """Hex digits kept of each sha256: 80 bits, and a line that fits a screen."""
 
@@ -50,8 +51,9 @@ def _is_seed(value: str) -> bool:
 
 
 A_FRACTION: Final = "a fraction from 0 to 1 (85.78 points are 0.8578)"
+A_SCORE: Final = "a fraction of 1 at most (85.78 points are 0.8578), or null"
 Digest = Annotated[str, only("16 to 64 hexadecimal digits", re.compile(r"[0-9a-f]{16,64}").fullmatch)]
-Score = Annotated[float, Field(allow_inf_nan=False), only(A_FRACTION, lambda value: 0 <= value <= 1)]
+Score = Annotated[float, Field(allow_inf_nan=False), only(A_FRACTION, lambda value: -1 <= value <= 1)]
 Seed = Annotated[str, only(f"an integer from 0 to {MAX_SEED} as a key", _is_seed)]
 Reason = Annotated[str, only(listed(REASONS), REASONS.__contains__)]
 
@@ -65,8 +67,7 @@ class SeedRun(Table):
     """
 
     status: Literal["ok", "collapsed", "nonfinite"]
-    accuracy: Score | None = None
-    f1: Score | None = None
+    scores: dict[Text, Score | None] = Field(default_factory=dict)
     init_sha256: Digest | None = None
     data_order_sha256: Digest | None = None
     loss_sha256: Digest | None = None
@@ -78,11 +79,20 @@ class SeedRun(Table):
     cell_id: Text | None = None
     started: Text | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _older(cls, data: Any) -> Any:
+        """Files of schema 1 and 2 had accuracy and F1 alone, each by a key of its own."""
+        old = [name for name in ("accuracy", "f1") if isinstance(data, dict) and name in data]
+        if not old or "scores" in data:
+            return data
+        return {"scores": {name: data[name] for name in old}, **{k: v for k, v in data.items() if k not in old}}
+
     @model_validator(mode="after")
     def _scored(self) -> SeedRun:
-        if (self.accuracy is None) != (self.status == "nonfinite"):
-            allowed = "null" if self.status == "nonfinite" else "a fraction from 0 to 1"
-            raise ValueError(f".accuracy: got {show(self.accuracy)}; allowed {allowed} with status {self.status}")
+        known = [value for value in self.scores.values() if value is not None]
+        if self.status == "nonfinite" and known:
+            raise ValueError(f".scores: got {show(known[0])}; allowed null with status nonfinite")
         return self
 
 
@@ -107,6 +117,11 @@ class Configuration(Table):
 
     @model_validator(mode="after")
     def _counted(self) -> Configuration:
+        item = self.task.scored[0]
+        for seed, run in self.seeds.items():
+            if run.status == "ok" and run.scores.get(item) is None:
+                got = show(run.scores.get(item))
+                raise ValueError(f".seeds.{seed}.scores.{item}: got {got}; allowed a fraction with status ok")
         counted = sum(run.status in LOST for run in self.seeds.values()) + len(self.lost)
         if self.collapsed != counted:
             raise ValueError(f".collapsed: got {self.collapsed}; allowed {counted}, as the seeds' statuses say")
@@ -123,9 +138,16 @@ class Configuration(Table):
         return len(self.seeds) + len(self.lost)
 
     @property
+    def task(self) -> Task:
+        """What was learned."""
+        return named_task(str(self.asked.get("task", "")))
+
+    @property
     def mean(self) -> float | None:
-        """The mean accuracy of the runs that did not collapse, in points; None without one."""
-        points = [100 * run.accuracy for run in self.seeds.values() if run.status == "ok" and run.accuracy is not None]
+        """The mean of the runs that did not collapse, in points of the task's first metric; None without one."""
+        item = self.task.scored[0]
+        ok = (run.scores.get(item) for run in self.seeds.values() if run.status == "ok")
+        points = [100 * value for value in ok if value is not None]
         return math.fsum(points) / len(points) if points else None
 
     @cached_property

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final
 
 from harness.checks.changes import changes, same_hardware
 from harness.checks.scores.baseline.departure import Couple, departures, equal_bits, known_hashes, same_run
@@ -20,8 +19,6 @@ from harness.stats.paired import independent, paired
 from harness.stats.power import MOST, Design, detectable, more_seeds, planning_sd
 from harness.stats.stability import compare_rates
 from harness.stats.variance import sample
-
-ITEM: Final = "accuracy"
 
 
 @dataclass(frozen=True)
@@ -39,14 +36,15 @@ class BaselineSide:
     def side(self, configuration: Configuration, label: str = "", mean: float | None = None) -> Side:
         """A configuration as a verdict's side: its runs, then the seeds that were left out."""
         absent = self.results.absent(configuration.configuration_id)
-        runs = [SeedScore(seed, run.status, run.accuracy, run.f1) for seed, run in configuration.runs.items()]
+        runs = [SeedScore(seed, run.status, run.scores) for seed, run in configuration.runs.items()]
+        none = dict.fromkeys(configuration.task.scored)
         return Side(
             label or configuration.label,
             configuration.configuration_id,
             configuration.environment_id,
             configuration.content_id,
             tuple(run.cell_id for run in configuration.runs.values() if run.cell_id is not None),
-            runs=(*runs, *(SeedScore(seed, one.status) for seed, one in absent.items() if seed is not None)),
+            runs=(*runs, *(SeedScore(seed, one.status, none) for seed, one in absent.items() if seed is not None)),
             mean=mean,
             collapsed=configuration.collapsed,
             ended=configuration.counted,
@@ -102,21 +100,25 @@ class BaselinePair:
         before, after = self.a.results.environments, self.b.results.environments
         return environment_changes(before[self.old.environment_id], after[self.new.environment_id])
 
-    def scores(self, metric: str = ITEM) -> tuple[list[float], list[float]]:
-        """Points of ok runs, A's and B's: the same seeds in both where they are paired."""
+    @property
+    def item(self) -> str:
+        """The metric that is judged: the task's first."""
+        return self.new.task.scored[0]
+
+    def scores(self, metric: str = "") -> tuple[list[float], list[float]]:
+        """Points of ok runs, A's and B's, unsaid of the metric that is judged; the same seeds where they are paired."""
         same = self.shared.keys() - self.couples.keys()
         kept = [{s for s, run in one.runs.items() if run.status == "ok"} - same for one in (self.old, self.new)]
         if self.by_seed:
             kept = [kept[0] & kept[1]] * 2
         sides = [
-            [getattr(run, metric) for seed, run in one.runs.items() if seed in seeds]
+            [run.scores.get(metric or self.item) for seed, run in one.runs.items() if seed in seeds]
             for one, seeds in zip((self.old, self.new), kept, strict=True)
         ]
-        if any(value is None for side in sides for value in side):
-            return [], []
-        return [100 * value for value in sides[0]], [100 * value for value in sides[1]]
+        known = [[100 * value for value in side if value is not None] for side in sides]
+        return (known[0], known[1]) if list(map(len, known)) == list(map(len, sides)) else ([], [])
 
-    def estimate(self, metric: str = ITEM) -> Estimate | None:
+    def estimate(self, metric: str = "") -> Estimate | None:
         """B - A in points; None where a side has no ok run."""
         before, after = self.scores(metric)
         if not before or not after:
@@ -152,7 +154,7 @@ class BaselinePair:
             mine, theirs = (
                 replace(side, runs=()) for side in (self.b.side(self.new), self.a.side(self.old, self.a.name))
             )
-            return self._with_missing(Verdict("baseline", "SKIP", mine, Fact.of("runs.very_same"), theirs, ITEM))
+            return self._with_missing(Verdict("baseline", "SKIP", mine, Fact.of("runs.very_same"), theirs, self.item))
         alpha, (outcome, reason) = self.rule.alpha, self._draft
         if collapses.p is not None and collapses.p < alpha:
             outcome, reason = "FAIL", judged(because=self._risen)
@@ -167,7 +169,7 @@ class BaselinePair:
             self.b.side(self.new, mean=after),
             reason,
             against=self.a.side(self.old, self.a.name, mean=before),
-            item=ITEM,
+            item=self.item,
             numbers=self.decision and replace(self.decision, outcome=outcome),
             findings=departures(self.couples),
             notes=tuple(self._notes()),
@@ -239,9 +241,14 @@ class BaselinePair:
         same_place = self.old.environment_id == self.new.environment_id and not self.environment_changes()
         if same_place and departures(self.couples):
             yield Fact.of("environment.same")
-        if not self.identical and (estimate := self.estimate("f1")):
-            low, high = decide(estimate, Rule(PARITY)).ci90 or (None, None)
-            yield Fact.of("f1.difference", difference=estimate.difference, low=low, high=high)
+        for metric in self.new.task.scored[1:]:
+            if not self.identical and (estimate := self.estimate(metric)):
+                low, high = decide(estimate, Rule(PARITY)).ci90 or (None, None)
+                size = estimate.difference
+                if metric == "f1":
+                    yield Fact.of("f1.difference", difference=size, low=low, high=high)
+                else:
+                    yield Fact.of("metric.difference", metric=metric, difference=size, low=low, high=high)
         if not self.by_seed:
             yield Fact.of("seeds.unpaired")
         for name, side in (("A", self.old), ("B", self.new)):

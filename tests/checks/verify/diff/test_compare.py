@@ -69,7 +69,7 @@ FACTS = [
     ("exact", "dropout", {"observed.fingerprint.dropout": True}),
     ("exact", "clipping", {"observed.fingerprint.clipping": 5.0}),
     ("exact", "clipping", {"observed.fingerprint.clipping": None}),
-    ("exact", "training data", {"observed.data.train.positives": 532}),
+    ("exact", "training data", {"observed.data.train.labels": [268, 532]}),
     ("exact", "validation data", {"observed.data.validation.sha256": "0" * 64}),
     ("exact", "precision", {"observed.fingerprint.precision.name": "bf16"}),
     ("exact", "parallelism", {"observed.fingerprint.parallel_mode": "distributed"}),

@@ -22,7 +22,7 @@ PLANTED: list[tuple[str, Mapping[str, Any], tuple[int, float, tuple[str, ...]], 
     # name, changes of B, (since, ratio, series), the first difference, what explains it
     ("texts", {"observed.data.train.sha256": "1" * 64}, (0, 1.3, ("micro_loss", "loss", "grad_norm")),
      ("the model's own loss", 0, 1.3, "data"), "training data"),
-    ("labels", {"observed.data.train.sha256": "1" * 64, "observed.data.train.positives": 532},
+    ("labels", {"observed.data.train.sha256": "1" * 64, "observed.data.train.labels": [268, 532]},
      (5, 1.01, ("micro_loss", "loss", "grad_norm")), ("the model's own loss", 5, 1.01, "data"), "training data"),
     ("checkpoint", {"observed.weights.checkpoint_sha256": "1" * 64, "observed.weights.weights_sha256": "3" * 64,
                     "observed.fingerprint.init_sha256": "2" * 64},
