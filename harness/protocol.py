@@ -38,7 +38,7 @@ PREPARE, CELL = "prepare", "cell"
 # An attempt's folder. The first two stay beside the record.
 SERIES, LOG = "series.npz", "log.txt"
 JOB, RESULT, TRAINER = "job.json", "result.json", "trainer"
-BEACON, RANK_FILES = "rank-{}.beacon", "rank-*"
+BEACON, RANK_PID, RANK_FILES = "rank-{}.beacon", "rank-{}.pid", "rank-*"
 CANNOT_WRITE = 74
 """The exit status of a child that could not write `RESULT` (EX_IOERR)."""
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from harness.disk import CellLock
 from harness.errors import StoreError
@@ -22,12 +23,15 @@ from harness.execution.outcome import (
     oom_kill_count,
 )
 from harness.execution.plan import Plan, PlannedCell
-from harness.protocol import BEACON, JOB, LOG, NONFINITE, OK, RANK_FILES, RESULT, TRAINER
+from harness.protocol import BEACON, JOB, LOG, NONFINITE, OK, RANK_FILES, RANK_PID, RESULT, TRAINER
 from harness.record.attempts import Entry
 from harness.record.model import Provenance, Status
 from harness.record.provenance import now
 from harness.record.results import Results
 from harness.record.store import Attempt, Store
+
+GONE_S: Final = 5.0
+"""How long is waited for what is dying; the kernel needs milliseconds, a process that waits for a disk more."""
 
 
 class Filing:
@@ -175,6 +179,7 @@ class Running:
     cell: RunningCell | None = None
     preparation: str = ""  # its key, where it is one
     begun: bool = False
+    pid: int | None = None  # of its process, once its host has told it
     verdict: tuple[Status, str] | None = None  # why we killed it, where we did
     killed: float | None = None  # when its host was told to kill it, by the monotonic clock in seconds
     oom_kills: int = 0  # the kernel's count when it began
@@ -206,6 +211,25 @@ def laggards(folder: Path, ranks: int) -> str:
         return f"all {ranks} ranks: {words[0]}"
     behind, ahead = counts.index(min(counts)), counts.index(max(counts))
     return f"rank {behind} hangs: {words[behind]}, while rank {ahead} is {words[ahead]}"
+
+
+def wait_until_gone(running: Running) -> None:
+    """Wait for a job's process and ranks, which are dying: what they wrote after it was filed would stay for ever."""
+    pids = [] if running.pid is None else [running.pid]
+    for path in running.folder.glob(RANK_PID.format("*")):
+        with contextlib.suppress(OSError, ValueError):
+            pids.append(int(path.read_text(encoding="ascii")))
+    end = time.monotonic() + GONE_S
+    while any(_is_alive(pid) for pid in pids) and time.monotonic() < end:
+        time.sleep(0.005)
+
+
+def _is_alive(pid: int) -> bool:
+    """Whether a process is there and can still write; one that has ended and was not yet waited for cannot."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] not in "ZX"
+    except (OSError, IndexError):
+        return False  # gone, or no Linux: there nothing dies with its parent, and waiting is in vain
 
 
 def tidy(folder: Path) -> None:

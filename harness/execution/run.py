@@ -15,7 +15,7 @@ from typing import Any, Final
 from harness.checks.selection import selection
 from harness.disk import CellLock
 from harness.errors import RunFailed
-from harness.execution.attempt import Filing, Running, RunningCell
+from harness.execution.attempt import Filing, Running, RunningCell, wait_until_gone
 from harness.execution.cache import Scratch, sweep
 from harness.execution.devices import DevicePool
 from harness.execution.health import HeldDevices, nvml
@@ -238,7 +238,7 @@ class Runner:
         if running is None:
             return
         if event["event"] == STARTED:
-            running.begun, running.start = True, time.monotonic()
+            running.begun, running.start, running.pid = True, time.monotonic(), event.get("pid")
         elif event["event"] == EXITED:
             self._host_deaths = 0
             self._finish(running, event["status"])
@@ -268,6 +268,7 @@ class Runner:
 
     def _finish(self, running: Running, status: int | None) -> None:
         del self._running[running.job_id]
+        wait_until_gone(running)
         if running.temporary is not None:  # who was killed leaves what it had there
             shutil.rmtree(running.temporary, ignore_errors=True)
         result = read_result(running.folder)

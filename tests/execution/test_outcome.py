@@ -4,6 +4,8 @@ import configparser
 import hashlib
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 import pynvml
 import pytest
 
+from harness.execution.attempt import Running, wait_until_gone
 from harness.execution.health import HeldDevices
 from harness.execution.outcome import (
     DETAILS_CHARACTERS,
@@ -320,3 +323,11 @@ def test_an_error_that_names_a_file_in_other_bytes(
     assert record.status == "failed"
     assert record.failure.message == "caf\\udce9.txt"
     assert json.loads(record.to_json())
+
+
+def test_what_is_dying_is_waited_for(tmp_path: Path) -> None:
+    """A rank may write its failure after its cell's process has ended; what was filed is not tidied again."""
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(0.4)"]) as rank:
+        (tmp_path / "rank-1.pid").write_text(str(rank.pid), encoding="ascii")
+        wait_until_gone(Running("cell-k", "current", False, tmp_path, "", 0.0, pid=2**22 + 1))
+        assert rank.poll() is not None

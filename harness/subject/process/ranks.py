@@ -19,7 +19,7 @@ import traceback
 from pathlib import Path
 from typing import Any, Callable
 
-from harness.protocol import CANNOT_WRITE, FAILED, TRAINER, write_whole
+from harness.protocol import CANNOT_WRITE, FAILED, RANK_PID, TRAINER, write_whole
 from harness.subject.process import isolation, merge_ranks
 from harness.subject.process.failure import outcome_of
 from harness.subject.train import run_cell
@@ -102,7 +102,7 @@ def _pids(folder: Path, count: int) -> dict[int, int]:
     found = {}
     for rank in range(count):
         with contextlib.suppress(OSError, ValueError):
-            found[rank] = int((folder / f"rank-{rank}.pid").read_text(encoding="ascii"))
+            found[rank] = int((folder / RANK_PID.format(rank)).read_text(encoding="ascii"))
     return found
 
 
@@ -114,7 +114,7 @@ def _rank(job: dict[str, Any], folder: Path, emit: Emit, parent: int) -> None:
         signal.signal(number, signal.SIG_DFL)  # the launcher's own handlers came with the fork
     _sign_output(rank)
     try:
-        write_whole(folder / f"rank-{rank}.pid", str(os.getpid()))
+        write_whole(folder / RANK_PID.format(rank), str(os.getpid()))
         isolation.set_threads(job["threads"])
         isolation.fresh_randomness()
         part = run_cell(job, folder, emit if rank == 0 else _silent)

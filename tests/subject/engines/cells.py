@@ -52,7 +52,8 @@ class Cells:
             datasets.DatasetDict(splits).save_to_disk(str(dataset))
         options = {name: changes.pop(name) for name in OPTIONS if name in changes}
         cell = {
-            "engine": engine, "seed": 42, "precision": precision, "devices": 1, "head_seeding": "seeded",
+            "task": "embedded/paraphrase", "engine": engine, "seed": 42, "precision": precision, "devices": 1,
+            "head_seeding": "seeded",
             "dropout": "model" if dropout else False, **options,
         }  # fmt: skip
         # A rate at which twenty steps move the weights, so that a wrong step shows in the next loss.
