@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from benchmarks.statistics_gate import LOSS, NAIVE, SEEDS
 from benchmarks.statistics_grid import Shape
 from benchmarks.throughput_study import SLOWER
@@ -34,6 +36,7 @@ from tests.published.sources import (
     numbers,
     pinned,
     points,
+    read,
     share,
     speed_gate,
     text,
@@ -265,9 +268,11 @@ def course_page() -> Claimed:
 
 def _scale() -> tuple[int, int, int, int]:
     """Of the loss and gradient on 2 devices, and with 4 accumulation steps: each as the report's verdicts have it."""
-    found = text("reports/invariants-transformers-5.23.0.json")
-    for factor, kind in ((2, "rank's"), (4, "batch's")):
-        assert f"gradient norm is {factor}.000 x the single {kind}" in found
+    verdicts = read(REPORTS / "invariants-transformers-5.23.0.json")["verdicts"]
+    seen = [fact["values"] for one in verdicts for fact in one["reason"]["values"].get("found", ())]
+    for factor, kind in ((2, "devices"), (4, "accumulation")):
+        norms = [fact["ratio"] for fact in seen if (fact.get("item"), fact.get("kind")) == ("gradient norm", kind)]
+        assert norms[0] == pytest.approx(factor, rel=1e-5)
     return 2, 2, 4, 4
 
 

@@ -112,7 +112,7 @@ def test_loops_and_trainer_agree_at_every_step(run: Run, case: str, engine: str)
         assert loop[0]["observed"][part] == trainer[0]["observed"][part], part
     evaluated = [(e["epoch"], e["step"]) for e in trainer[0]["measured"]["epochs"]]
     assert [(e["epoch"], e["step"]) for e in loop[0]["measured"]["epochs"]] == evaluated
-    losses = [[e["loss"] for e in outcome[0]["measured"]["epochs"]] for outcome in (loop, trainer)]
+    losses = [[e["metrics"]["loss"] for e in outcome[0]["measured"]["epochs"]] for outcome in (loop, trainer)]
     np.testing.assert_allclose(*losses, rtol=1e-4 if case == "bf16" else TOLERANCE)
     assert loop[0]["measured"]["train_samples"] == trainer[0]["measured"]["train_samples"]
     assert loop[0]["measured"]["confusion"] == trainer[0]["measured"]["confusion"]
