@@ -13,7 +13,7 @@ from harness.protocol import OPTIONAL
 from harness.subject import arguments as subject_arguments
 from harness.subject import facts
 from harness.subject.data import adapters, checkpoints
-from harness.subject.engines.setup import Clock, Emit, beacon, prepare
+from harness.subject.engines.setup import Clock, Emit, Setup, Trained, beacon, prepare
 from harness.subject.watch import inputs
 from harness.subject.watch.fingerprint import ID_COLUMN
 from harness.subject.watch.observation import is_score
@@ -55,7 +55,7 @@ def run_cell(job: dict[str, Any], folder: Path, emit: Emit) -> RankPart:
     clock = Clock(facts.process_age() if job.get("fresh") else 0.0)
     mark = beacon(folder)
     mark("loading")
-    cell, checkpoint = job["cell"], job["checkpoint"]
+    cell = job["cell"]
     if "subject" in job:
         engine = import_module(FOREIGN[job["subject"]["kind"]])
         setup = engine.prepare(job, folder, emit, clock)
@@ -64,6 +64,12 @@ def run_cell(job: dict[str, Any], folder: Path, emit: Emit) -> RankPart:
         setup = prepare(job, folder, emit, clock)
         trained = import_module(ENGINES[cell["engine"]]).train(setup, emit, mark, clock)
     mark("predicted")
+    return describe(job, setup, trained, clock)
+
+
+def describe(job: dict[str, Any], setup: Setup, trained: Trained, clock: Clock) -> RankPart:
+    """One rank's finished run as it is handed over; `clock` has been running since it began."""
+    cell, checkpoint = job["cell"], job["checkpoint"]
     final_sha256 = trained.facts.get("final_sha256") or checkpoints.weights_sha256(trained.model)
 
     around = clock.seconds["train"]  # the whole of `train()`: what the observer did not time was setting up

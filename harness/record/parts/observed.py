@@ -20,7 +20,7 @@ class Weights(Part):
     `weights_sha256`, `config_sha256` and `tokenizer_sha256` are over the files of each; `checkpoint_sha256` over all.
     """
 
-    checkpoint_sha256: str
+    checkpoint_sha256: str | None = None
     weights_sha256: str | None = None
     config_sha256: str | None = None
     tokenizer_sha256: str | None = None

@@ -89,10 +89,10 @@ def prepare(trainer: Any, cell: dict[str, Any], accelerator: str | None) -> None
         Where its model, or this version, cannot do what the cell asks for.
     """
     arguments = trainer.args
-    if arguments.n_gpu > 1:
-        raise RuntimeError(f"{arguments.n_gpu} devices are visible to one process: DataParallel is refused")
     if accelerator is None:
         return
+    if arguments.n_gpu > 1:
+        raise RuntimeError(f"{arguments.n_gpu} devices are visible to one process: DataParallel is refused")
     if arguments.world_size != cell["devices"]:
         raise RuntimeError(f"{cell['devices']} ranks were asked for; {arguments.world_size} are seen")
     if arguments.device.type != accelerator:

@@ -87,7 +87,7 @@ class Watch:
     """Wraps `Trainer.train` and attaches to the one Trainer whose `train` is called."""
 
     def __init__(self, setup: Setup, accelerator: str | None, emit: Emit, mark: Mark, clock: Clock) -> None:
-        self._setup, self._accelerator, self._emit, self._mark, self._clock = setup, accelerator, emit, mark, clock
+        self.setup, self._accelerator, self._emit, self._mark, self._clock = setup, accelerator, emit, mark, clock
         self._attached: Attached | None = None
         self.calls = 0
 
@@ -101,12 +101,12 @@ class Watch:
             self.calls += 1
             if self.calls > 1:
                 raise ForeignCode("Trainer.train is called a second time; allowed once a run: each is a run of its own")
-            self._attached = attached = Attached(trainer, self._setup, self._accelerator, self._emit, self._mark)
+            self._attached = attached = Attached(trainer, self.setup, self._accelerator, self._emit, self._mark)
             self._clock.lap("load")
             result = original(trainer, *args, **kwargs)
             attached.trained(result)
             self._clock.lap("train")
-            if self._setup.stopwatch is not None:
+            if self.setup.stopwatch is not None:
                 raise _Over
             return result
 
