@@ -95,6 +95,10 @@ SITUATIONS: Final[Mapping[str, Mapping[int, str]]] = {
     "export": {0: "written", 4: _NO_STORE, 5: "no timing in it"},
     "doctor": {0: "this machine can run it", 4: "something stands in the way"},
     "schema": {0: "printed"},
+    "watch": {
+        0: "the script came to its end, and its run is kept",
+        4: "it failed, or trained no Trainer or more than one; its interpreter lacks a package; " + _NO_STORE,
+    },
     "store list": {0: "told", 4: "the results, or a file that names runs of them, cannot be read"},
     "store prune": {
         0: "taken, or there was nothing to take; with --dry-run told",

@@ -46,6 +46,8 @@ CANNOT_WRITE = 74
 TINY_BERT, TINY_BERT_VERSION = "embedded/tiny-bert", 1
 EMBEDDED_TASK, CORPUS_VERSION = "embedded/paraphrase", 1
 CORPUS_SIZES = {"train": 800, "validation": 240}
+OWN_DATA = "own data"
+"""The task of cells whose training code brings its data along."""
 CHECKPOINT_FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
 """Files of a checkpoint that decide what it is; READMEs and other formats' weights do not."""
 WEIGHTS_INDEX = "model.safetensors.index.json"

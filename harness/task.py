@@ -7,10 +7,10 @@ trains and scores by it. Standard library only, in Python 3.9, as `harness.proto
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from harness.protocol import EMBEDDED_TASK
+from harness.protocol import EMBEDDED_TASK, OWN_DATA
 
 CLASSIFICATION, REGRESSION = "classification", "regression"
 TRAIN, VALIDATION = "train", "validation"
@@ -148,5 +148,13 @@ def named_task(name: str) -> Task:
     known = NAMED.get(name)
     if known is not None:
         return known
+    if name == OWN_DATA:
+        return Task(name, texts=(), positive=None, files={})
     mrpc = GLUE["glue/mrpc"]
     return Task(name, classes=mrpc.classes, metrics=mrpc.metrics, columns=mrpc.columns)
+
+
+def asked_task(name: str, subject: Mapping[str, Any] | None) -> Task:
+    """A cell's task: that of its name, scored by what its grid reads of somebody else's training code, if it says."""
+    metrics = tuple((subject or {}).get("metrics", ()))
+    return replace(named_task(name), metrics=metrics) if metrics else named_task(name)

@@ -21,6 +21,7 @@ from typing import Any, Final
 from harness.errors import MaterialError
 from harness.execution import cache
 from harness.execution.environment import MOST_REASON, START, Environment
+from harness.execution.foreign.code import Codes
 from harness.grid.cell import Cell
 from harness.program import ask
 from harness.protocol import (
@@ -28,6 +29,7 @@ from harness.protocol import (
     CORPUS_SIZES,
     CORPUS_VERSION,
     EMBEDDED_TASK,
+    OWN_DATA,
     TINY_BERT,
     TINY_BERT_VERSION,
     checkpoint_problem,
@@ -69,6 +71,7 @@ class Materials:
         self._environment = environment
         self._task_folder = task_folder
         self._found: dict[Key, Material | MaterialError] = {}
+        self.codes = Codes(folder, [environment.python, START], _hashes)
 
     def find(self, cells: Iterable[Cell], *, hub: bool = True) -> None:
         """Find what `cells` need, hub names in one go; failures show at :meth:`checkpoint` and :meth:`task`.
@@ -76,6 +79,8 @@ class Materials:
         Without `hub` only what lies on this machine is found (see :meth:`local_content_id`).
         """
         remote = []
+        cells = list(cells)
+        self.codes.find(cells)
         for key in dict.fromkeys(key for cell in cells for key in (_checkpoint_key(cell), _task_key(cell))):
             if key in self._found:
                 continue
@@ -99,9 +104,14 @@ class Materials:
         """The cell's data; raises MaterialError where they cannot be had."""
         return self._get(_task_key(cell))
 
-    def content_id(self, cell: Cell) -> str:
-        """Hash of the contents of the cell's checkpoint and data."""
+    def prepared_id(self, cell: Cell) -> str:
+        """Hash of the contents of the cell's checkpoint and data: what is prepared once for all that share them."""
         return short_hash([self.checkpoint(cell).content, self.task(cell).content])
+
+    def content_id(self, cell: Cell) -> str:
+        """The same, and that of somebody else's training code where the cell has such."""
+        code, prepared = self.codes.of(cell), self.prepared_id(cell)
+        return prepared if code is None else short_hash([prepared, code.content])
 
     def local_content_id(self, cell: Cell) -> str | None:
         """The same where all of it was found on this machine, "" where it is not there; None where a hub has a part."""
@@ -113,7 +123,8 @@ class Materials:
     def local_problem(self, cell: Cell) -> str | None:
         """Why what should lie on this machine cannot be had; None also where it is the hub's."""
         found = (self._found.get(key) for key in (_checkpoint_key(cell), _task_key(cell)))
-        return next((str(one) for one in found if isinstance(one, MaterialError)), None)
+        lost = next((str(one) for one in found if isinstance(one, MaterialError)), None)
+        return lost or self.codes.problem(cell)
 
     def found(self) -> dict[str, str]:
         """Where each material that could be had comes from, by name: a folder, a hub's commit, a version."""
@@ -146,6 +157,8 @@ class Materials:
     def _local_task(self, task: str) -> Material | None:
         if task == EMBEDDED_TASK:
             return Material(f"{EMBEDDED_TASK}@{CORPUS_VERSION} {CORPUS_SIZES}")
+        if task == OWN_DATA:
+            return Material(OWN_DATA)
         folder = task_folder(self._folder, task, self._task_folder)
         files = named_task(task).files.values()
         return None if folder is None else Material(files_sha256(folder, files), path=folder.resolve())

@@ -20,7 +20,7 @@ from harness.fact import Fact
 from harness.grid.arguments import default_of, with_overlay
 from harness.grid.cell import Cell
 from harness.grid.keys import arguments_of, batches_of, tokens_of
-from harness.protocol import CELL, CHECKPOINT_FILES, CHECKPOINT_PARTS, DATA_FACTS, OK, PREPARE
+from harness.protocol import CELL, CHECKPOINT_FILES, CHECKPOINT_PARTS, DATA_FACTS, OK, OWN_DATA, PREPARE
 from harness.record.parts.data import Data
 from harness.record.store import Attempt
 from harness.task import named_task
@@ -85,12 +85,14 @@ def cell_job(
         },
         "task": named_task(cell.task).to_json(),
         "dataset": prepared["dataset"],
-        "data": {"source": cell.task, "revision": task.revision, **prepared["data"]},
+        "data": prepared["data"] and {"source": cell.task, "revision": task.revision, **prepared["data"]},
     }
+    if cell.subject is not None and (code := materials.codes.of(cell)) is not None:
+        job["subject"] = code.job(materials.codes.folder, cell.subject)
     if cell.timing is not None:
         # All replicates train the same batches: one of them counts the model's work for all.
         job["arguments"] = {**job["arguments"], **TIMED}
-        if not _has_whole_batch(cell, prepared["data"]["train"]["examples"]):
+        if prepared["data"] and not _has_whole_batch(cell, prepared["data"]["train"]["examples"]):
             job["arguments"]["dataloader_drop_last"] = False  # the only one: of one shape, however short
         job["timing"] = {**cell.timing, "session": session, "place": place, "counts": cell.repeat == 1}
     return job
@@ -126,7 +128,7 @@ class Preparations:
         if pair not in self._keys:
             environment = self._plan.environments[cell.environment]
             materials = self._plan.materials[cell.environment]
-            key = short_hash([PREPARATION_VERSION, environment.environment_id, materials.content_id(cell), tokens])
+            key = short_hash([PREPARATION_VERSION, environment.environment_id, materials.prepared_id(cell), tokens])
             self._keys[pair] = key
             found = earlier(key, materials.checkpoint(cell).path)
             if found is not None:
@@ -145,6 +147,8 @@ class Preparations:
     def findings(self, key: str, cell: Cell) -> list[Fact]:
         """What is wrong with a cell's data and checkpoint and keeps nothing from running."""
         found = self.ready[key]
+        if found["data"] is None:
+            return []  # somebody else's code brings its own
         data = Data(source=cell.task, **found["data"])
         return [*data_faults(data), *head_faults(cell.checkpoint.name, found.get("head"))]
 
@@ -173,7 +177,9 @@ class Preparations:
                 "path": str(checkpoint.path) if checkpoint.path else None,
                 "revision": checkpoint.revision or cell.checkpoint.revision,
             },
-            "task": {
+            "task": None
+            if cell.task == OWN_DATA
+            else {
                 "name": cell.task,
                 "task": named_task(cell.task).to_json(),
                 "path": str(task.path) if task.path else None,
@@ -226,13 +232,16 @@ def earlier(key: str, checkpoint: Path | None) -> Mapping[str, Any] | None:
 def _is_there(found: Any, checkpoint: Path | None) -> bool:
     """Whether all that a preparation's result names is there as it was; false too for what is no such result."""
     try:
-        folder, dataset = Path(found["checkpoint"]), Path(found["dataset"])
+        folder = Path(found["checkpoint"])
         return (
             checkpoint in (None, folder)
             and (folder / "config.json").is_file()
             and files_sha256(folder, CHECKPOINT_FILES) == found["checkpoint_sha256"]
-            and is_whole(dataset)
-            and json.loads((dataset / DATA_FACTS).read_text(encoding="utf-8")) == found["data"]
+            and (found["dataset"] is None or _is_kept(Path(found["dataset"]), found["data"]))
         )
     except (OSError, ValueError, LookupError, TypeError, RecursionError, MaterialError):
         return False
+
+
+def _is_kept(dataset: Path, data: Any) -> bool:
+    return is_whole(dataset) and json.loads((dataset / DATA_FACTS).read_text(encoding="utf-8")) == data

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
@@ -120,6 +121,7 @@ _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "debug": ("underflow_overflow",),
     "include_for_metrics": ("inputs", "loss"),
 }
+_FLAG: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*", re.ASCII)
 _TYPE_NAMES: Final = {
     "boolean": "true or false",
     "integer": "an integer",
@@ -260,6 +262,21 @@ def contradiction(recipe: Mapping[str, Any]) -> str:
     if "dataloader_prefetch_factor" in resolved and not resolved.get("dataloader_num_workers"):
         return "dataloader_prefetch_factor: allowed with dataloader_num_workers >= 1 only"
     return key_contradiction(recipe)
+
+
+def argument_problem(name: str, value: Any) -> str:
+    """Why a grid may not give a script's flag this value, or an empty text; what the recipe says is no script's own."""
+    if not _FLAG.fullmatch(name):
+        return "allowed the name of a flag without its dashes"
+    if name in OWNED and OWNED[name] != _SCRIPT:
+        return f"the harness owns it: {OWNED[name]}"
+    if name in FORMER:
+        return FORMER[name]
+    if name in table()["fields"] and name not in OWNED:
+        return "it is a TrainingArguments field; allowed in [recipe]"
+    values = value if isinstance(value, list) else [value]
+    kinds = {"boolean", "integer", "number", "string"}
+    return "" if all(_json_type(one) in kinds for one in values) else "allowed text, a number, true, false, or a list"
 
 
 def _check_bounds(field: str, value: float, where: str) -> None:

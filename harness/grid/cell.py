@@ -111,7 +111,9 @@ class Options:
     `evaluation_draws = False` sets torch's global random stream back after each evaluation, whose loader draws from
     it, so that evaluating changes no training. `subset` trains on so many of the first examples (0: on all).
     `repeat` numbers runs that ask for the very same, so that each is a cell. `timing` makes it a timing cell, which
-    measures speed and nothing else: `warmup_steps` left out, `measured_steps` counted.
+    measures speed and nothing else: `warmup_steps` left out, `measured_steps` counted. `subject` is the training code
+    that is not the harness's own (`trainer`, or `script` with its `arguments`); which `metrics` are read of it is not
+    what was asked for.
     """
 
     task: str
@@ -132,6 +134,7 @@ class Options:
     repeat: int = axis(1, whole(1, MAX_REPEATS), later=True)
     subset: int = axis(0, whole(0, MAX_STEPS), later=True)
     timing: Mapping[str, int] | None = None
+    subject: Mapping[str, Any] | None = None
     axes: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
@@ -143,6 +146,8 @@ class Cell(Options):
         asked = {option: getattr(self, option) for option in _IDENTITY}
         asked |= {option: value for option, default in LATER.items() if (value := getattr(self, option)) != default}
         asked |= {"checkpoint": self.checkpoint.asked(), "recipe": dict(self.recipe)}
+        if self.subject is not None:
+            asked["subject"] = {name: value for name, value in self.subject.items() if name != "metrics"}
         return asked if self.timing is None else {**asked, "timing": dict(self.timing)}
 
     @property
@@ -181,7 +186,9 @@ class Cell(Options):
 _AXES: Final = {option.name: option for option in fields(Options) if "axis" in option.metadata}
 LATER: Final[Mapping[str, Any]] = {key: option.default for key, option in _AXES.items() if option.metadata["later"]}
 """Options that came after the first records, and the defaults at which identities leave them out."""
-_IDENTITY: Final = tuple(o.name for o in fields(Options) if o.name not in (*LATER, "timing", "axes"))
+ABSENT: Final = ("timing", "subject")
+"""Options that are no axis, came later, and are left out of identities and records where they are None."""
+_IDENTITY: Final = tuple(o.name for o in fields(Options) if o.name not in (*LATER, *ABSENT, "axes"))
 
 AXES: Final[Mapping[str, Allowed]] = {
     "checkpoint": plain_name,

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 from harness.errors import SpecError
 from harness.grid.arguments import contradiction, default_of, frozen_defaults, normalized
 from harness.grid.cell import AXES, DEFAULTS, TRAINER_ONLY, WORK_AROUNDS, Cell, Checkpoint
+from harness.grid.keys import KEYS
 from harness.grid.matrix import Combination, Matrix, identity
+from harness.protocol import OWN_DATA
 from harness.text import canonical_json, hash_of_json, show
 
 if TYPE_CHECKING:
@@ -93,6 +95,7 @@ def _configuration(grid: Grid, combination: Combination, scaling: str, file: str
         "threads": grid.execution.threads,
         "recipe_defaults": grid.recipe_defaults,
         **{axis: combination.get(axis, defaults[axis]) for axis in AXES if axis not in ("checkpoint", "seed")},
+        "subject": None if grid.subject is None else grid.subject.asked(),
     }
     sample = Cell(seed=0, **fields)
     _refuse_impossible(sample, file)
@@ -103,7 +106,17 @@ def _configuration(grid: Grid, combination: Combination, scaling: str, file: str
 
 
 def _refuse_impossible(cell: Cell, file: str) -> None:
-    """What an engine has no way to do is not run under its name."""
+    """What an engine, or somebody else's code, has no way to do is not run under its name."""
+    if cell.subject is not None and cell.engine != "trainer":
+        raise SpecError(f'{file}: matrix.engine: got {show(cell.engine)}; allowed "trainer" beside [subject]')
+    own = [name for name in KEYS if name in cell.recipe and not (name == "peft" and "trainer" in (cell.subject or {}))]
+    if cell.subject is not None and own and cell.task == OWN_DATA:
+        raise SpecError(
+            f"{file}: recipe.{own[0]}: got {show(cell.recipe[own[0]])}; allowed without [subject], or with a task that "
+            "it is handed: how its own data become batches is its own"
+        )
+    if cell.subject is not None and "script" in cell.subject and cell.resume_at:
+        raise SpecError(f"{file}: matrix.resume_at: got {cell.resume_at}; allowed without subject.script")
     if cell.engine == "trainer":
         return
     if cell.engine == "loop" and cell.devices > 1:

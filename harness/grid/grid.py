@@ -33,6 +33,7 @@ from harness.grid.tables import (
     Quality,
     Reference,
     Require,
+    Subject,
     Table,
     Text,
     Throughput,
@@ -40,6 +41,7 @@ from harness.grid.tables import (
     Verify,
 )
 from harness.grid.waivers import Waiver, waiver_problems
+from harness.protocol import OWN_DATA
 from harness.text import show
 from harness.validation import explain, junk, name_of, parse_toml, raise_problems, read_toml
 
@@ -57,6 +59,7 @@ class Grid(Table):
     accepts_loss_kwargs: OrFalse = "model"
     evaluation_draws: OrFalse = "model"
     recipe: dict[str, Any] = Field(default_factory=dict)
+    subject: Subject | None = None
     matrix: dict[str, Any]
     require: Require = Field(default_factory=Require)
     reference: list[Reference] = Field(default_factory=list)
@@ -195,6 +198,8 @@ def grid_from_document(document: Mapping[str, Any], path: Path) -> Grid:
     """Check and expand a grid given as parsed TOML; raises like `load_grid`."""
     file = name_of(path)
     raise_problems(list(junk(document, f"{file}: ")))
+    if isinstance(document.get("subject"), dict) and "task" not in document:
+        document = {"task": OWN_DATA, **document}
     grid: Grid | None = None
     problems: list[str] = []
     try:

@@ -14,8 +14,8 @@ from harness.grid.cell import DEFAULTS, LATER, WORK_AROUNDS
 from harness.grid.labels import label_problems
 from harness.grid.matrix import Matrix, identity
 from harness.grid.tables import Reference, compare_problems
-from harness.protocol import TINY_BERT
-from harness.task import GLUE, NAMED, named_task
+from harness.protocol import OWN_DATA, TINY_BERT
+from harness.task import GLUE, NAMED, asked_task
 from harness.text import dotted, listed, show, suggestion
 from harness.validation import Problems
 
@@ -79,6 +79,7 @@ def name_problems(grid: Grid, matrix: Matrix, file: str) -> list[str]:
     if grid.recipe_defaults is not None and grid.recipe_defaults not in frozen_versions():
         got, known = show(grid.recipe_defaults), listed(frozen_versions())
         problems.append(f"{file}: recipe_defaults: got {got}; allowed {known}")
+    problems += _subject_problems(grid, file)
     if _is_reserved(grid.task, TASKS):
         allowed = f"{listed(TASKS)}, or a folder of GLUE files{suggestion(grid.task, TASKS)}"
         problems.append(f"{file}: task: got {show(grid.task)}; allowed {allowed}")
@@ -139,7 +140,7 @@ def name_problems(grid: Grid, matrix: Matrix, file: str) -> list[str]:
 
 def _metric_problems(grid: Grid, file: str) -> Iterator[str]:
     """Metrics that are gated on, or published, and that the task does not have."""
-    known = named_task(grid.task).scored
+    known = asked_task(grid.task, None if grid.subject is None else grid.subject.asked()).scored
     named = [(f"reference[{number}].metric", one.metric) for number, one in enumerate(grid.reference)]
     if grid.quality is not None:
         named += [(f"quality.gate[{number}]", name) for number, name in enumerate(grid.quality.gate or ())]
@@ -212,6 +213,23 @@ def _known_recipe_problems(reference: Reference, where: str) -> Iterator[str]:
             yield f"{text}{suggestion(field, known)}"
         except SpecError as error:
             yield str(error)
+
+
+def _subject_problems(grid: Grid, file: str) -> Iterator[str]:
+    """What somebody else's training code cannot be asked for."""
+    if grid.subject is None:
+        if grid.task == OWN_DATA:
+            yield f"{file}: task: got {show(OWN_DATA)}; allowed left out beside [subject]"
+        return
+    if grid.subject.script is None:
+        return
+    if grid.task != OWN_DATA:
+        yield f"{file}: task: got {show(grid.task)}; allowed without subject.script, which brings its own data"
+    for name, spec in grid.checkpoint.items():
+        for field in ("config", "random"):
+            if value := getattr(spec, field):
+                where = f"{file}: checkpoint.{dotted(name)}.{field}"
+                yield f"{where}: got {show(value)}; allowed without subject.script, which loads the checkpoint itself"
 
 
 def _is_reserved(name: str, known: tuple[str, ...]) -> bool:

@@ -9,13 +9,15 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from harness.grid.arguments import argument_problem
 from harness.grid.cell import Engine, OrFalse, Precision, Selection
 from harness.grid.matrix import identity
-from harness.text import is_plain_text, listed, show, suggestion
+from harness.text import dotted, is_plain_text, listed, show, suggestion
 from harness.validation import only
 
 _NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9_-])?")
 _VARIABLE: Final = re.compile(r"\$HARNESS_[A-Z0-9_]{1,50}")
+_FUNCTION: Final = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 UNCOMPARED: Final = ("task", "seed")
 """What no comparison is over: a grid has one task, and seeds are the runs of a configuration."""
 _RESERVED: Final = {"con", "prn", "aux", "nul"} | {f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10)}
@@ -221,6 +223,37 @@ class Verify(Table):
 
     steps: Annotated[int, Field(ge=2, le=20)] = 8
     only: list[Name] = Field(default_factory=list)
+
+
+class Subject(Table):
+    """Training code that is not the harness's own: a function that makes a Trainer, or a script that calls its `train`.
+
+    `trainer` is "package.module:function". `arguments` are a script's own flags; "{checkpoint}" in a value stands for
+    the checkpoint's folder, and where no value has it the script gets `--model_name_or_path`. `metrics` are the names
+    that scores are known by in the Trainer's own evaluation, without `eval_`; all of them where empty.
+    """
+
+    trainer: Annotated[str, only("package.module:function", _FUNCTION.fullmatch)] | None = None
+    script: Text | None = None
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    metrics: list[Name] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Subject:
+        if (self.trainer is None) == (self.script is None):
+            raise ValueError("got " + ("neither" if self.trainer is None else "both") + "; allowed trainer or script")
+        if self.arguments and self.script is None:
+            raise ValueError(f".arguments: got {show(self.arguments)}; allowed with script")
+        for name, value in self.arguments.items():
+            if problem := argument_problem(name, value):
+                raise ValueError(f".arguments.{dotted(name)}: got {show(value)}; {problem}")
+        return self
+
+    def asked(self) -> dict[str, Any]:
+        """What a cell has of it."""
+        kind = {"trainer": self.trainer} if self.script is None else {"script": self.script}
+        flags = {"arguments": dict(self.arguments)} if self.script is not None else {}
+        return {**kind, **flags, **({"metrics": list(self.metrics)} if self.metrics else {})}
 
 
 class History(Table):

@@ -32,7 +32,7 @@ from harness.fact import Fact
 from harness.grid.cell import Cell
 from harness.grid.doubts import recipe_doubts
 from harness.grid.grid import Grid
-from harness.protocol import EMBEDDED_TASK, TINY_BERT
+from harness.protocol import EMBEDDED_TASK, OWN_DATA, TINY_BERT
 from harness.record.attempts import Entry
 from harness.record.configuration import Configuration
 from harness.record.parts.data import Data, Split
@@ -42,7 +42,7 @@ from harness.references import Reference
 from harness.stats.decision import Decision
 from harness.stats.throughput import PAIRS, compare_pairs
 from harness.stats.variance import LEAST
-from harness.task import METRICS, named_task
+from harness.task import METRICS, asked_task, named_task
 from harness.text import short_hash
 
 FAIR: Final = 0.97
@@ -129,7 +129,7 @@ class _Plan:
             turn = (place[own] + self._turns.get(own, 0)) % size
             place[own] += 1
             apart = SCATTER * (2 * turn / (size - 1) - 1) if size > 1 else 0.0
-            known = named_task(cell.task).scored
+            known = asked_task(cell.task, cell.subject).scored
             due = {**dict.fromkeys(known, FAIR), **{name: value for name, value in scores.items() if name in known}}
             entries.append(_entry(cell, {name: value + apart for name, value in due.items()}))
         found = Results(entries, None, self._cells, self._grid.seed_plan, None, self._grid.namer).configurations
@@ -215,7 +215,7 @@ def _materials(grid: Grid) -> tuple[list[Fact], list[str]]:
     """What should lie on this machine and does not, and the names that only the hub knows."""
     missing, unchecked = [], []
     looked: list[tuple[str, Callable[[], Path | None]]] = []
-    if grid.task != EMBEDDED_TASK:
+    if grid.task not in (EMBEDDED_TASK, OWN_DATA):
         looked.append((grid.task, lambda: task_folder(grid.folder, grid.task, grid.task_folder)))
     for source in dict.fromkeys(cell.checkpoint.source for cell in grid.every_cell()):
         if source != TINY_BERT:
@@ -237,7 +237,8 @@ def _materials(grid: Grid) -> tuple[list[Fact], list[str]]:
 def _data(grid: Grid) -> Data | None:
     """What a record would say of the examples, where their files lie here; counts tell them from a reference's."""
     try:
-        folder = None if grid.task == EMBEDDED_TASK else task_folder(grid.folder, grid.task, grid.task_folder)
+        known = grid.task in (EMBEDDED_TASK, OWN_DATA)
+        folder = None if known else task_folder(grid.folder, grid.task, grid.task_folder)
     except MaterialError:
         return None
     counts = validation_counts(folder, named_task(grid.task)) if folder is not None else None

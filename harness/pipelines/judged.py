@@ -68,7 +68,16 @@ def judged(grid: Grid, store: Store, choice: str | None = None) -> Judged:
         notes = (Fact.of("whose.elsewhere", machine=meant.machine.name),)
     else:
         whose, notes = _here(grid, cells, meant)
+    notes = (*foreign_code(grid), *notes)
     return Judged(Results(entries, store, cells, grid.seed_plan, whose, grid.namer), notes, meant)
+
+
+def foreign_code(grid: Grid) -> tuple[Fact, ...]:
+    """Whose training code it is, where that is not the harness's own: for every head."""
+    if grid.subject is None:
+        return ()
+    kind = "script" if grid.subject.script is not None else "trainer"
+    return (Fact.of("subject.foreign", kind=kind, name=grid.subject.script or grid.subject.trainer),)
 
 
 def _here(grid: Grid, cells: Sequence[Cell], meant: Meant) -> tuple[Whose, tuple[Fact, ...]]:

@@ -20,6 +20,7 @@ from harness.grid.cell import WORK_AROUNDS, Cell, which_run
 from harness.grid.grid import Grid, grid_from_document, grid_from_text, load_grid
 from harness.grid.project import read_project
 from harness.grid.waivers import OF_RUNS
+from harness.pipelines.judged import foreign_code
 from harness.protocol import SUBJECT
 from harness.record.attempts import NEVER, Renewal
 from harness.record.provenance import today
@@ -49,6 +50,7 @@ class Verification:
     verdicts: Sequence[Verdict]
     waivers: tuple[Fact, ...] = ()
     problems: tuple[Problem, ...] = ()
+    notes: tuple[Fact, ...] = ()
 
     @property
     def environments(self) -> list[str]:
@@ -59,7 +61,7 @@ class Verification:
         """What a command says of it."""
         several = len(self.environments) > 1
         code = (environments_code if several else exit_code)(self.verdicts)
-        facts = self._done(), self._between(code) if several else self._found(code)
+        facts = self._done(), self._between(code) if several else self._found(code), *self.notes
         head = Head("verify", title, command, facts=facts, waivers=self.waivers, grid=grid, problems=self.problems)
         return Section(head, self.verdicts, code=code)
 
@@ -203,7 +205,8 @@ def verify_cells(
     found = Environments(checklist.cells, verdicts)
     old = found.judged()
     judged = [old.get(id(one), one) for one in verdicts]
-    return Verification(checklist, runs, judged, ledger(waivers, verdicts, day), tuple(found.problems()))
+    problems, notes = tuple(found.problems()), foreign_code(grid)
+    return Verification(checklist, runs, judged, ledger(waivers, verdicts, day), problems, notes)
 
 
 def _called(verdict: Verdict, names: Mapping[str, str]) -> Verdict:

@@ -16,7 +16,7 @@ from harness.record.attempts import LOST, RETRIED, CellHistory, Entry, PlaceHist
 from harness.record.model import Asked, Record, asked_of
 from harness.record.parts.data import Data
 from harness.stats.collapse import MRPC, run_status
-from harness.task import Task, named_task
+from harness.task import Task, asked_task
 
 GOOD: Final = frozenset({"ok", "suspect"})
 """Runs whose scores are judged."""
@@ -176,7 +176,7 @@ class Configuration:
     @property
     def task(self) -> Task:
         """What was learned."""
-        return named_task(self.asked.task)
+        return asked_task(self.asked.task, self.asked.subject)
 
     @property
     def counts(self) -> tuple[int, ...] | None:
@@ -203,7 +203,10 @@ class Configuration:
         """An attempt at one of its cells, as a run of it: also one of an older measurement."""
         names = dict.fromkeys((*self.task.scored, *(name for name in entry.metrics if name != "loss")))
         scores = {name: _finite(entry.metrics.get(name)) for name in names}
-        return SeedScore(entry.seed, self._status(entry.status, scores), scores)
+        status = self._status(entry.status, scores)
+        if status == "no score" and self.asked.subject is not None and entry.metrics:
+            status = "ok"  # it has scores, and none that is judged
+        return SeedScore(entry.seed, status, scores)
 
     def _status(self, recorded: str, scores: Mapping[str, float | None]) -> str:
         if recorded != "ok":

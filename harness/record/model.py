@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, get_type_hint
 from pydantic import AfterValidator, ConfigDict, Field, ValidationError, create_model
 
 from harness.errors import StoreError
-from harness.grid.cell import LATER, Cell, Checkpoint, Options, label_of
+from harness.grid.cell import ABSENT, LATER, Cell, Checkpoint, Options, label_of
 from harness.protocol import SERIES as SERIES
 from harness.protocol import Status as Status
 from harness.record.attempts import OUTCOMES
@@ -25,7 +25,7 @@ from harness.record.migrate import any_task
 from harness.record.parts.measured import Measured
 from harness.record.parts.observed import Observed
 from harness.record.parts.part import Part
-from harness.task import Task, named_task
+from harness.task import Task, asked_task
 from harness.text import check_encodable
 from harness.validation import first_problem
 
@@ -39,7 +39,7 @@ def _option(option: dataclasses.Field[Any], kind: Any) -> Any:
     """One of a cell's options as a record has it: what came later is left out where it is as it always was."""
     if option.name in ("recipe_defaults", "revision"):
         return kind, None
-    if option.name in LATER or option.name in ("timing", "random"):
+    if option.name in LATER or option.name in (*ABSENT, "random"):
         default = option.default
         return kind, Field(default, exclude_if=lambda value: value == default)
     return kind, {} if option.name == "config" else ...
@@ -146,7 +146,7 @@ class Record(Part):
     @property
     def task(self) -> Task:
         """The task that it was asked for."""
-        return named_task(self.asked.task)
+        return asked_task(self.asked.task, self.asked.subject)
 
     @property
     def label(self) -> str:
@@ -189,6 +189,8 @@ class Record(Part):
 def asked_of(cell: Cell) -> Asked:
     """The record's form of a cell."""
     plain = cell.asked()
+    if cell.subject is not None:
+        plain["subject"] = dict(cell.subject)  # with what is read of it, which is not asked for
     plain["checkpoint"] = {"name": cell.checkpoint.name, **plain["checkpoint"]}
     return Asked(**plain, axes=dict(cell.axes))
 
@@ -280,7 +282,7 @@ def _details(data: dict[str, Any], over: int) -> None:
 def _weights(data: dict[str, Any], over: int) -> None:
     weights = (data.get("observed") or {}).get("weights") or {}
     for key in ("unused", "newly_initialised"):
-        names = weights.get(key, [])
+        names = weights.get(key) or []
         if len(names) > NAMES_KEPT + 1:
             weights[key] = [*names[:NAMES_KEPT], f"… and {len(names) - NAMES_KEPT} more"]
 

@@ -13,7 +13,7 @@ from harness.protocol import OPTIONAL
 from harness.subject import arguments as subject_arguments
 from harness.subject import facts
 from harness.subject.data import adapters, checkpoints
-from harness.subject.engines.setup import Clock, Emit, beacon, prepare
+from harness.subject.engines.setup import Clock, Emit, Setup, Trained, beacon, prepare
 from harness.subject.watch import inputs
 from harness.subject.watch.fingerprint import ID_COLUMN
 from harness.subject.watch.observation import is_score
@@ -26,6 +26,8 @@ ENGINES = {
     "loop": "harness.subject.engines.loop",
     "accelerate": "harness.subject.engines.accelerated",
 }
+FOREIGN = {"trainer": "harness.subject.engines.foreign", "script": "harness.subject.engines.script"}
+"""By the kind of somebody else's training code."""
 
 
 class RankPart(NamedTuple):
@@ -53,17 +55,29 @@ def run_cell(job: dict[str, Any], folder: Path, emit: Emit) -> RankPart:
     clock = Clock(facts.process_age() if job.get("fresh") else 0.0)
     mark = beacon(folder)
     mark("loading")
-    cell, checkpoint = job["cell"], job["checkpoint"]
-    setup = prepare(job, folder, emit, clock)
-    trained = import_module(ENGINES[cell["engine"]]).train(setup, emit, mark, clock)
+    cell = job["cell"]
+    if "subject" in job:
+        engine = import_module(FOREIGN[job["subject"]["kind"]])
+        setup = engine.prepare(job, folder, emit, clock)
+        trained = engine.train(setup, emit, mark, clock, job)
+    else:
+        setup = prepare(job, folder, emit, clock)
+        trained = import_module(ENGINES[cell["engine"]]).train(setup, emit, mark, clock)
     mark("predicted")
-    final_sha256 = checkpoints.weights_sha256(trained.model)
+    return describe(job, setup, trained, clock)
+
+
+def describe(job: dict[str, Any], setup: Setup, trained: Trained, clock: Clock) -> RankPart:
+    """One rank's finished run as it is handed over; `clock` has been running since it began."""
+    cell, checkpoint = job["cell"], job["checkpoint"]
+    final_sha256 = trained.facts.get("final_sha256") or checkpoints.weights_sha256(trained.model)
 
     around = clock.seconds["train"]  # the whole of `train()`: what the observer did not time was setting up
     seconds = {**clock.seconds, **trained.seconds}
     seconds["setup"] = around - seconds["train"] - seconds["evaluate"]
     seconds["total"] = clock.total()
     model, arguments, scores = trained.model, setup.arguments, trained.scores
+    config = getattr(model, "config", None)
     result = {
         "observed": {
             **facts.software(OPTIONAL if setup.frozen_sha256 is not None else ()),
@@ -83,10 +97,10 @@ def run_cell(job: dict[str, Any], folder: Path, emit: Emit) -> RankPart:
             "adapter": _adapter(setup, model),
             "model": {
                 "class": type(adapters.bare(model)).__name__,
-                "attention": getattr(model.config, "_attn_implementation", "not available"),
-                "dropout": checkpoints.dropout_probabilities(model.config),
+                "attention": getattr(config, "_attn_implementation", None) or "not available",
+                "dropout": checkpoints.dropout_probabilities(config) if hasattr(config, "to_dict") else None,
                 "dtype": str(next(model.parameters()).dtype).removeprefix("torch."),
-                "segments": getattr(model.config, "type_vocab_size", None),
+                "segments": getattr(config, "type_vocab_size", None),
                 "trainable": setup.trainable,
                 "dropouts": facts.dropouts(model),
                 "device": str(arguments.device),
@@ -117,6 +131,8 @@ def run_cell(job: dict[str, Any], folder: Path, emit: Emit) -> RankPart:
             "peak_memory_mib": facts.peak_memory_mib(),
         },
     }
+    if "subject" in job:
+        _mark_foreign(result, job, setup, trained)
     if setup.stopwatch is not None:
         shapes = trained.trace["shapes"]
         result["timing"] = setup.stopwatch.part(shapes, _real_tokens(setup, trained.trace))
@@ -156,7 +172,25 @@ def _answers(task: Task, series: dict[str, np.ndarray]) -> dict[str, Any]:
     return {"confusion": {"counts": counts.tolist()}, "constant": constant}
 
 
+def _mark_foreign(result: dict[str, Any], job: dict[str, Any], setup: Any, trained: Any) -> None:
+    """Say whose code it was, and take its scores by its own names, which must have those that the grid lists."""
+    subject, evaluated = job["subject"], setup.stopwatch is None and setup.arguments.eval_strategy != "no"
+    missing = [name for name in subject["metrics"] if name not in trained.scores]
+    if missing and evaluated:
+        there = ", ".join(sorted(trained.scores))
+        lacking = f"subject.metrics: no {missing[0]} in its last evaluation"
+        raise RuntimeError(f"{subject['name']}: {lacking}; allowed {there}")
+    known = ("kind", "name", "sha256", "package", "version")
+    result["observed"]["subject"] = {**{name: subject[name] for name in known}, **setup.foreign}
+    names = [*subject["metrics"], *(name for name in trained.scores if name not in (*subject["metrics"], "loss"))]
+    scores = {name: trained.scores[name] for name in (*names, "loss") if name in trained.scores}
+    # What its scores are of is its own to say: no counts of ours beside them.
+    result["measured"].update(metrics=scores, confusion=None)
+
+
 def _altered(setup: Any, trained: Any) -> Any:
+    if setup.splits is None or setup.foreign:
+        return None
     split = setup.splits["train"]
     if ID_COLUMN not in split.column_names or setup.stopwatch is not None:
         return None
@@ -168,6 +202,8 @@ def _altered(setup: Any, trained: Any) -> Any:
 def _real_tokens(setup: Any, trace: dict[str, np.ndarray]) -> np.ndarray | None:
     """Tokens of each micro-batch that are no padding, from its examples' ids; None where some cannot be told."""
     counts = trace["id_counts"]
+    if setup.splits is None or setup.foreign:
+        return None
     if (counts < 0).any() or not len(counts):
         return None
     train = setup.splits["train"]

@@ -33,6 +33,8 @@ FAULTS = Path(__file__).resolve().parent / "faults"
 MARK = "HARNESS_TEST_MARK"
 TIMEOUT_S = 540
 """Against hangs alone, below pytest's own limit: on a busy machine a run takes many times its usual seconds."""
+GRIDLESS = ("status", "watch", "diff")
+"""Commands that are given no grid."""
 UNLIKE = ("step_seconds", "data_seconds")
 """Series that are times."""
 
@@ -71,7 +73,7 @@ class House:
             **self.variables,
         }
         process = subprocess.Popen(
-            [sys.executable, *self.program, command, *(["g.toml"] if command != "status" else []), *arguments],
+            [sys.executable, *self.program, command, *(["g.toml"] if command not in GRIDLESS else []), *arguments],
             cwd=self.folder,
             env=variables,
             stdin=subprocess.DEVNULL,

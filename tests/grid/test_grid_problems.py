@@ -47,7 +47,8 @@ def test_every_problem_is_reported_at_once() -> None:
         "g.toml: execution.timeout_minutes: got true; allowed a number",
         'g.toml: execution.slots: got "all"; allowed auto or an integer',
         'g.toml: recipe_defalts: got "4.45.2"; not a key here; allowed name, task, task_folder, head_seeding, '
-        "recipe_defaults, accepts_loss_kwargs, evaluation_draws, recipe, matrix, require, reference, quality, compare, "
+        "recipe_defaults, accepts_loss_kwargs, evaluation_draws, recipe, subject, matrix, require, reference, quality, "
+        "compare, "
         "label, waiver, throughput, verify, history, checkpoint, environment, execution; did you mean recipe_defaults?",
         "g.toml: recipe.fp16: got true; the harness owns it: use the axis `precision`",
         'g.toml: matrix.precision: got "fp8"; allowed fp32, tf32, fp16, bf16',

@@ -110,7 +110,10 @@ def make_checklist(
         found = [Pair("repeat", asked, _twin(asked, repeat=2))]
         if cell.engine == "trainer":
             found += _invariants(cell, steps)
-            if cell.task not in WHOLE_EPOCH and "padding" in kinds:
+            for kind in (one for one in _unfit(cell) if one in kinds):
+                reason = Fact.of("foreign.unfit", item=kind)
+                skipped[kind] = Verdict("invariants", "SKIP", Side(cell.checkpoint.name), reason, item=kind)
+            if cell.subject is None and cell.task not in WHOLE_EPOCH and "padding" in kinds:
                 reason = Fact.of("padding.needs_whole_epoch", task=cell.task, tasks=list(WHOLE_EPOCH))
                 skipped[cell.task] = Verdict("invariants", "SKIP", Side(cell.checkpoint.name), reason, item="padding")
         for pair in (one for one in found if one.kind in kinds):
@@ -176,6 +179,8 @@ def _invariants(cell: Cell, steps: int) -> list[Pair]:
         Pair("threads", base, _twin(base, threads=THREADS if base.threads == 1 else 1)),
         *_over_epochs(base),
     ]
+    if base.subject is not None:  # the loops know the harness's own recipe alone
+        return [pair for pair in pairs if pair.kind not in _unfit(base)]
     # The plain loop is the yardstick: ratios say how much more the Trainer has.
     pairs += [
         Pair("engine", _twin(base, engine=engine, **dict.fromkeys(WORK_AROUNDS, "model")), base) for engine in ENGINES
@@ -185,6 +190,13 @@ def _invariants(cell: Cell, steps: int) -> list[Pair]:
         whole = _twin(base, **{_BATCH: uneven, "max_steps": -1, "num_train_epochs": 1.0})
         pairs.append(Pair("padding", whole, _twin(whole, devices=RANKS, **{_BATCH: uneven // RANKS})))
     return pairs
+
+
+def _unfit(cell: Cell) -> tuple[str, ...]:
+    """Kinds that somebody else's code cannot be asked for: it has no loop beside it, and a script runs once."""
+    if cell.subject is None:
+        return ()
+    return ("engine", "padding", *(("resume",) if "script" in cell.subject else ()))
 
 
 def _over_epochs(base: Cell) -> list[Pair]:

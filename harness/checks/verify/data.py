@@ -158,7 +158,7 @@ def _paired_otherwise(run: Run, labels: npt.NDArray[Any]) -> int:
 
 def weights(findings: Findings, found: Weights | None, random: bool = False) -> None:
     """Exactly the head is new; every other tensor is what the checkpoint's file has. A `random` model is all new."""
-    if found is None:
+    if found is None or found.newly_initialised is None:
         findings.missing("weights")
         return
     new, item = found.newly_initialised, "newly initialised weights"
@@ -166,7 +166,7 @@ def weights(findings: Findings, found: Weights | None, random: bool = False) -> 
     if random:
         findings.judge(item, bool(body), Fact.of("weights.all_new", names=new), Fact.of("weights.not_all", names=new))
         return
-    fault = _head_fault(new, body, found.unused)
+    fault = _head_fault(new, body, found.unused or ())
     findings.note(item, "FAIL" if fault else "PASS", fault or Fact.of("weights.head_new", names=new))
     other = found.not_as_saved
     if other is None:

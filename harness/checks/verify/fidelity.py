@@ -6,7 +6,7 @@ Its settings are here: whether they reached the arguments, the devices, the mode
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from harness.checks.verdict import Fact, Verdict
@@ -14,7 +14,8 @@ from harness.checks.verify import answers, data, inputs, training
 from harness.checks.verify.findings import Findings, unfinished
 from harness.record.model import Asked
 from harness.record.parts.fingerprint import Fingerprint
-from harness.record.parts.observed import Observed
+from harness.record.parts.measured import Measured
+from harness.record.parts.observed import ForeignCode, Observed
 from harness.record.run import Run
 
 OPTIMIZERS: Final[Mapping[str, tuple[str, bool]]] = {
@@ -46,7 +47,18 @@ def fidelity(run: Run) -> Verdict:
     assert measured is not None
     findings = Findings()
     _arguments(findings, asked, observed)
-    fingerprint = observed.fingerprint
+    if observed.subject is not None:
+        _foreign(findings, run, observed, measured, observed.subject)
+    else:
+        _recipe(findings, run, observed, measured)
+    wrong = [finding.item for finding in findings.made if finding.outcome == "FAIL"]
+    reason = Fact.of("items.wrong", items=wrong) if wrong else Fact.of("items.right", count=len(findings.made))
+    return findings.verdict("fidelity", reason, run)
+
+
+def _recipe(findings: Findings, run: Run, observed: Observed, measured: Measured) -> None:
+    """What the harness's own recipe does."""
+    asked, fingerprint = run.record.asked, observed.fingerprint
     if fingerprint is None:
         findings.missing("fingerprint", Fact.of("record.older"))
     else:
@@ -82,9 +94,45 @@ def fidelity(run: Run) -> Verdict:
     answers.selected(findings, run)
     answers.again(findings, run)
     data.samples(findings, run, measured)
-    wrong = [finding.item for finding in findings.made if finding.outcome == "FAIL"]
-    reason = Fact.of("items.wrong", items=wrong) if wrong else Fact.of("items.right", count=len(findings.made))
-    return findings.verdict("fidelity", reason, run)
+
+
+def _foreign(findings: Findings, run: Run, observed: Observed, measured: Measured, code: ForeignCode) -> None:
+    """What somebody else's training code was asked for, but for the parts of training that are its own.
+
+    Its data, model, collator and metrics are its own too: nothing says what they should be.
+    """
+    asked, fingerprint, own = run.record.asked, observed.fingerprint, set(code.own)
+    findings.missing("data, weights as loaded, collator, inputs and scores recomputed", Fact.of("foreign.unknown"))
+    if fingerprint is None:
+        findings.missing("fingerprint", Fact.of("record.older"))
+        return
+    _devices(findings, asked, observed, fingerprint)
+    _precision(findings, asked, fingerprint)
+    _loss_scaling(findings, asked, fingerprint)
+    if asked.dropout is False and fingerprint.dropout is not None:
+        seen = Fact.of("dropout.seen", item="dropout", on=fingerprint.dropout, highest=0.0)
+        failed = Fact.of("dropout.wrong", item="dropout", seen=seen, wrong=[Fact.of("dropout.unwanted")])
+        findings.judge("dropout", not fingerprint.dropout, seen, failed)
+    asks: list[tuple[str, set[str], Callable[[], None]]] = [
+        ("clipping", {"step"}, lambda: _clipping(findings, observed, fingerprint)),
+        ("optimizer", {"optimizer"}, lambda: _optimizer(findings, observed)),
+        ("trainable weights", {"optimizer"}, lambda: _trainable(findings, observed)),
+        ("optimizer steps", {"loader", "step"}, lambda: training.steps(findings, run, observed, fingerprint)),
+        ("overflow", {"step"}, lambda: training.overflow(findings, run, fingerprint)),
+        (
+            "learning rate", {"loader", "optimizer", "schedule", "step"},
+            lambda: training.learning_rate(findings, run, observed, fingerprint),
+        ),
+        ("examples seen", {"loader", "step"}, lambda: training.seen(findings, run, observed, fingerprint)),
+        ("first update", {"optimizer", "step"}, lambda: training.first_update(findings, run, observed, fingerprint)),
+        ("logged loss", {"loss", "step"}, lambda: training.logged_loss(findings, run)),
+        ("samples", {"loader", "step"}, lambda: data.samples(findings, run, measured)),
+    ]  # fmt: skip
+    for item, parts, ask in asks:
+        if parts & own:
+            findings.missing(item, Fact.of("foreign.own", parts=sorted(parts & own)))
+        else:
+            ask()
 
 
 def arrived(name: str, asked: Any, got: Any) -> bool:

@@ -94,7 +94,7 @@ def refused(record: Record) -> bool:
     A plain loop says so of what it does not know; an older `Trainer` of a work-around that is none there.
     """
     asked, failure = record.asked, record.failure
-    elsewhere = asked.engine != "trainer" or asked.accepts_loss_kwargs is False
+    elsewhere = asked.engine != "trainer" or asked.accepts_loss_kwargs is False or asked.subject is not None
     return elsewhere and failure is not None and failure.type == "SpecError"
 
 

@@ -51,6 +51,9 @@ ITEM: Final = "first update"
 
 def examples_there(run: Run, observed: Observed) -> int | None:
     """How many examples there are to train on."""
+    if observed.subject is not None:  # its data set is its own, and as long as its Trainer says
+        seen = observed.fingerprint.seen if observed.fingerprint else None
+        return seen.expected if seen else None
     if observed.data is None:
         return None
     there = observed.data.train.examples

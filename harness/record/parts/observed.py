@@ -15,18 +15,19 @@ class Weights(Part):
     """The checkpoint as loaded and the weights before and after training (sha256 over name, dtype, shape, bytes).
 
     `not_as_saved` names tensors that are neither newly initialised nor what the checkpoint's file has; None where
-    some tensor's place in the file cannot be told. `saved_dtypes` are those of the file's floating-point tensors.
+    some tensor's place in the file cannot be told. `saved_dtypes` are those of the file's floating-point tensors. Of
+    what somebody else's training code loads none of these is known.
     `weights_sha256`, `config_sha256` and `tokenizer_sha256` are over the files of each; `checkpoint_sha256` over all.
     """
 
-    checkpoint_sha256: str
+    checkpoint_sha256: str | None = None
     weights_sha256: str | None = None
     config_sha256: str | None = None
     tokenizer_sha256: str | None = None
     revision: str | None = None
     parameters: int
-    newly_initialised: list[str]
-    unused: list[str]
+    newly_initialised: list[str] | None = None
+    unused: list[str] | None = None
     not_as_saved: list[str] | None = None
     saved_dtypes: list[str] | None = None
     init_sha256: str
@@ -57,6 +58,22 @@ class Adapter(Part):
     frozen_before_sha256: str
 
 
+class ForeignCode(Part):
+    """Training code that is not the harness's own: a function that made a Trainer, or a script that trained one.
+
+    `sha256` is of the script's file, or of every Python file of the function's top package; `trainer` the class, and
+    `own` the parts of training that are not transformers' own: loss, step, loader, optimizer, schedule.
+    """
+
+    kind: Literal["trainer", "script", "watched"]
+    name: str
+    sha256: str | None = None
+    package: str | None = None
+    version: str | None = None
+    trainer: str
+    own: list[str] = []
+
+
 class Observed(Part):
     """What the run really was: software, machine, model; arguments as requested (translated) and as resolved."""
 
@@ -76,5 +93,6 @@ class Observed(Part):
     arguments: dict[str, Any] = {}
     optimizer_steps: int | None = None
     fingerprint: Fingerprint | None = None
+    subject: Annotated[ForeignCode | None, Field(exclude_if=lambda value: value is None)] = None
     device_busy: list[str] = []
     device_health: list[str] = []

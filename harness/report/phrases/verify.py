@@ -157,6 +157,13 @@ def _unfit_dropout(run: str, dropout: bool | None) -> str:
 
 VERIFY: Final[Mapping[str, str | Callable[..., str]]] = {
     "several": lambda facts: "; ".join(facts),
+    "foreign.unknown": "foreign code: its own",
+    "foreign.unfit": lambda item: {
+        "engine": "foreign code: the loops know the harness's own recipe alone",
+        "padding": "foreign code: the length of its epoch is its own",
+        "resume": "foreign code: a script is run once, from its beginning to its end",
+    }[item],
+    "foreign.own": lambda parts: f"the foreign code has its own {' and '.join(parts)}",
     "missing": lambda item, why: f"{item} ({why})" if why else item,
     "value.right": lambda item, got: f"{_WHOSE.get(item, item)} is {written(got)}",
     "value.wrong": lambda item, got, expected: (

@@ -75,7 +75,7 @@ def checkpoints(records: Iterable[Record]) -> tuple[CheckpointFacts, ...]:
             config=asked.config,
             parameters=weights.parameters if weights else None,
             sha256=weights.checkpoint_sha256 if weights else None,
-            newly_initialised=tuple(weights.newly_initialised) if weights else (),
+            newly_initialised=tuple(weights.newly_initialised or ()) if weights else (),
         )
         key = (facts.name, facts.sha256, plain([facts.source, facts.revision, dict(facts.config)]))
         found.setdefault(key, facts)
@@ -148,7 +148,10 @@ def _facts(observed: Observed, record: Record) -> tuple[tuple[str, str], ...]:
     machine = _flat(observed.machine, "")
     source = record.provenance
     git = source.git_sha[:12] + (" with local changes" if source.git_dirty else "") if source.git_sha else ""
+    code = observed.subject
+    version = "" if code is None else f"{code.package} {code.version}" if code.package else (code.sha256 or "")[:12]
     rest = [
+        *([("foreign training code", f"{code.kind} {code.name} ({version or 'no file'})")] if code else []),
         ("python", observed.python),
         ("threads a rank", str(observed.threads)),
         ("host", observed.host),

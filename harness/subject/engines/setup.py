@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Callable, NamedTuple
 
@@ -35,6 +35,7 @@ class Setup:
     could not, where adapters are trained in their place.
 
     `build_model` makes the model anew from the checkpoint, as seeded as the cell asks for: a resumed run starts so.
+    `foreign` is what is known of somebody else's training code, where that trains.
     With a `stopwatch` the cell is timed: an engine trains until that has `finished`, and does not evaluate nor predict.
     """
 
@@ -53,6 +54,7 @@ class Setup:
     score: Callable[[np.ndarray, np.ndarray], dict[str, float]]
     frozen_sha256: str | None = None
     stopwatch: Stopwatch | None = None
+    foreign: dict[str, Any] = field(default_factory=dict)
 
 
 class Trained(NamedTuple):
@@ -109,10 +111,11 @@ def prepare(job: dict[str, Any], folder: Path, emit: Emit, clock: Clock) -> Setu
     """
     cell, checkpoint = job["cell"], job["checkpoint"]
     task = task_of(job)
-    splits = datasets.load_from_disk(job["dataset"])
-    if subset := cell.get("subset", 0):
+    # Without a data set the training code brings its own.
+    splits = datasets.load_from_disk(job["dataset"]) if job["dataset"] else None
+    if splits is not None and (subset := cell.get("subset", 0)):
         splits["train"] = splits["train"].select(range(min(subset, len(splits["train"]))))
-    tokenizer = AutoTokenizer.from_pretrained(checkpoint["path"], trust_remote_code=False)
+    tokenizer = _tokenizer(checkpoint["path"], needed="subject" not in job)
     clock.lap("tokenize")
 
     found: dict[str, list[str] | None] = {}
@@ -136,15 +139,12 @@ def prepare(job: dict[str, Any], folder: Path, emit: Emit, clock: Clock) -> Setu
             model.accepts_loss_kwargs = False
         return adapters.put_on(model, job["peft"], dropout) if job.get("peft") else model
 
-    model = build_model()
-    collation = lengths.collation(tokenizer, job.get("batches", {}))
-    lengths.check(splits, model, collation)
+    model = None if "subject" in job else build_model()  # somebody else's code builds it, or another one
+    collation = lengths.collation(tokenizer, job.get("batches", {}))  # asks a tokenizer only for its length
+    if model is not None:
+        lengths.check(splits, model, collation)
     clock.lap("load")
-    requested = {**job["arguments"], **_precision(cell["precision"]), "seed": cell["seed"]}
-    requested["output_dir"] = str(folder / TRAINER)
-    requested["use_cpu"] = job["accelerator"] == "cpu"
-    if cell["devices"] > 1:
-        requested.setdefault("ddp_backend", BACKENDS[job["accelerator"]])
+    requested = requested_of(job, folder)
     arguments = subject_arguments.build(requested)
     if arguments.world_size != cell["devices"]:
         raise RuntimeError(f"{cell['devices']} ranks were asked for; {arguments.world_size} are seen")
@@ -159,14 +159,14 @@ def prepare(job: dict[str, Any], folder: Path, emit: Emit, clock: Clock) -> Setu
         folder=folder,
         splits=splits,
         tokenizer=tokenizer,
-        collator=DataCollatorWithPadding(tokenizer=tokenizer, **collation),
+        collator=None if tokenizer is None else DataCollatorWithPadding(tokenizer=tokenizer, **collation),
         model=model,
-        trainable=sum(weight.requires_grad for weight in model.parameters()),
+        trainable=0 if model is None else sum(weight.requires_grad for weight in model.parameters()),
         loaded=found,
         requested=requested,
         arguments=arguments,
         build_model=build_model,
-        frozen_sha256=adapters.frozen_sha256(model) if job.get("peft") else None,
+        frozen_sha256=adapters.frozen_sha256(model) if model is not None and job.get("peft") else None,
         score=_unscored if stopwatch is not None else _scorer(task, job.get("task_folder")),
         stopwatch=stopwatch,
     )
@@ -175,8 +175,28 @@ def prepare(job: dict[str, Any], folder: Path, emit: Emit, clock: Clock) -> Setu
 def task_of(job: dict[str, Any]) -> Task:
     """The task of a cell's job, its classes those that its data have."""
     task = Task.of(job["task"]) if job.get("task") else named_task(job["cell"]["task"])
-    classes = job["data"].get("classes")
+    classes = (job["data"] or {}).get("classes")
     return replace(task, classes=tuple(classes) if classes else None)
+
+
+def requested_of(job: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """All arguments that a cell asks for, by today's names: its recipe's, and those that the harness owns."""
+    cell = job["cell"]
+    requested = {**job["arguments"], **_precision(cell["precision"]), "seed": cell["seed"]}
+    requested["output_dir"] = str(folder / TRAINER)
+    requested["use_cpu"] = job["accelerator"] == "cpu"
+    if cell["devices"] > 1:
+        requested.setdefault("ddp_backend", BACKENDS[job["accelerator"]])
+    return requested
+
+
+def _tokenizer(path: str, needed: bool) -> Any:
+    try:
+        return AutoTokenizer.from_pretrained(path, trust_remote_code=False)
+    except (OSError, ValueError):
+        if needed:
+            raise
+        return None
 
 
 def _scorer(task: Task, folder: str | None) -> Callable[[np.ndarray, np.ndarray], dict[str, float]]:

@@ -48,7 +48,7 @@ def train(setup: Setup, emit: Emit, mark: Mark, clock: Clock) -> Trained:
         raise RuntimeError(f"{trainer.args.n_gpu} devices are visible to one process: DataParallel is refused")
 
     clock.lap("load")
-    result = trainer.train(resume_from_checkpoint=_checkpoint(setup, resume_at) if resume_at else None)
+    result = trainer.train(resume_from_checkpoint=saved_at(setup, resume_at) if resume_at else None)
     clock.lap("train")
     series, scores = {**watched.series(), **trace.update.series()}, _final_scores(trainer, watched)
     if setup.stopwatch is None:
@@ -148,15 +148,18 @@ def _tokenizer_argument(tokenizer: Any) -> dict[str, Any]:
 def _until(setup: Setup, step: int, emit: Emit) -> None:
     """The first life of a run that is resumed: it ends after `step` steps, with a checkpoint and nothing else."""
     trainer = _trainer(setup)
-    trainer.add_callback(_StopAndSave(step, emit))
+    trainer.add_callback(StopAndSave(step, emit))
     trainer.train()
 
 
-def _checkpoint(setup: Setup, step: int) -> str:
+def saved_at(setup: Setup, step: int) -> str:
+    """The checkpoint that a run's first life left after so many steps."""
     return f"{setup.arguments.output_dir}/checkpoint-{step}"
 
 
-class _StopAndSave(TrainerCallback):
+class StopAndSave(TrainerCallback):
+    """Ends a run after a step, with a checkpoint and nothing else."""
+
     def __init__(self, step: int, emit: Emit) -> None:
         self._step, self._emit, self._told = step, emit, time.monotonic()
 

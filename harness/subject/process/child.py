@@ -62,6 +62,8 @@ def _prepare(job: dict[str, Any]) -> dict[str, Any]:
     cache.mkdir(parents=True, exist_ok=True)
     asked = job["checkpoint"]
     checkpoint = checkpoints.locate(asked["source"], asked.get("path"), asked.get("revision"), cache, aside)
+    if job["task"] is None:
+        return {"status": OK, "checkpoint": str(checkpoint), "dataset": None, "data": None, "head": None}
     dataset = cache / f"tokenized-{job['key']}"
     data = tasks.tokenize_to(dataset, job["task"], checkpoint, aside, job.get("tokens"))
     saved = checkpoints.saved_head(checkpoint)

@@ -82,8 +82,8 @@ class TrainerAdapter(TrainerCallback):
         clip = trainer.accelerator.clip_grad_norm_
 
         def watched_step(model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-            examples = _examples(inputs)
-            loss = self._trace.micro_batch(inputs, step, model, inputs, *args, **kwargs)
+            seen, examples = self._arrived(inputs)
+            loss = self._trace.micro_batch(seen, step, model, inputs, *args, **kwargs)
             self._series.micro_batch(loss, examples)
             return loss
 
@@ -96,13 +96,21 @@ class TrainerAdapter(TrainerCallback):
         if hasattr(trainer, "get_batch_samples"):  # since transformers 4.46
             batches = trainer.get_batch_samples
 
-            def watched_batches(*args: Any, **kwargs: Any) -> Any:
+            def watched_batches(loader: Any, *args: Any, **kwargs: Any) -> Any:
                 self._trace.fetching()
-                return batches(*args, **kwargs)
+                return batches(self._taken(loader), *args, **kwargs)
 
             trainer.get_batch_samples = watched_batches
         trainer.training_step = watched_step
         trainer.accelerator.clip_grad_norm_ = watched_clip
+
+    def _taken(self, batches: Any) -> Any:
+        """An epoch's batches as the Trainer takes them."""
+        return batches
+
+    def _arrived(self, inputs: Any) -> tuple[Any, int]:
+        """What the trace is to see of a batch, with its examples' ids; and how many examples there are."""
+        return inputs, examples_in(inputs)
 
     def _wrap_evaluation(self) -> None:
         """Time the evaluations, which are no training time, and see in which order the examples come."""
@@ -164,6 +172,6 @@ class TrainerAdapter(TrainerCallback):
         self._series.train_ends()
 
 
-def _examples(inputs: Any) -> int:
+def examples_in(inputs: Any) -> int:
     """The number of examples in a batch: each of its tensors has a row for each."""
     return next((len(value) for value in inputs.values() if isinstance(value, torch.Tensor) and value.ndim), 0)

@@ -6,6 +6,7 @@ before the model sees it; scalars stay on the device until training ends.
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
 from typing import Any, Callable
 
 import numpy as np
@@ -34,7 +35,7 @@ class RunTrace:
 
     def __init__(
         self,
-        asked_precision: str,
+        asked_precision: str | None,
         mark: Mark = lambda text: None,
         compiled: bool = False,
         hashes: Hashing | None = None,
@@ -133,7 +134,7 @@ class RunTrace:
 
     def evaluation_batch(self, inputs: Any) -> None:
         """Take the examples' ids out of a validation batch, before the model sees it."""
-        self._evaluated.append(inputs.pop(TRAVELLING, None))
+        self._evaluated.append(inputs.pop(TRAVELLING, None) if isinstance(inputs, MutableMapping) else None)
 
     def evaluated(self) -> None:
         """An evaluation has ended."""
@@ -207,8 +208,8 @@ class RunTrace:
     def _after_forward(self, model: Any, args: Any, output: Any) -> None:
         if not self._training:
             return
-        loss = output.get("loss") if isinstance(output, dict) else output[0]
-        if loss is not None:
+        loss = output.get("loss") if isinstance(output, dict) else output[0] if isinstance(output, tuple) else None
+        if isinstance(loss, torch.Tensor) and loss.numel() == 1:
             # A copy: the Trainer scales the model's own tensor in place.
             self._model_losses.append(loss.detach().clone())
         if self.dropout is None:

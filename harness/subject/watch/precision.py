@@ -33,9 +33,10 @@ class PrecisionWatch:
     """Counts the matrix products of a run's first micro-batch by dtype, and compares with what was asked for.
 
     A compiled model hides them; then a flag or a probe that contradicts what was asked for is a mismatch, no more.
+    Where nothing was `asked`, nothing is.
     """
 
-    def __init__(self, asked: str, compiled: bool = False) -> None:
+    def __init__(self, asked: str | None, compiled: bool = False) -> None:
         self._asked, self._compiled = asked, compiled
         self.weights: str | None = None  # their dtype, where it is known
         self._products = _Products()
@@ -108,7 +109,7 @@ class PrecisionWatch:
         return None if self._compiled or self._device is None else dict(self._products.kernels)
 
     def _compare(self, found: dict[str, Any] | None) -> None:
-        if found is None:
+        if found is None or self._asked is None:
             return
         flops, name, probed = found["flops"], found["name"], found["tf32_probe"]
         if flops:
