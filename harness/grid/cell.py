@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, get_args
 from harness.grid.looks import MAX_SEED
 from harness.protocol import ENGINES as ENGINES
 from harness.protocol import Engine as Engine
+from harness.task import Task, task_of
 from harness.text import canonical_json, is_plain_text, listed, short_hash, show, suggestion
 
 Precision = Literal["fp32", "tf32", "fp16", "bf16"]
@@ -111,7 +112,8 @@ class Options:
     `evaluation_draws = False` sets torch's global random stream back after each evaluation, whose loader draws from
     it, so that evaluating changes no training. `subset` trains on so many of the first examples (0: on all).
     `repeat` numbers runs that ask for the very same, so that each is a cell. `timing` makes it a timing cell, which
-    measures speed and nothing else: `warmup_steps` left out, `measured_steps` counted.
+    measures speed and nothing else: `warmup_steps` left out, `measured_steps` counted. `task_table` is the grid's
+    own table of the task, where it has one.
     """
 
     task: str
@@ -132,6 +134,7 @@ class Options:
     repeat: int = axis(1, whole(1, MAX_REPEATS), later=True)
     subset: int = axis(0, whole(0, MAX_STEPS), later=True)
     timing: Mapping[str, int] | None = None
+    task_table: Mapping[str, Any] | None = None
     axes: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
@@ -143,7 +146,13 @@ class Cell(Options):
         asked = {option: getattr(self, option) for option in _IDENTITY}
         asked |= {option: value for option, default in LATER.items() if (value := getattr(self, option)) != default}
         asked |= {"checkpoint": self.checkpoint.asked(), "recipe": dict(self.recipe)}
+        asked |= {} if self.task_table is None else {"task_table": dict(self.task_table)}
         return asked if self.timing is None else {**asked, "timing": dict(self.timing)}
+
+    @property
+    def about(self) -> Task:
+        """What is learned."""
+        return task_of(self.task, self.task_table)
 
     @property
     def timed(self) -> bool:
@@ -181,12 +190,13 @@ class Cell(Options):
 _AXES: Final = {option.name: option for option in fields(Options) if "axis" in option.metadata}
 LATER: Final[Mapping[str, Any]] = {key: option.default for key, option in _AXES.items() if option.metadata["later"]}
 """Options that came after the first records, and the defaults at which identities leave them out."""
-_IDENTITY: Final = tuple(o.name for o in fields(Options) if o.name not in (*LATER, "timing", "axes"))
+_IDENTITY: Final = tuple(o.name for o in fields(Options) if o.name not in (*LATER, "timing", "task_table", "axes"))
 
 AXES: Final[Mapping[str, Allowed]] = {
     "checkpoint": plain_name,
     "seed": whole(0, MAX_SEED),
     **{key: option.metadata["axis"] for key, option in _AXES.items()},
+    "task": plain_name,
 }
 """The axes that are no `TrainingArguments` fields, and what each allows."""
 DEFAULTS: Final[Mapping[str, Any]] = {"seed": 42, **{key: option.default for key, option in _AXES.items()}}
@@ -224,8 +234,13 @@ def _place(checkpoint: str, axes: Mapping[str, Any]) -> str:
     for axis, value in axes.items():
         if axis in ("checkpoint", "seed"):
             continue
-        parts.append(str(value) if axis in ("precision", "engine", "environment") else f"{axis}={_plain(value)}")
+        parts.append(
+            str(value) if axis in ("task", "precision", "engine", "environment") else f"{axis}={_plain(value)}"
+        )
     return SEPARATOR.join(parts)
+
+
+_SPEAKING: Final = ("task", "precision", "engine", "environment")
 
 
 def _plain(value: Any) -> str:

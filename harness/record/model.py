@@ -21,11 +21,11 @@ from harness.protocol import Status as Status
 from harness.record.attempts import OUTCOMES
 from harness.record.entry import RECORD as RECORD
 from harness.record.entry import Entry, Stamp, instant
-from harness.record.migrate import any_task
 from harness.record.parts.measured import Measured
 from harness.record.parts.observed import Observed
+from harness.record.parts.older import any_task
 from harness.record.parts.part import Part
-from harness.task import Task, named_task
+from harness.task import Task, task_of
 from harness.text import check_encodable
 from harness.validation import first_problem
 
@@ -39,7 +39,7 @@ def _option(option: dataclasses.Field[Any], kind: Any) -> Any:
     """One of a cell's options as a record has it: what came later is left out where it is as it always was."""
     if option.name in ("recipe_defaults", "revision"):
         return kind, None
-    if option.name in LATER or option.name in ("timing", "random"):
+    if option.name in LATER or option.name in ("timing", "task_table", "random"):
         default = option.default
         return kind, Field(default, exclude_if=lambda value: value == default)
     return kind, {} if option.name == "config" else ...
@@ -146,7 +146,7 @@ class Record(Part):
     @property
     def task(self) -> Task:
         """The task that it was asked for."""
-        return named_task(self.asked.task)
+        return task_of(self.asked.task, self.asked.task_table)
 
     @property
     def label(self) -> str:
