@@ -24,6 +24,14 @@ METRICS = (*CLASS_METRICS, *NUMBER_METRICS)
 DEFAULT_METRICS = {CLASSIFICATION: ("accuracy",), REGRESSION: NUMBER_METRICS}
 
 
+TWO_CLASSES = ("f1",)
+"""Metrics of tasks of two classes."""
+TEST = "test"
+"""A split that is predicted and not scored: of it no label is known."""
+TABLE_FORMATS = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
+"""Files that a table of one's own may name, by their ends; both of JSON hold a value a line."""
+
+
 @dataclass(frozen=True)
 class Task:
     """One task.
@@ -50,6 +58,8 @@ class Task:
         Whether rows that lack columns are left out, as the hub's own copy does, instead of refused.
     folder
         What GLUE's own distribution calls the folder.
+    own
+        Whether it is a table of a grid: `files` are then any of `TABLE_FORMATS`, and classes those of the data.
     """
 
     name: str
@@ -67,6 +77,7 @@ class Task:
     words: tuple[str, ...] | None = None
     ragged: bool = False
     folder: str | None = None
+    own: bool = False
 
     @property
     def regression(self) -> bool:
@@ -154,7 +165,26 @@ def named_task(name: str) -> Task:
     return Task(name, classes=mrpc.classes, metrics=mrpc.metrics, columns=mrpc.columns)
 
 
-def asked_task(name: str, subject: Mapping[str, Any] | None) -> Task:
-    """A cell's task: that of its name, scored by what its grid reads of somebody else's training code, if it says."""
+def task_of(name: str, table: Mapping[str, Any] | None = None, subject: Mapping[str, Any] | None = None) -> Task:
+    """The task that a cell asks for: by its name, or as its grid's table has it.
+
+    Scored by the metrics that the grid reads of somebody else's training code, where its `subject` names some.
+    """
+    found = named_task(name) if table is None else _own_task(name, table)
     metrics = tuple((subject or {}).get("metrics", ()))
-    return replace(named_task(name), metrics=metrics) if metrics else named_task(name)
+    return replace(found, metrics=metrics) if metrics else found
+
+
+def _own_task(name: str, table: Mapping[str, Any]) -> Task:
+    metrics = tuple(table.get("metrics") or DEFAULT_METRICS[CLASSIFICATION])
+    kind = REGRESSION if any(metric in NUMBER_METRICS for metric in metrics) else CLASSIFICATION
+    texts = _PAIR[: len(table["text"])]
+    hub, named = table.get("hub"), [split for split in (*SPLITS, TEST) if table.get(split)]
+    splits = {split: str(table[split]) for split in named}
+    if hub is not None:
+        splits = {TRAIN: "train", VALIDATION: "validation", **splits}
+    return Task(
+        name, texts, label=table["label"], kind=kind, metrics=metrics, splits=splits, hub=hub,
+        config=table.get("config"), files={} if hub is not None else splits,
+        columns={"label": table["label"], **dict(zip(texts, table["text"]))}, own=True,
+    )  # fmt: skip

@@ -12,7 +12,7 @@ import json
 import os
 import subprocess
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -35,12 +35,12 @@ from harness.protocol import (
     checkpoint_problem,
     read_sums,
 )
-from harness.task import GLUE, NAMED, VALIDATION, Task, named_task
-from harness.text import one_line, short_hash, suggestion
+from harness.task import GLUE, NAMED, VALIDATION, Task, task_of
+from harness.text import canonical_json, one_line, short_hash, suggestion
 
 PACKAGE_PREFIX: Final = "pypi:"
 Key = tuple[str, str, str | None]
-"""A material's kind ("model", "dataset"), name and revision."""
+"""A material's kind ("model", "dataset"), name and revision; of a table of the grid's own, for that its JSON."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Materials:
     """
 
     def __init__(self, folder: Path, environment: Environment, task_folder: str | None = None) -> None:
-        self._folder = folder
+        self.folder = folder
         self._environment = environment
         self._task_folder = task_folder
         self._found: dict[Key, Material | MaterialError] = {}
@@ -86,7 +86,7 @@ class Materials:
                 continue
             local: Material | MaterialError | None
             try:
-                local = self._local_task(key[1]) if key[0] == "dataset" else self._local_checkpoint(key[1])
+                local = self._local_task(_about(key)) if key[0] == "dataset" else self._local_checkpoint(key[1])
             except MaterialError as error:
                 local = error
             if local is None:
@@ -151,22 +151,27 @@ class Materials:
     def _local_checkpoint(self, source: str) -> Material | None:
         if source == TINY_BERT:
             return Material(f"{TINY_BERT}@{TINY_BERT_VERSION}")
-        folder = checkpoint_folder(self._folder, source)
+        folder = checkpoint_folder(self.folder, source)
         return None if folder is None else Material(files_sha256(folder, CHECKPOINT_FILES), path=folder.resolve())
 
-    def _local_task(self, task: str) -> Material | None:
-        if task == EMBEDDED_TASK:
+    def _local_task(self, task: Task) -> Material | None:
+        if task.name == EMBEDDED_TASK:
             return Material(f"{EMBEDDED_TASK}@{CORPUS_VERSION} {CORPUS_SIZES}")
-        if task == OWN_DATA:
+        if task.name == OWN_DATA:
             return Material(OWN_DATA)
-        folder = task_folder(self._folder, task, self._task_folder)
-        files = named_task(task).files.values()
-        return None if folder is None else Material(files_sha256(folder, files), path=folder.resolve())
+        folder = task_folder(self.folder, task, self._task_folder)
+        if folder is None:
+            return None
+        if task.own:
+            return Material(named_files_sha256(folder, task.files), path=folder.resolve())
+        return Material(files_sha256(folder, task.files.values()), path=folder.resolve())
 
     def _ask_hub(self, keys: list[Key]) -> dict[Key, Material | MaterialError]:
         items = [
-            {"kind": kind, "id": named_task(name).hub if kind == "dataset" else name, "revision": revision}
-            for kind, name, revision in keys
+            {"kind": key[0], "id": _about(key).hub, "revision": _table(key).get("revision")}
+            if key[0] == "dataset"
+            else {"kind": key[0], "id": key[1], "revision": key[2]}
+            for key in keys
         ]
         try:
             command = [self._environment.python, START, "data.resolve"]
@@ -183,9 +188,9 @@ class Materials:
         found: dict[Key, Material | MaterialError] = {}
         for key, item, answer in zip(keys, items, answers, strict=True):
             if "error" in answer:
-                files = " and ".join(named_task(key[1]).files.values())
+                files = " and ".join(_about(key).files.values()) if key[0] == "dataset" else ""
                 hint = f"; or let {self._task_folder} name a folder with {files}"
-                hint = hint if key[0] == "dataset" and self._task_folder else ""
+                hint = hint if files and self._task_folder else ""
                 name = f"checkpoint {key[1]}" if key[0] == "model" else f"task {key[1]} (hub {item['id']})"
                 found[key] = MaterialError(f"{name}: {answer['error']}{hint}")
             else:
@@ -203,7 +208,16 @@ def _checkpoint_key(cell: Cell) -> Key:
 
 
 def _task_key(cell: Cell) -> Key:
-    return "dataset", cell.task, None
+    return "dataset", cell.task, None if cell.task_table is None else canonical_json(dict(cell.task_table))
+
+
+def _table(key: Key) -> dict[str, Any]:
+    return {} if key[2] is None else dict(json.loads(key[2]))
+
+
+def _about(key: Key) -> Task:
+    """The task that a key of data is of."""
+    return task_of(key[1], _table(key) or None)
 
 
 def checkpoint_folder(place: Path, source: str) -> Path | None:
@@ -228,16 +242,21 @@ def checkpoint_folder(place: Path, source: str) -> Path | None:
     return folder
 
 
-def task_folder(place: Path, task: str, variable: str | None = None) -> Path | None:
+def task_folder(place: Path, about: Task, variable: str | None = None) -> Path | None:
     """The folder of a task's files: its own, relative to `place`, or what `$NAME` names; None where the hub has them.
+    Of a table of the grid's own `place` itself, to which its files are relative.
 
     Raises
     ------
     MaterialError
         Where a file is not there.
     """
-    about = named_task(task)
-    names = list(about.files.values())
+    task, names = about.name, list(about.files.values())
+    if about.own:
+        absent = next((name for name in names if not (place / name).is_file()), None)
+        if absent is not None:
+            raise MaterialError(f"task {task}: {place / absent} is not a file")
+        return place if names else None
     files = f"a folder with {', '.join(names[:-1])} and {names[-1]}"
     if task in GLUE:
         given = os.environ.get(variable[1:]) if variable else None
@@ -303,6 +322,12 @@ def files_sha256(folder: Path, patterns: Iterable[str]) -> str:
     for path, sha256 in zip(files, _hashes(files), strict=True):
         digest.update(os.fsencode(path.name) + f" {sha256}\n".encode())
     return digest.hexdigest()
+
+
+def named_files_sha256(folder: Path, files: Mapping[str, str]) -> str:
+    """Hash a table's files by split and bytes, wherever they lie; raises MaterialError where one cannot be read."""
+    hashes = _hashes([folder / name for name in files.values()])
+    return short_hash(list(zip(files, hashes, strict=True)))
 
 
 def is_whole(folder: Path) -> bool:

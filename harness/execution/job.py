@@ -23,8 +23,7 @@ from harness.grid.keys import arguments_of, batches_of, tokens_of
 from harness.protocol import CELL, CHECKPOINT_FILES, CHECKPOINT_PARTS, DATA_FACTS, OK, OWN_DATA, PREPARE
 from harness.record.parts.data import Data
 from harness.record.store import Attempt
-from harness.task import named_task
-from harness.text import short_hash
+from harness.text import canonical_json, short_hash
 
 PREPARE_THREADS = 1
 TIMED: Final[Mapping[str, Any]] = {
@@ -83,7 +82,8 @@ def cell_job(
             "config": dict(cell.checkpoint.config),
             "random": cell.checkpoint.random,
         },
-        "task": named_task(cell.task).to_json(),
+        "task": cell.about.to_json(),
+        "task_folder": str(materials.folder.absolute()),
         "dataset": prepared["dataset"],
         "data": prepared["data"] and {"source": cell.task, "revision": task.revision, **prepared["data"]},
     }
@@ -123,12 +123,16 @@ class Preparations:
 
     def key(self, cell: Cell) -> str:
         """The key of a cell's pair; a hash a pair, however often it is asked for."""
-        tokens = tokens_of(cell.recipe)
-        pair = (cell.environment, cell.checkpoint.source, cell.checkpoint.revision, cell.task, *tokens.values())
+        tokens, about = tokens_of(cell.recipe), cell.about.to_json()
+        # The same files may be read as another task: its columns are part of the pair.
+        place = (cell.environment, cell.checkpoint.source, cell.checkpoint.revision)
+        pair = (*place, canonical_json(about), *tokens.values())
         if pair not in self._keys:
             environment = self._plan.environments[cell.environment]
             materials = self._plan.materials[cell.environment]
-            key = short_hash([PREPARATION_VERSION, environment.environment_id, materials.prepared_id(cell), tokens])
+            task = {**about, "name": "", "metrics": [], "positive": None}
+            content = materials.prepared_id(cell)
+            key = short_hash([PREPARATION_VERSION, environment.environment_id, content, task, tokens])
             self._keys[pair] = key
             found = earlier(key, materials.checkpoint(cell).path)
             if found is not None:
@@ -139,7 +143,7 @@ class Preparations:
         """Why a cell cannot begin with what was prepared, or was to be; None where it can."""
         head = self.ready[key].get("head") if key in self.ready else None
         if head is not None and not cell.checkpoint.random:
-            due = 1 if named_task(cell.task).regression else len(head["task"] or ()) or 2
+            due = 1 if cell.about.regression else len(head["task"] or ()) or 2
             if wrong := head_problem(cell.checkpoint.name, head["classes"], due):
                 return wrong
         return self.problems.get(key)
@@ -181,7 +185,7 @@ class Preparations:
             if cell.task == OWN_DATA
             else {
                 "name": cell.task,
-                "task": named_task(cell.task).to_json(),
+                "task": cell.about.to_json(),
                 "path": str(task.path) if task.path else None,
                 "revision": task.revision,
             },

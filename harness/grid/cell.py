@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, get_args
 from harness.grid.looks import MAX_SEED
 from harness.protocol import ENGINES as ENGINES
 from harness.protocol import Engine as Engine
+from harness.task import Task, task_of
 from harness.text import canonical_json, is_plain_text, listed, short_hash, show, suggestion
 
 Precision = Literal["fp32", "tf32", "fp16", "bf16"]
@@ -113,7 +114,7 @@ class Options:
     `repeat` numbers runs that ask for the very same, so that each is a cell. `timing` makes it a timing cell, which
     measures speed and nothing else: `warmup_steps` left out, `measured_steps` counted. `subject` is the training code
     that is not the harness's own (`trainer`, or `script` with its `arguments`); which `metrics` are read of it is not
-    what was asked for.
+    what was asked for. `task_table` is the grid's own table of the task, where it has one.
     """
 
     task: str
@@ -135,6 +136,7 @@ class Options:
     subset: int = axis(0, whole(0, MAX_STEPS), later=True)
     timing: Mapping[str, int] | None = None
     subject: Mapping[str, Any] | None = None
+    task_table: Mapping[str, Any] | None = None
     axes: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
@@ -148,7 +150,13 @@ class Cell(Options):
         asked |= {"checkpoint": self.checkpoint.asked(), "recipe": dict(self.recipe)}
         if self.subject is not None:
             asked["subject"] = {name: value for name, value in self.subject.items() if name != "metrics"}
+        asked |= {} if self.task_table is None else {"task_table": dict(self.task_table)}
         return asked if self.timing is None else {**asked, "timing": dict(self.timing)}
+
+    @property
+    def about(self) -> Task:
+        """What is learned."""
+        return task_of(self.task, self.task_table, self.subject)
 
     @property
     def timed(self) -> bool:
@@ -186,7 +194,7 @@ class Cell(Options):
 _AXES: Final = {option.name: option for option in fields(Options) if "axis" in option.metadata}
 LATER: Final[Mapping[str, Any]] = {key: option.default for key, option in _AXES.items() if option.metadata["later"]}
 """Options that came after the first records, and the defaults at which identities leave them out."""
-ABSENT: Final = ("timing", "subject")
+ABSENT: Final = ("timing", "subject", "task_table")
 """Options that are no axis, came later, and are left out of identities and records where they are None."""
 _IDENTITY: Final = tuple(o.name for o in fields(Options) if o.name not in (*LATER, *ABSENT, "axes"))
 
@@ -194,6 +202,7 @@ AXES: Final[Mapping[str, Allowed]] = {
     "checkpoint": plain_name,
     "seed": whole(0, MAX_SEED),
     **{key: option.metadata["axis"] for key, option in _AXES.items()},
+    "task": plain_name,
 }
 """The axes that are no `TrainingArguments` fields, and what each allows."""
 DEFAULTS: Final[Mapping[str, Any]] = {"seed": 42, **{key: option.default for key, option in _AXES.items()}}
@@ -231,8 +240,13 @@ def _place(checkpoint: str, axes: Mapping[str, Any]) -> str:
     for axis, value in axes.items():
         if axis in ("checkpoint", "seed"):
             continue
-        parts.append(str(value) if axis in ("precision", "engine", "environment") else f"{axis}={_plain(value)}")
+        parts.append(
+            str(value) if axis in ("task", "precision", "engine", "environment") else f"{axis}={_plain(value)}"
+        )
     return SEPARATOR.join(parts)
+
+
+_SPEAKING: Final = ("task", "precision", "engine", "environment")
 
 
 def _plain(value: Any) -> str:

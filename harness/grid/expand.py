@@ -85,8 +85,11 @@ def _configuration(grid: Grid, combination: Combination, scaling: str, file: str
             )
         recipe[_BATCH] = batch // devices
     defaults = {**DEFAULTS, **{name: getattr(grid, name) for name in WORK_AROUNDS}}
+    task = combination.get("task", grid.task)
+    table = grid.tasks.get(task)
     fields = {
-        "task": grid.task,
+        "task": task,
+        "task_table": None if table is None else table.asked(),
         "checkpoint": (
             Checkpoint(name, spec.source, spec.revision, spec.config, spec.random) if spec else Checkpoint(name, name)
         ),
@@ -94,7 +97,7 @@ def _configuration(grid: Grid, combination: Combination, scaling: str, file: str
         "head_seeding": grid.head_seeding,
         "threads": grid.execution.threads,
         "recipe_defaults": grid.recipe_defaults,
-        **{axis: combination.get(axis, defaults[axis]) for axis in AXES if axis not in ("checkpoint", "seed")},
+        **{axis: combination.get(axis, defaults[axis]) for axis in AXES if axis not in ("checkpoint", "task", "seed")},
         "subject": None if grid.subject is None else grid.subject.asked(),
     }
     sample = Cell(seed=0, **fields)

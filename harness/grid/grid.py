@@ -40,6 +40,7 @@ from harness.grid.tables import (
     Variable,
     Verify,
 )
+from harness.grid.tasks import AXIS, TaskSpec, axis_problems, read_tasks
 from harness.grid.waivers import Waiver, waiver_problems
 from harness.protocol import OWN_DATA
 from harness.text import show
@@ -78,6 +79,17 @@ class Grid(Table):
     _file: Path | None = PrivateAttr(default=None)
     _matrix: Matrix = PrivateAttr(default=Matrix(axes={}))
     _cells: tuple[Cell, ...] = PrivateAttr(default=())
+    _tasks: Mapping[str, TaskSpec] = PrivateAttr(default={})
+
+    @property
+    def tasks(self) -> Mapping[str, TaskSpec]:
+        """The tables of its tasks, by name."""
+        return self._tasks
+
+    @property
+    def task_names(self) -> tuple[str, ...]:
+        """Its tasks, in the order of the file."""
+        return tuple(dict.fromkeys(cell.task for cell in self._cells)) or (self.task,)
 
     @property
     def path(self) -> Path:
@@ -201,24 +213,41 @@ def grid_from_document(document: Mapping[str, Any], path: Path) -> Grid:
     if isinstance(document.get("subject"), dict) and "task" not in document:
         document = {"task": OWN_DATA, **document}
     grid: Grid | None = None
-    problems: list[str] = []
+    tasks, problems = read_tasks(document.get("task"), file)
+    raw_matrix = document.get("matrix")
+    if isinstance(document.get("task"), dict) or _has_axis(raw_matrix, AXIS):
+        document = {**document, "task": tasks.name or ", ".join(_values(raw_matrix, AXIS)) or AXIS}
     try:
         grid = Grid.model_validate(document)
     except ValidationError as error:
         problems += explain(error, Grid, file)
     problems += recipe_problems(document, file)
-    raw_matrix = document.get("matrix")
     matrix, found = read_matrix(raw_matrix, file) if isinstance(raw_matrix, dict) else (Matrix(axes={}), [])
     problems += found
     raise_problems(problems)
     assert grid is not None  # a document that does not validate has problems
-    grid._path, grid._matrix = path, matrix
+    raise_problems(axis_problems(tasks, matrix, file))
+    grid._path, grid._matrix, grid._tasks = path, matrix, tasks.tables
     raise_problems(name_problems(grid, matrix, file))
     cells, problems = expand(grid, matrix, file)
     raise_problems(problems)
     raise_problems(list(waiver_problems(grid.waiver, cells, f"{file}: waiver")))
     grid._cells = tuple(cells)
     return grid
+
+
+def _has_axis(matrix: Any, axis: str) -> bool:
+    return bool(_values(matrix, axis))
+
+
+def _values(matrix: Any, axis: str) -> list[str]:
+    """The texts that a matrix, not yet checked, has on an axis, those of `include` too."""
+    if not isinstance(matrix, dict):
+        return []
+    own, include = matrix.get(axis, []), matrix.get("include", [])
+    found = list(own) if isinstance(own, list) else [own]
+    found += [one.get(axis) for one in include if isinstance(one, dict)] if isinstance(include, list) else []
+    return list(dict.fromkeys(value for value in found if isinstance(value, str)))
 
 
 def take_turns(ways: Iterable[T], rounds: int, backwards: bool = False) -> list[tuple[int, T]]:

@@ -10,7 +10,7 @@ from harness.grid.matrix import identity
 from harness.grid.select import names_value, spelled
 from harness.text import dotted, listed, show, suggestion
 
-SPEAKING: Final = frozenset({"checkpoint", "precision", "engine", "environment"})
+SPEAKING: Final = frozenset({"checkpoint", "task", "precision", "engine", "environment"})
 """Axes whose values speak for themselves."""
 TASK: Final = "task"
 _ABSENT: Final = object()

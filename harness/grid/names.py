@@ -5,7 +5,7 @@ Whatever can be known without files and without the network is an error when the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.errors import SpecError
@@ -15,7 +15,7 @@ from harness.grid.labels import label_problems
 from harness.grid.matrix import Matrix, identity
 from harness.grid.tables import Reference, compare_problems
 from harness.protocol import OWN_DATA, TINY_BERT
-from harness.task import GLUE, NAMED, asked_task
+from harness.task import GLUE, NAMED, task_of
 from harness.text import dotted, listed, show, suggestion
 from harness.validation import Problems
 
@@ -80,13 +80,17 @@ def name_problems(grid: Grid, matrix: Matrix, file: str) -> list[str]:
         got, known = show(grid.recipe_defaults), listed(frozen_versions())
         problems.append(f"{file}: recipe_defaults: got {got}; allowed {known}")
     problems += _subject_problems(grid, file)
-    if _is_reserved(grid.task, TASKS):
-        allowed = f"{listed(TASKS)}, or a folder of GLUE files{suggestion(grid.task, TASKS)}"
-        problems.append(f"{file}: task: got {show(grid.task)}; allowed {allowed}")
-    elif grid.task_folder is not None and grid.task not in GLUE:
+    axis = [str(value) for value in _used(matrix, "task")]
+    where = f"{file}: {'matrix.task' if axis else 'task'}"
+    plain = [name for name in axis or [grid.task] if name not in grid.tasks]
+    for name in plain:
+        if _is_reserved(name, TASKS):
+            allowed = f"{listed(TASKS)}, or a folder of GLUE files{suggestion(name, TASKS)}"
+            problems.append(f"{where}: got {show(name)}; allowed {allowed}")
+    if not problems and grid.task_folder is not None and not set(plain) & set(GLUE):
         got = f"got {show(grid.task_folder)} with task {show(grid.task)}"
         problems.append(f"{file}: task_folder: {got}; allowed with a task of the hub, like glue/mrpc")
-    problems += _metric_problems(grid, file)
+    problems += _metric_problems(grid, axis or [grid.task], file)
     if grid.quality is not None:
         for number, name in enumerate(grid.quality.harmless):
             if name not in DECLARABLE:
@@ -138,9 +142,18 @@ def name_problems(grid: Grid, matrix: Matrix, file: str) -> list[str]:
     return problems
 
 
-def _metric_problems(grid: Grid, file: str) -> Iterator[str]:
-    """Metrics that are gated on, or published, and that the task does not have."""
-    known = asked_task(grid.task, None if grid.subject is None else grid.subject.asked()).scored
+def _metric_problems(grid: Grid, tasks: Sequence[str], file: str) -> Iterator[str]:
+    """Metrics that are gated on, or published, and that no task has; and a reference of which of several tasks."""
+    subject = None if grid.subject is None else grid.subject.asked()
+    tables = {name: table.asked() for name, table in grid.tasks.items()}
+    about = [task_of(name, tables.get(name), subject) for name in tasks]
+    known = list(dict.fromkeys(metric for one in about for metric in one.scored))
+    for number, one in enumerate(grid.reference):
+        where = f"{file}: reference[{number}].task"
+        if one.task is not None and one.task not in tasks:
+            yield f"{where}: got {show(one.task)}; allowed {listed(tasks)}{suggestion(one.task, tasks)}"
+        elif one.task is None and one.written and len(tasks) > 1:
+            yield f"{where}: missing; the grid has several: allowed {listed(tasks)}"
     named = [(f"reference[{number}].metric", one.metric) for number, one in enumerate(grid.reference)]
     if grid.quality is not None:
         named += [(f"quality.gate[{number}]", name) for number, name in enumerate(grid.quality.gate or ())]

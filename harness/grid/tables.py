@@ -19,7 +19,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9_-])?")
 _VARIABLE: Final = re.compile(r"\$HARNESS_[A-Z0-9_]{1,50}")
 _FUNCTION: Final = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 UNCOMPARED: Final = ("task", "seed")
-"""What no comparison is over: a grid has one task, and seeds are the runs of a configuration."""
+"""What no comparison is over: tasks have scores of their own, and seeds are the runs of a configuration."""
 _RESERVED: Final = {"con", "prn", "aux", "nul"} | {f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10)}
 
 
@@ -80,6 +80,7 @@ class Reference(Table):
     report: Text | None = Field(default=None, alias="from")
     row: Text | None = None
     metric: Score | None = None
+    task: Text | None = None
     value: Fraction | None = None
     values: Annotated[list[Fraction], Field(min_length=2)] | None = None
     statistic: Literal["single", "mean", "median", "best", "sample"] | None = None
@@ -187,7 +188,11 @@ def compare_problems(compares: Sequence[Compare], used: Mapping[str, Sequence[An
     for number, one in enumerate(compares):
         place = f"{where}[{number}]"
         if one.axis in UNCOMPARED:
-            why = "runs of one configuration differ in it" if one.axis == "seed" else "a grid has one task"
+            why = (
+                "runs of one configuration differ in it"
+                if one.axis == "seed"
+                else "scores of different tasks are never compared"
+            )
             yield f"{place}.axis: got {show(one.axis)}; {why}; allowed {listed(allowed) or 'an axis of two values'}"
         elif one.axis not in used:
             names = listed(allowed) or "an axis of two values"

@@ -28,7 +28,6 @@ from harness.record.freshness import Freshness, freshness
 from harness.record.provenance import now, provenance
 from harness.record.results import Results
 from harness.record.store import Store
-from harness.task import asked_task
 from harness.text import SHORTEST_ID, listed, show
 from harness.validation import name_of
 
@@ -130,7 +129,7 @@ def accept(
 def _only(grid: str, cells: Sequence[Cell], only: Sequence[str]) -> Sequence[Cell]:
     """The cells of the configurations that these beginnings of ids mean; all where there is none."""
     known = {cell.configuration_id: cell for cell in cells}
-    items = {one: asked_task(cell.task, cell.subject).scored[0] for one, cell in known.items()}
+    items = {one: cell.about.scored[0] for one, cell in known.items()}
     ids = {one: [one, question_id(grid, "baseline", one, ACCEPTED, items[one])] for one in known}
     chosen = set()
     for name in only:

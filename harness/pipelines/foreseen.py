@@ -42,7 +42,7 @@ from harness.references import Reference
 from harness.stats.decision import Decision
 from harness.stats.throughput import PAIRS, compare_pairs
 from harness.stats.variance import LEAST
-from harness.task import METRICS, asked_task, named_task
+from harness.task import METRICS, Task
 from harness.text import short_hash
 
 FAIR: Final = 0.97
@@ -76,8 +76,10 @@ def foreseen(grid: Grid) -> Foreseen:
         plan = _Plan(grid, cells)
         whole = plan.measured({})
         doubts += recipe_doubts(cells)
-        doubts += [] if plan.data is None else class_faults("validation", plan.data.validation)
-        doubts += written_doubts(references, examples_of(plan.counts))
+        for name, data in plan.data.items():
+            doubts += [] if data is None else class_faults("validation", data.validation)
+            mine = references if len(plan.data) == 1 else [one for one in references if one.task == name]
+            doubts += written_doubts(mine, examples_of(plan.counts(name)))
         doubts += never_compared(whole, references, policy)
         judged = judge_all(whole, [], policy)
         for reference in references:
@@ -107,10 +109,8 @@ class _Plan:
     """A grid's configurations as they would be if every cell scored what it should."""
 
     def __init__(self, grid: Grid, cells: Sequence[Cell]) -> None:
-        self._grid, self._cells, self.data = grid, cells, _data(grid)
-        known = self.data or KNOWN.get(grid.task)
-        split = None if known is None else known.validation
-        self.counts = None if split is None or split.positives is None else (split.examples, split.positives)
+        self._grid, self._cells = grid, cells
+        self.data = {name: _data(grid, about) for name, about in _tasks(cells).items()}
         self._turns: dict[str, int] = {}
         turns: Counter[str] = Counter()
         for one in self.measured({}):
@@ -129,11 +129,17 @@ class _Plan:
             turn = (place[own] + self._turns.get(own, 0)) % size
             place[own] += 1
             apart = SCATTER * (2 * turn / (size - 1) - 1) if size > 1 else 0.0
-            known = asked_task(cell.task, cell.subject).scored
+            known = cell.about.scored
             due = {**dict.fromkeys(known, FAIR), **{name: value for name, value in scores.items() if name in known}}
             entries.append(_entry(cell, {name: value + apart for name, value in due.items()}))
         found = Results(entries, None, self._cells, self._grid.seed_plan, None, self._grid.namer).configurations
-        return [replace(one, data=self.data) for one in found]
+        return [replace(one, data=self.data[one.asked.task]) for one in found]
+
+    def counts(self, task: str) -> tuple[int, int] | None:
+        """Examples and positives of a task's validation split, where they are known and there are two classes."""
+        known = self.data.get(task) or KNOWN.get(task)
+        split = None if known is None else known.validation
+        return None if split is None or split.positives is None else (split.examples, split.positives)
 
 
 def _entry(cell: Cell, metrics: dict[str, float]) -> Entry:
@@ -215,8 +221,9 @@ def _materials(grid: Grid) -> tuple[list[Fact], list[str]]:
     """What should lie on this machine and does not, and the names that only the hub knows."""
     missing, unchecked = [], []
     looked: list[tuple[str, Callable[[], Path | None]]] = []
-    if grid.task not in (EMBEDDED_TASK, OWN_DATA):
-        looked.append((grid.task, lambda: task_folder(grid.folder, grid.task, grid.task_folder)))
+    for name, about in _tasks(grid.every_cell()).items():
+        if name not in (EMBEDDED_TASK, OWN_DATA):
+            looked.append((name, partial(task_folder, grid.folder, about, grid.task_folder)))
     for source in dict.fromkeys(cell.checkpoint.source for cell in grid.every_cell()):
         if source != TINY_BERT:
             looked.append((source, partial(checkpoint_folder, grid.folder, source)))
@@ -234,15 +241,19 @@ def _materials(grid: Grid) -> tuple[list[Fact], list[str]]:
     return missing, unchecked
 
 
-def _data(grid: Grid) -> Data | None:
+def _tasks(cells: Sequence[Cell]) -> dict[str, Task]:
+    return {cell.task: cell.about for cell in cells}
+
+
+def _data(grid: Grid, about: Task) -> Data | None:
     """What a record would say of the examples, where their files lie here; counts tell them from a reference's."""
     try:
-        known = grid.task in (EMBEDDED_TASK, OWN_DATA)
-        folder = None if known else task_folder(grid.folder, grid.task, grid.task_folder)
+        own = about.name in (EMBEDDED_TASK, OWN_DATA) or about.own
+        folder = None if own else task_folder(grid.folder, about, grid.task_folder)
     except MaterialError:
         return None
-    counts = validation_counts(folder, named_task(grid.task)) if folder is not None else None
+    counts = validation_counts(folder, about) if folder is not None else None
     if counts is None:
         return None
     split = Split(examples=sum(counts), labels=counts, sha256="")
-    return Data(source=grid.task, train=split, validation=split)
+    return Data(source=about.name, train=split, validation=split)

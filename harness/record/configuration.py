@@ -16,7 +16,7 @@ from harness.record.attempts import LOST, RETRIED, CellHistory, Entry, PlaceHist
 from harness.record.model import Asked, Record, asked_of
 from harness.record.parts.data import Data
 from harness.stats.collapse import MRPC, run_status
-from harness.task import Task, asked_task
+from harness.task import Task, task_of
 
 GOOD: Final = frozenset({"ok", "suspect"})
 """Runs whose scores are judged."""
@@ -176,7 +176,7 @@ class Configuration:
     @property
     def task(self) -> Task:
         """What was learned."""
-        return asked_task(self.asked.task, self.asked.subject)
+        return task_of(self.asked.task, self.asked.task_table, self.asked.subject)
 
     @property
     def counts(self) -> tuple[int, ...] | None:

@@ -13,7 +13,7 @@ from harness.errors import StoreError
 from harness.record.entry import MOST_BYTES, Entry, Stamp, attempt_path, digest, seen, unreadable_entry, written
 from harness.record.model import RECORD, SERIES, NewerRecord, Record, record_of
 from harness.record.parts.measured import Confusion
-from harness.stats.scores import class_scores, correlations
+from harness.stats.descriptive import class_scores, correlations
 
 if TYPE_CHECKING:
     import numpy.typing as npt

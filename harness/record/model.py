@@ -21,11 +21,11 @@ from harness.protocol import Status as Status
 from harness.record.attempts import OUTCOMES
 from harness.record.entry import RECORD as RECORD
 from harness.record.entry import Entry, Stamp, instant
-from harness.record.migrate import any_task
 from harness.record.parts.measured import Measured
 from harness.record.parts.observed import Observed
+from harness.record.parts.older import any_task
 from harness.record.parts.part import Part
-from harness.task import Task, asked_task
+from harness.task import Task, task_of
 from harness.text import check_encodable
 from harness.validation import first_problem
 
@@ -146,7 +146,7 @@ class Record(Part):
     @property
     def task(self) -> Task:
         """The task that it was asked for."""
-        return asked_task(self.asked.task, self.asked.subject)
+        return task_of(self.asked.task, self.asked.task_table, self.asked.subject)
 
     @property
     def label(self) -> str:

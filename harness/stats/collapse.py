@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
-from harness.stats.scores import class_scores, constant_score
+from harness.stats.descriptive import class_scores, constant_score
 
 Status = Literal["collapsed", "suspect", "ok"]
 

@@ -269,4 +269,4 @@ def test_a_hubs_task_is_read_from_the_folder_that_the_variable_names(
 def test_an_unknown_task_names_the_known_ones(find: Make, cell_of: Make) -> None:
     cell = cell_of(task="glue/mrcp")
     problem = str(find(cell).problem(cell))
-    assert "embedded/paraphrase, glue/mrpc, or a folder with train.tsv and dev.tsv" in problem
+    assert "glue/wnli, or a folder with train.tsv and dev.tsv" in problem

@@ -183,7 +183,10 @@ def test_an_option_is_set_once() -> None:
     ("written", "problem"),
     [
         ('axis = "seed"', 'compare[0].axis: got "seed"; runs of one configuration differ in it; allowed learning_rate'),
-        ('axis = "task"', 'compare[0].axis: got "task"; a grid has one task; allowed learning_rate'),
+        (
+            'axis = "task"',
+            'compare[0].axis: got "task"; scores of different tasks are never compared; allowed learning_rate',
+        ),
         (
             'axis = "learning_rat"',
             'compare[0].axis: got "learning_rat"; not an axis of this matrix; allowed learning_rate; did you mean '

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from harness.errors import SpecError
-from harness.stats.scores import class_scores
+from harness.stats.descriptive import class_scores
 from harness.subject import metrics as ours
 from harness.task import named_task
 

@@ -185,7 +185,7 @@ def written_references(grid: Grid) -> list[Reference]:
             where = f"{name_of(grid.path)}: reference[{number}]"
             found += read_page(grid.folder / written.report, written.name, written.row, where)
         else:
-            found.append(_in_full(written, grid.task, sources))
+            found.append(_in_full(written, written.task or grid.task, sources))
     return found
 
 

@@ -18,7 +18,7 @@ from harness.record.parts.data import Data
 from harness.record.parts.measured import Confusion, Measured
 from harness.record.parts.observed import Observed
 from harness.record.run import Run
-from harness.stats.scores import class_scores, correlations
+from harness.stats.descriptive import class_scores, correlations
 from harness.task import Task
 
 LOSS: Final = 1e-5

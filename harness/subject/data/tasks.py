@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,8 @@ from harness.protocol import CHECKPOINT_PARTS, CORPUS_SIZES, DATA_FACTS, EMBEDDE
 from harness.subject.data import corpus, lengths
 from harness.subject.data.audit import audit
 from harness.subject.data.kept import is_whole, kept
-from harness.task import GLUE, NAMED, Task, named_task
+from harness.subject.data.tables import class_names, of_rows, read_rows, read_tables
+from harness.task import GLUE, NAMED, TEST, Task, named_task
 
 MOST_UNKNOWN = 0.5
 """Fraction of a task's tokens that a tokenizer may not know. English under an English vocabulary has about none;
@@ -47,6 +48,9 @@ def load(asked: dict[str, Any]) -> Any:
         Where it cannot be had, or is not what the task says.
     """
     task = asked_task(asked)
+    if asked.get("path") and task.own:
+        columns, classes = read_tables(Path(asked["path"]), task)
+        return _dataset_dict(columns, replace(task, classes=classes))
     if asked.get("path"):
         folder = Path(asked["path"])
         return _dataset_dict({split: _read_tsv(folder / file, task) for split, file in task.files.items()}, task)
@@ -115,12 +119,13 @@ def _from_hub(task: Task, revision: str | None) -> Any:
     from huggingface_hub import snapshot_download
 
     name, config = task.name, task.config
+    patterns = [f"{config}/*.parquet"] if config else ["*.parquet", "data/*.parquet"]
     try:
-        folder = Path(
-            snapshot_download(task.hub, repo_type="dataset", revision=revision, allow_patterns=[f"{config}/*.parquet"])
-        )
+        folder = Path(snapshot_download(task.hub, repo_type="dataset", revision=revision, allow_patterns=patterns))
     except Exception as error:  # the hub client raises a dozen families; each means "cannot be had"
         raise MaterialError(f"task {name} ({task.hub}, revision {revision}): {error}") from error
+    if task.own:
+        return _own_of_hub(task, folder, patterns)
     splits = {}
     for split, theirs in task.splits.items():
         files = sorted(str(file) for file in (folder / str(config)).glob(f"{theirs}-*.parquet"))
@@ -137,6 +142,23 @@ def _from_hub(task: Task, revision: str | None) -> Any:
             raise MaterialError(f"task {name}: {theirs}: its classes are {names}; allowed {list(task.classes)}")
         splits[split] = _named_as_ours(found, task)
     return datasets.DatasetDict(splits)
+
+
+def _own_of_hub(task: Task, folder: Path, patterns: Sequence[str]) -> Any:
+    """The splits of a data set of the hub, of which nothing is known but what the grid's table says."""
+    files, names = {}, {}
+    for split, theirs in task.splits.items():
+        found = sorted(file for pattern in patterns for file in folder.glob(pattern.replace("*.", f"{theirs}[-.]*", 1)))
+        found = [file for file in found if file.suffix == ".parquet"]
+        if not found:
+            raise MaterialError(f"task {task.name}: {task.hub} has no {patterns[0].replace('*', f'{theirs}-*')}")
+        rows = [row for file in found for row in read_rows(file, task, split != TEST)]
+        files[split], names[split] = (found[0], rows), class_names(found[0], task.label)
+    columns, classes = of_rows(files, task)
+    known = names["train"]
+    if known and classes and classes == tuple(map(str, range(len(known)))):
+        classes = tuple(known)
+    return _dataset_dict(columns, replace(task, classes=classes))
 
 
 def _named_as_ours(found: Any, task: Task) -> Any:
@@ -208,6 +230,8 @@ def tokenize_to(
     facts["classes"] = list(task.classes) if task.classes else None
     if task.more:
         facts["more"] = {split: split_facts(raw[split], task) for split in task.more}
+        if TEST in facts["more"]:
+            facts["more"][TEST]["labels"] = None
     facts["audit"] = audit(raw, task.texts)
     tokenizer = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=False)
 

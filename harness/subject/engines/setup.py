@@ -18,7 +18,7 @@ from harness.protocol import BEACON, TRAINER
 from harness.subject import arguments as subject_arguments
 from harness.subject.data import adapters, checkpoints, lengths
 from harness.subject.watch.stopwatch import Stopwatch
-from harness.task import Task, named_task, suffix_of
+from harness.task import TEST, Task, named_task, suffix_of
 
 Emit = Callable[[dict[str, Any]], None]
 Mark = Callable[[str], None]
@@ -214,12 +214,15 @@ def labels_of(task: Task, labels: Any) -> np.ndarray:
 def further_answers(task: Task, split: str, logits: Any, labels: Any) -> dict[str, np.ndarray]:
     """The series of a further split: `logits` and `labels`, its suffix behind them."""
     end = suffix_of(split)
-    return {f"logits{end}": np.asarray(logits, dtype=np.float32), f"labels{end}": labels_of(task, labels)}
+    said = {f"logits{end}": np.asarray(logits, dtype=np.float32)}
+    return said if split == TEST else {**said, f"labels{end}": labels_of(task, labels)}
 
 
 def further_scores(task: Task, split: str, scores: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
     """The scores of a further split, its suffix behind their names."""
     end = suffix_of(split)
+    if split == TEST:
+        return {}
     return {f"{name}{end}": scores[prefix + name] for name in task.scored if prefix + name in scores}
 
 

@@ -18,7 +18,7 @@ from harness.errors import SpecError
 from harness.grid.looks import MAX_SEED
 from harness.grid.tables import Table, Text
 from harness.record.attempts import LOST, STATUSES, UNREADABLE
-from harness.task import Task, asked_task
+from harness.task import Task, task_of
 from harness.text import listed, show
 from harness.validation import decoded, name_of, only, read_bytes
 
@@ -140,7 +140,7 @@ class Configuration(Table):
     @property
     def task(self) -> Task:
         """What was learned."""
-        return asked_task(str(self.asked.get("task", "")), self.asked.get("subject"))
+        return task_of(str(self.asked.get("task", "")), self.asked.get("task_table"), self.asked.get("subject"))
 
     @property
     def mean(self) -> float | None:
