@@ -249,6 +249,8 @@ class Subject(Table):
             raise ValueError("got " + ("neither" if self.trainer is None else "both") + "; allowed trainer or script")
         if self.arguments and self.script is None:
             raise ValueError(f".arguments: got {show(self.arguments)}; allowed with script")
+        if "loss" in self.metrics:
+            raise ValueError('.metrics: got "loss"; allowed names of which more is better (the loss is kept as it is)')
         for name, value in self.arguments.items():
             if problem := argument_problem(name, value):
                 raise ValueError(f".arguments.{dotted(name)}: got {show(value)}; {problem}")

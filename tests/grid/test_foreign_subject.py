@@ -42,6 +42,8 @@ def test_code_and_flags_are_asked_for_and_metrics_are_only_read() -> None:
         ('script = "a"\narguments = { learning_rate = 1 }', "", "", "allowed in [recipe]"),
         ('script = "a"\narguments = { seed = 1 }', "", "", "the harness owns it"),
         ('script = "a"\narguments = { "--x" = 1 }', "", "", "allowed the name of a flag without its dashes"),
+        ('script = "a"\nmetrics = ["loss"]', "", "", "allowed names of which more is better"),
+        ('script = "a"', "", "[recipe]\nmax_length = 8\n", "how its own data become batches is its own"),
         ('script = "a"', 'task = "embedded/paraphrase"', "", "allowed without subject.script"),
         ('script = "a"', "", 'engine = ["loop"]\n', 'allowed "trainer" beside [subject]'),
         ('script = "a"', "", "resume_at = [2]\n", "allowed without subject.script"),
