@@ -26,10 +26,11 @@ def data_faults(data: Data) -> Iterator[Fact]:
         if twice is not None and twice.duplicates:
             number, other = twice.duplicates, twice.other_label
             yield Fact.of("data.duplicates", split=name, number=number, examples=of, other_label=other)
-        cut = data.truncated
-        if cut is not None and (lost := cut.rows.get("train" if name == "training" else name, 0)):
-            yield Fact.of("data.truncated", split=name, number=lost, examples=of, tokens=cut.to)
         yield from class_faults(name, split)
+    for name, split in {"train": data.train, "validation": data.validation, **data.more}.items():
+        cut, shown = data.truncated, "training" if name == "train" else name
+        if cut is not None and cut.rows.get(name):
+            yield Fact.of("data.truncated", split=shown, number=cut.rows[name], examples=split.examples, tokens=cut.to)
 
 
 def class_faults(name: str, split: Split) -> Iterator[Fact]:

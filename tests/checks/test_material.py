@@ -45,8 +45,13 @@ def test_leaks_and_repetitions() -> None:
 
 
 def test_truncated_examples() -> None:
-    lost = Data.model_validate(data().model_dump() | {"truncated": {"to": 40, "rows": {"train": 7, "validation": 0}}})
-    assert list(data_faults(lost)) == [Fact.of("data.truncated", split="training", number=7, examples=60, tokens=40)]
+    more = {"validation_mismatched": {"examples": 50, "labels": [20, 30], "sha256": ""}}
+    rows = {"train": 7, "validation": 0, "validation_mismatched": 3}
+    lost = Data.model_validate(data().model_dump() | {"more": more, "truncated": {"to": 40, "rows": rows}})
+    assert list(data_faults(lost)) == [
+        Fact.of("data.truncated", split="training", number=7, examples=60, tokens=40),
+        Fact.of("data.truncated", split="validation_mismatched", number=3, examples=50, tokens=40),
+    ]
 
 
 @pytest.mark.parametrize(("positives", "label"), [(0, 0), (60, 1)])

@@ -18,7 +18,10 @@ def test_a_cell_that_was_lent_a_gpu_never_trains_on_the_cpu(tmp_path: Path) -> N
     """The device fell off the bus between plan and run: transformers takes the CPU then, without a word."""
     checkpoint = checkpoints.locate("embedded/tiny-bert", None, None, tmp_path)
     tasks.tokenize_to(tmp_path / "data", {"name": "embedded/paraphrase"}, checkpoint)
-    cell = {"engine": "trainer", "seed": 42, "precision": "fp32", "devices": 1, "head_seeding": "seeded"}
+    cell = {
+        "task": "embedded/paraphrase", "engine": "trainer", "seed": 42, "precision": "fp32", "devices": 1,
+        "head_seeding": "seeded",
+    }  # fmt: skip
     job: dict[str, Any] = {
         "cell": cell, "arguments": {"max_steps": 1, "report_to": "none"}, "dataset": str(tmp_path / "data"),
         "checkpoint": {"path": str(checkpoint), "sha256": "", "config": {}}, "data": {}, "accelerator": "cuda",
