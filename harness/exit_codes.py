@@ -89,6 +89,7 @@ SITUATIONS: Final[Mapping[str, Mapping[int, str]]] = {
         4: "a run has no counterpart or no result, or its record cannot be read",
         5: "no pair has a result: all were skipped",
     },
+    "data": {0: "told", 4: "data cannot be had, or are not what the task says"},
     "status": {0: "told", 4: _NO_STORE},
     "runs": {0: "told", 4: _NO_STORE},
     "report": {0: "written", 4: "a file cannot be read or written, or is not what was recorded", 5: "no record"},

@@ -13,7 +13,7 @@ from harness.record.results import Results
 
 
 def data_faults(data: Data) -> Iterator[Fact]:
-    """Validation examples that are trained on, examples that are there twice or lost tokens, splits of one class."""
+    """Validation examples that are trained on; examples that are there twice, empty or cut; splits of one class."""
     found = data.audit
     if found is not None and found.in_training:
         of, other = data.validation.examples, found.other_label
@@ -26,6 +26,8 @@ def data_faults(data: Data) -> Iterator[Fact]:
         if twice is not None and twice.duplicates:
             number, other = twice.duplicates, twice.other_label
             yield Fact.of("data.duplicates", split=name, number=number, examples=of, other_label=other)
+        if twice is not None and twice.empty:
+            yield Fact.of("data.empty", split=name, number=twice.empty, examples=of)
         yield from class_faults(name, split)
     for name, split in {"train": data.train, "validation": data.validation, **data.more}.items():
         cut, shown = data.truncated, "training" if name == "train" else name

@@ -6,12 +6,10 @@ which weights and sentences it stands, and a changed folder makes its cells undo
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import os
 import subprocess
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -35,7 +33,7 @@ from harness.protocol import (
     checkpoint_problem,
     read_sums,
 )
-from harness.task import GLUE, NAMED, VALIDATION, Task, task_of
+from harness.task import GLUE, NAMED, Task, task_of
 from harness.text import canonical_json, one_line, short_hash, suggestion
 
 PACKAGE_PREFIX: Final = "pypi:"
@@ -275,21 +273,6 @@ def task_folder(place: Path, about: Task, variable: str | None = None) -> Path |
     if missing:
         raise MaterialError(f"task {task!r}: {shown} has no {missing[0]}; allowed: {allowed}")
     return folder
-
-
-def validation_counts(folder: Path, task: Task) -> list[int] | None:
-    """Examples of each class of a task folder's validation split; None where they are none, or the subject could not
-    read it either.
-    """
-    column, labels = task.columns.get("label"), list(task.words or map(str, range(len(task.classes or ()))))
-    try:
-        with (folder / task.files[VALIDATION]).open(encoding="utf-8-sig", newline="") as file:
-            rows = [row for row in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE) if row]
-        place = rows.pop(0).index(column) if isinstance(column, str) else int(column or 0)
-        found = Counter(row[place] for row in rows)
-    except (OSError, UnicodeDecodeError, csv.Error, LookupError, ValueError):
-        return None
-    return [found[label] for label in labels] if found and set(found) <= set(labels) else None
 
 
 def package_checkpoint(distribution: str) -> Path:

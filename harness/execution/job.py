@@ -34,7 +34,7 @@ TIMED: Final[Mapping[str, Any]] = {
     "dataloader_drop_last": True,  # an epoch's short batch is another shape: other work, and compiled anew
 }
 """What a timing cell does not do, whatever its recipe says: nothing but training steps is in its window."""
-PREPARATION_VERSION = 4
+PREPARATION_VERSION = 5
 """Raise it when `harness.subject.data.tasks` tokenizes or looks otherwise: what lies in the cache is made again."""
 
 

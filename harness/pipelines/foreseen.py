@@ -27,11 +27,12 @@ from harness.checks.verdict import Check, Verdict, exit_code
 from harness.checks.verify.data import KNOWN
 from harness.checks.waived import standing
 from harness.errors import MaterialError, NothingMeasured, SpecError
-from harness.execution.inputs import PACKAGE_PREFIX, checkpoint_folder, task_folder, validation_counts
+from harness.execution.inputs import PACKAGE_PREFIX, checkpoint_folder, task_folder
 from harness.fact import Fact
 from harness.grid.cell import Cell
 from harness.grid.doubts import recipe_doubts
 from harness.grid.grid import Grid
+from harness.pipelines.look.data import validation_counts
 from harness.protocol import EMBEDDED_TASK, OWN_DATA, TINY_BERT
 from harness.record.attempts import Entry
 from harness.record.configuration import Configuration

@@ -167,6 +167,7 @@ class QualityQuestion:
         if decision is not None:
             yield from self._cross_checks(decision, list(points(runs, target.metric).values()))
             yield from self._sampling_error(runs)
+            yield from self._overlap(decision)
             yield from self.differences.notes
         yield from contradicting(self.reference, target.metric)
 
@@ -181,6 +182,13 @@ class QualityQuestion:
             # What a PASS against a single run states, and no more.
             ordinary = decision.p_diff is not None and decision.p_diff >= decision.alpha
             yield Fact.of("pass.single", margin=decision.delta, ordinary=ordinary)
+
+    def _overlap(self, decision: Decision) -> Iterator[Fact]:
+        """What makes scores too good: validation examples that are trained on."""
+        data = self.configuration.data
+        found = data.audit if data is not None else None
+        if data is not None and found is not None and found.in_training and decision.difference > decision.delta:
+            yield Fact.of("scores.overlap", number=found.in_training, examples=data.validation.examples)
 
     def _sampling_error(self, runs: Sequence[SeedScore]) -> Iterator[Fact]:
         """What other examples would do to a run's F1; no part of the verdict, whose runs share their examples."""

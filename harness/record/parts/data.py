@@ -25,10 +25,16 @@ class Split(Part):
 
 
 class Twice(Part):
-    """Examples of a split that repeat an earlier one, and those of them with another label than the first."""
+    """Examples of a split that repeat an earlier one, and those of them with another label than the first.
+
+    `empty` are examples of which a text is; `words` is how many words half of the examples have at most ("p50"), 95 %,
+    99 %, and the longest ("max"). Older records have neither.
+    """
 
     duplicates: int
     other_label: int
+    empty: Annotated[int | None, Field(exclude_if=lambda value: value is None)] = None
+    words: Annotated[dict[str, int] | None, Field(exclude_if=lambda value: value is None)] = None
 
 
 class DataAudit(Part):

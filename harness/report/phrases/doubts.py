@@ -75,6 +75,7 @@ DOUBTS: Final[Phrases] = {
         f"{number:,} of {examples:,} {split} examples repeat an earlier one{_other_label(other_label)}"
     ),
     "data.truncated": "{number:,} of {examples:,} {split} examples are truncated to {tokens} tokens",
+    "data.empty": "{number:,} of {examples:,} {split} examples have an empty text",
     "data.one_class": _one_class,
     "head.order": lambda checkpoint, names, due: (
         f"checkpoint {checkpoint}: its saved head calls the classes {listed(names)}, the task {listed(due)}: "

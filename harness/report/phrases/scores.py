@@ -149,6 +149,8 @@ QUALITY: Final[Phrases] = {
     "runs.below": _below,
     "runs.too_low": "below {floor:.2f}: too low for luck, though {runs} runs are no verdict",
     "pass.single": _single_pass,
+    "scores.overlap": "{number:,} of {examples:,} validation examples are in training: likely why scores are so far "
+    "above",
     "f1.standard_error": "on other examples a run's F1 has a standard error of {points:.2f} points; here all share "
     "{examples}",
 }

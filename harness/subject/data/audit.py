@@ -1,4 +1,4 @@
-"""What is wrong with a data set by itself: validation examples that are trained on, examples that are there twice."""
+"""What a data set is by itself: validation examples that are trained on, repetitions, empty texts, lengths."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 TEXTS = ("sentence1", "sentence2")
+QUANTILES = {"p50": 50, "p95": 95, "p99": 99}
 Key = tuple[str, ...]
 
 
@@ -15,8 +16,9 @@ def audit(splits: Mapping[str, Any], texts: Sequence[str] = TEXTS) -> dict[str, 
     Returns
     -------
     `in_training`, the validation examples whose texts are in training; `other_label`, those of them that have another
-    label there and never their own; for each split `duplicates`, examples that repeat an earlier one, and
-    `other_label`, those of them with another label than the first.
+    label there and never their own; for each split `duplicates`, examples that repeat an earlier one,
+    `other_label`, those of them with another label than the first, `empty`, examples of which a text is empty, and
+    `words`, how many words half, 95 % and 99 % of the examples have at most, and the longest.
     """
     keys = {split: _keys(splits[split], texts) for split in ("train", "validation")}
     labels = {split: list(splits[split]["label"]) for split in keys}
@@ -27,8 +29,15 @@ def audit(splits: Mapping[str, Any], texts: Sequence[str] = TEXTS) -> dict[str, 
     return {
         "in_training": len(leaked),
         "other_label": sum(label not in trained[key] for key, label in leaked),
-        **{split: _twice(keys[split], labels[split]) for split in keys},
+        **{split: {**_twice(keys[split], labels[split]), **_lengths(keys[split])} for split in keys},
     }
+
+
+def _lengths(keys: Sequence[Key]) -> dict[str, Any]:
+    counts = sorted(sum(len(text.split()) for text in key) for key in keys)
+    empty = sum(not all(key) for key in keys)
+    at = {name: counts[max(0, -(-len(counts) * share // 100) - 1)] for name, share in QUANTILES.items()}
+    return {"empty": empty, "words": {**at, "max": counts[-1]}}
 
 
 def _twice(keys: Sequence[Key], labels: Sequence[Any]) -> dict[str, int]:

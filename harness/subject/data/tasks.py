@@ -198,6 +198,27 @@ def split_facts(dataset: Any, task: Task = GLUE["glue/mrpc"]) -> dict[str, Any]:
     return {"examples": len(labels), "labels": counts, "sha256": digest.hexdigest()}
 
 
+def load_with_facts(asked: dict[str, Any]) -> tuple[Task, Any, dict[str, Any]]:
+    """Load a task: itself with the classes of its data, its splits, and their facts as a record has them.
+
+    Raises
+    ------
+    MaterialError
+        As `load` does.
+    """
+    task, raw = asked_task(asked), load(asked)
+    classes = task.classes or getattr(raw["train"].features["label"], "names", None)
+    task = replace(task, classes=tuple(classes) if classes and not task.regression else None)
+    facts: dict[str, Any] = {split: split_facts(raw[split], task) for split in ("train", "validation")}
+    facts["classes"] = list(task.classes) if task.classes else None
+    if task.more:
+        facts["more"] = {split: split_facts(raw[split], task) for split in task.more}
+        if TEST in facts["more"]:
+            facts["more"][TEST]["labels"] = None
+    facts["audit"] = audit(raw, task.texts)
+    return task, raw, facts
+
+
 def tokenize_to(
     folder: Path,
     asked: dict[str, Any],
@@ -223,16 +244,7 @@ def tokenize_to(
 
     if not any(path.is_file() for name in CHECKPOINT_PARTS["tokenizer_sha256"] for path in checkpoint.glob(name)):
         raise MaterialError(f"checkpoint {checkpoint}: no file of a tokenizer; every word would be unknown to it")
-    task, raw = asked_task(asked), load(asked)
-    classes = task.classes or getattr(raw["train"].features["label"], "names", None)
-    task = replace(task, classes=tuple(classes) if classes and not task.regression else None)
-    facts: dict[str, Any] = {split: split_facts(raw[split], task) for split in ("train", "validation")}
-    facts["classes"] = list(task.classes) if task.classes else None
-    if task.more:
-        facts["more"] = {split: split_facts(raw[split], task) for split in task.more}
-        if TEST in facts["more"]:
-            facts["more"][TEST]["labels"] = None
-    facts["audit"] = audit(raw, task.texts)
+    task, raw, facts = load_with_facts(asked)
     tokenizer = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=False)
 
     cut = tokens or {"truncation": True}

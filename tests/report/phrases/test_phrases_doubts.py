@@ -60,6 +60,7 @@ CASES = [
         "checkpoint mine: its saved head calls the classes yes, no, the task not_equivalent, equivalent: "
         "whether they mean the same is for you to tell",
     ),
+    (of("data.empty", split="training", number=2, examples=3668), "2 of 3,668 training examples have an empty text"),
     (BEST, "epoch 3, of the highest accuracy (0.6667)"),
     (
         of("selection.best", model=BEST, evaluations=6),

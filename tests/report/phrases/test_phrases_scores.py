@@ -78,6 +78,10 @@ CASES = [
     (of("run.single"), "a single run"),
     (of("scores.none", runs=3), "none of 3 runs has a score to judge"),
     (of("reference.refused", why="the split is not known"), "not to be compared: the split is not known"),
+    (
+        of("scores.overlap", number=40, examples=408),
+        "40 of 408 validation examples are in training: likely why scores are so far above",
+    ),
     (of("reference.ungated", gate=("accuracy",)), "no accuracy is published; F1 is reported only"),
     (
         of("reference.ungated_of", gate=("pearson",), reported=("spearmanr", "macro_f1")),

@@ -1,0 +1,1 @@
+"""What is told of a grid before anything of it runs."""
