@@ -67,7 +67,8 @@ calls = collections.Counter()
 
 class Watch(TorchDispatchMode):
     def __torch_dispatch__(self, function, types, arguments=(), options=None):
-        calls[str(function)] += 1
+        if str(function) != "aten.lift_fresh.default":  # a constant is made, as peft's modules do: no kernel runs
+            calls[str(function)] += 1
         return function(*arguments, **(options or {}))
 
 with Watch():

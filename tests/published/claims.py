@@ -22,6 +22,7 @@ from harness.stats.order_statistic import expected
 from harness.stats.paired import mcnemar, sign_flip
 from harness.stats.reference import LUCKY, SIMILAR
 from harness.stats.stability import compare_rates
+from harness.task import GLUE
 from tests.published import course
 from tests.published.backing import Claim, Claimed, Declared
 from tests.published.sources import (
@@ -84,6 +85,9 @@ def readme() -> Claimed:
         Claim("Python {} or newer", _python()),
         Declared("sizes of torch's wheels, rounded", "about 2 GB with torch's CPU build"),
         Claim("default wheel is built for CUDA {}", pinned("cuda-toolkit").rpartition(".")[0].rpartition(".")[0]),
+        Claim("any of GLUE's {} tasks read, from a folder with its files or the folder that has all {} by",
+              _word(len(GLUE)), _word(len(GLUE))),
+        Declared("points are hundredths of a correlation", "points of correlation (100 x)"),
         Declared("the shipped grid's seeds", "five seeds in fp32 and bf16"),
         Declared("an invariant by its name", "on 2 devices, in a plain PyTorch loop", "the same cell twice"),
         Declared("an exit code: docs/exit-codes.md has them all", "the exit code is 1", "nothing ends with 5",

@@ -17,9 +17,7 @@ def test_margin_of_a_spread(sd: float, margin: float) -> None:
 
 
 def test_without_a_spread_the_default_of_the_metric() -> None:
-    assert (automatic(None), automatic(None, "f1")) == (2.5, 1.75)
-    with pytest.raises(ValueError, match="allowed: accuracy, f1"):
-        automatic(None, "mcc")
+    assert (automatic(None), automatic(None, "f1"), automatic(None, "pearson")) == (2.5, 1.75, 2.5)
     with pytest.raises(ValueError, match="allowed"):
         automatic(math.nan)
 
