@@ -102,7 +102,7 @@ def test_what_was_never_accepted_is_listed(harness: Make, night: Night) -> None:
     [
         (lambda text: text[: len(text) // 2], "night.json: line "),
         (lambda text: text.replace('"status": "ok"', '"status": "fine"', 1), "configurations[0].seeds.1.status: got "),
-        (lambda text: text.replace('"schema": 2', '"schema": 99'), "night.json: schema: got 99, of a newer harness"),
+        (lambda text: text.replace('"schema": 3', '"schema": 99'), "night.json: schema: got 99, of a newer harness"),
     ],
 )
 def test_a_broken_file_is_exit_2_and_named(

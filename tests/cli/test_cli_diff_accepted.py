@@ -95,7 +95,8 @@ def test_two_files_and_why_they_differ(harness: Make, accepted: Night) -> None:
         one["asked"]["recipe"]["learning_rate"] = 1e-3
         one["configuration_id"] += "x"
         for run in one["seeds"].values():
-            run |= {"final_sha256": "a" * 20, "loss_sha256": "b" * 20, "accuracy": run["accuracy"] - 0.02}
+            scores = {**run["scores"], "accuracy": run["scores"]["accuracy"] - 0.02}
+            run |= {"final_sha256": "a" * 20, "loss_sha256": "b" * 20, "scores": scores}
 
     data = changed("b.json", upgrade)
     text = Path(data).read_text(encoding="utf-8").replace('"transformers": "5.23.0"', '"transformers": "5.24.0"')
@@ -145,7 +146,7 @@ def test_json_markdown_and_junit(harness: Make, accepted: Night) -> None:
 
 def test_runs_that_collapsed_on_a_side_are_counted(harness: Make, accepted: Night) -> None:
     def collapse(one: dict[str, Any]) -> None:
-        one["seeds"]["2"] |= {"status": "collapsed", "accuracy": 0.5}
+        one["seeds"]["2"] |= {"status": "collapsed", "scores": {"accuracy": 0.5}}
         one["collapsed"] = 1
 
     code, out, _ = harness("diff", str(FILE), changed("b.json", collapse))
@@ -194,7 +195,7 @@ def test_of_a_store_of_several_grids_that_of_the_file_counts(harness: Make, acce
         ("[1", "x.json: line 1, column 3: got the end; allowed JSON"),
         ("[]", "x.json: got []; allowed an accepted file"),
         ('{"kind": "harness-check"}', "x.json: schema: missing; allowed an accepted file"),
-        ('{"schema": 9}', "x.json: schema: got 9, of a newer harness; allowed 1 to 2"),
+        ('{"schema": 9}', "x.json: schema: got 9, of a newer harness; allowed 1 to 3"),
         ('{"schema": 2}', "x.json: grid: missing; it is required"),
     ],
 )

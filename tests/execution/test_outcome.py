@@ -27,13 +27,14 @@ from harness.execution.outcome import (
     log_tail,
     read_result,
 )
-from harness.record.model import Provenance, Record
+from harness.record.model import Provenance, Record, read_record
 from harness.record.store import Attempt
 from harness.subject.process import child, isolation
 
 Make = Callable[..., Any]
 BEGAN = "2026-11-22T10:00:00.000Z"
-REAL = json.loads((Path(__file__).parents[1] / "data" / "records" / "v1" / "ok.json").read_text(encoding="utf-8"))
+OLD = Path(__file__).parents[1] / "data" / "records" / "v1" / "ok.json"
+REAL = read_record(OLD).model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
 def result_of(status: str = "ok", **changes: Any) -> dict[str, Any]:

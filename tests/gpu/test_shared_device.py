@@ -20,11 +20,13 @@ from harness.execution.run import Runner, RunOptions
 from harness.execution.session import Session
 from harness.grid.cell import Cell
 from harness.protocol import EXITED, RESULT, STARTED
+from harness.record.model import read_record
 from harness.record.results import Results
 from harness.record.store import Store
 
 Make = Callable[..., Any]
-REAL = json.loads((Path(__file__).parents[1] / "data" / "records" / "v1" / "ok.json").read_text(encoding="utf-8"))
+OLD = Path(__file__).parents[1] / "data" / "records" / "v1" / "ok.json"
+REAL = read_record(OLD).model_dump(mode="json", by_alias=True, exclude_unset=True)
 GPU = Device("GPU-a", "H100", 81_559, 0, 0)
 RESERVED = 20_000.0
 """Three of them fit with all margins, four do not."""

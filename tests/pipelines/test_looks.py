@@ -6,9 +6,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from harness.pipelines.look.datas import run_looks
 
 from harness.execution.progress import Summary
+from harness.pipelines.looks import run_looks
 from harness.record.attempts import Renewal
 
 GRID = """
