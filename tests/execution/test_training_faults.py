@@ -97,11 +97,11 @@ def test_a_run_that_scores_another_model_than_the_best_is_told(house: Any) -> No
     code, output = house.run(faults={1: "last-model"})
     assert code == 0, output
     (one,), (two,) = house.records(seed=1), house.records(seed=2)
-    losses = [epoch.loss for epoch in one.measured.epochs]
+    losses = [epoch.metrics["loss"] for epoch in one.measured.epochs]
     assert losses == sorted(losses, reverse=True)
     assert (one.measured.metrics["loss"], two.measured.metrics["loss"]) == (
         pytest.approx(losses[-1]),
-        pytest.approx(two.measured.epochs[0].loss),
+        pytest.approx(two.measured.epochs[0].metrics["loss"]),
     )
     told = [line for line in output.splitlines() if line.startswith("warning: ")]
     assert len(told) == 1

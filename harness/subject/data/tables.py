@@ -192,7 +192,7 @@ def _lines(path: Path, file: Any) -> Iterator[str]:
 
 
 def _delimited(path: Path, lines: Iterator[str], separator: str, wanted: Sequence[str]) -> Iterator[tuple[str, Row]]:
-    csv.field_size_limit(4 * MOST_CHARACTERS)
+    before = csv.field_size_limit(4 * MOST_CHARACTERS)  # the process's, given back
     reader = csv.reader(lines, delimiter=separator, strict=True)
     try:
         header = next(reader, [])
@@ -207,6 +207,8 @@ def _delimited(path: Path, lines: Iterator[str], separator: str, wanted: Sequenc
             yield place, {name: row[column] for name, column in at.items()}
     except csv.Error as error:
         raise MaterialError(f"task file {path}: line {reader.line_num}: {error}") from error
+    finally:
+        csv.field_size_limit(before)
 
 
 def _json(path: Path, lines: Iterator[str], wanted: Sequence[str]) -> Iterator[tuple[str, Row]]:
