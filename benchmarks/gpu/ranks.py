@@ -25,7 +25,10 @@ def main(accelerator: str) -> None:
     job: dict[str, Any] = {
         "kind": "cell", "id": "ranks", "folder": str(folder), "threads": 1, "accelerator": accelerator, "data": data,
         "dataset": str(folder / "tokens"),
-        "cell": {"task": "embedded/paraphrase", "engine": "trainer", "precision": "fp32", "devices": 2, "seed": 42, "head_seeding": "seeded"},
+        "cell": {
+            "task": "embedded/paraphrase", "engine": "trainer", "precision": "fp32", "devices": 2, "seed": 42,
+            "head_seeding": "seeded",
+        },
         "arguments": {
             "max_steps": 10**6, "eval_strategy": "no", "save_strategy": "no", "report_to": "none",
             "ddp_backend": "gloo", "average_tokens_across_devices": False,
