@@ -42,6 +42,7 @@ STORE_PREFIX: Final = "verify-"
 class Verification:
     """What was to be run, what was, by cell id, what it comes to, and what became of each waiver.
 
+    `models` are the checkpoints as the grid calls them.
     Of several environments a FAIL that was there in the one before does not gate.
     """
 
@@ -51,6 +52,7 @@ class Verification:
     waivers: tuple[Fact, ...] = ()
     problems: tuple[Problem, ...] = ()
     notes: tuple[Fact, ...] = ()
+    models: tuple[str, ...] = ()
 
     @property
     def environments(self) -> list[str]:
@@ -81,7 +83,7 @@ class Verification:
                 for label in self.environments
                 if label in places
             ],
-            models=list(dict.fromkeys(cell.checkpoint.name for cell in self.checklist.cells)),
+            models=self.models,
             runs=len(self.runs),
             steps=[steps[0], steps[-1]] if len(steps) > 1 else steps,
             precisions=sorted({one.precision.name for one in prints if one.precision and one.precision.name}),
@@ -206,7 +208,8 @@ def verify_cells(
     old = found.judged()
     judged = [old.get(id(one), one) for one in verdicts]
     problems, notes = tuple(found.problems()), foreign_code(grid)
-    return Verification(checklist, runs, judged, ledger(waivers, verdicts, day), problems, notes)
+    models = tuple(dict.fromkeys(namer.value("checkpoint", cell.checkpoint.name) for cell in every))
+    return Verification(checklist, runs, judged, ledger(waivers, verdicts, day), problems, notes, models)
 
 
 def _called(verdict: Verdict, names: Mapping[str, str]) -> Verdict:

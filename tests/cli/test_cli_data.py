@@ -37,7 +37,10 @@ def test_data_are_told(harness: Make, grid: Path) -> None:
     code, out, _ = harness("data", str(grid))
     assert code == 0
     said = [" ".join(line.split()) for line in out.splitlines()]
-    assert "training 4 a 2 (50.0 %), b 2 (50.0 %) 1 1 1 1 3 3" in said
+    assert said[0] == "train.jsonl: 3 warnings in 4 training, 2 validation examples"
+    assert said[1].startswith("warning: ")
+    assert "training 4 1 1 1 1 3 3" in said
+    assert "training: a 2 (50.0 %), b 2 (50.0 %)" in said
     assert "validation examples in training: 1, with another label 1" in said
     assert "warning: 1 of 4 training examples have an empty text" in said
     code, out, _ = harness("data", str(grid), "--json")

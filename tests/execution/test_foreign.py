@@ -281,6 +281,15 @@ def test_watch_keeps_a_run_without_a_grid_and_changes_nothing_of_it(foreign: For
     code, output = foreign.house.run(*(one.cell_id for one in runs), command="diff")
     assert code == 1, output
     assert "learning_rate" in output
+    assert "'--do_train'" not in output, "the flags that differ, and not all of them"
+    first = runs[0].cell_id
+    left = foreign.house.results / "watch" / "cells" / first[:2] / first / runs[0].environment_id / "002"
+    (left / "trainer").mkdir(parents=True)  # as a harness leaves it that is killed
+    code, output = foreign.house.run(*words, "--account", "seen.json", command="watch")
+    assert code == 0, output
+    runs = [one for one in Store(foreign.house.results, "watch").entries() if one.cell_id == runs[0].cell_id]
+    assert sorted((one.attempt, one.status == "killed") for one in runs) == [(1, False), (2, True), (3, False)]
+    assert [path.name for path in left.iterdir()] == ["record.json"]
     code, output = foreign.house.run("--", "python", "g.toml", command="watch")
     assert code == 4
     assert "SyntaxError" in output

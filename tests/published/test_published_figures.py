@@ -193,3 +193,11 @@ def _changed(page: Path, figure: object, rng: random.Random) -> str:
 def _made(name: str) -> bool:
     """Whether a page names a file that one of its commands makes."""
     return name.startswith(("reports/baselines/", "reports/x."))
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("reports/*.*")), ids=lambda path: path.name)
+def test_no_published_file_names_a_folder_of_the_machine_that_made_it(path: Path) -> None:
+    found = re.findall(
+        r"(?<![\w.~>/-])/(?:home|root|tmp|work|mnt|opt|var|Users)/[^\s\"']*", path.read_text(encoding="utf-8")
+    )
+    assert found == []

@@ -58,6 +58,8 @@ MATMUL: Final = {"highest": "ieee", "high": "tf32", "none": "ieee"}
 
 NOT_ASKED: Final = frozenset({"axes", "repeat"})
 """Parts of `asked` that cannot change a result."""
+TABLES: Final = ("recipe", "subject", "task_table")
+"""Parts of it that differ key by key."""
 
 
 def of(run: Run) -> dict[Key, Any]:
@@ -140,7 +142,7 @@ def asked_fields(asked: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield from ((f"checkpoint {key}", value.get(key)) for key in ("source", "revision", "random"))
             yield from flat({"config": value.get("config", {})})
         else:
-            yield from flat({name: value}) if name == "recipe" else [(name, value)]
+            yield from flat({name: value}) if name in TABLES else [(name, value)]
 
 
 def _environment(observed: Observed) -> Iterator[tuple[str, Any]]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import itertools
 import json
 import shutil
 import signal
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +26,10 @@ from harness.text import short_hash, show
 
 STORE: Final = "watch"
 """The name of the store that these runs are kept in, beside those of grids."""
+TOLD: Final = ("seed", "model_name_or_path")
+"""Flags that have a place of their own in what was asked for."""
+OFF: Final = ("false", "0", "no")
+"""How a flag says that it is off."""
 
 
 @dataclass(frozen=True)
@@ -41,17 +44,16 @@ class Command:
     @property
     def cell(self) -> Cell:
         """What was asked for, as far as the flags say it; all else is the code's own."""
-        said = [*self.flags, ""]
-        source = _value(said, "model_name_or_path") or OWN_DATA
-        seed = _value(said, "seed")
-        precision = next((name for name in ("bf16", "fp16") if _switch(said, name)), "fp32")
+        said = _arguments(self.flags)
+        seed = said.get("seed", "")
+        precision = next((name for name in ("bf16", "fp16") if said.get(name, "false").lower() not in OFF), "fp32")
         return Cell(
             task=OWN_DATA,
-            checkpoint=Checkpoint(Path(self.name).name, source),
-            seed=int(seed) if seed and seed.isdecimal() else 42,
+            checkpoint=Checkpoint(Path(self.name).name, said.get("model_name_or_path") or OWN_DATA),
+            seed=int(seed) if seed.isdecimal() else 42,
             recipe={},
             precision=precision,
-            subject={"watched": [self.name, *self.flags]},
+            subject={"watched": self.name, "arguments": {name: said[name] for name in said if name not in TOLD}},
         )
 
 
@@ -88,13 +90,18 @@ def watch(command: Command, results: Path) -> tuple[Entry, Path]:
         raise StoreError(f"{store.cell_folder(cell.cell_id)}: the same command is being watched; allowed one at a time")
     try:
         earlier = [one.measurement for one in store.adopt(cell.cell_id)]
-        attempt = store.begin(cell.cell_id, environment.environment_id)
         path = Path(command.name).resolve()
         sha256 = None if command.module else hashlib.sha256(path.read_bytes()).hexdigest()
+        left = store.unfinished(cell.cell_id)
+        attempt = store.begin(cell.cell_id, environment.environment_id)
         heading = Heading(
             cell, STORE, environment.environment_id, short_hash([command.name, sha256]), provenance(Path.cwd()),
             attempt, now(), measurement=max(earlier, default=0) + 1,
         )  # fmt: skip
+        for one in left:
+            tidy(one.folder)
+            here = replace(heading, attempt=one, environment_id=one.folder.parent.name)
+            store.write(failed_record(here, "killed", "the harness was killed while this attempt ran"), one)
         job: dict[str, Any] = {
             "folder": str(attempt.folder.resolve()),
             "cell": {**cell.asked(), "precision": None},
@@ -115,8 +122,8 @@ def watch(command: Command, results: Path) -> tuple[Entry, Path]:
             record = failed_record(heading, *death(status, 0))
         else:
             record = finished_record(heading, result, "spawn")
+        tidy(attempt.folder)  # before the record: an attempt that has one is never looked at again
         entry = store.write(record, attempt)
-        tidy(attempt.folder)
         return entry, attempt.folder
     finally:
         lock.release()
@@ -138,15 +145,14 @@ def _run(python: str, folder: Path, job: dict[str, Any]) -> tuple[int, bool]:
                 process.send_signal(signal.SIGINT)
 
 
-def _value(words: Sequence[str], name: str) -> str | None:
-    for word, after in itertools.pairwise(words):
-        if word == f"--{name}":
-            return after
-        if word.startswith(f"--{name}="):
-            return word.partition("=")[2]
-    return None
-
-
-def _switch(words: Sequence[str], name: str) -> bool:
-    value = _value(words, name)
-    return value is not None and value.lower() not in ("false", "0", "no")
+def _arguments(flags: Sequence[str]) -> dict[str, str]:
+    """What flags say, by name: several words one text, a switch "true"; what comes before the first flag by ""."""
+    found: dict[str, list[str]] = {}
+    name = ""
+    for word in flags:
+        if word.startswith("--"):
+            name, _, value = word.removeprefix("--").partition("=")
+            found[name] = [value] if value else []
+        else:
+            found.setdefault(name, []).append(word)
+    return {name: " ".join(words) or "true" for name, words in found.items()}

@@ -105,7 +105,7 @@ def _value(value: Any) -> str:
     return value if isinstance(value, str) and value else show(list(value) if isinstance(value, tuple) else value)
 
 
-def _f1(difference: float, low: float | None = None, high: float | None = None, metric: str = "f1") -> str:
+def _metric(metric: str, difference: float, low: float | None, high: float | None) -> str:
     interval = "" if low is None else f", 90 % CI [{low:+.2f}, {high:+.2f}]"
     return f"{metric_word(metric)}: difference {difference:+.2f} points{interval}; reported, not judged"
 
@@ -140,8 +140,7 @@ BASELINE: Final[Phrases] = {
     "environment.changed": _environment,
     "environment.machine": "another machine: scores are compared, speed would not be",
     "environment.same": "same environment and machine: `harness verify --only repeat` tells whether runs repeat here",
-    "f1.difference": _f1,
-    "metric.difference": _f1,
+    "metric.difference": _metric,
     "seeds.unpaired": "other seeds on each side: Welch's test, not paired",
     "seeds.not_again": lambda seeds: f"not run again: seeds {listed(seeds)}",
     "seeds.new": lambda seeds: f"not in the accepted file: seeds {listed(seeds)}",

@@ -44,8 +44,14 @@ class _Over(BaseException):
 
 
 def prepare(job: dict[str, Any], folder: Path, emit: Emit, clock: Clock) -> Setup:
-    """A script's cell made ready: all but its arguments is the script's own, and known once it trains."""
+    """A script's cell made ready: its arguments; all else is the script's own."""
     cell = job["cell"]
+    stopwatch = Stopwatch(job["timing"], cell["precision"], emit) if "timing" in job else None
+    return unknown(cell, folder, requested_of(job, folder), stopwatch)
+
+
+def unknown(cell: dict[str, Any], folder: Path, requested: dict[str, Any], stopwatch: Stopwatch | None = None) -> Setup:
+    """What is known of a script before it trains, which is nothing of its data and its model."""
     return Setup(
         cell=cell,
         task=named_task(OWN_DATA),
@@ -56,11 +62,11 @@ def prepare(job: dict[str, Any], folder: Path, emit: Emit, clock: Clock) -> Setu
         model=None,
         trainable=0,
         loaded={},
-        requested=requested_of(job, folder),
+        requested=requested,
         arguments=None,
         build_model=lambda: None,
         score=lambda logits, labels: {},
-        stopwatch=Stopwatch(job["timing"], cell["precision"], emit) if "timing" in job else None,
+        stopwatch=stopwatch,
     )
 
 

@@ -12,42 +12,23 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from harness.protocol import OWN_DATA, RESULT, write_whole
+from harness.protocol import RESULT, write_whole
 from harness.subject import train
 from harness.subject.engines import script
-from harness.subject.engines.setup import Clock, Setup
+from harness.subject.engines.setup import Clock
 from harness.subject.process import merge_ranks
 from harness.subject.process.failure import outcome_of
-from harness.task import named_task
 
 
 def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Run the job's `command` and describe the Trainer that it trained; raises what the command raises."""
     clock, subject = Clock(), job["subject"]
-    watch = script.Watch(_setup(job, folder), None, _silent, _silent, clock)
+    watch = script.Watch(script.unknown(job["cell"], folder, {}), None, _silent, _silent, clock)
     with watch.patched():
         script.run(subject["path"], subject["name"], job["flags"], watch, job["module"])
     clock.lap("predict")
     trained = watch.left(subject["name"])
     return merge_ranks.merge([train.describe(job, watch.setup, trained, clock)], folder)
-
-
-def _setup(job: dict[str, Any], folder: Path) -> Setup:
-    return Setup(
-        cell=job["cell"],
-        task=named_task(OWN_DATA),
-        folder=folder,
-        splits=None,
-        tokenizer=None,
-        collator=None,
-        model=None,
-        trainable=0,
-        loaded={},
-        requested={},
-        arguments=None,
-        build_model=lambda: None,
-        score=lambda logits, labels: {},
-    )
 
 
 def _silent(event: Any) -> None:

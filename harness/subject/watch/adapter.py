@@ -28,10 +28,10 @@ class TrainerAdapter(TrainerCallback):
 
     def facts(self) -> dict[str, Any]:
         """Return this rank's part of the fingerprint that is no array: see `RunTrace.describe`."""
-        trainer = self._trainer
+        trainer, data = self._trainer, self._trainer.train_dataset
         return self._trace.describe(
             trainer.args,
-            examples=len(trainer.train_dataset),
+            examples=len(data) if hasattr(data, "__len__") else 0,  # a stream has no number
             scaler=self._scaler,
             accepts_loss_kwargs=getattr(trainer, "model_accepts_loss_kwargs", None),
         )

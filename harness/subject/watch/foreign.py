@@ -47,16 +47,6 @@ class ForeignAdapter(TrainerAdapter):
         self.answers: dict[str, np.ndarray] = {}
         super().__init__(trainer, series, trace)
 
-    def facts(self) -> dict[str, Any]:
-        """Return this rank's part of the fingerprint that is no array: see `RunTrace.describe`."""
-        trainer, data = self._trainer, self._trainer.train_dataset
-        return self._trace.describe(
-            trainer.args,
-            examples=len(data) if hasattr(data, "__len__") else 0,
-            scaler=self._scaler,
-            accepts_loss_kwargs=getattr(trainer, "model_accepts_loss_kwargs", None),
-        )
-
     def _wrap_loader(self) -> None:
         trainer, train = self._trainer, self._trainer.get_train_dataloader
 

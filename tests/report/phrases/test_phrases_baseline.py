@@ -66,9 +66,12 @@ CASES = [
         of("environment.same"),
         "same environment and machine: `harness verify --only repeat` tells whether runs repeat here",
     ),
-    (of("f1.difference", difference=0.0), "F1: difference +0.00 points; reported, not judged"),
     (
-        of("f1.difference", difference=-1.0, low=-2.0, high=0.5),
+        of("metric.difference", metric="f1", difference=0.0, low=None, high=None),
+        "F1: difference +0.00 points; reported, not judged",
+    ),
+    (
+        of("metric.difference", metric="f1", difference=-1.0, low=-2.0, high=0.5),
         "F1: difference -1.00 points, 90 % CI [-2.00, +0.50]; reported, not judged",
     ),
     (

@@ -245,10 +245,7 @@ class BaselinePair:
             if not self.identical and (estimate := self.estimate(metric)):
                 low, high = decide(estimate, Rule(PARITY)).ci90 or (None, None)
                 size = estimate.difference
-                if metric == "f1":
-                    yield Fact.of("f1.difference", difference=size, low=low, high=high)
-                else:
-                    yield Fact.of("metric.difference", metric=metric, difference=size, low=low, high=high)
+                yield Fact.of("metric.difference", metric=metric, difference=size, low=low, high=high)
         if not self.by_seed:
             yield Fact.of("seeds.unpaired")
         for name, side in (("A", self.old), ("B", self.new)):
