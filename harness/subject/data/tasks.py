@@ -11,17 +11,17 @@ import hashlib
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from harness.errors import MaterialError
 from harness.protocol import CHECKPOINT_PARTS, CORPUS_SIZES, DATA_FACTS, EMBEDDED_TASK
-from harness.subject.data import corpus, lengths
+from harness.subject.data import corpus, hub, lengths
 from harness.subject.data.audit import audit
 from harness.subject.data.kept import is_whole, kept
-from harness.subject.data.tables import class_names, of_rows, read_rows, read_tables
+from harness.subject.data.tables import read_tables
 from harness.task import GLUE, NAMED, TEST, Task, named_task
 
 MOST_UNKNOWN = 0.5
@@ -56,8 +56,11 @@ def load(asked: dict[str, Any]) -> Any:
         return _dataset_dict({split: _read_tsv(folder / file, task) for split, file in task.files.items()}, task)
     if task.name == EMBEDDED_TASK:
         return _dataset_dict({split: corpus.generate(split, size) for split, size in CORPUS_SIZES.items()}, task)
+    if task.hub is not None and task.own:
+        columns, classes = hub.read(task, asked.get("revision"))
+        return _dataset_dict(columns, replace(task, classes=classes))
     if task.hub is not None:
-        return _from_hub(task, asked.get("revision"))
+        return hub.load(task, asked.get("revision"))
     known = ", ".join(NAMED)
     raise MaterialError(f"task {task.name!r} is unknown; allowed: {known}, or a folder of GLUE .tsv files")
 
@@ -111,64 +114,6 @@ def _label(text: str, task: Task, labels: list[str]) -> float | int | None:
     except ValueError:
         return None
     return number if math.isfinite(number) else None
-
-
-def _from_hub(task: Task, revision: str | None) -> Any:
-    """Load from the hub (or its cache) at one commit, from Parquet only: no loading script ever runs."""
-    import datasets
-    from huggingface_hub import snapshot_download
-
-    name, config = task.name, task.config
-    patterns = [f"{config}/*.parquet"] if config else ["*.parquet", "data/*.parquet"]
-    try:
-        folder = Path(snapshot_download(task.hub, repo_type="dataset", revision=revision, allow_patterns=patterns))
-    except Exception as error:  # the hub client raises a dozen families; each means "cannot be had"
-        raise MaterialError(f"task {name} ({task.hub}, revision {revision}): {error}") from error
-    if task.own:
-        return _own_of_hub(task, folder, patterns)
-    splits = {}
-    for split, theirs in task.splits.items():
-        files = sorted(str(file) for file in (folder / str(config)).glob(f"{theirs}-*.parquet"))
-        if not files:
-            raise MaterialError(f"task {name}: {folder / str(config)} has no {theirs}-*.parquet")
-        found = datasets.Dataset.from_parquet(files)
-        lacking = [column for column in (*task.texts, task.label) if column not in found.column_names]
-        if lacking:
-            raise MaterialError(
-                f"task {name}: {theirs}: column {lacking[0]!r} is missing (it has {found.column_names})"
-            )
-        names = getattr(found.features[task.label], "names", None)
-        if names is not None and task.classes is not None and tuple(names) != task.classes:
-            raise MaterialError(f"task {name}: {theirs}: its classes are {names}; allowed {list(task.classes)}")
-        splits[split] = _named_as_ours(found, task)
-    return datasets.DatasetDict(splits)
-
-
-def _own_of_hub(task: Task, folder: Path, patterns: Sequence[str]) -> Any:
-    """The splits of a data set of the hub, of which nothing is known but what the grid's table says."""
-    files, names = {}, {}
-    for split, theirs in task.splits.items():
-        found = sorted(file for pattern in patterns for file in folder.glob(pattern.replace("*.", f"{theirs}[-.]*", 1)))
-        found = [file for file in found if file.suffix == ".parquet"]
-        if not found:
-            raise MaterialError(f"task {task.name}: {task.hub} has no {patterns[0].replace('*', f'{theirs}-*')}")
-        rows = [row for file in found for row in read_rows(file, task, split != TEST)]
-        files[split], names[split] = (found[0], rows), class_names(found[0], task.label)
-    columns, classes = of_rows(files, task)
-    known = names["train"]
-    if known and classes and classes == tuple(map(str, range(len(known)))):
-        classes = tuple(known)
-    return _dataset_dict(columns, replace(task, classes=classes))
-
-
-def _named_as_ours(found: Any, task: Task) -> Any:
-    """A split of a hub with the columns that a task has, and no others: one might be taken for the model's."""
-    if task.label != "label":
-        found = found.remove_columns("label") if "label" in found.column_names else found
-        found = found.rename_column(task.label, "label")
-    if "idx" not in found.column_names:
-        found = found.add_column("idx", list(range(len(found))))
-    return found.select_columns([*task.texts, "label", "idx"])
 
 
 def _dataset_dict(splits: dict[str, dict[str, list[Any]]], task: Task = GLUE["glue/mrpc"]) -> Any:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import datasets
 import numpy as np
 import pytest
 import scipy.stats
@@ -18,6 +18,7 @@ from harness.record.model import Record
 from harness.record.store import Store
 from harness.subject.data import corpus, tasks
 from harness.task import GLUE, Task
+from tests.subject.data import made_up_hub
 
 REPOSITORY = Path(__file__).parents[3]
 SIZES = {"train": 24, "validation": 15, "validation_mismatched": 9}
@@ -133,17 +134,58 @@ def due_scores(task: Task, logits: np.ndarray, labels: np.ndarray) -> dict[str, 
     return {name: every[name] for name in task.metrics}
 
 
+REVISION = "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c"
+
+
+def write_hub(home: Path, task: Task) -> None:
+    """Put a task into a hub's cache in `home` as `nyu-mll/glue` has it, its card and its tests without labels too."""
+    label = datasets.Value("float32") if task.regression else datasets.ClassLabel(names=list(task.classes or ()))
+    features = {
+        **{text: datasets.Value("string") for text in task.texts},
+        "label": label,
+        "idx": datasets.Value("int32"),
+    }
+    splits = {task.splits[split]: (split, SIZES[split]) for split in task.splits}
+    tests = [name.replace("validation", "test") for name in splits if name != "train"]
+    files = {}
+    for split, (source, count) in {**splits, **dict.fromkeys(tests, ("test", 6))}.items():
+        texts = texts_of(task, "train" if source == "train" else "validation", count)
+        made = [
+            float(one) if task.regression else n % len(task.classes or ())
+            for n, one in enumerate(labels_of(task, count))
+        ]
+        columns = dict(zip(task.texts, map(list, zip(*texts, strict=True)), strict=True))
+        columns |= {"label": made if source != "test" else [-1] * count, "idx": list(range(count))}
+        path = home / f"{split}.parquet"
+        datasets.Dataset.from_dict(columns, features=datasets.Features(features)).to_parquet(path)
+        files[f"{task.config}/{split}-00000-of-00001.parquet"] = path
+    card = home / "README.md"
+    card.write_text(
+        f"---\nconfigs:\n- config_name: {task.config}\n  data_files:\n"
+        + "".join(f"  - split: {split}\n    path: {task.config}/{split}-*\n" for split in [*splits, *tests])
+        + "---\n# GLUE\n"
+    )
+    made_up_hub.place(home / "hub", "dataset", "nyu-mll/glue", REVISION, {**files, "README.md": card})
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("where", ["files", "hub"])
 @pytest.mark.parametrize("name", GLUE)
-def test_a_task_from_its_files_to_its_scores(name: str, tmp_path: Path) -> None:
-    task = GLUE[name]
-    write(tmp_path / "glue", task)
+def test_a_task_from_its_files_to_its_scores(name: str, where: str, tmp_path: Path) -> None:
+    """From a folder as GLUE was given out, and from a cache of the hub."""
+    task, engines = GLUE[name], ["trainer", "loop", *(["accelerate"] if name == "glue/mnli" else [])]
+    (tmp_path / "hf").mkdir()
+    variables = {**made_up_hub.offline(tmp_path / "hf"), "HARNESS_CACHE": str(tmp_path / "cache"),
+                 "PYTHONPATH": str(REPOSITORY), "CUDA_VISIBLE_DEVICES": ""}  # fmt: skip
+    if where == "files":
+        write(tmp_path / "glue", task)
+        variables["HARNESS_GLUE"] = str(tmp_path / "glue")
+    else:
+        write_hub(tmp_path / "hf", task)
     (tmp_path / "g.toml").write_text(
         f'name = "g"\ntask = "{name}"\ntask_folder = "$HARNESS_GLUE"\n[recipe]\nmax_steps = 6\nlearning_rate = 5e-3\n'
-        '[matrix]\ncheckpoint = ["embedded/tiny-bert"]\nengine = ["trainer", "loop"]\n'
+        f'[matrix]\ncheckpoint = ["embedded/tiny-bert"]\nengine = {engines}\n'
     )
-    variables = {**os.environ, "HARNESS_GLUE": str(tmp_path / "glue"), "HARNESS_CACHE": str(tmp_path / "cache"),
-                 "PYTHONPATH": str(REPOSITORY), "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}  # fmt: skip
 
     def harness(*words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "harness", *words]
@@ -161,6 +203,7 @@ def test_a_task_from_its_files_to_its_scores(name: str, tmp_path: Path) -> None:
         assert record.measured is not None
         data, measured = record.observed.data, record.measured
         series = store.series(entry)
+        assert data.revision == (REVISION if where == "hub" else None)
         assert list(measured.metrics)[: len(task.metrics)] == list(task.metrics)
         due = due_scores(task, series["logits"], series["labels"])
         for split in task.more:
@@ -180,10 +223,10 @@ def test_a_task_from_its_files_to_its_scores(name: str, tmp_path: Path) -> None:
         else:
             assert measured.confusion is not None
             assert list(measured.confusion.labels) == data.validation.labels
-    assert len(records) == 2
+    assert len(records) == len(engines)
     for command in ("check", "report"):
         done = harness(command, "g.toml")
         assert done.returncode in (0, 3, 5), done.stdout + done.stderr
-    if name in ("glue/stsb", "glue/mnli"):  # numbers, and more than two classes
+    if where == "files" and name in ("glue/stsb", "glue/mnli"):  # numbers, and more than two classes
         done = harness("verify", "g.toml", "--quick")
         assert done.returncode in (0, 1), done.stdout + done.stderr

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -16,6 +15,8 @@ from harness.protocol import CORPUS_SIZES, EMBEDDED_TASK, TINY_BERT
 from harness.record.model import Record
 from harness.record.store import Store
 from harness.subject.data import checkpoints, corpus, tasks
+from tests.subject.data import made_up_hub
+from tests.subject.data.made_up_hub import place
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 HEADER = "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String"
@@ -217,21 +218,6 @@ def test_the_share_of_unknown_tokens() -> None:
 # The hub, offline, through a cache laid out as its client lays it out.
 
 
-def place(hub: Path, kind: str, repository: str, sha: str, files: dict[str, Path]) -> None:
-    """Put files where `huggingface_hub` puts a repository at one commit: blobs, and links to them by commit."""
-    folder = hub / f"{kind}s--{repository.replace('/', '--')}"
-    (folder / "refs").mkdir(parents=True)
-    (folder / "refs" / "main").write_text(sha)
-    (folder / "blobs").mkdir()
-    for name, source in files.items():
-        content = source.read_bytes()
-        blob = folder / "blobs" / hashlib.sha256(content).hexdigest()
-        blob.write_bytes(content)
-        link = folder / "snapshots" / sha / name
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(os.path.relpath(blob, link.parent))
-
-
 @pytest.fixture(scope="module")
 def hub_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """HF_HOME with `nyu-mll/glue` (a few sentences of ours in MRPC's form) and `tests/tiny-bert`."""
@@ -251,8 +237,7 @@ def hub_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def offline(hub_home: Path) -> dict[str, str]:
-    kept = {key: value for key, value in os.environ.items() if key not in ("HF_HUB_CACHE", "HF_DATASETS_CACHE")}
-    return {**kept, "HF_HOME": str(hub_home), "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(REPOSITORY)}
+    return {**made_up_hub.offline(hub_home), "PYTHONPATH": str(REPOSITORY)}
 
 
 def in_a_process(code: str, variables: dict[str, str], stdin: str = "") -> Any:
@@ -326,3 +311,118 @@ def test_a_run_from_the_hubs_cache_records_the_commits(offline: dict[str, str], 
     assert record.observed.data.source == "glue/mrpc"
     assert (record.observed.data.train.examples, record.observed.data.validation.examples) == (24, 12)
     assert record.series["logits"] == [12, 2]
+
+
+# A table of one's own with a data set of the hub.
+
+
+PAIR = {"text": ["premise", "hypothesis"], "label": "gold", "hub": "org/pairs"}
+ROWS = {split: corpus.generate(split, count) for split, count in (("train", 20), ("validation", 8))}
+
+
+def parquet(path: Path, split: str, names: list[str] | None = None) -> Path:
+    """A split of three classes; `names` are those of a hub's own metadata."""
+    import datasets
+
+    rows, label = ROWS[split], datasets.ClassLabel(names=names) if names else datasets.Value("int64")
+    columns = {"premise": rows["sentence1"], "hypothesis": rows["sentence2"]}
+    columns["gold"] = [number % 3 for number in range(len(rows["label"]))]
+    text = datasets.Value("string")
+    features = datasets.Features({"premise": text, "hypothesis": text, "gold": label})
+    datasets.Dataset.from_dict(columns, features=features).to_parquet(path)
+    return path
+
+
+def of_hub(home: Path, table: dict[str, Any]) -> Any:
+    """Classes, and by split the first text and all labels; or what is wrong."""
+    code = (
+        "import json, sys\n"
+        "from harness.errors import MaterialError\n"
+        "from harness.subject.data import tasks\n"
+        "from harness.task import task_of\n"
+        "table = json.load(sys.stdin)\n"
+        "try:\n"
+        "    found = tasks.load({'name': 'pairs', 'task': task_of('pairs', table).to_json(), 'revision': None})\n"
+        "    said = [found['train'].features['label'].names]\n"
+        "    said += [{name: [found[name][0]['sentence1'], found[name]['label'][:]] for name in found}]\n"
+        "except MaterialError as error: said = str(error)\n"
+        "print(json.dumps(said))\n"
+    )
+    return in_a_process(code, {**made_up_hub.offline(home), "PYTHONPATH": str(REPOSITORY)}, json.dumps(table))
+
+
+def test_a_table_of_the_hub_finds_its_files_by_custom_and_by_the_card(tmp_path: Path) -> None:
+    names = ["yes", "maybe", "no"]
+    found = {split: parquet(tmp_path / f"{split}.parquet", split, names) for split in ROWS}
+    due = [names, {split: [rows["sentence1"][0], [n % 3 for n in range(len(rows["label"]))]]
+                   for split, rows in ROWS.items()}]  # fmt: skip
+    shard = {split: f"{split}-00000-of-00001.parquet" for split in found}
+    places = {"custom": "data/", "config": "pairs/"}
+    for name, place_ in places.items():
+        home = tmp_path / name
+        place(home / "hub", "dataset", "org/pairs", "a" * 40, {f"{place_}{shard[one]}": found[one] for one in found})
+        config = {"config": "pairs"} if name == "config" else {}
+        assert of_hub(home, PAIR | config) == due
+    assert of_hub(tmp_path / "config", PAIR | {"config": "other"}) == (
+        "task pairs: org/pairs has no other/train[-.]*parquet for the split 'train'"
+    )
+    for split, rows in ROWS.items():
+        lines = [json.dumps({"premise": a, "hypothesis": b, "gold": n % 3}) for n, (a, b) in
+                 enumerate(zip(rows["sentence1"], rows["sentence2"], strict=True))]  # fmt: skip
+        (tmp_path / f"{split}.jsonl").write_text("\n".join(lines))
+    card = tmp_path / "README.md"
+    card.write_text(
+        "---\nconfigs:\n"
+        "- config_name: lines\n  data_files:\n  - split: train\n    path: raw/t*.jsonl\n  - split: dev\n"
+        "    path: [raw/v*.jsonl]\n"
+        "- config_name: pairs\n  default: true\n  data_files:\n    train: deep/*/train-*\n    validation: deep/b/v*\n"
+        "---\n"
+    )
+    files = {f"raw/{split}.jsonl": tmp_path / f"{split}.jsonl" for split in ROWS}
+    files |= {f"deep/b/{shard[split]}": found[split] for split in found}
+    place(tmp_path / "card" / "hub", "dataset", "org/pairs", "b" * 40, {**files, "README.md": card})
+    assert of_hub(tmp_path / "card", PAIR) == due
+    lines_due = [["0", "1", "2"], due[1]]
+    assert of_hub(tmp_path / "card", PAIR | {"config": "lines", "validation": "dev"}) == lines_due
+    assert of_hub(tmp_path / "card", PAIR | {"config": "lines"}) == (
+        "task pairs: org/pairs has no split 'validation'; allowed train, dev"
+    )
+    assert of_hub(tmp_path / "card", PAIR | {"config": "x"}) == (
+        "task pairs: got config 'x'; org/pairs has lines, pairs"
+    )
+    card.write_text("---\nconfigs:\n- data_files:\n    train: ../../secret.csv\n    validation: v.csv\n---\n")
+    place(tmp_path / "bad" / "hub", "dataset", "org/pairs", "c" * 40, {"README.md": card})
+    assert of_hub(tmp_path / "bad", PAIR) == "task pairs: org/pairs names '../../secret.csv'; allowed files of its own"
+
+
+@pytest.mark.slow
+def test_a_grid_s_table_of_the_hub_is_run_at_its_revision(tmp_path: Path) -> None:
+    """Under all engines; the record has the commit that its tag stands for."""
+    home, names = tmp_path / "hf", ["yes", "maybe", "no"]
+    shards = {f"c/{split}-00000-of-00001.parquet": parquet(tmp_path / f"{split}.parquet", split, names)
+              for split in ROWS}  # fmt: skip
+    place(home / "hub", "dataset", "org/pairs", "d" * 40, shards)
+    (home / "hub" / "datasets--org--pairs" / "refs" / "v1").write_text("d" * 40)
+    (home / "hub" / "datasets--org--pairs" / "refs" / "main").write_text("e" * 40)  # moved on, and not here
+    (tmp_path / "g.toml").write_text(
+        'name = "g"\n[task]\nhub = "org/pairs"\nconfig = "c"\nrevision = "v1"\ntext = ["premise", "hypothesis"]\n'
+        'label = "gold"\nmetrics = ["macro_f1", "accuracy"]\n[recipe]\nmax_steps = 4\n[matrix]\n'
+        'checkpoint = ["embedded/tiny-bert"]\nengine = ["trainer", "loop", "accelerate"]\n'
+    )
+    variables = {**made_up_hub.offline(home), "PYTHONPATH": str(REPOSITORY), "CUDA_VISIBLE_DEVICES": "",
+                 "HARNESS_CACHE": str(tmp_path / "cache")}  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "harness", "run", "g.toml"],
+        cwd=tmp_path, env=variables, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    store = Store(tmp_path / "results", "g")
+    records = [store.record(entry) for entry in store.entries()]
+    assert len(records) == 3
+    for record in records:
+        assert record.observed is not None
+        assert record.observed.data is not None
+        assert record.measured is not None
+        assert (record.observed.data.revision, record.observed.data.classes) == ("d" * 40, names)
+        assert list(record.measured.metrics)[:2] == ["macro_f1", "accuracy"]
+        assert record.series["logits"] == [8, 3]
