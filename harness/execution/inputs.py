@@ -107,9 +107,9 @@ class Materials:
         return short_hash([self.checkpoint(cell).content, self.task(cell).content])
 
     def content_id(self, cell: Cell) -> str:
-        """The same, and that of somebody else's training code where the cell has such."""
-        code, prepared = self.codes.of(cell), self.prepared_id(cell)
-        return prepared if code is None else short_hash([prepared, code.content])
+        """The same, and that of somebody else's training code and metrics where the cell has such."""
+        codes, prepared = self.codes.contents(cell), self.prepared_id(cell)
+        return short_hash([prepared, *codes]) if codes else prepared
 
     def local_content_id(self, cell: Cell) -> str | None:
         """The same where all of it was found on this machine, "" where it is not there; None where a hub has a part."""

@@ -89,6 +89,8 @@ def cell_job(
     }
     if cell.subject is not None and (code := materials.codes.of(cell)) is not None:
         job["subject"] = code.job(materials.codes.folder, cell.subject)
+    if metrics := materials.codes.metrics(cell):
+        job["metrics"] = [code.told() for code in metrics]
     if cell.timing is not None:
         # All replicates train the same batches: one of them counts the model's work for all.
         job["arguments"] = {**job["arguments"], **TIMED}

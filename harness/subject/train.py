@@ -110,6 +110,7 @@ def describe(job: dict[str, Any], setup: Setup, trained: Trained, clock: Clock) 
             "requested": _without_folders(subject_arguments.translate(setup.requested)),
             "arguments": _without_folders(arguments.to_dict()),
             "optimizer_steps": trained.steps,
+            "metrics": job.get("metrics"),
             "fingerprint": {
                 "engine": cell["engine"],
                 **trained.facts,

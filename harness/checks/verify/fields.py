@@ -41,6 +41,11 @@ _NOTHING: Final[tuple[Any, ...]] = (None, "", "no", "none", [], (), {})
 FROM_START: Final = frozenset({"initial weights", "batch shapes", "examples seen", "optimizer steps"})
 """Fields that only two runs which begin at the same step can share."""
 
+CODE: Final = "training code"
+"""The files of training code that is not the harness's own; its `.version` where a distribution brought it."""
+METRIC_CODE: Final = "metric code."
+"""Before the name of a metric of the user's own: its files."""
+
 OWN_ARGUMENTS: Final = frozenset({"local_rank", "hub_token", "output_dir", "logging_dir", "run_name"})
 """Resolved arguments that say where a run lay or how it was launched, not what it did."""
 
@@ -155,6 +160,11 @@ def _environment(observed: Observed) -> Iterator[tuple[str, Any]]:
 
 
 def _exact(observed: Observed) -> Iterator[tuple[str, Any]]:
+    if observed.subject is not None:
+        yield CODE, observed.subject.sha256
+        yield f"{CODE}.version", observed.subject.version
+    for one in observed.metrics or ():
+        yield f"{METRIC_CODE}{one.name}", one.sha256
     if observed.data is not None:
         yield "training data", _split(observed.data.train)
         yield "validation data", _split(observed.data.validation)

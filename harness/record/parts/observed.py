@@ -74,6 +74,15 @@ class ForeignCode(Part):
     own: list[str] = []
 
 
+class MetricCode(Part):
+    """A metric that is a function of the user's own: `sha256` is of every Python file of its top package."""
+
+    name: str
+    sha256: str
+    package: str | None = None
+    version: str | None = None
+
+
 class Observed(Part):
     """What the run really was: software, machine, model; arguments as requested (translated) and as resolved."""
 
@@ -94,5 +103,6 @@ class Observed(Part):
     optimizer_steps: int | None = None
     fingerprint: Fingerprint | None = None
     subject: Annotated[ForeignCode | None, Field(exclude_if=lambda value: value is None)] = None
+    metrics: Annotated[list[MetricCode] | None, Field(exclude_if=lambda value: value is None)] = None
     device_busy: list[str] = []
     device_health: list[str] = []

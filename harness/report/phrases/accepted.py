@@ -66,5 +66,5 @@ ACCEPTED: Final[Mapping[str, str | Callable[..., str]]] = {
         f"environment of {listed(configurations, FEW)}: {'; '.join(changes)}"
     ),
     "diff.kept.evaluation": "the evaluation: the final weights are the same",
-    "diff.kept.content": "another checkpoint or other data ({before:.8} -> {after:.8})",
+    "diff.kept.content": "another checkpoint, other data or other code ({before:.8} -> {after:.8})",
 }

@@ -15,6 +15,8 @@ CAUSES: Final[Mapping[str, str]] = {
     "machine": "other hardware: kernels may round differently",
     "threads": "another number of threads: sums are taken in another order",
     "determinism": "other switches for repeatable kernels",
+    "training code": "the training code was edited, or is of another version",
+    "metric code": "the code of a metric of one's own was edited, or is of another version",
     "data": "not the same texts or labels",
     "checkpoint": "not the same weights on disk",
     "checkpoint weights": "not the same weights on disk",

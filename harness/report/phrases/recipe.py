@@ -119,7 +119,7 @@ BASELINE: Final[Phrases] = {
     "margin.baseline": "{points:g} points, the margin of this comparison",
     "scores.no_seed": "no seed has an ok run on both sides",
     "scores.no_side": "one side has no ok run",
-    "content.changed": "another checkpoint or other data ({before} -> {after}): scores cannot be compared",
+    "content.changed": "another checkpoint, other data or other code ({before} -> {after}): scores cannot be compared",
     "collapses.risen": "{k2} of {n2} runs collapsed, {k1} of {n1} before (p = {p:.4f})",
     "collapses.before": "{k2} of {n2} runs collapsed, {k1} of {n1} before",
     "run.absent": _absent_run,

@@ -100,7 +100,7 @@ CASES = [
     (Fact.of("diff.kept.evaluation"), "the evaluation: the final weights are the same"),
     (
         Fact.of("diff.kept.content", before="0123456789ab", after="ba9876543210"),
-        "another checkpoint or other data (01234567 -> ba987654)",
+        "another checkpoint, other data or other code (01234567 -> ba987654)",
     ),
 ]
 

@@ -19,7 +19,7 @@ CASES = [
     (of("scores.no_side"), "one side has no ok run"),
     (
         of("content.changed", before="aa", after="bb"),
-        "another checkpoint or other data (aa -> bb): scores cannot be compared",
+        "another checkpoint, other data or other code (aa -> bb): scores cannot be compared",
     ),
     (
         of("collapses.risen", k1=0, n1=5, k2=5, n2=5, p=0.0079),

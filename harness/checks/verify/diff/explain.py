@@ -11,7 +11,17 @@ import numpy as np
 from harness.checks.verdict import Fact
 from harness.checks.verify import fields
 from harness.checks.verify.diff.compare import Comparison, Difference, compare, ranks_of
-from harness.checks.verify.diff.reach import EVERYWHERE, NOWHERE, Stages, known, made_by, only_rounds, place_rank, reach
+from harness.checks.verify.diff.reach import (
+    EVERYWHERE,
+    NOWHERE,
+    TEXTS,
+    Stages,
+    known,
+    made_by,
+    only_rounds,
+    place_rank,
+    reach,
+)
 from harness.checks.verify.series import NAMES, ratio_of, spread
 from harness.checks.verify.upstream import known_issue, scaling_of
 from harness.record.run import Run
@@ -91,7 +101,7 @@ def explain(a: Run, b: Run, comparison: Comparison) -> Explanation:
     if trained:
         own = [one for one in own if one.field in _IDENTITY]
     elif not results:
-        own = [one for one in own if not only_rounds(one.field, one.a, one.b)]
+        own = [one for one in own if not (only_rounds(one.field, one.a, one.b) or one.field.startswith(TEXTS))]
     if not any(one.field == "learning_rate" for one in bits):
         own = [one for one in own if reach("exact", one.field, ranks) != {"rate"}]
     held = (*results, *own)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final, Literal, get_args
 
-from harness.checks.verify.fields import Layer
+from harness.checks.verify.fields import CODE, METRIC_CODE, Layer
 
 Stage = Literal["batch", "forward", "loss", "rate", "update", "length", "watching", "evaluation"]
 """Where in training something acts.
@@ -126,6 +126,7 @@ _ASKED: Final[Mapping[str, tuple[Stage, ...]]] = {
     "timing": (),
 }
 _DONE: Final[Mapping[str, tuple[Stage, ...]]] = {
+    METRIC_CODE: ("evaluation",),
     "training data": ("batch", "forward"),
     "validation data": ("evaluation",),
     "checkpoint": ("forward",),
@@ -177,6 +178,8 @@ ROUNDS: Final = frozenset(
     }
 )  # fmt: skip
 """Fields, and settings of an optimizer's groups, behind which the same formula is computed in another order."""
+TEXTS: Final = (CODE, METRIC_CODE)
+"""Fields that are of a text: another one may well do the same, and is by itself no difference between runs."""
 _SAME_UPDATE: Final = frozenset({"adamw_torch", "adamw_torch_fused", "adamw_hf"})
 
 _MADE_BY: Final[Mapping[str, tuple[str, ...]]] = {
@@ -188,6 +191,8 @@ _MADE_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "newly initialised weights": ("checkpoint", "config."),
     "initial weights": ("seed", "head_seeding", "checkpoint", "config.", "recipe.peft"),
     "adapter": ("recipe.peft", "checkpoint", "config.", "dropout"),
+    CODE: ("subject",),
+    METRIC_CODE: ("task",),
     "engine": ("engine",),
     "precision": ("precision",),
     "parallelism": ("devices", "engine"),
