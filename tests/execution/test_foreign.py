@@ -60,6 +60,11 @@ class Foreign:
         assert len(found) == 1, output
         return found[0]
 
+    def attempt(self, record: Any) -> str:
+        """A record's folder, as a command takes it."""
+        place = self.house.results / "g" / "cells" / record.cell_id[:2] / record.cell_id / record.environment_id
+        return str(place / f"{record.attempt:03d}")
+
     def alone(self, script: str, *flags: str) -> None:
         """Run a script by itself, in an interpreter of its own with one thread."""
         (checkpoint,) = self.house.cache.glob("tiny-bert-*")
@@ -137,7 +142,7 @@ def test_a_function_with_the_recipe_of_the_harness_trains_as_the_harness(foreign
 def test_any_trainer_with_its_own_data_is_watched_and_reported(
     foreign: Foreign, function: str, own: list[str], score: str
 ) -> None:
-    """Tokens with a loss of their own, a language model, a sequence to another: grid, report, repetition."""
+    """Tokens with a loss of their own, a language model, a sequence to another: grid, report, repetition, diff."""
     record = foreign.run(f'trainer = "own_trainers:{function}"', recipe='eval_strategy = "no"')
     assert record.status in ("ok", "collapsed"), record.failure
     assert record.observed.subject.own == own
@@ -150,6 +155,34 @@ def test_any_trainer_with_its_own_data_is_watched_and_reported(
     _, output = foreign.house.run("--only", "repeat", "--only", "accumulation", command="verify")
     assert "reproducibility (1)" in output, output
     assert "fidelity (" in output
+    code, output = foreign.house.run("--fresh")
+    assert code == 0, output
+    again = foreign.house.records()[-1]
+    assert (again.cell_id, again.attempt) == (record.cell_id, 2)
+    code, output = foreign.house.run(foreign.attempt(record), foreign.attempt(again), command="diff")
+    assert (code, output.startswith("IDENTICAL")) == (0, True), output
+    faster = foreign.run(f'trainer = "own_trainers:{function}"', recipe='eval_strategy = "no"\nlearning_rate = 1e-3')
+    code, output = foreign.house.run(foreign.attempt(record), foreign.attempt(faster), command="diff")
+    assert code == 1, output
+    assert output.startswith(
+        "DIFFERENT  from step 0 on: the learning rate of B is 20.000 x A's. Why: learning_rate 5e-05 -> 0.001\n"
+    ), output
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "subject", ['trainer = "own_trainers:tokens"', 'script = "run_pairs.py"\narguments = { do_train = true }']
+)
+def test_foreign_code_is_timed_as_the_harness_s_own(foreign: Foreign, subject: str) -> None:
+    """A process of its own, warm-up left out, so many steps measured and no more; nothing of it is scored."""
+    record = foreign.run(
+        subject, more="[throughput]\nwarmup_steps = 3\nmeasured_steps = 10\nprocesses = 1\nonly = true"
+    )
+    assert (record.status, record.asked.timing["measured_steps"]) == ("ok", 10), record.failure
+    assert (record.measured.metrics, record.observed.subject.kind) == ({}, subject.partition(" ")[0])
+    timing = record.measured.timing
+    assert (timing.warmup_steps, timing.steps, timing.samples, timing.noise.compiled_frames) == (3, 10, 80, 0)
+    assert min(timing.stages.data, timing.stages.forward, timing.stages.backward, timing.stages.optimizer) > 0
 
 
 ENDS = {

@@ -25,6 +25,8 @@ LOSS: Final = 1e-5
 """Relative: the logits are kept as float32, whatever precision made them, and the loss is computed from them."""
 FULL_EVAL: Final = {"fp16_full_eval": 2e-3, "bf16_full_eval": 1.6e-2}
 COUNT: Final = 1e-9
+ROUNDED: Final = 5e-5
+"""A score that somebody else's code worked out may be rounded to four digits."""
 
 AGAIN: Final = 1e-5
 """How far logits of the same weights, batches and kernels may be apart, relative to the largest."""
@@ -176,6 +178,32 @@ def recomputed(findings: Findings, run: Run, observed: Observed, measured: Measu
         failed = Fact.of("score.wrong", item=name, value=value, expected=expected)
         same = abs(value - expected) <= COUNT or (math.isnan(value) and math.isnan(expected))
         findings.judge(name, same, passed, failed, ratio=ratio_of(expected, value))
+
+
+def of_foreign(findings: Findings, run: Run, measured: Measured) -> None:
+    """The scores that somebody else's code worked out, as far as its last evaluation's answers give them again.
+
+    Accuracy has one meaning. What else has a name of ours may be meant otherwise (an F1 of other classes, a weighted
+    loss): where it is not what the answers give, it is its own, and neither right nor wrong.
+    """
+    found, labels = run.series.get("logits"), run.series.get("labels")
+    if found is None or labels is None or not _answered(found, labels):
+        findings.missing("scores recomputed from logits", Fact.of("foreign.unanswered"))
+        return
+    z = found.astype(np.float64)
+    due = class_scores(confusion(z, labels).counts) | {"loss": float(cross_entropy(z, labels).mean())}
+    for name, value in measured.metrics.items():
+        expected = due.get(name)
+        if expected is None:
+            findings.missing(name, Fact.of("foreign.unknown"))
+            continue
+        same = abs(value - expected) <= (LOSS * abs(expected) if name == "loss" else ROUNDED)
+        passed = Fact.of("score.right", item=name, value=value)
+        failed = Fact.of("score.wrong", item=name, value=value, expected=expected)
+        if same or name == "accuracy":
+            findings.judge(name, same, passed, failed, ratio=ratio_of(expected, value))
+        else:
+            findings.missing(name, Fact.of("foreign.formula", value=value, expected=expected))
 
 
 def outputs(task: Task, data: Data) -> int:

@@ -99,10 +99,11 @@ def _recipe(findings: Findings, run: Run, observed: Observed, measured: Measured
 def _foreign(findings: Findings, run: Run, observed: Observed, measured: Measured, code: ForeignCode) -> None:
     """What somebody else's training code was asked for, but for the parts of training that are its own.
 
-    Its data, model, collator and metrics are its own too: nothing says what they should be.
+    Its data, model, collator and metrics are its own too: nothing says what they should be, but for answers that
+    were seen.
     """
     asked, fingerprint, own = run.record.asked, observed.fingerprint, set(code.own)
-    findings.missing("data, weights as loaded, collator, inputs and scores recomputed", Fact.of("foreign.unknown"))
+    findings.missing("data, weights as loaded, collator and inputs", Fact.of("foreign.unknown"))
     if fingerprint is None:
         findings.missing("fingerprint", Fact.of("record.older"))
         return
@@ -133,6 +134,7 @@ def _foreign(findings: Findings, run: Run, observed: Observed, measured: Measure
             findings.missing(item, Fact.of("foreign.own", parts=sorted(parts & own)))
         else:
             ask()
+    answers.of_foreign(findings, run, measured)
 
 
 def arrived(name: str, asked: Any, got: Any) -> bool:

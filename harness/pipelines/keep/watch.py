@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -28,6 +29,10 @@ STORE: Final = "watch"
 """The name of the store that these runs are kept in, beside those of grids."""
 TOLD: Final = ("seed", "model_name_or_path")
 """Flags that have a place of their own in what was asked for."""
+LAUNCHERS: Final = ("torchrun", "accelerate", "deepspeed", "mpirun", "mpiexec", "srun")
+"""Programs that start ranks."""
+LAUNCHING: Final = ("torch.distributed.", "accelerate.", "deepspeed.")
+"""Beginnings of modules that do."""
 OFF: Final = ("false", "0", "no")
 """How a flag says that it is off."""
 
@@ -58,18 +63,24 @@ class Command:
 
 
 def read_command(words: Sequence[str]) -> Command:
-    """Read `python SCRIPT FLAG...` or `python -m MODULE FLAG...`; raises SpecError for anything else."""
+    """Read `python SCRIPT FLAG...` or `python -m MODULE FLAG...`; raises SpecError for anything else, and for ranks."""
     allowed = "allowed python SCRIPT FLAG ..., or python -m MODULE FLAG ..."
+    module = words[2] if len(words) > 2 and words[1] == "-m" else ""
+    launcher = bool(words) and Path(words[0]).name in LAUNCHERS
+    if launcher or f"{module}.".startswith(LAUNCHING):
+        alone = "allowed one process: several ranks need a grid with [subject] script and devices = [2]"
+        raise SpecError(f"watch: got {show(module or words[0])}, which starts ranks; {alone}")
+    if (ranks := os.environ.get("WORLD_SIZE", "1")) != "1":
+        raise SpecError(f"watch: got WORLD_SIZE={show(ranks)}; allowed unset, one process: several ranks need a grid")
     if len(words) < 2 or not Path(words[0]).name.startswith("python"):
         raise SpecError(f"watch: got {show(' '.join(words))}; {allowed}")
     python = shutil.which(words[0])
     if python is None:
         raise SpecError(f"watch: got {show(words[0])}, which is no program here; {allowed}")
-    module = words[1] == "-m"
     name, *flags = words[2:] if module else words[1:]
     if not module and not Path(name).is_file():
         raise SpecError(f"watch: got {show(name)}, which is no file; {allowed}")
-    return Command(python, name, module, tuple(flags))
+    return Command(python, name, bool(module), tuple(flags))
 
 
 def watch(command: Command, results: Path) -> tuple[Entry, Path]:

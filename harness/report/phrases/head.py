@@ -218,7 +218,7 @@ HEAD: Final[Mapping[str, str | Callable[..., str]]] = {
     "part": _part,
     "part.seeds": "no verdict over chosen seeds: who chooses them chooses the verdict",
     "whose.chosen": "runs of the environment that was asked for: {choice}",
-    "subject.foreign": "trained by foreign code, {kind} {name}: the recipe is not the harness's own",
+    "subject.foreign": "trained by foreign code ({kind} {name}), not by a recipe of the harness",
     "whose.unknown": "which environment was meant is not recorded: the newest counts",
     "whose.elsewhere": "measured on another machine, {machine}: its packages were not compared with those here",
     "whose.changed": _changed,

@@ -158,6 +158,8 @@ def _unfit_dropout(run: str, dropout: bool | None) -> str:
 VERIFY: Final[Mapping[str, str | Callable[..., str]]] = {
     "several": lambda facts: "; ".join(facts),
     "foreign.unknown": "foreign code: its own",
+    "foreign.unanswered": "foreign code: its answers are no classifier's, or were not seen",
+    "foreign.formula": lambda value, expected: f"foreign code: its own is {value:.6g}, its answers give {expected:.6g}",
     "foreign.unfit": lambda item: {
         "engine": "foreign code: the loops know the harness's own recipe alone",
         "padding": "foreign code: the length of its epoch is its own",

@@ -253,3 +253,27 @@ def test_batches_have_the_widths_that_padding_and_truncation_make(
             fidelity(planted(make_run(recipe=recipe), {"observed.fingerprint.widths": seen})), "batch widths"
         )
         assert finding.outcome == outcome
+
+
+def foreign(plain_run: Run, planted: Callable[..., Run], **changes: Any) -> Run:
+    code = {"kind": "script", "name": "train.py", "sha256": "0" * 64, "trainer": "Trainer"}
+    return planted(plain_run, {"observed.subject": code, **changes})
+
+
+def test_scores_of_foreign_code_are_held_against_its_answers(plain_run: Run, planted: Callable[..., Run]) -> None:
+    """Accuracy has one meaning; another F1 is its own; what no answer gives is said not to be known."""
+    assert plain_run.record.measured is not None
+    mine = dict(plain_run.record.measured.metrics)
+    right = fidelity(foreign(plain_run, planted, **{"measured.metrics": {**mine, "speed": 3.0}}))
+    assert (right.outcome, failed(right)) == ("PASS", [])
+    assert {found(right, name).fact.code for name in ("accuracy", "f1", "loss")} == {"score.right"}
+    assert Fact.of("missing", item="speed", why=Fact.of("foreign.unknown")) in right.not_available
+    other = {"accuracy": mine["accuracy"] + 0.01, "f1": mine["f1"] - 0.01, "loss": mine["loss"] * 2}
+    wrong = fidelity(foreign(plain_run, planted, **{"measured.metrics": other}))
+    assert failed(wrong) == ["accuracy"]
+    own = {fact.values["item"]: fact.values["why"] for fact in wrong.not_available}
+    assert own["f1"] == Fact.of("foreign.formula", value=other["f1"], expected=mine["f1"])
+    assert own["loss"].code == "foreign.formula"
+    blind = Run(foreign(plain_run, planted).record, {k: v for k, v in plain_run.series.items() if k != "logits"})
+    said = {fact.values["item"]: fact.values["why"] for fact in fidelity(blind).not_available}
+    assert said["scores recomputed from logits"] == Fact.of("foreign.unanswered")
