@@ -17,9 +17,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from transformers import AutoModelForSequenceClassification
 
 from harness.record.store import Store
-from harness.subject.data import corpus
+from harness.subject.data import checkpoints, corpus
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "subject" / "scripts"
 GRID = """
@@ -292,6 +293,9 @@ def test_the_examples_of_transformers_train_as_they_do_alone(foreign: Foreign, s
     assert [one["loss"] for one in logged] == series["loss"].tolist()
     evaluated = [one for one in history if "eval_loss" in one][-1]
     assert record.measured.metrics["loss"] == evaluated["eval_loss"]
+    # What its `save_model` left of the run alone, to the last bit.
+    saved = AutoModelForSequenceClassification.from_pretrained(foreign.folder / "out")
+    assert record.observed.weights.final_sha256 == checkpoints.weights_sha256(saved)
 
 
 @pytest.mark.slow
