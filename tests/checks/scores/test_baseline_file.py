@@ -171,3 +171,21 @@ def test_junk_is_refused_or_read_never_a_traceback(field: str, junk: Any) -> Non
         said = "b.json: "
         assert baseline_text(parse_baseline(baseline_text(found).encode(), "c.json")) == baseline_text(found)
     assert all(line.startswith("b.json: ") for line in said.splitlines())
+
+
+def test_a_file_that_schema_1_wrote_is_read() -> None:
+    """One that the harness of that day wrote of made-up records: scores by keys of their own, runs without a cell."""
+    path = Path(__file__).resolve().parents[2] / "data" / "baselines" / "v1" / "scores.json"
+    old = json.loads(path.read_text(encoding="utf-8"))
+    assert old["schema"] == 1
+    found = read_baseline(path)
+    assert [one.label for one in found.configurations] == [one["label"] for one in old["configurations"]]
+    for one, before in zip(found.configurations, old["configurations"], strict=True):
+        assert one.configuration_id == before["configuration_id"]
+        assert {str(seed) for seed in one.seeds} == set(before["seeds"])
+        for seed, run in one.seeds.items():
+            was = before["seeds"][str(seed)]
+            assert run.scores == {"accuracy": was["accuracy"], "f1": was["f1"]}
+            assert (run.status, run.final_sha256, run.cell_id) == (was["status"], was["final_sha256"], None)
+    assert {one.status for one in found.left_out} == {one["status"] for one in old["left_out"]} >= {"older", "failed"}
+    assert baseline_text(parse_baseline(baseline_text(found).encode(), "again.json")) == baseline_text(found)
