@@ -14,7 +14,7 @@ from harness.pipelines.judged import Judged, judged
 from harness.record.freshness import freshness
 from harness.record.provenance import today
 from harness.record.store import Store
-from harness.report.files import report_files
+from harness.report.files import ReportData, report_model
 from harness.report.run.model import ReportHead
 
 
@@ -25,6 +25,7 @@ class Reported:
     files: dict[str, str]
     head: ReportHead
     unreadable: Sequence[str]
+    data: ReportData
 
 
 def grid_report(
@@ -60,17 +61,15 @@ def grid_report(
     counting = counting or [entry for entry in results.entries if entry.status == "ok"]
     fresh = freshness(counting, whole.run, sum(len(one.missing) for one in results.configurations))
     head = ReportHead(fresh, part_of(grid, every, cells), (*whole.notes, *run_faults(results)))
-    files = report_files(
+    model = report_model(
         grid,
         results,
         command=command,
-        stem=stem,
         title=title,
         notes=notes,
         head=head,
-        verdicts=found_so.verdicts if found_so else (),
         comparisons=found_so.comparisons if found_so else (),
-        rendered=today(),
     )
+    data = ReportData(model, found_so.verdicts if found_so else ())
     unreadable = [entry.error or "" for entry in results.entries if entry.status == "unreadable"]
-    return Reported(files, head, unreadable)
+    return Reported(data.files(stem, today()), head, unreadable, data)
