@@ -215,6 +215,7 @@ def test_the_report_has_the_table_and_is_made_again_from_its_json(rates: Night, 
     latex = table_latex(found.data.model)
     assert re.findall(r"\\mathbf\{[\d.]+\} \\pm [\d.]+", latex) == [r"\mathbf{85.4} \pm 0.7", r"\mathbf{88.5} \pm 0.6"]
     assert "Welch's, on these examples and on new ones" in latex
+    assert "Below: differences" not in latex
     assert "Holm's correction over 3 pairs of accuracy, 3 pairs of F1. Bold: better than each other value" in latex
     assert page.index("## Comparisons") < page.index("## Verdicts")
     assert "† better than each of the 2 others by test; chosen among 3 on the examples" in page

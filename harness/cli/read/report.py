@@ -92,9 +92,10 @@ def report(
         data, files, unreadable, told = found.data, found.files, found.unreadable, report_lines(found.head)
     wrote = [] if as_json else write_files(files, folder)
     wrote += write_files(data.plots(stem, formats), folder)
-    for path, table in ((latex, table_latex), (csv, table_csv)):
-        if path is not None:
-            wrote += write_files({path.name: table(data.model)}, path.parent)
+    if latex is not None:
+        wrote += write_files({latex.name: table_latex(data.model, data.verdicts)}, latex.parent)
+    if csv is not None:
+        wrote += write_files({csv.name: table_csv(data.model)}, csv.parent)
     if as_json:
         print(files[f"{stem}.json"])
     else:

@@ -7,28 +7,31 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from harness.checks.verdict import COMPARED, Verdict
 from harness.report.export.table import LEVEL, Line, compared_over, decimals, table_lines
 from harness.report.format.labels import listed, seeds_text
 from harness.report.format.latex import comment, key, tex, tex_box
 from harness.report.format.metrics import metric_head, metric_word
-from harness.report.format.numbers import trimmed
+from harness.report.format.numbers import digits, interval, level_text, signed, trimmed
 from harness.report.phrases.recipe import many
 from harness.report.run.model import ReportModel
+from harness.report.verdicts.words import decision_of, ordered, subject
 
 MOST_ROWS: Final = 36
 """Rows of one float: more do not fit a page, and a float does not break."""
 MOST_METRICS: Final = 2
 """Metrics side by side; more have a row each."""
-LONGEST: Final = 26
+LONGEST: Final = 20
 """Characters of a configuration that stand in one line."""
 MOST_NOTES: Final = 20
 UNKNOWN: Final = "--"
 
 
-def table_latex(model: ReportModel) -> str:
+def table_latex(model: ReportModel, verdicts: Sequence[Verdict] = ()) -> str:
     r"""The table, to be read with `\input`; further floats where there are more rows than a page holds.
 
-    Scores in points. Bold is only what is better than each of the others that it was compared with, by test.
+    Scores in points. Bold is only what is better than each of the others that it was compared with, by test. Below
+    stand what was left out, and the `verdicts` that hold two results, or a result and a published one, together.
     """
     every = table_lines(model)
     known = {line.metric for line in every if line.every is not None}
@@ -41,14 +44,15 @@ def table_latex(model: ReportModel) -> str:
     wide = len(metrics) <= MOST_METRICS
     rows = _wide(lines, metrics, places) if wide else _long(lines, places)
     spec, heads = _columns(metrics, wide)
+    judged = [one for one in ordered(verdicts) if one.check in COMPARED and decision_of(one)]
     floats = [rows[at : at + MOST_ROWS] for at in range(0, len(rows), MOST_ROWS)]
     parts = list(head)
     for number, body in enumerate(floats):
         first, last = number == 0, number == len(floats) - 1
-        caption = _caption(model, lines, metrics) if first else f"{_title(metrics)} (continued)"
+        caption = _caption(model, lines, metrics, judged) if first else f"{_title(metrics)} (continued)"
         parts += [
             r"\begin{table}[htbp]",
-            r"\centering\small\setlength{\tabcolsep}{4pt}",
+            r"\centering\small\setlength{\tabcolsep}{3.5pt}",
             rf"\caption{{{caption}}}",
             rf"\label{{tab:{key(model.grid)}{'' if first else f'-{number + 1}'}}}",
             r"\par\medskip",
@@ -59,17 +63,17 @@ def table_latex(model: ReportModel) -> str:
             *(rf"{row} \\" for row in body),
             r"\hline",
             r"\end{tabular}",
-            *(_below(_notes(model, lines, places)) if last else []),
+            *(_below([*_notes(model, lines, places), *map(_judged, judged)]) if last else []),
             r"\end{table}",
         ]
     return "\n".join([*parts, ""])
 
 
 def _columns(metrics: Sequence[str], wide: bool) -> tuple[str, str]:
-    interval = rf"{100 * LEVEL:.0f}\,\% interval"
+    bounds = rf"{100 * LEVEL:.0f}\,\% interval"
     if not wide:
-        return "llrrr", f"Configuration & Metric & $n$ & Mean $\\pm$ sd & {interval}"
-    heads = [f"{tex(metric_head(metric))} & {interval}" for metric in metrics]
+        return "llrrr", f"Configuration & Metric & $n$ & Mean $\\pm$ sd & {bounds}"
+    heads = [f"{tex(metric_head(metric))} & {bounds}" for metric in metrics]
     return f"lr{'rr' * len(metrics)}", " & ".join(["Configuration", "$n$", *heads])
 
 
@@ -110,8 +114,8 @@ def _score(line: Line, places: int) -> list[str]:
     mean = f"{line.mean:.{places}f}"
     mean = rf"\mathbf{{{mean}}}" if line.best else mean
     cell = f"${mean}$" if line.sd is None else rf"${mean} \pm {line.sd:.{places}f}$"
-    interval = UNKNOWN if line.low is None else f"${line.low:.{places}f}$ to ${line.high:.{places}f}$"
-    return [cell, interval]
+    bounds = UNKNOWN if line.low is None else f"${line.low:.{places}f}$ to ${line.high:.{places}f}$"
+    return [cell, bounds]
 
 
 def _title(metrics: Sequence[str]) -> str:
@@ -120,7 +124,7 @@ def _title(metrics: Sequence[str]) -> str:
     return f"{named[:1].upper()}{named[1:]}"
 
 
-def _caption(model: ReportModel, lines: Sequence[Line], metrics: Sequence[str]) -> str:
+def _caption(model: ReportModel, lines: Sequence[Line], metrics: Sequence[str], judged: Sequence[Verdict]) -> str:
     sizes = {line.row.examples for line in lines}
     size = next(iter(sizes)) if len(sizes) == 1 else None
     examples = f"the {size:,} validation examples" if size else "the validation split"
@@ -134,16 +138,13 @@ def _caption(model: ReportModel, lines: Sequence[Line], metrics: Sequence[str]) 
         what = f"one run each ({over}), which has neither a deviation nor an interval"
     return (
         rf"{_title(metrics)} of {tex(model.about or model.task)} in points ($100 \times$ fraction) on {tex(examples)}: "
-        rf"{what}. {' '.join(f'{said}.' for said in _tests(model, lines))}"
+        rf"{what}. {' '.join(f'{said}.' for said in _tests(model, lines, judged))}"
     )
 
 
-def _tests(model: ReportModel, lines: Sequence[Line]) -> Iterator[str]:
-    """Which tests stand behind the bold, or that none does."""
+def _tests(model: ReportModel, lines: Sequence[Line], judged: Sequence[Verdict]) -> Iterator[str]:
+    """Which tests stand behind the bold and below the table, or that none does."""
     groups = compared_over(model.comparisons)
-    if not groups:
-        yield "No test compares the rows, and nothing is bold"
-        return
     for axis, pairs in groups.items():
         first = pairs[0]
         kind = "paired by seed" if first.paired else "Welch's"
@@ -155,8 +156,25 @@ def _tests(model: ReportModel, lines: Sequence[Line]) -> Iterator[str]:
         )
     if any(line.best for line in lines):
         yield "Bold: better than each other value by both tests"
-    else:
+    elif groups:
         yield "No value is better than all others by both tests, and nothing is bold"
+    if judged:
+        yield "Below: differences with the interval that decides, against the margin within which they count as none"
+    elif not groups:
+        yield "No test compares the rows, and nothing is bold"
+
+
+def _judged(verdict: Verdict) -> str:
+    """`fp32 -> bf16, accuracy: +0.39 points (-0.65 to +1.43, 90 %), margin 2.5, 5 runs, paired: PASS`."""
+    decision = decision_of(verdict)
+    assert decision is not None  # `table_latex` chose it so
+    paired = ", paired by seed" if verdict.check == "parity" else ""
+    known = f" ({interval(decision)}, {level_text(decision)})" if decision.ci_pass else ""
+    said = (
+        f"{subject(verdict)}, {metric_word(verdict.item)}: {signed(decision.difference, digits(decision))} points"
+        f"{known}, margin {trimmed(decision.delta)}, {many(decision.n, 'run')}{paired}"
+    )
+    return f"{tex(said, 600)}: {verdict.outcome}"
 
 
 def _common_seeds(lines: Sequence[Line]) -> tuple[int, ...]:

@@ -33,6 +33,7 @@ _ACCENTS: Final[Mapping[str, str]] = {
 """Combining characters, and the command that sets them over (or under) a letter."""
 
 
+_MINUS: Final = re.compile(r"(?<![^\s(])-(?=\d)")
 _PARTING: Final = ("/", r"\_", "{-}", ".", "=", ":")
 LONGEST: Final = 12
 """Characters of a word without a place to break."""
@@ -40,7 +41,8 @@ LONGEST: Final = 12
 
 def tex(text: object, limit: int = LIMIT) -> str:
     """`text` for a paragraph or a cell: what no font of a plain LaTeX has stands by its number, as U+4E2D."""
-    return "".join(map(_character, unicodedata.normalize("NFC", clean(text, limit))))
+    line = _MINUS.sub("\u2212", clean(text, limit).replace(" -> ", " → "))
+    return "".join(map(_character, unicodedata.normalize("NFC", line)))
 
 
 def tex_box(text: object, width: str) -> str:

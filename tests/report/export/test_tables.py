@@ -14,10 +14,13 @@ from typing import Any
 
 import pytest
 
+from harness.checks.verdict import Verdict
 from harness.report.export.table import decimals, table_lines
 from harness.report.export.table_csv import table_csv
 from harness.report.export.table_latex import MOST_ROWS, table_latex
+from harness.report.files import read_report
 from harness.report.run.model import ReportModel
+from harness.stats.decision import Decision
 
 HOSTILE = (
     r"[x]*\input{/etc/passwd}", "a & b % c $d$ #1 {e} ~f^g_h", "-- ?` !` \"q\" 'q' `q` <b>|</b>",
@@ -32,6 +35,12 @@ def scored(make_entry: Any, names: Sequence[str], seeds: Sequence[int] = (1, 2, 
         for number, name in enumerate(names)
         for seed in seeds
     ]
+
+
+def accumulation() -> tuple[ReportModel, Sequence[Verdict]]:
+    """The published report of a comparison by seed."""
+    found = read_report(Path(__file__).parents[3] / "reports" / "accumulation-mrpc-cpu.json")
+    return found.model, found.verdicts
 
 
 def rows_of(text: str) -> list[list[str]]:
@@ -58,6 +67,18 @@ def test_what_is_left_out_stands_below(demo: ReportModel) -> None:
     assert r"small $\cdot$ bf16: seed 42." in text
     assert "No test compares the rows, and nothing is bold" in text
     assert r"\mathbf" not in text
+
+
+def test_a_verdict_on_two_results_stands_below() -> None:
+    model, verdicts = accumulation()
+    (one,) = (verdict for verdict in verdicts if verdict.check == "parity" and verdict.item == "accuracy")
+    assert isinstance(one.numbers, Decision)
+    text = table_latex(model, verdicts)
+    begin = text.index(r"accepts\_loss\_kwargs model $\rightarrow$ false, accuracy: ")
+    said = text[begin:].split(": ", 1)[1].split(" points", 1)
+    assert float(said[0].replace("$-$", "-")) == pytest.approx(one.numbers.difference, abs=0.005)
+    assert f"margin {one.numbers.delta:g}, {one.numbers.n} runs, paired by seed: {one.outcome}." in said[1]
+    assert "Below: differences with the interval that decides" in text
 
 
 def test_digits_are_those_of_the_deviation_and_of_one_answer(make_entry: Any, make_report: Any) -> None:
