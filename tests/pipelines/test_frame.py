@@ -33,7 +33,7 @@ def test_a_real_run_is_what_its_record_says(tour: Any) -> None:
     assert len(found) == found.cell_id.nunique() == 4
     assert set(found.status) <= {"ok", "collapsed", "failed", "skipped"}
     (one,) = found[(found.precision == "fp32") & (found.axis_optim == "adamw_torch")].to_dict("records")
-    record = read_record(Path(one["folder"]) / "record.json")
+    record = read_record(tour.folder / "results" / "tour" / one["folder"] / "record.json")
     assert record.measured is not None
     assert record.observed is not None
     assert record.observed.fingerprint is not None

@@ -94,7 +94,7 @@ def _rows(store: Store, cells: frozenset[str] | None, environment: str | None) -
     ]
     for label, entry, status in [*scored, *timed]:
         record = results.record(entry) if entry.readable else None
-        yield Row(store.grid, run_id(entry, length), str(store.folder / entry.path), label, status, entry, record)
+        yield Row(store.grid, run_id(entry, length), label, status, entry, record)
 
 
 def _shown(one: Configuration) -> Iterator[Entry]:

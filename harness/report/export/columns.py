@@ -29,7 +29,6 @@ class Row:
 
     grid: str
     run: str
-    folder: str
     configuration: str
     status: str
     entry: Entry
@@ -151,7 +150,7 @@ COLUMNS: Final[tuple[Column, ...]] = (
     Column("harness_version", "text", "version of the harness that ran it", _provenance("harness")),
     Column("git_sha", "text", "commit of the harness's folder", _provenance("git_sha")),
     Column("git_dirty", "flag", "whether that had changes that were not committed", _provenance("git_dirty")),
-    Column("folder", "text", "the folder of its record and series", lambda row: row.folder),
+    Column("folder", "text", "the folder of its record and series, in the grid's results", lambda row: row.entry.path),
 )  # fmt: skip
 
 SCORE: Final = "_fraction"
