@@ -10,7 +10,7 @@ from benchmarks.synthetic_store import Template, fill
 from harness.grid.grid import load_grid
 from harness.record.results import Results
 from harness.record.store import Store
-from harness.report.files import report_files
+from harness.report.files import ReportData, report_model
 
 SEEDS = 5
 CONFIGURATIONS = (20, 200)
@@ -47,7 +47,8 @@ def test_ten_times_as_many_records(
 
         def render() -> float:
             start = time.perf_counter()
-            files = report_files(grid, Results.of(grid, store, grid.every_cell()), command="harness report")
+            model = report_model(grid, Results.of(grid, store, grid.every_cell()), command="harness report")
+            files = ReportData(model).files()
             seconds = time.perf_counter() - start
             assert len(grid.cells()) == configurations * SEEDS
             assert "report.md" in files

@@ -1,6 +1,26 @@
 """finetune-harness: benchmark and reproducibility harness for fine-tuning with Hugging Face `Trainer`.
 
-Importing this package is light on purpose: no torch, no third-party module at all.
+Importing this package is light on purpose: no torch, no third-party module at all. What it offers to Python is imported
+where it is first asked for: `harness.frame`.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.pipelines.publish.frame import frame as frame
+
 __version__ = "0.1.0"
+
+_OFFERED = {"frame": "harness.pipelines.publish.frame"}
+"""What is offered, and its module."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _OFFERED:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_OFFERED[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_OFFERED])

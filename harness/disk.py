@@ -18,13 +18,13 @@ LOOKS = 5
 """How often a lock is looked at before it counts as held."""
 
 
-def write_durably(path: Path, text: str) -> None:
+def write_durably(path: Path, content: str | bytes) -> None:
     """:func:`write_whole`, and flush the folder: what was written is there after a power cut, too."""
-    write_whole(path, text)
+    write_whole(path, content)
     flush_folder(path.parent)
 
 
-def write_output(path: Path, text: str) -> None:
+def write_output(path: Path, content: str | bytes) -> None:
     """Write where the user said: durably, through a link; what is no regular file (a device, a pipe) is written into.
 
     Raises OSError; a pipe that nobody reads is one, and is not waited for.
@@ -32,15 +32,15 @@ def write_output(path: Path, text: str) -> None:
     if path.is_symlink():
         path = path.resolve()
     if not path.exists() or path.is_file():
-        write_durably(path, text)
+        write_durably(path, content)
         return
     descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
-    with open(descriptor, "w", encoding="utf-8") as file:
+    with open(descriptor, "wb") as file:
         os.set_blocking(descriptor, True)
-        file.write(text)
+        file.write(content.encode() if isinstance(content, str) else content)
 
 
-def write_files(files: Mapping[str, str], folder: Path) -> list[Path]:
+def write_files(files: Mapping[str, str | bytes], folder: Path) -> list[Path]:
     """Write a report's files side by side, each whole or not at all; returns their paths, Markdown first.
 
     Raises
@@ -50,8 +50,8 @@ def write_files(files: Mapping[str, str], folder: Path) -> list[Path]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
-            write_output(folder / name, text)
+        for name, content in files.items():
+            write_output(folder / name, content)
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         raise StoreError(f"{folder}: cannot write the report: {getattr(error, 'strerror', None) or error}") from error
     return sorted((folder / name for name in files), key=lambda path: (path.suffix != ".md", path.name))

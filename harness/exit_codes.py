@@ -93,7 +93,11 @@ SITUATIONS: Final[Mapping[str, Mapping[int, str]]] = {
     "status": {0: "told", 4: _NO_STORE},
     "runs": {0: "told", 4: _NO_STORE},
     "report": {0: "written", 4: "a file cannot be read or written, or is not what was recorded", 5: "no record"},
-    "export": {0: "written", 4: _NO_STORE, 5: "no timing in it"},
+    "export": {
+        0: "written",
+        4: f"{_NO_STORE}; a package that the form needs is not installed",
+        5: "no timing or run in it; nothing may be published",
+    },
     "doctor": {0: "this machine can run it", 4: "something stands in the way"},
     "schema": {0: "printed"},
     "watch": {

@@ -70,7 +70,7 @@ MOST_OTHERS = 0.1
 STAT = Path("/proc/stat")
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, content: str | bytes) -> None:
     """Write beside the place, flush to the disk, rename into place: a reader finds all of it or nothing.
 
     The name beside it cannot be guessed, and is never one that is there: nobody can lay a link in the way.
@@ -78,8 +78,8 @@ def write_whole(path: Path, text: str) -> None:
     scratch = path.with_name(f"{path.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
     try:
         descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o666)
-        with open(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+        with open(descriptor, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         scratch.replace(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from harness.checks.material import run_faults
 from harness.errors import NothingMeasured
@@ -13,8 +14,9 @@ from harness.pipelines.check import Checked, Judging, check_grid, part_of
 from harness.pipelines.judged import Judged, judged
 from harness.record.freshness import freshness
 from harness.record.provenance import today
+from harness.record.results import Results
 from harness.record.store import Store
-from harness.report.files import report_files
+from harness.report.files import ReportData, report_model
 from harness.report.run.model import ReportHead
 
 
@@ -25,21 +27,30 @@ class Reported:
     files: dict[str, str]
     head: ReportHead
     unreadable: Sequence[str]
+    data: ReportData
 
 
-def grid_report(
+@dataclass(frozen=True)
+class Found:
+    """A report before it is rendered, and the results that it is of."""
+
+    data: ReportData
+    head: ReportHead
+    results: Results
+
+
+def report_data(
     grid: Grid,
     store: Store,
     asked: Judging,
     *,
     command: str,
-    stem: str = "report",
     title: str | None = None,
     notes: Sequence[str] = (),
     found: Judged | None = None,
     checked: Checked | None = None,
-) -> Reported:
-    """Report what a store has of a grid, or of a part of it, judged where the grid asks for it.
+) -> Found:
+    """What a store has of a grid, or of a part of it, judged where the grid asks for it.
 
     `found` is what the store has, and `checked` its verdicts, where a command has them already.
 
@@ -60,17 +71,22 @@ def grid_report(
     counting = counting or [entry for entry in results.entries if entry.status == "ok"]
     fresh = freshness(counting, whole.run, sum(len(one.missing) for one in results.configurations))
     head = ReportHead(fresh, part_of(grid, every, cells), (*whole.notes, *run_faults(results)))
-    files = report_files(
+    model = report_model(
         grid,
         results,
         command=command,
-        stem=stem,
         title=title,
         notes=notes,
         head=head,
-        verdicts=found_so.verdicts if found_so else (),
         comparisons=found_so.comparisons if found_so else (),
-        rendered=today(),
     )
+    data = ReportData(model, found_so.verdicts if found_so else ())
+    return Found(data, head, results)
+
+
+def grid_report(grid: Grid, store: Store, asked: Judging, *, stem: str = "report", **options: Any) -> Reported:
+    """Report what a store has of a grid: `report_data` with its `options`, as files. Raises as it does."""
+    one = report_data(grid, store, asked, **options)
+    results = one.results
     unreadable = [entry.error or "" for entry in results.entries if entry.status == "unreadable"]
-    return Reported(files, head, unreadable)
+    return Reported(one.data.files(stem, today()), one.head, unreadable, one.data)

@@ -96,6 +96,12 @@ class Results:
         found._read, found._predicted = self._read, self._predicted
         return found
 
+    def planned(self, cells: Sequence[Cell], whose: Whose | None, namer: Namer) -> Results:
+        """The same attempts under a plan of these cells; no record is read again."""
+        found = Results(self.every, self._reader, cells, whose=whose, namer=namer)
+        found._read = self._read
+        return found
+
     def earlier(self) -> Iterator[Results]:
         """The same as it stood after each earlier measurement, the newest first; wherever that was made.
 

@@ -38,6 +38,20 @@ class Examples:
         """How many of them are negative."""
         return self.total - self.positive
 
+    @property
+    def constant(self) -> int:
+        """How many the best constant answer has right."""
+        return max(self.positive, self.negative)
+
+    def negatives_right(self, accuracy: float, f1: float) -> float | None:
+        """How many negatives must be right for both scores (fractions) of one run; None where F1 does not say.
+
+        With e wrong answers F1 = 2 TP / (2 TP + e), so TP = e F1 / (2 (1 - F1)), and the other right answers are TN.
+        """
+        if not 0 <= f1 < 1:
+            return None
+        return accuracy * self.total - (1 - accuracy) * self.total * f1 / (2 * (1 - f1))
+
 
 SPLITS: Final = {
     "validation": Examples("validation", 408, 279),

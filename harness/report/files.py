@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
@@ -29,23 +29,17 @@ from harness.text import show
 SUFFIX: Final = ".json"
 
 
-def report_files(
+def report_model(
     grid: Grid,
     results: Results,
     *,
     command: str,
-    stem: str = "report",
     title: str | None = None,
     notes: Sequence[str] = (),
     head: ReportHead | None = None,
-    verdicts: Sequence[Verdict] = (),
     comparisons: Sequence[Comparison] = (),
-    rendered: date | None = None,
-) -> dict[str, str]:
-    """Render what a grid's cells came to, and its verdicts where it asks for them; `command` makes it again.
-
-    `rendered` is today.
-    """
+) -> ReportModel:
+    """What a grid's cells came to; `command` makes the report again."""
     facts = GridFacts(
         name=grid.name,
         task=grid.task,
@@ -55,12 +49,36 @@ def report_files(
     )
     generator = f"finetune-harness {__version__}"
     model = build_report(facts, results, command=command, generated_by=generator, title=title, notes=notes)
-    model = replace(model, head=head, comparisons=tuple(comparisons))
-    return render(model, stem, verdicts=verdicts, rendered=rendered)
+    return replace(model, head=head, comparisons=tuple(comparisons))
 
 
-def files_again(path: Path, stem: str, rendered: date | None = None) -> dict[str, str]:
-    """Render the report whose JSON this is, with the verdicts whose JSON lies beside it; `rendered` is today.
+@dataclass(frozen=True)
+class ReportData:
+    """A report before it is rendered: its model, and the verdicts on it."""
+
+    model: ReportModel
+    verdicts: Sequence[Verdict] = ()
+
+    def files(self, stem: str = "report", rendered: date | None = None) -> dict[str, str]:
+        """The report's files by name; `rendered` is today."""
+        return render(self.model, stem, verdicts=self.verdicts, rendered=rendered)
+
+    def plots(self, stem: str, formats: Sequence[str]) -> dict[str, bytes]:
+        """Its plots in formats beside SVG, of `FORMATS`: the same figures, by name."""
+        if not formats:
+            return {}
+        from harness.report.format.svg import as_file
+        from harness.report.run.plots import figures
+        from harness.report.verdicts.forest import forest_figure
+
+        drawn = figures(self.model, self.verdicts)
+        forest = forest_figure(self.verdicts)
+        drawn |= {} if forest is None else {"forest": forest}
+        return {f"{stem}-{name}.{kind}": as_file(page, kind) for name, page in drawn.items() for kind in formats}
+
+
+def read_report(path: Path) -> ReportData:
+    """Read the report whose JSON this is, with the verdicts whose JSON lies beside it.
 
     Raises
     ------
@@ -75,7 +93,12 @@ def files_again(path: Path, stem: str, rendered: date | None = None) -> dict[str
     rows = {row.configuration_id: row.label for row in model.rows}
     sides = [side for one in verdicts for side in (one.subject, one.against) if side and not side.shown]
     names = {side.label: rows[side.configuration_id] for side in sides if side.configuration_id in rows}
-    return render(model, stem, verdicts=[named(one, names) for one in verdicts], rendered=rendered)
+    return ReportData(model, [named(one, names) for one in verdicts])
+
+
+def files_again(path: Path, stem: str, rendered: date | None = None) -> dict[str, str]:
+    """Render the report whose JSON this is; `rendered` is today. Raises as `read_report` does."""
+    return read_report(path).files(stem, rendered)
 
 
 def _read_model(path: Path) -> ReportModel:

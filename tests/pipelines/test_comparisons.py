@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from harness.pipelines.check import Checked, Judging, check_grid
 from harness.pipelines.judged import judged
 from harness.pipelines.report import grid_report
 from harness.record.provenance import today
+from harness.report.export.table_latex import table_latex
 from harness.report.files import files_again
 from harness.report.run.kept import unpacked
 from harness.report.verdicts.json import verdicts_from_json, verdicts_json
@@ -210,6 +212,11 @@ def test_the_report_has_the_table_and_is_made_again_from_its_json(rates: Night, 
     assert cells[1:] == [
         "▲ better", "+4.65 (+3.87 to +5.43)", "+3.17 to +6.13", "80.75 ± 0.56 -> **85.40 ± 0.74**", "5, 5",
     ]  # fmt: skip
+    latex = table_latex(found.data.model)
+    assert re.findall(r"\\mathbf\{[\d.]+\} \\pm [\d.]+", latex) == [r"\mathbf{85.4} \pm 0.7", r"\mathbf{88.5} \pm 0.6"]
+    assert "Welch's, on these examples and on new ones" in latex
+    assert "Below: differences" not in latex
+    assert "Holm's correction over 3 pairs of accuracy, 3 pairs of F1. Bold: better than each other value" in latex
     assert page.index("## Comparisons") < page.index("## Verdicts")
     assert "† better than each of the 2 others by test; chosen among 3 on the examples" in page
     for name, text in found.files.items():

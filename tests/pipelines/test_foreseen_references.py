@@ -135,11 +135,23 @@ def test_an_accuracy_that_no_run_of_408_can_have() -> None:
 def test_an_accuracy_and_an_f1_that_no_run_has_together() -> None:
     both = [("a", "accuracy", 0.8578), ("a", "f1", 0.8578)]
     assert impossible(*both) == [
-        "a: no run on 408 examples, 279 positive, can have accuracy 0.8578 with F1 0.8578; nearest F1 0.8840"
+        "a: no run on 408 examples, 279 positive, can have accuracy 0.8578 with F1 0.8578, which needs 175 of "
+        "129 negatives right; nearest F1 0.8840"
     ]
     # Of two runs each may have one of them.
     assert impossible(("a", "accuracy", 0.8578), ("b", "f1", 0.8577)) == []
     assert impossible(("a", "accuracy", 0.8578), ("a", "f1", 0.8997)) == []
+
+
+def test_an_accuracy_that_a_constant_answer_has() -> None:
+    def constant(value: float) -> list[str]:
+        written = WRITTEN.format(id="a", metric="accuracy", value=value, statistic="single")
+        return [line for line in doubts(MRPC + written) if "constant answer" in line]
+
+    said = "is no better than one constant answer, which has 279 of 408 right"
+    assert constant(0.6838) == [f"a: accuracy 0.6838 {said}"]
+    assert constant(0.6618) == [f"a: accuracy 0.6618 {said}"]
+    assert constant(0.6863) == [], "280 of 408"
 
 
 def test_the_examples_counted_are_the_grid_s_own(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from harness.fact import Fact
@@ -23,8 +23,8 @@ def examples_of(counts: tuple[int, int] | None) -> Examples | None:
 
 
 def written_doubts(references: Sequence[Reference], examples: Examples | None) -> Iterator[Fact]:
-    """A fact for each value, or pair of both metrics of one reference, that cannot be of `examples`; and for each
-    contradiction with the registry.
+    """A fact for each value, or pair of both metrics of one reference, that cannot be of `examples`, or is no better
+    than a constant answer; and for each contradiction with the registry.
     """
     known = registry()
     written = [reference for reference in references if reference not in known.references]
@@ -33,6 +33,11 @@ def written_doubts(references: Sequence[Reference], examples: Examples | None) -
             found = audit(reference, examples)
             if found.verdict not in FITS:
                 yield _impossible(reference, found, examples)
+            elif (accuracy := _no_better(reference, examples)) is not None:
+                yield Fact.of(
+                    "reference.constant", reference=reference.id, accuracy=accuracy, constant=examples.constant,
+                    examples=examples.total,
+                )  # fmt: skip
     ids = {reference.id for reference in written}
     if ids:
         for each in contradictions(Registry((*known.references, *written))):
@@ -52,6 +57,23 @@ def _whole(written: Sequence[Reference]) -> Iterator[Reference]:
     yield from found.values()
 
 
+def _no_better(reference: Reference, examples: Examples) -> float | None:
+    """The best accuracy of a reference, where a constant answer has as much."""
+    accuracy = reference.metrics.get("accuracy")
+    best = max(accuracy.every, default=1.0) if accuracy is not None else 1.0
+    return best if round(best * examples.total) <= examples.constant else None
+
+
+def _negatives(scores: Mapping[str, Sequence[float]], statistic: str, examples: Examples) -> Sequence[int]:
+    """(right, there): the negatives that one run with both scores must have right, where that is none or too many."""
+    if statistic != "single" or any(len(scores.get(name, ())) != 1 for name in ("accuracy", "f1")):
+        return ()
+    needed = examples.negatives_right(scores["accuracy"][0], scores["f1"][0])
+    if needed is None or 0 <= round(needed) <= examples.negative:
+        return ()
+    return round(needed), examples.negative
+
+
 def _impossible(reference: Reference, found: Audit, examples: Examples) -> Fact:
     scores = {name: reference.metrics[name].every for name in SCORES if name in reference.metrics}
     # Of a pair whose accuracy can be, the neighbours have that accuracy, and another F1.
@@ -63,6 +85,7 @@ def _impossible(reference: Reference, found: Audit, examples: Examples) -> Fact:
         reference=reference.id,
         scores=scores,
         runs=reference.n if reference.statistic == "mean" else 1,
+        negatives=_negatives(scores, reference.statistic, examples),
         examples=examples.total,
         positives=examples.positive,
         elsewhere=found.split if found.verdict == "other split" else None,

@@ -17,13 +17,23 @@ from harness.pipelines.check import Judging
 from harness.pipelines.report import grid_report
 from harness.record.provenance import command_line, today
 from harness.record.store import Store
-from harness.report.files import files_again
+from harness.report.export.table_csv import table_csv
+from harness.report.export.table_latex import table_latex
+from harness.report.files import read_report
+from harness.report.format.svg import FORMATS
 from harness.report.run.sections import report_lines
-from harness.text import one_line
+from harness.text import listed, one_line, show
 
 Out = Annotated[
     Path | None,
     typer.Option("--out", "-o", help="The Markdown file (default: RESULTS/GRID/report.md).", show_default=False),
+]
+Latex = Annotated[
+    Path | None, typer.Option("--latex", help="Write the table of results for LaTeX here.", show_default=False)
+]
+Csv = Annotated[Path | None, typer.Option("--csv", help="Write the same as CSV here, unrounded.", show_default=False)]
+Plots = Annotated[
+    str | None, typer.Option("--plots", help="Write the plots in these formats too: png,pdf.", show_default=False)
 ]
 
 
@@ -44,12 +54,19 @@ def report(
         Path | None,
         typer.Option("--from", help="A report's JSON file: render it again, beside it.", show_default=False),
     ] = None,
+    latex: Latex = None,
+    csv: Csv = None,
+    plots: Plots = None,
     as_json: Json = False,
 ) -> None:
     """Write the Markdown report of a grid's results, with plots (SVG) and the same as JSON beside it.
 
-    Example: harness report quickstart -o reports/quickstart.md
+    Example: harness report quickstart -o reports/quickstart.md --latex table.tex --plots pdf
     """
+    formats = _formats(plots)
+    for name, path in (("--latex", latex), ("--csv", csv)):
+        if path is not None and not path.name:
+            raise SpecError(f"{name}: got {str(path)!r}; allowed the name of a file")
     if (grid is None) == (again is None):
         raise SpecError("report: allowed a grid, or --from with a report's JSON file")
     if out is not None and not out.name:
@@ -62,7 +79,8 @@ def report(
                 raise SpecError(f"{name}: got it beside --from; allowed beside a grid: a report's file has its own")
         place = again if out is None else out
         stem, folder = place.stem, place.parent
-        files = files_again(again, stem, today())
+        data = read_report(again)
+        files = data.files(stem, today())
     else:
         assert grid is not None
         spec = load_grid(grid)
@@ -71,14 +89,28 @@ def report(
         made_by = command or f"{_run_command(grid, results, select)} && {command_line()}"
         asked = Judging(tuple(select), environment)
         found = grid_report(spec, store, asked, command=made_by, stem=stem, title=title, notes=note)
-        files, unreadable, told = found.files, found.unreadable, report_lines(found.head)
+        data, files, unreadable, told = found.data, found.files, found.unreadable, report_lines(found.head)
+    wrote = [] if as_json else write_files(files, folder)
+    wrote += write_files(data.plots(stem, formats), folder)
+    if latex is not None:
+        wrote += write_files({latex.name: table_latex(data.model, data.verdicts)}, latex.parent)
+    if csv is not None:
+        wrote += write_files({csv.name: table_csv(data.model)}, csv.parent)
     if as_json:
         print(files[f"{stem}.json"])
     else:
-        print(f"wrote {', '.join(one_line(str(path)) for path in write_files(files, folder))}")
+        print(f"wrote {', '.join(one_line(str(path)) for path in wrote)}")
         print("\n".join(told))
     if unreadable:
         raise StoreError("\n".join(unreadable))
+
+
+def _formats(text: str | None) -> list[str]:
+    wanted = list(dict.fromkeys(filter(None, (text or "").split(","))))
+    unknown = next((one for one in wanted if one not in FORMATS), None)
+    if unknown is not None or (text is not None and not wanted):
+        raise SpecError(f"--plots: got {show(unknown or text)}; allowed {listed(FORMATS)}, or several with commas")
+    return wanted
 
 
 def _run_command(grid: Path, results: Path, select: Sequence[str]) -> str:

@@ -53,6 +53,7 @@ _STYLE: Final[dict[str, Any]] = {
     "axes.formatter.use_mathtext": False,
     "svg.fonttype": "path",
     "svg.hashsalt": "finetune-harness",
+    "pdf.fonttype": 42,  # publishers refuse Type 3
     "path.simplify": True,
 }
 
@@ -83,6 +84,21 @@ def svg(page: Figure) -> str:
     text = _PATH.sub(lambda path: _LONG_NUMBER.sub(_shortened, path.group()), buffer.getvalue())
     # Trailing spaces in published files annoy every editor and linter.
     return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
+
+
+FORMATS: Final[dict[str, dict[str, Any]]] = {
+    "png": {"dpi": 200, "metadata": {"Software": None}},
+    "pdf": {"metadata": {"CreationDate": None, "Creator": None, "Producer": None}},
+}
+"""What plots may be written as beside SVG, and how."""
+
+
+def as_file(page: Figure, kind: str) -> bytes:
+    """The figure in one of `FORMATS`; no date in it, nor a program's name."""
+    buffer = io.BytesIO()
+    with style():
+        page.savefig(buffer, format=kind, **FORMATS[kind])
+    return buffer.getvalue()
 
 
 def _shortened(number: re.Match[str]) -> str:

@@ -29,12 +29,17 @@ def _impossible(
     elsewhere: str | None = None,
     shards: Sequence[int] = (),
     nearest: Sequence[float] = (),
+    negatives: Sequence[int] = (),
 ) -> str:
     said = " with ".join(
         f"{metric_word(name)} {listed((f'{v:g}' for v in values), 3)}" for name, values in scores.items()
     )
     whose = "no run" if runs == 1 else f"no mean of {runs} runs"
     text = f"{reference}: {whose} on {examples:,} examples, {positives:,} positive, can have {said}"
+    if negatives and negatives[0] > 0:
+        text += f", which needs {negatives[0]:,} of {negatives[1]:,} negatives right"
+    elif negatives:
+        text += ", which needs more positives right than answers in all"
     if elsewhere is not None:
         return f"{text}; MRPC's {elsewhere} split can give it"
     if shards:
@@ -93,5 +98,7 @@ DOUBTS: Final[Phrases] = {
         f"{configuration}: {len(seeds)} of {many(runs, 'run')} (seed{'' if len(seeds) == 1 else 's'} {listed(seeds)}) "
         "scored another model than the best one that load_best_model_at_end asks for"
     ),
+    "reference.constant": "{reference}: accuracy {accuracy:g} is no better than one constant answer, which has "
+    "{constant} of {examples} right",
     "reference.impossible": _impossible,  # scores: by metric, as written; nearest: of `metric`, attainable
 }

@@ -89,8 +89,19 @@ CASES = [
     ),
     (
         of("reference.impossible", reference="a", scores={"accuracy": [0.8578], "f1": [0.8578]}, runs=1,
-           examples=408, positives=279, elsewhere=None, shards=[], metric="f1", nearest=[0.884]),
-        "a: no run on 408 examples, 279 positive, can have accuracy 0.8578 with F1 0.8578; nearest F1 0.8840",
+           examples=408, positives=279, elsewhere=None, shards=[], metric="f1", nearest=[0.884], negatives=[175, 129]),
+        "a: no run on 408 examples, 279 positive, can have accuracy 0.8578 with F1 0.8578, which needs 175 of 129 "
+        "negatives right; nearest F1 0.8840",
+    ),
+    (
+        of("reference.impossible", reference="a", scores={"accuracy": [0.7], "f1": [0.9]}, runs=1,
+           examples=408, positives=279, metric="f1", nearest=[], negatives=[-265, 129]),
+        "a: no run on 408 examples, 279 positive, can have accuracy 0.7 with F1 0.9, which needs more positives "
+        "right than answers in all",
+    ),
+    (
+        of("reference.constant", reference="a", accuracy=0.6838, constant=279, examples=408),
+        "a: accuracy 0.6838 is no better than one constant answer, which has 279 of 408 right",
     ),
     (
         of("reference.impossible", reference="a", scores={"accuracy": [0.9]}, runs=5, examples=10, positives=5,

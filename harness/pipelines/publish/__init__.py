@@ -1,0 +1,1 @@
+"""Results for other programs: as a DataFrame, and in their own formats."""

@@ -1,0 +1,219 @@
+"""A report's results as a table for LaTeX: no package is needed, and what was left out stands below it."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from harness.checks.verdict import COMPARED, Verdict
+from harness.report.export.table import LEVEL, Line, compared_over, decimals, table_lines
+from harness.report.format.labels import listed, seeds_text
+from harness.report.format.latex import comment, key, tex, tex_box
+from harness.report.format.metrics import metric_head, metric_word
+from harness.report.format.numbers import digits, interval, level_text, signed, trimmed
+from harness.report.phrases.recipe import many
+from harness.report.run.model import ReportModel
+from harness.report.verdicts.words import decision_of, ordered, subject
+
+MOST_ROWS: Final = 36
+"""Rows of one float: more do not fit a page, and a float does not break."""
+MOST_METRICS: Final = 2
+"""Metrics side by side; more have a row each."""
+LONGEST: Final = 20
+"""Characters of a configuration that stand in one line."""
+MOST_NOTES: Final = 20
+UNKNOWN: Final = "--"
+
+
+def table_latex(model: ReportModel, verdicts: Sequence[Verdict] = ()) -> str:
+    r"""The table, to be read with `\input`; further floats where there are more rows than a page holds.
+
+    Scores in points. Bold is only what is better than each of the others that it was compared with, by test. Below
+    stand what was left out, and the `verdicts` that hold two results, or a result and a published one, together.
+    """
+    every = table_lines(model)
+    known = {line.metric for line in every if line.every is not None}
+    lines = [line for line in every if line.metric in known]
+    head = [comment(f"Made by: {model.command}"), comment(f"By {model.generated_by}; no package is needed.")]
+    if not lines:
+        return "\n".join([*head, comment("No run has a score yet."), ""])
+    metrics = list(dict.fromkeys(line.metric for line in lines))
+    places = {metric: decimals([line for line in lines if line.metric == metric]) for metric in metrics}
+    wide = len(metrics) <= MOST_METRICS
+    rows = _wide(lines, metrics, places) if wide else _long(lines, places)
+    spec, heads = _columns(metrics, wide)
+    judged = [one for one in ordered(verdicts) if one.check in COMPARED and decision_of(one)]
+    floats = [rows[at : at + MOST_ROWS] for at in range(0, len(rows), MOST_ROWS)]
+    parts = list(head)
+    for number, body in enumerate(floats):
+        first, last = number == 0, number == len(floats) - 1
+        caption = _caption(model, lines, metrics, judged) if first else f"{_title(metrics)} (continued)"
+        parts += [
+            r"\begin{table}[htbp]",
+            r"\centering\small\setlength{\tabcolsep}{3.5pt}",
+            rf"\caption{{{caption}}}",
+            rf"\label{{tab:{key(model.grid)}{'' if first else f'-{number + 1}'}}}",
+            r"\par\medskip",
+            rf"\begin{{tabular}}{{{spec}}}",
+            r"\hline",
+            rf"{heads} \\",
+            r"\hline",
+            *(rf"{row} \\" for row in body),
+            r"\hline",
+            r"\end{tabular}",
+            *(_below([*_notes(model, lines, places), *map(_judged, judged)]) if last else []),
+            r"\end{table}",
+        ]
+    return "\n".join([*parts, ""])
+
+
+def _columns(metrics: Sequence[str], wide: bool) -> tuple[str, str]:
+    bounds = rf"{100 * LEVEL:.0f}\,\% interval"
+    if not wide:
+        return "llrrr", f"Configuration & Metric & $n$ & Mean $\\pm$ sd & {bounds}"
+    heads = [f"{tex(metric_head(metric))} & {bounds}" for metric in metrics]
+    return f"lr{'rr' * len(metrics)}", " & ".join(["Configuration", "$n$", *heads])
+
+
+def _wide(lines: Sequence[Line], metrics: Sequence[str], places: dict[str, int]) -> list[str]:
+    rows = []
+    for _, group in itertools.groupby(lines, lambda line: id(line.row)):
+        own = {line.metric: line for line in group}
+        first = next(iter(own.values()))
+        cells = [_score(own[metric], places[metric]) if metric in own else [UNKNOWN] * 2 for metric in metrics]
+        rows.append(" & ".join([_label(first), _counted(own.values()), *itertools.chain(*cells)]))
+    return rows
+
+
+def _long(lines: Sequence[Line], places: dict[str, int]) -> list[str]:
+    rows, before = [], None
+    for line in lines:
+        label = "" if line.row is before else _label(line)
+        cells = [label, tex(metric_head(line.metric)), str(line.n), *_score(line, places[line.metric])]
+        rows.append(" & ".join(cells))
+        before = line.row
+    return rows
+
+
+def _counted(lines: Iterable[Line]) -> str:
+    """Runs behind the means: of each metric where they differ."""
+    return "/".join(dict.fromkeys(str(line.n) for line in lines))
+
+
+def _label(line: Line) -> str:
+    label = tex(line.row.label)
+    short = len(line.row.label) <= LONGEST and "U+" not in label
+    return label if short else tex_box(line.row.label, r"0.27\linewidth")
+
+
+def _score(line: Line, places: int) -> list[str]:
+    if line.mean is None:
+        return [UNKNOWN, UNKNOWN]
+    mean = f"{line.mean:.{places}f}"
+    mean = rf"\mathbf{{{mean}}}" if line.best else mean
+    cell = f"${mean}$" if line.sd is None else rf"${mean} \pm {line.sd:.{places}f}$"
+    bounds = UNKNOWN if line.low is None else f"${line.low:.{places}f}$ to ${line.high:.{places}f}$"
+    return [cell, bounds]
+
+
+def _title(metrics: Sequence[str]) -> str:
+    words = [tex(metric_word(metric)) for metric in metrics]
+    named = " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+    return f"{named[:1].upper()}{named[1:]}"
+
+
+def _caption(model: ReportModel, lines: Sequence[Line], metrics: Sequence[str], judged: Sequence[Verdict]) -> str:
+    sizes = {line.row.examples for line in lines}
+    size = next(iter(sizes)) if len(sizes) == 1 else None
+    examples = f"the {size:,} validation examples" if size else "the validation split"
+    usual = _common_seeds(lines)
+    over = _seeds(usual) + (", others below" if any(tuple(line.seeds) != usual for line in lines) else "")
+    what = (
+        rf"mean $\pm$ standard deviation ($n - 1$) over {over}, and Student's {100 * LEVEL:.0f}\,\% interval of that "
+        "mean over seeds"
+    )
+    if all(line.n < 2 for line in lines):
+        what = f"one run each ({over}), which has neither a deviation nor an interval"
+    return (
+        rf"{_title(metrics)} of {tex(model.about or model.task)} in points ($100 \times$ fraction) on {tex(examples)}: "
+        rf"{what}. {' '.join(f'{said}.' for said in _tests(model, lines, judged))}"
+    )
+
+
+def _tests(model: ReportModel, lines: Sequence[Line], judged: Sequence[Verdict]) -> Iterator[str]:
+    """Which tests stand behind the bold and below the table, or that none does."""
+    groups = compared_over(model.comparisons)
+    for axis, pairs in groups.items():
+        first = pairs[0]
+        kind = "paired by seed" if first.paired else "Welch's"
+        sizes = {one.metric: one.family for one in pairs}
+        family = listed([f"{many(size, 'pair')} of {metric_word(metric)}" for metric, size in sizes.items()], 4)
+        yield (
+            f"Over {tex(axis)}: $t$ tests, {kind}, on these examples and on new ones, "
+            rf"$\alpha = {trimmed(first.alpha)}$, Holm's correction over {tex(family)}"
+        )
+    if any(line.best for line in lines):
+        yield "Bold: better than each other value by both tests"
+    elif groups:
+        yield "No value is better than all others by both tests, and nothing is bold"
+    if judged:
+        yield "Below: differences with the interval that decides, against the margin within which they count as none"
+    elif not groups:
+        yield "No test compares the rows, and nothing is bold"
+
+
+def _judged(verdict: Verdict) -> str:
+    """`fp32 -> bf16, accuracy: +0.39 points (-0.65 to +1.43, 90 %), margin 2.5, 5 runs, paired: PASS`."""
+    decision = decision_of(verdict)
+    assert decision is not None  # `table_latex` chose it so
+    paired = ", paired by seed" if verdict.check == "parity" else ""
+    known = f" ({interval(decision)}, {level_text(decision)})" if decision.ci_pass else ""
+    said = (
+        f"{subject(verdict)}, {metric_word(verdict.item)}: {signed(decision.difference, digits(decision))} points"
+        f"{known}, margin {trimmed(decision.delta)}, {many(decision.n, 'run')}{paired}"
+    )
+    return f"{tex(said, 600)}: {verdict.outcome}"
+
+
+def _common_seeds(lines: Sequence[Line]) -> tuple[int, ...]:
+    """The seeds of most rows."""
+    return Counter(tuple(line.seeds) for line in lines).most_common(1)[0][0]
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    return f"seed{'s' * (len(seeds) > 1)} {seeds_text(seeds)}"
+
+
+def _notes(model: ReportModel, lines: Sequence[Line], places: dict[str, int]) -> Iterator[str]:
+    usual = _common_seeds(lines)
+    for _, group in itertools.groupby(lines, lambda line: id(line.row)):
+        own = [*group]
+        first = own[0]
+        label = tex(first.row.label)
+        if tuple(first.seeds) != usual:
+            yield f"{label}: {_seeds(first.seeds)}"
+        if first.lost:
+            every = [
+                f"{tex(metric_word(line.metric))} ${line.every:.{places[line.metric]}f}$"
+                for line in own
+                if line.every is not None
+            ]
+            told = f"; over all that have a score: {', '.join(every)}" if every else ""
+            yield (
+                f"{label}: {first.lost} of {many(first.runs, 'run')} collapsed ({_seeds(first.lost_seeds)}), and no "
+                f"figure above has {'it' if first.lost == 1 else 'them'}{told}"
+            )
+        if first.row.errored:
+            yield f"{label}: {many(first.row.errored, 'cell')} ended in an error"
+    if model.counts.missing:
+        yield f"{many(model.counts.missing, 'planned cell')} not run yet"
+
+
+def _below(notes: Iterable[str]) -> list[str]:
+    told = [*notes]
+    if len(told) > MOST_NOTES:
+        told = [*told[:MOST_NOTES], f"{len(told) - MOST_NOTES:,} more notes are in the report"]
+    text = " ".join(f"{note}." for note in told)
+    return [rf"\par\smallskip\parbox{{\linewidth}}{{\footnotesize\raggedright {text}}}"] if text else []
