@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -98,7 +98,7 @@ def _verdict(name: str, command: Command, codes: Sequence[int], told: Told, name
     right = told.code in codes and (not names or not told.items.isdisjoint(names))
     reason = Fact.of(
         "selftest.trial",
-        fault=Fact.of(f"selftest.fault.{name}"),
+        fault=Fact.of("selftest.fault", name=name),
         command=command,
         clean=codes == (0,),
         ended=told.code,
@@ -165,7 +165,7 @@ def _told(judge: Callable[[], tuple[int, Sequence[Verdict], Fact | None]], at: G
 def _placeless(value: Any, at: Ground) -> Any:
     """A fact whose texts do not say where the copy lay."""
     if isinstance(value, Fact):
-        return Fact(value.code, {name: _placeless(one, at) for name, one in value.values.items()})
+        return replace(value, values={name: _placeless(one, at) for name, one in value.values.items()})
     if isinstance(value, (list, tuple)):
         return tuple(_placeless(one, at) for one in value)
     if isinstance(value, dict):
