@@ -89,6 +89,11 @@ SITUATIONS: Final[Mapping[str, Mapping[int, str]]] = {
         4: "a run has no counterpart or no result, or its record cannot be read",
         5: "no pair has a result: all were skipped",
     },
+    "selftest": {
+        0: "every planted fault is found and named, and nothing else is",
+        1: "one is missed, or something is found where nothing was planted",
+        4: "a run without a fault does not end well here: nothing can be shown",
+    },
     "data": {0: "told", 4: "data cannot be had, or are not what the task says"},
     "status": {0: "told", 4: _NO_STORE},
     "runs": {0: "told", 4: _NO_STORE},

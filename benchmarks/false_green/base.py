@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.false_green.command import GRID, Harness, Place
-from benchmarks.false_green.pairs import write_pairs
+from harness.pipelines.selftest.pairs import write_pairs
 
 SEEDS: Final = (1, 2, 3, 4, 5)
 REFERENCE: Final = """

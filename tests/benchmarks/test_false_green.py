@@ -13,9 +13,9 @@ from benchmarks.false_green.base import grid_text
 from benchmarks.false_green.command import Harness
 from benchmarks.false_green.judge import Outcome, judge, junit_counts, says
 from benchmarks.false_green.page import Side, page
-from benchmarks.false_green.pairs import SIZES, write_pairs
 from benchmarks.false_green.trial import MAKERS
 from harness.grid.grid import load_grid
+from harness.pipelines.selftest.pairs import SIZES, write_pairs
 
 HERE = Path("here")
 

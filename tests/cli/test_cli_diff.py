@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ import pytest
 from harness.checks.verdict import Verdict
 from harness.checks.verify.diff.paired import judge, pairs, summary
 from harness.pipelines.find import find_runs
+from harness.report.phrases.say import say
 from harness.report.verdicts.diff import ROOM, WIDTH, diff_text
 from harness.subject.data.corpus import generate
 
@@ -81,6 +83,19 @@ dropout = [false]
 [execution]
 threads = THREADS
 """
+PARTS = """
+name = "parts"
+task = "texts"
+[recipe]
+max_steps = 4
+learning_rate = 1e-3
+[matrix]
+checkpoint = ["./whole", "./names", "./halves"]
+seed = [42]
+precision = ["bf16"]
+"""
+PARTLY = ("names", "halves")
+"""The same checkpoint as "whole": with a tokenizer that gives no token types; saved in bfloat16."""
 SCALE = "huggingface/transformers#47688"
 
 
@@ -151,7 +166,28 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     for name in ("pairs", "threads-1", "threads-2", "plain", "edited"):
         done = found.harness("run", f"{name}.toml")
         assert done.returncode == 0, done.stdout + done.stderr
+    _checkpoints(folder)
+    done = found.harness("run", "parts.toml")
+    assert done.returncode == 0, done.stdout + done.stderr
     return found
+
+
+def _checkpoints(folder: Path) -> None:
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    embedded = next((folder / "cache").glob("tiny-bert-*/config.json")).parent
+    for name in ("whole", "names", "halves"):
+        shutil.copytree(embedded, folder / name)
+    (folder / "parts.toml").write_text(PARTS, encoding="utf-8")
+    path = folder / "names" / "tokenizer_config.json"
+    settings = json.loads(path.read_text(encoding="utf-8")) | {"model_input_names": ["input_ids", "attention_mask"]}
+    path.write_text(json.dumps(settings), encoding="utf-8")
+    path = folder / "halves" / "model.safetensors"
+    weights = {name: weight.to(torch.bfloat16) for name, weight in load_file(path).items()}
+    save_file(weights, path, metadata={"format": "pt"})
+    path = folder / "halves" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | {"dtype": "bfloat16"}), encoding="utf-8")
 
 
 AUDIT: list[tuple[str, str, str | None, str | None, int | None]] = [
@@ -238,6 +274,14 @@ def test_an_edited_example_is_named(made: Made, exchanged: bool) -> None:
     values = found.values
     assert (verdict.reason.code, found.code, values["item"]) == ("diff.different", "cause.data", "training data")
     assert (values["changed"], values["known"], values["ids"]) == (1, 64, [3])
+
+
+def test_another_tokenizer_and_weights_of_another_dtype_are_called_so(made: Made) -> None:
+    verdicts = {name: made.verdict("parts:checkpoint=./whole", f"parts:checkpoint=./{name}") for name in PARTLY}
+    said = {name: say(one.reason.values["causes"][0]) for name, one in verdicts.items()}
+    source = "checkpoint source ./whole -> ./"
+    assert said["names"] == f"{source}names (another tokenizer: no token_type_ids in B)"
+    assert said["halves"] == f"{source}halves (weights kept in float32 -> bfloat16 (saved so in B))"
 
 
 def test_an_order_that_only_the_evaluation_has_is_no_difference_in_training(made: Made) -> None:

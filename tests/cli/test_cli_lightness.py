@@ -48,6 +48,7 @@ def test_help_imports_no_torch() -> None:
         "bench",
         "verify",
         "diff",
+        "selftest",
         "status",
         "runs",
         "report",

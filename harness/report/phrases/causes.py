@@ -18,7 +18,7 @@ CAUSES: Final[Mapping[str, str]] = {
     "training code": "the training code was edited, or is of another version",
     "metric code": "the code of a metric of one's own was edited, or is of another version",
     "data": "not the same texts or labels",
-    "checkpoint": "not the same weights on disk",
+    "checkpoint": "not the same files of the checkpoint: weights, configuration or tokenizer",
     "checkpoint weights": "not the same weights on disk",
     "tokenizer": "not the same tokenizer on disk",
     "model configuration": "not the same configuration of the model on disk",
@@ -77,7 +77,7 @@ CAUSES: Final[Mapping[str, str]] = {
     "evaluation": "another metric, other validation examples, another way to predict; or an edited file",
     "inputs": "what the model is given: the tokenizer, its names for the model's inputs, or the collator",
     "first update": "the optimizer does not do what its settings say",
-    "dtype": "updates smaller than the dtype's last bit are lost",
+    "dtype": "weights that are not kept in float32: updates smaller than the dtype's last bit are lost",
     "evaluation mode": "dropout or another draw is on in evaluation: the model is not in evaluation mode",
     "random state": "another state of the random stream that dropout draws from",
     "evaluation draws": "the evaluation's loader draws a seed from torch's global stream, from which dropout draws "

@@ -197,6 +197,20 @@ def _tolerance(relative: float, steps: int | None) -> str:
     return f"{relative:g} relative{within}"
 
 
+def _kept_in(field: str, a: str, b: str, saved: Sequence[Sequence[str] | None]) -> str:
+    text = f"weights kept in {a} -> {b}"
+    own = [side for side, kept, found in zip("AB", (a, b), saved, strict=True) if found == (kept,) != ("float32",)]
+    return f"{text} (saved so in {' and '.join(own)})" if own else text
+
+
+def _tokenizer(field: str, item: str, columns: Mapping[str, str | None]) -> str:
+    """By column which run alone was given it, None where both were and it differs."""
+    other = [column for column, only in columns.items() if only is None]
+    parts = [f"other {listed(other, 4)}"] if other else []
+    parts += [f"no {column} in {'B' if only == 'a' else 'A'}" for column, only in columns.items() if only is not None]
+    return f"another tokenizer: {', '.join(parts)}" if parts else "another tokenizer"
+
+
 JUMPS: Final[Mapping[str, str]] = {
     "jump": "something that was done in one run only",
     "jump.epoch_end": "the end of an epoch",
@@ -233,6 +247,8 @@ DIFF: Final[Mapping[str, str | Callable[..., str]]] = {
     "cause.done": lambda item, field, a, b, step: (
         f"other {name(item)}" if _is_hash(a) and _is_hash(b) else f"{name(item)} {_shown(a)} -> {_shown(b)}"
     ),
+    "cause.dtype": _kept_in,
+    "cause.tokenizer": _tokenizer,
     "cause.place": lambda field, a, b: f"{name(field)} {_shown(a)} -> {_shown(b)}",
     "cause.scaling": _scaling,
     "cause.jump": lambda kind, step: f"{JUMPS.get(kind, kind)} at step {step}",

@@ -12,6 +12,7 @@ from harness.report.phrases.doubts import DOUBTS
 from harness.report.phrases.head import HEAD
 from harness.report.phrases.inputs import INPUTS
 from harness.report.phrases.past import PAST
+from harness.report.phrases.probes.selftest import SELFTEST
 from harness.report.phrases.scores import SCORES
 from harness.report.phrases.speed import SPEED
 from harness.report.phrases.verify import VERIFY
@@ -21,7 +22,8 @@ Phrase = str | Callable[..., str]
 """A template for `str.format` over a fact's values, or a function of them by name."""
 
 PHRASES: Final[Mapping[str, Phrase]] = {
-    **VERIFY, **DIFF, **ACCEPTED, **INPUTS, **SCORES, **SPEED, **HEAD, **PAST, **WAIVERS, **DOUBTS
+    **VERIFY, **DIFF, **ACCEPTED, **INPUTS, **SCORES, **SPEED, **HEAD, **PAST, **WAIVERS, **DOUBTS,
+    **SELFTEST,
 }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from harness.report.phrases.doubts import DOUBTS
 from harness.report.phrases.head import HEAD
 from harness.report.phrases.inputs import INPUTS
 from harness.report.phrases.past import PAST
+from harness.report.phrases.probes.selftest import SELFTEST
 from harness.report.phrases.say import PHRASES, say
 from harness.report.phrases.scores import BASELINE, SCORES
 from harness.report.phrases.speed import SPEED
@@ -327,4 +328,6 @@ def test_facts_and_phrases_fit() -> None:
 
 def test_every_code_is_here_and_is_one_tables_own() -> None:
     assert {fact.code for fact, _ in CASES} == SCORES.keys() - BASELINE.keys() - COMPARISON.keys()
-    assert len(PHRASES) == sum(map(len, (SCORES, SPEED, VERIFY, DIFF, ACCEPTED, INPUTS, HEAD, PAST, WAIVERS, DOUBTS)))
+    assert len(PHRASES) == sum(
+        map(len, (SCORES, SPEED, VERIFY, DIFF, ACCEPTED, INPUTS, HEAD, PAST, WAIVERS, DOUBTS, SELFTEST))
+    )

@@ -9,12 +9,16 @@ from harness.checks.verdict import Fact
 from harness.checks.verify.diff.compare import Difference
 from harness.checks.verify.diff.explain import Explanation
 from harness.checks.verify.fields import is_root
-from harness.checks.verify.inputs import Part, changed_examples
+from harness.checks.verify.inputs import Part, changed_examples, column_differences
 from harness.checks.verify.upstream import scaling_fact
 from harness.record.run import Run
 
 SPLITS: Final[dict[str, Part]] = {"training data": "training", "validation data": "evaluation"}
 MOST_IDS: Final = 64
+DTYPE: Final = "model.dtype"
+PARTS: Final = (DTYPE, "tokenizer")
+_OF_PARTS: Final = ("checkpoint", "checkpoint weights", "inputs")
+"""What a checkpoint's other weights and tokenizer have said already."""
 
 
 def cause_facts(a: Run, b: Run, found: Explanation) -> list[Fact]:
@@ -39,22 +43,43 @@ def idle_facts(a: Run, b: Run, found: Explanation) -> list[Fact]:
 
 def _fact(a: Run, b: Run, one: Difference, found: Explanation | None) -> Fact:
     if one.layer == "asked":
-        through = [] if found is None else list(_through(found))
+        through = [] if found is None else list(_through(a, b, one, found))
         return Fact.of("cause.asked", field=one.field, a=one.a, b=one.b, through=through)
     if one.field in SPLITS:
         return _data(a, b, one)
     if one.layer == "environment":
         return Fact.of("cause.place", field=one.field, a=one.a, b=one.b)
+    if one.field in PARTS:
+        return _part(a, b, one)
     return Fact.of("cause.done", item=one.item, field=one.field, a=one.a, b=one.b, step=one.step)
 
 
-def _through(found: Explanation) -> Iterator[Fact]:
-    """What of the first order was otherwise for it: weights, examples."""
+def _through(a: Run, b: Run, asked: Difference, found: Explanation) -> Iterator[Fact]:
+    """What of the first order was otherwise for it: weights, examples; of another checkpoint its parts."""
+    parts = {one.field: one for one in found.follows} if asked.field.startswith("checkpoint ") else {}
+    yield from (_part(a, b, parts[name]) for name in PARTS if name in parts)
+    if "model configuration" in parts and DTYPE not in parts:
+        yield Fact.of("through", item="model configuration")
     for one in found.follows:
         if one.field == "data order" and isinstance(one.a, Fact) and one.a.code == "examples.taken":
             yield Fact.of("through.taken", a=one.a.values["count"], b=one.b.values["count"])
-        elif one.layer == "exact" and is_root(one.field):
+        elif (
+            one.layer == "exact"
+            and is_root(one.field)
+            and one.field.partition(".")[0] not in _OF_PARTS
+            and DTYPE not in parts
+        ):
             yield Fact.of("through", item=one.item)
+
+
+def _part(a: Run, b: Run, one: Difference) -> Fact:
+    """A checkpoint's part that says more than that its hash is another."""
+    if one.field == DTYPE:
+        weights = [run.record.observed.weights if run.record.observed else None for run in (a, b)]
+        saved = [None if found is None or found.saved_dtypes is None else list(found.saved_dtypes) for found in weights]
+        return Fact.of("cause.dtype", field=one.field, a=one.a, b=one.b, saved=saved)
+    columns = {found.column: found.only for found in column_differences(a, b) or ()}
+    return Fact.of("cause.tokenizer", field=one.field, item=one.item, columns=columns)
 
 
 def _data(a: Run, b: Run, one: Difference) -> Fact:

@@ -67,6 +67,8 @@ class Difference:
             return "asked"
         if self.field == "scores.loss":
             return "loss"
+        if self.field == "model.dtype":
+            return "dtype"
         return "data" if self.field.endswith(" data") else self.field.partition(".")[0]
 
     @property

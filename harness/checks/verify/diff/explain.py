@@ -37,6 +37,7 @@ _SCALING: Final = (
 )  # fmt: skip
 """What decides whether a run has a known defect of scaling."""
 TRAINING: Final = EVERYWHERE - {"watching", "evaluation"}
+_KEPT_IN: Final = "model.dtype"
 _FROM_TOKENIZER: Final = ("inputs", "evaluation inputs")
 """What another tokenizer is the cause of, and not another."""
 
@@ -190,6 +191,7 @@ def _causes(
     retokenized = any(one.field == "tokenizer" for one in done)
     done.sort(
         key=lambda one: (
+            one.field != _KEPT_IN,  # weights of another dtype have other hashes too
             one.cause in _FROM_TOKENIZER and retokenized,
             only_rounds(one.field, one.a, one.b),
             one.field.startswith("arguments."),
@@ -202,7 +204,8 @@ def _causes(
         named += [one for one in places if one.field == "packages.transformers"]
         return _with_others(named[0], asked, places, TRAINING, ranks) if named else ()
     if effect is None or (effect.where is not None and effect.where.code == "where.largest"):
-        return tuple(done[:1])
+        acting = [one for one in asked if reach(one.layer, one.field, ranks) & TRAINING]
+        return tuple((acting or done)[:1])
     for stages in _fits(a, b, effect, every):
         for one in (*asked, *done):
             late = one.step is not None and effect.step is not None and one.step > effect.step

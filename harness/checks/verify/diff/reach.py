@@ -185,8 +185,8 @@ _SAME_UPDATE: Final = frozenset({"adamw_torch", "adamw_torch_fused", "adamw_hf"}
 _MADE_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "checkpoint": ("checkpoint", "config."),
     "tokenizer": ("checkpoint",),
-    "inputs.": ("recipe.max_length", "recipe.truncation"),
-    "evaluation inputs.": ("recipe.max_length", "recipe.truncation"),
+    "inputs.": ("checkpoint", "recipe.max_length", "recipe.truncation"),
+    "evaluation inputs.": ("checkpoint", "recipe.max_length", "recipe.truncation"),
     "model configuration": ("checkpoint", "config."),
     "newly initialised weights": ("checkpoint", "config."),
     "initial weights": ("seed", "head_seeding", "checkpoint", "config.", "recipe.peft"),

@@ -1,4 +1,4 @@
-"""The task of the base store: pairs of sentences that a tiny BERT learns in seconds, and not quite to the end.
+"""A task that a tiny BERT learns in seconds, and not quite to the end: pairs of sentences, made here.
 
 The two sides say the same where the first names one of four days. Of some only who agrees tells it, which is
 learned late, and one label in ten is wrong: so seeds differ.

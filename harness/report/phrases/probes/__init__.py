@@ -1,0 +1,1 @@
+"""What probes come to, in words: of the gate by planted faults, of releases by short runs."""
