@@ -65,6 +65,12 @@ MaxAge = Annotated[
 ]
 Retries = Annotated[int, typer.Option("--retries", min=0, help="Further attempts at a cell that crashed or timed out.")]
 KeepErrored = Annotated[bool, typer.Option("--keep-errored", help="Do not try again what errored in an earlier run.")]
+On = Annotated[
+    str | None,
+    typer.Option(
+        "--on", help="A cluster to run on: ray, or ray://HOST:PORT (default: this machine).", show_default=False
+    ),
+]
 AllowBusy = Annotated[bool, typer.Option("--allow-busy", help="Use devices that something else is using.")]
 
 RESULTS = Path("results")

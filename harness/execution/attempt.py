@@ -6,21 +6,22 @@ import contextlib
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 from harness.disk import CellLock
 from harness.errors import StoreError
 from harness.execution.health import HeldDevices
+from harness.execution.host import Key
 from harness.execution.outcome import (
     Heading,
+    HostMode,
     clean_log,
     death,
     disk_trouble,
     failed_record,
     finished_record,
-    oom_kill_count,
 )
 from harness.execution.plan import Plan, PlannedCell
 from harness.protocol import BEACON, JOB, LOG, NONFINITE, OK, RANK_FILES, RANK_PID, RESULT, TRAINER
@@ -86,12 +87,13 @@ class Filing:
                 record = failed_record(heading, "killed", trouble)
             elif result is not None and came_first and "died" in result:
                 gone = result["died"]
-                death_of_rank, words = death(gone["status"], oom_kill_count() - running.oom_kills)
+                death_of_rank, words = death(gone["status"], running.oom_kills)
                 record = failed_record(heading, death_of_rank, f"rank {gone['rank']}: {words}")
             elif result is not None and came_first:
-                record = finished_record(heading, result, "spawn" if running.spawned else "fork", cell.devices)
+                mode: HostMode = "spawn" if running.spawned else "fork"
+                record = finished_record(heading, result, mode, running.devices, running.switches)
             else:
-                ended, words = running.verdict or death(status, oom_kill_count() - running.oom_kills)
+                ended, words = running.verdict or death(status, running.oom_kills)
                 behind = laggards(attempt.folder, cell.planned.cell.devices) if ended == "timeout" else ""
                 record = failed_record(heading, ended, f"{words}; {behind}" if behind else words)
             tidy(attempt.folder)  # before the record: an attempt that has one is never looked at again
@@ -153,12 +155,11 @@ class Filing:
 
 @dataclass
 class RunningCell:
-    """What only a cell's job has: its place in the plan, its attempt and lock, its devices."""
+    """What only a cell's job has: its place in the plan, its attempt and lock."""
 
     planned: PlannedCell
     attempt: Attempt
     lock: CellLock
-    devices: HeldDevices
     stepped: bool = False
 
 
@@ -182,13 +183,16 @@ class Running:
     pid: int | None = None  # of its process, once its host has told it
     verdict: tuple[Status, str] | None = None  # why we killed it, where we did
     killed: float | None = None  # when its host was told to kill it, by the monotonic clock in seconds
-    oom_kills: int = 0  # the kernel's count when it began
+    devices: HeldDevices = field(default_factory=HeldDevices)  # a preparation has none
+    node: str = ""  # where it runs; "": on this machine
+    oom_kills: int = 0  # the kernel's count when it began; once it has ended, how many were killed meanwhile
+    switches: Mapping[str, str] = field(default_factory=dict)  # variables of its machine, once it has ended
     temporary: Path | None = None  # where its processes put their temporary files
 
     @property
-    def host(self) -> tuple[str, bool]:
+    def host(self) -> Key:
         """Which host has it: its environment's that forks, or the one that starts interpreters."""
-        return self.environment, self.spawned
+        return Key(self.environment, self.spawned, self.node)
 
 
 def laggards(folder: Path, ranks: int) -> str:

@@ -9,7 +9,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,13 +35,17 @@ MOST_REASON: Final = 500
 
 @dataclass(frozen=True)
 class Environment:
-    """One environment, probed. `environment_id` = hash of packages, Python, accelerator model, driver major."""
+    """One environment, probed. `environment_id` = hash of packages, Python, accelerator model, driver major.
+
+    `cores` are the processor's that its cells may use.
+    """
 
     label: str
     python: str
     environment_id: str
     facts: Mapping[str, Any]
     driver: Driver
+    cores: int = field(default_factory=lambda: usable_cores())
 
     @property
     def devices(self) -> tuple[Device, ...]:
@@ -77,10 +81,10 @@ class Environment:
         assert isinstance(found, Mapping)
         return found
 
-    @property
-    def cores(self) -> int:
-        """Processor cores that this process may use."""
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+
+def usable_cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 
 
 def probe_environment(label: str, python: str | None = None) -> Environment:

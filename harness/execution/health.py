@@ -248,6 +248,8 @@ class HeldDevices:
     joules: float | None = None
     capped_s: float | None = None
     hot_s: float | None = None
+    settings: dict[str, Any] | None = None
+    findings: list[str] = field(default_factory=list)
     _opened: Counts | None = None
 
     def at_edge(self, edge: str) -> None:
@@ -261,6 +263,12 @@ class HeldDevices:
             self.joules = sum(took) if took else None
             self.capped_s, self.hot_s = max(capped, default=None), max(hot, default=None)
             self._opened = None
+
+    def settle(self) -> None:
+        """The cell has ended: take what the driver says of its devices into `settings` and `findings`, once."""
+        if self.settings is None:
+            self.findings = self.health.findings() if self.health is not None else []
+            self.health, self.settings = None, settings(self.uuids)
 
     def look(self) -> None:
         """Note why they are slow now."""

@@ -11,7 +11,7 @@ import socket
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from harness.errors import RunFailed
 from harness.execution.environment import START, Environment
@@ -187,8 +187,12 @@ def _variables() -> dict[str, str]:
     }
 
 
-Key = tuple[str, bool]
-"""An environment's label, and whether the host starts interpreters instead of forking."""
+class Key(NamedTuple):
+    """A host: its environment's label, whether it starts interpreters instead of forking, and its node ("": here)."""
+
+    environment: str
+    spawned: bool
+    node: str = ""
 
 
 class Hosts:
@@ -202,8 +206,8 @@ class Hosts:
     def started(self, key: Key) -> HostProcess:
         """The host of this key, started if it is not there."""
         if key not in self._hosts:
-            label, spawn = key
-            host = HostProcess(self._environments[label], spawn=spawn, log=self._logs / f"{label}.log")
+            label = key.environment
+            host = HostProcess(self._environments[label], spawn=key.spawned, log=self._logs / f"{label}.log")
             self._hosts[key] = host
             self._selector.register(host, selectors.EVENT_READ, key)
         return self._hosts[key]

@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 from pydantic import ValidationError
 
 from harness.errors import StoreError
-from harness.execution.health import POWER_CAP, HeldDevices, settings
+from harness.execution.health import POWER_CAP, HeldDevices
 from harness.grid.cell import Cell
 from harness.protocol import CANNOT_WRITE, FAILED, NONFINITE, OK, OOM, RESULT
 from harness.record.integrity import scores_problem, series_problem
@@ -43,6 +43,7 @@ MOST_VARIABLE: Final = 200
 """Characters of a variable's value that are kept."""
 _SAID: Final = (OK, NONFINITE, FAILED, OOM)
 NO_DEVICES: Final = HeldDevices()
+NO_SWITCHES: Final[Mapping[str, str]] = {}
 HostMode = Literal["fork", "spawn"]
 
 
@@ -79,17 +80,23 @@ class Heading:
 
 
 def finished_record(
-    heading: Heading, result: Mapping[str, Any], host: HostMode, devices: HeldDevices = NO_DEVICES
+    heading: Heading,
+    result: Mapping[str, Any],
+    host: HostMode,
+    devices: HeldDevices = NO_DEVICES,
+    variables: Mapping[str, str] = NO_SWITCHES,
 ) -> Record:
     """The record of an attempt whose child wrote its `result.json`.
 
-    Of its devices the parent adds what the driver said.
+    Of its devices the parent adds what the driver said, of its machine the `variables` that :func:`switches` found.
     """
     series = heading.attempt.folder / SERIES
     digest = hashlib.sha256(series.read_bytes()).hexdigest() if series.is_file() else None
     try:
         record = heading.record(
-            **_parts(result, host, devices), series=result.get("series", {}) if digest else {}, series_sha256=digest
+            **_parts(_with_variables(result, variables), host, devices),
+            series=result.get("series", {}) if digest else {},
+            series_sha256=digest,
         )
         record_of(record.to_json().encode(), RESULT)
     except (ValueError, TypeError, LookupError, RecursionError, StoreError) as error:
@@ -107,11 +114,10 @@ def _parts(result: Mapping[str, Any], host: HostMode, devices: HeldDevices) -> d
     """The parts of a record, of a child's result; whatever it raises for a result of another form."""
     observed = measured = failure = None
     status: Status = result["status"]
-    result = _with_variables(result)
     if result.get("observed"):
-        health = devices.health.findings() if devices.health is not None else []
-        seen = {**result["observed"], "machine": {**result["observed"]["machine"], **settings(devices.uuids)}}
-        observed = Observed(**seen, host=host, device_busy=devices.busy, device_health=health)
+        devices.settle()
+        seen = {**result["observed"], "machine": {**result["observed"]["machine"], **(devices.settings or {})}}
+        observed = Observed(**seen, host=host, device_busy=devices.busy, device_health=devices.findings)
     if result.get("measured"):
         measured = Measured(**_with_driver(result["measured"], devices))
     if result.get("failure"):
@@ -130,15 +136,19 @@ def _has_collapsed(measured: Measured) -> bool:
     return bool(measured.constant) and measured.metrics.get("accuracy", 0.0) < 1
 
 
-def _with_variables(result: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The result with those of `VARIABLES` that are set among its switches; as the parent has them: torch sets some."""
-    found = {
+def switches() -> dict[str, str]:
+    """Those of `VARIABLES` that are set on this machine, for its cells to have."""
+    return {
         name: masked(value)[:MOST_VARIABLE] for name, value in sorted(os.environ.items()) if name.startswith(VARIABLES)
     }
+
+
+def _with_variables(result: Mapping[str, Any], found: Mapping[str, str]) -> Mapping[str, Any]:
+    """The result with what its parent found set among its switches; as the parent has them: torch sets some."""
     if not found or not result.get("observed"):
         return result
     observed = result["observed"]
-    return {**result, "observed": {**observed, "determinism": {**observed["determinism"], "variables": found}}}
+    return {**result, "observed": {**observed, "determinism": {**observed["determinism"], "variables": dict(found)}}}
 
 
 def _with_driver(measured: Mapping[str, Any], devices: HeldDevices) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import secrets
 import shutil
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,26 +16,31 @@ from typing import Any, Final
 from harness.checks.selection import selection
 from harness.disk import CellLock
 from harness.errors import RunFailed
-from harness.execution.attempt import Filing, Running, RunningCell, wait_until_gone
-from harness.execution.cache import Scratch, sweep
-from harness.execution.devices import DevicePool
-from harness.execution.health import HeldDevices, nvml
-from harness.execution.host import HostDied, Hosts, Key
+from harness.execution.attempt import Filing, Running, RunningCell
+from harness.execution.cache import sweep
+from harness.execution.executors.executor import Executor, Place
+from harness.execution.executors.spread import Spread
+from harness.execution.executors.station import Local
+from harness.execution.health import nvml
+from harness.execution.host import HostDied, Key
 from harness.execution.job import Preparations, cell_job
-from harness.execution.outcome import HostMode, oom_kill_count, read_result
+from harness.execution.outcome import HostMode, read_result
 from harness.execution.packing import MemoryNeeds
 from harness.execution.plan import PlannedCell
 from harness.execution.progress import Interrupts, Reporter, Summary
 from harness.execution.session import Session
 from harness.fact import Fact
 from harness.grid.cell import Cell
-from harness.protocol import EXITED, FAILED, STARTED, STEP, WINDOW
+from harness.protocol import EXITED, FAILED, STARTED, STEP
 from harness.record.attempts import ERRORED, RETRIED, SCORED, Entry
 from harness.record.model import Status
 from harness.record.provenance import now, provenance
+from harness.text import short_hash
 
 TICK_S: Final = 0.2
 HOST_DEATHS_ALLOWED: Final = 3
+LOSSES_ALLOWED: Final = 3
+"""How often a run begins a cell again whose machine was lost; a later run does so anew."""
 HOST_START_S: Final = 600.0
 """How long a host may take for its imports: minutes on a cold network disk, never this long."""
 INTERRUPT_GRACE_S: Final = 10.0
@@ -63,7 +69,8 @@ class RunOptions:
 class Runner:
     """Runs a session's cells that are to do; one instance a run, used from the main thread.
 
-    `admits` says whether a cell that needs so many slots may start while so many are taken; the plan, where not given.
+    On this machine `admits` says whether a cell that needs so many slots may start while so many are taken; the plan,
+    where not given.
     """
 
     def __init__(
@@ -76,19 +83,22 @@ class Runner:
         plan = session.plan
         self._store, self._plan, self._options, self._reporter = session.store, plan, options, reporter
         self._limits = session.grid.execution
-        self._admits = admits or plan.fits
         self._filing = Filing(session.store, plan, provenance(session.grid.folder))
         sweep()
         self._preparations = Preparations(plan)
-        self._temporary = Scratch.temporary()
-        self._devices, self._needs = DevicePool(options.allow_busy, plan.slots), MemoryNeeds(session.store)
+        self._needs = MemoryNeeds(session.store)
+        self._executor: Executor
+        if session.wishes.on is not None:
+            self._executor = Spread(session.wishes.on, plan, session.store.folder, options.allow_busy)
+        else:
+            self._executor = Local(plan, session.store.folder / "hosts", options.allow_busy, admits)
         self._waiting: list[PlannedCell] = plan.of("to do")
         self._elsewhere: list[PlannedCell] = []  # another harness has them
         self._running: dict[str, Running] = {}
-        self._hosts = Hosts(plan.environments, session.store.folder / "hosts")
         self._session, self._timed = secrets.token_hex(6), 0
         self._host_deaths = 0
         self._tries: dict[str, int] = {}
+        self._losses: Counter[str] = Counter()
         self._told: set[str] = set()
         self._interrupts = Interrupts()
         self._interrupted_at: float | None = None
@@ -127,11 +137,11 @@ class Runner:
             return
         stuck: set[tuple[str, int, bool]] = set()  # what cells wait for: those behind one that waits need not be asked
         index = 0
-        while (taken := self._taken()) < self._plan.slots and index < len(self._waiting):
+        while index < len(self._waiting) and self._executor.has_room():
             planned = self._waiting[index]
             key = self._preparations.key(planned.cell)
             need = (key, self._plan.needs(planned.cell), planned.cell.timed)
-            if need not in stuck and self._fits(planned.cell, taken) and self._try_start(planned, key):
+            if need not in stuck and self._executor.fits(planned.cell) and self._try_start(planned, key):
                 del self._waiting[index]
             else:
                 stuck.add(need)
@@ -140,17 +150,6 @@ class Runner:
             # All that is left is in other hands: look again, a harness may have died.
             self._waiting, self._elsewhere = self._elsewhere, []
             time.sleep(TICK_S)
-
-    def _fits(self, cell: Cell, taken: int) -> bool:
-        """Whether a cell may start beside what runs; a timing cell is alone, before and after."""
-        if any(running.cell and running.cell.planned.cell.timed for running in self._running.values()):
-            return False
-        return self._admits(self._plan.needs(cell), taken)
-
-    def _taken(self) -> int:
-        """The slots that what runs takes; a preparation takes one."""
-        cells = (running.cell.planned.cell if running.cell else None for running in self._running.values())
-        return sum(self._plan.needs(cell) if cell else 1 for cell in cells)
 
     def _try_start(self, planned: PlannedCell, key: str) -> bool:
         """Start a cell, or what must come before it; False where it stays in the queue."""
@@ -165,11 +164,9 @@ class Runner:
         for fact in self._preparations.findings(key, planned.cell):
             self._tell(fact)
         environment = self._plan.environments[planned.cell.environment]
-        devices: HeldDevices | None = HeldDevices()
-        if environment.accelerator == "cuda":
-            mib = self._needs.of(planned, environment)
-            devices = self._devices.lend(planned.cell.devices, self._held(), bool(self._running), mib)
-        if devices is None:
+        mib = self._needs.of(planned, environment) if environment.accelerator == "cuda" else None
+        place = self._executor.lend(planned, mib)
+        if place is None:
             return False
         taken = self._filing.take(planned)
         if taken is None:
@@ -177,7 +174,7 @@ class Runner:
         elif isinstance(taken, Entry):
             self._note_done_elsewhere(planned, taken)
         else:
-            self._start_cell(planned, taken, key, devices)
+            self._start_cell(planned, taken, key, place)
         return True
 
     def _tell(self, fact: Fact) -> None:
@@ -185,9 +182,6 @@ class Runner:
         if str(fact) not in self._told:
             self._told.add(str(fact))
             self._reporter.found(fact)
-
-    def _held(self) -> list[HeldDevices]:
-        return [running.cell.devices for running in self._running.values() if running.cell]
 
     def _note_done_elsewhere(self, planned: PlannedCell, entry: Entry) -> None:
         self.summary.reused.append(entry)
@@ -198,23 +192,24 @@ class Runner:
         job = self._preparations.job(key, cell)
         self._send(replace(self._job_of(cell, job), preparation=key), job)
 
-    def _start_cell(self, planned: PlannedCell, lock: CellLock, key: str, devices: HeldDevices) -> None:
+    def _start_cell(self, planned: PlannedCell, lock: CellLock, key: str, place: Place) -> None:
         cell = planned.cell
         environment, materials = self._plan.environments[cell.environment], self._plan.materials[cell.environment]
         attempt = self._filing.begin(planned)
         self._timed += cell.timed
-        place = (self._session, self._timed)
-        job = cell_job(cell, attempt, environment, materials, self._preparations.ready[key], devices.uuids, *place)
+        # Only those of one machine make pairs: each has a session of its own.
+        turn = (short_hash([self._session, place.node])[:12] if place.node else self._session, self._timed)
+        uuids = place.devices.uuids
+        job = cell_job(cell, attempt, environment, materials, self._preparations.ready[key], uuids, *turn)
         self._reporter.cell_started(cell, attempt.number)
-        running = RunningCell(planned, attempt, lock, devices)
-        self._send(replace(self._job_of(cell, job), cell=running, oom_kills=oom_kill_count()), job, lock.descriptor)
+        running = replace(self._job_of(cell, job), node=place.node, devices=place.devices)
+        running.cell = RunningCell(planned, attempt, lock)
+        self._send(running, job, lock.descriptor)
 
     def _send(self, running: Running, job: Mapping[str, Any], lock: int | None = None) -> None:
         self._running[running.job_id] = running
-        running.temporary = self._temporary.folder()
-        variables = {**job["variables"], "TMPDIR": str(running.temporary)}
         try:
-            self._hosts.started(running.host).run({**job, "variables": variables}, lock)
+            self._executor.send(running, job, lock)
         except HostDied:
             self._lose_host(running.host)
 
@@ -226,7 +221,7 @@ class Runner:
     # Hearing.
 
     def _listen(self) -> None:
-        for key, events in self._hosts.heard(TICK_S):
+        for key, events in self._executor.heard(TICK_S):
             if events is None:
                 self._lose_host(key)
                 continue
@@ -238,39 +233,38 @@ class Runner:
         if running is None:
             return
         if event["event"] == STARTED:
-            running.begun, running.start, running.pid = True, time.monotonic(), event.get("pid")
+            running.begun, running.start = True, time.monotonic()
         elif event["event"] == EXITED:
             self._host_deaths = 0
             self._finish(running, event["status"])
         elif running.cell is not None:
             running.cell.stepped = running.cell.stepped or event["event"] == STEP
-            if event["event"] == WINDOW:
-                running.cell.devices.at_edge(event["edge"])
-                return
             self._reporter.cell_event(running.cell.planned.cell, event)
 
     def _lose_host(self, key: Key) -> None:
         """A host has died: its children with it. What they finished counts; the rest was killed."""
-        words, label = self._hosts.remove_dead(key), key[0]
-        self._host_deaths += 1
+        death, label = self._executor.bury(key), key.environment
+        self._host_deaths += not death.machine
         for running in [r for r in self._running.values() if r.host == key]:
             if running.cell is None:
                 del self._running[running.job_id]  # the next cell that needs it asks again
             else:
-                self._finish(running, None)
+                self._finish(running, None, death.machine)
         if self._interrupts.count:
+            return
+        if death.machine:
+            self._reporter.note(f"{death.machine} is lost; what ran there begins again elsewhere: {death.words}")
             return
         if self._host_deaths >= HOST_DEATHS_ALLOWED:
             raise RunFailed(
-                f"the host process of environment {label} died {self._host_deaths} times; it said:\n{words}"
+                f"the host process of environment {label} died {self._host_deaths} times; it said:\n{death.words}"
             )
         self._reporter.note(f"the host process of environment {label} died; a new one takes over")
 
-    def _finish(self, running: Running, status: int | None) -> None:
+    def _finish(self, running: Running, status: int | None, machine: str = "") -> None:
+        """File how a job ended; with `machine`, a node of that name was lost with it."""
         del self._running[running.job_id]
-        wait_until_gone(running)
-        if running.temporary is not None:  # who was killed leaves what it had there
-            shutil.rmtree(running.temporary, ignore_errors=True)
+        self._executor.ended(running)
         result = read_result(running.folder)
         if running.cell is None:
             self._preparations.finish(running, status, result)
@@ -279,6 +273,8 @@ class Runner:
         if result is not None and result["status"] == FAILED and self._preparations.lost(planned.cell):
             what = "what was prepared for it in the cache is gone, or is not as it was"
             running.verdict = running.verdict or ("killed", what)
+        if machine:
+            running.verdict = running.verdict or ("killed", f"killed with its machine: {machine} was lost")
         entry = self._filing.finish(running, running.cell, status, result)
         self._needs.hear(planned.cell, entry)
         self._reporter.cell_finished(planned.cell, entry)
@@ -288,8 +284,15 @@ class Runner:
                 self._reporter.found(Fact.of("selection.cell", cell=planned.cell.label, found=found))
         # Of a cell that had errored before the run, its first attempt in it is the first further one.
         tries = self._tries.get(entry.cell_id, int(planned.errored))
-        if entry.status in RETRIED and tries < self._options.retries and not self._stopping():
-            self._tries[entry.cell_id] = tries + 1
+        if self._stopping():
+            again = False
+        elif machine and entry.status == "killed":
+            self._losses[entry.cell_id] += 1
+            again = self._losses[entry.cell_id] <= LOSSES_ALLOWED
+        else:
+            again = entry.status in RETRIED and tries < self._options.retries
+            self._tries[entry.cell_id] = tries + again
+        if again:
             self._waiting.append(planned)
         else:
             self.summary.statuses[entry.status] += 1
@@ -301,13 +304,12 @@ class Runner:
     def _check_clock(self) -> None:
         instant = time.monotonic()
         limit_s, first_step_s = 60 * self._limits.timeout_minutes, 60 * self._limits.first_step_timeout_minutes
-        self._devices.watch(self._held())
+        self._executor.watch()
         for running in list(self._running.values()):
             spent = instant - running.start
-            host = self._hosts.get(running.host)
             overdue = running.killed is not None and instant - running.killed > KILL_GRACE_S
-            if host is not None and (overdue or (not running.begun and spent > HOST_START_S)):
-                host.destroy()  # its death is heard like any other
+            if overdue or (not running.begun and spent > HOST_START_S):
+                self._executor.destroy(running.host)  # its death is heard like any other
             if running.verdict is not None or not running.begun:
                 continue
             if spent > limit_s:
@@ -322,7 +324,7 @@ class Runner:
                 else:
                     self._kill(running, "interrupted", "interrupted by the user", signal.SIGTERM)
         elif self._interrupts.count > 1 or instant - (self._interrupted_at or instant) > INTERRUPT_GRACE_S:
-            self._hosts.destroy()
+            self._executor.destroy()
 
     def _withdraw(self, running: Running) -> None:
         """Forget a job that leaves no record: a preparation, or a cell not begun. It ends with its host."""
@@ -335,10 +337,7 @@ class Runner:
     def _kill(self, running: Running, status: Status, message: str, number: int) -> None:
         running.verdict = running.verdict or (status, message)
         running.killed = time.monotonic() if number == signal.SIGKILL else None
-        host = self._hosts.get(running.host)
-        if host is not None:
-            with contextlib.suppress(HostDied):  # then its end of file is next
-                host.kill(running.job_id, number)
+        self._executor.kill(running, number)
 
     def _stopping(self) -> bool:
         left = self._options.seconds_left
@@ -346,10 +345,9 @@ class Runner:
         return self._interrupts.count > 0 or self.summary.budget_spent
 
     def _close(self) -> None:
-        self._hosts.close()
+        self._executor.close()
         # Only after an error: what still ran has been killed with its host.
         for running in self._running.values():
             if running.cell is not None:
                 running.cell.lock.release()
         self._preparations.close()
-        self._temporary.close()

@@ -12,6 +12,7 @@ from typing import Final
 
 from harness.errors import NothingMeasured, RequirementError, SpecError
 from harness.execution.environment import CURRENT, Environment, machine_here, probe_environment
+from harness.execution.executors.cluster import Cluster
 from harness.execution.inputs import Materials
 from harness.execution.packing import choose_packing
 from harness.execution.plan import Plan, make_plan
@@ -42,12 +43,16 @@ LIKE: Final = 20
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the user asks for of a grid's cells: which, how many ranks at once, what is measured anew or left alone."""
+    """What the user asks for of a grid's cells: which, how many ranks at once, what is measured anew or left alone.
+
+    They run `on` a cluster, or on this machine.
+    """
 
     selection: Sequence[str] = ()
     slots: int | None = None
     renewal: Renewal = NEVER
     keep_errored: bool = False
+    on: Cluster | None = None
 
 
 @dataclass(frozen=True)
@@ -107,13 +112,17 @@ def session_of(grid: Grid, cells: Sequence[Cell], store: Store, wishes: Wishes =
     """
     entries = store.entries()
     environments = {label: environment_of(grid, label) for label in dict.fromkeys(cell.environment for cell in cells)}
+    if wishes.on is not None and environments:
+        environments = wishes.on.environments(environments, [entry.environment_id for entry in entries])
     materials = materials_of(grid, environments)
     for label, found in materials.items():
         found.find(cell for cell in cells if cell.environment == label)
     settled = {entry.cell_id for entry in entries}
     entries = store.reconcile(entries, [cell.cell_id for cell in cells if cell.cell_id not in settled])
     results, packing = Results(entries, store, cells), None
-    if environments:
+    if wishes.on is not None and environments:
+        packing = wishes.on.packing(cells, wishes.slots)
+    elif environments:
         packing = choose_packing(cells, environments, store.folder.parent, grid, wishes.slots)
     plan = make_plan(cells, results, environments, materials, packing, wishes.renewal, wishes.keep_errored)
     return Session(grid, cells, store, results, plan, wishes)
@@ -218,7 +227,9 @@ def unmet_requirements(session: Session) -> list[str]:
 def mean(session: Session, run: str) -> None:
     """Note in the store what a run that begins at `run` means, for whoever reads its results later."""
     environments = {label: as_meant(one) for label, one in session.plan.environments.items()}
-    write_meant(session.store.folder, machine_here(), run, environments, session.grid.label)
+    on = session.wishes.on
+    machine = machine_here() if on is None else on.machine
+    write_meant(session.store.folder, machine, run, environments, session.grid.label)
 
 
 def materials_of(grid: Grid, environments: Mapping[str, Environment]) -> dict[str, Materials]:

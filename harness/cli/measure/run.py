@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final, TextIO
@@ -21,12 +22,14 @@ from harness.cli.options import (
     KeepErrored,
     MaxAge,
     MaxHours,
+    On,
     ResultsFolder,
     Retries,
     Select,
     Slots,
 )
 from harness.errors import SpecError
+from harness.execution.executors.reach import reached
 from harness.execution.progress import Summary
 from harness.execution.run import Runner, RunOptions
 from harness.execution.session import Session, Wishes, check_requirements, mean, open_session
@@ -57,14 +60,17 @@ def run(
     retries: Retries = 1,
     keep_errored: KeepErrored = False,
     allow_busy: AllowBusy = False,
+    on: On = None,
 ) -> None:
     """Run the cells that have no result yet. Stop it at any time: the same command goes on where it stopped.
 
     Example: harness run quickstart --select seed=1
     """
     options = run_options(host, max_hours, retries, allow_busy)
-    session = open_session(grid, results, wishes_of(select, slots, fresh, max_age, retries, keep_errored))
-    _, summary = run_looks(session, partial(run_session, options=options), say)
+    wishes = wishes_of(select, slots, fresh, max_age, retries, keep_errored)
+    with reached(on) as cluster:
+        session = open_session(grid, results, replace(wishes, on=cluster))
+        _, summary = run_looks(session, partial(run_session, options=options), say)
     raise typer.Exit(summary.exit_code)
 
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 from harness.errors import SpecError, StoreError
 from harness.execution.attempt import tidy
 from harness.execution.environment import CURRENT, START, probe_environment
-from harness.execution.outcome import Heading, death, failed_record, finished_record, read_result
+from harness.execution.outcome import Heading, death, failed_record, finished_record, read_result, switches
 from harness.grid.cell import Cell, Checkpoint
 from harness.protocol import JOB, OWN_DATA, write_whole
 from harness.record.entry import Entry
@@ -132,7 +132,7 @@ def watch(command: Command, results: Path) -> tuple[Entry, Path]:
         elif result is None:
             record = failed_record(heading, *death(status, 0))
         else:
-            record = finished_record(heading, result, "spawn")
+            record = finished_record(heading, result, "spawn", variables=switches())
         tidy(attempt.folder)  # before the record: an attempt that has one is never looked at again
         entry = store.write(record, attempt)
         return entry, attempt.folder
