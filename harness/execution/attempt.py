@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from harness.disk import CellLock
 from harness.errors import StoreError
@@ -105,8 +105,11 @@ class Filing:
             raise StoreError(f"{attempt.folder}: {trouble}; run the same command again: finished cells are kept")
         return entry
 
-    def skip(self, planned: PlannedCell) -> None:
-        """A skipped cell leaves a record with its reason; the same reason twice leaves one."""
+    def without(self, planned: PlannedCell, status: Literal["skipped", "failed"]) -> None:
+        """A cell that cannot begin leaves a record with its reason; the same reason twice leaves one.
+
+        It is skipped, or failed where its environment could not be built.
+        """
         cell, reason = planned.cell, planned.reason or ""
         environment_id, _ = self._ids(planned)
         lock = self._store.lock(cell.cell_id)
@@ -114,12 +117,12 @@ class Filing:
             return
         try:
             here = [entry for entry in self._store.adopt(cell.cell_id) if entry.environment_id == environment_id]
-            if here and here[-1].status == "skipped":
+            if here and here[-1].status == status:
                 failure = self._store.record(here[-1]).failure
                 if failure is not None and failure.message == reason:
                     return
             attempt = self.begin(planned)
-            self._store.write(failed_record(self._heading(planned, attempt, now()), "skipped", reason), attempt)
+            self._store.write(failed_record(self._heading(planned, attempt, now()), status, reason), attempt)
         finally:
             lock.release()
 
@@ -143,14 +146,13 @@ class Filing:
     def _ids(self, planned: PlannedCell) -> tuple[str, str | None]:
         """Those of a cell's environment and of its content; a skipped cell's content may be unknown."""
         label = planned.cell.environment
-        content = None if planned.state == "skip" else self._plan.materials[label].content_id(planned.cell)
+        content = None if planned.state in ("skip", "blocked") else self._plan.materials[label].content_id(planned.cell)
         return self._plan.environments[label].environment_id, content
 
     def _heading(self, planned: PlannedCell, attempt: Attempt, started: str) -> Heading:
-        ids = self._ids(planned)
-        return Heading(
-            planned.cell, self._store.grid, *ids, self._provenance, attempt, started, measurement=planned.measurement
-        )
+        built = self._plan.environments[planned.cell.environment].built
+        ids, number = self._ids(planned), planned.measurement
+        return Heading(planned.cell, self._store.grid, *ids, self._provenance, attempt, started, number, built)
 
 
 @dataclass

@@ -8,7 +8,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +19,7 @@ from harness.execution import cache
 from harness.execution.devices import Device, Driver, nvidia_driver
 from harness.program import ask
 from harness.record.meant import Machine
+from harness.record.parts.built import BuiltFrom
 from harness.text import one_line, short_hash
 
 HARNESS: Final = Path(harness.__file__).parent
@@ -38,6 +39,7 @@ class Environment:
     """One environment, probed. `environment_id` = hash of packages, Python, accelerator model, driver major.
 
     `cores` are the processor's that its cells may use.
+    `built` is what it was built of, where it was; `failure` why it could not be, and then nothing else is known of it.
     """
 
     label: str
@@ -46,6 +48,8 @@ class Environment:
     facts: Mapping[str, Any]
     driver: Driver
     cores: int = field(default_factory=lambda: usable_cores())
+    built: BuiltFrom | None = None
+    failure: str | None = None
 
     @property
     def devices(self) -> tuple[Device, ...]:
@@ -118,6 +122,14 @@ def probe_environment(label: str, python: str | None = None) -> Environment:
     memory = {device["name"]: device.get("memory_mib", 0) for device in (facts.get("torch") or {}).get("devices", [])}
     devices = tuple(replace(one, memory_mib=one.memory_mib or memory.get(one.name, 0)) for one in driver.devices)
     return Environment(label, python, short_hash(identity), facts, replace(driver, devices=devices))
+
+
+def unbuilt(label: str, packages: Sequence[str], reason: str) -> Environment:
+    """An environment that is not there: its id is that of what was asked for, so that its records find each other."""
+    facts: dict[str, Any] = {"packages": {}, "python": "", "missing": [], "torch": None, "machine": {}}
+    identity = short_hash({"unbuilt": list(packages)})
+    built = BuiltFrom(packages=list(packages))
+    return Environment(label, sys.executable, identity, facts, Driver(), built=built, failure=reason)
 
 
 def machine_here() -> Machine:

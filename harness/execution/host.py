@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import selectors
 import signal
 import socket
@@ -16,6 +17,7 @@ from typing import Any, Final, NamedTuple
 from harness.errors import RunFailed
 from harness.execution.environment import START, Environment
 from harness.protocol import EVALUATED, EXITED, KILL, READY, RUN, STEP, WINDOW
+from harness.text import short_hash
 
 Event = Mapping[str, Any]
 
@@ -195,6 +197,12 @@ class Key(NamedTuple):
     node: str = ""
 
 
+def _file_name(label: str) -> str:
+    """A label as the name of a file: a requirement may have a path in it."""
+    plain = re.sub(r"[^A-Za-z0-9._=+-]+", "-", label)[:100]
+    return plain if plain == label else f"{plain}-{short_hash(label)[:4]}"
+
+
 class Hosts:
     """Starts hosts when they are first needed, hears all of them, and lets go of the dead. From the main thread."""
 
@@ -207,7 +215,8 @@ class Hosts:
         """The host of this key, started if it is not there."""
         if key not in self._hosts:
             label = key.environment
-            host = HostProcess(self._environments[label], spawn=key.spawned, log=self._logs / f"{label}.log")
+            log = self._logs / f"{_file_name(label)}.log"
+            host = HostProcess(self._environments[label], spawn=key.spawned, log=log)
             self._hosts[key] = host
             self._selector.register(host, selectors.EVENT_READ, key)
         return self._hosts[key]

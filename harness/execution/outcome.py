@@ -20,6 +20,7 @@ from harness.grid.cell import Cell
 from harness.protocol import CANNOT_WRITE, FAILED, NONFINITE, OK, OOM, RESULT
 from harness.record.integrity import scores_problem, series_problem
 from harness.record.model import SERIES, Failure, Provenance, Record, Status, asked_of, record_of
+from harness.record.parts.built import BuiltFrom
 from harness.record.parts.measured import Measured
 from harness.record.parts.observed import Observed
 from harness.record.parts.timing import MOST_HELD
@@ -59,6 +60,7 @@ class Heading:
     attempt: Attempt
     started: str
     measurement: int = 1
+    built: BuiltFrom | None = None
 
     def record(self, status: Status, **parts: Any) -> Record:
         """The record of the attempt, which ends now."""
@@ -75,6 +77,7 @@ class Heading:
             status=status,
             started=self.started,
             finished=now(),
+            built=self.built,
             **parts,
         )
 

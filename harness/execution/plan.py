@@ -95,6 +95,10 @@ class Plan:
         """The cells in one state."""
         return [planned for planned in self.cells if planned.state == state]
 
+    def unbuilt(self) -> list[PlannedCell]:
+        """The cells whose environment could not be built: they cannot begin, and leave a record that says why."""
+        return [one for one in self.cells if self.environments[one.cell.environment].failure is not None]
+
     @property
     def expected_s(self) -> float | None:
         """Expected wall-clock seconds of what is to do; None where nothing like it has run.
@@ -170,6 +174,9 @@ def make_plan(
     planned = []
     for cell in cells:
         environment = environments[cell.environment]
+        if environment.failure is not None:
+            planned.append(PlannedCell(cell, "blocked", reason=environment.failure))
+            continue
         ability = (cell.environment, cell.devices, cell.precision, "peft" in cell.recipe)
         if ability not in skips:
             skips[ability] = skip_reason(cell, environment)

@@ -113,8 +113,10 @@ class Runner:
         with self._interrupts.heard(), nvml() if cuda else contextlib.nullcontext():
             try:
                 for planned in self._plan.of("skip"):
-                    self._filing.skip(planned)
+                    self._filing.without(planned, "skipped")
                     self.summary.statuses["skipped"] += 1
+                for planned in self._plan.unbuilt():
+                    self._filing.without(planned, "failed")
                 while self._running or ((self._waiting or self._elsewhere) and not self._stopping()):
                     self._fill_slots()
                     self._listen()

@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import Final
 
 from harness.errors import NothingMeasured, RequirementError, SpecError
-from harness.execution.environment import CURRENT, Environment, machine_here, probe_environment
+from harness.execution.environment import CURRENT, Environment, machine_here, probe_environment, unbuilt
+from harness.execution.environments.build import build, find
+from harness.execution.environments.uv import BuildFailed
+from harness.execution.environments.wanted import asked
 from harness.execution.executors.cluster import Cluster
 from harness.execution.inputs import Materials
 from harness.execution.packing import choose_packing
@@ -22,6 +25,7 @@ from harness.grid.grid import Grid, load_grid
 from harness.grid.select import select
 from harness.record.attempts import NEVER, Entry, Renewal
 from harness.record.meant import write_meant
+from harness.record.parts.built import BuiltFrom, lock_id
 from harness.record.provenance import today
 from harness.record.results import Results
 from harness.record.store import Store
@@ -113,17 +117,24 @@ def session_of(grid: Grid, cells: Sequence[Cell], store: Store, wishes: Wishes =
     entries = store.entries()
     environments = {label: environment_of(grid, label) for label in dict.fromkeys(cell.environment for cell in cells)}
     if wishes.on is not None and environments:
+        built = next((label for label, one in environments.items() if one.built or one.failure), None)
+        if built is not None:
+            raise RequirementError(f"environment {built}: it is built on this machine only; allowed without --on")
         environments = wishes.on.environments(environments, [entry.environment_id for entry in entries])
     materials = materials_of(grid, environments)
     for label, found in materials.items():
+        if environments[label].failure is not None:
+            continue
         found.find(cell for cell in cells if cell.environment == label)
     settled = {entry.cell_id for entry in entries}
     entries = store.reconcile(entries, [cell.cell_id for cell in cells if cell.cell_id not in settled])
     results, packing = Results(entries, store, cells), None
-    if wishes.on is not None and environments:
-        packing = wishes.on.packing(cells, wishes.slots)
-    elif environments:
-        packing = choose_packing(cells, environments, store.folder.parent, grid, wishes.slots)
+    sound = {label: one for label, one in environments.items() if one.failure is None}
+    able = [cell for cell in cells if cell.environment in sound]
+    if wishes.on is not None and sound:
+        packing = wishes.on.packing(able, wishes.slots)
+    elif sound:
+        packing = choose_packing(able, sound, store.folder.parent, grid, wishes.slots)
     plan = make_plan(cells, results, environments, materials, packing, wishes.renewal, wishes.keep_errored)
     return Session(grid, cells, store, results, plan, wishes)
 
@@ -211,6 +222,8 @@ def unmet_requirements(session: Session) -> list[str]:
     wanted = wanted_of(session.grid)
     problems = []
     for label, environment in session.plan.environments.items():
+        if environment.failure is not None:
+            continue  # its cells have a record each that says so
         if environment.missing:
             problems.append(f"environment {label}: {environment.missing}")
             continue
@@ -238,9 +251,26 @@ def materials_of(grid: Grid, environments: Mapping[str, Environment]) -> dict[st
     return {label: Materials(place, environment, given) for label, environment in environments.items()}
 
 
-def environment_of(grid: Grid, label: str) -> Environment:
-    """Probe one of a grid's environments; raises RequirementError where its interpreter cannot be run."""
+def environment_of(grid: Grid, label: str, *, known: bool = False) -> Environment:
+    """Probe one of a grid's environments, which is built where it has to be; with `known` only where it is built.
+
+    Raises
+    ------
+    RequirementError
+        Where its interpreter cannot be run, uv is missing, or a path that it names is not there. One that cannot be
+        built, or is not, has a `failure`.
+    """
     if label == CURRENT:
         return probe_environment(CURRENT)
-    python = (grid.folder / grid.environment[label].python).absolute()
-    return probe_environment(label, str(python))
+    spec = grid.environments[label]
+    if spec.packages is None:
+        return probe_environment(label, str((grid.folder / str(spec.python)).absolute()))
+    try:
+        built = find(spec, label, grid.folder) if known else build(spec, label, grid.folder)
+    except BuildFailed as error:
+        return unbuilt(label, asked(spec), f"environment {label} cannot be built: {error}")
+    if built is None:
+        return unbuilt(label, asked(spec), f"environment {label} is not built here")
+    lock = dict(built.lock)
+    of = BuiltFrom(packages=list(built.packages), lock=lock, lock_id=lock_id(lock))
+    return replace(probe_environment(label, built.python), built=of)

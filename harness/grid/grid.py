@@ -18,6 +18,7 @@ from pydantic import Field, PrivateAttr, ValidationError
 from harness.errors import SpecError
 from harness.grid.arguments import with_overlay
 from harness.grid.cell import Cell, HeadSeeding, OrFalse
+from harness.grid.environments import EnvironmentSpec, read_environments
 from harness.grid.expand import expand
 from harness.grid.labels import Namer, place_of, read_labels
 from harness.grid.looks import SeedPlan
@@ -26,7 +27,6 @@ from harness.grid.names import name_problems, recipe_problems, values_of
 from harness.grid.tables import (
     CheckpointSpec,
     Compare,
-    EnvironmentSpec,
     Execution,
     History,
     Name,
@@ -80,6 +80,12 @@ class Grid(Table):
     _matrix: Matrix = PrivateAttr(default=Matrix(axes={}))
     _cells: tuple[Cell, ...] = PrivateAttr(default=())
     _tasks: Mapping[str, TaskSpec] = PrivateAttr(default={})
+    _environments: Mapping[str, EnvironmentSpec] = PrivateAttr(default={})
+
+    @property
+    def environments(self) -> Mapping[str, EnvironmentSpec]:
+        """What its environments are, by label: tables, and what the axis says itself."""
+        return {**self.environment, **self._environments}
 
     @property
     def tasks(self) -> Mapping[str, TaskSpec]:
@@ -214,7 +220,8 @@ def grid_from_document(document: Mapping[str, Any], path: Path) -> Grid:
         document = {"task": OWN_DATA, **document}
     grid: Grid | None = None
     tasks, problems = read_tasks(document.get("task"), file)
-    raw_matrix = document.get("matrix")
+    raw_matrix, environments, found = read_environments(document, file)
+    problems += found
     if isinstance(document.get("task"), dict) or _has_axis(raw_matrix, AXIS):
         document = {**document, "task": tasks.name or ", ".join(_values(raw_matrix, AXIS)) or AXIS}
     try:
@@ -222,12 +229,12 @@ def grid_from_document(document: Mapping[str, Any], path: Path) -> Grid:
     except ValidationError as error:
         problems += explain(error, Grid, file)
     problems += recipe_problems(document, file)
-    matrix, found = read_matrix(raw_matrix, file) if isinstance(raw_matrix, dict) else (Matrix(axes={}), [])
+    matrix, found = read_matrix(raw_matrix, file) if raw_matrix is not None else (Matrix(axes={}), [])
     problems += found
     raise_problems(problems)
     assert grid is not None  # a document that does not validate has problems
     raise_problems(axis_problems(tasks, matrix, file))
-    grid._path, grid._matrix, grid._tasks = path, matrix, tasks.tables
+    grid._path, grid._matrix, grid._tasks, grid._environments = path, matrix, tasks.tables, environments
     raise_problems(name_problems(grid, matrix, file))
     cells, problems = expand(grid, matrix, file)
     raise_problems(problems)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from harness.errors import SpecError
 from harness.grid.arguments import UnknownField, check_recipe, default_of, frozen_versions, recipe_fields
 from harness.grid.cell import DEFAULTS, LATER, WORK_AROUNDS
+from harness.grid.environments import CURRENT
 from harness.grid.labels import label_problems
 from harness.grid.matrix import Matrix, identity
 from harness.grid.tables import Reference, compare_problems
@@ -22,8 +23,6 @@ from harness.validation import Problems
 if TYPE_CHECKING:
     from harness.grid.grid import Grid
 
-CURRENT: Final = "current"
-"""The environment that needs no definition: the interpreter that runs the harness."""
 TASKS: Final = tuple(NAMED)
 """The tasks that have a name; any other is a folder of GLUE files."""
 
@@ -116,9 +115,10 @@ def name_problems(grid: Grid, matrix: Matrix, file: str) -> list[str]:
                 where = f"{file}: checkpoint.{dotted(name)}.recipe.{field}"
                 problems.append(f"{where}: is an axis of the matrix too; allowed one of the two")
     for label in used["environment"]:
-        if label != CURRENT and label not in grid.environment:
-            known = listed((CURRENT, *grid.environment))
-            problems.append(f"{file}: matrix.environment: got {show(label)}; allowed {known}, as defined in the grid")
+        if label != CURRENT and label not in grid.environments:
+            known = listed((CURRENT, *grid.environments))
+            allowed = f"{known}, as defined in the grid, or a requirement, as transformers==4.57.6"
+            problems.append(f"{file}: matrix.environment: got {show(label)}; allowed {allowed}")
     for label in grid.environment:
         if label == CURRENT:
             problems.append(f"{file}: environment.{CURRENT}: is the running interpreter; allowed another name")

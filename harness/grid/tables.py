@@ -282,12 +282,6 @@ class CheckpointSpec(Table):
     recipe: dict[str, Any] = Field(default_factory=dict)
 
 
-class EnvironmentSpec(Table):
-    """An environment under test: the path of its interpreter, relative to the grid's folder or absolute."""
-
-    python: Text
-
-
 class Execution(Table):
     """How cells are run: threads a rank, limits in minutes, cells at a time."""
 

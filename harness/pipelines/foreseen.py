@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from harness.checks.doubts import recipe_doubts
 from harness.checks.material import class_faults
 from harness.checks.scores.baseline.file import accepted_path, read_baseline
 from harness.checks.scores.gate import judge_all, settled
@@ -30,7 +31,6 @@ from harness.errors import MaterialError, NothingMeasured, SpecError
 from harness.execution.inputs import PACKAGE_PREFIX, checkpoint_folder, task_folder
 from harness.fact import Fact
 from harness.grid.cell import Cell
-from harness.grid.doubts import recipe_doubts
 from harness.grid.grid import Grid
 from harness.pipelines.look.data import validation_counts
 from harness.protocol import EMBEDDED_TASK, OWN_DATA, TINY_BERT
@@ -235,7 +235,9 @@ def _materials(grid: Grid) -> tuple[list[Fact], list[str]]:
         except MaterialError as error:
             package = name.startswith(PACKAGE_PREFIX)
             missing.append(Fact.of("foreseen.no_package" if package else "foreseen.missing", problem=str(error)))
-    places = {label: str(grid.folder / spec.python) for label, spec in grid.environment.items()}
+    places = {
+        label: str(grid.folder / str(spec.python)) for label, spec in grid.environments.items() if not spec.packages
+    }
     absent = {label: place for label, place in places.items() if not Path(place).is_file()}
     if absent:
         missing.append(Fact.of("foreseen.no_interpreter", environments=absent))

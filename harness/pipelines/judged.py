@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
+
+from packaging.utils import canonicalize_name
 
 from harness.errors import SpecError
 from harness.execution.environment import machine_here
 from harness.execution.session import environment_of, materials_of
 from harness.fact import Fact
 from harness.grid.cell import Cell
+from harness.grid.environments import EnvironmentSpec
 from harness.grid.grid import Grid
 from harness.protocol import SUBJECT
 from harness.record.attempts import Entry
@@ -81,10 +84,16 @@ def foreign_code(grid: Grid) -> tuple[Fact, ...]:
 
 
 def _here(grid: Grid, cells: Sequence[Cell], meant: Meant) -> tuple[Whose, tuple[Fact, ...]]:
-    environments = {label: environment_of(grid, label) for label in dict.fromkeys(cell.environment for cell in cells)}
+    labels = dict.fromkeys(cell.environment for cell in cells)
+    environments = {label: environment_of(grid, label, known=True) for label in labels}
     ids, notes = {label: found.environment_id for label, found in environments.items()}, []
     for label, found in environments.items():
         before = meant.environments.get(label)
+        if found.failure is not None:
+            # Built environments may be pruned: what was measured in one counts as long as it is what is asked for.
+            if before is not None and _is_of(grid.environments[label], before.packages):
+                ids[label] = before.environment_id
+            continue
         if before is None or before.environment_id == found.environment_id:
             continue
         # What is under test first: a sentence names a few of them.
@@ -96,7 +105,9 @@ def _here(grid: Grid, cells: Sequence[Cell], meant: Meant) -> tuple[Whose, tuple
         ]
         notes.append(Fact.of("whose.changed", environment=label, changed=changed))
     contents = {}
-    for label, materials in materials_of(grid, environments).items():
+    # What could not be built never looked at any material: its records have no content.
+    here = {label: one for label, one in environments.items() if one.failure is None}
+    for label, materials in materials_of(grid, here).items():
         mine = [cell for cell in cells if cell.environment == label]
         materials.find(mine, hub=False)
         problems = dict.fromkeys(filter(None, map(materials.local_problem, mine)))
@@ -104,6 +115,14 @@ def _here(grid: Grid, cells: Sequence[Cell], meant: Meant) -> tuple[Whose, tuple
         known = ((cell.configuration_id, materials.local_content_id(cell)) for cell in mine)
         contents.update({configuration_id: content for configuration_id, content in known if content is not None})
     return Whose(ids, contents), tuple(notes)
+
+
+def _is_of(spec: EnvironmentSpec, packages: Mapping[str, str]) -> bool:
+    """Whether these packages are releases that an environment asks for; of a checkout nobody can tell."""
+    return all(
+        one.url is None and one.specifier.contains(packages.get(canonicalize_name(one.name), "0"), prereleases=True)
+        for one in spec.requirements()
+    )
 
 
 def _chosen(entries: Sequence[Entry], cells: Sequence[Cell], choice: str) -> tuple[Sequence[Cell], Whose | None]:

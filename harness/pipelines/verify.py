@@ -192,7 +192,7 @@ def verify_cells(
     to_run = _side_by_side(checklist.cells) if quick else checklist.cells
     wishes = Wishes(slots=slots, renewal=NEVER if reuse else Renewal(at_once=True), on=on)
     session = session_of(grid, to_run, store, wishes)
-    if session.plan.of("to do") or session.plan.of("skip"):
+    if session.plan.of("to do") or session.plan.of("skip") or session.plan.unbuilt():
         run(session)
     # Asked for new runs, only they are judged: what an earlier one left says nothing of this one.
     before = frozenset() if reuse else {entry.path for entry in session.results.every}

@@ -21,6 +21,7 @@ from harness.protocol import Status as Status
 from harness.record.attempts import OUTCOMES
 from harness.record.entry import RECORD as RECORD
 from harness.record.entry import Entry, Stamp, instant
+from harness.record.parts.built import BuiltFrom
 from harness.record.parts.measured import Measured
 from harness.record.parts.observed import Observed
 from harness.record.parts.older import any_task
@@ -115,6 +116,7 @@ class Record(Part):
     """One attempt at one cell. `attempt` counts from 1 within (cell, environment).
 
     `measurement` counts a configuration's measurements from 1: a first attempt at each cell with its retries is one.
+    `built` is what its environment was built of, where the harness built it.
     """
 
     schema_: Annotated[int, Field(alias="schema")] = SCHEMA
@@ -132,6 +134,7 @@ class Record(Part):
     observed: Observed | None = None
     measured: Measured | None = None
     failure: Failure | None = None
+    built: Annotated[BuiltFrom | None, Field(exclude_if=lambda value: value is None)] = None
     series: dict[str, list[int]] = {}
     series_sha256: str | None = None
     provenance: Provenance

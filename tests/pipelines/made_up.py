@@ -61,7 +61,7 @@ class Night:
         self.content: str | None = "c0"
         self.problem: str | None = None
         self.write(GRID)
-        monkeypatch.setattr(module, "environment_of", lambda grid, label: self.environments[label])
+        monkeypatch.setattr(module, "environment_of", lambda grid, label, **_: self.environments[label])
         monkeypatch.setattr(module, "materials_of", lambda grid, environments: dict.fromkeys(environments, self))
         monkeypatch.setattr(module, "machine_here", lambda: self.machine)
         monkeypatch.delenv("HARNESS_REQUIRE", raising=False)

@@ -13,7 +13,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from harness.checks.material import data_faults
-from harness.errors import MaterialError, SpecError
+from harness.errors import MaterialError, RequirementError, SpecError
 from harness.execution.environment import START
 from harness.execution.session import environment_of, materials_of
 from harness.fact import Fact
@@ -55,6 +55,8 @@ def look_at(grid: Grid) -> list[Looked]:
         raise SpecError(f"{grid.path}: subject: has data of its own, which its code loads; allowed a grid with a task")
     label = next(iter(cells.values())).environment
     environment = environment_of(grid, label)
+    if environment.failure is not None:
+        raise RequirementError(environment.failure)
     materials = materials_of(grid, {label: environment})[label]
     materials.find(cells.values())
     items = []

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from harness.checks.doubts import recipe_doubts
 from harness.fact import Fact
 from harness.grid.cell import Cell
-from harness.grid.doubts import recipe_doubts
 
 STEPS = Fact.of("recipe.steps_count", steps=10, epochs=3.0)
 

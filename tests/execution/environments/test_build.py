@@ -1,0 +1,120 @@
+"""Environments of local wheels and copies: no index is asked. What needs one lies in test_index.py."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.errors import RequirementError
+from harness.execution.environments import build as module
+from harness.execution.environments import uv
+from harness.execution.environments.build import build, find
+from harness.execution.environments.uv import BuildFailed
+from harness.execution.environments.wanted import Built
+from harness.grid.environments import EnvironmentSpec
+
+Ask = Callable[..., Built]
+
+
+def wheel(folder: Path, version: str, says: str = "") -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    info = f"toypack-{version}.dist-info"
+    path = folder / f"toypack-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("toypack/__init__.py", f'__version__ = "{version}"\nSAYS = "{says}"\n')
+        file.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: toypack\nVersion: {version}\n")
+        file.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        file.writestr(f"{info}/RECORD", "")
+    return path
+
+
+@pytest.fixture
+def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
+    """Build with nothing but the toy packages of a folder, by a uv that is offline."""
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    monkeypatch.setenv("UV_NO_INDEX", "1")
+    monkeypatch.setenv("UV_FIND_LINKS", str(tmp_path / "wheels"))
+    for version in ("1.0", "2.0"):
+        wheel(tmp_path / "wheels", version)
+    told: list[str] = []
+
+    def build_it(*packages: str, label: str = "toys", told: list[str] = told) -> Built:
+        return build(EnvironmentSpec(packages=list(packages)), label, tmp_path, rest=(), tell=told.append)
+
+    return build_it
+
+
+def says(built: Built, what: str = "__version__") -> str:
+    command = [built.python, "-c", f"import toypack; print(toypack.{what})"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_a_release_is_built_once_and_found_again(ask: Ask, tmp_path: Path) -> None:
+    told: list[str] = []
+    first = ask("toypack==1.0", told=told)
+    assert (says(first), first.lock, len(told)) == ("1.0", {"toypack": "1.0"}, 4)
+    assert ask("toypack==1.0", told=told) == first
+    assert len(told) == 4
+    facts = json.loads((Path(first.python).parents[1] / "environment.json").read_text(encoding="utf-8"))
+    assert facts["packages"] == ["toypack==1.0"]
+    assert ask("toypack>1").lock == {"toypack": "2.0"}
+    # What another requirement comes to as well is the same environment.
+    assert ask("toypack<2").python == first.python
+
+
+def test_two_that_want_the_same_build_it_once(ask: Ask) -> None:
+    told: list[str] = []
+    threads = [threading.Thread(target=ask, args=["toypack==2.0"], kwargs={"told": told}) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum("built of" in text for text in told) == 1
+
+
+def test_what_cannot_be_resolved_says_why_in_one_line_and_names_no_folder(ask: Ask, tmp_path: Path) -> None:
+    with pytest.raises(BuildFailed) as error:
+        ask("toypack==3.0")
+    assert "toypack==3.0" in str(error.value)
+    assert "\n" not in str(error.value)
+    assert str(tmp_path) not in str(error.value)
+
+
+def test_a_wheel_and_a_copy_are_known_by_their_bytes(ask: Ask, tmp_path: Path) -> None:
+    taken = ask(f"toypack @ {wheel(tmp_path / 'own', '1.5', says='wheel')}")
+    assert says(taken, "SAYS") == "wheel"
+    assert taken.lock["toypack"].startswith("1.5+d")
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    (copy / "__init__.py").write_text('__version__ = "2.0"\nSAYS = "one line"\n', encoding="utf-8")
+    one = ask("toypack @ copy")
+    assert says(one, "SAYS") == "one line"
+    assert one.lock["toypack"].startswith("2.0+d")
+    assert find(EnvironmentSpec(packages=["toypack @ copy"]), "x", tmp_path, rest=()) == one
+    (copy / "__init__.py").write_text('__version__ = "2.0"\nSAYS = "another"\n', encoding="utf-8")
+    assert find(EnvironmentSpec(packages=["toypack @ copy"]), "x", tmp_path, rest=()) is None
+    other = ask("toypack @ copy")
+    assert (says(other, "SAYS"), says(one, "SAYS")) == ("another", "one line")
+    assert other.lock_id != one.lock_id
+    # The release that the copy was put over is as it was, in uv's cache too.
+    assert says(ask("toypack==2.0"), "SAYS") == ""
+
+
+def test_nothing_at_a_path_is_an_error_with_the_path(ask: Ask) -> None:
+    with pytest.raises(RequirementError, match=r"toypack @ .*nowhere: there is no such file; allowed a wheel"):
+        ask("toypack @ nowhere")
+
+
+def test_without_uv_the_remedy_is_named(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "uv", None)
+    monkeypatch.setattr(uv.shutil, "which", lambda name: None)
+    with pytest.raises(RequirementError, match=r"pip install 'finetune-harness\[environments\]'"):
+        ask("toypack==1.0")
+    assert module.say
