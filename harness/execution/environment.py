@@ -9,7 +9,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,8 +38,8 @@ MOST_REASON: Final = 500
 class Environment:
     """One environment, probed. `environment_id` = hash of packages, Python, accelerator model, driver major.
 
-    `cores` are the processor's that its cells may use.
     `built` is what it was built of, where it was; `failure` why it could not be, and then nothing else is known of it.
+    `offered` are the cores that it may use where it is a cluster's node.
     """
 
     label: str
@@ -47,9 +47,9 @@ class Environment:
     environment_id: str
     facts: Mapping[str, Any]
     driver: Driver
-    cores: int = field(default_factory=lambda: usable_cores())
     built: BuiltFrom | None = None
     failure: str | None = None
+    offered: int | None = None
 
     @property
     def devices(self) -> tuple[Device, ...]:
@@ -85,10 +85,12 @@ class Environment:
         assert isinstance(found, Mapping)
         return found
 
-
-def usable_cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    @property
+    def cores(self) -> int:
+        """Processor cores that cells may use: this process's, or what a cluster's node offers of its own."""
+        if self.offered is not None:
+            return self.offered
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 
 
 def probe_environment(label: str, python: str | None = None) -> Environment:

@@ -89,7 +89,7 @@ class Node:
         try:
             for label, python in asked.items():
                 one = probe_environment(label, python)
-                found[label] = replace(one, cores=min(one.cores, cpus))
+                found[label] = replace(one, offered=min(one.cores, cpus))
         except RequirementError as error:
             return Seen(machine_here(), {}, str(error))
         self._environments = found
