@@ -86,7 +86,7 @@ def _recipe(findings: Findings, run: Run, observed: Observed, measured: Measured
         training.learning_rate(findings, run, observed, fingerprint)
         training.seen(findings, run, observed, fingerprint)
         inputs.as_tokenized(findings, run, fingerprint)
-        inputs.segments(findings, observed, fingerprint)
+        inputs.segments(findings, run, observed, fingerprint)
         training.first_update(findings, run, observed, fingerprint)
     training.logged_loss(findings, run)
     answers.logits(findings, run, observed)

@@ -204,8 +204,10 @@ def as_tokenized(findings: Findings, run: Run, fingerprint: Fingerprint) -> None
     findings.note("inputs", "FAIL", Fact.of("several", facts=facts), step=step, cause="inputs")
 
 
-def segments(findings: Findings, observed: Observed, fingerprint: Fingerprint) -> None:
-    """A model that knows two segments is told which sentence is which; others have nothing to be told."""
+def segments(findings: Findings, run: Run, observed: Observed, fingerprint: Fingerprint) -> None:
+    """Of two texts a model that knows two segments is told which is which; else there is nothing to be told."""
+    if len(run.record.task.texts) < SEGMENTS:
+        return
     known, told = observed.model.get("segments"), fingerprint.segments
     if told is None or "segments" not in observed.model:
         findings.missing("segments")

@@ -277,3 +277,11 @@ def test_scores_of_foreign_code_are_held_against_its_answers(plain_run: Run, pla
     blind = Run(foreign(plain_run, planted).record, {k: v for k, v in plain_run.series.items() if k != "logits"})
     said = {fact.values["item"]: fact.values["why"] for fact in fidelity(blind).not_available}
     assert said["scores recomputed from logits"] == Fact.of("foreign.unanswered")
+
+
+def test_one_text_has_no_segments_to_be_told_apart(plain_run: Run, planted: Callable[..., Run]) -> None:
+    told = {"observed.model.segments": 2, "observed.fingerprint.segments": 1}
+    assert "segments" in failed(fidelity(planted(plain_run, told)))
+    table = {"train": "a.csv", "validation": "b.csv", "text": ["t"], "label": "y", "metrics": ["accuracy", "f1"]}
+    one = fidelity(planted(plain_run, {**told, "asked.task": "mine", "asked.task_table": table}))
+    assert "segments" not in [*failed(one), *(fact.values["item"] for fact in one.not_available)]
