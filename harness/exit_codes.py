@@ -94,6 +94,11 @@ SITUATIONS: Final[Mapping[str, Mapping[int, str]]] = {
         1: "one is missed, or something is found where nothing was planted",
         4: "a run without a fault does not end well here: nothing can be shown",
     },
+    "bisect": {
+        0: "done: nothing is left to probe, whatever was found; with --dry-run told",
+        3: "out of time (--max-hours): the same command goes on",
+        4: "the index does not answer, or uv is missing; " + _NO_STORE,
+    },
     "data": {0: "told", 4: "data cannot be had, or are not what the task says"},
     "status": {0: "told", 4: _NO_STORE},
     "runs": {0: "told", 4: _NO_STORE},

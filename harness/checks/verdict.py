@@ -15,7 +15,7 @@ from harness.text import short_hash
 Outcome = Literal["PASS", "FAIL", "INCONCLUSIVE", "SKIP", "ERROR"]
 Check = Literal[
     "fidelity", "reproducibility", "invariants", "quality", "parity", "comparison", "stability", "baseline", "speed",
-    "diff", "selftest",
+    "diff", "selftest", "bisect",
 ]  # fmt: skip
 Inconclusive = Literal["fail", "pass"]
 """Whether an INCONCLUSIVE is red: the option `--inconclusive`."""

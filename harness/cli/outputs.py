@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -93,17 +93,24 @@ class Outputs:
         """Name the grid that it is about, for what may stop the command from here on."""
         self._head = replace(self._head, grid=grid)
 
-    def hand_out(self, sections: Sequence[Section], *, text: str | None = None, markdown: str | None = None) -> int:
+    def hand_out(
+        self,
+        sections: Sequence[Section],
+        *,
+        text: str | None = None,
+        markdown: str | None = None,
+        beside: Mapping[str, str] | None = None,
+    ) -> int:
         """Write and print what was found, or `text` in its place; returns the first section's exit code.
 
-        `markdown` is what the Markdown file has where that is not the sections' own.
+        `markdown` is what the Markdown file has where that is not the sections' own; `beside` are pictures in it.
 
         Raises
         ------
         StoreError
             Where a file cannot be written.
         """
-        self._write(sections, markdown)
+        self._write(sections, markdown, beside)
         add_step_summary(lambda: sections_summary(sections))
         self._done = True
         annotate(lambda: "".join(workflow_commands(one.head, one.deciding) for one in sections))
@@ -118,12 +125,15 @@ class Outputs:
                 print(verdicts_text(one.head, one.verdicts))
         return sections[0].code if sections else 0
 
-    def _write(self, sections: Sequence[Section], markdown: str | None = None) -> None:
+    def _write(
+        self, sections: Sequence[Section], markdown: str | None = None, beside: Mapping[str, str] | None = None
+    ) -> None:
         if self._junit is not None:
             write_files({self._junit.name: sections_junit(sections)}, self._junit.parent)
         if self._out is not None:
             files = sections_markdown(sections, self._out.stem if markdown is None else "")
             text = files.pop(next(iter(files)))
+            files |= beside or {}
             if self._is_report:
                 one = sections[0]
                 files[f"{self._out.stem}.json"] = verdicts_json(one.head, one.verdicts, one.code)

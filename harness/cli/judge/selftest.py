@@ -26,6 +26,10 @@ def selftest(
         Path | None,
         typer.Option("--work", help="Keep the runs and the spoilt copies here (default: nowhere).", show_default=False),
     ] = None,
+    replay: Annotated[
+        bool,
+        typer.Option("--replay", help="Also build and run releases of transformers whose defects are known."),
+    ] = False,
     allow_busy: AllowBusy = False,
     out: Out = None,
     junit: Junit = None,
@@ -46,6 +50,6 @@ def selftest(
                 raise Interrupted("interrupted")
 
         folder = work or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="harness-selftest-")))
-        section = tried(folder.absolute(), run, command_line())
+        section = tried(folder.absolute(), run, command_line(), replay)
         text = None if as_json else selftest_text(section)
         raise typer.Exit(outputs.hand_out([section], text=text, markdown=selftest_markdown(section)))

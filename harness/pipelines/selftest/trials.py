@@ -18,6 +18,7 @@ from harness.pipelines.find import runs_of
 from harness.pipelines.judged import judged
 from harness.pipelines.selftest.faults import RUN_FAULTS, STORE_FAULTS, Command, RunFault
 from harness.pipelines.selftest.ground import SIDES, Ground, make_ground
+from harness.pipelines.selftest.replay import replayed
 from harness.pipelines.verdicts.past import places
 from harness.pipelines.verify import STORE_PREFIX
 from harness.record.store import Store
@@ -37,8 +38,10 @@ class Told:
     said: Fact
 
 
-def selftest(folder: Path, run: Callable[[Session], None], command: str) -> Section:
+def selftest(folder: Path, run: Callable[[Session], None], command: str, replay: bool = False) -> Section:
     """Run the ground in a folder, then every trial on copies of it; each is a verdict: PASS found (or left in peace).
+
+    With `replay` releases whose defects are known too.
 
     Raises
     ------
@@ -47,16 +50,18 @@ def selftest(folder: Path, run: Callable[[Session], None], command: str) -> Sect
     """
     began = time.monotonic()
     ground = make_ground(folder, run)
-    verdicts = list(trials(ground))
+    verdicts = [*trials(ground), *(replayed(folder / "replay", run) if replay else ())]
     found = judged(ground.grid, ground.store(SIDES[1])).results
-    clean = [one for one in verdicts if one.reason.values["clean"]]
-    planted = [one for one in verdicts if not one.reason.values["clean"]]
+    measured = [one for one in verdicts if one.outcome != "SKIP"]
+    clean = [one for one in measured if one.reason.values["clean"]]
+    planted = [one for one in measured if not one.reason.values["clean"]]
     fact = Fact.of(
         "selftest.done",
         planted=len(planted),
         found=sum(one.outcome == "PASS" for one in planted),
         clean=len(clean),
         alarms=sum(one.outcome != "PASS" for one in clean),
+        unmeasured=len(verdicts) - len(measured),
         seconds=time.monotonic() - began,
     )
     where = tuple(places(found, found.configurations))

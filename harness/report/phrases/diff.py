@@ -16,7 +16,7 @@ WHY: Final = ". Why: "
 """What stands between an answer and its reason."""
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """A value that differs; of a hash the beginning."""
     if isinstance(value, float):
         return f"{value:.7g}"
@@ -117,8 +117,8 @@ def _effect(item: str, a: Any, b: Any, ratio: float | None, steady: bool, differ
         return f"the {item} of {differing} of {of} examples"
     if steady and ratio is not None and not near(ratio):
         return f"the {bare(item)} of B is {ratio:.3f} x A's"
-    shown = bare(item) if item.startswith("scores.") else item
-    return f"{shown} {_shown(a)} -> {_shown(b)}{_by(ratio)}"
+    called = bare(item) if item.startswith("scores.") else item
+    return f"{called} {shown(a)} -> {shown(b)}{_by(ratio)}"
 
 
 def bare(item: str) -> str:
@@ -157,12 +157,12 @@ def _data(
 
 
 def _asked(field: str, a: Any, b: Any, through: Sequence[str]) -> str:
-    text = f"{name(field)} {_shown(a)} -> {_shown(b)}"
+    text = f"{name(field)} {shown(a)} -> {shown(b)}"
     return f"{text} ({listed(through, MOST)})" if through else text
 
 
 def _difference(item: str, layer: str, a: Any, b: Any, ratio: float | None, where: str | None) -> str:
-    text = f"{item}: {_shown(a)} -> {_shown(b)}{_by(ratio)}"
+    text = f"{item}: {shown(a)} -> {shown(b)}{_by(ratio)}"
     return f"{text}, {where}" if where else text
 
 
@@ -245,11 +245,11 @@ DIFF: Final[Mapping[str, str | Callable[..., str]]] = {
     "cause.asked": _asked,
     "cause.data": _data,
     "cause.done": lambda item, field, a, b, step: (
-        f"other {name(item)}" if _is_hash(a) and _is_hash(b) else f"{name(item)} {_shown(a)} -> {_shown(b)}"
+        f"other {name(item)}" if _is_hash(a) and _is_hash(b) else f"{name(item)} {shown(a)} -> {shown(b)}"
     ),
     "cause.dtype": _kept_in,
     "cause.tokenizer": _tokenizer,
-    "cause.place": lambda field, a, b: f"{name(field)} {_shown(a)} -> {_shown(b)}",
+    "cause.place": lambda field, a, b: f"{name(field)} {shown(a)} -> {shown(b)}",
     "cause.scaling": _scaling,
     "cause.jump": lambda kind, step: f"{JUMPS.get(kind, kind)} at step {step}",
     "through": "other {item}",
@@ -261,7 +261,7 @@ DIFF: Final[Mapping[str, str | Callable[..., str]]] = {
     "diff.skipped": "skipped on both sides: {why}",
     "diff.unknown": "unknown: what both runs recorded does not say whether they are the same",
     "effect": lambda item, step, a, b, ratio, differing, steps: (
-        f"{item}{'' if step is None else f' at step {step}'}: {_shown(a)} -> {_shown(b)}{_by(ratio)}"
+        f"{item}{'' if step is None else f' at step {step}'}: {shown(a)} -> {shown(b)}{_by(ratio)}"
     ),
     "tolerance": _tolerance,
 }

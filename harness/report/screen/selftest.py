@@ -27,7 +27,7 @@ HOW: Final = (
 def selftest_text(section: Section) -> str:
     """The answer, a line a trial, and in full whatever was missed or raised without a fault."""
     rows = [[_word(one), say(one.reason.values["fault"]), *_ends(one), _short(one)] for one in section.verdicts]
-    wrong = [clean(say(one.reason), LIMIT) for one in section.verdicts if one.outcome != "PASS"]
+    wrong = [clean(say(one.reason), LIMIT) for one in section.verdicts if one.outcome not in ("PASS", "SKIP")]
     listed = ["", "Not as it must be:", *(f"  {line}" for line in wrong)] if wrong else []
     lines = tabulate(rows, headers=HEADS, tablefmt="simple", disable_numparse=True)
     return "\n".join([*_answer(section), "", lines, *listed])
@@ -50,6 +50,8 @@ def _answer(section: Section) -> Iterator[str]:
 
 
 def _word(one: Verdict) -> str:
+    if one.outcome == "SKIP":
+        return "not measured"
     clean_trial = one.reason.values["clean"]
     if one.outcome == "PASS":
         return "quiet" if clean_trial else "found"

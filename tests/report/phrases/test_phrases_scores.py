@@ -12,6 +12,7 @@ from harness.report.phrases.doubts import DOUBTS
 from harness.report.phrases.head import HEAD
 from harness.report.phrases.inputs import INPUTS
 from harness.report.phrases.past import PAST
+from harness.report.phrases.probes.bisect import BISECT
 from harness.report.phrases.probes.selftest import SELFTEST
 from harness.report.phrases.say import PHRASES, say
 from harness.report.phrases.scores import BASELINE, SCORES
@@ -322,12 +323,11 @@ def test_sentence(fact: Fact, sentence: str) -> None:
 
 def test_facts_and_phrases_fit() -> None:
     made = [fact for folder in ("checks", "stats", "cli") for fact in made_facts(folder)]
-    other = {**VERIFY, **DIFF, **ACCEPTED, **INPUTS, **SPEED, **HEAD, **WAIVERS, **DOUBTS}
+    other = {**VERIFY, **DIFF, **ACCEPTED, **INPUTS, **SPEED, **HEAD, **WAIVERS, **DOUBTS, **BISECT}
     assert problems([fact for fact in made if fact.code not in other], SCORES) == []
 
 
 def test_every_code_is_here_and_is_one_tables_own() -> None:
     assert {fact.code for fact, _ in CASES} == SCORES.keys() - BASELINE.keys() - COMPARISON.keys()
-    assert len(PHRASES) == sum(
-        map(len, (SCORES, SPEED, VERIFY, DIFF, ACCEPTED, INPUTS, HEAD, PAST, WAIVERS, DOUBTS, SELFTEST))
-    )
+    tables = SCORES, SPEED, VERIFY, DIFF, ACCEPTED, INPUTS, HEAD, PAST, WAIVERS, DOUBTS, SELFTEST, BISECT
+    assert len(PHRASES) == sum(map(len, tables))

@@ -42,11 +42,12 @@ _FAULTS: Final[Mapping[str, str]] = {
 }
 
 
-def _done(planted: int, found: int, clean: int, alarms: int, seconds: float) -> str:
+def _done(planted: int, found: int, clean: int, alarms: int, unmeasured: int, seconds: float) -> str:
     missed = "" if found == planted else f", {planted - found} MISSED"
     return (
         f"found and named in {found} of {many(planted, 'trial')} with a planted fault{missed}; "
-        f"{many(alarms, 'false alarm')} in {clean} without one; in {seconds:.0f} s"
+        f"{many(alarms, 'false alarm')} in {clean} without one"
+        f"{f'; {unmeasured} not measured' if unmeasured else ''}; in {seconds:.0f} s"
     )
 
 
@@ -66,6 +67,9 @@ def _trial(
 
 SELFTEST: Final[Mapping[str, str | Callable[..., str]]] = {
     "selftest.fault": lambda name: _FAULTS.get(name, name),
+    "selftest.release": lambda requirement, issue: (
+        f"{requirement} ({f'known: {issue}' if issue else 'no defect known'})"
+    ),
     "selftest.done": _done,
     "selftest.trial": _trial,
     "selftest.quiet": lambda verdicts: f"nothing wrong in {many(verdicts, 'verdict')}",

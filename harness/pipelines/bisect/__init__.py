@@ -1,0 +1,1 @@
+"""`harness bisect`: which release of a package, or commit of a checkout, changed what training does."""
