@@ -22,6 +22,7 @@ from benchmarks.false_green.accidents import read_list
 from harness.exit_codes import page as exit_codes_page
 from harness.report.files import files_again
 from harness.report.format.table import MOST_COLUMNS
+from harness.report.releases.markdown import releases_again
 from reports.index import render_index
 from tests.published.backing import Backing, Claim, Claimed, Declared, Held, Rendered, read, tables_of
 from tests.published.claims import CLAIMED
@@ -59,6 +60,8 @@ def backing(page: Path) -> Backing:
         return Rendered(lambda: throughput_study.render(throughput_study.again(files[0])))
     if kind == false_green_page.KIND:
         return Rendered(lambda: false_green_page.again(read(files[0]), read_list()))
+    if kind == "harness-bisect":
+        return Rendered(lambda: releases_again(files[0].read_text(encoding="utf-8"), page.stem)[page.stem])
     if kind == "harness-report":
         day = re.search(r"[Rr]endered (\d{4}-\d\d-\d\d)", _text(page))
         assert day is not None, f"{page}: no day on which it was rendered"

@@ -12,8 +12,10 @@ from harness.report.format.escape import clean, fenced, inline
 from harness.report.format.table import table
 from harness.report.phrases.diff import ratio_text, shown
 from harness.report.phrases.probes.bisect import field_text
+from harness.report.phrases.recipe import many
 from harness.report.phrases.say import say
 from harness.report.releases.plot import CAPTION, MOST_FIELDS, fields_of, releases_svg
+from harness.report.verdicts.json import verdicts_from_json
 from harness.report.verdicts.sections import Section
 from harness.report.verdicts.words import LIMIT
 
@@ -31,8 +33,9 @@ def releases_markdown(section: Section, stem: str = "") -> dict[str, str]:
     """File name -> text: the page, and its picture where `stem` names the page's file; a blank name for no file."""
     verdicts, head = section.verdicts, section.head
     picture = releases_svg(verdicts) if stem else None
-    title = clean(say(head.facts[0]), LIMIT)
-    parts = [f"# {inline(head.title)}", inline(title), fenced(head.command, "sh"), HOW]
+    title, done = clean(say(head.facts[0]), LIMIT), head.facts[0].values
+    short = f"{done['package']} {done['since']} to {done['until']}: {many(len(done['changes']), 'change')}"
+    parts = [f"# {inline(short)}", inline(title), fenced(head.command, "sh"), HOW]
     parts += ["## What changed", _changes(verdicts)]
     if picture is not None:
         more = len(fields_of(verdicts)) - MOST_FIELDS
@@ -43,6 +46,12 @@ def releases_markdown(section: Section, stem: str = "") -> dict[str, str]:
     if picture is not None:
         files[f"{stem}.svg"] = picture
     return files
+
+
+def releases_again(text: str, stem: str) -> dict[str, str]:
+    """The same files from a bisection's JSON; raises SpecError where it is none."""
+    head, verdicts = verdicts_from_json(text)
+    return releases_markdown(Section(head, verdicts), stem)
 
 
 def _changes(verdicts: Sequence[Verdict]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from harness.checks.verify.series import NAMES
 from harness.report.phrases.diff import bare, name, ratio_text, shown
 from harness.report.phrases.recipe import many
 from harness.text import listed
@@ -16,6 +15,8 @@ _FIELDS: Final[Mapping[str, str]] = {"bits": "losses to the last bit"}
 
 def field_text(field: str) -> str:
     """A field as people call it."""
+    from harness.checks.verify.series import NAMES  # numpy is slow to import, and few commands say this
+
     return _FIELDS.get(field) or bare(NAMES.get(field, name(field)))
 
 
