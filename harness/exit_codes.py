@@ -124,6 +124,12 @@ SITUATIONS: Final[Mapping[str, Mapping[int, str]]] = {
         4: "one is damaged, missing, edited, of another cell or of the future; the results cannot be read",
     },
     "store reindex": {0: "the index is rebuilt", 4: _NO_STORE},
+    "environments list": {0: "told"},
+    "environments prune": {0: "removed, or there was nothing to remove; what a process uses is left, and named"},
+    "environments build": {
+        0: "built, or found",
+        4: "it cannot be resolved, installed or imported; uv is missing; nothing lies at a path",
+    },
     "references list": {0: "printed"},
     "references show": {0: "printed"},
     "references audit": {0: "printed, whatever it finds"},

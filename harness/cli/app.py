@@ -23,10 +23,11 @@ COMMANDS: Final = {
     "validate": "measure", "plan": "measure", "pack": "measure", "run": "measure", "check": "judge", "why": "judge",
     "accept": "judge", "compare": "judge", "bench": "measure", "verify": "judge", "diff": "judge", "selftest": "judge",
     "bisect": "judge", "status": "read", "data": "read", "runs": "read", "report": "read", "export": "read",
-    "doctor": "measure", "schema": "keep", "store": "keep", "references": "keep", "watch": "keep",
+    "doctor": "measure", "schema": "keep", "store": "keep", "environments": "keep", "references": "keep",
+    "watch": "keep",
 }  # fmt: skip
 """Each command, in the order of the help, and the folder of its module."""
-GROUPS: Final = ("store", "references")
+GROUPS: Final = ("store", "environments", "references")
 
 
 def application(arguments: Sequence[str] = ()) -> typer.Typer:

@@ -86,7 +86,8 @@ class Wanted:
             if self._dateless
             else {name: base.version(name) for name in self.pins}
         )
-        python = sys.executable if self.own_python else str(spec.python)
+        # Not its executable, which has several names.
+        python = sys.prefix if self.own_python else str(spec.python)
         texts = sorted(str(one) for one in self.asked if one.name not in self.places)
         self.stamp = short_hash([stamps, python, sys.version])
         self.key = short_hash([FORM, texts, of_places, self.rest, kept, self.stamp, str(folder) if spec.python else ""])

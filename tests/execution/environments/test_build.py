@@ -13,8 +13,9 @@ import pytest
 
 from harness.errors import RequirementError
 from harness.execution.environments import build as module
-from harness.execution.environments import uv
+from harness.execution.environments import uv, wanted
 from harness.execution.environments.build import build, find
+from harness.execution.environments.held import held, prune
 from harness.execution.environments.uv import BuildFailed
 from harness.execution.environments.wanted import Built
 from harness.grid.environments import EnvironmentSpec
@@ -105,6 +106,21 @@ def test_a_wheel_and_a_copy_are_known_by_their_bytes(ask: Ask, tmp_path: Path) -
     assert other.lock_id != one.lock_id
     # The release that the copy was put over is as it was, in uv's cache too.
     assert says(ask("toypack==2.0"), "SAYS") == ""
+
+
+def test_a_prune_leaves_what_is_used_and_the_next_use_resolves_nothing(ask: Ask) -> None:
+    built = ask("toypack==1.0")
+    (one,) = held()
+    assert (one.lock, one.packages) == ({"toypack": "1.0"}, ["toypack==1.0"])
+    assert not prune(one)
+    for lock in wanted._held.values():  # as if the process had ended
+        lock.release()
+    wanted._held.clear()
+    assert prune(one)
+    assert held() == []
+    told: list[str] = []
+    assert ask("toypack==1.0", told=told).lock == built.lock
+    assert not any("resolving" in text for text in told)
 
 
 def test_nothing_at_a_path_is_an_error_with_the_path(ask: Ask) -> None:
