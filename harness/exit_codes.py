@@ -133,6 +133,13 @@ SITUATIONS: Final[Mapping[str, Mapping[int, str]]] = {
     "references list": {0: "printed"},
     "references show": {0: "printed"},
     "references audit": {0: "printed, whatever it finds"},
+    "ab": {
+        0: "equal to the last bit or within rounding, and no new FAIL: repaired, in both, none",
+        1: "a new FAIL of verify, or training differs beyond rounding (not with --only-new)",
+        3: "INCONCLUSIVE",
+        4: "an environment cannot be built, or a run is missing in one of them",
+        5: "nothing could be judged",
+    },
     "accept": {
         0: "written",
         4: "a configuration with missing, errored or chosen seeds is left out, the others go on; a demand is unmet",

@@ -198,7 +198,25 @@ def _between(
     return f"{', '.join(parts)}; {many(passed, 'check')} pass{'es' if passed == 1 else ''} in both"
 
 
+def _ab(state: str, compared: int, pairs: int, same: bool) -> str:
+    of = "its own repetition" if same else "A and B"
+    what = {
+        "identical": f"equal to the last bit: {many(compared, 'pair')} of runs of {of}",
+        "equal": f"equal within rounding: {many(compared, 'pair')} of runs of {of}",
+        "different": f"different beyond rounding: {many(compared, 'pair')} of runs of {of} compared",
+        "none": "nothing was compared",
+    }[state]
+    lacking = pairs - compared
+    return (
+        f"{what}; {lacking} of {pairs} could not be compared, which is not to say that they are equal"
+        if lacking
+        else what
+    )
+
+
 HEAD: Final[Mapping[str, str | Callable[..., str]]] = {
+    "ab.answer": _ab,
+    "ab.unmeasured": "speed: not measured; final scores: not compared, for the runs are of a few steps (harness bench)",
     "collapsed.seeds": _collapsed,
     "collapses.warn": lambda own, pooled: (
         f"collapses that chance alone seldom makes: p {chance(own)} here, {chance(pooled)} over all configurations"

@@ -23,7 +23,7 @@ from harness.report.phrases.scores import USUAL
 from harness.report.phrases.waivers import ledger_text
 from harness.stats.decision import Decision
 
-Kind = Literal["check", "verify", "compare", "diff", "bench", "selftest", "bisect"]
+Kind = Literal["check", "verify", "compare", "diff", "bench", "selftest", "bisect", "ab"]
 Family = Literal["scores", "speed", "runs"]
 """How a verdict is shown: by its difference of scores, by its ratio of speeds, or by what was found in runs."""
 
@@ -63,7 +63,7 @@ _ORDER: Final[tuple[Check, ...]] = (
 _SCORES: Final = frozenset({"quality", "baseline", "parity", "comparison", "stability"})
 _NOUNS: Final[Mapping[Kind, str]] = {
     "check": "judgement", "verify": "check", "compare": "configuration", "diff": "comparison",
-    "bench": "judgement", "selftest": "trial", "bisect": "release",
+    "bench": "judgement", "selftest": "trial", "bisect": "release", "ab": "check",
 }  # fmt: skip
 _PLAIN: Final = "speed.interval"
 """The reason of a speed that passes by its interval alone, which its row shows."""

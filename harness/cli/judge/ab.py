@@ -1,0 +1,69 @@
+"""`harness ab`: what does going from environment A to environment B do to training?"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli.measure.run import run_session
+from harness.cli.options import RESULTS, AllowBusy, Comment, Json, Junit, ResultsFolder
+from harness.cli.outputs import Outputs
+from harness.errors import Interrupted
+from harness.execution.run import RunOptions
+from harness.execution.session import Session
+from harness.pipelines.ab.sides import compare_sides, grid_of_two
+from harness.record.provenance import command_line
+from harness.report.verdicts.ab import ab_text
+
+Side = Annotated[
+    str,
+    typer.Argument(
+        help="A requirement (transformers==4.57.6, 'transformers @ FOLDER', a wheel, a URL; several in one pair of "
+        "quotes), a label of the grid, the path of an interpreter, or current.",
+        show_default=False,
+    ),
+]
+
+
+def ab(
+    a: Side,
+    b: Side,
+    grid: Annotated[
+        Path | None, typer.Argument(help="A grid (default: a tiny BERT on the embedded corpus).", show_default=False)
+    ] = None,
+    only_new: Annotated[
+        bool, typer.Option("--only-new", help="A difference that no check calls wrong is told and is no FAIL.")
+    ] = False,
+    results: ResultsFolder = RESULTS,
+    reuse: Annotated[bool, typer.Option("--reuse", help="Judge runs that an earlier ab has finished here.")] = False,
+    allow_busy: AllowBusy = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Also write a Markdown report here.", show_default=False)
+    ] = None,
+    junit: Junit = None,
+    comment: Comment = None,
+    as_json: Json = False,
+) -> None:
+    """Hold environment B against environment A: both are built where they have to be, the same short runs in each.
+
+    Says whether they train equal to the last bit, equal within rounding, or since which step not and why; and which
+    checks of `harness verify` fail newly, no longer, or in both.
+
+    Example: harness ab transformers==4.57.6 transformers==5.0.0
+    """
+    with Outputs("ab", junit=junit, out=out, comment=comment, as_json=as_json, is_report=True) as outputs:
+        chosen = grid_of_two(a, b, grid)
+
+        def run(session: Session) -> None:
+            command, to = f"{command_line()} --reuse", sys.stderr if as_json else sys.stdout
+            options = RunOptions(allow_busy=allow_busy)
+            if run_session(session, options, command=command, to=to, scored=False).interrupted:
+                raise Interrupted(f"interrupted; go on with: {command}")
+
+        found = compare_sides(chosen, results, run, reuse=reuse)
+        section = found.section(command_line(), only_new=only_new, grid=str(grid or ""))
+        text = None if as_json else ab_text(section, found.diff, found.pairs, found.verification.verdicts)
+        raise typer.Exit(outputs.hand_out([section], text=text))

@@ -1,0 +1,1 @@
+"""Two environments, A and B: the same runs in both, and what parts them."""

@@ -1,0 +1,23 @@
+"""What `harness ab` says on the screen: the answer, how the runs differ, then the checks in each environment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from harness.checks.verdict import Fact, Verdict
+from harness.report.phrases.say import say
+from harness.report.verdicts.diff import diff_text
+from harness.report.verdicts.sections import Section
+from harness.report.verdicts.text import verdicts_text
+
+
+def ab_text(section: Section, diff: Fact, pairs: Sequence[Verdict], checks: Sequence[Verdict]) -> str:
+    """The text of a comparison; `diff` is what `pairs` come to, `checks` are those of `verify` in each environment."""
+    head = section.head
+    compared = [one for one in pairs if one.outcome in ("PASS", "FAIL")]
+    told = [say(head.facts[0])]
+    if any(one.outcome == "FAIL" for one in compared):
+        told += ["", diff_text(diff, compared, (head.a, head.b))]
+    of_checks = replace(head, kind="verify", a="", b="", facts=head.facts[2:])
+    return "\n".join([*told, "", verdicts_text(of_checks, checks)])
