@@ -67,6 +67,8 @@ def test_the_test_finds_what_it_looks_for() -> None:
 def test_the_workflow_that_ships_is_the_one_that_runs_here() -> None:
     shipped = ROOT / "harness" / "shipped" / "gpu-bench.yml"
     assert (ROOT / ".github" / "workflows" / "gpu-bench.yml").read_bytes() == shipped.read_bytes()
+    upgrade = ROOT / "harness" / "shipped" / "upgrade.yml"
+    assert (ROOT / ".github" / "workflows" / "upgrade.yml").read_bytes() == upgrade.read_bytes()
 
 
 def test_actions_are_named_by_commit() -> None:

@@ -6,7 +6,10 @@ import pytest
 
 from harness.checks.verdict import Fact
 from harness.errors import SpecError
-from harness.pipelines.ab.sides import grid_of_two
+from harness.execution.progress import Reporter
+from harness.execution.run import Runner, RunOptions
+from harness.execution.session import Session
+from harness.pipelines.ab.sides import compare_sides, grid_of_two
 from harness.report.phrases.say import say
 
 
@@ -38,6 +41,19 @@ def test_a_grid_keeps_how_it_trains_and_loses_what_is_about_scores(tmp_path: Pat
     assert list(grid.environments) == ["old", "transformers==5.0.0"]
     assert {cell.recipe["learning_rate"] for cell in grid.cells()} == {1e-4}
     assert grid.compare == []
+
+
+def test_one_environment_twice_is_equal_to_the_last_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
+    grid = grid_of_two("current", "current", None)
+
+    def run(session: Session) -> None:
+        Runner(session, RunOptions(), Reporter()).run()
+
+    found = compare_sides(grid, tmp_path / "results", run)
+    assert found.answer == Fact.of("ab.answer", state="identical", compared=1, pairs=1, same=True)
+    assert say(found.answer).startswith("equal to the last bit")
+    assert found.section("harness ab current current", only_new=False, grid="").code == 0
 
 
 def test_what_was_not_compared_never_reads_as_equal() -> None:

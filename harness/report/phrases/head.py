@@ -199,11 +199,12 @@ def _between(
 
 
 def _ab(state: str, compared: int, pairs: int, same: bool) -> str:
-    of = "its own repetition" if same else "A and B"
+    of = "a run and its repetition, for A and B are one environment"
+    of = of if same else f"{many(compared, 'pair')} of runs of A and B"
     what = {
-        "identical": f"equal to the last bit: {many(compared, 'pair')} of runs of {of}",
-        "equal": f"equal within rounding: {many(compared, 'pair')} of runs of {of}",
-        "different": f"different beyond rounding: {many(compared, 'pair')} of runs of {of} compared",
+        "identical": f"equal to the last bit: {of}",
+        "equal": f"equal within rounding: {of}",
+        "different": f"different beyond rounding: {of}",
         "none": "nothing was compared",
     }[state]
     lacking = pairs - compared
