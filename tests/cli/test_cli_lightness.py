@@ -49,6 +49,7 @@ def test_help_imports_no_torch() -> None:
         "verify",
         "diff",
         "selftest",
+        "ab",
         "bisect",
         "status",
         "runs",

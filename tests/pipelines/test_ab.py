@@ -46,9 +46,11 @@ def test_a_grid_keeps_how_it_trains_and_loses_what_is_about_scores(tmp_path: Pat
 def test_one_environment_twice_is_equal_to_the_last_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
     grid = grid_of_two("current", "current", None)
-    found = compare_sides(
-        grid, tmp_path / "results", lambda one: str(Runner(one, RunOptions(), Reporter()).run()) and None
-    )
+
+    def run(session: Session) -> None:
+        Runner(session, RunOptions(), Reporter()).run()
+
+    found = compare_sides(grid, tmp_path / "results", run)
     assert found.answer == Fact.of("ab.answer", state="identical", compared=1, pairs=1, same=True)
     assert say(found.answer).startswith("equal to the last bit")
     assert found.section("harness ab current current", only_new=False, grid="").code == 0
