@@ -134,7 +134,9 @@ def _caption(model: ReportModel, lines: Sequence[Line], metrics: Sequence[str], 
         rf"mean $\pm$ standard deviation ($n - 1$) over {over}, and Student's {100 * LEVEL:.0f}\,\% interval of that "
         "mean over seeds"
     )
-    if all(line.n < 2 for line in lines):
+    if not any(line.n for line in lines):
+        what = f"every run collapsed ({over}), and there is no figure"
+    elif all(line.n < 2 for line in lines):
         what = f"one run each ({over}), which has neither a deviation nor an interval"
     return (
         rf"{_title(metrics)} of {tex(model.about or model.task)} in points ($100 \times$ fraction) on {tex(examples)}: "

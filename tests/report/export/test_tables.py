@@ -121,6 +121,14 @@ def test_one_run_each_is_said(make_entry: Any, make_report: Any) -> None:
     ]
 
 
+def test_where_every_run_collapsed_it_says_so(make_entry: Any, make_report: Any) -> None:
+    lost = [make_entry("one", seed, status="collapsed", metrics={"accuracy": 279 / 408, "f1": 0.81}) for seed in (1, 2)]
+    text = table_latex(make_report(lost))
+    assert "every run collapsed (seeds 1, 2), and there is no figure" in text
+    assert rows_of(text) == [["one", "0", "--", "--", "--", "--"]]
+    assert "over all that have a score: accuracy $68.38$, F1 $81.00$" in text
+
+
 def test_latex_sets_it_whatever_a_grid_calls_its_parts(
     demo: ReportModel, make_entry: Any, make_report: Any, tmp_path: Path
 ) -> None:
