@@ -11,6 +11,7 @@ from harness.execution.run import Runner, RunOptions
 from harness.execution.session import Session
 from harness.pipelines.ab.sides import compare_sides, grid_of_two
 from harness.report.phrases.say import say
+from harness.report.verdicts.sections import section_markdown
 
 
 def test_sides_are_requirements_labels_and_interpreters(tmp_path: Path) -> None:
@@ -53,7 +54,9 @@ def test_one_environment_twice_is_equal_to_the_last_bit(tmp_path: Path, monkeypa
     found = compare_sides(grid, tmp_path / "results", run)
     assert found.answer == Fact.of("ab.answer", state="identical", compared=1, pairs=1, same=True)
     assert say(found.answer).startswith("equal to the last bit")
-    assert found.section("harness ab current current", only_new=False, grid="").code == 0
+    section = found.section("harness ab current current", only_new=False, grid="")
+    assert section.code == 0
+    assert section_markdown(section).startswith("# current -> current: equal to the last bit")
 
 
 def test_what_was_not_compared_never_reads_as_equal() -> None:

@@ -113,7 +113,8 @@ def verdict_section(verdict: Verdict, level: int, causes: Notes[Cause] | None = 
 def document(head: Head, verdicts: Sequence[Verdict], *, forest_file: str | None = None) -> str:
     """Return the verdicts under their title and the command that they were made with."""
     made = [fenced(head.command, "sh")] if head.command else []
-    return "\n\n".join([f"# {inline(head.title)}", *made, verdicts_markdown(head, verdicts, forest_file=forest_file)])
+    title = f"{head.a} -> {head.b}: {say(head.facts[0])}" if head.kind == "ab" and head.facts else head.title
+    return "\n\n".join([f"# {inline(title, LIMIT)}", *made, verdicts_markdown(head, verdicts, forest_file=forest_file)])
 
 
 def shortened(text: str, limit: int, where: str) -> str:
