@@ -31,6 +31,7 @@ from harness.record.model import read_record
 from harness.record.results import Results
 from harness.record.store import Store
 from tests.execution.conftest import FakeMaterials
+from tests.execution.prepared import Prepared
 
 Make = Callable[..., Any]
 OLD = Path(__file__).parents[1] / "data" / "records" / "v1" / "ok.json"
@@ -109,28 +110,6 @@ class FakeFabric:
 
     def stop(self, actor: FakeNode) -> None:
         pass
-
-    def close(self) -> None:
-        pass
-
-
-class Prepared:
-    """All that cells need is there."""
-
-    def __init__(self, plan: Any) -> None:
-        self.ready: dict[str, Any] = {"ready": {}}
-
-    def key(self, cell: Cell) -> str:
-        return "ready"
-
-    def problem(self, key: str, cell: Cell) -> None:
-        return None
-
-    def findings(self, key: str, cell: Cell) -> list[Any]:
-        return []
-
-    def lost(self, cell: Cell) -> bool:
-        return False
 
     def close(self) -> None:
         pass

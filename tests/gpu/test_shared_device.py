@@ -25,6 +25,7 @@ from harness.protocol import EXITED, RESULT, STARTED
 from harness.record.model import read_record
 from harness.record.results import Results
 from harness.record.store import Store
+from tests.execution.prepared import Prepared
 
 Make = Callable[..., Any]
 OLD = Path(__file__).parents[1] / "data" / "records" / "v1" / "ok.json"
@@ -71,28 +72,6 @@ class Jobs:
 
     def close(self) -> None:
         assert self._running == []
-
-
-class Prepared:
-    """All that cells need is there."""
-
-    def __init__(self, plan: Plan) -> None:
-        self.ready = {"ready": {}}
-
-    def key(self, cell: Cell) -> str:
-        return "ready"
-
-    def problem(self, key: str, cell: Cell) -> None:
-        return None
-
-    def findings(self, key: str, cell: Cell) -> list[Any]:
-        return []
-
-    def lost(self, cell: Cell) -> bool:
-        return False
-
-    def close(self) -> None:
-        pass
 
 
 class Contents:

@@ -8,12 +8,10 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.measure.run import run_session
+from harness.cli.measure.run import short_runs
 from harness.cli.options import RESULTS, AllowBusy, Comment, Json, Junit, ResultsFolder
 from harness.cli.outputs import Outputs
-from harness.errors import Interrupted
 from harness.execution.run import RunOptions
-from harness.execution.session import Session
 from harness.pipelines.ab.sides import compare_sides, grid_of_two
 from harness.record.provenance import command_line
 from harness.report.verdicts.ab import ab_text
@@ -56,12 +54,8 @@ def ab(
     """
     with Outputs("ab", junit=junit, out=out, comment=comment, as_json=as_json, is_report=True) as outputs:
         chosen = grid_of_two(a, b, grid)
-
-        def run(session: Session) -> None:
-            command, to = f"{command_line()} --reuse", sys.stderr if as_json else sys.stdout
-            options = RunOptions(allow_busy=allow_busy)
-            if run_session(session, options, command=command, to=to, scored=False).interrupted:
-                raise Interrupted(f"interrupted; go on with: {command}")
+        again, to = f"{command_line()} --reuse", sys.stderr if as_json else sys.stdout
+        run = short_runs(RunOptions(allow_busy=allow_busy), to, again, again)
 
         found = compare_sides(chosen, results, run, reuse=reuse)
         section = found.section(command_line(), only_new=only_new, grid=str(grid or ""))

@@ -10,12 +10,10 @@ from typing import Annotated, Final
 import typer
 
 from harness.checks.releases.history import History
-from harness.cli.measure.run import run_session
+from harness.cli.measure.run import short_runs
 from harness.cli.options import RESULTS, AllowBusy, Json, Junit, MaxHours, ResultsFolder
 from harness.cli.outputs import Outputs
-from harness.errors import Interrupted
 from harness.execution.run import RunOptions
-from harness.execution.session import Session
 from harness.pipelines.bisect.bisect import QUICK, planned, prober
 from harness.pipelines.bisect.bisect import bisect as bisected
 from harness.pipelines.bisect.index import commits, releases
@@ -62,12 +60,7 @@ def bisect(
     Example: harness bisect transformers --from 4.45.0 --to 5.23.0 --on accumulation
     """
     with Outputs("bisect", junit=junit, out=out, as_json=as_json, is_report=True) as outputs:
-
-        def run(session: Session) -> None:
-            again = f"interrupted; go on with: {command_line()}"
-            options = RunOptions(allow_busy=allow_busy)
-            if run_session(session, options, command=command_line(), to=sys.stderr, scored=False).interrupted:
-                raise Interrupted(again)
+        run = short_runs(RunOptions(allow_busy=allow_busy), sys.stderr, command_line(), command_line())
 
         chosen = grid_to_verify(grid)
         probing = prober(chosen, grid, results, on or QUICK, run)

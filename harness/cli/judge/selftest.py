@@ -10,12 +10,10 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.measure.run import run_session
+from harness.cli.measure.run import short_runs
 from harness.cli.options import AllowBusy, Json, Junit, Out
 from harness.cli.outputs import Outputs
-from harness.errors import Interrupted
 from harness.execution.run import RunOptions
-from harness.execution.session import Session
 from harness.pipelines.selftest.trials import selftest as tried
 from harness.record.provenance import command_line
 from harness.report.screen.selftest import selftest_markdown, selftest_text
@@ -43,11 +41,7 @@ def selftest(
     Example: harness selftest -o selftest.md
     """
     with Outputs("selftest", junit=junit, out=out, as_json=as_json) as outputs, ExitStack() as stack:
-
-        def run(session: Session) -> None:
-            options = RunOptions(allow_busy=allow_busy)
-            if run_session(session, options, to=sys.stderr, command=command_line(), scored=False).interrupted:
-                raise Interrupted("interrupted")
+        run = short_runs(RunOptions(allow_busy=allow_busy), sys.stderr, command_line())
 
         folder = work or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="harness-selftest-")))
         section = tried(folder.absolute(), run, command_line(), replay)

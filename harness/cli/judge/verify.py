@@ -10,13 +10,11 @@ import typer
 
 from harness import __version__
 from harness.checks.verify.checklist import KINDS, MAX_STEPS, STEPS
-from harness.cli.measure.run import run_session
+from harness.cli.measure.run import short_runs
 from harness.cli.options import RESULTS, AllowBusy, Comment, Json, Junit, On, ResultsFolder, Select, Slots
 from harness.cli.outputs import Outputs
-from harness.errors import Interrupted
 from harness.execution.executors.reach import reached
 from harness.execution.run import RunOptions
-from harness.execution.session import Session
 from harness.grid.select import select as select_cells
 from harness.pipelines.verify import grid_to_verify, verify_cells
 from harness.record.provenance import command_line
@@ -81,12 +79,8 @@ def verify(
         reached(on) as cluster,
     ):
         chosen = grid_to_verify(grid, checkpoint, work_around)
-
-        def run(session: Session) -> None:
-            command, to = f"{command_line()} --reuse", sys.stderr if as_json else sys.stdout
-            options = RunOptions(allow_busy=allow_busy)
-            if run_session(session, options, command=command, to=to, scored=False).interrupted:
-                raise Interrupted(f"interrupted; go on with: {command}")
+        again, to = f"{command_line()} --reuse", sys.stderr if as_json else sys.stdout
+        run = short_runs(RunOptions(allow_busy=allow_busy), to, again, again)
 
         cells = select_cells(chosen.cells(), select, chosen.namer.own)
         found = verify_cells(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -28,7 +28,7 @@ from harness.cli.options import (
     Select,
     Slots,
 )
-from harness.errors import SpecError
+from harness.errors import Interrupted, SpecError
 from harness.execution.executors.reach import reached
 from harness.execution.progress import Summary
 from harness.execution.run import Runner, RunOptions
@@ -118,6 +118,19 @@ def run_session(
     goes_on = command or f"harness run {session.grid.path}"
     print(summary_text(summary, goes_on, session.store.folder, scored), file=to)
     return summary
+
+
+def short_runs(options: RunOptions, to: TextIO, command: str, goes_on: str = "") -> Callable[[Session], None]:
+    """Who runs sessions of short runs, made to be compared, to their end; `goes_on` is what goes on with the rest.
+
+    It raises Interrupted where one is interrupted.
+    """
+
+    def run(session: Session) -> None:
+        if run_session(session, options, command=command, to=to, scored=False).interrupted:
+            raise Interrupted(f"interrupted; go on with: {goes_on}" if goes_on else "interrupted")
+
+    return run
 
 
 def summary_text(summary: Summary, command: str, folder: Path | None = None, scored: bool = True) -> str:

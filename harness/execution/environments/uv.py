@@ -80,21 +80,27 @@ def shortened(said: str) -> str:
 
 
 @cache
-def _variables() -> dict[str, str]:
-    """What pip is configured by and uv does not read, where uv itself is not told otherwise."""
+def pip_configured() -> dict[str, str]:
+    """What pip is configured by here, by the name of the option, the environment's variables last."""
     found: dict[str, str] = {}
     try:
         done = ask([sys.executable, "-m", "pip", "config", "list"], 60)
     except (OSError, subprocess.SubprocessError):
-        done = None
-    for line in done.stdout.splitlines() if done is not None and done.returncode == 0 else ():
+        return found
+    for line in done.stdout.splitlines() if done.returncode == 0 else ():
         key, _, value = line.partition("=")
-        words = shlex.split(value)
-        name = key.rpartition(".")[2]
-        if name == "find-links" and words:
-            found["UV_FIND_LINKS"] = ",".join(words[0].split())
-        elif name == "index-url" and words:
-            found["UV_DEFAULT_INDEX"] = words[0]
+        if words := shlex.split(value):
+            found[key.rpartition(".")[2]] = words[0]
+    return found
+
+
+def _variables() -> dict[str, str]:
+    """What pip is configured by and uv does not read, where uv itself is not told otherwise."""
+    configured, found = pip_configured(), {}
+    if "find-links" in configured:
+        found["UV_FIND_LINKS"] = ",".join(configured["find-links"].split())
+    if "index-url" in configured:
+        found["UV_DEFAULT_INDEX"] = configured["index-url"]
     given = {"UV_DEFAULT_INDEX", "UV_INDEX_URL"} & os.environ.keys()
     kept = {key: value for key, value in found.items() if key not in os.environ and not (given and "INDEX" in key)}
     return {"UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1", "NO_COLOR": "1", **kept}

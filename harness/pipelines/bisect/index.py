@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import ssl
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from packaging.version import InvalidVersion, Version
 
 from harness.checks.releases.history import Release
 from harness.errors import RequirementError, SpecError
+from harness.execution.environments.uv import pip_configured
 from harness.program import ask
 from harness.text import listed, one_line, show, suggestion
 
@@ -113,7 +113,7 @@ def _versions(name: str) -> list[str]:
 def _told(name: str) -> Mapping[Version, tuple[str | None, str | None]]:
     """Of each release the reason for which it was withdrawn, and its day, as far as the index has the JSON form."""
     try:
-        configured = _configured()
+        configured = pip_configured()
         index = configured.get("index-url") or ask([sys.executable, "-c", _DEFAULT], ASKED_S).stdout.strip()
         if not index.startswith(("https://", "http://")):
             return {}
@@ -124,16 +124,6 @@ def _told(name: str) -> Mapping[Version, tuple[str | None, str | None]]:
     except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError):
         return {}
     return release_facts(files)
-
-
-def _configured() -> dict[str, str]:
-    """What pip is configured by, the environment's variables last; by the name of the option."""
-    found = {}
-    for line in ask([sys.executable, "-m", "pip", "config", "list"], ASKED_S).stdout.splitlines():
-        key, _, value = line.partition("=")
-        if words := shlex.split(value):
-            found[key.rpartition(".")[2]] = words[0]
-    return found
 
 
 def release_facts(files: Sequence[Mapping[str, Any]]) -> dict[Version, tuple[str | None, str | None]]:
