@@ -201,7 +201,7 @@ def test_a_report_as_table_and_plots_in_other_formats(harness: Make, here: Path,
     assert all(name in out for name in (*made, "table.tex", "table.csv"))
     assert {(tmp_path / name).read_bytes()[:4] for name in made} == {b"%PDF", b"\x89PNG"}
     latex, first = (tmp_path / "t" / "table.tex").read_text(encoding="utf-8"), (tmp_path / made[0]).read_bytes()
-    assert "one run each (seed 42)" in latex
+    assert "every run collapsed (seed 42), and there is no figure" in latex
     # Again from its own JSON: the same table, the same plots to the last byte.
     assert harness("report", "--from", str(tmp_path / "mine.json"), *places)[0] == 0
     assert (tmp_path / "t" / "table.tex").read_text(encoding="utf-8") == latex

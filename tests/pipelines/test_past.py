@@ -132,7 +132,8 @@ def test_the_history_tells_where_the_store_has_nothing_older(night: Night) -> No
     shutil.rmtree(night.store.folder)
     night_of(night, 24, BAD, 1, packages={"transformers": "5.24.0"})
     night.means(run=TONIGHT)
-    (night.folder / "history.jsonl").open("a").write("torn\n")
+    with (night.folder / "history.jsonl").open("a", encoding="utf-8") as file:
+        file.write("torn\n")
     found = red(night)["quality fp32"].past
     assert say(found[0]) == "since tonight; last good 2026-11-22 02:00 (86.10)"
     assert "transformers 5.23.0 -> 5.24.0" in say(found[1])
