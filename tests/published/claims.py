@@ -7,24 +7,18 @@ from typing import Final
 
 import pytest
 
-from benchmarks.statistics_gate import LOSS, NAIVE, SEEDS
-from benchmarks.statistics_grid import Shape
 from benchmarks.throughput_study import SLOWER
 from harness.checks.verify.series import FP32_STEPS, RELATIVE
-from harness.grid.tables import Execution
-from harness.pipelines.keep.prune import SESSIONS as KEPT_SESSIONS
 from harness.protocol import SUBJECT
-from harness.record.model import MAX_BYTES
 from harness.stats import collapse, family, margin, power, sequential, stability, throughput, variance
 from harness.stats.axis import LEAST as LEAST_COMPARED
-from harness.stats.descriptive import rate
 from harness.stats.order_statistic import expected
 from harness.stats.paired import mcnemar, sign_flip
 from harness.stats.reference import LUCKY, SIMILAR
 from harness.stats.stability import compare_rates
-from harness.task import GLUE
 from tests.published import course
 from tests.published.backing import Claim, Claimed, Declared
+from tests.published.docs import DOCS
 from tests.published.sources import (
     REPORTS,
     SAMPLES,
@@ -33,15 +27,14 @@ from tests.published.sources import (
     cost,
     entries,
     found,
-    gate,
     numbers,
     pinned,
     points,
     read,
-    share,
     speed_gate,
     text,
     versions,
+    word,
 )
 
 ALPHA: Final = sequential.WHOLE
@@ -62,20 +55,17 @@ def moved() -> tuple[float, float, float, int]:
 
 def readme() -> Claimed:
     """README.md."""
-    alarm, caught, aa, planted = share(gate().false_alarm), share(gate().caught), speed_gate(), speed_gate().slower
-    measured, slow = aa.still["measured: 5 pairs in a row"], planted["measured: the next 5 quiet pairs"]
-    of = sum(measured.values())
     shift, low, high, pairs = moved()
     loop = "A grid against a shell loop"
     one, two = (
         numbers(cost(loop, row, "faster than the loop, wall"))[0]
         for row in ("`harness run --slots 1`", "`harness run`, 2 cells at a time")
     )
-    defaults = Execution()
     return Claimed([
         Claim('"Accuracy {:.2f}, F1 {:.2f}"', *COURSE),
-        Declared("the course's own numbering", "chapter 3 of the Hugging Face course"),
-        Claim("on the transformers of today ({})", TODAY),
+        Declared("the question in words", "on two devices"),
+        Declared("letters of the alphabet", "what does A -> B change"),
+        Claim("transformers {} trains BERT with gradients", TODAY),
         Claim("gradients {} times too large on {} devices and {} times with {} accumulation steps", *_scale()),
         Claim("by {:+.2f} points ({} %: {:+.2f} to {:+.2f}) over {} pairs of MiniLM",
               shift, 90, low, high, pairs),
@@ -85,43 +75,9 @@ def readme() -> Claimed:
         Claim("Python {} or newer", _python()),
         Declared("sizes of torch's wheels, rounded", "about 2 GB with torch's CPU build"),
         Claim("default wheel is built for CUDA {}", pinned("cuda-toolkit").rpartition(".")[0].rpartition(".")[0]),
-        Claim("any of GLUE's {} tasks read, from a folder with its files or the folder that has all {} by",
-              _word(len(GLUE)), _word(len(GLUE))),
-        Declared("points are hundredths of a correlation", "points of correlation (100 x)"),
         Declared("the shipped grid's seeds", "five seeds in fp32 and bf16"),
-        Declared("an invariant by its name", "on 2 devices, in a plain PyTorch loop", "the same cell twice"),
-        Declared("an exit code: docs/exit-codes.md has them all", "the exit code is 1", "nothing ends with 5",
-                 "red again (exit 1)", "(exit 4) when the disk"),
-        Claim("the best of {})", _word(LUCKY)),
-        Claim("Over {} clean configurations with their twins, {} seeds each", Shape().size, SEEDS),
-        Claim("alarm in {:.1f} % of {} simulated grids ({:.0f} %: {:.1f} to {:.1f})", 100 * alarm.k / alarm.n, alarm.n,
-              95, 100 * alarm.low, 100 * alarm.high),
-        Claim("a loss of {:g} points in one of them in {:.1f} % ({:.1f} to {:.1f})", -LOSS, 100 * caught.k / caught.n,
-              100 * caught.low, 100 * caught.high),
-        Claim("a fixed ±{} point raised a false alarm in {:.0f} %", numbers(NAIVE[0])[0],
-              100 * share(gate().naive_alarm[NAIVE[0]]).k / alarm.n),
-        Declared("two runs of one example, shown with what is printed of them",
-                 "a batch of 8 and the same one accumulated as 2 x 4"),
-        Claim("(transformers {}):", TODAY),
-        Declared("the three that are named then", "There are three states"),
-        Claim("within the tolerance ({} for {} steps of fp32", f"{RELATIVE['fp32']:.0e}".replace("e-0", "e-"),
-              FP32_STEPS),
-        Declared("exit codes: docs/exit-codes.md has them all", "The exit code is 0, 0 and 1; 4 where a run has no"),
-        Declared("an example of a head", '"waivers: 1 used, 1 unused, 1 expired"'),
-        Claim("Of {} comparisons of identical code {} failed ({:.0f} %: at most {:.1f} % would)", of, measured["FAIL"],
-              95, 100 * rate(measured["FAIL"], of).high),
-        Claim("and {} of {} found a planted slow-down, meant to be {:.0f} % and measured to be {:.1f} %", slow["FAIL"],
-              sum(slow.values()), 100 * SLOWER, 100 * (1 / aa.shift - 1)),
-        Claim("transformers {} to {} are driven", _minor(versions()[0]), _minor(TODAY)),
-        Claim("two seeds where a check needs {}", _word(variance.LEAST)),
-        Claim("{} timing processes where {} are needed", _word(throughput.PAIRS - 1), _word(throughput.PAIRS)),
-        Declared("no figure but a word", "no cell is run twice", "seen twice", "the very same twice"),
-        Claim("`timeout_minutes` ({:g}) and `first_step_timeout_minutes` ({:g})", defaults.timeout_minutes,
-              defaults.first_step_timeout_minutes),
-        Claim("`threads` ({} a rank)", 1),
+        Declared("no figure but a word", "no cell is run twice"),
         Claim("{} published results ({} with accuracy or F1)", entries(), entries(scored=True)),
-        Claim("at most {} KB", MAX_BYTES // 1024),
-        Claim("the last {} timing sessions", KEPT_SESSIONS),
         Declared("a licence's name", "Apache-2.0"),
     ])  # fmt: skip
 
@@ -148,7 +104,7 @@ def footguns() -> Claimed:
         Declared("a process's exit status", "leaves with status 0"),
         Declared("what a device is called", "sets thread counts to 1", "`1gpu` is device 1, and a device named twice"),
         Claim("may be Python {}", _oldest_python()),
-        Claim("the {} packages under test", _word(len(SUBJECT))),
+        Claim("the {} packages under test", word(len(SUBJECT))),
         Declared("arithmetic on nothing", "is 0/0 where all", "sd = 0 is INCONCLUSIVE"),
         Claim('"p > {}, so it reproduces" passes a loss of {} points** in {:.0f} % of simulations with {} seeds and sd '
               "{}".replace("\n", " "), f"{ALPHA:.2f}".removeprefix("0"), 3,
@@ -187,7 +143,7 @@ def statistics() -> Claimed:
         Claim("{:g} times the sd of the reference's own runs to the nearest {:g} points", margin.automatic(100) / 100,
               margin.STEP),
         Claim("a spread {:g} points of accuracy ({} of MRPC's {} examples) or {:g} of F1; {:g} between",
-              margin.DEFAULT["accuracy"], _word(round(margin.DEFAULT["accuracy"] * EXAMPLES / 100)), EXAMPLES,
+              margin.DEFAULT["accuracy"], word(round(margin.DEFAULT["accuracy"] * EXAMPLES / 100)), EXAMPLES,
               margin.DEFAULT["f1"], margin.PARITY),
         Claim("d₀ at most {:g}", variance.MOST_HISTORY),
         Claim("above the {:.0f} % point of F", 100 * variance.GUARD),
@@ -289,15 +245,8 @@ def _oldest_python() -> str:
     return f"{target[0]}.{target[1:]}"
 
 
-def _minor(version: str) -> str:
-    return version.rpartition(".")[0]
-
-
-def _word(number: int) -> str:
-    return ["none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"][number]
-
-
 CLAIMED: Final = {
+    **DOCS,
     Path("README.md"): readme,
     Path("docs/footguns.md"): footguns,
     Path("docs/statistics.md"): statistics,

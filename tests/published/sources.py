@@ -122,3 +122,11 @@ def pinned(package: str) -> str:
     match = re.search(rf"^{package}==([\w.+]+)", text("constraints.txt"), re.MULTILINE)
     assert match is not None, package
     return match.group(1)
+
+
+def minor(version: str) -> str:
+    return version.rpartition(".")[0]
+
+
+def word(number: int) -> str:
+    return ["none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"][number]
