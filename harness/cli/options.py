@@ -32,6 +32,10 @@ Issue = Annotated[
         "--issue", help="Write what is red here, to paste into an issue; empty on a good night.", show_default=False
     ),
 ]
+Badge = Annotated[
+    Path | None,
+    typer.Option("--badge", help="Write a badge here: JSON for shields.io's endpoint.", show_default=False),
+]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="All the evidence: every figure of every verdict.")]
 InconclusiveIs = Annotated[
     str, typer.Option("--inconclusive", help="What INCONCLUSIVE means for the exit code: fail (3) or pass (0).")

@@ -15,6 +15,7 @@ import typer
 from harness.cli.ci import add_step_summary, annotate
 from harness.disk import write_files
 from harness.errors import HarnessError, SpecError, StoreError
+from harness.report.verdicts.badge import sections_badge
 from harness.report.verdicts.github import workflow_command, workflow_commands
 from harness.report.verdicts.issue import issue_text
 from harness.report.verdicts.json import verdicts_json
@@ -47,11 +48,12 @@ class Outputs:
         out: Path | None = None,
         comment: Path | None = None,
         issue: Path | None = None,
+        badge: Path | None = None,
         as_json: bool = False,
         is_report: bool = False,
     ) -> None:
         """`is_report`: the Markdown file is a report, with the JSON beside it, and its place is told."""
-        self._issue = issue
+        self._issue, self._badge = issue, badge
         self._is_report = is_report
         self._head = Head(kind, f"harness {kind}")
         self._junit, self._out, self._comment, self._as_json = junit, out, comment, as_json
@@ -143,6 +145,8 @@ class Outputs:
             write_files({self._issue.name: "\n".join(filter(None, texts))}, self._issue.parent)
         if self._comment is not None:
             write_files({self._comment.name: sections_comment(sections)}, self._comment.parent)
+        if self._badge is not None:
+            write_files({self._badge.name: sections_badge(sections)}, self._badge.parent)
 
 
 def _is_ours(file: Path) -> bool:

@@ -11,6 +11,7 @@ from harness.checks.scores.baseline.file import FOLDER, SUFFIX
 from harness.cli.ci import one_of
 from harness.cli.options import (
     RESULTS,
+    Badge,
     Comment,
     EnvironmentChoice,
     GridFile,
@@ -59,6 +60,7 @@ def check(
     out: Out = None,
     comment: Comment = None,
     issue: Issue = None,
+    badge: Badge = None,
     verbose: Verbose = False,
     as_json: Json = False,
 ) -> None:
@@ -69,7 +71,7 @@ def check(
 
     Example: harness check mrpc --max-age 20h --junit verdicts.xml
     """
-    with Outputs("check", junit=junit, out=out, comment=comment, issue=issue, as_json=as_json) as outputs:
+    with Outputs("check", junit=junit, out=out, comment=comment, issue=issue, badge=badge, as_json=as_json) as outputs:
         for name in fail_on:
             if name not in SCORES:
                 raise SpecError(f"--fail-on: got {name!r}; allowed {', '.join(SCORES)}")

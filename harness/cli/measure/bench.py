@@ -16,6 +16,7 @@ from harness.cli.measure.run import run_options, run_session, say, wishes_of
 from harness.cli.options import (
     RESULTS,
     AllowBusy,
+    Badge,
     Comment,
     Fresh,
     Host,
@@ -70,6 +71,7 @@ def bench(
     junit: Junit = None,
     out: Out = None,
     comment: Comment = None,
+    badge: Badge = None,
     allow_busy: AllowBusy = False,
     on: On = None,
 ) -> None:
@@ -78,7 +80,7 @@ def bench(
     Example: harness bench quickstart --max-age 20h --junit verdicts.xml -o verdicts.md
     """
     start = time.monotonic()
-    with Outputs("bench", junit=junit, out=out, comment=comment) as outputs, reached(on) as cluster:
+    with Outputs("bench", junit=junit, out=out, comment=comment, badge=badge) as outputs, reached(on) as cluster:
         options = run_options(host, max_hours, retries, allow_busy)
         wishes = replace(wishes_of(select, slots, fresh, max_age, retries, keep_errored), on=cluster)
         judging = Judging(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 
+from harness.checks.verdict import Outcome
 from harness.fact import Fact
+from harness.report.verdicts.badge import sections_badge
 from harness.report.verdicts.markdown import STEP_LIMIT
 from harness.report.verdicts.sections import Section, sections_junit, sections_summary
 from tests.report.verdicts.made_up import HEAD, cases
@@ -49,3 +52,21 @@ def test_what_was_skipped_is_the_reason_where_it_counts() -> None:
     skipped = [replace(cases()[0], outcome="SKIP", item="cells")]
     assert Section(HEAD, skipped, code=1).why.startswith("1 check skipped: ")
     assert Section(HEAD, skipped).why == ""
+
+
+def test_a_badge_is_green_only_where_the_exit_code_is_0() -> None:
+    head, (first, *_) = replace(HEAD, grid="night"), cases()
+
+    def badge(*outcomes: Outcome, code: int = 0, error: str = "") -> tuple[str, str, bool]:
+        verdicts = [replace(first, outcome=outcome, findings=(), waiver=None) for outcome in outcomes]
+        facts = json.loads(sections_badge([Section(head, verdicts, code=code, error=error)]))
+        assert (facts["schemaVersion"], facts["label"]) == (1, "night")
+        return facts["message"], facts["color"], facts.get("isError", False)
+
+    assert badge("PASS", "PASS") == ("2 PASS", "brightgreen", False)
+    assert badge("PASS", "FAIL", "PASS", code=1) == ("1 FAIL of 3", "red", False)
+    assert badge("PASS", "INCONCLUSIVE", code=3) == ("1 INCONCLUSIVE of 2", "yellow", False)
+    # Verdicts that came before what stopped the command are no result of it.
+    assert badge("PASS", code=4, error="a cell errored") == ("not measured", "lightgrey", True)
+    assert badge(code=5) == ("not measured", "lightgrey", True)
+    assert badge(code=0) == ("not measured", "lightgrey", True)
