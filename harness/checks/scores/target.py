@@ -19,6 +19,7 @@ from harness.references.model import MAX_DECIMALS, Metric, Statistic
 from harness.references.recipe import DECISIVE, settings
 from harness.stats import margin
 from harness.stats.decision import Decision, Estimate, Rule, decide
+from harness.stats.descriptive import describe
 from harness.stats.order_statistic import expected
 from harness.stats.power import Design
 from harness.stats.reference import best_of, median_of, published_mean, published_sample, single, unknown
@@ -58,9 +59,10 @@ class Target:
 
     @functools.cached_property
     def fact(self) -> Fact:
-        """The value and its statistic."""
+        """The value and its statistic, with the spread that is published of it, or that its runs have."""
+        sd = self.sd if self.sd is not None else describe(self.values).sd
         return Fact.of(
-            "target", value=self.value, statistic=self.statistic, n=self.n, sd=self.sd, known=self.provenance_known
+            "target", value=self.value, statistic=self.statistic, n=self.n, sd=sd, known=self.provenance_known
         )
 
     @property

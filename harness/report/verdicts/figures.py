@@ -5,16 +5,31 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from harness.checks.verdict import Fact, Verdict
-from harness.record.results import SeedScore
+from harness.checks.verdict import Fact, Side, Verdict
+from harness.record.configuration import GOOD, SeedScore
 from harness.report.format.escape import clean
-from harness.report.format.numbers import NONE, chance, degrees, digits, interval, level_text, points, signed, trimmed
-from harness.report.verdicts.words import decision_of, identity
+from harness.report.format.numbers import (
+    NONE,
+    chance,
+    degrees,
+    digits,
+    interval,
+    level_text,
+    pm,
+    points,
+    signed,
+    trimmed,
+)
+from harness.report.phrases.say import say
+from harness.report.verdicts.words import ONE_RESULT, decision_of, identity
 from harness.stats.decision import Decision
+from harness.stats.descriptive import describe
 from harness.stats.throughput import Speed
 
 _UNITS: Final = {"speed.pairs": "pair", "speed.sessions": "session"}
 """What was compared, by the code of what was found of the processes."""
+ROUNDING: Final = 1e-9
+"""Points by which two ways to the same mean may differ."""
 
 
 def score_figures(verdict: Verdict) -> dict[str, str]:
@@ -96,6 +111,24 @@ def more(verdict: Verdict) -> str:
     return NONE if verdict.more_seeds is None else str(verdict.more_seeds)
 
 
+def measured(side: Side, item: str) -> str:
+    """`80.64 ± 1.11 (5)`: mean, standard deviation and number of the runs that are in the mean."""
+    own = describe(value for run in side.runs if run.status in GOOD and (value := score_of(run, item)) is not None)
+    # The first look has fewer runs than there are by now: then its mean stands alone.
+    same = own.mean is not None and side.mean is not None and abs(own.mean - side.mean) < ROUNDING
+    return f"{pm(own)} ({own.n})" if same else points(side.mean)
+
+
+def held_against(verdict: Verdict) -> str:
+    """The other side: what was measured of it, or what is published, with its spread, its runs and its name."""
+    other = verdict.against
+    if other is None:
+        return NONE
+    name = other.name if verdict.check in ONE_RESULT else ""
+    target = _published(verdict.reason)
+    return " ".join(filter(None, [measured(other, verdict.item) if target is None else say(target), name]))
+
+
 def score_text(score: SeedScore | None, metric: str) -> str:
     """`82.35`, `collapsed 68.38`, `oom`; a dash for a seed that was not run."""
     if score is None:
@@ -160,3 +193,11 @@ def remainder(verdict: Verdict) -> str:
         else "the published value is the median or the best of several runs, and no mean"
     )
     return f"the difference is mean − target ({signed(plain)}) and {signed(rest)}: {cause}"
+
+
+def _published(reason: Fact) -> Fact | None:
+    """The published value that a reason rests on, wherever in it."""
+    if reason.code == "target":
+        return reason
+    inner = (one for one in reason.values.values() if isinstance(one, Fact))
+    return next((found for one in inner if (found := _published(one)) is not None), None)

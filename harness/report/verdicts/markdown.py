@@ -15,7 +15,15 @@ from harness.report.format.table import table
 from harness.report.phrases.problems import problem_title, problem_word, told_problems
 from harness.report.phrases.say import say
 from harness.report.verdicts.comparisons import comparisons_markdown
-from harness.report.verdicts.figures import by_seed, difference, score_figures, score_text, speed_figures
+from harness.report.verdicts.figures import (
+    by_seed,
+    difference,
+    held_against,
+    measured,
+    score_figures,
+    score_text,
+    speed_figures,
+)
 from harness.report.verdicts.forest import forest_caption
 from harness.report.verdicts.text import Notes, alike, behind, others, to_do, unseen
 from harness.report.verdicts.words import (
@@ -193,18 +201,17 @@ def _scores(verdicts: Sequence[Verdict]) -> str:
     levels = levels_text(decisions)
     rows = []
     for v, d in zip(verdicts, decisions, strict=True):
-        against = v.against.name if v.against and v.check in ONE_RESULT else ""
         name = "" if v.item == "accuracy" else f" of {metric_name(v)}"
         own = f"{level_text(d)}: " if " or " in levels and d.ci_pass else ""
         rows.append([
             inline(f"{word(v)}, {v.check}{name}"),
             inline(subject(v) if v.check not in ONE_RESULT else v.subject.name, LIMIT),
-            points(v.subject.mean),
-            inline(" ".join(filter(None, [points(v.against.mean if v.against else None), against])), LIMIT),
+            inline(measured(v.subject, v.item)),
+            inline(held_against(v), LIMIT),
             f"{signed(d.difference, digits(d))} ({own}{interval(d) if d.ci_pass else 'no interval'})",
             trimmed(d.delta),
         ])  # fmt: skip
-    heads = ["Verdict", "Configuration", "Measured", "Against", f"Difference ({levels} interval)", "Margin"]
+    heads = ["Verdict", "Configuration", "Measured (runs)", "Against", f"Difference ({levels} interval)", "Margin"]
     return table(heads, rows, "llrlrr")
 
 

@@ -159,3 +159,13 @@ class TestInterval:
         assert f"Difference ({level} interval)" in page
         shown = set(re.findall(r"[+-]\d+\.\d+ to [+-]\d+\.\d+", page + words.sentence(one) + forest_caption([one])[0]))
         assert shown == ({known} if low is not None else set())
+
+
+def test_a_published_value_stands_with_its_spread_and_its_runs() -> None:
+    target = Fact.of("target", value=85.294, statistic="sample", n=25, sd=0.8123, known=True)
+    scores = Fact.of("scores.reference", metric="accuracy", mean=85.0, runs=5, target=target, label=None)
+    verdict = replace(cases()[0], check="quality", reason=Fact.of("judged", scores=scores), against=Side("theirs"))
+    assert figures.held_against(verdict) == "85.29 ± 0.81 (mean of 25 runs) theirs"
+    assert figures.held_against(replace(verdict, against=None)) == "—"
+    # Runs that came after the mean was taken do not pass for those in it.
+    assert figures.measured(replace(verdict.subject, mean=1.0), "accuracy") == "1.00"
