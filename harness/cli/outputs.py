@@ -15,12 +15,12 @@ import typer
 from harness.cli.ci import add_step_summary, annotate
 from harness.disk import write_files
 from harness.errors import HarnessError, SpecError, StoreError
-from harness.report.verdicts.badge import sections_badge
 from harness.report.verdicts.github import workflow_command, workflow_commands
 from harness.report.verdicts.issue import issue_text
 from harness.report.verdicts.json import verdicts_json
 from harness.report.verdicts.sections import (
     Section,
+    sections_badge,
     sections_comment,
     sections_junit,
     sections_markdown,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from harness.checks.verdict import Verdict
+from harness.exit_codes import worst
 from harness.report.format.escape import clean, fenced, inline
 from harness.report.format.junit_xml import Case, junit_xml
 from harness.report.phrases.recipe import many
@@ -15,10 +18,12 @@ from harness.report.verdicts.comparisons import comparison_cases
 from harness.report.verdicts.forest import forest_svg
 from harness.report.verdicts.junit import cases
 from harness.report.verdicts.markdown import STEP_LIMIT, document, shortened
-from harness.report.verdicts.words import LIMIT, Head, waiver_lines
+from harness.report.verdicts.words import LIMIT, Head, waiver_lines, word
 
 COMMENT_LIMIT: Final = 65_000
 """Bytes: a comment on GitHub holds 65,536 characters."""
+BADGE_COLOURS: Final = {0: "brightgreen", 1: "red", 3: "yellow"}
+"""Exit code -> colour; any other says that nothing is known: grey, with shields' own mark of an error."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,25 @@ def sections_comment(sections: Sequence[Section]) -> str:
     return shortened(f"{marker}\n{sections_markdown(sections)['']}", COMMENT_LIMIT, "a comment on GitHub")
 
 
+def sections_badge(sections: Sequence[Section]) -> str:
+    """JSON for shields.io's endpoint (https://shields.io/badges/endpoint-badge).
+
+    `night: 1 FAIL of 24`: red, yellow or green as the exit code is; grey where no verdict stands behind it.
+    """
+    code = worst([one.code for one in sections]) if sections else 0
+    names = ", ".join(dict.fromkeys(clean(one.name, LIMIT) for one in sections))
+    gating = [
+        (one, one.is_red(section.head.inconclusive)) for section in sections for one in section.deciding if one.gates
+    ]
+    if code not in BADGE_COLOURS or not gating:
+        said = {"message": "not measured", "color": "lightgrey", "isError": True}
+    else:
+        red = [one for one, is_red in gating if is_red]
+        text = f"{_counted(red)} of {len(gating):,}" if red else _counted([one for one, _ in gating])
+        said = {"message": text, "color": BADGE_COLOURS[code]}
+    return f"{json.dumps({'schemaVersion': 1, 'label': names, **said}, indent=1, ensure_ascii=False)}\n"
+
+
 def _cases(section: Section) -> list[Case]:
     found = [*cases(section.head, section.deciding), *comparison_cases(section.head)]
     if not section.why:
@@ -112,3 +136,7 @@ def _cases(section: Section) -> list[Case]:
     properties = [("exit_code", str(section.code))]
     kind = ".".join(filter(None, [section.head.grid, section.head.kind]))
     return [Case(kind, clean(section.head.title, LIMIT), properties, "error", text, "ERROR", text), *found]
+
+
+def _counted(verdicts: Sequence[Verdict]) -> str:
+    return ", ".join(f"{number:,} {name}" for name, number in Counter(map(word, verdicts)).items())

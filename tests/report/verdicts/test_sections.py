@@ -8,9 +8,8 @@ from dataclasses import replace
 
 from harness.checks.verdict import Outcome
 from harness.fact import Fact
-from harness.report.verdicts.badge import sections_badge
 from harness.report.verdicts.markdown import STEP_LIMIT
-from harness.report.verdicts.sections import Section, sections_junit, sections_summary
+from harness.report.verdicts.sections import Section, sections_badge, sections_junit, sections_summary
 from tests.report.verdicts.made_up import HEAD, cases
 
 
