@@ -11,10 +11,15 @@ import numpy as np
 import pytest
 
 from harness.checks.verdict import Fact, Side, Verdict
+from harness.grid.grid import load_grid
+from harness.pipelines.history import history_report
 from harness.report.files import read_report
+from harness.report.history.plots import history_page
 from harness.report.page.page import report_page
 from harness.report.run.kept import packed
+from tests.checks.nights.made_up import line, steady, write
 from tests.pages.conftest import ENVIRONMENT, Opened
+from tests.pipelines.made_up import GRID
 from tests.report.conftest import demo, make_entry, make_report
 
 Show = Callable[..., Opened]
@@ -160,6 +165,19 @@ def test_it_prints_light_and_whole(show: Show) -> None:
     assert one.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert not one.page.get_by_role("navigation").is_visible()
     assert one.page.get_by_role("columnheader", name="Accuracy").first.is_visible()
+    assert one.wrong == []
+
+
+def test_a_history_is_a_page_too(show: Show, tmp_path: Path) -> None:
+    lines = [line(at, [speed, 2 * speed], fingerprint="ab"[at > 20] * 4) for at, speed in enumerate(steady(40))]
+    (tmp_path / "grid.toml").write_text(GRID, encoding="utf-8")
+    write(tmp_path / "history.jsonl", lines)
+    one = show(history_page(history_report(load_grid(tmp_path / "grid.toml"), "harness history grid.toml")))
+    box = one.page.locator(".chart-box").nth(1)
+    box.get_by_role("slider", name="Session").press("Home")
+    told = box.locator("output").text_content(), box.locator("tbody td").first.text_content()
+    assert told == ("2026-01-01 02:00", f"{steady(40)[0]:.5g}")
+    assert one.page.get_by_text("other weights (no score moved)").count() == 2
     assert one.wrong == []
 
 

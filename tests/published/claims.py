@@ -297,8 +297,18 @@ def _word(number: int) -> str:
     return ["none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"][number]
 
 
+def history() -> Claimed:
+    """docs/history.md."""
+    return Claimed([
+        Claim("at most {} and at least {}", throughput.MOST_SESSIONS, throughput.SESSIONS),
+        Declared("exit codes: docs/exit-codes.md has them all", "exit code `3`"),
+        Declared("a name", "python3 -m pip"),
+    ])  # fmt: skip
+
+
 CLAIMED: Final = {
     Path("README.md"): readme,
+    Path("docs/history.md"): history,
     Path("docs/footguns.md"): footguns,
     Path("docs/statistics.md"): statistics,
     Path("reports/harness-cost.md"): cost_page,

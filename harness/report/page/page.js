@@ -177,7 +177,7 @@ class Chart {
       series.push({stroke, dash, width: 2, points: {show: this.data.points, size: 7, fill: stroke}});
     }
     const axis = {stroke: ink, grid: {stroke: faint, width: 1}, ticks: {stroke: faint, width: 1}};
-    const ticks = this.data.ticks.length ? {values: (_, found) => found.map(x => this.data.ticks[x] ?? "")} : {};
+    const ticks = this.data.ticks.length ? {values: (_, found) => found.map(x => (this.data.ticks[x] ?? "").split(" ")[0]), space: 90} : {};
     const options = {
       ...this.size(), series, bands, legend: {show: false},
       scales: {x: {time: false, range: this.data.points ? (_, low, high) => [low - 0.5, high + 0.5] : undefined}},
