@@ -108,6 +108,12 @@ SITUATIONS: Final[Mapping[str, Mapping[int, str]]] = {
         4: f"{_NO_STORE}; a package that the form needs is not installed",
         5: "no timing or run in it; nothing may be published",
     },
+    "history": {
+        0: "told; appended, or there already",
+        3: "suspicious: the newest session of a configuration is slower than those before it let expect",
+        4: "the file, or the results, cannot be read or written",
+        5: "no session, or nothing to append",
+    },
     "doctor": {0: "this machine can run it", 4: "something stands in the way"},
     "schema": {0: "printed"},
     "watch": {

@@ -24,7 +24,7 @@ COMMANDS: Final = {
     "accept": "judge", "compare": "judge", "bench": "measure", "verify": "judge", "diff": "judge", "ab": "judge",
     "bisect": "judge", "selftest": "judge", "status": "read", "data": "read", "runs": "read", "report": "read",
     "export": "read", "doctor": "measure", "schema": "keep", "store": "keep", "environments": "keep",
-    "references": "keep", "watch": "keep",
+    "references": "keep", "watch": "keep", "history": "read",
 }  # fmt: skip
 """Each command, in the order of the help, and the folder of its module."""
 GROUPS: Final = ("store", "environments", "references")

@@ -1,25 +1,56 @@
-"""The history of a grid: one line a night, appended to the file that its `[history]` names."""
+"""The history of a grid: one line a session, appended to the file that its `[history]` names."""
 
 from __future__ import annotations
 
 import json
 import math
 import os
+import shlex
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
+from harness.checks.nights.change import exact_changes, level_changes, newest, tracks
+from harness.checks.nights.line import read_history
+from harness.checks.nights.shifts import shifts_known
 from harness.disk import explained
+from harness.errors import HarnessError, StoreError
+from harness.execution.devices import nvidia_driver
+from harness.execution.environment import machine_here
 from harness.grid.grid import Grid
+from harness.grid.project import seen
+from harness.grid.tables import History
 from harness.pipelines.judged import Judged
 from harness.protocol import SUBJECT
 from harness.record.configuration import GOOD, Configuration
 from harness.record.provenance import now, provenance
+from harness.report.history.model import HistoryReport
 from harness.text import short_hash
 
 SCHEMA: Final = 1
 """Number of a line's form: it rises when a field changes its meaning or goes."""
+
+
+def file_of(grid: Grid) -> Path:
+    """Where a grid's history lies: relative to the grid, by its `[history]` or as that is by default."""
+    return grid.folder / (grid.history or History()).file
+
+
+def session_of(found: Judged) -> str | None:
+    """When the session began: the last run, or where none has said so its youngest attempt."""
+    starts = (entry.started for one in found.results.configurations for entry in one.entries)
+    return found.run or max(starts, default=None)
+
+
+def add_line(grid: Grid, found: Judged, code: int) -> bool:
+    """Append the session unless the file has it already; whether it was appended. Raises as `append_line` does."""
+    known = read_history(file_of(grid), grid.name).nights
+    if any(night.session == session_of(found) for night in known):
+        return False
+    append_line(grid, found, code)
+    return True
 
 
 def append_line(grid: Grid, found: Judged, code: int) -> None:
@@ -30,8 +61,7 @@ def append_line(grid: Grid, found: Judged, code: int) -> None:
     StoreError
         Where it cannot be written.
     """
-    assert grid.history is not None
-    path = grid.folder / grid.history.file
+    path = file_of(grid)
     line = json.dumps(history_line(grid, found, code), separators=(",", ":")) + "\n"
     with explained(path, "append to"):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,21 +85,71 @@ def history_line(grid: Grid, found: Judged, code: int) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "grid": grid.name,
-        "session": found.run,
+        "session": session_of(found),
         "written": now(),
         "harness": made.harness,
         "commit": made.git_sha,
         "exit_code": code,
+        "machine": found.meant.machine.name if found.meant is not None else None,
+        "driver": _driver(found),
         "environments": {
             label: {
                 "environment_id": one.environment_id,
                 "python": one.python,
                 **{name: one.packages.get(name) for name in SUBJECT},
+                **_hardware(found, one.environment_id),
             }
             for label, one in meant.items()
         },
         "configurations": [_configuration(found, one) for one in found.results.configurations if one.entries],
     }
+
+
+def history_report(grid: Grid, command: str) -> HistoryReport:
+    """What a grid's file of sessions tells; `command` is the one that asks.
+
+    Raises
+    ------
+    StoreError
+        Where it cannot be read.
+    """
+    path = file_of(grid)
+    found, levels = read_history(path, grid.name), shifts_known()
+    every = tracks(found)
+    changed = {one.configuration_id: [*exact_changes(one), *(level_changes(one) if levels else [])] for one in every}
+    judged_now = {one.configuration_id: newest(one, len(every)) for one in every}
+    return HistoryReport(
+        grid=grid.name,
+        file=str(seen(path)),
+        command=command,
+        confirm=f"harness run {shlex.quote(str(seen(grid.path)))} --fresh",
+        tracks=every,
+        changes={key: sorted(several, key=lambda change: change.at) for key, several in changed.items()},
+        newest={key: one for key, one in judged_now.items() if one is not None},
+        levels=levels,
+        torn=found.torn,
+    )
+
+
+def _driver(found: Judged) -> str | None:
+    """The accelerators' driver, where this is the machine that ran."""
+    if found.meant is None or found.meant.machine != machine_here():
+        return None
+    try:
+        return nvidia_driver().version
+    except HarnessError:
+        return None  # the night is over: what it came to is kept, whatever the driver says now
+
+
+def _hardware(found: Judged, environment_id: str) -> dict[str, str | None]:
+    """Processor and accelerators as a run of that environment saw them."""
+    entries = (entry for one in found.results.configurations for entry in one.entries)
+    entry = next((entry for entry in entries if entry.environment_id == environment_id), None)
+    observed = None if entry is None else found.results.record(entry).observed
+    if observed is None:
+        return {}
+    accelerators = observed.machine.get("accelerators")
+    return {"cpu": observed.machine.get("cpu"), "accelerators": ", ".join(accelerators) if accelerators else None}
 
 
 @dataclass(frozen=True)
@@ -86,33 +166,16 @@ def last_good(grid: Grid, configuration_id: str) -> GoodNight | None:
     if grid.history is None:
         return None
     try:
-        lines = (grid.folder / grid.history.file).read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError):
+        nights = read_history(file_of(grid), grid.name).nights
+    except StoreError:
         return None
-    for line in reversed(lines):
-        try:
-            night = json.loads(line)
-            mine = [one for one in night["configurations"] if one["configuration_id"] == configuration_id]
-            if night["grid"] != grid.name or night["exit_code"] != 0 or not mine:
-                continue
-            places = [
-                one for one in night["environments"].values() if one["environment_id"] == mine[0]["environment_id"]
-            ]
-            packages = {name: places[0].get(name) for name in SUBJECT} if places else {}
-            return GoodNight(night["session"] or night["written"], _first_mean(mine[0]), packages)
-        except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
-            continue
+    for night in reversed(nights):
+        mine = next((one for one in night.points if one.configuration_id == configuration_id), None)
+        if night.exit_code == 0 and mine is not None and mine.means:
+            facts = night.environments.get(mine.environment_id, {})
+            packages = {name: facts[name] for name in SUBJECT if name in facts}
+            return GoodNight(night.session, next(iter(mine.means.values())), packages)
     return None
-
-
-def _first_mean(of: Mapping[str, Any]) -> float | None:
-    """The mean of the first metric that a line has, in points."""
-    means: list[float | None] = [
-        value for key, value in of.items() if key.endswith("_points") and not key.endswith("_sd_points")
-    ]
-    if not means:
-        raise LookupError("no score")
-    return means[0]
 
 
 def _configuration(found: Judged, one: Configuration) -> dict[str, Any]:

@@ -63,6 +63,12 @@ class ReportData:
         """The report's files by name; `rendered` is today."""
         return render(self.model, stem, verdicts=self.verdicts, rendered=rendered)
 
+    def page(self, rendered: date | None = None) -> str:
+        """The report as one HTML page that needs nothing but itself; `rendered` is today."""
+        from harness.report.page.page import report_page
+
+        return report_page(self.model, self.verdicts, rendered)
+
     def plots(self, stem: str, formats: Sequence[str]) -> dict[str, bytes]:
         """Its plots in formats beside SVG, of `FORMATS`: the same figures, by name."""
         if not formats:

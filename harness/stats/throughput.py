@@ -198,3 +198,35 @@ def _logs(rates: Sequence[float]) -> list[float]:
         if not (math.isfinite(rate) and rate > 0):
             raise ValueError(f"rate: {rate} (allowed: above 0 samples a second)")
     return [math.log(rate) for rate in rates]
+
+
+MOST_SESSIONS: Final = 30
+"""The newest sessions are heeded: a machine of a year ago is another one."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What `sessions` earlier ones let expect of the next: its mean, and the `least` of all but alpha of such."""
+
+    mean: float
+    least: float
+    sessions: int
+
+
+def expected(earlier: Sequence[float], alpha: float) -> Expected | None:
+    """The one-sided prediction bound of the next session: exp(mean - t(1 - alpha, m - 1) s sqrt(1 + 1/m)), on logs.
+
+    Of the newest `MOST_SESSIONS` of `earlier`, rates of one machine; None with fewer than `SESSIONS`, or all equal.
+
+    Raises
+    ------
+    ValueError
+        For a rate not above 0.
+    """
+    logs = _logs(earlier[-MOST_SESSIONS:])
+    m = len(logs)
+    if m < SESSIONS or len(set(logs)) == 1:
+        return None
+    mean = math.fsum(logs) / m
+    least = mean - quantile(1 - alpha, m - 1) * own(logs).value * math.sqrt(1 + 1 / m)
+    return Expected(math.exp(mean), math.exp(least), m)

@@ -70,6 +70,15 @@ def test_version(harness: Make) -> None:
     assert harness("--version")[:2] == (0, f"finetune-harness {__version__}\n")
 
 
+def test_a_page_is_imported_where_one_is_made() -> None:
+    code = (
+        "import sys, harness.cli.read.report\n"
+        "print([m for m in ('matplotlib', 'jinja2', 'markdown_it') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_a_command_imports_what_it_needs() -> None:
     code = (
         "import sys\nfrom harness.cli.app import application\napplication(['plan'])\n"

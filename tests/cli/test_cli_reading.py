@@ -194,6 +194,7 @@ def test_report(harness: Make, here: Path, tmp_path: Path) -> None:
 
 def test_a_report_as_table_and_plots_in_other_formats(harness: Make, here: Path, tmp_path: Path) -> None:
     places = ("--latex", str(tmp_path / "t" / "table.tex"), "--csv", str(tmp_path / "table.csv"), "--plots", "png,pdf")
+    places += ("--html", str(tmp_path / "page.html"))
     code, out, _ = harness("report", "tour.toml", "-o", str(tmp_path / "mine.md"), *places)
     assert code == 0
     made = ["mine-loss.pdf", "mine-loss.png", "mine-scores.pdf", "mine-scores.png"]
@@ -201,11 +202,13 @@ def test_a_report_as_table_and_plots_in_other_formats(harness: Make, here: Path,
     assert all(name in out for name in (*made, "table.tex", "table.csv"))
     assert {(tmp_path / name).read_bytes()[:4] for name in made} == {b"%PDF", b"\x89PNG"}
     latex, first = (tmp_path / "t" / "table.tex").read_text(encoding="utf-8"), (tmp_path / made[0]).read_bytes()
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "every run collapsed (seed 42), and there is no figure" in latex
     # Again from its own JSON: the same table, the same plots to the last byte.
     assert harness("report", "--from", str(tmp_path / "mine.json"), *places)[0] == 0
     assert (tmp_path / "t" / "table.tex").read_text(encoding="utf-8") == latex
     assert (tmp_path / made[0]).read_bytes() == first
+    assert (tmp_path / "page.html").read_text(encoding="utf-8") == page
     code, _, err = harness("report", "tour.toml", "--plots", "png,gif")
     assert (code, '--plots: got "gif"; allowed png, pdf' in err) == (2, True)
 

@@ -100,6 +100,15 @@ def grid() -> Claimed:
     ])  # fmt: skip
 
 
+def history() -> Claimed:
+    """docs/history.md."""
+    return Claimed([
+        Claim("at most {} and at least {}", throughput.MOST_SESSIONS, throughput.SESSIONS),
+        Declared(CODE, "exit code `3`"),
+        Declared("a name", "python3 -m pip"),
+    ])  # fmt: skip
+
+
 DOCS: Final = {
     Path("docs/verify.md"): verify,
     Path("docs/loss-changed.md"): loss_changed,
@@ -107,4 +116,5 @@ DOCS: Final = {
     Path("docs/nightly.md"): nightly,
     Path("docs/speed.md"): speed,
     Path("docs/grid.md"): grid,
+    Path("docs/history.md"): history,
 }

@@ -32,6 +32,9 @@ Latex = Annotated[
     Path | None, typer.Option("--latex", help="Write the table of results for LaTeX here.", show_default=False)
 ]
 Csv = Annotated[Path | None, typer.Option("--csv", help="Write the same as CSV here, unrounded.", show_default=False)]
+Html = Annotated[
+    Path | None, typer.Option("--html", help="Write the report as one page to click through here.", show_default=False)
+]
 Plots = Annotated[
     str | None, typer.Option("--plots", help="Write the plots in these formats too: png,pdf.", show_default=False)
 ]
@@ -54,6 +57,7 @@ def report(
         Path | None,
         typer.Option("--from", help="A report's JSON file: render it again, beside it.", show_default=False),
     ] = None,
+    html: Html = None,
     latex: Latex = None,
     csv: Csv = None,
     plots: Plots = None,
@@ -64,7 +68,7 @@ def report(
     Example: harness report quickstart -o reports/quickstart.md --latex table.tex --plots pdf
     """
     formats = _formats(plots)
-    for name, path in (("--latex", latex), ("--csv", csv)):
+    for name, path in (("--html", html), ("--latex", latex), ("--csv", csv)):
         if path is not None and not path.name:
             raise SpecError(f"{name}: got {str(path)!r}; allowed the name of a file")
     if (grid is None) == (again is None):
@@ -92,6 +96,8 @@ def report(
         data, files, unreadable, told = found.data, found.files, found.unreadable, report_lines(found.head)
     wrote = [] if as_json else write_files(files, folder)
     wrote += write_files(data.plots(stem, formats), folder)
+    if html is not None:
+        wrote += write_files({html.name: data.page(today())}, html.parent)
     if latex is not None:
         wrote += write_files({latex.name: table_latex(data.model, data.verdicts)}, latex.parent)
     if csv is not None:

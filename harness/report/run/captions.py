@@ -24,9 +24,14 @@ def drawn_rows(model: ReportModel) -> tuple[Row, ...]:
     return tuple(row for row in model.rows if any(summary.n for summary in row.all.values()))[:MOST_ROWS]
 
 
+def finite_curves(model: ReportModel) -> tuple[Curve, ...]:
+    """Curves with a finite loss."""
+    return tuple(curve for curve in model.curves if any(loss == loss for loss in curve.mean))
+
+
 def drawn_curves(model: ReportModel) -> tuple[Curve, ...]:
-    """Curves with a finite loss, the first `MOST_CURVES` of them."""
-    return tuple(curve for curve in model.curves if any(loss == loss for loss in curve.mean))[:MOST_CURVES]
+    """The first `MOST_CURVES` of them."""
+    return finite_curves(model)[:MOST_CURVES]
 
 
 def joined(model: ReportModel, verdicts: Sequence[Verdict]) -> set[tuple[str, str]]:
@@ -47,11 +52,14 @@ def published(rows: Sequence[Row], verdicts: Sequence[Verdict]) -> dict[tuple[in
     return {key: found[known] for key, known in keys.items() if known in found}
 
 
-def caption(model: ReportModel, kind: str, verdicts: Sequence[Verdict] = ()) -> tuple[str, str]:
-    """(alternative text, caption in Markdown) of the plot `kind`: scores, loss, or one of the speeds'."""
+def caption(model: ReportModel, kind: str, verdicts: Sequence[Verdict] = (), whole: bool = False) -> tuple[str, str]:
+    """(alternative text, caption in Markdown) of the plot `kind`: scores, loss, or one of the speeds'.
+
+    `whole`: the losses are not a picture of some curves, but a chart of whichever its reader chooses.
+    """
     if model.throughput is not None and kind not in ("scores", "loss"):
         return throughput_caption(model.throughput, kind)
-    return _scores(model, verdicts) if kind == "scores" else _loss(model)
+    return _scores(model, verdicts) if kind == "scores" else _loss(model, whole)
 
 
 def _scores(model: ReportModel, verdicts: Sequence[Verdict]) -> tuple[str, str]:
@@ -77,8 +85,8 @@ def _scores(model: ReportModel, verdicts: Sequence[Verdict]) -> tuple[str, str]:
     return alt, text
 
 
-def _loss(model: ReportModel) -> tuple[str, str]:
-    curves = drawn_curves(model)
+def _loss(model: ReportModel, whole: bool) -> tuple[str, str]:
+    curves = finite_curves(model) if whole else drawn_curves(model)
     alt = f"Training loss by optimizer step for {_some(len(curves), 'configuration')}: " + listed(
         [curve.label for curve in curves], MOST_CURVES
     )
@@ -89,9 +97,9 @@ def _loss(model: ReportModel) -> tuple[str, str]:
     several = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
     text = f"Training loss by optimizer step{smoothed}: "
     text += "one run each." if seeds == [1] else f"mean and range over {several} seeds."
-    if len(curves) > 2:
+    if len(curves) > 2 and not whole:
         text += " The other configurations' means are behind each panel in grey."
-    if len(curves) < len(model.curves):
+    if len(curves) < len(model.curves) and not whole:
         hidden = listed([curve.label for curve in model.curves if curve not in curves], 12)
         text += f" Not drawn for want of room: {inline(hidden, 600)}; the JSON has them."
     if len(model.curves) < len(model.rows):

@@ -38,11 +38,12 @@ def to_markdown(
     verdicts: Sequence[Verdict] = (),
     forest_file: str | None = None,
     rendered: date | None = None,
+    whole: bool = False,
 ) -> str:
     """Render `model`: the answer, how it was measured, tables and plots, then what they rest on.
 
     `images` are the file names of the plots beside the report, `forest_file` that of the plot of its `verdicts`,
-    `json_file` that of its JSON; `rendered` is today.
+    `json_file` that of its JSON; `rendered` is today. `whole`: where a table of every run, and every curve, has room.
     """
     title, said = answer(model, verdicts)
     measured = sections.summary(model, rendered, answered=bool(said))
@@ -60,11 +61,11 @@ def to_markdown(
         lambda: _images(model, images, "scores", verdicts),
         lambda: _throughput(model, images),
         lambda: verdict_details(verdicts),
-        lambda: _per_seed(model, json_file),
+        lambda: _per_seed(model, json_file, None if whole else MOST_SCORES),
         lambda: _collapsed(model),
         lambda: _skipped(model),
         lambda: _failed(model, json_file),
-        lambda: _images(model, images, "loss"),
+        lambda: _images(model, images, "loss", whole=whole),
         lambda: sections.environments(model, json_file),
         lambda: sections.what_was_run(model),
         lambda: sections.how_to_read(model, json_file, judged=bool(verdicts)),
@@ -124,7 +125,7 @@ def _results_sentence(model: ReportModel) -> str:
     return text
 
 
-def _per_seed(model: ReportModel, json_file: str | None) -> list[str]:
+def _per_seed(model: ReportModel, json_file: str | None, most: int | None) -> list[str]:
     scores = [(row, score) for row in model.rows for score in row.scores]
     if not scores:
         return []
@@ -135,12 +136,12 @@ def _per_seed(model: ReportModel, json_file: str | None) -> list[str]:
             *(points(score.scores.get(m)) for m in model.metrics),
             inline(score.status),
         ]
-        for row, score in scores[:MOST_SCORES]
+        for row, score in scores[:most]
     ]
     heads = ["Configuration", "Seed", *(metric_head(metric) for metric in model.metrics), "Status"]
     lines = ["## Each run", table(heads, body, f"lr{'r' * len(model.metrics)}l")]
-    if len(scores) > MOST_SCORES:
-        lines.append(_left_out(len(scores), MOST_SCORES, "runs", json_file))
+    if most is not None and len(scores) > most:
+        lines.append(_left_out(len(scores), most, "runs", json_file))
     return lines
 
 
@@ -228,10 +229,12 @@ def _throughput(model: ReportModel, images: Sequence[str]) -> list[str]:
     return throughput_markdown(model.throughput, lambda kind: _images(model, images, kind))
 
 
-def _images(model: ReportModel, images: Sequence[str], kind: str, verdicts: Sequence[Verdict] = ()) -> list[str]:
+def _images(
+    model: ReportModel, images: Sequence[str], kind: str, verdicts: Sequence[Verdict] = (), whole: bool = False
+) -> list[str]:
     files = [file for file in images if file.endswith(f"-{kind}.svg")]
     if not files:
         return []
-    alt, text = caption(model, kind, verdicts)
+    alt, text = caption(model, kind, verdicts, whole)
     heading = ["## Loss curves"] if kind == "loss" else []
     return [*heading, *(image(alt, file) for file in files), text]

@@ -1,0 +1,152 @@
+"""Where a configuration's history changes, what else changed there, and whether its newest speed is in line."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from harness.checks.nights.line import HARDWARE, History, Night, Point
+from harness.checks.nights.shifts import shifts
+from harness.stats.throughput import Expected, expected
+
+ALPHA: Final = 0.008
+"""Chance that a session of an unchanged grid is called suspicious, over all its configurations: below the 1 % of nights
+that are promised (`benchmarks/history_study.py` shows it)."""
+
+LEAST_OF_LEVEL: Final = 2
+"""Sessions of a level: one alone is an outlier, or suspicious, and no level yet."""
+
+FINGERPRINT: Final = "fingerprint"
+SPEED: Final = "samples_per_second"
+
+
+@dataclass(frozen=True)
+class Track:
+    """A configuration over the sessions that have it, oldest first."""
+
+    configuration_id: str
+    label: str
+    points: tuple[tuple[Night, Point], ...]
+
+    def values(self, name: str) -> list[tuple[int, float]]:
+        """(place among the sessions, value) of a metric in points, or of `SPEED`, where there is one."""
+        found = ((at, point.speed if name == SPEED else point.means.get(name)) for at, (_, point) in self.numbered)
+        return [(at, value) for at, value in found if value is not None]
+
+    @property
+    def numbered(self) -> list[tuple[int, tuple[Night, Point]]]:
+        """The sessions with their places."""
+        return list(enumerate(self.points))
+
+    @property
+    def metrics(self) -> list[str]:
+        """The scores that any session has."""
+        return list(dict.fromkeys(metric for _, point in self.points for metric in point.means))
+
+
+@dataclass(frozen=True)
+class Change:
+    """Between the sessions at `since` and `at` of a track `what` changed: a metric, `SPEED` or `FINGERPRINT`.
+
+    `before` and `after` are the levels around it, or the hashes; `p` is that of a level. `differ` are the facts that
+    differ between the two sessions: (name, before, after), None where one did not say.
+    """
+
+    what: str
+    since: int
+    at: int
+    before: float | str
+    after: float | str
+    differ: tuple[tuple[str, str | None, str | None], ...]
+    p: float | None = None
+
+
+@dataclass(frozen=True)
+class Newest:
+    """The newest session's speed against what those before it, on the same hardware, let expect.
+
+    `again`: the session before it was below its own bound too.
+    """
+
+    speed: float
+    expected: Expected
+    again: bool = False
+
+    @property
+    def suspicious(self) -> bool:
+        """Whether it is below the least of what could be expected."""
+        return self.speed < self.expected.least
+
+
+def tracks(history: History) -> list[Track]:
+    """Each configuration that the newest session has, in its order."""
+    if not history.nights:
+        return []
+    found: dict[str, list[tuple[Night, Point]]] = {one.configuration_id: [] for one in history.nights[-1].points}
+    for night in history.nights:
+        for point in night.points:
+            if point.configuration_id in found:
+                found[point.configuration_id].append((night, point))
+    return [Track(key, points[-1][1].label, tuple(points)) for key, points in found.items()]
+
+
+def exact_changes(track: Track) -> list[Change]:
+    """Where the weights of all runs, seed by seed, are others than in the session before that told them."""
+    told = [(at, point.fingerprint) for at, (_, point) in track.numbered if point.fingerprint is not None]
+    return [
+        Change(FINGERPRINT, since, at, before, after, _differ(track, since, at))
+        for (since, before), (at, after) in itertools.pairwise(told)
+        if before != after
+    ]
+
+
+def level_changes(track: Track) -> list[Change]:
+    """Where speed or a metric changes its level.
+
+    Raises
+    ------
+    ImportError
+        Without apache-otava.
+    """
+    found = []
+    for name in (*track.metrics, SPEED):
+        values = track.values(name)
+        for one in shifts([value for _, value in values]):
+            if not LEAST_OF_LEVEL <= one.at <= len(values) - LEAST_OF_LEVEL:
+                continue
+            since, at = values[one.at - 1][0], values[one.at][0]
+            found.append(Change(name, since, at, one.before, one.after, _differ(track, since, at), one.p))
+    return sorted(found, key=lambda change: change.at)
+
+
+def newest(track: Track, configurations: int = 1) -> Newest | None:
+    """Judge the newest session's speed; None where too few before it were on its hardware.
+
+    `configurations` are judged in the same session, and share `ALPHA`.
+    """
+    last = _judged(track.points, ALPHA / configurations)
+    if last is None or not last.suspicious:
+        return last
+    before = _judged(track.points[:-1], ALPHA / configurations)
+    return Newest(last.speed, last.expected, before is not None and before.suspicious)
+
+
+def _judged(points: Sequence[tuple[Night, Point]], alpha: float) -> Newest | None:
+    if not points or not points[-1][1].speed:
+        return None
+    hardware = _hardware(*points[-1])
+    earlier = [point.speed for night, point in points[:-1] if point.speed and _hardware(night, point) == hardware]
+    known = expected(earlier, alpha)
+    return None if known is None else Newest(points[-1][1].speed, known)
+
+
+def _hardware(night: Night, point: Point) -> list[str | None]:
+    facts = night.facts_of(point)
+    return [facts.get(name) for name in HARDWARE]
+
+
+def _differ(track: Track, since: int, at: int) -> tuple[tuple[str, str | None, str | None], ...]:
+    a, b = (night.facts_of(point) for night, point in (track.points[since], track.points[at]))
+    return tuple((name, a.get(name), b.get(name)) for name in dict.fromkeys([*a, *b]) if a.get(name) != b.get(name))

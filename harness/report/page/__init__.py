@@ -1,0 +1,1 @@
+"""A report as one page to click through: HTML that needs nothing but itself."""
