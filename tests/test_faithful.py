@@ -49,7 +49,7 @@ def assert_same_run(store: Store, plain: dict[str, np.ndarray], precision: str) 
     assert entry.metrics["accuracy"] == plain["accuracy"]
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", ["fp32", pytest.param("bf16", marks=pytest.mark.slow)])
 def test_tiny_bert_equals_plain_script(tmp_path: Path, precision: str) -> None:
     store = run_harness(
         tmp_path,
@@ -103,7 +103,7 @@ def tiny_bert_folder() -> Path:
     return cache_folder() / "tiny-bert-1"
 
 
-@pytest.mark.parametrize(("head_seeding", "heads"), [("seeded", 1), ("course", 2)])
+@pytest.mark.parametrize(("head_seeding", "heads"), [("seeded", 1), pytest.param("course", 2, marks=pytest.mark.slow)])
 def test_head_seeding(tmp_path: Path, head_seeding: str, heads: int) -> None:
     """Two cells of one seed start from the same weights, unless the head is left unseeded as in the course."""
     store = run_harness(

@@ -15,6 +15,7 @@ def measured(house: Any) -> Counter[tuple[int, int]]:
     return Counter((record.asked.seed, record.measurement) for record in house.records())
 
 
+@pytest.mark.slow
 def test_a_new_measurement_is_of_every_seed_and_two_runs_share_it(house: Any) -> None:
     house.grid([1, 2], max_steps=2)
     code, output = house.run()

@@ -91,7 +91,9 @@ def test_data_loader_workers_die_with_their_harness(house: Any) -> None:
     house.wait_for(lambda: not house.locked())  # a process's files close just after it has lost its memory
 
 
-@pytest.mark.parametrize("spawn", [False, True], ids=["fork", "spawn"])
+@pytest.mark.parametrize(
+    "spawn", [pytest.param(False, id="fork"), pytest.param(True, id="spawn", marks=pytest.mark.slow)]
+)
 def test_a_killed_host_costs_its_running_cells_and_no_more(house: Any, spawn: bool) -> None:
     house.grid([1, 2, 3])
     arguments = ["--slots", "1", *(["--host", "spawn"] if spawn else [])]

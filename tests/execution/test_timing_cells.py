@@ -17,6 +17,8 @@ from harness.record.model import Record
 from harness.record.run import read_series
 from harness.record.store import Store
 
+pytestmark = pytest.mark.slow
+
 GRID = """
 name = "timed"
 task = "embedded/paraphrase"
@@ -116,7 +118,6 @@ def test_timing_changes_no_loss(results: tuple[Grid, Store, object], timed: list
             assert np.allclose(short["micro_loss"][:5], whole["micro_loss"][:5], rtol=0.02)
 
 
-@pytest.mark.slow
 def test_a_further_session(results: tuple[Grid, Store, subprocess.CompletedProcess[str]]) -> None:
     grid, store, _ = results
     folder = grid.path.parent
@@ -131,7 +132,6 @@ def test_a_further_session(results: tuple[Grid, Store, subprocess.CompletedProce
     assert len({record.measured.timing.session for record in records if record.measured}) == 2  # type: ignore[union-attr]
 
 
-@pytest.mark.slow
 def test_two_ranks(tmp_path: Path) -> None:
     text = GRID.replace('engine = ["trainer", "loop"]', "devices = [2]").replace("processes = 2", "processes = 1")
     (tmp_path / "timed.toml").write_text(text.replace("processes = 1", "processes = 1\nonly = true"), encoding="utf-8")

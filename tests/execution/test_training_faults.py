@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.timeout(1500)  # against hangs: minutes on a busy machine
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]  # against hangs: minutes on a busy machine
 CLEAN = (90, 91)
 FAULTS: dict[str, tuple[str, str]] = {
     # fault -> (check, item) that must find it
@@ -86,7 +86,6 @@ def test_nothing_is_found_where_nothing_is_planted(verdicts: dict[int, list[dict
     }
 
 
-@pytest.mark.slow
 def test_a_run_that_scores_another_model_than_the_best_is_told(house: Any) -> None:
     """The first evaluation has the largest loss, and is asked for; in seed 1 the last model is scored."""
     asked = (
@@ -129,7 +128,6 @@ def failing(verdicts: list[dict[str, Any]]) -> dict[str, list[str]]:
     }
 
 
-@pytest.mark.slow
 def test_activation_checkpointing_that_draws_anew_is_named(house: Any) -> None:
     house.grid([1, 2], max_steps=8, recipe="per_device_train_batch_size = 32")
     arguments = ("--all-seeds", "--only", "checkpointing")
@@ -141,7 +139,6 @@ def test_activation_checkpointing_that_draws_anew_is_named(house: Any) -> None:
     assert items
 
 
-@pytest.mark.slow
 def test_weights_saved_in_bfloat16_are_told_by_name(house: Any) -> None:
     from safetensors import safe_open
     from safetensors.torch import save_file

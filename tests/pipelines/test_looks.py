@@ -30,7 +30,7 @@ collapse_rate = {rate}
         # Two collapses of two, where 2 % are allowed, are a FAIL: nothing is left to learn.
         (0.02, [5, 6], False),
         # Where nine of ten may collapse they say nothing: the next look is due.
-        (0.9, [5, 6, 7, 8], True),
+        pytest.param(0.9, [5, 6, 7, 8], True, marks=pytest.mark.slow),
     ],
 )
 def test_seeds_are_run_look_by_look(house: Any, rate: float, seeds: list[int], looked_on: bool) -> None:

@@ -153,6 +153,7 @@ def of_hub(home: Path, table: dict[str, Any]) -> Any:
     return in_a_process(code, {**made_up_hub.offline(home), "PYTHONPATH": str(REPOSITORY)}, json.dumps(table))
 
 
+@pytest.mark.slow
 def test_a_table_of_the_hub_finds_its_files_by_custom_and_by_the_card(tmp_path: Path) -> None:
     names = ["yes", "maybe", "no"]
     found = {split: parquet(tmp_path / f"{split}.parquet", split, names) for split in ROWS}
