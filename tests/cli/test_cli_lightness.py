@@ -77,3 +77,15 @@ def test_a_command_imports_what_it_needs() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_data_are_looked_at_without_torch() -> None:
+    item = '[{"name": "embedded/paraphrase", "path": null, "revision": null}]'
+    code = (
+        f"import io, sys\nsys.stdin = io.StringIO({item!r})\nfrom harness.subject.data.look import main\nmain()\n"
+        "print([m for m in ('torch', 'transformers') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY, check=True)
+    answer, heavy = done.stdout.splitlines()
+    assert '"examples": 800' in answer
+    assert heavy == "[]"

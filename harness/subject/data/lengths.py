@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Callable
 
 import numpy as np
-import torch
 
 from harness.errors import MaterialError
 
@@ -95,6 +94,8 @@ def check(splits: Any, model: Any, collation: dict[str, Any]) -> None:
 
 def positions(model: Any) -> int | None:
     """How many absolute positions a model has; None where it counts none, or not in a table."""
+    import torch  # here: who only looks at data does not wait for it
+
     for name, module in model.named_modules():
         if isinstance(module, torch.nn.Embedding) and name.rpartition(".")[2] in POSITIONS:
             # RoBERTa's family keeps the first places for padding, BART's two more than its configuration says.
