@@ -54,27 +54,39 @@ def head_problem(checkpoint: str, has: int, due: int) -> str | None:
 
 
 def head_faults(checkpoint: str, head: Mapping[str, Any] | None) -> Iterator[Fact]:
-    """A saved head whose classes are not the task's, or stand in another order: its answers would mean another thing.
+    """A saved head: that it is no new one, or that its classes are not the task's, or stand in another order.
 
     `head` is what a preparation found: `names` of its classes, and those of the `task`.
     """
-    names = [] if head is None else [_plain(name) for name in head["names"]]
-    if head is None or not head["task"] or len(names) != len(head["task"]):
-        return
+    if head is not None:
+        yield _named_otherwise(checkpoint, head) or Fact.of("head.trained", checkpoint=checkpoint)
+
+
+def _named_otherwise(checkpoint: str, head: Mapping[str, Any]) -> Fact | None:
+    """Classes by other names than the task's: its answers would mean another thing."""
+    names = [_plain(name) for name in head["names"]]
+    if not head["task"] or len(names) != len(head["task"]):
+        return None
     for due in (head["task"], [f"LABEL_{number}" for number in range(len(names))]):
         ours = [_plain(name) for name in due]
         if names != ours and sorted(names) == sorted(ours):
-            yield Fact.of("head.order", checkpoint=checkpoint, names=head["names"], due=due)
-            return
+            return Fact.of("head.order", checkpoint=checkpoint, names=head["names"], due=due)
     unnamed = all(name.startswith("label_") for name in names)
     if names != [_plain(name) for name in head["task"]] and not unnamed:
-        yield Fact.of("head.other", checkpoint=checkpoint, names=head["names"], due=head["task"])
+        return Fact.of("head.other", checkpoint=checkpoint, names=head["names"], due=head["task"])
+    return None
 
 
 def run_faults(results: Results) -> tuple[Fact, ...]:
-    """What the records say of the data that the scores are of, and of runs that scored another model than asked."""
+    """What the records say of the data and the heads that the scores are of, and of runs that scored another model
+    than asked.
+    """
     used = (record.observed.data for record in results.records.values() if record.observed)
     found = [fact for data in used if data is not None for fact in data_faults(data)]
+    for record in results.records.values():
+        weights, checkpoint = record.observed and record.observed.weights, record.asked.checkpoint
+        if weights and weights.newly_initialised == [] and not checkpoint.random:
+            found.append(Fact.of("head.trained", checkpoint=checkpoint.name))
     for one in results.configurations:
         if one.asked.recipe.get("load_best_model_at_end"):
             others = [entry.seed for entry in one.entries if _is_other(results.record(entry))]

@@ -155,8 +155,8 @@ class Preparations:
         found = self.ready[key]
         if found["data"] is None:
             return []  # somebody else's code brings its own
-        data = Data(source=cell.task, **found["data"])
-        return [*data_faults(data), *head_faults(cell.checkpoint.name, found.get("head"))]
+        data, head = Data(source=cell.task, **found["data"]), None if cell.checkpoint.random else found.get("head")
+        return [*data_faults(data), *head_faults(cell.checkpoint.name, head)]
 
     def job(self, key: str, cell: Cell) -> dict[str, Any]:
         """The job that fetches a cell's checkpoint and tokenizes its task into the cache.

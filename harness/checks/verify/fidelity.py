@@ -78,7 +78,7 @@ def _recipe(findings: Findings, run: Run, observed: Observed, measured: Measured
     if fingerprint is not None:
         inputs.widths(findings, asked, fingerprint)
     data.data(findings, run, observed.data)
-    data.weights(findings, observed.weights, asked.checkpoint.random)
+    data.weights(findings, observed.weights, asked.checkpoint.random, own=asked.task_table is not None)
     data.dtypes(findings, observed)
     if fingerprint is not None:
         training.steps(findings, run, observed, fingerprint)

@@ -90,6 +90,7 @@ DOUBTS: Final[Phrases] = {
         f"checkpoint {checkpoint}: its saved head calls the classes {listed(names, 12)}, the task {listed(due, 12)}: "
         "whether they mean the same is for you to tell"
     ),
+    "head.trained": "checkpoint {checkpoint}: its classifier is no new one: what it learned before is in the scores",
     "selection.model": _model,
     "selection.best": "scored is {model}, of {evaluations} evaluations",
     "selection.other": _scored_other,

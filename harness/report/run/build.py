@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 from harness.grid.labels import TASK, Namer, place_of
+from harness.protocol import OWN_DATA
 from harness.record.attempts import FINAL, LOST, RETRIED, SCORED, Entry
 from harness.record.configuration import GOOD, Configuration, environment_names
 from harness.record.model import Record
@@ -140,7 +141,10 @@ def _row(one: Configuration, results: Results) -> Row:
     answers = {each.path: packed(results.predicted(one, each.seed)) for each in known} if truth else {}
     scores = tuple(_score(entry, score, answers.get(entry.path)) for entry, score in runs)
     lost = [score.status in LOST for _, score in runs if score.status in GOOD | LOST]
-    metrics = dict.fromkeys((*one.task.scored, *(name for score in scores for name in score.scores)))
+    # Somebody else's code with data of its own is asked for no score but those that its grid lists.
+    asked = one.task.scored if one.asked.task != OWN_DATA or (one.asked.subject or {}).get("metrics") else ()
+    found = (name for score in scores for name, value in score.scores.items() if value is not None)
+    metrics = dict.fromkeys((*asked, *found))
     rates = [e.samples_per_second for e in scored if e.samples_per_second is not None]
     phases: dict[str, list[float]] = {}
     for entry in scored:

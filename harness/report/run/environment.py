@@ -13,7 +13,7 @@ from harness.record.parts.data import Data, Split
 from harness.record.parts.observed import Observed
 from harness.report.format.labels import listed, plain
 from harness.report.run.model import CheckpointFacts, Environment, Setting
-from harness.task import named_task
+from harness.task import Task
 
 ALWAYS: Final = (
     "num_train_epochs",
@@ -90,7 +90,7 @@ def data(records: Iterable[Record]) -> tuple[tuple[str, str], ...]:
         if used is None:
             continue
         sizes = "; ".join(
-            f"{name} {split.examples:,} {_kinds(used, split)}, sha256 {split.sha256[:12]}"
+            f"{name} {split.examples:,} {_kinds(record.task, split)}, sha256 {split.sha256[:12]}"
             for name, split in (("train", used.train), ("validation", used.validation))
         )
         if "logits" in record.series:
@@ -99,9 +99,9 @@ def data(records: Iterable[Record]) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(found))
 
 
-def _kinds(used: Data, split: Split) -> str:
+def _kinds(task: Task, split: Split) -> str:
     """`pairs, 279 positive`; of other tasks `examples, 30, 31, 39 a class`."""
-    pairs = "pairs" if len(named_task(used.source).texts) == 2 else "examples"
+    pairs = "pairs" if len(task.texts) == 2 else "examples"
     if split.positives is not None:
         return f"{pairs}, {split.positives:,} positive"
     return pairs if split.labels is None else f"{pairs}, {', '.join(f'{n:,}' for n in split.labels[:12])} a class"

@@ -159,6 +159,8 @@ def _collapsed(model: ReportModel) -> list[str]:
         interval = f"{100 * row.collapsed.low:.1f} to {100 * row.collapsed.high:.1f} %"
         seeds = seeds_text(score.seed for score in row.scores if score.status in LOST)
         cells = [inline(row.label), f"{k} of {n} ({interval})", inline(seeds)]
+        if not row.all:
+            body.append([*cells, NONE, NONE, NONE])
         for metric in row.all:
             every = f"{pm(row.all[metric])}, median {points(row.all[metric].median)}"
             body.append([*cells, metric_head(metric), pm(row.ok[metric]), every])

@@ -232,8 +232,9 @@ class ReportModel:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """The scores that the report shows, in this order."""
-        return tuple(dict.fromkeys(metric for row in self.rows for metric in row.ok))
+        """The scores that the report shows, in this order: those that some run has, or where no run has any all."""
+        names = tuple(dict.fromkeys(metric for row in self.rows for metric in row.ok))
+        return tuple(name for name in names if any(row.all[name].n for row in self.rows if name in row.all)) or names
 
     @property
     def timed_only(self) -> bool:

@@ -30,8 +30,8 @@ def figures(model: ReportModel, verdicts: Sequence[Verdict] = ()) -> dict[str, F
     drawn: dict[str, Figure] = {}
     rows, curves = drawn_rows(model), drawn_curves(model)
     with style():
-        if rows:
-            drawn["scores"] = _scores(rows, joined(model, verdicts), published(rows, verdicts))
+        if metrics := [metric for metric in model.metrics if any(metric in row.ok for row in rows)]:
+            drawn["scores"] = _scores(rows, metrics, joined(model, verdicts), published(rows, verdicts))
         if curves:
             drawn["loss"] = _losses(curves)
         if model.throughput is not None:
@@ -39,12 +39,16 @@ def figures(model: ReportModel, verdicts: Sequence[Verdict] = ()) -> dict[str, F
     return drawn
 
 
-def _scores(rows: tuple[Row, ...], pairs: set[tuple[str, str]], references: Mapping[tuple[int, str], float]) -> Figure:
+def _scores(
+    rows: tuple[Row, ...],
+    metrics: Sequence[str],
+    pairs: set[tuple[str, str]],
+    references: Mapping[tuple[int, str], float],
+) -> Figure:
     labels = plot_labels([row.label for row in rows], 34)
     tallest = max(label.count("\n") + 1 for label in labels)
     pitch = max(0.32, 0.16 * tallest + 0.08)
     page = figure(8.4, 0.75 + pitch * len(rows))
-    metrics = list(dict.fromkeys(metric for row in rows for metric in row.ok))
     panels = page.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
     for axes, metric in zip(panels, metrics, strict=True):
         places = [_places(number, row, metric) for number, row in enumerate(rows)]

@@ -260,7 +260,7 @@ def class_names(path: Path, label: str) -> list[str] | None:
 def _check_header(path: Path, header: Sequence[str], wanted: Sequence[str], place: str = "") -> None:
     for name in wanted:
         if header.count(name) != 1:
-            has = ", ".join(map(repr, header[:12]))
+            has = ", ".join(map(repr, header[:12])) or "none"
             times = (
                 f"is there {header.count(name)} times; allowed once" if name in header else f"is missing (it has {has})"
             )

@@ -161,6 +161,17 @@ def test_a_pooler_that_the_checkpoint_has_may_not_be_new(plain_run: Run, planted
     assert failed(fidelity(planted(plain_run, spurned))) == ["newly initialised weights"]
 
 
+def test_a_trained_classifier_may_be_trained_on_where_the_table_is_the_users_own(
+    plain_run: Run, planted: Callable[..., Run]
+) -> None:
+    trained = {"observed.weights.newly_initialised": []}
+    assert failed(fidelity(planted(plain_run, trained))) == ["newly initialised weights"]
+    own = {"asked.task_table": {"train": "train.csv", "validation": "dev.csv", "text": "text", "label": "label"}}
+    assert "newly initialised weights" not in failed(fidelity(planted(plain_run, {**own, **trained})))
+    half = {"observed.weights.newly_initialised": ["bert.pooler.dense.weight"]}
+    assert "newly initialised weights" in failed(fidelity(planted(plain_run, {**own, **half})))
+
+
 def test_an_altered_column_is_named_with_its_step_and_an_example(
     make_run: MakeRun, planted: Callable[..., Run]
 ) -> None:

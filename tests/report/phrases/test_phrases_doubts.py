@@ -60,6 +60,10 @@ CASES = [
         "checkpoint mine: its saved head calls the classes yes, no, the task not_equivalent, equivalent: "
         "whether they mean the same is for you to tell",
     ),
+    (
+        of("head.trained", checkpoint="mine"),
+        "checkpoint mine: its classifier is no new one: what it learned before is in the scores",
+    ),
     (of("data.empty", split="training", number=2, examples=3668), "2 of 3,668 training examples have an empty text"),
     (BEST, "epoch 3, of the highest accuracy (0.6667)"),
     (
