@@ -64,11 +64,11 @@ class Night:
 class Bench:
     """How grids are benched: opened and run (a look of them at a time), judged by which rules, by which `command`.
 
-    `say` tells what is next, `run` runs a session and tells how it went.
+    `say` tells what is next, `run` runs a session and tells how it went, with `scored=False` of runs of a few steps.
     """
 
     opened: Callable[[Path], Session]
-    run: Callable[[Session], Summary]
+    run: Callable[..., Summary]
     judging: Judging
     command: str
     say: Callable[[str], None]
@@ -135,7 +135,7 @@ class Bench:
         return found.section(TITLE, self.command, grid.name)
 
     def _to_its_end(self, session: Session) -> None:
-        if self.run(session).interrupted:
+        if self.run(session, scored=False).interrupted:
             raise Interrupted("interrupted while it verified")
 
     def _stopped(self, night: Night, code: int, text: str) -> Section:

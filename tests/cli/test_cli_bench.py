@@ -83,6 +83,17 @@ def test_nights(harness: Make, night: Path) -> None:
     assert found[0]["configurations"][0]["collapsed"] == 3
 
 
+@pytest.mark.slow
+def test_a_night_that_verifies_first_tells_short_runs_as_what_they_are(harness: Make, night: Path) -> None:
+    night.write_text(f'{NIGHT}[verify]\nonly = ["repeat"]\nsteps = 2\n', encoding="utf-8")
+    _, out, _ = harness("bench", "night.toml")
+    short, _, scored = out.partition("2 of 2 cells measured now (2 done)")
+    assert "batch=8 · repeat=2 · seed 1: done, " in short
+    assert "collapsed" not in short
+    assert "3 of 3 cells measured now (3 collapsed)" in scored
+    assert "night, verify: 3 checks" in scored
+
+
 def test_a_night_that_must_not_judge_what_it_has(harness: Make, night: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HARNESS_REQUIRE", "devices>=4000")
     code, out, _ = harness("bench", "night.toml", "--junit", "j.xml", "-o", "o.md")
