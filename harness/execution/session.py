@@ -16,6 +16,7 @@ from harness.execution.environments.build import build, find
 from harness.execution.environments.uv import BuildFailed
 from harness.execution.environments.wanted import asked
 from harness.execution.executors.cluster import Cluster
+from harness.execution.executors.recipe import recipe_of
 from harness.execution.inputs import Materials
 from harness.execution.packing import choose_packing
 from harness.execution.plan import Plan, make_plan
@@ -25,7 +26,6 @@ from harness.grid.grid import Grid, load_grid
 from harness.grid.select import select
 from harness.record.attempts import NEVER, Entry, Renewal
 from harness.record.meant import write_meant
-from harness.record.parts.built import BuiltFrom, lock_id
 from harness.record.provenance import today
 from harness.record.results import Results
 from harness.record.store import Store
@@ -116,11 +116,8 @@ def session_of(grid: Grid, cells: Sequence[Cell], store: Store, wishes: Wishes =
     """
     entries = store.entries()
     environments = {label: environment_of(grid, label) for label in dict.fromkeys(cell.environment for cell in cells)}
-    if wishes.on is not None and environments:
-        built = next((label for label, one in environments.items() if one.built or one.failure), None)
-        if built is not None:
-            raise RequirementError(f"environment {built}: it is built on this machine only; allowed without --on")
-        environments = wishes.on.environments(environments, [entry.environment_id for entry in entries])
+    if wishes.on is not None:
+        environments |= _of_nodes(grid, environments, wishes.on, entries)
     materials = materials_of(grid, environments)
     for label, found in materials.items():
         if environments[label].failure is not None:
@@ -137,6 +134,19 @@ def session_of(grid: Grid, cells: Sequence[Cell], store: Store, wishes: Wishes =
         packing = choose_packing(able, sound, store.folder.parent, grid, wishes.slots)
     plan = make_plan(cells, results, environments, materials, packing, wishes.renewal, wishes.keep_errored)
     return Session(grid, cells, store, results, plan, wishes)
+
+
+def _of_nodes(
+    grid: Grid, environments: Mapping[str, Environment], cluster: Cluster, entries: Sequence[Entry]
+) -> dict[str, Environment]:
+    """The environments as the nodes of a cluster have them; what could not be built here is not asked for there."""
+    sound = {label: one for label, one in environments.items() if one.failure is None}
+    recipes = {
+        label: recipe_of(grid.environments[label], label, grid.folder, cluster.fabric.put)
+        for label, one in sound.items()
+        if one.built is not None
+    }
+    return cluster.environments(sound, [entry.environment_id for entry in entries], recipes) if sound else {}
 
 
 def _splits_configurations(selection: Sequence[str]) -> str | None:
@@ -271,6 +281,4 @@ def environment_of(grid: Grid, label: str, *, known: bool = False) -> Environmen
         return unbuilt(label, asked(spec), f"environment {label} cannot be built: {error}")
     if built is None:
         return unbuilt(label, asked(spec), f"environment {label} is not built here")
-    lock = dict(built.lock)
-    of = BuiltFrom(packages=list(built.packages), lock=lock, lock_id=lock_id(lock))
-    return replace(probe_environment(label, built.python), built=of)
+    return replace(probe_environment(label, built.python), built=built.told())

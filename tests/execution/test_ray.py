@@ -6,6 +6,7 @@ import importlib.util
 import itertools
 import os
 import random
+import shutil
 import signal
 import time
 from collections import Counter
@@ -162,6 +163,35 @@ def test_ctrl_c_ends_the_cells_and_a_resume_completes_them(ray_house: tuple[Hous
     code, output = house.run("--on", "ray")
     assert code == 0, output
     assert len(finals(house)) == 3
+
+
+@pytest.mark.slow
+def test_an_environment_is_built_once_a_node_as_it_was_built_here(
+    ray_house: tuple[House, Three], new_house: Callable[..., House], tmp_path: Path, tiny_cache: Path
+) -> None:
+    import evaluate
+
+    house, _ = ray_house
+    alone = new_house("alone", tmp_path / "ours")
+    copied = 'environment = [{ name = "changed", packages = ["evaluate @ evaluate"] }]'
+    for each in (house, alone):
+        each.grid([1, 2, 3, 4], more=copied)
+        target = each.folder / "evaluate"
+        shutil.copytree(Path(evaluate.__file__).parent, target, ignore=shutil.ignore_patterns("__pycache__"))
+        (target / "__init__.py").write_text((target / "__init__.py").read_text(encoding="utf-8") + "\nCHANGED = 1\n")
+    # The command's cache is its own: what the nodes run they have built.
+    house.variables = {**house.variables, "HARNESS_CACHE": str(tmp_path / "ours")}
+    code, output = house.run("--on", "ray")
+    assert code == 0, output
+    (ours,) = (tmp_path / "ours" / "environments").glob("*/environment.json")
+    (theirs,) = (tiny_cache / "environments").glob("*/environment.json")
+    assert ours.parent.name == theirs.parent.name
+    built = {record.built.lock["evaluate"] for record in house.records() if record.built}
+    assert len(built) == 1
+    assert "+" in built.pop()
+    assert alone.run()[0] == 0
+    assert len(finals(house)) == 4
+    assert finals(house) == finals(alone)
 
 
 @pytest.mark.slow

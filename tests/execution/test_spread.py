@@ -28,6 +28,7 @@ from harness.grid.cell import Cell
 from harness.protocol import EXITED, RESULT, STARTED
 from harness.record.meant import Machine
 from harness.record.model import read_record
+from harness.record.parts.built import BuiltFrom
 from harness.record.results import Results
 from harness.record.store import Store
 from tests.execution.conftest import FakeMaterials
@@ -242,6 +243,12 @@ def test_a_grid_runs_on_one_kind_and_the_plan_says_what_is_left_out(environment_
         ", 2 on each of 2 nodes of a cluster; left out: odd node (environment current: torch 2.12.0 there, 2.13.0 "
         "here); bad node (no interpreter at /x); new node (another kind: a CPU)"
     )
+    # Of a built environment all of its lock counts.
+    lock = {"torch": "2.13.0", "numpy": "2.0.0"}
+    ours = replace(plain, built=BuiltFrom(packages=["a==1"], lock=lock))
+    theirs = replace(plain, built=BuiltFrom(packages=["a==1"], lock={**lock, "numpy": "2.0.1"}))
+    with pytest.raises(RequirementError, match=r"node 0: environment current: numpy 2\.0\.1 there, 2\.0\.0 here"):
+        Cluster(FakeFabric(three(theirs, "a")), "a cluster").environments({"current": ours}, [])
     # What has results goes on with its kind, however few nodes it has.
     assert found.environments({"current": plain}, ["env1"])["current"].environment_id == "env1"
     with pytest.raises(RequirementError, match="a cluster: no node can be used: bad node: no interpreter at /x"):

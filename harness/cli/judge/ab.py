@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from harness.cli.measure.run import short_runs
-from harness.cli.options import RESULTS, AllowBusy, Comment, Json, Junit, ResultsFolder
+from harness.cli.options import RESULTS, AllowBusy, Comment, Json, Junit, On, ResultsFolder
 from harness.cli.outputs import Outputs
+from harness.execution.executors.reach import reached
 from harness.execution.run import RunOptions
 from harness.pipelines.ab.sides import compare_sides, grid_of_two
 from harness.record.provenance import command_line
@@ -38,6 +39,7 @@ def ab(
     results: ResultsFolder = RESULTS,
     reuse: Annotated[bool, typer.Option("--reuse", help="Judge runs that an earlier ab has finished here.")] = False,
     allow_busy: AllowBusy = False,
+    on: On = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Also write a Markdown report here.", show_default=False)
     ] = None,
@@ -52,12 +54,15 @@ def ab(
 
     Example: harness ab transformers==4.57.6 transformers==5.0.0
     """
-    with Outputs("ab", junit=junit, out=out, comment=comment, as_json=as_json, is_report=True) as outputs:
+    with (
+        Outputs("ab", junit=junit, out=out, comment=comment, as_json=as_json, is_report=True) as outputs,
+        reached(on) as cluster,
+    ):
         chosen = grid_of_two(a, b, grid)
         again, to = f"{command_line()} --reuse", sys.stderr if as_json else sys.stdout
         run = short_runs(RunOptions(allow_busy=allow_busy), to, again, again)
 
-        found = compare_sides(chosen, results, run, reuse=reuse)
+        found = compare_sides(chosen, results, run, reuse=reuse, on=cluster)
         section = found.section(command_line(), only_new=only_new, grid=str(grid or ""))
         text = None if as_json else ab_text(section, found.diff, found.pairs, found.verification.verdicts)
         raise typer.Exit(outputs.hand_out([section], text=text))

@@ -31,6 +31,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from importlib import metadata
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from packaging.requirements import Requirement
@@ -66,8 +67,13 @@ def build(
     *,
     rest: Sequence[str] = REST,
     tell: Callable[[str], None] = say,
+    lines: Sequence[str] = (),
+    known: Mapping[str, str] = MappingProxyType({}),
 ) -> Built:
     """Build an environment, or find it where it was built before; paths in it are relative to `folder`.
+
+    What another machine has built so is built again of the `lines` that it came to there; `known` are the identities
+    there of what was sent from it, by package.
 
     Raises
     ------
@@ -76,7 +82,7 @@ def build(
     RequirementError
         Where uv is missing, or nothing lies at a path that is asked for.
     """
-    wanted = Wanted(spec, label, folder, rest)
+    wanted = Wanted(spec, label, folder, rest, known)
     found = wanted.found()
     if found is not None:
         return found
@@ -85,7 +91,7 @@ def build(
         tell(f"environment {label}: another harness builds it")
         lock = take_lock(in_cache(f"{wanted.key}.lock"), wait=True)
     try:
-        return wanted.found() or _Building(wanted, tell).built()
+        return wanted.found() or _Building(wanted, tell, lines).built()
     except (OSError, StoreError) as error:
         raise BuildFailed(one_line(str(error), uv.MOST_WORDS)) from error
     finally:
@@ -101,8 +107,8 @@ def find(spec: EnvironmentSpec, label: str, folder: Path = Path(), *, rest: Sequ
 class _Building:
     """One build, in a folder of its own until it is whole."""
 
-    def __init__(self, wanted: Wanted, tell: Callable[[str], None]) -> None:
-        self._wanted, self._tell = wanted, tell
+    def __init__(self, wanted: Wanted, tell: Callable[[str], None], lines: Sequence[str]) -> None:
+        self._wanted, self._tell, self._lines = wanted, tell, lines
         self._start = time.monotonic()
         uv.program()
 
@@ -110,7 +116,7 @@ class _Building:
         wanted, scratch = self._wanted, cache.Scratch.in_cache()
         try:
             folder = scratch.folder()
-            lines = wanted.memory().get("lines")
+            lines = wanted.memory().get("lines") or list(self._lines)
             if not (isinstance(lines, list) and lines):
                 lines = [] if wanted.copies else self._resolved(folder)
             place = folder / "environment"

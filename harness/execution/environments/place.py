@@ -32,16 +32,20 @@ class Place:
     """A package on this machine.
 
     `path` is a wheel or an archive ("file"), a folder that can be built ("project"), or the folder of an unpacked copy
-    of the package `name` itself ("package"), whose dist-info may lie beside it.
+    of the package `name` itself ("package"), whose dist-info may lie beside it. Where it was sent from another machine
+    its identity there is `known`, and all its files count.
     """
 
     name: str
     path: Path
     kind: Kind
+    known: str | None = None
 
     @cached_property
     def identity(self) -> str:
         """What a version has after its `+`: the commit and a hash of what differs from it, or a hash of the files."""
+        if self.known is not None:
+            return self.known
         if self.kind == "file":
             return f"d{hashlib.sha256(self.path.read_bytes()).hexdigest()[:_SHOWN]}"
         commit = self._git("rev-parse", "HEAD")
@@ -71,9 +75,8 @@ class Place:
             is_wheel = self.path.suffix == ".whl"
             return str(parse_wheel_filename(self.path.name)[1]) if is_wheel else None
         for folder in self.path.parent.glob("*.dist-info"):
-            name, _, number = folder.name.removesuffix(".dist-info").partition("-")
-            if canonicalize_name(name) == canonicalize_name(self.name):
-                return number
+            if self._is_info(folder):
+                return folder.name.removesuffix(".dist-info").partition("-")[2]
         try:
             found = _OWN_VERSION.search((self.path / "__init__.py").read_text(encoding="utf-8", errors="replace"))
             return None if found is None else str(Version(found[1]))
@@ -94,13 +97,27 @@ class Place:
                 shutil.copy2(source, target / name)
         return target
 
+    @property
+    def files(self) -> list[Path]:
+        """The files that count of it, and of an unpacked copy what says which release it is of."""
+        if self.kind == "file":
+            return [self.path]
+        found = [path for name in self._names if (path := self.path / name).is_file()]
+        beside = self.path.parent.glob("*.dist-info/*") if self.kind == "package" else ()
+        return [*found, *(path for path in beside if path.is_file() and self._is_info(path.parent))]
+
+    def _is_info(self, folder: Path) -> bool:
+        name = folder.name.removesuffix(".dist-info").partition("-")[0]
+        return canonicalize_name(name) == canonicalize_name(self.name)
+
     @cached_property
     def _names(self) -> list[str]:
         if self._tracked:
             return sorted(self._tracked)
         found = []
         for folder, folders, files in os.walk(self.path):
-            ignored = _LEFT_OUT(folder, [*folders, *files]) if self.kind == "project" else set()
+            leaves_out = self.kind == "project" and self.known is None
+            ignored = _LEFT_OUT(folder, [*folders, *files]) if leaves_out else set()
             folders[:] = [one for one in folders if one not in ignored and one != "__pycache__"]
             found += [(Path(folder) / one).relative_to(self.path).as_posix() for one in files if one not in ignored]
         return sorted(found)
@@ -108,7 +125,7 @@ class Place:
     @cached_property
     def _tracked(self) -> frozenset[str]:
         """What git knows of or would add; empty where it is no checkout, or lies in one that ignores it."""
-        if not self._git("ls-files", "-z", "--", "."):
+        if self.known is not None or not self._git("ls-files", "-z", "--", "."):
             return frozenset()
         every = self._git("ls-files", "-z", "-co", "--exclude-standard", "--", ".") or ""
         return frozenset(filter(None, every.split("\0")))
@@ -121,8 +138,8 @@ class Place:
         return done.stdout if done.returncode == 0 else None
 
 
-def find_place(name: str, path: Path, label: str) -> Place:
-    """Say what lies at a path.
+def find_place(name: str, path: Path, label: str, known: str | None = None) -> Place:
+    """Say what lies at a path; what was sent here has the identity that is `known` of it.
 
     Raises
     ------
@@ -131,12 +148,12 @@ def find_place(name: str, path: Path, label: str) -> Place:
     """
     path = path.expanduser().absolute()
     if path.is_file():
-        return Place(name, path, "file")
+        return Place(name, path, "file", known)
     if any((path / one).is_file() for one in ("pyproject.toml", "setup.py")):
-        return Place(name, path, "project")
+        return Place(name, path, "project", known)
     for folder in (path, path / name.replace("-", "_"), path / name):
         if (folder / "__init__.py").is_file():
-            return Place(name, folder, "package")
+            return Place(name, folder, "package", known)
     what = (
         "it has neither pyproject.toml, setup.py nor the package itself" if path.is_dir() else "there is no such file"
     )

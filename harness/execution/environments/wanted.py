@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from packaging.requirements import Requirement
@@ -20,7 +21,7 @@ from harness.execution.environments.place import find_place
 from harness.execution.environments.uv import BuildFailed
 from harness.grid.environments import EnvironmentSpec, label_of, place_of
 from harness.protocol import OPTIONAL
-from harness.record.parts.built import lock_id
+from harness.record.parts.built import BuiltFrom, lock_id
 from harness.text import short_hash
 
 REST: Final = ("datasets", "evaluate", "accelerate", "scikit-learn", "safetensors", "tokenizers", "numpy")
@@ -51,6 +52,10 @@ class Built:
         """The hash of its lock, the same on every machine."""
         return lock_id(dict(self.lock))
 
+    def told(self) -> BuiltFrom:
+        """What records say of it."""
+        return BuiltFrom(packages=list(self.packages), lock=dict(self.lock), lock_id=self.lock_id)
+
 
 def asked(spec: EnvironmentSpec) -> tuple[str, ...]:
     """What was asked for, for people: no folder of this machine by its whole path."""
@@ -67,11 +72,20 @@ def in_cache(name: str) -> Path:
 class Wanted:
     """What is to be built, and the key under which it is remembered: a hash of all that decides what it comes to."""
 
-    def __init__(self, spec: EnvironmentSpec, label: str, folder: Path, rest: Sequence[str]) -> None:
+    def __init__(
+        self,
+        spec: EnvironmentSpec,
+        label: str,
+        folder: Path,
+        rest: Sequence[str],
+        known: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.spec, self.label, self.folder = spec, label, folder
         self.asked = spec.requirements()
         self.places = {
-            one.name: find_place(one.name, folder / at, label) for one in self.asked if (at := place_of(one))
+            one.name: find_place(one.name, folder / at, label, known.get(one.name))
+            for one in self.asked
+            if (at := place_of(one))
         }
         self.names = {canonicalize_name(one.name) for one in self.asked}
         self.rest = [name for name in rest if name not in self.names]

@@ -7,13 +7,16 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from harness.errors import RequirementError
 from harness.execution.attempt import Running
 from harness.execution.environment import CURRENT, Environment
+from harness.execution.environments.build import say
 from harness.execution.executors.fabric import Fabric, Lost, NodeInfo
-from harness.execution.executors.node import Order, Seen
+from harness.execution.executors.node import Asked, Order, Seen
+from harness.execution.executors.recipe import Recipe
 from harness.execution.plan import Packing, default_packing
 from harness.grid.cell import Cell
 from harness.record.meant import Machine
@@ -23,6 +26,10 @@ ANSWER_S: Final = 300.0
 """How long nodes may take to say what they are, importing torch once from a cold disk; later ones join a run."""
 LATER_S: Final = 15.0
 """How much longer than the first of them others are waited for."""
+BUILT_S: Final = 1800.0
+BUILT_LATER_S: Final = 60.0
+"""The same where they build environments first: of a GPU's build that is some GB."""
+TOLD_S: Final = 3.0
 POLL_S: Final = 0.2
 STRIKES: Final = 3
 """Actors that a node may lose without having ended a job between: then it is left alone."""
@@ -67,16 +74,22 @@ class Cluster:
         self.fabric, self.name = fabric, name
         self.members: dict[str, Member] = {}
         self.strikes: Counter[str] = Counter()
-        self._asked: dict[str, str | None] = {}
+        self._asked: dict[str, Asked] = {}
         self.local: Mapping[str, Environment] = {}
         self._kind: tuple[tuple[str, str], ...] = ()
         self._left_out: dict[str, str] = {}
         self._size: tuple[Sequence[Cell], int | None] = ((), None)
 
-    def environments(self, local: Mapping[str, Environment], known: Iterable[str]) -> dict[str, Environment]:
+    def environments(
+        self,
+        local: Mapping[str, Environment],
+        known: Iterable[str],
+        recipes: Mapping[str, Recipe] = MappingProxyType({}),
+    ) -> dict[str, Environment]:
         """The environments that a grid runs in: those of the kind that most results are `known` of, else of most slots.
 
         Each is what the most able node of its kind says, with this machine's interpreter: here tasks are tokenized.
+        Those that there are `recipes` of, by label, the nodes build.
 
         Raises
         ------
@@ -84,7 +97,9 @@ class Cluster:
             Where no node can be used.
         """
         self.local = local
-        self._asked = {label: None if label == CURRENT else one.python for label, one in local.items()}
+        self._asked = {
+            label: recipes.get(label) or (None if label == CURRENT else one.python) for label, one in local.items()
+        }
         for member in self.members.values():
             member.seen, member.asking = None, None
         self._left_out, self._kind = {}, ()
@@ -105,7 +120,8 @@ class Cluster:
         self._kind = max(kinds, key=weight)
         best = max(kinds[self._kind], key=_able)
         assert best.seen is not None
-        return {label: replace(one, python=local[label].python) for label, one in best.seen.environments.items()}
+        found = best.seen.environments
+        return {label: replace(one, python=local[label].python) for label, one in found.items()}
 
     def packing(self, cells: Sequence[Cell], slots: int | None) -> Packing:
         """How many ranks at once: on each node what it holds, or `slots`."""
@@ -157,6 +173,8 @@ class Cluster:
 
     def _muster(self) -> None:
         """Give nodes that have none an actor, ask those what they are, and hear who has answered."""
+        if not self._asked:
+            return  # nothing of the grid can run
         alive = self.fabric.nodes()
         for node, info in alive.items():
             if node not in self.members and info.cpus > 0 and self.strikes[node] < STRIKES:
@@ -176,17 +194,23 @@ class Cluster:
 
     def _wait(self) -> None:
         """Until every node has said what it is, or the time is over."""
-        begun, first = time.monotonic(), None
+        building = [label for label, one in self._asked.items() if isinstance(one, Recipe)]
+        most, later = (BUILT_S, BUILT_LATER_S) if building else (ANSWER_S, LATER_S)
+        begun, first, told = time.monotonic(), None, not building
         while True:
             self._muster()
             instant = time.monotonic()
             first = first or (instant if self._usable() else None)
-            if not self.waited_for or instant - begun > ANSWER_S or (first and instant - first > LATER_S):
+            if not self.waited_for or instant - begun > most or (first and instant - first > later):
                 break
+            if not told and instant - begun > TOLD_S:
+                told = True
+                say(f"{self.name}: nodes build {listed(building)} where it is not there yet")
             time.sleep(POLL_S)
         for member in self.members.values():
             if member.asking is not None:
-                self._left_out[member.info.name] = "it has not answered yet: its cores may be in use"
+                busy = "it still builds" if building else "its cores may be in use"
+                self._left_out[member.info.name] = f"it has not answered yet: {busy}"
 
     def _usable(self) -> list[Member]:
         """The nodes whose environments can be used; of the others it is noted why not."""
@@ -205,17 +229,22 @@ class Cluster:
     def _differs(self, seen: Mapping[str, Environment]) -> str:
         """Which packages are not those that tasks are tokenized with here; "" where they are."""
         for label, here in self.local.items():
-            there = seen[label].packages
-            names = [name for name in {**here.packages, **there} if here.packages.get(name) != there.get(name)]
+            ours, theirs = _versions(here), _versions(seen[label])
+            names = [name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)]
             if names:
                 name = sorted(names)[0]
-                return f"environment {label}: {name} {there.get(name)} there, {here.packages.get(name)} here"
+                return f"environment {label}: {name} {theirs.get(name)} there, {ours.get(name)} here"
         return ""
 
     @staticmethod
     def _seen(member: Member) -> Mapping[str, Environment]:
         assert member.seen is not None
         return member.seen.environments
+
+
+def _versions(environment: Environment) -> dict[str, str]:
+    """The subject's packages, and of a built environment all of its lock."""
+    return {**(environment.built.lock if environment.built is not None else {}), **environment.packages}
 
 
 def _able(member: Member) -> int:

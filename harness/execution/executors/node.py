@@ -10,21 +10,25 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from harness.errors import RequirementError
+from harness.errors import HarnessError
 from harness.execution.attempt import Running
 from harness.execution.cache import Scratch
-from harness.execution.environment import Environment, machine_here, probe_environment
+from harness.execution.environment import MOST_REASON, Environment, machine_here, probe_environment
 from harness.execution.executors.fabric import Lost
 from harness.execution.executors.parcel import Parcel, unpacked
+from harness.execution.executors.recipe import Recipe, build_here
 from harness.execution.executors.station import Station
 from harness.execution.health import HeldDevices
 from harness.execution.host import Event, HostDied, Key
 from harness.execution.outcome import clean_log
 from harness.protocol import EXITED, JOB, LOG, STEP
 from harness.record.meant import Machine
+from harness.text import one_line
 
 MOST_FILE: Final = 256 * 2**20
 """Bytes of a file that comes back: no record's part is so large."""
+Asked = str | None | Recipe
+"""An environment that a node is to have: an interpreter's path, the actor's own interpreter, or what is to be built."""
 
 
 @dataclass(frozen=True)
@@ -83,15 +87,19 @@ class Node:
         self._scratch: Scratch | None = None
         self._queued: list[Order] = []
 
-    def look(self, asked: Mapping[str, str | None], cpus: int) -> Seen:
-        """Probe the environments that these interpreters are here (None: the actor's own), by label."""
+    def look(self, asked: Mapping[str, Asked], cpus: int) -> Seen:
+        """Probe what is asked for here, by label; what is to be built is built first, once a node."""
         found: dict[str, Environment] = {}
         try:
-            for label, python in asked.items():
-                one = probe_environment(label, python)
-                found[label] = replace(one, offered=min(one.cores, cpus))
-        except RequirementError as error:
-            return Seen(machine_here(), {}, str(error))
+            for label, one in asked.items():
+                if isinstance(one, Recipe):
+                    built = build_here(one, self._get)
+                    there = replace(probe_environment(label, built.python), built=built.told())
+                else:
+                    there = probe_environment(label, one)
+                found[label] = replace(there, offered=min(there.cores, cpus))
+        except (HarnessError, OSError) as error:
+            return Seen(machine_here(), {}, one_line(str(error), MOST_REASON))
         self._environments = found
         return Seen(machine_here(), found)
 

@@ -17,6 +17,7 @@ from harness.checks.verdict import Fact, Verdict, exit_code
 from harness.checks.verify.diff.paired import Candidate, judge, state_of, summary
 from harness.checks.verify.problems import environments_code
 from harness.errors import SpecError
+from harness.execution.executors.cluster import Cluster
 from harness.execution.session import Session
 from harness.exit_codes import ORDER
 from harness.grid.cell import Cell
@@ -136,13 +137,15 @@ def grid_of_two(a: str, b: str, path: Path | None) -> Grid:
     return grid_from_document({**kept, **({"environment": defined} if defined else {})}, path or Path(BUILT_IN))
 
 
-def compare_sides(grid: Grid, results: Path, run: Callable[[Session], None], *, reuse: bool = False) -> Sides:
-    """Run and judge; raises what :func:`harness.pipelines.verify.verify_cells` raises."""
+def compare_sides(
+    grid: Grid, results: Path, run: Callable[[Session], None], *, reuse: bool = False, on: Cluster | None = None
+) -> Sides:
+    """Run, `on` a cluster or here, and judge; raises what :func:`harness.pipelines.verify.verify_cells` raises."""
     cells = grid.cells()
     labels = list(dict.fromkeys(cell.environment for cell in cells))
     a, b = labels[0], labels[-1]
     kinds = ("repeat",) if a == b else ()
-    found = verify_cells(grid, cells, results, run, kinds=kinds, quick=True, reuse=reuse)
+    found = verify_cells(grid, cells, results, run, kinds=kinds, quick=True, reuse=reuse, on=on)
     pairs = [
         judge((_candidate(first, found.runs), _candidate(second, found.runs))) for first, second in _met(found, a, b)
     ]

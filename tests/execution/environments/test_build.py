@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import pickle
+import shutil
 import subprocess
 import threading
 import zipfile
@@ -18,6 +21,7 @@ from harness.execution.environments.build import build, find
 from harness.execution.environments.held import held, prune
 from harness.execution.environments.uv import BuildFailed
 from harness.execution.environments.wanted import Built
+from harness.execution.executors import recipe
 from harness.grid.environments import EnvironmentSpec
 
 Ask = Callable[..., Built]
@@ -121,6 +125,43 @@ def test_a_prune_leaves_what_is_used_and_the_next_use_resolves_nothing(ask: Ask)
     told: list[str] = []
     assert ask("toypack==1.0", told=told).lock == built.lock
     assert not any("resolving" in text for text in told)
+
+
+def test_another_machine_builds_it_of_what_it_came_to_here(
+    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = ask("toypack<2")
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    (copy / "__init__.py").write_text('__version__ = "2.0"\nSAYS = "sent"\n', encoding="utf-8")
+    subprocess.run(["git", "init", "-q", str(copy)], check=True)
+    commit = ["git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "-m", "x"]
+    subprocess.run(["git", "add", "."], cwd=copy, check=True)
+    subprocess.run(commit, cwd=copy, check=True)
+    copied = ask("toypack @ copy")
+    assert "+g" in copied.lock["toypack"]  # its commit, which nobody can ask for elsewhere
+    objects: list[bytes] = []
+
+    def put(data: bytes) -> int:
+        objects.append(data)
+        return len(objects) - 1
+
+    sent = []
+    for spec in (EnvironmentSpec(packages=["toypack<2"]), EnvironmentSpec(packages=["toypack @ copy"])):
+        wanted_ = wanted.Wanted(spec, "toys", tmp_path, ())
+        monkeypatch.setattr(recipe, "Wanted", lambda *_, found=wanted_: found)
+        sent.append(recipe.recipe_of(spec, "toys", tmp_path, put))
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "another"))
+    monkeypatch.setattr(recipe, "build", functools.partial(build, rest=()))
+    shutil.rmtree(copy)
+    wheel(tmp_path / "wheels", "1.5")  # is newer, and not what it came to
+    found = [recipe.build_here(pickle.loads(pickle.dumps(one)), objects.__getitem__) for one in sent]
+    assert [one.lock for one in found] == [release.lock, copied.lock]
+    assert [Path(one.python).parents[1].name for one in found] == [
+        Path(one.python).parents[1].name for one in (release, copied)
+    ]
+    assert [Path(one.python).parents[2].parent.name for one in found] == ["another", "another"]
+    assert says(found[1], "SAYS") == "sent"
 
 
 def test_nothing_at_a_path_is_an_error_with_the_path(ask: Ask) -> None:
