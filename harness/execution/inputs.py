@@ -69,7 +69,7 @@ class Materials:
         self._environment = environment
         self._task_folder = task_folder
         self._found: dict[Key, Material | MaterialError] = {}
-        self.codes = Codes(folder, [environment.python, START], _hashes)
+        self.codes = Codes(folder, [environment.python, START], sha256_of)
 
     def find(self, cells: Iterable[Cell], *, hub: bool = True) -> None:
         """Find what `cells` need, hub names in one go; failures show at :meth:`checkpoint` and :meth:`task`.
@@ -302,14 +302,14 @@ def files_sha256(folder: Path, patterns: Iterable[str]) -> str:
     """Hash the files of a folder by name and bytes; raises MaterialError where one cannot be read."""
     digest = hashlib.sha256()
     files = sorted({path for pattern in patterns for path in folder.glob(pattern) if path.is_file()})
-    for path, sha256 in zip(files, _hashes(files), strict=True):
+    for path, sha256 in zip(files, sha256_of(files), strict=True):
         digest.update(os.fsencode(path.name) + f" {sha256}\n".encode())
     return digest.hexdigest()
 
 
 def named_files_sha256(folder: Path, files: Mapping[str, str]) -> str:
     """Hash a table's files by split and bytes, wherever they lie; raises MaterialError where one cannot be read."""
-    hashes = _hashes([folder / name for name in files.values()])
+    hashes = sha256_of([folder / name for name in files.values()])
     return short_hash(list(zip(files, hashes, strict=True)))
 
 
@@ -322,10 +322,10 @@ def is_whole(folder: Path) -> bool:
         Where one cannot be read.
     """
     sums = read_sums(folder)
-    return bool(sums) and _hashes([folder / name for name in sums]) == list(sums.values())
+    return bool(sums) and sha256_of([folder / name for name in sums]) == list(sums.values())
 
 
-def _hashes(paths: Sequence[Path]) -> list[str]:
+def sha256_of(paths: Sequence[Path]) -> list[str]:
     """The sha256 of each file; those of unchanged ones come from the cache.
 
     A file is unchanged while its size, its time and the time of its inode are: who writes into a file can set its

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.execution.conftest import FAULTS, MARK, REPOSITORY, House
+from tests.execution.test_foreign import GRID, Foreign
 
 pytestmark = [
     pytest.mark.ray,
@@ -25,6 +26,7 @@ pytestmark = [
 SCORED = {"ok", "collapsed"}
 KILLS = int(os.environ.get("HARNESS_KILLS", "8"))
 SEED = int(os.environ.get("HARNESS_KILLS_SEED", "1"))
+CELLS = int(os.environ.get("HARNESS_KILLS_CELLS", "40"))
 STORE_BYTES = 100 * 2**20
 """Of a node's object store: what travels here is small."""
 
@@ -195,13 +197,49 @@ def test_an_environment_is_built_once_a_node_as_it_was_built_here(
 
 
 @pytest.mark.slow
+def test_somebody_elses_code_reaches_the_nodes_by_content_or_its_cells_say_why_not(
+    ray_house: tuple[House, Three], new_house: Callable[..., House], tmp_path: Path
+) -> None:
+    house, _ = ray_house
+    alone = new_house("alone")
+    (house.folder / "real").mkdir()
+    (tmp_path / "link").symlink_to(house.folder / "real")
+    house.folder = tmp_path / "link"
+    house.results = house.folder / "results"
+    script = 'script = "run_pairs.py"\narguments = {{ do_train = true, do_eval = true, account = "{}" }}\n'
+    outside = tmp_path / "outside.json"
+    outside.write_text("{}", encoding="utf-8")
+    for each, on in ((house, ["--on", "ray"]), (alone, [])):
+        Foreign(each)
+        (each.folder / "seen.json").write_text("kept", encoding="utf-8")
+        pairs = 'task = "embedded/paraphrase"'
+        for subject, task in ((script.format("seen.json"), ""), ('trainer = "own_trainers:pairs"', pairs)):
+            text = GRID.format(subject=subject, steps=6, recipe="", more="", task=task).replace("[42]", "[1, 2]")
+            (each.folder / "g.toml").write_text(text, encoding="utf-8")
+            code, output = each.run(*on)
+            assert code == 0, output
+    assert len(finals(house)) == 4
+    assert finals(house) == finals(alone)
+    # A node's own copy was written, not what lies in its cache.
+    assert (tmp_path / "link" / "seen.json").read_text(encoding="utf-8") == "kept"
+    text = GRID.format(subject=script.format("../outside.json"), steps=6, recipe="", more="", task="")
+    (house.folder / "g.toml").write_text(text, encoding="utf-8")
+    code, output = house.run("--on", "ray")
+    assert code == 4, output
+    (failed,) = [record for record in house.records() if record.status == "failed"]
+    assert failed.failure.message.startswith(
+        "run_pairs.py: its code, or a file that its arguments name, is not on this"
+    )
+
+
+@pytest.mark.slow
 def test_whatever_is_killed_each_cell_has_one_final_record(
     ray_house: tuple[House, Three], new_house: Callable[..., House]
 ) -> None:
     house, three = ray_house
     dice = random.Random(SEED)
     alone = new_house("alone")
-    cells = range(1, 41)
+    cells = range(1, CELLS + 1)
     for each in (house, alone):
         each.grid(cells, max_steps=10)
     kills: Counter[str] = Counter()

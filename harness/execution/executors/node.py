@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, Final
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, MaterialError
 from harness.execution.attempt import Running
 from harness.execution.cache import Scratch
 from harness.execution.environment import MOST_REASON, Environment, machine_here, probe_environment
 from harness.execution.executors.fabric import Lost
+from harness.execution.executors.moved import apart, moved, strange_code
 from harness.execution.executors.parcel import Parcel, unpacked
 from harness.execution.executors.recipe import Recipe, build_here
 from harness.execution.executors.station import Station
 from harness.execution.health import HeldDevices
 from harness.execution.host import Event, HostDied, Key
 from harness.execution.outcome import clean_log
-from harness.protocol import EXITED, JOB, LOG, STEP
+from harness.protocol import EXITED, FAILED, JOB, LOG, RESULT, STEP
 from harness.record.meant import Machine
 from harness.text import one_line
 
@@ -160,6 +161,10 @@ class Node:
             return
         folder = self._scratch.folder("cell-")
         job = {**moved(order.job, places), "folder": str(folder)}
+        if problem := strange_code(job, self._environments[order.key.environment].python):
+            self._refuse(order, problem, report)
+            return
+        job = apart(job)
         job["variables"] = {**job["variables"], "CUDA_VISIBLE_DEVICES": ",".join(devices.uuids)}
         key = order.key
         running = Running(job["id"], key.environment, key.spawned, folder, "", time.monotonic(), devices=devices)
@@ -167,6 +172,14 @@ class Node:
             self._station.send(running, job)
         except HostDied:
             self._bury(running.host, report)
+
+    @staticmethod
+    def _refuse(order: Order, problem: str, report: Report) -> None:
+        """End a job that cannot begin here as one that failed."""
+        failure = {"type": MaterialError.__name__, "message": problem}
+        said = json.dumps({"status": FAILED, "failure": failure}).encode()
+        report.left[order.job["id"]] = Left({RESULT: said}, 0, {}, HeldDevices())
+        report.heard.append((order.key, [{"event": EXITED, "id": order.job["id"], "status": 0}], ""))
 
     def _hear(self, key: Key, events: Sequence[Event] | None, report: Report) -> None:
         assert self._station is not None
@@ -198,23 +211,6 @@ class Node:
                 files[path.name] = path.read_bytes()
         shutil.rmtree(running.folder, ignore_errors=True)
         return Left(files, running.oom_kills, running.switches, running.devices)
-
-
-def moved(job: Mapping[str, Any], places: Mapping[str, Path]) -> dict[str, Any]:
-    """A job whose folders at the sender's are those that were unpacked here."""
-    here = {folder: str(place) for folder, place in places.items()}
-    found = {**job, "checkpoint": {**job["checkpoint"], "path": here[job["checkpoint"]["path"]]}}
-    if job["dataset"] is not None:
-        found["dataset"] = here[job["dataset"]]
-    folder = job["task_folder"]
-    if folder in here:
-        found["task_folder"] = here[folder]
-    if "subject" in job and job["subject"]["folder"] in here:
-        there = Path(job["subject"]["folder"])
-        path = Path(job["subject"]["path"])
-        path = places[str(there)] / path.relative_to(there) if path.is_relative_to(there) else path
-        found["subject"] = {**job["subject"], "folder": here[str(there)], "path": str(path)}
-    return found
 
 
 def newest(events: Sequence[Event]) -> list[Event]:

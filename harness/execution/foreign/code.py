@@ -45,6 +45,7 @@ class Code:
         return {
             **self.told(),
             "kind": self.kind,
+            "content": self.content,
             "path": str(self.path),
             "folder": str(folder.resolve()),
             "arguments": dict(subject.get("arguments", {})),
