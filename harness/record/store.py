@@ -8,6 +8,7 @@ the locks are `flock`, which network file systems do not all honour.
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -56,6 +57,7 @@ class Store:
         self.unreadable: dict[str, str] = {}
         self.index, self.folders = Index(self.folder), Folders(self.folder)
         self._lines: dict[str, Entry] | None = None  # what the index is known to have, by path
+        self._named: set[Path] = set()  # folders whose names the disk is known to keep
 
     def cell_folder(self, cell_id: str) -> Path:
         """Where a cell's attempts are, in every environment."""
@@ -242,10 +244,14 @@ class Store:
         with explained(path, "write"):
             write_durably(path, text)
             # A new folder survives a power cut only once the folder that names it is on the disk too.
-            for folder in attempt.folder.parents:
+            for name, folder in itertools.pairwise([attempt.folder, *attempt.folder.parents]):
+                if name in self._named:
+                    break
                 flush_folder(folder)
                 if folder == self.folder.parent:
                     break
+            # Those two are never removed, and need be flushed once.
+            self._named |= {self.folder, attempt.folder.parents[3]}
         written, series = seen(path, digest(text.encode())), seen(attempt.folder / SERIES, record.series_sha256 or "")
         stamp = None if written is None else Stamp(written, series)
         entry = record.entry(self.folders.path(attempt.folder), stamp)

@@ -152,6 +152,10 @@ def test_every_folder_that_names_a_new_one_is_flushed(store: Store, monkeypatch:
     entry = write(store, 1)
     assert set((store.folder / entry.path).parents) - set(store.folder.parents) < set(flushed)
     assert store.folder.parent in flushed  # the results folder, which names the grid's
+    flushed.clear()
+    entry = write(store, 2)
+    new = {path for path in (store.folder / entry.path).parents if path.is_relative_to(store.folder / "cells")}
+    assert set(flushed) == new  # what names new folders, and no more
 
 
 def test_stale_scratch_files_change_nothing(store: Store) -> None:

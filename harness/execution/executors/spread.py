@@ -192,8 +192,12 @@ class Spread:
         return next(member for member in self._members if member.node == node)
 
     def _node_for(self, cell: Cell) -> Member | None:
-        fitting = [member for member in self._members if self._fits_on(member, cell)]
-        return max(fitting, key=lambda member: member.slots - member.taken, default=None)
+        best, most = None, float("-inf")
+        for member in self._members:  # few of a thousand nodes need be looked at closely
+            free = member.slots - member.taken
+            if free > most and self._fits_on(member, cell):
+                best, most = member, free
+        return best
 
     def _fits_on(self, member: Member, cell: Cell) -> bool:
         """Whether a cell may run at a node now. Timing cells run one by one, all on one machine, alone on it."""
