@@ -142,7 +142,7 @@ def main() -> None:
         begun, cpu = time.perf_counter(), time.process_time()
         session = open_session(path, folder / "results", wishes)
         planned = time.perf_counter() - begun, time.process_time() - cpu
-        begun, cpu, profile = time.perf_counter(), time.process_time(), cProfile.Profile()
+        begun, cpu, profile = time.perf_counter(), time.process_time(), cProfile.Profile(time.process_time)
         runner = Runner(session, RunOptions(), Reporter())
         summary = profile.runcall(runner.run) if asked.profile else runner.run()
         wall, cpu = time.perf_counter() - begun, time.process_time() - cpu

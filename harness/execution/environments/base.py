@@ -103,7 +103,7 @@ def link(names: Iterable[str], site: Path) -> None:
             if target.parent not in made:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 made.add(target.parent)
-            if source.exists() and not target.exists():
+            if source.is_file() and not target.exists():  # some packages list folders too
                 _link(source, target)
 
 

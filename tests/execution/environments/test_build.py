@@ -10,13 +10,14 @@ import subprocess
 import threading
 import zipfile
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 from harness.errors import RequirementError
+from harness.execution.environments import base, uv, wanted
 from harness.execution.environments import build as module
-from harness.execution.environments import uv, wanted
 from harness.execution.environments.build import build, find
 from harness.execution.environments.held import held, prune
 from harness.execution.environments.uv import BuildFailed
@@ -207,6 +208,19 @@ def test_another_machine_builds_it_of_what_it_came_to_here(
     ]
     assert [Path(one.python).parents[2].parent.name for one in found] == ["another", "another"]
     assert says(found[1], "SAYS") == "sent"
+
+
+def test_a_folder_that_a_package_lists_among_its_files_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = tmp_path / "from" / "toy-1.dist-info"
+    for folder in (info, tmp_path / "from" / "toy" / "__pycache__"):
+        folder.mkdir(parents=True)
+    (info.parent / "toy" / "__init__.py").write_text("", encoding="utf-8")
+    (info / "RECORD").write_text("toy/__init__.py,,\ntoy/__pycache__,,\n", encoding="utf-8")
+    monkeypatch.setattr(base, "_distribution", lambda name: metadata.Distribution.at(info))
+    base.link(["toy"], tmp_path / "to")
+    assert [path.name for path in (tmp_path / "to").rglob("*") if path.is_file()] == ["__init__.py"]
 
 
 def test_nothing_at_a_path_is_an_error_with_the_path(ask: Ask) -> None:
