@@ -135,9 +135,10 @@ SITUATIONS: Final[Mapping[str, Mapping[int, str]]] = {
     "references audit": {0: "printed, whatever it finds"},
     "ab": {
         0: "equal to the last bit or within rounding, and no new FAIL: repaired, in both, none",
-        1: "a new FAIL of verify, or training differs beyond rounding (not with --only-new)",
-        3: "INCONCLUSIVE",
-        4: "an environment cannot be built, or a run is missing in one of them",
+        1: "a new FAIL of verify, training differs beyond rounding (not with --only-new), or with --speed B is slower",
+        3: "INCONCLUSIVE, but for timings, which are only told",
+        4: "an environment cannot be built, or a run is missing in one of them; runs that fail alike in both are only "
+        "told where others could be compared",
         5: "nothing could be judged",
     },
     "accept": {

@@ -12,6 +12,7 @@ from harness.cli.measure.run import short_runs
 from harness.cli.options import RESULTS, AllowBusy, Comment, Json, Junit, ResultsFolder
 from harness.cli.outputs import Outputs
 from harness.execution.run import RunOptions
+from harness.pipelines.ab.scores import check_scorable
 from harness.pipelines.ab.sides import compare_sides, grid_of_two
 from harness.record.provenance import command_line
 from harness.report.verdicts.ab import ab_text
@@ -35,6 +36,10 @@ def ab(
     only_new: Annotated[
         bool, typer.Option("--only-new", help="A difference that no check calls wrong is told and is no FAIL.")
     ] = False,
+    speed: Annotated[bool, typer.Option("--speed", help="Time both too, in turn, by processes of their own.")] = False,
+    scores: Annotated[
+        bool, typer.Option("--scores", help="Train each cell of GRID to its end in both, and compare their scores.")
+    ] = False,
     results: ResultsFolder = RESULTS,
     reuse: Annotated[bool, typer.Option("--reuse", help="Judge runs that an earlier ab has finished here.")] = False,
     allow_busy: AllowBusy = False,
@@ -48,16 +53,18 @@ def ab(
     """Hold environment B against environment A: both are built where they have to be, the same short runs in each.
 
     Says whether they train equal to the last bit, equal within rounding, or since which step not and why; and which
-    checks of `harness verify` fail newly, no longer, or in both.
+    checks of `harness verify` fail newly, no longer, or in both. How fast they train and what they score only if asked.
 
     Example: harness ab transformers==4.57.6 transformers==5.0.0
     """
     with Outputs("ab", junit=junit, out=out, comment=comment, as_json=as_json, is_report=True) as outputs:
-        chosen = grid_of_two(a, b, grid)
+        if scores:
+            check_scorable(grid)
+        chosen = grid_of_two(a, b, grid, scores=scores)
         again, to = f"{command_line()} --reuse", sys.stderr if as_json else sys.stdout
         run = short_runs(RunOptions(allow_busy=allow_busy), to, again, again)
 
-        found = compare_sides(chosen, results, run, reuse=reuse)
+        found = compare_sides(chosen, results, run, reuse=reuse, speed=speed, scores=scores)
         section = found.section(command_line(), only_new=only_new, grid=str(grid or ""))
-        text = None if as_json else ab_text(section, found.diff, found.pairs, found.verification.verdicts)
+        text = None if as_json else ab_text(section, found.diff)
         raise typer.Exit(outputs.hand_out([section], text=text))

@@ -8,9 +8,10 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from harness.errors import RequirementError
@@ -51,8 +52,19 @@ def program() -> str:
     return found
 
 
-def run(words: Sequence[str], folder: Path) -> str:
-    """Run uv to its end in a folder, apart from any project's settings; what it prints.
+def python(version: str, folder: Path) -> str:
+    """The path of an interpreter of a version, such as "3.12", that is here; raises BuildFailed where there is none.
+
+    pyenv's shims end with an error for what it has and nobody chose, so that its versions are looked through first.
+    """
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    paths = [*map(str, sorted(pyenv.glob("versions/*/bin"))), os.environ.get("PATH", "")]
+    words = ["python", "find", "--no-project", version]
+    return run(words, folder, {"PATH": os.pathsep.join(paths)}).strip()
+
+
+def run(words: Sequence[str], folder: Path, more: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Run uv to its end in a folder, apart from any project's settings; what it prints. `more` are variables for it.
 
     Raises
     ------
@@ -61,7 +73,7 @@ def run(words: Sequence[str], folder: Path) -> str:
     """
     try:
         command = [program(), "--directory", str(folder), *words]
-        done = ask(command, MOST_S, variables={**os.environ, **_variables()})
+        done = ask(command, MOST_S, variables={**os.environ, **_variables(), **more})
     except (OSError, subprocess.SubprocessError) as error:
         raise BuildFailed(f"uv {words[0]}: {error}") from error
     if done.returncode:

@@ -122,7 +122,7 @@ class Wanted:
         if self.own_python:
             return sys.executable
         if self.spec.version is not None:
-            return uv.run(["python", "find", "--no-project", self.spec.version], self.folder.absolute()).strip()
+            return uv.python(self.spec.version, self.folder.absolute())
         path = (self.folder / str(self.spec.python)).absolute()
         if not path.is_file():
             raise BuildFailed(f"no interpreter at {self.spec.python}")

@@ -6,13 +6,14 @@ of A is held against the one of B that asks for the same. Of one environment twi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
+from harness.checks.scores.compared import Comparison
 from harness.checks.verdict import Fact, Verdict, exit_code
 from harness.checks.verify.diff.paired import Candidate, judge, state_of, summary
 from harness.checks.verify.problems import environments_code
@@ -20,12 +21,15 @@ from harness.errors import SpecError
 from harness.execution.session import Session
 from harness.exit_codes import ORDER
 from harness.grid.cell import Cell
-from harness.grid.environments import CURRENT, asks, label_of, place_of, read_requirement
+from harness.grid.environments import AXIS, CURRENT, asks, label_of, place_of, read_requirement
 from harness.grid.grid import Grid, grid_from_document, shipped
+from harness.pipelines.ab.scores import score_sides, untold
+from harness.pipelines.ab.speed import time_sides
 from harness.pipelines.verify import BUILT_IN, Verification, verify_cells
 from harness.record.run import Run
 from harness.report.verdicts.sections import Section
 from harness.report.verdicts.words import Head
+from harness.stats.throughput import Speed
 from harness.text import listed, show
 from harness.validation import parse_toml, read_toml
 
@@ -39,12 +43,19 @@ COMPARED: Final = ("identical", "equal", "different")
 
 @dataclass(frozen=True)
 class Sides:
-    """What `ab` found: the verification of both environments, and the pairs; `a` and `b` are their labels."""
+    """What `ab` found: the verification of both environments, and the pairs; `a` and `b` are their labels.
+
+    `speed` is what timing both comes to, None where that was not asked for; `scores` what is known of final scores
+    without training to the end, and `comparisons` what training to it came to.
+    """
 
     a: str
     b: str
     verification: Verification
     pairs: Sequence[Verdict]
+    speed: Sequence[Verdict] | None = None
+    scores: Fact | None = None
+    comparisons: tuple[Comparison, ...] = ()
 
     @property
     def answer(self) -> Fact:
@@ -64,17 +75,63 @@ class Sides:
         """What the command says. With `only_new` a difference that no check calls wrong does not count."""
         judged = self.verification
         several = len(judged.environments) > 1
-        codes = [(environments_code if several else exit_code)(judged.verdicts)]
-        codes += [] if only_new else [exit_code(self.pairs)]
+        checks, pairs, timed = self._not_red(judged.verdicts), self._not_red(self.pairs), list(self.speed or ())
+        codes = [(environments_code if several else exit_code)(checks)]
+        codes += [] if only_new else [exit_code(pairs)]
+        # Undecided timings are told; that nothing was slower is not what is judged here.
+        codes += [code for code in (exit_code(timed),) if code in (1, 4)]
         of_checks = judged.section("harness ab", command, grid)
-        facts = (self.answer, self.diff, *of_checks.head.facts, Fact.of("ab.unmeasured"))
+        facts = (self.answer, self.diff, *of_checks.head.facts, *self._broken(), self._speed(), *self._scores())
         head = Head(
             "ab", "harness ab", command, self.a, self.b, facts=facts, waivers=judged.waivers, grid=grid,
-            problems=judged.problems,
+            problems=judged.problems, comparisons=self.comparisons,
         )  # fmt: skip
-        every = [*self.pairs, *judged.verdicts]
-        heeded = list(judged.verdicts) if only_new else every
-        return Section(head, every, heeded, code=next(one for one in ORDER if one in codes))
+        heeded = [*checks, *timed] if only_new else [*pairs, *checks, *timed]
+        return Section(head, [*pairs, *checks, *timed], heeded, code=next(one for one in ORDER if one in codes))
+
+    @cached_property
+    def _alike(self) -> Mapping[str, Run]:
+        """Runs that fail in both environments with the same error, by cell id; nothing where no pair was compared."""
+        found: dict[str, Run] = {}
+        runs = self.verification.runs
+        for first, second in _met(self.verification, self.a, self.b) if self.answer.values["compared"] else ():
+            a, b = runs.get(first.cell_id), runs.get(second.cell_id)
+            if a is None or b is None or a.record.failure is None or b.record.failure is None:
+                continue
+            if (a.record.status, a.record.failure.type) == (b.record.status, b.record.failure.type):
+                found |= {first.cell_id: a, second.cell_id: b}
+        return found
+
+    def _not_red(self, verdicts: Sequence[Verdict]) -> list[Verdict]:
+        """The same; what could not be judged because of runs that fail alike in both is told, and not in the code."""
+        failed = {cell_id for cell_id, run in self.verification.runs.items() if run.record.failure is not None}
+        alike = set(self._alike)
+
+        def is_told(one: Verdict) -> bool:
+            mine = _ids(one) & failed
+            return one.outcome == "ERROR" and bool(mine) and mine <= alike
+
+        return [replace(one, gates=False) if is_told(one) else one for one in verdicts]
+
+    def _broken(self) -> Iterator[Fact]:
+        if self._alike:
+            runs = list(self._alike.values())
+            errors = dict.fromkeys(run.record.failure.type for run in runs if run.record.failure is not None)
+            yield Fact.of("ab.broken", runs=len(runs) // 2, errors=list(errors))
+
+    def _speed(self) -> Fact:
+        if not self.speed:
+            state = "unasked" if self.speed is None else "same" if self.a == self.b else "none"
+            return Fact.of("ab.speed", state=state)
+        one = self.speed[0]
+        numbers = one.numbers if isinstance(one.numbers, Speed) else None
+        low, high = (numbers.ci90 if numbers is not None else None) or (None, None)
+        ratio = None if numbers is None else numbers.ratio
+        return Fact.of("ab.speed", state=one.outcome, ratio=ratio, low=low, high=high, why=one.reason)
+
+    def _scores(self) -> Iterator[Fact]:
+        if self.scores is not None:
+            yield self.scores
 
 
 def side_of(text: str, grid: Mapping[str, Any]) -> Any:
@@ -107,8 +164,10 @@ def side_of(text: str, grid: Mapping[str, Any]) -> Any:
     return {"name": " ".join(map(label_of, found)), "packages": packages}
 
 
-def grid_of_two(a: str, b: str, path: Path | None) -> Grid:
+def grid_of_two(a: str, b: str, path: Path | None, *, scores: bool = False) -> Grid:
     """The grid, else the built-in one, with these two environments as its only ones; one where they are the same.
+
+    It compares them in their `scores` where that is asked for, and has a [throughput] table by which they can be timed.
 
     Raises
     ------
@@ -133,11 +192,28 @@ def grid_of_two(a: str, b: str, path: Path | None) -> Grid:
         matrix = {key: value for key, value in matrix.items() if key not in ("include", "exclude")}
         document["matrix"] = {**matrix, "environment": sides}
     kept: dict[str, Any] = {key: document[key] for key in (*_KEPT, "matrix") if key in document}
+    timed = document.get("throughput", {})
+    kept["throughput"] = {key: timed[key] for key in timed if key != "only"} if isinstance(timed, dict) else timed
+    kept |= {"compare": [{"axis": AXIS}]} if scores else {}
     return grid_from_document({**kept, **({"environment": defined} if defined else {})}, path or Path(BUILT_IN))
 
 
-def compare_sides(grid: Grid, results: Path, run: Callable[[Session], None], *, reuse: bool = False) -> Sides:
-    """Run and judge; raises what :func:`harness.pipelines.verify.verify_cells` raises."""
+def compare_sides(
+    grid: Grid,
+    results: Path,
+    run: Callable[[Session], None],
+    *,
+    reuse: bool = False,
+    speed: bool = False,
+    scores: bool = False,
+) -> Sides:
+    """Run and judge; with `speed` also time both, with `scores` also train to the end.
+
+    Raises
+    ------
+    HarnessError
+        What :func:`harness.pipelines.verify.verify_cells` raises.
+    """
     cells = grid.cells()
     labels = list(dict.fromkeys(cell.environment for cell in cells))
     a, b = labels[0], labels[-1]
@@ -146,7 +222,12 @@ def compare_sides(grid: Grid, results: Path, run: Callable[[Session], None], *, 
     pairs = [
         judge((_candidate(first, found.runs), _candidate(second, found.runs))) for first, second in _met(found, a, b)
     ]
-    return Sides(a, b, found, pairs)
+    sides = Sides(a, b, found, pairs)
+    if speed:
+        sides = replace(sides, speed=[] if a == b else time_sides(grid, a, b, results, run, reuse=reuse))
+    if scores:
+        return replace(sides, comparisons=score_sides(grid, results, run))
+    return replace(sides, scores=untold(grid, results, str(sides.answer.values["state"])))
 
 
 def _met(found: Verification, a: str, b: str) -> list[tuple[Cell, Cell]]:
@@ -157,6 +238,11 @@ def _met(found: Verification, a: str, b: str) -> list[tuple[Cell, Cell]]:
     there = {cell.cell_id: cell for cell in cells}
     both = [(one, there.get(replace(one, environment=b).cell_id)) for one in cells if one.environment == a]
     return [(one, other) for one, other in both if other is not None]
+
+
+def _ids(verdict: Verdict) -> frozenset[str]:
+    sides = (verdict.against, verdict.subject)
+    return frozenset(cell_id for side in sides if side is not None for cell_id in side.cell_ids)
 
 
 def _candidate(cell: Cell, runs: Mapping[str, Run]) -> Candidate | None:

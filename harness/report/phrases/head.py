@@ -9,6 +9,7 @@ from typing import Any, Final
 from harness.grid.cell import SEPARATOR
 from harness.protocol import SUBJECT
 from harness.record.freshness import Freshness
+from harness.report.format.metrics import metric_word
 from harness.report.format.numbers import chance, points, signed
 from harness.report.phrases.recipe import in_all, many
 
@@ -215,9 +216,43 @@ def _ab(state: str, compared: int, pairs: int, same: bool) -> str:
     )
 
 
+def _ab_speed(
+    state: str, ratio: float | None = None, low: float | None = None, high: float | None = None, why: str = ""
+) -> str:
+    if state == "unasked":
+        return "speed: not measured (--speed)"
+    if state == "same":
+        return "speed: not compared, for A and B are one environment"
+    if state == "none":
+        return "speed: not measured, for no process of either was timed"
+    if ratio is None:
+        return f"speed: {state}: {why}"
+    interval = "" if low is None else f", 90 % interval {low:.3f} to {high:.3f}"
+    told = f"speed: B trains at {ratio:.3f} times A's rate{interval}"
+    word = {"PASS": "not slower by more than the margin", "FAIL": "slower"}.get(state)
+    return f"{told}: {word}" if word else f"{told}: undecided: {why}"
+
+
+def _ab_scores(state: str, metric: str = "", sd: float = 0.0, runs: int = 0, detectable: float = 0.0) -> str:
+    """What final scores could tell of a difference like this one, which short runs cannot be asked."""
+    if state == "identical":
+        could = "training is the same to the last bit as far as it was run"
+    elif runs:
+        spread = f"seeds spread {metric_word(metric)} by {points(sd)} points (sd of {runs} runs here)"
+        could = f"{spread}, so that {runs} seeds a side tell a difference of {points(detectable)} points or more"
+    else:
+        could = "whether they could tell is not known, for no runs here say how much seeds spread them"
+    return f"final scores: not compared (--scores): {could}"
+
+
 HEAD: Final[Mapping[str, str | Callable[..., str]]] = {
     "ab.answer": _ab,
-    "ab.unmeasured": "speed: not measured; final scores: not compared, for the runs are of a few steps (harness bench)",
+    "ab.broken": lambda runs, errors: (
+        f"{many(runs, 'run')} of A and of B fail alike ({_names(errors)}): nothing is known of them, and the exit code "
+        "leaves them out"
+    ),
+    "ab.speed": _ab_speed,  # why: a fact
+    "ab.scores": _ab_scores,
     "collapsed.seeds": _collapsed,
     "collapses.warn": lambda own, pooled: (
         f"collapses that chance alone seldom makes: p {chance(own)} here, {chance(pooled)} over all configurations"

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
-from harness.checks.verdict import Fact, Verdict
+from harness.checks.verdict import Fact
 from harness.report.phrases.say import say
 from harness.report.verdicts.diff import diff_text
 from harness.report.verdicts.sections import Section
 from harness.report.verdicts.text import verdicts_text
 
 
-def ab_text(section: Section, diff: Fact, pairs: Sequence[Verdict], checks: Sequence[Verdict]) -> str:
-    """The text of a comparison; `diff` is what `pairs` come to, `checks` are those of `verify` in each environment."""
+def ab_text(section: Section, diff: Fact) -> str:
+    """The text of a comparison; `diff` is what its pairs come to."""
     head = section.head
-    compared = [one for one in pairs if one.outcome in ("PASS", "FAIL")]
+    compared = [one for one in section.verdicts if one.check == "diff" and one.outcome in ("PASS", "FAIL")]
+    checks = [one for one in section.verdicts if one.check != "diff"]
     told = [say(head.facts[0])]
     if any(one.outcome == "FAIL" for one in compared):
         told += ["", diff_text(diff, compared, (head.a, head.b))]
