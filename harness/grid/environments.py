@@ -28,6 +28,7 @@ ALLOWED: Final = (
     '"NAME @ FILE.whl"'
 )
 _LOCAL: Final = re.compile(r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)(\[[A-Za-z0-9._, -]+\])?\s*@\s*(\S.*)")
+_LOCAL_GIT: Final = "git+file:"
 _VERSION: Final = re.compile(r"[0-9]+(\.[0-9]+){0,2}")
 
 
@@ -102,6 +103,8 @@ def place_of(requirement: Requirement) -> str | None:
 def label_of(requirement: Requirement) -> str:
     """What an environment of this one requirement is called: the requirement; of an absolute path its last part."""
     place = place_of(requirement)
+    if (requirement.url or "").startswith(_LOCAL_GIT):
+        return f"{requirement.name} @ {_LOCAL_GIT}{PurePath(urlsplit(str(requirement.url)).path).name}"
     if place is None:
         return str(requirement)
     shown = PurePath(place).name if place.startswith(("/", "~")) else place

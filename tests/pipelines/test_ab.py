@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harness.checks.verdict import Fact
+from harness.checks.verify.checklist import judge
+from harness.checks.verify.problems import Environments
 from harness.errors import SpecError
 from harness.execution.progress import Reporter
 from harness.execution.run import Runner, RunOptions
 from harness.execution.session import Session
-from harness.pipelines.ab.sides import compare_sides, grid_of_two
+from harness.pipelines.ab.scores import untold
+from harness.pipelines.ab.sides import Sides, compare_sides, grid_of_two
+from harness.record.model import Failure
 from harness.report.phrases.say import say
 from harness.report.verdicts.sections import section_markdown
 
@@ -44,18 +50,23 @@ def test_a_grid_keeps_how_it_trains_and_loses_what_is_about_scores(tmp_path: Pat
     assert grid.compare == []
 
 
+def run(session: Session) -> None:
+    Runner(session, RunOptions(), Reporter()).run()
+
+
 def test_one_environment_twice_is_equal_to_the_last_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
     grid = grid_of_two("current", "current", None)
 
-    def run(session: Session) -> None:
-        Runner(session, RunOptions(), Reporter()).run()
-
-    found = compare_sides(grid, tmp_path / "results", run)
+    found = compare_sides(grid, tmp_path / "results", run, speed=True)
     assert found.answer == Fact.of("ab.answer", state="identical", compared=1, pairs=1, same=True)
     assert say(found.answer).startswith("equal to the last bit")
     section = found.section("harness ab current current", only_new=False, grid="")
     assert section.code == 0
+    assert [say(fact) for fact in section.head.facts[-2:]] == [
+        "speed: not compared, for A and B are one environment",
+        "final scores: not compared (--scores): training is the same to the last bit as far as it was run",
+    ]
     assert section_markdown(section).startswith("# current -> current: equal to the last bit")
 
 
@@ -65,3 +76,55 @@ def test_what_was_not_compared_never_reads_as_equal() -> None:
     less = say(Fact.of("ab.answer", **{**answer, "pairs": 5}))
     assert less.endswith("2 of 5 could not be compared, which is not to say that they are equal")
     assert say(Fact.of("ab.answer", state="none", compared=0, pairs=2, same=False)).startswith("nothing was compared")
+
+
+@pytest.mark.slow
+def test_two_environments_are_verified_timed_and_scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same interpreter under two names, on a grid of its own."""
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
+    (tmp_path / "g.toml").write_text(
+        'name = "g"\ntask = "embedded/paraphrase"\n[recipe]\nmax_steps = 4\n[matrix]\n'
+        'checkpoint = ["embedded/tiny-bert"]\nseed = [1, 2]\n[throughput]\nwarmup_steps = 1\nmeasured_steps = 2\n'
+        "processes = 2\nonly = true\n",
+        encoding="utf-8",
+    )
+    grid = grid_of_two("current", sys.executable, tmp_path / "g.toml", scores=True)
+    found = compare_sides(grid, tmp_path / "results", run, speed=True, scores=True)
+    assert found.answer == Fact.of("ab.answer", state="identical", compared=13, pairs=13, same=False)
+    assert found.speed is not None
+    (timed,) = found.speed
+    assert (timed.check, timed.outcome) == ("speed", "INCONCLUSIVE")  # 2 pairs are too few
+    (scored,) = [one for one in found.comparisons if one.metric == "accuracy"]
+    assert (scored.axis, scored.n_a, scored.n_b, scored.difference) == ("environment", 2, 2, 0)
+    section = found.section("harness ab", only_new=False, grid="")
+    assert section.code == 0
+    assert "speed: B trains at " in section_markdown(section).replace("Speed", "speed")
+    # A run that fails alike in both is told and leaves the answer; one that fails in B alone does not.
+    assert all(one.outcome != "ERROR" for one in section.verdicts)
+    both = [cell for cell in found.verification.checklist.cells if cell.resume_at]
+    assert broken(found, [cell.cell_id for cell in both]).section("", only_new=False, grid="").code == 0
+    alone = broken(found, [cell.cell_id for cell in both if cell.environment == found.b])
+    assert alone.section("", only_new=False, grid="").code == 4
+    assert "could not be compared" in say(alone.answer)
+
+
+def broken(found: Sides, cells: list[str]) -> Sides:
+    """The same where these runs have failed."""
+    failure, was = Failure(type="UnpicklingError", message="no"), found.verification
+    runs = dict(was.runs)
+    for cell_id in cells:
+        failed = runs[cell_id].record.model_copy(update={"status": "failed", "failure": failure})
+        runs[cell_id] = replace(runs[cell_id], record=failed)
+    verdicts = judge(was.checklist, runs)
+    not_new = Environments(was.checklist.cells, verdicts).judged()
+    return Sides.of(replace(was, runs=runs, verdicts=[not_new.get(id(one), one) for one in verdicts]))
+
+
+def test_what_scores_could_tell_goes_by_the_spread_of_runs_that_are_there(tmp_path: Path) -> None:
+    unknown = untold(grid_of_two("current", "transformers==5.0.0", None), tmp_path, "different")
+    assert "whether they could tell is not known" in say(unknown)
+    known = Fact.of("ab.scores", state="different", metric="accuracy", sd=1.25, runs=5, detectable=2.5)
+    assert say(known).endswith(
+        "seeds spread accuracy by 1.25 points (sd of 5 runs here), so that 5 seeds a side tell a difference of 2.50 "
+        "points or more"
+    )

@@ -57,6 +57,13 @@ class Sides:
     scores: Fact | None = None
     comparisons: tuple[Comparison, ...] = ()
 
+    @classmethod
+    def of(cls, found: Verification) -> Sides:
+        """What the verification of both comes to: each run of A held against the one of B that asks for the same."""
+        a, b = found.environments[0], found.environments[-1]
+        met = [(_candidate(first, found.runs), _candidate(second, found.runs)) for first, second in _met(found, a, b)]
+        return cls(a, b, found, [judge(pair) for pair in met])
+
     @property
     def answer(self) -> Fact:
         """What the pairs come to: equal to the last bit, within rounding, or not; and how many were not compared."""
@@ -81,7 +88,7 @@ class Sides:
         # Undecided timings are told; that nothing was slower is not what is judged here.
         codes += [code for code in (exit_code(timed),) if code in (1, 4)]
         of_checks = judged.section("harness ab", command, grid)
-        facts = (self.answer, self.diff, *of_checks.head.facts, *self._broken(), self._speed(), *self._scores())
+        facts = (self.answer, self.diff, *of_checks.head.facts, *self._also())
         head = Head(
             "ab", "harness ab", command, self.a, self.b, facts=facts, waivers=judged.waivers, grid=grid,
             problems=judged.problems, comparisons=self.comparisons,
@@ -113,6 +120,18 @@ class Sides:
 
         return [replace(one, gates=False) if is_told(one) else one for one in verdicts]
 
+    def _drifted(self) -> Iterator[Fact]:
+        """Settings that are not the same in both and changed nothing, each once: what they come to may be elsewhere."""
+        found: dict[str, Fact] = {}
+        for pair in (one for one in self.pairs if state_of(one) in COMPARED):
+            for one in (each for each in pair.findings if each.outcome == "SKIP"):
+                wrapped = one.fact.values.get("difference") or one.fact.values.get("of")
+                fact = wrapped if isinstance(wrapped, Fact) and pair.outcome == "PASS" else one.fact
+                if fact.values.get("layer") == "exact":
+                    found[one.item] = fact
+        if found:
+            yield Fact.of("ab.drifted", settings=list(found.values()))
+
     def _broken(self) -> Iterator[Fact]:
         if self._alike:
             runs = list(self._alike.values())
@@ -129,7 +148,9 @@ class Sides:
         ratio = None if numbers is None else numbers.ratio
         return Fact.of("ab.speed", state=one.outcome, ratio=ratio, low=low, high=high, why=one.reason)
 
-    def _scores(self) -> Iterator[Fact]:
+    def _also(self) -> Iterator[Fact]:
+        """What is to be known beside the answer: settings that drifted, runs that fail, speed, scores."""
+        yield from (*self._drifted(), *self._broken(), self._speed())
         if self.scores is not None:
             yield self.scores
 
@@ -215,14 +236,9 @@ def compare_sides(
         What :func:`harness.pipelines.verify.verify_cells` raises.
     """
     cells = grid.cells()
-    labels = list(dict.fromkeys(cell.environment for cell in cells))
-    a, b = labels[0], labels[-1]
-    kinds = ("repeat",) if a == b else ()
-    found = verify_cells(grid, cells, results, run, kinds=kinds, quick=True, reuse=reuse)
-    pairs = [
-        judge((_candidate(first, found.runs), _candidate(second, found.runs))) for first, second in _met(found, a, b)
-    ]
-    sides = Sides(a, b, found, pairs)
+    kinds = ("repeat",) if len({cell.environment for cell in cells}) == 1 else ()
+    sides = Sides.of(verify_cells(grid, cells, results, run, kinds=kinds, quick=True, reuse=reuse))
+    a, b = sides.a, sides.b
     if speed:
         sides = replace(sides, speed=[] if a == b else time_sides(grid, a, b, results, run, reuse=reuse))
     if scores:

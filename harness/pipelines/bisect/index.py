@@ -70,7 +70,7 @@ def commits(package: str, checkout: Path, since: str, until: str) -> list[Releas
     SpecError
         Where it is no checkout, an end is no commit of it, or they do not follow on each other.
     """
-    where = checkout.absolute()
+    where = checkout.resolve()
     ends = []
     for text, option in ((since, "--from"), (until, "--to")):
         found = _git(where, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{text}^{{commit}}")

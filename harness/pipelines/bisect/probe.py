@@ -16,7 +16,7 @@ from harness.errors import NothingMeasured, RequirementError, RunFailed
 from harness.execution.environments.build import build
 from harness.execution.environments.uv import BuildFailed
 from harness.execution.session import Session
-from harness.grid.environments import EnvironmentSpec
+from harness.grid.environments import EnvironmentSpec, label_of, read_requirement
 from harness.grid.grid import Grid, grid_from_document
 from harness.pipelines.verify import verify_cells
 from harness.record.run import Run
@@ -61,7 +61,7 @@ class Prober:
     def _built(self, release: Release) -> str | None:
         """Build one; why that cannot be, or None."""
         try:
-            build(EnvironmentSpec(packages=[release.text]), release.text, self.path.parent)
+            build(EnvironmentSpec(packages=[release.text]), label_of(read_requirement(release.text)), self.path.parent)
         except BuildFailed as error:
             return str(error)
         return None
@@ -104,7 +104,8 @@ class Prober:
 
 def _told(release: Release, checklist: Checklist, runs: Mapping[str, Run]) -> Probed:
     """One release's part of a checklist that was run for several."""
-    mine = Checklist(tuple(pair for pair in checklist.pairs if pair.base.environment == release.text))
+    label = label_of(read_requirement(release.text))
+    mine = Checklist(tuple(pair for pair in checklist.pairs if pair.base.environment == label))
     verdicts = judge(mine, runs)
     checks: dict[str, Verdict] = {}
     for verdict in verdicts:

@@ -247,6 +247,7 @@ def _ab_scores(state: str, metric: str = "", sd: float = 0.0, runs: int = 0, det
 
 HEAD: Final[Mapping[str, str | Callable[..., str]]] = {
     "ab.answer": _ab,
+    "ab.drifted": lambda settings: f"not the same in both, and without effect on training here: {_names(settings)}",
     "ab.broken": lambda runs, errors: (
         f"{many(runs, 'run')} of A and of B fail alike ({_names(errors)}): nothing is known of them, and the exit code "
         "leaves them out"

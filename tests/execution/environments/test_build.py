@@ -21,6 +21,19 @@ from harness.execution.environments.wanted import Built
 from harness.grid.environments import EnvironmentSpec
 
 Ask = Callable[..., Built]
+BACKEND = """
+import pathlib, zipfile
+
+
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    name, info = "toypack-3.0-py3-none-any.whl", "toypack-3.0.dist-info"
+    with zipfile.ZipFile(pathlib.Path(folder) / name, "w") as file:
+        file.writestr("toypack/__init__.py", f"SAYS = {pathlib.Path('says.txt').read_text()!r}")
+        file.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\\nName: toypack\\nVersion: 3.0\\n")
+        file.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        file.writestr(f"{info}/RECORD", "")
+    return name
+"""
 
 
 def wheel(folder: Path, version: str, says: str = "") -> Path:
@@ -106,6 +119,38 @@ def test_a_wheel_and_a_copy_are_known_by_their_bytes(ask: Ask, tmp_path: Path) -
     assert other.lock_id != one.lock_id
     # The release that the copy was put over is as it was, in uv's cache too.
     assert says(ask("toypack==2.0"), "SAYS") == ""
+
+
+def git(folder: Path, *words: str) -> str:
+    own = ["-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "commit.gpgsign=false"]
+    done = subprocess.run(["git", *own, *words], cwd=folder, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_a_checkout_is_known_by_its_commit_and_what_differs_and_a_commit_by_its_url(ask: Ask, tmp_path: Path) -> None:
+    """A project that builds itself, for nothing may be fetched."""
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+        '[project]\nname = "toypack"\nversion = "3.0"\n',
+        encoding="utf-8",
+    )
+    (project / "backend.py").write_text(BACKEND, encoding="utf-8")
+    (project / "says.txt").write_text("committed", encoding="utf-8")
+    git(project, "init", "-q")
+    git(project, "add", ".")
+    git(project, "commit", "-q", "-m", "one")
+    commit = git(project, "rev-parse", "HEAD")
+    taken = ask("toypack @ project")
+    assert (says(taken, "SAYS"), taken.lock) == ("committed", {"toypack": f"3.0+g{commit[:9]}"})
+    (project / "says.txt").write_text("not committed", encoding="utf-8")
+    changed = ask("toypack @ project")
+    assert says(changed, "SAYS") == "not committed"
+    assert changed.lock["toypack"].startswith(f"3.0+g{commit[:9]}.d")
+    assert git(project, "status", "--porcelain") == "M says.txt"  # nothing was built in the user's own folder
+    by_url = ask(f"toypack @ git+{project.as_uri()}@{commit}")
+    assert (says(by_url, "SAYS"), by_url.lock) == ("committed", taken.lock)
 
 
 def test_a_prune_leaves_what_is_used_and_the_next_use_resolves_nothing(ask: Ask) -> None:

@@ -38,6 +38,8 @@ _SCALING: Final = (
 """What decides whether a run has a known defect of scaling."""
 TRAINING: Final = EVERYWHERE - {"watching", "evaluation"}
 _KEPT_IN: Final = "model.dtype"
+_RESUMED: Final = "initial weights"
+"""Of runs that both resumed they are the final weights of what was trained before, which rounding changes."""
 _FROM_TOKENIZER: Final = ("inputs", "evaluation inputs")
 """What another tokenizer is the cause of, and not another."""
 
@@ -103,6 +105,8 @@ def explain(a: Run, b: Run, comparison: Comparison) -> Explanation:
         own = [one for one in own if one.field in _IDENTITY]
     elif not results:
         own = [one for one in own if not (only_rounds(one.field, one.a, one.b) or one.field.startswith(TEXTS))]
+        if a.first_step == b.first_step > 0:
+            own = [one for one in own if one.field != _RESUMED]
     if not any(one.field == "learning_rate" for one in bits):
         own = [one for one in own if reach("exact", one.field, ranks) != {"rate"}]
     held = (*results, *own)

@@ -44,6 +44,15 @@ class TestThreeStates:
         values = verdict.reason.values
         assert (verdict.reason.code, values["bits"], values["largest"]) == ("diff.equal", ["final weights"], None)
 
+    def test_runs_resumed_from_weights_that_rounding_made_are_equal(self, make_run: MakeRun, planted: Planted) -> None:
+        """What they resumed from are the final weights of what was trained before, as rounding leaves them."""
+        run, other = make_run(steps=12, first=5), {"observed.fingerprint.init_sha256": "1" * 64}
+        rounded = run.series["grad_norm"] * (1 + np.float32(3e-6))
+        verdict = told(run, planted(run, other, grad_norm=rounded))
+        assert (verdict.outcome, verdict.reason.code) == ("PASS", "diff.equal")
+        assert told(run, planted(run, other, grad_norm=1.1 * rounded)).outcome == "FAIL"
+        assert exit_code([difference(run, planted(run, other))]) == 1  # --exact
+
     def test_rounding_that_grows_beyond_the_first_steps_is_equal_and_says_so(
         self, make_run: MakeRun, planted: Planted
     ) -> None:
