@@ -95,7 +95,8 @@ def test_two_environments_are_verified_timed_and_scored(tmp_path: Path, monkeypa
     (timed,) = found.speed
     assert (timed.check, timed.outcome) == ("speed", "INCONCLUSIVE")  # 2 pairs are too few
     (scored,) = [one for one in found.comparisons if one.metric == "accuracy"]
-    assert (scored.axis, scored.n_a, scored.n_b, scored.difference) == ("environment", 2, 2, 0)
+    # A tiny BERT learns nothing in 4 steps, and what has collapsed is compared with nothing.
+    assert (scored.axis, scored.word, scored.reason) == ("environment", "undecided", Fact.of("compare.no_runs"))
     section = found.section("harness ab", only_new=False, grid="")
     assert section.code == 0
     assert "speed: B trains at " in section_markdown(section).replace("Speed", "speed")
