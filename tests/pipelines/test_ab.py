@@ -107,6 +107,11 @@ def test_two_environments_are_verified_timed_and_scored(tmp_path: Path, monkeypa
     alone = broken(found, [cell.cell_id for cell in both if cell.environment == found.b])
     assert alone.section("", only_new=False, grid="").code == 4
     assert "could not be compared" in say(alone.answer)
+    # Nor does one that is missing in both.
+    left = {key: one for key, one in found.verification.runs.items() if key not in {cell.cell_id for cell in both}}
+    was = found.verification
+    missing = Sides.of(replace(was, runs=left, verdicts=judge(was.checklist, left)))
+    assert missing.answer == Fact.of("ab.answer", state="identical", compared=12, pairs=13, same=False)
 
 
 def broken(found: Sides, cells: list[str]) -> Sides:
