@@ -119,7 +119,8 @@ def broken(found: Sides, cells: list[str]) -> Sides:
     failure, was = Failure(type="UnpicklingError", message="no"), found.verification
     runs = dict(was.runs)
     for cell_id in cells:
-        failed = runs[cell_id].record.model_copy(update={"status": "failed", "failure": failure})
+        left = {"status": "failed", "failure": failure, "observed": None, "measured": None}
+        failed = runs[cell_id].record.model_copy(update=left)
         runs[cell_id] = replace(runs[cell_id], record=failed)
     verdicts = judge(was.checklist, runs)
     not_new = Environments(was.checklist.cells, verdicts).judged()
