@@ -95,7 +95,8 @@ def test_two_environments_are_verified_timed_and_scored(tmp_path: Path, monkeypa
     (timed,) = found.speed
     assert (timed.check, timed.outcome) == ("speed", "INCONCLUSIVE")  # 2 pairs are too few
     (scored,) = [one for one in found.comparisons if one.metric == "accuracy"]
-    assert (scored.axis, scored.n_a, scored.n_b, scored.difference) == ("environment", 2, 2, 0)
+    # A tiny BERT learns nothing in 4 steps, and what has collapsed is compared with nothing.
+    assert (scored.axis, scored.word, scored.reason) == ("environment", "undecided", Fact.of("compare.no_runs"))
     section = found.section("harness ab", only_new=False, grid="")
     assert section.code == 0
     assert "speed: B trains at " in section_markdown(section).replace("Speed", "speed")
@@ -106,6 +107,11 @@ def test_two_environments_are_verified_timed_and_scored(tmp_path: Path, monkeypa
     alone = broken(found, [cell.cell_id for cell in both if cell.environment == found.b])
     assert alone.section("", only_new=False, grid="").code == 4
     assert "could not be compared" in say(alone.answer)
+    # Nor does one that is missing in both.
+    left = {key: one for key, one in found.verification.runs.items() if key not in {cell.cell_id for cell in both}}
+    was = found.verification
+    missing = Sides.of(replace(was, runs=left, verdicts=judge(was.checklist, left)))
+    assert missing.answer == Fact.of("ab.answer", state="identical", compared=12, pairs=13, same=False)
 
 
 def broken(found: Sides, cells: list[str]) -> Sides:
@@ -113,7 +119,8 @@ def broken(found: Sides, cells: list[str]) -> Sides:
     failure, was = Failure(type="UnpicklingError", message="no"), found.verification
     runs = dict(was.runs)
     for cell_id in cells:
-        failed = runs[cell_id].record.model_copy(update={"status": "failed", "failure": failure})
+        left = {"status": "failed", "failure": failure, "observed": None, "measured": None}
+        failed = runs[cell_id].record.model_copy(update=left)
         runs[cell_id] = replace(runs[cell_id], record=failed)
     verdicts = judge(was.checklist, runs)
     not_new = Environments(was.checklist.cells, verdicts).judged()

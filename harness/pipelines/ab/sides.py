@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from harness.checks.scores.compared import Comparison
-from harness.checks.verdict import Fact, Verdict, exit_code
+from harness.checks.verdict import Fact, Side, Verdict, exit_code
 from harness.checks.verify.diff.paired import Candidate, judge, state_of, summary
 from harness.checks.verify.problems import environments_code
 from harness.errors import SpecError
@@ -62,8 +62,7 @@ class Sides:
     def of(cls, found: Verification) -> Sides:
         """What the verification of both comes to: each run of A held against the one of B that asks for the same."""
         a, b = found.environments[0], found.environments[-1]
-        met = [(_candidate(first, found.runs), _candidate(second, found.runs)) for first, second in _met(found, a, b)]
-        return cls(a, b, found, [judge(pair) for pair in met])
+        return cls(a, b, found, [_judged(first, second, found.runs) for first, second in _met(found, a, b)])
 
     @property
     def answer(self) -> Fact:
@@ -261,6 +260,14 @@ def _met(found: Verification, a: str, b: str) -> list[tuple[Cell, Cell]]:
 def _ids(verdict: Verdict) -> frozenset[str]:
     sides = (verdict.against, verdict.subject)
     return frozenset(cell_id for side in sides if side is not None for cell_id in side.cell_ids)
+
+
+def _judged(first: Cell, second: Cell, runs: Mapping[str, Run]) -> Verdict:
+    pair = _candidate(first, runs), _candidate(second, runs)
+    if pair == (None, None):
+        reason = Fact.of("run.missing", runs=[first.label, second.label])
+        return Verdict("diff", "ERROR", Side(second.label), reason, against=Side(first.label))
+    return judge(pair)
 
 
 def _candidate(cell: Cell, runs: Mapping[str, Run]) -> Candidate | None:
