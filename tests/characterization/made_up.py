@@ -75,8 +75,6 @@ def copy_benchmarks(folder: Path) -> list[str]:
             text = re.sub(r"^task = .*$", FOLDER_TASK, text, flags=re.M)
             text = re.sub(r'^(task_folder|"glue/mrpc") = .*\n', "", text, flags=re.M)
         (folder / name).write_text(text, encoding="utf-8")
-    for table in (REPOSITORY / "harness/shipped").glob("*.csv"):  # the quickstart's, beside it
-        (folder / table.name).write_bytes(table.read_bytes())
     return names
 
 

@@ -9,7 +9,7 @@ from benchmarks.statistics_gate import LOSS, NAIVE, SEEDS
 from benchmarks.statistics_grid import Shape
 from benchmarks.throughput_study import SLOWER
 from harness.checks.verify.series import FP32_STEPS, RELATIVE
-from harness.grid.tables import Execution
+from harness.grid.tables import Execution, Throughput
 from harness.pipelines.keep.prune import SESSIONS as KEPT_SESSIONS
 from harness.record.model import MAX_BYTES
 from harness.stats import throughput, variance
@@ -109,6 +109,14 @@ def history() -> Claimed:
     ])  # fmt: skip
 
 
+def upgrade() -> Claimed:
+    """docs/upgrade.md."""
+    return Claimed([
+        Claim("`[throughput]` of the grid, else {} pairs", Throughput().processes),
+        Declared("a version as an example", 'a version ("3.12")'),
+    ])  # fmt: skip
+
+
 DOCS: Final = {
     Path("docs/verify.md"): verify,
     Path("docs/loss-changed.md"): loss_changed,
@@ -117,4 +125,5 @@ DOCS: Final = {
     Path("docs/speed.md"): speed,
     Path("docs/grid.md"): grid,
     Path("docs/history.md"): history,
+    Path("docs/upgrade.md"): upgrade,
 }
