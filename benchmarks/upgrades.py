@@ -34,6 +34,14 @@ from harness.report.verdicts.sections import Section
 LIST: Final = Path(__file__).with_name("upgrades.toml")
 PARTS: Final = ("equal", "changed", "open")
 MOST_NAMED: Final = 6
+HEADINGS: Final = {
+    "equal": "Neighbouring releases: no alarm is due",
+    "changed": "What is installed, and a copy of it with one line changed: each is to be found and named",
+    "open": "Releases further apart: nobody knew what would come",
+}
+HEADS: Final = ("A", "B", "Exit", "Runs are", "Fields that differ", "As listed")
+COMMAND: Final = "python -m benchmarks.upgrades -o reports/upgrades-tried.md"
+KIND: Final = "upgrades-tried"
 COPIED: Final = "a copy of {package}: {what}"
 
 
@@ -115,21 +123,28 @@ def tried(part: str, entry: Mapping[str, Any], folder: Path) -> Tried:
 
 
 def page(every: Sequence[Tried]) -> str:
-    """What was tried as Markdown."""
+    """What was tried as Markdown, part by part."""
     judged = [one for one in every if one.ok is not None]
-    heads = ["Part", "A", "B", "Exit", "Answer", "Fields", "As expected"]
-    rows = [
-        [one.part, one.a, one.b, str(one.exit_code), one.answer, ", ".join(one.named[:MOST_NAMED]) or "none",
-         {True: "yes", False: "**no**", None: "open"}[one.ok]]
-        for one in every
-    ]  # fmt: skip
     right = sum(bool(one.ok) for one in judged)
+    missed = [f"{one.a} -> {one.b}" for one in judged if not one.ok]
     lines = [
-        f"# harness ab, tried on {len(every)} pairs: {right} of {len(judged)} as expected",
-        "Written by `python -m benchmarks.upgrades -o FILE.md`; the list was written down before the first run.",
-        table(heads, rows, "lllrlll"),
+        "# Upgrades that `harness ab` was tried on",
+        f"{right} of {len(judged)} pairs came out as the list has it, which was committed before its first run"
+        + (f"; not so: {'; '.join(missed)}." if missed else "."),
     ]
-    return "\n\n".join(lines) + "\n"
+    for part in dict.fromkeys(one.part for one in every):
+        lines += [f"## {HEADINGS[part]}", table(HEADS, [_row(one) for one in every if one.part == part], "llrlll")]
+    return "\n\n".join([*lines, f"```sh\n{COMMAND}\n```"]) + "\n"
+
+
+def again(data: Path) -> str:
+    """The page of its JSON."""
+    return page([Tried(**{**one, "named": tuple(one["named"])}) for one in json.loads(data.read_text())["tried"]])
+
+
+def _row(one: Tried) -> list[str]:
+    fields = ", ".join(one.named[:MOST_NAMED]) or ("none" if one.state != "error" else one.answer)
+    return [one.a, one.b, str(one.exit_code), one.state, fields, {True: "yes", False: "**no**", None: "open"}[one.ok]]
 
 
 def _every(parts: Sequence[str], work: Path) -> Iterator[Tried]:
@@ -153,7 +168,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.out is None:
         print(page(every))
     else:
-        data = json.dumps([asdict(one) for one in every], indent=1) + "\n"
+        data = json.dumps({"kind": KIND, "tried": [asdict(one) for one in every]}, indent=1) + "\n"
         write_files({options.out.name: page(every), f"{options.out.stem}.json": data}, options.out.parent)
     return 1 if any(one.ok is False for one in every) else 0
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import history_study, statistics_study, throughput_study
+from benchmarks import history_study, statistics_study, throughput_study, upgrades
 from benchmarks.false_green import page as false_green_page
 from benchmarks.false_green.accidents import read_list
 from harness.exit_codes import page as exit_codes_page
@@ -62,6 +62,8 @@ def backing(page: Path) -> Backing:
         return Rendered(lambda: throughput_study.render(throughput_study.again(files[0])))
     if kind == false_green_page.KIND:
         return Rendered(lambda: false_green_page.again(read(files[0]), read_list()))
+    if kind == upgrades.KIND:
+        return Rendered(lambda: upgrades.again(files[0]))
     if kind == "harness-bisect":
         return Rendered(lambda: releases_again(files[0].read_text(encoding="utf-8"), page.stem)[page.stem])
     if kind == "harness-report":

@@ -159,7 +159,8 @@ def _first_row(
 
 def _keys(part: Part, run: Run) -> tuple[Array, Array | None] | None:
     """The example of each row that is kept, and its step; None where they are not known."""
-    kept = next((array for name, array in run.series.items() if name.startswith(_SERIES[part])), None)
+    columns = [array for name, array in run.series.items() if name.startswith(_SERIES[part])]
+    kept = min(columns, key=len, default=None)  # what is known of a row is known of it in each column
     if kept is None:
         return None
     if part == "evaluation":

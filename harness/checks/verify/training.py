@@ -228,9 +228,10 @@ def first_update(findings: Findings, run: Run, observed: Observed, fingerprint: 
         return  # resumed: its optimizer has a past
     found = [run.series.get(f"update_{name}") for name in ("before", "gradient", "after")]
     rates, sizes = run.series.get("learning_rate"), fingerprint.updated
-    if any(one is None for one in found) or rates is None or not sizes:
+    if any(one is None or not len(one) for one in (*found, rates)) or not sizes:
         findings.missing(ITEM)
         return
+    assert rates is not None
     before, gradient, after = (np.asarray(one, dtype=np.float64) for one in found)
     decayed = np.concatenate([np.full(n, not NO_DECAY.search(name.lower())) for name, n in sizes.items()])
     if run.record.asked.precision == "fp16":
