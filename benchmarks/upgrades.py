@@ -144,7 +144,8 @@ def again(data: Path) -> str:
 
 def _row(one: Tried) -> list[str]:
     fields = ", ".join(one.named[:MOST_NAMED]) or ("none" if one.state != "error" else one.answer)
-    return [one.a, one.b, str(one.exit_code), one.state, fields, {True: "yes", False: "**no**", None: "open"}[one.ok]]
+    state = "not comparable" if one.state == "none" else one.state
+    return [one.a, one.b, str(one.exit_code), state, fields, {True: "yes", False: "**no**", None: "open"}[one.ok]]
 
 
 def _every(parts: Sequence[str], work: Path) -> Iterator[Tried]:
