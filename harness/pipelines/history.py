@@ -189,6 +189,7 @@ def _configuration(found: Judged, one: Configuration) -> dict[str, Any]:
         "label": one.label,
         "n": len(good),
         "collapsed": len(one.ended) - len(good),
+        "seeds": sorted(one.entry_of),
         **{
             key: value
             for metric, found in points.items()

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from harness.checks.nights.shifts import shifts_known
 from tests.checks.nights.made_up import line, steady, write
 from tests.cli.made_up_nights import Night
 
@@ -34,7 +35,11 @@ def test_results_are_appended_once(night: Night, harness: Make, tmp_path: Path) 
     (only,) = map(json.loads, lines)
     assert only["exit_code"] == harness("check", "night.toml")[0]
     assert {one["n"] for one in only["configurations"]} == {5}
-    assert (tmp_path / "h.md").read_text(encoding="utf-8").startswith("# night: no change in 1 session\n")
+    assert (
+        (tmp_path / "h.md")
+        .read_text(encoding="utf-8")
+        .startswith("# night: 1 session, and none before it to hold it against\n")
+    )
     assert (tmp_path / "h.html").read_text(encoding="utf-8").startswith("<!doctype html>")
     assert "is already in" in harness("history", "add", "night.toml")[1]
     assert (tmp_path / "history.jsonl").read_text(encoding="utf-8").splitlines() == lines
@@ -44,7 +49,10 @@ def test_a_slow_session_is_suspicious(night: Night, harness: Make, tmp_path: Pat
     lines = [line(at, [speed, 2 * speed]) for at, speed in enumerate(steady(30))]
     write(tmp_path / "history.jsonl", lines)
     code, out, _ = harness("history", "night.toml", "-o", "h.md")
-    assert (code, out.splitlines()[0]) == (0, "night: no change in 30 sessions")
+    assert (code, out.splitlines()[0]) == (
+        0,
+        f"night: no change {'' if shifts_known() else 'of weights '}in 30 sessions",
+    )
     write(tmp_path / "history.jsonl", [*lines, line(30, [90.0, 200.0], fingerprint="bbbb", accuracy_points=79.0)])
     code, out, _ = harness("history", "night.toml", "-o", "h.md")
     assert (code, out.splitlines()[0]) == (3, "night: suspicious: configuration 0")

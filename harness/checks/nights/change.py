@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -93,13 +92,20 @@ def tracks(history: History) -> list[Track]:
 
 
 def exact_changes(track: Track) -> list[Change]:
-    """Where the weights of all runs, seed by seed, are others than in the session before that told them."""
-    told = [(at, point.fingerprint) for at, (_, point) in track.numbered if point.fingerprint is not None]
-    return [
-        Change(FINGERPRINT, since, at, before, after, _differ(track, since, at))
-        for (since, before), (at, after) in itertools.pairwise(told)
-        if before != after
-    ]
+    """Where the weights of all runs are others than in the session before that told those of the very same seeds."""
+    last: dict[tuple[object, ...], tuple[int, str]] = {}
+    found = []
+    for at, (_, point) in track.numbered:
+        if point.fingerprint is None:
+            continue
+        count = point.n + point.collapsed
+        runs = point.seeds, count
+        # A line of before seeds were written: as many runs are taken for the same.
+        since, before = last.get(runs) or last.pop(((), count), (at, point.fingerprint))
+        if before != point.fingerprint:
+            found.append(Change(FINGERPRINT, since, at, before, point.fingerprint, _differ(track, since, at)))
+        last[runs] = at, point.fingerprint
+    return found
 
 
 def level_changes(track: Track) -> list[Change]:

@@ -20,7 +20,10 @@ HARDWARE: Final = ("machine", "cpu", "accelerators", "driver")
 
 @dataclass(frozen=True)
 class Point:
-    """What a session has of a configuration: means in points by metric, samples per second, the hash of all weights."""
+    """What a session has of a configuration: means in points by metric, samples per second, the hash of all weights.
+
+    The hash is that of the runs of these `seeds`; lines of before have none, and are told apart by how many runs.
+    """
 
     configuration_id: str
     label: str
@@ -30,6 +33,7 @@ class Point:
     environment_id: str = ""
     n: int = 0
     collapsed: int = 0
+    seeds: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -111,4 +115,5 @@ def _point(data: Mapping[str, Any]) -> Point:
         environment_id=str(data["environment_id"]),
         n=int(data["n"]),
         collapsed=int(data["collapsed"]),
+        seeds=tuple(map(int, data.get("seeds", ()))),
     )

@@ -37,8 +37,11 @@ def history_title(model: HistoryReport) -> str:
         names = ", ".join(one.label for one in suspicious[:3])
         more = f" and {len(suspicious) - 3} more" if len(suspicious) > 3 else ""
         return f"{model.grid}: {what}: {names}{more}"
+    if model.sessions == 1:
+        return f"{model.grid}: 1 session, and none before it to hold it against"
     changes = sum(map(len, model.changes.values()))
-    return f"{model.grid}: {many(changes, 'change') if changes else 'no change'} in {many(model.sessions, 'session')}"
+    what = many(changes, "change") if changes else "no change"
+    return f"{model.grid}: {what if model.levels else f'{what} of weights'} in {many(model.sessions, 'session')}"
 
 
 def history_lines(model: HistoryReport) -> Iterator[str]:

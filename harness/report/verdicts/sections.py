@@ -124,7 +124,8 @@ def sections_badge(sections: Sequence[Section]) -> str:
     else:
         red = [one for one, is_red in gating if is_red]
         text = f"{_counted(red)} of {len(gating):,}" if red else _counted([one for one, _ in gating])
-        said = {"message": text, "color": BADGE_COLOURS[code]}
+        part = ", of a part" if any(one.head.part is not None for one in sections) else ""
+        said = {"message": f"{text}{part}", "color": BADGE_COLOURS[code]}
     return f"{json.dumps({'schemaVersion': 1, 'label': names, **said}, indent=1, ensure_ascii=False)}\n"
 
 

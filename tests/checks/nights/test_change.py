@@ -38,6 +38,19 @@ def test_other_weights_are_a_change_with_what_differs(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_a_night_with_some_of_the_seeds_changes_no_weights(tmp_path: Path) -> None:
+    every, some = [1, 2, 3, 4, 42], [1, 42]
+    lines = [line(0, [1.0]), line(1, [1.0], seeds=every), line(2, [1.0], seeds=some, n=2, fingerprint="bbbb")]
+    lines.append(line(3, [1.0], seeds=every))
+    assert exact_changes(tracks(read_history(write(tmp_path / "h.jsonl", lines), "night"))[0]) == []
+    lines.append(line(4, [1.0], seeds=every, fingerprint="cccc"))
+    (change,) = exact_changes(tracks(read_history(write(tmp_path / "h.jsonl", lines), "night"))[0])
+    assert (change.since, change.at) == (3, 4)
+    # The first line that names its seeds is held against the last one that did not.
+    (change,) = exact_changes(tracks(read_history(write(tmp_path / "h.jsonl", [lines[0], lines[4]]), "night"))[0])
+    assert (change.since, change.at) == (0, 1)
+
+
 def test_the_bound_is_that_of_a_prediction_interval(tmp_path: Path) -> None:
     speeds = steady(40)
     lines = [line(at, [speed]) for at, speed in enumerate([*speeds, 90.0])]

@@ -65,6 +65,8 @@ def test_a_badge_is_green_only_where_the_exit_code_is_0() -> None:
     assert badge("PASS", "PASS") == ("2 PASS", "brightgreen", False)
     assert badge("PASS", "FAIL", "PASS", code=1) == ("1 FAIL of 3", "red", False)
     assert badge("PASS", "INCONCLUSIVE", code=3) == ("1 INCONCLUSIVE of 2", "yellow", False)
+    part = replace(head, part=Fact.of("part", left_out=2, of=4))
+    assert '"1 PASS, of a part"' in sections_badge([Section(part, [replace(first, outcome="PASS", waiver=None)])])
     # Verdicts that came before what stopped the command are no result of it.
     assert badge("PASS", code=4, error="a cell errored") == ("not measured", "lightgrey", True)
     assert badge(code=5) == ("not measured", "lightgrey", True)
