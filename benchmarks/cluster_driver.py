@@ -58,7 +58,33 @@ class Hosts:
         return report
 
 
-class Hands:
+class InProcess:
+    """The means of a cluster but for its nodes, all in this process."""
+
+    def call(self, actor: Any, method: str, *arguments: Any) -> Any:
+        """A call that is made when its result is asked for."""
+        return lambda: getattr(actor, method)(*arguments)
+
+    def ready(self, references: Sequence[Any], timeout_s: float) -> Sequence[Any]:
+        """All of them."""
+        return references
+
+    def result(self, reference: Any) -> Any:
+        """Make the call."""
+        return reference()
+
+    def put(self, data: bytes) -> bytes:
+        """The object itself."""
+        return data
+
+    def stop(self, actor: Any) -> None:
+        """Nothing runs."""
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class Hands(InProcess):
     """The means of a cluster of so many nodes with so many cores each, all in this process."""
 
     def __init__(self, nodes: int, cores: int) -> None:
@@ -91,28 +117,6 @@ class Hands:
     def start(self, node: str) -> Hosts:
         """One of them."""
         return Hosts(node, self)
-
-    def call(self, actor: Hosts, method: str, *arguments: Any) -> Any:
-        """A call that is made when its result is asked for."""
-        return lambda: getattr(actor, method)(*arguments)
-
-    def ready(self, references: Sequence[Any], timeout_s: float) -> Sequence[Any]:
-        """All of them."""
-        return references
-
-    def result(self, reference: Any) -> Any:
-        """Make the call."""
-        return reference()
-
-    def put(self, data: bytes) -> bytes:
-        """The object itself."""
-        return data
-
-    def stop(self, actor: Hosts) -> None:
-        """Nothing runs."""
-
-    def close(self) -> None:
-        """Nothing is held."""
 
 
 def grid_of(folder: Path, name: str, cells: int) -> Path:

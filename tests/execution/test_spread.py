@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.cluster_driver import InProcess
 from harness.errors import RequirementError
 from harness.execution import run
 from harness.execution.environment import Environment
@@ -79,7 +80,7 @@ class FakeNode:
         return report
 
 
-class FakeFabric:
+class FakeFabric(InProcess):
     """A cluster's means in this process; `began` has each cell's node and the timing cells at work on its machine."""
 
     def __init__(self, nodes: Mapping[str, tuple[NodeInfo, Seen]]) -> None:
@@ -96,24 +97,9 @@ class FakeFabric:
     def start(self, node: str) -> FakeNode:
         return FakeNode(node, self.all[node][1], self)
 
-    def call(self, actor: FakeNode, method: str, *arguments: Any) -> Any:
-        return lambda: getattr(actor, method)(*arguments)
-
-    def ready(self, references: Sequence[Any], timeout_s: float) -> Sequence[Any]:
-        return references
-
-    def result(self, reference: Any) -> Any:
-        return reference()
-
     def put(self, data: bytes) -> bytes:
         self.puts += 1
-        return data
-
-    def stop(self, actor: FakeNode) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
+        return super().put(data)
 
 
 class Grid:
