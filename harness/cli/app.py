@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import os
+import shutil
 import sys
+import textwrap
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any, Final
 
@@ -14,7 +17,7 @@ import typer
 
 from harness import __version__
 from harness.cli.ci import on_github
-from harness.cli.streams import Muting, open_missing_streams
+from harness.cli.streams import PLAIN, Muting, open_missing_streams, wants_ascii
 from harness.errors import HarnessError
 from harness.exit_codes import epilog, summary
 from harness.text import lines
@@ -28,6 +31,7 @@ COMMANDS: Final = {
 }  # fmt: skip
 """Each command, in the order of the help, and the folder of its module."""
 GROUPS: Final = ("store", "environments", "references")
+HELP_WIDTH: Final = 80
 
 
 def application(arguments: Sequence[str] = ()) -> typer.Typer:
@@ -40,7 +44,7 @@ def application(arguments: Sequence[str] = ()) -> typer.Typer:
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
-        rich_markup_mode="rich",
+        rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"]},
         epilog=summary(),
     )
@@ -51,17 +55,35 @@ def application(arguments: Sequence[str] = ()) -> typer.Typer:
             module = import_module(f"harness.cli.{folder}.{name}")
             if name in GROUPS:
                 for one in module.app.registered_commands:
-                    one.epilog = epilog(f"{name} {one.name or one.callback.__name__}")
-                app.add_typer(module.app, name=name)
+                    one.epilog = kept(epilog(f"{name} {one.name or one.callback.__name__}"))
+                    one.short_help = first_words(one.callback)
+                app.add_typer(module.app, name=name, short_help=module.app.info.help)
             else:
-                app.command(name, epilog=epilog(name))(getattr(module, name))
+                command = getattr(module, name)
+                app.command(name, epilog=kept(epilog(name)), short_help=first_words(command))(command)
     return app
+
+
+def first_words(command: Callable[..., Any]) -> str:
+    """What a list of commands says of one: all of the first paragraph of its help."""
+    return " ".join((inspect.getdoc(command) or "").partition("\n\n")[0].split())
+
+
+def kept(text: str) -> str:
+    """A text of the help whose lines stay as they are, but for those that are too long."""
+    room = min(shutil.get_terminal_size().columns, HELP_WIDTH) - 4
+    wrapped = (
+        textwrap.wrap(line, room, subsequent_indent=" " * 5, break_on_hyphens=False) for line in text.split("\n")
+    )
+    return "\b\n" + "\n".join(line for one in wrapped for line in one)
 
 
 def root(
     version: bool = typer.Option(False, "--version", help="Print the version and leave."),
 ) -> None:
     """Benchmark and reproducibility harness for fine-tuning with Hugging Face Trainer.
+
+    `harness help COMMAND` explains one of the commands below.
 
     A grid (a TOML file) says what to train. First time:
 
@@ -86,17 +108,24 @@ def main() -> None:
     gc.set_threshold(100_000, 20, 100)
     open_missing_streams()
     for name in ("stdout", "stderr"):
-        # A terminal that knows less than Unicode gets escapes, not a crash in the middle of a run; and who leaves
-        # (`| head`), a full disk or a closed terminal end what is printed, never what is done.
-        getattr(sys, name).reconfigure(errors="backslashreplace")
+        # A terminal that knows less than Unicode gets what means the same, not a crash in the middle of a run; and who
+        # leaves (`| head`), a full disk or a closed terminal end what is printed, never what is done.
+        stream = getattr(sys, name)
+        stream.reconfigure(errors=PLAIN, encoding="ascii" if wants_ascii(stream) else None)
         setattr(sys, name, Muting(getattr(sys, name), guarded=on_github()))
     sys.exit(run_command())
+
+
+def as_meant(arguments: list[str]) -> list[str]:
+    """`help`, and `help COMMAND`, in the words that the command line has for them."""
+    return [*arguments[1:], "--help"] if arguments[:1] == ["help"] else arguments
 
 
 def run_command() -> int:
     """Run the command that the process was started with, say what went wrong, and return the exit code."""
     code: int | None
     try:
+        sys.argv[1:] = as_meant(sys.argv[1:])
         code = application(sys.argv[1:])(standalone_mode=False)
     except HarnessError as error:
         print(f"error: {lines(str(error))}", file=sys.stderr)

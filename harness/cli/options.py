@@ -3,12 +3,49 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import typer
 
-GridFile = Annotated[Path, typer.Argument(help="The grid: a TOML file.", show_default=False)]
-ResultsFolder = Annotated[Path, typer.Option("--results", help="Where results are kept.")]
+from harness.record.folders import RESULTS as RESULTS
+from harness.record.folders import results_folder
+
+NAMING: Final = "a TOML file, its name, or a folder of its results"
+"""How a grid is named, in every command."""
+PART: Final = "with :AXIS=VALUE[,AXIS=VALUE] a part of it"
+
+
+def _root(context: typer.Context, parameter: Any, value: Path) -> Path:
+    """Where results are where the command line does not say so: found upwards."""
+    given = context.get_parameter_source(parameter.name)
+    return results_folder() if given is None or given.name == "DEFAULT" else value
+
+
+GridName = Annotated[str, typer.Argument(help=f"The grid: {NAMING}; {PART}.", metavar="GRID", show_default=False)]
+WholeGrid = Annotated[str, typer.Argument(help=f"The grid: {NAMING}.", metavar="GRID", show_default=False)]
+GridOrBuiltIn = Annotated[
+    str | None,
+    typer.Argument(
+        help=f"A grid: {NAMING} (default: a tiny BERT on the embedded corpus).", metavar="GRID", show_default=False
+    ),
+]
+ResultsOf = Annotated[
+    str,
+    typer.Argument(
+        help=f"A grid ({NAMING}), or a folder of several grids' results.", metavar="GRID", show_default=False
+    ),
+]
+ResultsOfAny = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help=f"Grids ({NAMING}), or a folder of several grids' results (default: all in --results).",
+        metavar="GRID",
+        show_default=False,
+    ),
+]
+ResultsFolder = Annotated[
+    Path, typer.Option("--results", help="Where results are kept, here or in the nearest folder above.", callback=_root)
+]
 Select = Annotated[
     list[str],
     typer.Option(
@@ -76,5 +113,3 @@ On = Annotated[
     ),
 ]
 AllowBusy = Annotated[bool, typer.Option("--allow-busy", help="Use devices that something else is using.")]
-
-RESULTS = Path("results")

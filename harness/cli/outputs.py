@@ -15,6 +15,7 @@ import typer
 from harness.cli.ci import add_step_summary, annotate
 from harness.disk import write_files
 from harness.errors import HarnessError, SpecError, StoreError
+from harness.report.format.width import folded
 from harness.report.verdicts.github import workflow_command, workflow_commands
 from harness.report.verdicts.issue import issue_text
 from harness.report.verdicts.json import verdicts_json
@@ -119,12 +120,12 @@ class Outputs:
         if self._is_report and self._out is not None:
             print(f"report: {one_line(str(self._out))}", file=sys.stderr if self._as_json else sys.stdout)
         if text is not None:
-            print(text)
+            print(folded(text))
         for one in sections if text is None else ():
             if self._as_json:
                 print(verdicts_json(one.head, one.verdicts, one.code).rstrip("\n"))
             else:
-                print(verdicts_text(one.head, one.verdicts))
+                print(folded(verdicts_text(one.head, one.verdicts)))
         return sections[0].code if sections else 0
 
     def _write(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import os
 import re
@@ -14,6 +15,33 @@ NAMES: Final = ("stdin", "stdout", "stderr")
 _COMMAND: Final = re.compile(r"((?:\A|[\n\r])[^\S\n\r]*):")
 """The runner trims blanks before it looks for two colons; the second may come with the next part of a line."""
 _LATER_COMMAND: Final = re.compile(r"([\n\r][^\S\n\r]*):")
+
+
+PLAIN: Final = "harness.plain"
+"""How a stream that knows less than Unicode gets what it lacks: in words of ASCII."""
+_ASCII: Final = {
+    "·": "-", "…": "...", "—": "-", "–": "-", "−": "-", "×": "x", "±": "+-", "≤": "<=", "≥": ">=", "≈": "~", "≡": "=",
+    "→": "->", "←": "<-", "↑": "^", "↓": "v", "Δ": "d", "α": "alpha", "‘": "'", "’": "'", "“": '"', "”": '"',
+    "\xa0": " ", "\u202f": " ", "✓": "ok", "✗": "no", "¶": "|", "─": "-", "│": "|", "━": "-",
+}  # fmt: skip
+
+
+def plainly(error: UnicodeError) -> tuple[str | bytes, int]:
+    """What is written in the place of characters that an encoding lacks: others that mean the same, else an escape."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    char = error.object[error.start]
+    return _ASCII.get(char) or char.encode("ascii", "backslashreplace").decode(), error.start + 1
+
+
+codecs.register_error(PLAIN, plainly)
+
+
+def wants_ascii(stream: TextIO) -> bool:
+    """Whether it is a terminal whose user has asked for plain C, which Python takes for UTF-8."""
+    asked = os.environ.get("LC_ALL") or os.environ.get("LANG", "")
+    given = os.environ.get("PYTHONIOENCODING") or os.environ.get("PYTHONUTF8")
+    return asked in ("C", "POSIX") and not given and stream.isatty()
 
 
 def command_stream(text: str) -> None:

@@ -21,6 +21,7 @@ from harness.grid.cell import Cell
 from harness.grid.grid import Grid
 from harness.protocol import MOST_OTHERS, OOM
 from harness.record.attempts import SCORED, Entry
+from harness.record.folders import to_type
 from harness.record.parts.part import Number, Part
 from harness.record.store import Store
 
@@ -304,7 +305,8 @@ def choose_packing(
     if found is not None:
         packing = replace(found.packing(packing.capacity), threads=packing.threads and found.threads)
     elif most_at_once(cells, environment) > 1:
-        packing = replace(packing, why=f"{packing.why} (not measured: `harness pack {grid.path}` does{trouble})")
+        hint = to_type("pack", str(grid.path), results=results)
+        packing = replace(packing, why=f"{packing.why} (not measured: `{hint}` does{trouble})")
     known = f" (measured {found.date[:10]}: {packing.slots} are fastest)" if found else ""
     if slots is not None:
         return replace(packing, slots=slots, source="--slots", why=f", as --slots says{known}")

@@ -252,7 +252,9 @@ def mean(session: Session, run: str) -> None:
     environments = {label: as_meant(one) for label, one in session.plan.environments.items()}
     on = session.wishes.on
     machine = machine_here() if on is None else on.machine
-    write_meant(session.store.folder, machine, run, environments, session.grid.label)
+    grid = session.grid
+    file = grid.path if grid.path.is_file() else None  # a shipped one is known by its name
+    write_meant(session.store.folder, machine, run, environments, grid.label, file)
 
 
 def materials_of(grid: Grid, environments: Mapping[str, Environment]) -> dict[str, Materials]:

@@ -22,7 +22,7 @@ from harness.grid.cell import Cell
 from harness.grid.grid import Grid
 from harness.grid.select import select
 from harness.pipelines.check import part_of, split_by, unmet
-from harness.pipelines.judged import judged
+from harness.pipelines.judged import judged, not_run
 from harness.record.configuration import Configuration
 from harness.record.freshness import Freshness, freshness
 from harness.record.provenance import now, provenance
@@ -81,7 +81,7 @@ def accept(
     old = _old(path, grid)
     found = judged(grid, store, environment).of(every)
     if not found.results.entries:
-        raise NothingMeasured(f"{store.folder}: no record of {grid.path} yet; run it first: harness run {grid.path}")
+        raise NothingMeasured(not_run(grid.path, store))
     chosen, split = {cell.configuration_id for cell in cells}, split_by(every, cells)
     mine = [one for one in found.results.configurations if one.current and one.configuration_id in chosen]
     demands = {error.subject.configuration_id: error.reason for error in unmet(grid, found, mine)}

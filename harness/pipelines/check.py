@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import shlex
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,10 +32,11 @@ from harness.grid.labels import place_of
 from harness.grid.project import seen
 from harness.grid.select import select
 from harness.grid.waivers import Waiver
-from harness.pipelines.judged import Judged, judged
+from harness.pipelines.judged import Judged, judged, not_run
 from harness.pipelines.verdicts.past import next_steps, places, with_past
 from harness.record.attempts import LOST
 from harness.record.configuration import GOOD, Configuration
+from harness.record.folders import results_option
 from harness.record.freshness import Freshness, freshness
 from harness.record.provenance import today
 from harness.record.results import Results
@@ -120,7 +122,7 @@ def check_grid(grid: Grid, store: Store, asked: Judging, found: Judged | None = 
     cells = select(every, asked.selection, grid.namer.own)
     found = (judged(grid, store, asked.environment) if found is None else found).of(every)
     if not found.results.entries:
-        raise NothingMeasured(f"{store.folder}: no record of {grid.path} yet; run it first: harness run {grid.path}")
+        raise NothingMeasured(not_run(grid.path, store))
     chosen = {cell.configuration_id for cell in cells}
     verdicts = [one for one in judge_grid(grid, found.results, today()) if one.subject.configuration_id in chosen]
     held, facts = _held(grid, found, None if len(cells) == len(every) else chosen, asked.accepted)
@@ -141,7 +143,7 @@ def check_grid(grid: Grid, store: Store, asked: Judging, found: Judged | None = 
         if _of(one) <= chosen and not _of(one) & {configuration for configuration, _ in out}
     )
     names = {one.label: one.shown for one in found.results.configurations if one.shown != one.label}
-    past = _with_past(grid, found, asked, verdicts, errors, str(store.folder))
+    past = _with_past(grid, found, asked, verdicts, errors, store.folder)
     verdicts = [named(one, names) for one in past]
     heeded = [one for one in verdicts if one.check in asked.fail_on or one.outcome in ("ERROR", "SKIP")]
     code = exit_code(
@@ -191,7 +193,7 @@ def _with_past(
     asked: Judging,
     verdicts: Sequence[Verdict],
     errors: Sequence[Verdict],
-    folder: str,
+    folder: Path,
 ) -> list[Verdict]:
     """With what older measurements say of whatever is red, and how to run it again."""
 
@@ -205,7 +207,8 @@ def _with_past(
     unmeant = {(one.subject.configuration_id, one.check) for one in errors}  # what must not be judged has no fall
     fell = [one for one in red if (one.subject.configuration_id, one.check) not in unmeant]
     told = with_past(grid, fell, found.results, judge, found.run) if fell else {}
-    steps = next_steps(grid.cells(), found.results, folder)
+    again = shlex.join([str(seen(grid.path)), *results_option(folder.parent)])
+    steps = next_steps(grid.cells(), found.results, str(folder), again)
     return [
         replace(one, past=(*told.get(one.id, ()), *steps(one))) if one.is_red(asked.inconclusive) else one
         for one in verdicts

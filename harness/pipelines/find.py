@@ -15,9 +15,11 @@ from harness.checks.scores.baseline.pair import BaselineSide
 from harness.checks.verify.diff.paired import Candidate
 from harness.errors import SpecError, StoreError
 from harness.grid.cell import place_label
-from harness.grid.grid import load_grid, shipped
+from harness.grid.grid import load_grid
 from harness.grid.labels import Namer
 from harness.grid.select import fitting, named_part
+from harness.pipelines.named.grids import nearest
+from harness.pipelines.named.places import find_stores
 from harness.record.entry import Entry
 from harness.record.meant import labels_in, read_meant
 from harness.record.model import RECORD, Provenance
@@ -50,13 +52,14 @@ def find_runs(text: str, results: Path) -> tuple[list[Candidate], frozenset[str]
         found, words = [_of_folder(folder)], dict[str, str]()
     else:
         stores, cells = stores_of(name, results)
-        words = _words(store.folder for store in stores)
-        if stores:
+        words = _words(store.folder for store in stores or ())
+        if stores is not None:
             found = [one for store in stores for one in runs_of(store, wanted.get("environment"), cells)]
             if len(stores) == 1:  # which grid it is counts where there are several
                 found = [replace(one, axes={key: one.axes[key] for key in one.axes if key != "grid"}) for one in found]
             if not found:
-                raise StoreError(f"{listed([str(store.folder) for store in stores], 3)}: no run in it")
+                where = listed([str(store.folder) for store in stores], 3) or name
+                raise StoreError(f"{where}: no run in it")
         else:
             found = _by_id(name, results)
     if wanted:
@@ -135,19 +138,13 @@ def _with_environment(one: Candidate, wanted: Mapping[str, str]) -> Mapping[str,
     return {**one.axes, "environment": label}
 
 
-def stores_of(name: str, results: Path) -> tuple[list[Store], frozenset[str] | None]:
-    """The grids' results that a name means, and of a grid's file its cells; nothing where it may be an id."""
+def stores_of(name: str, results: Path) -> tuple[list[Store] | None, frozenset[str] | None]:
+    """The grids' results that a name means, and of a grid's file its cells; None where it may be an id."""
     path = Path(name)
-    if (path / "cells").is_dir():
-        return [Store(path.absolute().parent, path.absolute().name)], None
-    if path.is_dir() and (grids := store_grids(path)):
-        return [Store(path, grid) for grid in grids], None
     if path.is_file():
         grid = load_grid(path)
         return [Store(results, grid.name)], frozenset(cell.cell_id for cell in grid.cells())
-    if name in store_grids(results) or shipped(path) is not None:
-        return [Store(results, Path(name).name.removesuffix(".toml"))], None
-    return [], None
+    return find_stores(name, results), None
 
 
 def runs_of(store: Store, environment: str | None = None, cells: frozenset[str] | None = None) -> list[Candidate]:
@@ -234,10 +231,11 @@ def _by_id(name: str, results: Path) -> list[Candidate]:
             f"a run's folder or its {RECORD}, a grid or its results, a store, a {SUFFIX} file of `harness accept`, or "
             f"{SHORTEST_ID} or more letters of a run's id (harness runs GRID) in {results}"
         )
-        raise SpecError(f"{show(name)}: no such run; allowed {allowed}")
+        raise SpecError(f"{show(name)}: no such run; allowed {allowed}{nearest(name, results)}")
     found = list(_beginning(cell, environment, results))
     if not found:
-        raise SpecError(f"{show(name)}: no run of such an id in {results}; allowed an id as `harness runs` lists them")
+        allowed = f"an id as `harness runs` lists them, or a grid{nearest(name, results)}"
+        raise SpecError(f"{show(name)}: no run of such an id in {results}; allowed {allowed}")
     if len(found) > 1:
         ids = [one.run_id for one in found]
         shown = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
 from packaging.utils import canonicalize_name
@@ -17,6 +18,7 @@ from harness.grid.environments import EnvironmentSpec
 from harness.grid.grid import Grid
 from harness.protocol import SUBJECT
 from harness.record.attempts import Entry
+from harness.record.folders import to_type
 from harness.record.meant import Meant, Whose, read_meant
 from harness.record.results import Results
 from harness.record.store import Store
@@ -149,3 +151,9 @@ def _newest(entries: Sequence[Entry], cells: Sequence[Cell]) -> dict[str, str]:
         (entry for entry in entries if entry.cell_id in label_of), key=lambda one: (one.readable, one.started)
     )
     return {label_of[entry.cell_id]: entry.environment_id for entry in mine}
+
+
+def not_run(grid: Path, store: Store) -> str:
+    """What an error says where there is no record of a grid, with the command that makes some."""
+    hint = to_type("run", str(grid), results=store.folder.parent)
+    return f"{store.folder}: no record of {grid} yet; run it first: {hint}"

@@ -11,7 +11,7 @@ from harness.errors import NothingMeasured
 from harness.grid.grid import Grid
 from harness.grid.select import select
 from harness.pipelines.check import Checked, Judging, check_grid, part_of
-from harness.pipelines.judged import Judged, judged
+from harness.pipelines.judged import Judged, judged, not_run
 from harness.record.freshness import freshness
 from harness.record.provenance import today
 from harness.record.results import Results
@@ -64,7 +64,7 @@ def report_data(
     whole = judged(grid, store, asked.environment) if found is None else found
     results = whole.results.of_cells(cells)
     if not results.entries:
-        raise NothingMeasured(f"{store.folder}: no record of {grid.path} yet; run it first: harness run {grid.path}")
+        raise NothingMeasured(not_run(grid.path, store))
     wanted = results.trained and (grid.quality is not None or grid.reference or grid.compare)
     found_so = (checked or check_grid(grid, store, asked, whole)) if wanted else None
     counting = [entry for one in results.configurations for entry in one.entries]

@@ -20,13 +20,15 @@ from harness.checks.speed.sides import SpeedSide, names_of, side_of_records
 from harness.disk import explained, write_durably
 from harness.errors import SpecError
 from harness.grid.select import named_part
+from harness.pipelines.named.places import store_named
+from harness.record.folders import RESULTS, to_type
 from harness.record.meant import labels_in
 from harness.record.store import Store, store_grids
 from harness.text import listed, show
 from harness.validation import name_of, read_bytes
 
 SUFFIX: Final = ".json"
-HOW: Final = "time a grid that has a [throughput] table: `harness run GRID --select timed=true`"
+HOW: Final = "time a grid that has a [throughput] table"
 
 
 @dataclass(frozen=True)
@@ -53,16 +55,19 @@ class SideName:
         return self.path.absolute() == other.path.absolute() and self.wanted == other.wanted
 
 
-def side_name(text: str) -> SideName:
-    """Read `PATH[:AXIS=VALUE[,AXIS=VALUE]]`.
+def side_name(text: str, results: Path = RESULTS) -> SideName:
+    """Read `NAME[:AXIS=VALUE[,AXIS=VALUE]]`: a speed baseline's file, or a grid by its file, its name or its results.
 
     Raises
     ------
     SpecError
-        For a selector that is none, or that names an axis twice.
+        For a selector that is none, or that names an axis twice; for a name of nothing.
     """
     name, wanted = named_part(text)
-    return SideName(text, Path(name), wanted)
+    path = Path(name)
+    if path.is_dir() or path.suffix == SUFFIX:
+        return SideName(text, path, wanted)
+    return SideName(text, store_named(name, results).folder, wanted)
 
 
 def open_side(name: SideName) -> SpeedSide:
@@ -126,7 +131,8 @@ def _from_store(name: SideName) -> SpeedSide:
         inside = f"; the grids in it are {listed(str(name.path / grid) for grid in grids)}" if grids else ""
         failed = f" ({len(timed)} timing cells without a rate: {timed[-1].status})" if timed else ""
         failed += f" (unreadable: {listed(damaged, 1)})" if damaged else ""
+        hint = to_type("run", store.grid, "--select", "timed=true", results=store.folder.parent)
         raise SpecError(
-            f"{name.path}: no record of a timed cell{failed}; allowed a grid's timed results: {HOW}{inside}"
+            f"{name.path}: no record of a timed cell{failed}; allowed a grid's timed results: {HOW}: {hint}{inside}"
         )
     return side

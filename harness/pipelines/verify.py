@@ -18,7 +18,7 @@ from harness.execution.executors.cluster import Cluster
 from harness.execution.session import Session, Wishes, session_of
 from harness.fact import Fact
 from harness.grid.cell import WORK_AROUNDS, Cell, which_run
-from harness.grid.grid import Grid, grid_from_document, grid_from_text, load_grid
+from harness.grid.grid import Grid, grid_from_document, grid_from_text, load_grid, shipped
 from harness.grid.project import read_project
 from harness.grid.waivers import OF_RUNS
 from harness.pipelines.judged import foreign_code
@@ -138,7 +138,7 @@ def grid_to_verify(path: Path | None, checkpoints: Sequence[str] = (), work_arou
     if path is not None and not work_around:
         return load_grid(path)
     if path is not None:
-        return grid_from_document({**read_toml(path), **dict.fromkeys(WORK_AROUNDS, False)}, path)
+        return grid_from_document({**read_toml(shipped(path) or path), **dict.fromkeys(WORK_AROUNDS, False)}, path)
     built_in = grid_from_text((files("harness") / "shipped" / BUILT_IN).read_bytes(), Path(BUILT_IN))
     document = built_in.model_dump(by_alias=True, exclude_unset=True)
     if checkpoints:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import shlex
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +13,10 @@ from typing import Final
 
 from harness.disk import explained, flush_folder
 
+RESULTS: Final = Path("results")
+"""Where results are kept, below the root of a project."""
+PYPROJECT: Final = "pyproject.toml"
+TABLE: Final = b"[tool.harness"
 AWAY: Final = "pruned"
 """Where attempts are on their way out."""
 
@@ -78,3 +84,37 @@ class Folders:
         for place in places:
             with contextlib.suppress(OSError):
                 place.rmdir()  # the last attempt in an environment
+
+
+def results_folder(here: Path | None = None) -> Path:
+    """Where results are kept where nobody says so: in `results` of the root, which is looked for upwards.
+
+    The root is the nearest folder, from `here` (the current one) on, whose `results` has a grid's or whose
+    pyproject.toml has a table `[tool.harness]`; no further than the repository. Without one, the folder here.
+    """
+    start = Path.cwd() if here is None else here
+    for folder in (start, *start.parents):
+        if any((folder / RESULTS).glob("*/cells")) or _is_project(folder / PYPROJECT):
+            found = folder / RESULTS
+            return RESULTS if folder == start else Path(os.path.relpath(found, start))
+        if (folder / ".git").exists():
+            break
+    return RESULTS
+
+
+def results_option(results: Path) -> list[str]:
+    """The words that name this folder of results in a command to type here; none where it is found without them."""
+    there = os.path.realpath(results) == os.path.realpath(results_folder())
+    return [] if there else ["--results", str(results)]
+
+
+def to_type(*words: str, results: Path) -> str:
+    """A command of the harness over these results, quoted, to be pasted as it stands."""
+    return shlex.join(["harness", *words, *results_option(results)])
+
+
+def _is_project(file: Path) -> bool:
+    try:
+        return TABLE in file.read_bytes()
+    except OSError:
+        return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,7 +46,8 @@ class MeantEnvironment(Part):
 class Meant(Part):
     """What the last run of each environment meant; `run` is when the last one began, whatever there was to do.
 
-    `label` is the grid's table of that name: what its values are called where only its results are at hand.
+    `label` is the grid's table of that name: what its values are called where only its results are at hand. `file` is
+    the grid's, as seen from this folder; None where it is a shipped one, or nobody noted it.
     """
 
     schema_: Annotated[Literal[1], Field(alias="schema")] = SCHEMA
@@ -53,6 +55,7 @@ class Meant(Part):
     run: str
     environments: dict[str, MeantEnvironment]
     label: Mapping[str, str] = Field(default_factory=dict)
+    file: str | None = None
 
     @property
     def ids(self) -> Mapping[str, str]:
@@ -83,7 +86,12 @@ def read_meant(folder: Path) -> Meant | None:
 
 
 def write_meant(
-    folder: Path, machine: Machine, run: str, environments: Mapping[str, MeantEnvironment], label: Mapping[str, str]
+    folder: Path,
+    machine: Machine,
+    run: str,
+    environments: Mapping[str, MeantEnvironment],
+    label: Mapping[str, str],
+    file: Path | None = None,
 ) -> None:
     """Note what a run means; environments under other labels stay as they were, unless another machine wrote them."""
     try:
@@ -91,7 +99,8 @@ def write_meant(
     except StoreError:
         before = None  # what cannot be read is put right
     kept = before.environments if before is not None and before.machine == machine else {}
-    meant = Meant(machine=machine, run=run, environments={**kept, **environments}, label=dict(label))
+    place = None if file is None else os.path.relpath(file, folder)
+    meant = Meant(machine=machine, run=run, environments={**kept, **environments}, label=dict(label), file=place)
     with explained(folder / FILE, "write"):
         folder.mkdir(parents=True, exist_ok=True)
         write_durably(folder / FILE, meant.model_dump_json(by_alias=True, indent=1) + "\n")
@@ -104,6 +113,18 @@ def labels_in(folder: Path) -> Mapping[str, str]:
     except StoreError:
         return {}  # what values are called hinders nobody from comparing them
     return {} if meant is None else meant.label
+
+
+def file_in(folder: Path) -> Path | None:
+    """The file of the grid whose store this is, as the last run knew it, where it is still there."""
+    try:
+        meant = read_meant(folder)
+    except StoreError:
+        return None
+    if meant is None or meant.file is None:
+        return None
+    found = Path(os.path.relpath(folder / meant.file))
+    return found if found.is_file() else None
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,10 @@ from harness.references.registry import Registry, registry
 
 @dataclass(frozen=True)
 class ListRow:
-    """One reference in a list; `comparable` is empty where it may be compared with, else why not."""
+    """One reference in a list; `comparable` is empty where it may be compared with, else why not.
+
+    `n` is the number of runs behind it, None where several are not counted; `year` is empty where it is not known.
+    """
 
     id: str
     kind: str
@@ -28,6 +31,8 @@ class ListRow:
     precision: str
     source: str
     comparable: str
+    n: int | None
+    year: str
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,8 @@ def list_rows(references: Iterable[Reference] | None = None) -> list[ListRow]:
             precision=(reference.precision or "") + ("" if reference.precision_stated else " (not stated)"),
             source=reference.source,
             comparable=comparable(reference) or "",
+            n=reference.n,
+            year=(reference.date or "")[:4],
         )
         for reference in (registry().references if references is None else references)
     ]

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from tabulate import tabulate
-
 from harness.fact import Fact
 from harness.record.parts.data import Data, Split, Twice
+from harness.report.format.width import listing
 from harness.report.phrases.recipe import many
 from harness.report.phrases.say import say
 from harness.text import one_line
@@ -30,7 +29,7 @@ def data_lines(task: str, data: Data, faults: Sequence[Fact]) -> Iterator[str]:
     yield from (f"warning: {say(fact)}" for fact in faults)
     twice = {"training": audit.train, "validation": audit.validation} if audit else {}
     rows = [_row(name, split, twice.get(name)) for name, split in splits.items()]
-    yield tabulate(rows, headers=HEADS, tablefmt="simple", disable_numparse=True)
+    yield listing(HEADS, rows)
     for name, split in splits.items():
         if split.labels:
             yield one_line(f"{name}: {_classes(split, data.classes)}")

@@ -51,9 +51,8 @@ def test_options(harness: Harness) -> None:
 
 def commands(text: str) -> list[str]:
     """The commands that a help text lists."""
-    lines = words(text)
-    listed = lines[lines.index("Commands") + 1 :]
-    return [line.split()[0] for line in listed if not line.startswith("Exit codes")]
+    listed = text[text.index("Commands:") : text.index("Exit codes") if "Exit codes" in text else None]
+    return re.findall(r"^  (\w+)  ", listed, re.MULTILINE)
 
 
 def options(text: str) -> list[str]:

@@ -166,7 +166,7 @@ def test_a_baseline_of_sessions(harness: Make, grid: Path) -> None:
         (["results/speed"], "B: missing; allowed two results"),
         (["results/speed", "results/speed"], "the same as A; allowed another result, or two arms"),
         (["results/speed:precision=fp32", "./results/speed:precision=fp32"], "the same as A"),
-        (["nowhere", "results/speed"], "nowhere: no such folder; allowed a grid's results"),
+        (["nowhere", "results/speed"], '"nowhere": no such grid; allowed a grid\'s file, its name'),
         (
             ["results", "results/speed"],
             "results: no record of a timed cell; allowed a grid's timed results: time a grid",

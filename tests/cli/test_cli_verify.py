@@ -221,9 +221,9 @@ def test_diff_names_the_first_difference(place: Place, affected: subprocess.Comp
     ("arguments", "said"),
     [
         (["verify", "--only", "repeet"], '--only: got "repeet"; allowed repeat, '),
-        (["verify", "g.toml", "--checkpoint", "x"], '--checkpoint: got "x" beside the grid g.toml'),
+        (["verify", "quickstart", "--checkpoint", "x"], '--checkpoint: got "x" beside the grid quickstart'),
         (["verify", "--steps", "21"], "20"),
-        (["verify", "none.toml"], "none.toml: no such file"),
+        (["verify", "none.toml"], '"none.toml": no such grid'),
         (["diff", "nowhere", "nothing"], '"nowhere": no run of such an id in results'),
         (["diff", "a/b", "c"], '"a/b": no such run; allowed a run\'s folder'),
     ],

@@ -45,7 +45,7 @@ def test_interrupts_end_the_cells_and_a_resume_completes_them(house: Any, signal
     assert harness.returncode == 130, output
     assert house.processes() == {}
     assert house.locked() == []
-    assert "3 cells still to do (interrupted); go on with: harness run g.toml" in output
+    assert "3 cells still to do (interrupted); go on with:\n  " in output
     assert "Traceback" not in output
     assert [(r.status, r.failure.message) for r in house.records()] == [("interrupted", "interrupted by the user")] * 2
     code, output = house.run()
@@ -104,7 +104,7 @@ def test_no_time_left_loses_nothing(house: Any) -> None:
     house.grid([1, 2])
     code, output = house.run("--max-hours", "0")
     assert code == 5, output  # nothing was measured
-    assert "2 cells still to do (out of time); go on with: harness run g.toml" in output
+    assert "2 cells still to do (out of time); go on with:\n  " in output
     assert house.scanned() == []
     code, output = house.run("--select", "seed=1")
     assert code == 0, output

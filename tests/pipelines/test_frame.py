@@ -83,7 +83,7 @@ def test_timings_are_rows_a_process(made: Path) -> None:
 
 
 def test_what_is_no_grid_is_refused(made: Path, tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"frame: got .nowhere.; allowed a grid, its results or a store"):
+    with pytest.raises(SpecError, match=r".nowhere.: no such grid; allowed a grid's"):
         harness.frame("nowhere", made)
     with pytest.raises(SpecError, match='environment: got "mine"; allowed "all", None'):
         harness.frame(made / "scores", environment="mine")

@@ -9,12 +9,13 @@ from typing import Annotated
 import typer
 
 from harness.cli.measure.run import short_runs
-from harness.cli.options import RESULTS, AllowBusy, Comment, Json, Junit, On, ResultsFolder
+from harness.cli.options import RESULTS, AllowBusy, Comment, GridOrBuiltIn, Json, Junit, On, ResultsFolder
 from harness.cli.outputs import Outputs
 from harness.execution.executors.reach import reached
 from harness.execution.run import RunOptions
 from harness.pipelines.ab.scores import check_scorable
 from harness.pipelines.ab.sides import compare_sides, grid_of_two
+from harness.pipelines.named.grids import grid_named
 from harness.record.provenance import command_line
 from harness.report.verdicts.ab import ab_text
 
@@ -31,9 +32,7 @@ Side = Annotated[
 def ab(
     a: Side,
     b: Side,
-    grid: Annotated[
-        Path | None, typer.Argument(help="A grid (default: a tiny BERT on the embedded corpus).", show_default=False)
-    ] = None,
+    grid: GridOrBuiltIn = None,
     only_new: Annotated[
         bool, typer.Option("--only-new", help="A difference that no check calls wrong is told and is no FAIL.")
     ] = False,
@@ -63,13 +62,14 @@ def ab(
         Outputs("ab", junit=junit, out=out, comment=comment, as_json=as_json, is_report=True) as outputs,
         reached(on) as cluster,
     ):
+        path = None if grid is None else grid_named(grid, results)
         if scores:
-            check_scorable(grid)
-        chosen = grid_of_two(a, b, grid, scores=scores)
+            check_scorable(path)
+        chosen = grid_of_two(a, b, path, scores=scores)
         again, to = f"{command_line()} --reuse", sys.stderr if as_json else sys.stdout
         run = short_runs(RunOptions(allow_busy=allow_busy), to, again, again)
 
         found = compare_sides(chosen, results, run, reuse=reuse, speed=speed, scores=scores, on=cluster)
-        section = found.section(command_line(), only_new=only_new, grid=str(grid or ""))
+        section = found.section(command_line(), only_new=only_new, grid=str(path or ""))
         text = None if as_json else ab_text(section, found.diff)
         raise typer.Exit(outputs.hand_out([section], text=text))

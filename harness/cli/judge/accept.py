@@ -8,15 +8,16 @@ from typing import Annotated
 import typer
 
 from harness.checks.scores.baseline.file import FOLDER, SUFFIX
-from harness.cli.options import RESULTS, EnvironmentChoice, GridFile, ResultsFolder, Select
+from harness.cli.options import RESULTS, EnvironmentChoice, GridName, ResultsFolder, Select
 from harness.grid.grid import load_grid
 from harness.pipelines.accept import accept as accept_results
+from harness.pipelines.named.grids import part_named
 from harness.record.store import Store
 from harness.report.accepted import accepted_text
 
 
 def accept(
-    grid: GridFile,
+    grid: GridName,
     note: Annotated[str, typer.Option("--note", help="Why, in a sentence for who reviews it.", show_default=False)],
     select: Select = [],  # noqa: B006 - typer wants a list; it is never changed
     only: Annotated[
@@ -42,7 +43,8 @@ def accept(
 
     Example: harness accept quickstart --note "transformers 5.24: same scores"
     """
-    spec = load_grid(grid)
-    found = accept_results(spec, Store(results, spec.name), select, environment, note, out, only)
+    part = part_named(grid, results, select)
+    spec = load_grid(part.file)
+    found = accept_results(spec, Store(part.results, spec.name), part.select, environment, note, out, only)
     print(accepted_text(found.path, found.file, found.accepted, found.freshness, found.facts))
     raise typer.Exit(found.exit_code)

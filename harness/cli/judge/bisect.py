@@ -11,12 +11,13 @@ import typer
 
 from harness.checks.releases.history import History
 from harness.cli.measure.run import short_runs
-from harness.cli.options import RESULTS, AllowBusy, Json, Junit, MaxHours, ResultsFolder
+from harness.cli.options import RESULTS, AllowBusy, GridOrBuiltIn, Json, Junit, MaxHours, ResultsFolder
 from harness.cli.outputs import Outputs
 from harness.execution.run import RunOptions
 from harness.pipelines.bisect.bisect import QUICK, planned, prober
 from harness.pipelines.bisect.bisect import bisect as bisected
 from harness.pipelines.bisect.index import commits, releases
+from harness.pipelines.named.grids import grid_named
 from harness.pipelines.verify import grid_to_verify
 from harness.record.provenance import command_line
 from harness.report.releases.markdown import releases_markdown
@@ -29,9 +30,7 @@ def bisect(
     package: Annotated[str, typer.Argument(help="The package, as an index calls it.", show_default=False)],
     since: Annotated[str, typer.Option("--from", help="The first release, or commit.", show_default=False)],
     until: Annotated[str, typer.Option("--to", help="The last release, or commit.", show_default=False)],
-    grid: Annotated[
-        Path | None, typer.Argument(help="A grid (default: a tiny BERT on the embedded corpus).", show_default=False)
-    ] = None,
+    grid: GridOrBuiltIn = None,
     on: Annotated[
         list[str],
         typer.Option("--on", help=f"Only this check: {', '.join(QUICK)}; may be given again.", show_default=False),
@@ -62,8 +61,9 @@ def bisect(
     with Outputs("bisect", junit=junit, out=out, as_json=as_json, is_report=True) as outputs:
         run = short_runs(RunOptions(allow_busy=allow_busy), sys.stderr, command_line(), command_line())
 
-        chosen = grid_to_verify(grid)
-        probing = prober(chosen, grid, results, on or QUICK, run)
+        path = None if grid is None else grid_named(grid, results)
+        chosen = grid_to_verify(path)
+        probing = prober(chosen, path, results, on or QUICK, run)
         listed = (
             commits(package, checkout, since, until)
             if checkout is not None

@@ -14,7 +14,7 @@ from harness.cli.options import (
     Badge,
     Comment,
     EnvironmentChoice,
-    GridFile,
+    GridName,
     InconclusiveIs,
     Issue,
     Json,
@@ -30,6 +30,7 @@ from harness.cli.outputs import Outputs
 from harness.errors import SpecError
 from harness.grid.grid import load_grid
 from harness.pipelines.check import SCORES, Judging, check_grid
+from harness.pipelines.named.grids import part_named
 from harness.pipelines.verdicts.kept import keep
 from harness.record.provenance import ago, command_line, read_age
 from harness.record.store import Store
@@ -37,7 +38,7 @@ from harness.report.screen.verdicts import screen_text
 
 
 def check(
-    grid: GridFile,
+    grid: GridName,
     select: Select = [],  # noqa: B006 - typer wants a list; it is never changed
     results: ResultsFolder = RESULTS,
     environment: EnvironmentChoice = None,
@@ -72,11 +73,12 @@ def check(
     Example: harness check mrpc --max-age 20h --junit verdicts.xml
     """
     with Outputs("check", junit=junit, out=out, comment=comment, issue=issue, badge=badge, as_json=as_json) as outputs:
+        part = part_named(grid, results, select)
         for name in fail_on:
             if name not in SCORES:
                 raise SpecError(f"--fail-on: got {name!r}; allowed {', '.join(SCORES)}")
         asked = Judging(
-            tuple(select),
+            tuple(part.select),
             environment,
             None if max_age is None else ago(read_age(max_age, "--max-age")),
             fail_on,
@@ -84,9 +86,9 @@ def check(
             one_of(skipped, "--skipped"),
             accepted,
         )
-        spec = load_grid(grid)
+        spec = load_grid(part.file)
         outputs.about(spec.name)
-        store = Store(results, spec.name)
+        store = Store(part.results, spec.name)
         section = check_grid(spec, store, asked).section(asked, command_line())
         keep(store, section)
         outputs.hand_out([section], text=None if verbose or as_json else screen_text(section))

@@ -15,7 +15,18 @@ from harness.checks.speed.sides import compare_sides, names_of
 from harness.checks.verdict import Fact, exit_code, named
 from harness.cli.ci import one_of
 from harness.cli.measure.run import run_session
-from harness.cli.options import AllowBusy, InconclusiveIs, Json, Junit, On, Out
+from harness.cli.options import (
+    NAMING,
+    PART,
+    RESULTS,
+    AllowBusy,
+    InconclusiveIs,
+    Json,
+    Junit,
+    On,
+    Out,
+    ResultsFolder,
+)
 from harness.cli.outputs import Outputs
 from harness.errors import SpecError, StoreError
 from harness.execution.executors.cluster import Cluster
@@ -27,6 +38,7 @@ from harness.grid.cell import Cell
 from harness.grid.grid import Grid, load_grid
 from harness.grid.labels import place_of
 from harness.pipelines.confirm import check_confirmable, confirm
+from harness.pipelines.named.grids import grid_named
 from harness.pipelines.speed_sides import SideName, open_side, save_side, side_name
 from harness.record.attempts import Renewal
 from harness.record.provenance import command_line, now
@@ -40,7 +52,8 @@ MOST_MARGIN: Final = 100.0
 SideArgument = Annotated[
     str,
     typer.Argument(
-        help="A grid's results (results/GRID) or a speed baseline (.json), with :AXIS=VALUE[,AXIS=VALUE] a part of it.",
+        help=f"A grid ({NAMING}), or a speed baseline (.json); {PART}.",
+        metavar="A",
         show_default=False,
     ),
 ]
@@ -48,7 +61,10 @@ SideArgument = Annotated[
 
 def compare(
     a: SideArgument,
-    b: Annotated[str | None, typer.Argument(help="Likewise; left out with --save.", show_default=False)] = None,
+    b: Annotated[
+        str | None, typer.Argument(help="Likewise; left out with --save.", metavar="B", show_default=False)
+    ] = None,
+    results: ResultsFolder = RESULTS,
     margin: Annotated[
         float | None,
         typer.Option(
@@ -59,9 +75,10 @@ def compare(
         ),
     ] = None,
     again: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--confirm",
+            metavar="GRID",
             help="A grid: time what looks slower again before it alarms; both must fail.",
             show_default=False,
         ),
@@ -83,7 +100,7 @@ def compare(
 
     Example: harness compare results/speed:environment=old results/speed:environment=new --junit speed.xml
     """
-    first = side_name(a)
+    first = side_name(a, results)
     if save is not None:
         if b is not None or again is not None:
             raise SpecError("--save: got it beside B or --confirm; allowed with one result: --save FILE RESULTS")
@@ -92,13 +109,13 @@ def compare(
     with Outputs("compare", junit=junit, out=out, as_json=as_json) as outputs:
         if b is None:
             raise SpecError("B: missing; allowed two results to compare, or --save FILE RESULTS")
-        second, policy = side_name(b), one_of(inconclusive, "--inconclusive")
+        second, policy = side_name(b, results), one_of(inconclusive, "--inconclusive")
         if first.same_as(second):
             raise SpecError(
                 f"{second.text}: the same as A; allowed another result, or two arms of one: "
                 f"{first.path}:environment=OLD {first.path}:environment=NEW"
             )
-        grid = None if again is None else load_grid(again)
+        grid = None if again is None else load_grid(grid_named(again, results))
         if grid is not None:
             check_confirmable(grid, second)
         fraction = _fraction(margin, grid)

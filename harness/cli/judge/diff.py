@@ -9,7 +9,7 @@ import typer
 from harness.checks.scores.baseline.diff import diff_accepted
 from harness.checks.verdict import Fact, exit_code
 from harness.checks.verify.diff.paired import judge, pairs, summary
-from harness.cli.options import RESULTS, Json, Junit, Out, ResultsFolder
+from harness.cli.options import NAMING, PART, RESULTS, Json, Junit, Out, ResultsFolder
 from harness.cli.outputs import Outputs
 from harness.pipelines.find import accepted_sides, find_runs, told_side
 from harness.record.provenance import command_line
@@ -20,8 +20,8 @@ from harness.report.verdicts.words import Head
 SideName = Annotated[
     str,
     typer.Argument(
-        help="A run (its folder, or its id as `harness runs` lists it), a grid, its results, or a store; with "
-        ":AXIS=VALUE[,AXIS=VALUE] a part of it; or a file that `harness accept` wrote.",
+        help=f"A run (its folder, or its id as `harness runs` lists it), a grid ({NAMING}), or a folder of several "
+        f"grids' results; {PART}; or a file that `harness accept` wrote.",
         show_default=False,
     ),
 ]

@@ -11,22 +11,30 @@ import typer
 from harness import __version__
 from harness.checks.verify.checklist import KINDS, MAX_STEPS, STEPS
 from harness.cli.measure.run import short_runs
-from harness.cli.options import RESULTS, AllowBusy, Comment, Json, Junit, On, ResultsFolder, Select, Slots
+from harness.cli.options import (
+    RESULTS,
+    AllowBusy,
+    Comment,
+    GridOrBuiltIn,
+    Json,
+    Junit,
+    On,
+    ResultsFolder,
+    Select,
+    Slots,
+)
 from harness.cli.outputs import Outputs
 from harness.execution.executors.reach import reached
 from harness.execution.run import RunOptions
 from harness.grid.select import select as select_cells
+from harness.pipelines.named.grids import part_named
 from harness.pipelines.verify import grid_to_verify, verify_cells
 from harness.record.provenance import command_line
 from harness.report.verdicts.verify_report import verification_report
 
-GridOrNone = Annotated[
-    Path | None, typer.Argument(help="A grid (default: a tiny BERT on the embedded corpus).", show_default=False)
-]
-
 
 def verify(
-    grid: GridOrNone = None,
+    grid: GridOrBuiltIn = None,
     checkpoint: Annotated[
         list[str],
         typer.Option(
@@ -78,15 +86,16 @@ def verify(
         Outputs("verify", junit=junit, out=out, comment=comment, as_json=as_json, is_report=True) as outputs,
         reached(on) as cluster,
     ):
-        chosen = grid_to_verify(grid, checkpoint, work_around)
+        part = None if grid is None else part_named(grid, results, select)
+        chosen = grid_to_verify(part.file if part else None, checkpoint, work_around)
         again, to = f"{command_line()} --reuse", sys.stderr if as_json else sys.stdout
         run = short_runs(RunOptions(allow_busy=allow_busy), to, again, again)
 
-        cells = select_cells(chosen.cells(), select, chosen.namer.own)
+        cells = select_cells(chosen.cells(), part.select if part else select, chosen.namer.own)
         found = verify_cells(
             chosen,
             cells,
-            results,
+            part.results if part else results,
             run,
             steps=steps,
             kinds=only,

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import textwrap
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
-from tabulate import tabulate
 
 from harness.cli.options import Json
 from harness.errors import SpecError
+from harness.report.format.metrics import metric_word
+from harness.report.format.width import columns, folded
+from harness.report.phrases.recipe import many
 from harness.text import one_line
 
 app = typer.Typer(no_args_is_help=True, help="Published values: what they are, where from, and whether they can be.")
-WIDTH = 48
+FIGURE: Final = len("0.8578")
 
 
 @app.command(name="list")
@@ -42,10 +46,13 @@ def list_(
         for row in rows
         if (kind is None or row["kind"] == kind) and (checkpoint or "").lower() in row["checkpoint"].lower()
     ]
-    columns = ("id", "kind", "checkpoint", "split", "statistic", "accuracy", "f1", "precision")
-    _print(
-        found, columns, as_json, f"{len(found)} of {len(rows)} references; `harness references show ID` has the rest"
-    )
+    if as_json:
+        print(json.dumps(found, indent=1))
+        return
+    for row in found:
+        print(_line(row))
+        print(folded(one_line(f"  {row['source']}")))
+    print(f"\n{len(found)} of {many(len(rows), 'reference')}; `harness references show ID` has the rest")
 
 
 @app.command()
@@ -63,7 +70,7 @@ def show(
         print(json.dumps(dict(found), indent=1))
         return
     width = max(len(name) for name, _ in found)
-    print("\n".join(f"{name:<{width}}  {one_line(str(value))}" for name, value in found))
+    print("\n".join(_field(name.ljust(width), one_line(str(value))) for name, value in found))
 
 
 @app.command()
@@ -75,20 +82,39 @@ def audit(as_json: Json = False) -> None:
     from harness.references import audit_registry, contradictions
 
     rows = [asdict(row) for row in audit_registry()]
-    _print(rows, ("id", "published", "split", "verdict", "text", "comparable"), as_json)
-    if as_json:
-        return
-    against = contradictions()
-    print(f"\n{len(against)} contradictions:" if against else "\nno contradictions")
-    for one in against:
-        print(f"  {one.metric}: {one_line(one.text)}" + (f" ({one_line(one.known)})" if one.known else ""))
-
-
-def _print(rows: Sequence[dict[str, Any]], columns: Sequence[str], as_json: bool, last: str = "") -> None:
     if as_json:
         print(json.dumps(rows, indent=1))
         return
-    body = [[one_line(str(row[name] if row[name] is not None else ""))[:WIDTH] for name in columns] for row in rows]
-    print(tabulate(body, headers=list(columns), disable_numparse=True))
-    if last:
-        print(f"\n{last}")
+    against, counts = contradictions(), Counter(row["verdict"] for row in rows)
+    verdicts = ", ".join(f"{number} {verdict}" for verdict, number in counts.most_common())
+    print(folded(f"{many(len(rows), 'reference')}: {verdicts}; {many(len(against), 'contradiction')}"))
+    for row in rows:
+        apart = f"; not to be compared: {row['comparable']}" if row["comparable"] else ""
+        print(folded(one_line(f"{row['id']}  {row['verdict']}: {row['text']}")))
+        print(folded(one_line(f"  {row['published']} ({row['split']}){apart}")))
+    print(f"\n{many(len(against), 'contradiction')}{':' if against else ''}")
+    for one in against:
+        known = f" ({one_line(one.known)})" if one.known else ""
+        print(folded(f"  {one.metric}: {one_line(one.text)}{known}"))
+
+
+def _field(name: str, value: str) -> str:
+    there, indent = columns(), " " * (len(name) + 2)
+    if there is None or len(indent) + len(value) <= there:
+        return f"{name}  {value}"
+    lines = textwrap.wrap(value, there - len(indent), break_long_words=False, break_on_hyphens=False)
+    return "\n".join(f"{indent if number else f'{name}  '}{line}" for number, line in enumerate(lines))
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    """`hf-course-ch3  1 run, 2021, validation: accuracy 0.8578, F1 0.8997; google-bert/bert-base-uncased`."""
+    runs = "several runs" if row["n"] is None else many(row["n"], "run")
+    about = ", ".join(filter(None, [runs, row["year"], row["split"]]))
+    scores = ", ".join(f"{metric_word(name)} {_short(row[name])}" for name in ("accuracy", "f1") if row[name])
+    return folded(one_line(f"{row['id']}  {about}: {scores}; {row['checkpoint']}"))
+
+
+def _short(value: str) -> str:
+    """Its first figure with 4 decimals at most, and what stands behind it: nothing is cut in the middle."""
+    figure, *rest = value.split(" ")
+    return " ".join([figure if len(figure) <= FIGURE else f"{float(figure):.4f}", *rest])

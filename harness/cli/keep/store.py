@@ -5,21 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
-from tabulate import tabulate
 
-from harness.cli.options import RESULTS, Json, ResultsFolder
+from harness.cli.options import NAMING, RESULTS, Json, ResultsFolder, ResultsOfAny
 from harness.errors import SpecError, StoreError
 from harness.pipelines.keep.inventory import Inventory, inventory
-from harness.pipelines.keep.place import Place, places_of
 from harness.pipelines.keep.prune import Prunable, Pruned, Reason, prunable, prune, unforgotten
 from harness.pipelines.keep.retire import retired
 from harness.pipelines.keep.verify import Verified, verify_store
+from harness.pipelines.named.places import Place, places_of, together
 from harness.record.provenance import ago, now, read_age
-from harness.record.store import Store, store_grids
+from harness.report.format.width import folded, listing
 from harness.report.phrases.head import minute
 from harness.report.phrases.recipe import many
 from harness.text import listed, one_line
@@ -31,8 +29,8 @@ KEEP: Final = "30d"
 Where = Annotated[
     str | None,
     typer.Argument(
-        metavar="[GRID|RESULTS]",
-        help="A grid by file or name, or a folder of results (default: all in --results).",
+        metavar="GRID",
+        help=f"A grid ({NAMING}), or a folder of several grids' results (default: all in --results).",
         show_default=False,
     ),
 ]
@@ -53,7 +51,8 @@ def root() -> None:
 
 @app.command("list")
 def list_(
-    results: Annotated[Path, typer.Argument(help="Where results are kept.")] = RESULTS,
+    name: Where = None,
+    results: ResultsFolder = RESULTS,
     keep: Annotated[str, typer.Option("--keep", help="What `prune` would be given: 90m, 20h, 7d.")] = KEEP,
     as_json: Json = False,
 ) -> None:
@@ -62,13 +61,13 @@ def list_(
     Example: harness store list --keep 14d
     """
     oldest = ago(read_age(keep, "--keep", 0))
-    places = places_of(str(results), results) if results.is_dir() else []
+    places = places_of(name, results)
     found = {place.name: inventory(place, oldest) for place in places}
     if as_json:
         _print("list", 0, {name: _facts(one) for name, one in found.items()})
         return
     if not found:
-        print(f"{results}: no results yet")
+        print(f"{name or results}: no results yet")
         return
     heads = ["grid", "cells", "records", "measurements", "size", "oldest (UTC)", "youngest (UTC)", "prune would take"]
     rows = [
@@ -76,13 +75,13 @@ def list_(
          minute(one.youngest or ""), _taken(one.prunable)]
         for name, one in found.items()
     ]  # fmt: skip
-    print(tabulate(rows, headers=heads, tablefmt="simple", disable_numparse=True))
+    print(listing(heads, rows))
     for name, one in found.items():
         for held in one.environments:
             meant = f"meant as {listed(held.labels)}" if held.labels else "not meant any more"
             meant = "whether it is meant is not recorded" if held.labels is None else meant
             what = f"{many(held.records, 'record')}, youngest {minute(held.youngest)} (UTC), {meant}"
-            print(one_line(f"{name}: environment {held.environment_id}: {what}"))
+            print(folded(one_line(f"{name}: environment {held.environment_id}: {what}")))
         for problem in one.unreadable:
             print(one_line(f"{name}: unreadable, counts for nothing: {problem}"))
 
@@ -128,7 +127,7 @@ def prune_(
         code = StoreError.exit_code if done.held else code
         facts[place.name] = _pruned(what, done, dry_run)
         if not as_json:
-            print("\n".join(_lines(place, what, done, dry_run)))
+            print(folded("\n".join(_lines(place, what, done, dry_run))))
     if as_json:
         _print("prune", code, facts)
     elif not places:
@@ -159,25 +158,20 @@ def verify(name: Where = None, results: ResultsFolder = RESULTS, as_json: Json =
 
 @app.command()
 def reindex(
-    names: Annotated[list[str] | None, typer.Argument(help="Grids by name (default: all).", show_default=False)] = None,
+    names: ResultsOfAny = None,
     results: ResultsFolder = RESULTS,
 ) -> None:
     """Rebuild the index of grids from their records.
 
     Example: harness store reindex quickstart
     """
-    known = store_grids(results)
-    if not known:
-        print(f"{results}: no results yet")
-    for name in names or known:
-        if name not in known:
-            raise SpecError(
-                f"store reindex: got {name!r}; allowed: {', '.join(known) or f'nothing, {results} is empty'}"
-            )
-        store = Store(results, name)
-        print(f"{name}: {store.reindex()} records")
+    stores = together(names or (), results)
+    if not stores:
+        print(f"{listed(names or ()) or results}: no results yet")
+    for store in stores:
+        print(f"{store.grid}: {store.reindex()} records")
         for problem in store.unreadable.values():
-            print(f"{name}: left out: {problem}")
+            print(f"{store.grid}: left out: {problem}")
 
 
 def _print(kind: str, code: int, grids: Mapping[str, Any]) -> None:

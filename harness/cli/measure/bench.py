@@ -14,6 +14,7 @@ from harness.cli.ci import one_of
 from harness.cli.console import duration
 from harness.cli.measure.run import run_options, run_session, say, wishes_of
 from harness.cli.options import (
+    NAMING,
     RESULTS,
     AllowBusy,
     Badge,
@@ -34,6 +35,7 @@ from harness.cli.options import (
     Slots,
 )
 from harness.cli.outputs import Outputs
+from harness.errors import SpecError
 from harness.execution.environment import CURRENT, probe_environment
 from harness.execution.executors.reach import reached
 from harness.execution.session import open_session
@@ -42,14 +44,17 @@ from harness.grid.grid import load_grids
 from harness.grid.project import read_project
 from harness.pipelines.bench import Bench, Night, default_grid
 from harness.pipelines.check import Judging
+from harness.pipelines.named.grids import grids_named
 from harness.record.provenance import command_line
 from harness.report.screen.night import night_text
+from harness.text import listed
 
 Grids = Annotated[
-    list[Path] | None,
+    list[str] | None,
     typer.Argument(
-        help="Grids to run, by file or by the name of a shipped one (default: `[tool.harness] grids` of your "
+        help=f"Grids to run, each {NAMING} (default: `[tool.harness] grids` of your "
         "pyproject.toml, else the shipped one that fits the machine).",
+        metavar="GRID",
         show_default=False,
     ),
 ]
@@ -89,7 +94,12 @@ def bench(
             inconclusive=one_of(inconclusive, "--inconclusive"),
             skipped=one_of(skipped, "--skipped"),
         )
-        chosen = grids or read_project().grid_files() or [_default_grid()]
+        named = grids_named(grids or (), results)
+        homes = list(dict.fromkeys(one.results for one in named))
+        if len(homes) > 1:
+            raise SpecError(f"--results: got {listed(map(str, homes))}; allowed one folder for all grids")
+        results = homes[0] if homes else results
+        chosen = [one.file for one in named] or read_project().grid_files() or [_default_grid()]
         load_grids(chosen)  # every mistake before the first of them runs for hours
         opened = partial(open_session, results=results, wishes=wishes)
         run = partial(run_session, options=options)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from harness.cli.options import RESULTS, Json, ResultsFolder
+from harness.cli.options import NAMING, RESULTS, Json, ResultsFolder
 from harness.errors import RequirementError
 from harness.execution.environment import CURRENT, probe_environment
 from harness.execution.session import open_session
 from harness.pipelines.doctor import grid_facts, grid_problems, machine_facts
+from harness.pipelines.named.grids import whole_named
+from harness.report.format.width import folded
 
-GridOption = Annotated[Path | None, typer.Argument(help="The grid: a TOML file.", show_default=False)]
+GridOption = Annotated[str | None, typer.Argument(help=f"The grid: {NAMING}.", metavar="GRID", show_default=False)]
 
 
 def doctor(grid: GridOption = None, results: ResultsFolder = RESULTS, as_json: Json = False) -> None:
@@ -28,15 +29,16 @@ def doctor(grid: GridOption = None, results: ResultsFolder = RESULTS, as_json: J
     problems = list(facts["problems"])
     session = None
     if grid is not None:
-        session = open_session(grid, results)
+        part = whole_named(grid, results)
+        session = open_session(part.file, part.results)
         facts["grid"] = grid_facts(session)
         problems += facts["grid"]["problems"]
     if as_json:
         print(json.dumps(facts, indent=2))
     else:
-        print(_text(facts))
+        print(folded(_text(facts)))
         if session is not None:
-            print(grid_problems(session))
+            print(folded(grid_problems(session)))
     if problems:
         raise typer.Exit(RequirementError.exit_code)
 

@@ -7,17 +7,18 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from tabulate import tabulate
 
-from harness.cli.options import RESULTS, AllowBusy, GridFile, Json, ResultsFolder, Select
+from harness.cli.options import RESULTS, AllowBusy, GridName, Json, ResultsFolder, Select
 from harness.execution.packing import APART, Measurement, Row, keep, measurements
 from harness.execution.run import RunOptions
 from harness.execution.session import Wishes, check_requirements, open_session
+from harness.pipelines.named.grids import part_named
 from harness.pipelines.pack import cell_to_measure, measure
+from harness.report.format.width import listing
 
 
 def pack(
-    grid: GridFile,
+    grid: GridName,
     select: Select = [],  # noqa: B006 - typer wants a list; it is never changed
     results: ResultsFolder = RESULTS,
     most: Annotated[
@@ -43,8 +44,9 @@ def pack(
 
     Example: harness pack quickstart --select precision=bf16
     """
-    measurements(results)  # what cannot be added to is said before the minutes, not after
-    session = open_session(grid, results, Wishes(select))
+    part = part_named(grid, results, select)
+    measurements(part.results)  # what cannot be added to is said before the minutes, not after
+    session = open_session(part.file, part.results, Wishes(part.select))
     check_requirements(session)
     to = sys.stderr if as_json else sys.stdout
     found = measure(
@@ -57,7 +59,7 @@ def pack(
         repeats=rounds,
     )
     spoilt = found.busy and not allow_busy
-    kept = keep(found, results) if found.sound and not spoilt else None
+    kept = keep(found, part.results) if found.sound and not spoilt else None
     print(found.model_dump_json(indent=1) if as_json else packing_text(found, kept))
     if not found.sound:
         raise typer.Exit(1 if found.repeatable else 3)
@@ -77,7 +79,7 @@ def packing_text(found: Measurement, kept: Path | None) -> str:
     place = [str(found.machine["cpu"]), f"{found.machine['cores']} cores", *found.machine["accelerators"]]
     lines = [
         f"\n{found.label} on {found.task}{batch}, {found.steps} steps a cell; {', '.join(place)}\n",
-        tabulate(rows, headers=headers, tablefmt="simple", disable_numparse=True),
+        listing(headers, rows),
         "",
     ]
     differences = found.differences()

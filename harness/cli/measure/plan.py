@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import Annotated, Any, Final
 
 import typer
-from tabulate import tabulate
 
 from harness.cli.console import duration
 from harness.cli.measure.run import wishes_of
 from harness.cli.options import (
     RESULTS,
     Fresh,
-    GridFile,
+    GridName,
     Json,
     KeepErrored,
     MaxAge,
@@ -31,7 +31,9 @@ from harness.execution.session import Session, expected_exit_code, open_session,
 from harness.fact import Fact
 from harness.grid.labels import Namer, place_of
 from harness.pipelines.edited import edited, foreign
+from harness.pipelines.named.grids import part_named
 from harness.protocol import LOG
+from harness.report.format.width import folded, listing
 from harness.report.phrases.head import minute
 from harness.report.phrases.recipe import many
 from harness.report.phrases.say import say
@@ -49,7 +51,7 @@ TOTALS: Final = {
 
 
 def plan(
-    grid: GridFile,
+    grid: GridName,
     select: Select = [],  # noqa: B006 - typer wants a list; it is never changed
     results: ResultsFolder = RESULTS,
     slots: Slots = None,
@@ -64,13 +66,14 @@ def plan(
 
     Example: harness plan mrpc --select precision=fp16 --select seed=1,2
     """
-    wishes = wishes_of(select, slots, fresh, max_age, 1, keep_errored)
+    part = part_named(grid, results, select)
+    wishes = wishes_of(part.select, slots, fresh, max_age, 1, keep_errored)
     with reached(on) as cluster:
-        session = open_session(grid, results, replace(wishes, on=cluster))
+        session = open_session(part.file, part.results, replace(wishes, on=cluster))
     if as_json:
         print(json.dumps(plan_facts(session), indent=1))
     else:
-        print(plan_text(session, None if every else MOST_ROWS))
+        print(folded(plan_text(session, None if every else MOST_ROWS)))
     raise typer.Exit(expected_exit_code(session))
 
 
@@ -121,7 +124,7 @@ def plan_text(session: Session, most_rows: int | None) -> str:
     kept = [name for name in COLUMNS if every[name] or name in COLUMNS[:2]]
     table = [[row[0], *(row[1 + COLUMNS.index(name)] for name in kept), row[-1]] for row in rows]
     headers = ["configuration", *kept, "a cell takes"]
-    lines = [tabulate(table, headers=headers, tablefmt="simple", disable_numparse=True)]
+    lines = [listing(headers, table)]
     if most_rows is not None and len(groups) > most_rows:
         lines.append(f"... and {len(groups) - most_rows} more configurations (--all lists them)")
     edits = list(_edited(session))
@@ -148,7 +151,7 @@ def warnings(session: Session) -> list[Fact]:
 
     grid, others = session.grid, foreign(session.grid, session.results)
     many = len(grid.cells()) > MOST_FORESEEN
-    doubts = [Fact.of("foreseen.unseen", grid=str(grid.path))] if many else foreseen(grid).doubts
+    doubts = [Fact.of("foreseen.unseen", grid=shlex.quote(str(grid.path)))] if many else foreseen(grid).doubts
     return [*([others] if others else []), *doubts]
 
 

@@ -17,7 +17,7 @@ from harness.cli.options import (
     RESULTS,
     AllowBusy,
     Fresh,
-    GridFile,
+    GridName,
     Host,
     KeepErrored,
     MaxAge,
@@ -35,10 +35,12 @@ from harness.execution.run import Runner, RunOptions
 from harness.execution.session import Session, Wishes, check_requirements, mean, open_session
 from harness.grid.cell import label_of
 from harness.pipelines.looks import run_looks
+from harness.pipelines.named.grids import part_named
 from harness.protocol import LOG
 from harness.record.attempts import Renewal
 from harness.record.freshness import freshness
-from harness.record.provenance import ago, now, read_age
+from harness.record.provenance import ago, command_line, now, read_age
+from harness.report.format.width import folded
 from harness.report.phrases.head import dates_text
 from harness.report.phrases.recipe import many
 from harness.text import one_line
@@ -49,7 +51,7 @@ MOST_ERRORS: Final = 5
 
 
 def run(
-    grid: GridFile,
+    grid: GridName,
     select: Select = [],  # noqa: B006 - typer wants a list; it is never changed
     results: ResultsFolder = RESULTS,
     slots: Slots = None,
@@ -67,9 +69,10 @@ def run(
     Example: harness run quickstart --select seed=1
     """
     options = run_options(host, max_hours, retries, allow_busy)
-    wishes = wishes_of(select, slots, fresh, max_age, retries, keep_errored)
+    part = part_named(grid, results, select)
+    wishes = wishes_of(part.select, slots, fresh, max_age, retries, keep_errored)
     with reached(on) as cluster:
-        session = open_session(grid, results, replace(wishes, on=cluster))
+        session = open_session(part.file, part.results, replace(wishes, on=cluster))
         _, summary = run_looks(session, partial(run_session, options=options), say)
     raise typer.Exit(summary.exit_code)
 
@@ -115,8 +118,7 @@ def run_session(
             summary = Runner(session, options, told).run()
     finally:
         told.close()
-    goes_on = command or f"harness run {session.grid.path}"
-    print(summary_text(summary, goes_on, session.store.folder, scored), file=to)
+    print(folded(summary_text(summary, command or command_line(), session.store.folder, scored)), file=to)
     return summary
 
 
@@ -162,5 +164,5 @@ def summary_text(summary: Summary, command: str, folder: Path | None = None, sco
         lines += [f"{words}: {many(len(entries) - MOST_ERRORS, 'more cell')}"] if len(entries) > MOST_ERRORS else []
     if summary.missing:
         why = "interrupted" if summary.interrupted else "out of time" if summary.budget_spent else "not run"
-        lines.append(f"{many(summary.missing, 'cell')} still to do ({why}); go on with: {command}")
+        lines += [f"{many(summary.missing, 'cell')} still to do ({why}); go on with:", f"  {command}"]
     return "\n".join(lines)

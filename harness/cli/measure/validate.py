@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from harness.cli.options import Json
+from harness.cli.options import NAMING, RESULTS, Json, ResultsFolder
 from harness.errors import MaterialError
 from harness.fact import Fact
 from harness.grid.grid import Grid, load_grids
 from harness.pipelines.foreseen import Foreseen, foreseen
+from harness.pipelines.named.grids import grids_named
 from harness.report.format.as_json import plain
+from harness.report.format.width import folded
 from harness.report.phrases.say import say
 
-GridFiles = Annotated[list[Path], typer.Argument(help="The grids: TOML files.", show_default=False)]
+GridNames = Annotated[list[str], typer.Argument(help=f"The grids, each {NAMING}.", metavar="GRID", show_default=False)]
 
 
-def validate(grids: GridFiles, as_json: Json = False) -> None:
+def validate(grids: GridNames, results: ResultsFolder = RESULTS, as_json: Json = False) -> None:
     """Check grids without running anything (no torch, no network needed): names, references, numbers of seeds.
 
     Example: harness validate benchmarks/*.toml
     """
-    found = [(grid, foreseen(grid)) for grid in load_grids(grids)]
+    found = [(grid, foreseen(grid)) for grid in load_grids(one.file for one in grids_named(grids, results))]
     if as_json:
         print(json.dumps([_facts(*one) for one in found], indent=2))
     else:
-        print("\n".join(line for one in found for line in _lines(*one)))
+        print(folded("\n".join(line for one in found for line in _lines(*one))))
     if any(ahead.blocked for _, ahead in found):
         raise typer.Exit(MaterialError.exit_code)
 

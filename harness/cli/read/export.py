@@ -9,19 +9,18 @@ from typing import Annotated
 import typer
 
 from harness.checks.speed.process import processes_of, session_starts
-from harness.cli.options import RESULTS, ResultsFolder, Select
+from harness.cli.options import RESULTS, ResultsFolder, ResultsOf, Select
 from harness.disk import explained, write_output
 from harness.errors import NothingMeasured, SpecError
+from harness.pipelines.named.places import store_named
 from harness.pipelines.publish.export import TARGETS, Exported, Wish, export_results
+from harness.record.folders import to_type
 from harness.record.provenance import command_line
 from harness.record.results import Results
-from harness.record.store import Store, store_grids
+from harness.record.store import Store
 from harness.report.speed.export import benchmark_json
 from harness.text import listed, one_line, show
 
-Name = Annotated[
-    str, typer.Argument(help="A grid, or its results: RESULTS/GRID.", show_default=False, metavar="GRID|RESULTS")
-]
 To = Annotated[
     str | None,
     typer.Option("--to", help=f"{', '.join(TARGETS)} (default: timings for pytest-benchmark).", show_default=False),
@@ -45,7 +44,7 @@ Environment = Annotated[
 
 
 def export(
-    name: Name,
+    name: ResultsOf,
     to: To = None,
     out: Out = None,
     select: Select = [],  # noqa: B006 - typer wants a list; it is never changed
@@ -62,7 +61,7 @@ def export(
     if out is not None and not out:
         raise SpecError('--out: got ""; allowed the name of a file or folder')
     if to is None:
-        _timings(Path(name), None if out is None else Path(out), session)
+        _timings(store_named(name, results), None if out is None else Path(out), session)
         return
     if session is not None:
         raise SpecError(f"--session: got it beside --to {to}; allowed without --to, for timings")
@@ -91,12 +90,12 @@ def _write(path: Path, text: str) -> None:
         write_output(path, text)
 
 
-def _timings(folder: Path, out: Path | None, session: str | None) -> None:
-    store = _store(folder)
+def _timings(store: Store, out: Path | None, session: str | None) -> None:
     processes = processes_of(Results(store.entries(), store).timings)
     sessions = session_starts(processes)
     if not sessions:
-        raise NothingMeasured(f"{folder}: no timing in it yet; a grid with [throughput] makes some: harness run GRID")
+        hint = to_type("run", store.grid, results=store.folder.parent)
+        raise NothingMeasured(f"{store.folder}: no timing in it yet; a grid with [throughput] makes some: {hint}")
     chosen = session or next(iter(sessions))
     if chosen not in sessions:
         known = listed(f"{name} ({start[:16]})" for name, start in sessions.items())
@@ -107,13 +106,3 @@ def _timings(folder: Path, out: Path | None, session: str | None) -> None:
         return
     _write(out, text)
     print(f"wrote {out}: session {chosen} of {sessions[chosen][:16].replace('T', ' ')} UTC")
-
-
-def _store(folder: Path) -> Store:
-    """The store of one grid; a folder of several is asked for the grid."""
-    folder = folder.resolve()
-    if (folder / "cells").is_dir():
-        return Store(folder.parent, folder.name)
-    grids = store_grids(folder)
-    allowed = f"one of {listed(str(folder / name) for name in grids)}" if grids else "a grid's results, RESULTS/GRID"
-    raise SpecError(f"results: got {show(str(folder))}, which holds no grid's cells; allowed {allowed}")

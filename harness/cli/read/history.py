@@ -7,15 +7,18 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import RESULTS, EnvironmentChoice, ResultsFolder
+from harness.cli.options import NAMING, RESULTS, EnvironmentChoice, ResultsFolder
 from harness.disk import write_files
 from harness.errors import NothingMeasured, SpecError
 from harness.grid.grid import load_grid
 from harness.pipelines.check import Judging, check_grid
 from harness.pipelines.history import add_line, file_of, history_report, session_of
-from harness.pipelines.judged import judged
+from harness.pipelines.judged import judged, not_run
+from harness.pipelines.named.grids import whole_named
+from harness.record.folders import to_type
 from harness.record.provenance import command_line
 from harness.record.store import Store
+from harness.report.format.width import folded
 from harness.report.history.markdown import history_lines
 from harness.report.history.plots import history_files, history_page
 from harness.text import one_line
@@ -26,7 +29,7 @@ Words = Annotated[
     list[str],
     typer.Argument(
         metavar="[add] GRID",
-        help="The grid: a TOML file; with `add` its results are appended first.",
+        help=f"The grid: {NAMING}; with `add` its results are appended first.",
         show_default=False,
     ),
 ]
@@ -58,14 +61,13 @@ def history(
     for name, path in (("--out", out), ("--html", html)):
         if path is not None and not path.name:
             raise SpecError(f"{name}: got {str(path)!r}; allowed the name of a file")
-    grid = load_grid(Path(names[0]))
+    part = whole_named(names[0], results)
+    grid = load_grid(part.file)
     if add:
-        store = Store(results, grid.name)
+        store = Store(part.results, grid.name)
         found = judged(grid, store, environment)
         if not found.results.entries:
-            raise NothingMeasured(
-                f"{store.folder}: no record of {grid.path} yet; run it first: harness run {grid.path}"
-            )
+            raise NothingMeasured(not_run(grid.path, store))
         asked = Judging(environment=environment)
         new = add_line(grid, found, check_grid(grid, store, asked, found).section(asked, "harness check").code)
         print(
@@ -73,10 +75,11 @@ def history(
         )
     model = history_report(grid, command_line())
     if not model.tracks:
-        raise NothingMeasured(f"{file_of(grid)}: no session of {grid.name} yet: harness history add {names[0]}")
+        hint = to_type("history", "add", str(grid.path), results=part.results)
+        raise NothingMeasured(f"{file_of(grid)}: no session of {grid.name} yet: {hint}")
     wrote = write_files(history_files(model, out.stem), out.parent) if out is not None else []
     wrote += write_files({html.name: history_page(model)}, html.parent) if html is not None else []
-    print("\n".join(map(one_line, history_lines(model))))
+    print(folded("\n".join(map(one_line, history_lines(model)))))
     if wrote:
         print(f"wrote {', '.join(one_line(str(path)) for path in wrote)}")
     if model.suspicious:

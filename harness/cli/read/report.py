@@ -9,18 +9,21 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import RESULTS, EnvironmentChoice, Json, ResultsFolder, Select
+from harness.cli.options import NAMING, PART, RESULTS, EnvironmentChoice, Json, ResultsFolder, Select
 from harness.disk import write_files
 from harness.errors import SpecError, StoreError
 from harness.grid.grid import load_grid
 from harness.pipelines.check import Judging
+from harness.pipelines.named.grids import Part, part_named
 from harness.pipelines.report import grid_report
+from harness.record.folders import results_option
 from harness.record.provenance import command_line, today
 from harness.record.store import Store
 from harness.report.export.table_csv import table_csv
 from harness.report.export.table_latex import table_latex
 from harness.report.files import read_report
 from harness.report.format.svg import FORMATS
+from harness.report.format.width import folded
 from harness.report.run.sections import report_lines
 from harness.text import listed, one_line, show
 
@@ -41,7 +44,9 @@ Plots = Annotated[
 
 
 def report(
-    grid: Annotated[Path | None, typer.Argument(help="The grid: a TOML file.", show_default=False)] = None,
+    grid: Annotated[
+        str | None, typer.Argument(help=f"The grid: {NAMING}; {PART}.", metavar="GRID", show_default=False)
+    ] = None,
     select: Select = [],  # noqa: B006 - typer wants a list; it is never changed
     results: ResultsFolder = RESULTS,
     environment: EnvironmentChoice = None,
@@ -87,11 +92,12 @@ def report(
         files = data.files(stem, today())
     else:
         assert grid is not None
-        spec = load_grid(grid)
-        store = Store(results, spec.name)
+        part = part_named(grid, results, select)
+        spec = load_grid(part.file)
+        store = Store(part.results, spec.name)
         stem, folder = ("report", store.folder) if out is None else (out.stem, out.parent)
-        made_by = command or f"{_run_command(grid, results, select)} && {command_line()}"
-        asked = Judging(tuple(select), environment)
+        made_by = command or f"{_run_command(part)} && {command_line()}"
+        asked = Judging(tuple(part.select), environment)
         found = grid_report(spec, store, asked, command=made_by, stem=stem, title=title, notes=note)
         data, files, unreadable, told = found.data, found.files, found.unreadable, report_lines(found.head)
     wrote = [] if as_json else write_files(files, folder)
@@ -106,7 +112,7 @@ def report(
         print(files[f"{stem}.json"])
     else:
         print(f"wrote {', '.join(one_line(str(path)) for path in wrote)}")
-        print("\n".join(told))
+        print(folded("\n".join(told)))
     if unreadable:
         raise StoreError("\n".join(unreadable))
 
@@ -119,7 +125,6 @@ def _formats(text: str | None) -> list[str]:
     return wanted
 
 
-def _run_command(grid: Path, results: Path, select: Sequence[str]) -> str:
-    words = ["harness", "run", str(grid)]
-    words += ["--results", str(results)] if results != RESULTS else []
-    return shlex.join([*words, *(word for one in select for word in ("--select", one))])
+def _run_command(part: Part) -> str:
+    words = ["harness", "run", str(part.file), *results_option(part.results)]
+    return shlex.join([*words, *(word for one in part.select for word in ("--select", one))])

@@ -7,22 +7,20 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
-from tabulate import tabulate
 
-from harness.cli.options import RESULTS, Json, ResultsFolder
+from harness.cli.options import RESULTS, Json, ResultsFolder, ResultsOf
 from harness.errors import SpecError
 from harness.grid.cell import SEPARATOR, place_label
 from harness.grid.labels import Namer
 from harness.pipelines.find import SHOWN_ID, run_id, shown_id, standing, stores_of
+from harness.pipelines.named.grids import unknown
 from harness.record.entry import Entry
 from harness.record.meant import labels_in
-from harness.record.store import Store, store_grids
+from harness.record.store import Store
+from harness.report.format.width import listing
 from harness.report.phrases.head import minute
-from harness.text import listed, one_line
+from harness.text import one_line
 
-Name = Annotated[
-    str, typer.Argument(help="A grid (file or name), its results, or a store.", show_default=False, metavar="GRID")
-]
 Environment = Annotated[
     str | None,
     typer.Option(
@@ -33,15 +31,16 @@ Environment = Annotated[
 ]
 
 
-def runs(name: Name, results: ResultsFolder = RESULTS, environment: Environment = None, as_json: Json = False) -> None:
+def runs(
+    name: ResultsOf, results: ResultsFolder = RESULTS, environment: Environment = None, as_json: Json = False
+) -> None:
     """List the runs of a grid: id, cell, environment, status, when, the first score and the folder.
 
     Example: harness runs quickstart
     """
     stores, cells = stores_of(name, results)
-    if not stores:
-        known = listed(store_grids(results))
-        raise SpecError(f"runs: got {name!r}; allowed a grid, its results or a store: {known or f'{results} is empty'}")
+    if stores is None:
+        raise SpecError(unknown(name, results))
     found = [one for store in stores for one in _listed(store, environment, cells)]
     if as_json:
         print(json.dumps(found, indent=2))
@@ -50,11 +49,7 @@ def runs(name: Name, results: ResultsFolder = RESULTS, environment: Environment 
         print(f"{name}: no run yet")
         return
     rows = [[one[key] for key in ("id", "shown", "status", "started", "score")] for one in found]
-    print(
-        tabulate(
-            rows, headers=["id", "run", "status", "begun (UTC)", "score"], tablefmt="simple", disable_numparse=True
-        )
-    )
+    print(listing(["id", "run", "status", "begun (UTC)", "score"], rows))
 
 
 def _listed(store: Store, environment: str | None, cells: frozenset[str] | None) -> list[dict[str, str]]:

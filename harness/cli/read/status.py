@@ -5,39 +5,30 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-from tabulate import tabulate
-
-from harness.cli.options import RESULTS, Json, ResultsFolder
-from harness.errors import SpecError
+from harness.cli.options import RESULTS, Json, ResultsFolder, ResultsOfAny
+from harness.pipelines.named.places import together
 from harness.record.attempts import STATUSES, UNREADABLE
 from harness.record.meant import read_meant
 from harness.record.results import Results
-from harness.record.store import Store, store_grids
+from harness.record.store import Store
+from harness.report.format.width import folded, listing
 from harness.report.phrases.head import minute
-from harness.text import one_line
-
-Names = Annotated[list[str] | None, typer.Argument(help="Grids by name (default: all).", show_default=False)]
+from harness.text import listed, one_line
 
 
-def status(names: Names = None, results: ResultsFolder = RESULTS, as_json: Json = False) -> None:
+def status(names: ResultsOfAny = None, results: ResultsFolder = RESULTS, as_json: Json = False) -> None:
     """Count the records of each grid by status, and list what went wrong.
 
     Example: harness status quickstart
     """
-    known = store_grids(results)
-    for name in names or []:
-        if name not in known:
-            raise SpecError(f"status: got {name!r}; allowed: {', '.join(known) or f'nothing, {results} is empty'}")
-    found = {name: _facts(results, name) for name in names or known}
+    found = {store.grid: _facts(store) for store in together(names or (), results)}
     if as_json:
         print(json.dumps(found, indent=2))
         return
     if not found:
-        print(f"{results}: no results yet")
+        print(f"{listed(names or ()) or results}: no results yet")
         return
     shown = [s for s in (*STATUSES, UNREADABLE) if any(facts["statuses"].get(s) for facts in found.values())]
     rows = [
@@ -45,22 +36,21 @@ def status(names: Names = None, results: ResultsFolder = RESULTS, as_json: Json 
         for name, facts in found.items()
     ]
     heads = ["grid", "cells", *shown, "youngest (UTC)", "last run (UTC)"]
-    print(tabulate(rows, headers=heads, tablefmt="simple", disable_numparse=True))
+    print(listing(heads, rows))
     for name, facts in found.items():
         for line in facts["problems"]:
-            print(f"{name}: {line}")
+            print(folded(f"{name}: {line}"))
 
 
 def _dates(facts: Mapping[str, Any]) -> list[str]:
     return [minute(facts[key]) if facts[key] else "" for key in ("youngest", "run")]
 
 
-def _facts(results: Path, name: str) -> dict[str, Any]:
+def _facts(store: Store) -> dict[str, Any]:
     """Counts of attempts by status; problems are the errors of those that count, and of cells where none does yet.
 
     Of a store whose last run said which environments it means, only attempts in these; the others are a line.
     """
-    store = Store(results, name)
     every, meant = store.entries(), read_meant(store.folder)
     ids = set(meant.ids.values()) if meant is not None else {entry.environment_id for entry in every}
     entries = [entry for entry in every if entry.environment_id in ids]

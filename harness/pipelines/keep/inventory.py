@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.pipelines.keep.place import Place
 from harness.pipelines.keep.prune import Prunable, bytes_of, prunable
+from harness.pipelines.named.places import Place
 from harness.record.attempts import Entry, measurements
 from harness.record.meant import read_meant
 

@@ -12,7 +12,7 @@ from typing import Final, Literal
 from harness.disk import explained
 from harness.pipelines.keep.named import Named, named_by_files
 from harness.pipelines.keep.passed import last_passed
-from harness.pipelines.keep.place import Place
+from harness.pipelines.named.places import Place
 from harness.record.attempts import Measurement, MeasurementKey, measurements
 from harness.record.store import Store
 

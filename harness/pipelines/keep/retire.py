@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.errors import SpecError
-from harness.pipelines.keep.place import Place
+from harness.pipelines.named.places import Place
 from harness.record.meant import read_meant
 from harness.text import SHORTEST_ID, listed, show
 

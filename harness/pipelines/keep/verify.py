@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from harness.disk import explained
 from harness.errors import StoreError
-from harness.pipelines.keep.place import Place
+from harness.pipelines.named.places import Place
 from harness.protocol import SERIES
 from harness.record.entry import Entry
 from harness.record.integrity import examine

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
 from harness.disk import explained, write_files
 from harness.errors import NothingMeasured, SpecError
-from harness.grid.grid import load_grid, shipped
+from harness.grid.grid import load_grid
 from harness.pipelines.check import Judging, check_grid
-from harness.pipelines.find import stores_of
 from harness.pipelines.judged import judged
+from harness.pipelines.named.grids import part_named
+from harness.pipelines.named.places import stores_named
 from harness.pipelines.publish.frame import EVERY, frame, rows_of
 from harness.pipelines.publish.sessions import sessions_of
 from harness.pipelines.report import report_data
@@ -103,7 +104,7 @@ def export_results(wish: Wish) -> Exported:
 def _data(wish: Wish) -> Exported:
     """Runs and measurements as they are: their own columns say how each ended."""
     if wish.to == "otava":
-        stores, _ = stores_of(wish.name, wish.results)
+        stores = stores_named(wish.name, wish.results)
         sessions = [(store.grid, sessions_of(store)) for store in stores]
         if not any(found for _, found in sessions):
             raise NothingMeasured(f"{wish.name}: no measurement with a score yet")
@@ -125,13 +126,8 @@ def _data(wish: Wish) -> Exported:
 
 
 def _published(wish: Wish, target: Target) -> Exported:
-    path = Path(wish.name)
-    if not path.is_file() and shipped(path) is None:
-        raise SpecError(
-            f"--to {wish.to}: got {show(wish.name)}; allowed a grid (its file or name): its verdicts say what may be "
-            "published, and --results where its runs are"
-        )
-    grid = load_grid(path)
+    part = part_named(wish.name, wish.results, wish.selection)
+    wish, grid = replace(wish, results=part.results, selection=part.select), load_grid(part.file)
     store, asked = Store(wish.results, grid.name), Judging(tuple(wish.selection), wish.environment)
     whole = judged(grid, store, asked.environment)
     checked = check_grid(grid, store, asked, whole)

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any, Final
 from harness.errors import NothingMeasured, RequirementError, SpecError
 from harness.grid.labels import Namer, place_of
 from harness.pipelines.find import run_id, shown_id, stores_of
+from harness.pipelines.named.grids import unknown
 from harness.pipelines.publish.unplanned import results_of
 from harness.record.configuration import Configuration
 from harness.record.entry import Entry
+from harness.record.folders import to_type
 from harness.record.meant import read_meant
-from harness.record.store import Store, store_grids
+from harness.record.store import Store
 from harness.report.export.columns import COLUMNS, Column, Row, columns_text, further, value_of
-from harness.text import listed, show
+from harness.text import show
 
 if TYPE_CHECKING:
     import pandas
@@ -70,13 +72,11 @@ def rows_of(name: str | Path, results: Path, environment: str | None = None) -> 
     if environment not in (None, EVERY):
         raise SpecError(f"environment: got {show(environment)}; allowed {show(EVERY)}, None")
     stores, cells = stores_of(str(name), results)
-    if not stores:
-        known = listed(store_grids(results))
-        allowed = f"a grid, its results or a store: {known or f'{results} is empty'}"
-        raise SpecError(f"frame: got {show(str(name))}; allowed {allowed}")
+    if stores is None:
+        raise SpecError(unknown(str(name), results))
     found = [row for store in stores for row in _rows(store, cells, environment)]
     if not found:
-        raise NothingMeasured(f"{name}: no run yet; a grid is run by harness run GRID")
+        raise NothingMeasured(f"{name}: no run yet: {to_type('run', str(name), results=results)}")
     return found
 
 

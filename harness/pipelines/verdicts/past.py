@@ -104,8 +104,10 @@ def with_past(
     return found
 
 
-def next_steps(cells: Sequence[Cell], results: Results, folder: str) -> Callable[[Verdict], tuple[Fact, ...]]:
-    """Of a red verdict: what runs it again, and where its runs left their logs (below `folder`)."""
+def next_steps(
+    cells: Sequence[Cell], results: Results, folder: str, grid: str
+) -> Callable[[Verdict], tuple[Fact, ...]]:
+    """Of a red verdict of a grid's file: what runs it again, and where its runs left their logs (below `folder`)."""
     runs = {
         one.configuration_id: tuple(
             {"seed": seed, "path": history.standing.path}
@@ -124,7 +126,7 @@ def next_steps(cells: Sequence[Cell], results: Results, folder: str) -> Callable
             return ()
         # What is missing is added; what was measured is measured anew.
         select, fresh = tuple(selections[configuration_id]), verdict.outcome != "ERROR"
-        again = Fact.of("past.again", select=select, fresh=fresh)
+        again = Fact.of("past.again", select=select, fresh=fresh, grid=grid)
         tried = runs.get(configuration_id, ())
         return (again, Fact.of("past.runs", folder=folder, runs=tried)) if tried else (again,)
 

@@ -304,7 +304,7 @@ HEAD: Final[Mapping[str, str | Callable[..., str]]] = {
         f"{' and '.join(metrics)}: compared with nothing: check will end with 5, unless [quality] references = "
         '"none", or results are accepted'
     ),
-    "foreseen.unseen": "what no night could decide is not looked for in a grid of this size: harness validate {grid}",
+    "foreseen.unseen": "what no night could decide is not looked for in a grid of this size: `harness validate {grid}`",
     "store.foreign": _foreign,
     "foreseen.not_accepted": "the accepted file cannot be read: check will end with 2: {error}",
     "verify.done": _done,

@@ -44,7 +44,7 @@ def _difference(
     return f"first difference to last good: {place}{item}{much}{known}"
 
 
-def again_options(select: Sequence[str], fresh: bool) -> str:
+def again_options(select: Sequence[str], fresh: bool, grid: str = "") -> str:
     """What `harness run GRID` is given to run a configuration again, or what is missing of it."""
     return " ".join([*(["--fresh"] if fresh else []), *(f"-s {shlex.quote(one)}" for one in select)])
 
@@ -63,7 +63,9 @@ PAST: Final[Mapping[str, str | Callable[..., str]]] = {
     "past.changed": _changed,  # changes: facts "changed"
     "past.unreadable": "no comparison with last good: {error}",
     "past.difference": _difference,
-    "past.again": lambda select, fresh: f"again: `{f'harness run GRID {again_options(select, fresh)}'.strip()}`",
+    "past.again": lambda select, fresh, grid="GRID": (
+        f"again: `{f'harness run {grid} {again_options(select, fresh)}'.strip()}`"
+    ),
     "past.runs": lambda folder, runs: (
         "logs: " + "; ".join(f"seed {one['seed']} {folder}/{one['path']}/{LOG}" for one in runs)
     ),

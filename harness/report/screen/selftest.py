@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from tabulate import tabulate
-
 from harness.checks.verdict import Verdict
 from harness.report.format.escape import clean, inline
 from harness.report.format.table import table
+from harness.report.format.width import listing
 from harness.report.phrases.say import say
 from harness.report.verdicts.sections import Section
 from harness.report.verdicts.words import LIMIT
@@ -29,7 +28,7 @@ def selftest_text(section: Section) -> str:
     rows = [[_word(one), say(one.reason.values["fault"]), *_ends(one), _short(one)] for one in section.verdicts]
     wrong = [clean(say(one.reason), LIMIT) for one in section.verdicts if one.outcome not in ("PASS", "SKIP")]
     listed = ["", "Not as it must be:", *(f"  {line}" for line in wrong)] if wrong else []
-    lines = tabulate(rows, headers=HEADS, tablefmt="simple", disable_numparse=True)
+    lines = listing(HEADS, rows)
     return "\n".join([*_answer(section), "", lines, *listed])
 
 

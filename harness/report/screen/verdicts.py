@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ from typing import Final
 from harness.checks.verdict import Fact, Verdict
 from harness.report.format.escape import clean
 from harness.report.format.numbers import digits, points, signed, trimmed
+from harness.report.format.width import fits
 from harness.report.phrases.head import freshness_text
 from harness.report.phrases.past import again_options
 from harness.report.phrases.say import say
@@ -216,7 +218,7 @@ def _counts(every: Sequence[Verdict], code: int, took: str) -> str:
     counts = Counter("waived" if one.waived else names[one.outcome] for one in every)
     text = ", ".join(f"{number} {name}" for name, number in counts.items()) or "no verdict"
     text += f" in {took}" if took else ""
-    return f"{text}{f'exit {code}':>{max(WIDTH - len(text), 8)}}"
+    return f"{text}{f'exit {code}':>{max(fits(WIDTH) - len(text), 8)}}"
 
 
 def _next(head: Head, red: Sequence[Verdict], every: Sequence[Verdict]) -> Iterator[str]:
@@ -224,14 +226,15 @@ def _next(head: Head, red: Sequence[Verdict], every: Sequence[Verdict]) -> Itera
     if not red or not head.file:
         return
     one = red[0]
-    where = "" if head.results in ("", "results") else f" --results {head.results}"
+    where = "" if head.results in ("", "results") else f" --results {shlex.quote(head.results)}"
+    grid = shlex.quote(head.file)
     yield from _command("look", f"harness why {short_id(one, every)}{where}")
     again = next((fact for fact in one.past if fact.code == "past.again"), None)
     if again is not None:
-        yield from _command("again", f"harness run {head.file}{where} {again_options(**again.values)}".rstrip())
+        yield from _command("again", f"harness run {grid}{where} {again_options(**again.values)}".rstrip())
     held = next((each for each in red if each.check == "baseline" and each.outcome == "FAIL"), None)
     if held is not None:
-        yield from _command("accept", f"harness accept {head.file}{where} --only {short_id(held, every)} --note ...")
+        yield from _command("accept", f"harness accept {grid}{where} --only {short_id(held, every)} --note ...")
 
 
 def short_id(verdict: Verdict, every: Sequence[Verdict]) -> str:
@@ -241,7 +244,9 @@ def short_id(verdict: Verdict, every: Sequence[Verdict]) -> str:
 
 def _command(name: str, command: str) -> Iterator[str]:
     text = clean(command, LIMIT).replace(" -s ", f" -s{_KEPT}")
-    lines = textwrap.wrap(text, WIDTH - 12, break_long_words=False, break_on_hyphens=False, subsequent_indent="  ")
+    lines = textwrap.wrap(
+        text, fits(WIDTH) - 12, break_long_words=False, break_on_hyphens=False, subsequent_indent="  "
+    )
     for number, line in enumerate(lines):
         more = " \\" if number < len(lines) - 1 else ""
         yield f"  {name if number == 0 else '':<6}  {line}{more}".replace(_KEPT, " ")
@@ -250,6 +255,6 @@ def _command(name: str, command: str) -> Iterator[str]:
 def _wrapped(text: str, indent: str, most: int = 2) -> list[str]:
     later = indent if indent else " " * MARGIN
     return textwrap.wrap(
-        text, WIDTH, initial_indent=indent, subsequent_indent=later, break_on_hyphens=False, max_lines=most,
+        text, fits(WIDTH), initial_indent=indent, subsequent_indent=later, break_on_hyphens=False, max_lines=most,
         placeholder=" …",
     )  # fmt: skip

@@ -14,6 +14,7 @@ from harness.grid.cell import SEPARATOR
 from harness.report.format.escape import clean
 from harness.report.format.metrics import metric_word
 from harness.report.format.numbers import NONE, bounds, points, signed
+from harness.report.format.width import fits
 from harness.report.phrases.causes import cause_text
 from harness.report.phrases.diff import WHY, bare, ratio_text, value_text
 from harness.report.phrases.recipe import many
@@ -87,7 +88,7 @@ def accepted_text(
     more = []
     for name, labels, found in told:
         whose = f" of {listed([names[label] for label in labels], FEW)}" if len(labels) < len(ordered) else ""
-        line = textwrap.wrap(f"{name}{whose}: {clean('; '.join(found), LIMIT)}", WIDTH, subsequent_indent=MARGIN)
+        line = textwrap.wrap(f"{name}{whose}: {clean('; '.join(found), LIMIT)}", fits(WIDTH), subsequent_indent=MARGIN)
         more += line if every or len(line) <= MOST_LINES else [*line[: MOST_LINES - 1], f"{MARGIN}…, told by --all"]
     rows = [*_scores(ordered, named)]
     room = max(3, ROOM - len(top) - 1 - min(len(more), 2 * MOST_LINES))
@@ -97,7 +98,7 @@ def accepted_text(
     for one in ordered if every else ():
         lines += ["", _cut(clean(one.subject.name, LIMIT))]
         for text in (say(one.reason), *(say(finding.fact) for finding in one.findings)):
-            lines += textwrap.wrap(clean(text, LIMIT), WIDTH, initial_indent="  ", subsequent_indent="    ")
+            lines += textwrap.wrap(clean(text, LIMIT), fits(WIDTH), initial_indent="  ", subsequent_indent="    ")
     return "\n".join(lines)
 
 
@@ -140,10 +141,10 @@ def _answer(fact: Fact) -> Iterator[str]:
     """`DIFFERENT  from step 0 on: ... Why: ...`: in one line, or the reason on a line of its own."""
     line = _state(fact)
     effect, why, cause = line.partition(WHY)
-    parts = [line] if len(line) <= WIDTH or not why else [f"{effect}.", f"{MARGIN}{WHY[2:]}{cause}"]
+    parts = [line] if len(line) <= fits(WIDTH) or not why else [f"{effect}.", f"{MARGIN}{WHY[2:]}{cause}"]
     for part in parts:
         yield from textwrap.wrap(
-            part, WIDTH, subsequent_indent=MARGIN, break_on_hyphens=False, max_lines=MOST_LINES, placeholder=" …"
+            part, fits(WIDTH), subsequent_indent=MARGIN, break_on_hyphens=False, max_lines=MOST_LINES, placeholder=" …"
         )
 
 
@@ -166,7 +167,7 @@ def _pair(one: Verdict, name: str) -> str:
 
 
 def _cut(line: str) -> str:
-    return line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…"
+    return line if len(line) <= fits(WIDTH) else f"{line[: fits(WIDTH) - 1]}…"
 
 
 def _known(first: Verdict) -> Iterator[str]:
@@ -175,7 +176,7 @@ def _known(first: Verdict) -> Iterator[str]:
     if finding is None or finding.cause is None or (causes and finding.upstream is None):
         return
     text = f"{finding.upstream or 'usually'}: {cause_text(finding.cause)}"
-    yield from textwrap.wrap(text, WIDTH, initial_indent=MARGIN, subsequent_indent=MARGIN)
+    yield from textwrap.wrap(text, fits(WIDTH), initial_indent=MARGIN, subsequent_indent=MARGIN)
 
 
 def _table(verdict: Verdict, several: bool) -> Iterator[str]:
@@ -229,9 +230,9 @@ def _more(verdict: Verdict) -> Iterator[str]:
 def _layers(verdict: Verdict) -> Iterator[str]:
     for name, found in difference_sections(verdict):
         yield ""
-        yield from textwrap.wrap(name, WIDTH)
+        yield from textwrap.wrap(name, fits(WIDTH))
         for line in found:
-            yield from textwrap.wrap(line, WIDTH, initial_indent="  ", subsequent_indent="    ")
+            yield from textwrap.wrap(line, fits(WIDTH), initial_indent="  ", subsequent_indent="    ")
 
 
 def difference_sections(verdict: Verdict) -> list[Section]:

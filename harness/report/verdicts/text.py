@@ -15,6 +15,7 @@ from harness.report.format.escape import clean, full_stop
 from harness.report.format.labels import listed
 from harness.report.format.metrics import metric_word
 from harness.report.format.numbers import NONE, points, signed
+from harness.report.format.width import fits, unbroken
 from harness.report.phrases.problems import problem_title, problem_word, told_problems
 from harness.report.phrases.say import say
 from harness.report.verdicts.comparisons import comparisons_lines
@@ -285,16 +286,30 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], align: str, *, r
     """Laid out by `tabulate`; the second column, of names, takes the room that the others leave."""
     cells = [[text.split("\n") for text in row] for row in (heads, *rows)]
     others = sum(max(len(line) for row in cells for line in row[place]) for place in range(len(heads)) if place != 1)
-    room = max(LEAST_NAME, WIDTH - others - 2 * (len(heads) - 1))
+    room = max(LEAST_NAME, fits(WIDTH) - others - 2 * (len(heads) - 1))
     lines: list[Any] = [heads, SEPARATING_LINE]
     for row in rows:
         lines += [SEPARATING_LINE] if ruled and len(lines) > 2 else []
         names = (textwrap.fill(name, room, break_on_hyphens=False) for name in row[1].split("\n"))
         lines.append([row[0], "\n".join(names), *row[2:]])
+    if others + LEAST_NAME + 2 * (len(heads) - 1) > fits(WIDTH):
+        return "\n".join(_told_in_lines(cells[0], row) for row in cells[1:])
     sides = [{"l": "left", "r": "right"}[side] for side in align]
     # The heads are a row: as headers they would be padded beyond the width.
     text = tabulate(lines, tablefmt="simple", disable_numparse=True, colalign=sides)
     return "\n".join(line.rstrip() for line in text.split("\n"))
+
+
+def _told_in_lines(heads: Sequence[Sequence[str]], row: Sequence[Sequence[str]]) -> str:
+    """A row where there is no room for a table: what its first column says, its names, then each figure by its head."""
+    figures = [
+        f"{head} {figure}"
+        for names, column in zip(heads[2:], row[2:], strict=True)
+        for head, figure in zip(names, column, strict=False)
+        if figure
+    ]
+    told = "; ".join(figure.replace(" ", KEPT) for figure in figures)
+    return "\n".join([_wrapped(" ".join([*row[0], *row[1]]), "", "    "), _wrapped(told, "    ", "    ")])
 
 
 def _listed(title: str, items: Sequence[str]) -> str:
@@ -306,5 +321,8 @@ def _lines(items: Iterable[str], first: str = "", later: str = "  ") -> str:
 
 
 def _wrapped(text: str, first: str, later: str) -> str:
-    lines = textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=later, break_on_hyphens=False)
+    lines = textwrap.wrap(
+        unbroken(text, KEPT), fits(WIDTH), initial_indent=first, subsequent_indent=later, break_on_hyphens=False,
+        break_long_words=False,
+    )  # fmt: skip
     return "\n".join(lines).replace(KEPT, " ")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.grid.grid import load_grid
-from harness.pipelines.keep.place import Place
+from harness.pipelines.named.places import Place
 from tests.conftest import environment_of
 from tests.pipelines.made_up import GOOD, GRID, Night
 

@@ -16,10 +16,10 @@ from harness.grid.grid import load_grid
 from harness.pipelines.accept import accept
 from harness.pipelines.check import Judging, check_grid
 from harness.pipelines.keep.inventory import inventory
-from harness.pipelines.keep.place import Place, places_of
 from harness.pipelines.keep.prune import Prunable, Pruned, bytes_of, prunable, prune, unforgotten
 from harness.pipelines.keep.retire import retired
 from harness.pipelines.keep.verify import verify_store
+from harness.pipelines.named.places import Place, places_of
 from harness.record.store import Store
 from tests.cli.made_up_sessions import ALIKE, MOMENT, session
 from tests.cli.made_up_sessions import GRID as SPEED
@@ -288,5 +288,5 @@ def test_a_grid_a_folder_or_nothing(nights: Nights) -> None:
     assert [place.name for place in places_of(None, results)] == ["night"]
     (nights.folder / "night.toml").rename(nights.folder / "elsewhere.toml")
     assert [place.grid for place in places_of("results", results)] == [None]
-    with pytest.raises(SpecError, match=r'"nigth": no such grid or folder; allowed .* night; did you mean night\?'):
+    with pytest.raises(SpecError, match=r'"nigth": no such grid; allowed .* night, .*; did you mean night\?'):
         places_of("nigth", results)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from harness.pipelines.check import Judging, check_grid
-from harness.pipelines.keep.place import Place
 from harness.pipelines.keep.verify import verify_store
+from harness.pipelines.named.places import Place
 from harness.record.store import Store
 from harness.report.phrases.say import say
 from tests.pipelines.keep.conftest import Nights
