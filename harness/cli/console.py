@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, TextIO
+from typing import Any, Literal, TextIO
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from harness.cli.left import Left
 from harness.execution.plan import Plan
 from harness.execution.progress import Reporter
 from harness.fact import Fact
 from harness.grid.cell import Cell, label_of
 from harness.protocol import EVALUATED, PREDICTING, STEP, TRAINING
-from harness.record.attempts import Entry
+from harness.record.attempts import OUTCOMES, Entry
 from harness.report.format.metrics import metric_word
+from harness.report.phrases.recipe import many
 from harness.report.phrases.say import say
 from harness.text import lines, one_line
 
@@ -69,7 +72,7 @@ class PlainReporter(Reporter):
     def run_started(self, plan: Plan) -> None:
         self._total = len(plan.of("to do"))
         self._say(
-            f"{self._total} cells to do, {len(plan.of('done'))} done, {len(plan.of('skip'))} skipped, "
+            f"{many(self._total, 'cell')} to do, {len(plan.of('done'))} done, {len(plan.of('skip'))} skipped, "
             f"{plan.slots} at a time, expected time {duration(plan.expected_s)}"
         )
 
@@ -112,14 +115,14 @@ class LiveReporter(Reporter):
         self._running: dict[str, dict[str, Any]] = {}
         self._total = 0
         self._finished: set[str] = set()  # cells, not attempts: a retried cell counts once
-        self._plan: Plan | None = None
+        self._left: Left | None = None
         self._start = time.monotonic()
         self._preparing = ""
         # Last: it renders at once, and from a thread of its own while the run goes on.
         self._live = Live(console=console, refresh_per_second=4, transient=True, get_renderable=self._render)
 
     def run_started(self, plan: Plan) -> None:
-        self._plan, self._total = plan, len(plan.of("to do"))
+        self._left, self._total = Left(plan), len(plan.of("to do"))
         self._start = time.monotonic()
         self._live.start()
 
@@ -134,7 +137,9 @@ class LiveReporter(Reporter):
 
     def cell_started(self, cell: Cell, attempt: int) -> None:
         self._preparing = ""
-        self._running[cell.cell_id] = {"label": self._name(cell), "start": time.monotonic(), "phase": "loading"}
+        self._running[cell.cell_id] = {"label": self._name(cell), "cell": cell, "phase": "loading"}
+        if self._left is not None:
+            self._left.started(cell, time.monotonic())
 
     def cell_event(self, cell: Cell, event: Mapping[str, Any]) -> None:
         row = self._running.get(cell.cell_id)
@@ -142,12 +147,14 @@ class LiveReporter(Reporter):
             return
         row["phase"] = PHASES.get(event["event"], row["phase"])
         row.update({key: event[key] for key in ("step", "steps", "scores") if key in event})
-        if event["event"] == STEP:
-            row.setdefault("first", (time.monotonic(), event["step"]))
+        if self._left is not None:
+            self._left.heard(cell, event, time.monotonic())
 
     def cell_finished(self, cell: Cell, entry: Entry) -> None:
         self._running.pop(cell.cell_id, None)
         self._finished.add(cell.cell_id)
+        if self._left is not None:
+            self._left.finished(cell, time.monotonic(), entry.status in OUTCOMES)
         if not self._scored and not entry.error:
             return  # what it shows is told of pairs
         line = Text(f"{self._name(cell)}: ")
@@ -163,7 +170,8 @@ class LiveReporter(Reporter):
         every = dict.fromkeys(name for row in list(self._running.values()) for name in row.get("scores", ()))
         scores = list(every)[:MOST_SCORES] if self._scored else []
         for heading in ("cell", "phase", "step", *map(metric_word, scores), "left"):
-            table.add_column(heading, justify="left" if heading in ("cell", "phase") else "right")
+            side: Literal["left", "right"] = "left" if heading in ("cell", "phase") else "right"
+            table.add_column(heading, justify=side, no_wrap=heading != "cell", overflow="fold")
         now = time.monotonic()
         for row in list(self._running.values()):
             table.add_row(
@@ -171,25 +179,17 @@ class LiveReporter(Reporter):
                 row["phase"],
                 f"{row.get('step', 0)}/{row.get('steps', '?')}",
                 *(f"{row['scores'][name]:.4f}" if name in row.get("scores", ()) else "" for name in scores),
-                duration(_left(row, now)) if "first" in row else "",
+                _unbroken(self._left.of_cell(row["cell"], now) if self._left else None),
             )
-        left = self._expected_left(now)
-        head = f"{len(self._finished)} of {self._total} cells, {duration(now - self._start)} so far"
+        left = self._left.of_run(now) if self._left else None
+        head = f"{len(self._finished)} of {many(self._total, 'cell')}, {duration(now - self._start)} so far"
         head += f", about {duration(left)} left" if left is not None else ""
         head += f"; preparing {self._preparing}" if self._preparing else ""
         return Group(table, Text(head, style="bold"))
 
-    def _expected_left(self, now: float) -> float | None:
-        if self._finished:
-            finished = len(self._finished)
-            return (now - self._start) / finished * (self._total - finished)
-        return self._plan.expected_s if self._plan else None
 
-
-def _left(row: Mapping[str, Any], now: float) -> float:
-    at, step = row["first"]
-    done = row["step"] - step
-    return float((now - at) / done * (row["steps"] - row["step"])) if done > 0 else 0.0
+def _unbroken(seconds: float | None) -> str:
+    return "" if seconds is None else duration(seconds)
 
 
 def reporter(to: TextIO | None = None, scored: bool = True, name: Name = label_of) -> Reporter:
@@ -201,5 +201,6 @@ def reporter(to: TextIO | None = None, scored: bool = True, name: Name = label_o
     if to is not None and to is not sys.stdout:
         return PlainReporter(to, scored, name)
     console = Console()
-    live = console.is_terminal and sys.stdout.isatty()
+    redrawn = console.is_terminal and not console.is_dumb_terminal and os.environ.get("CI", "false") in ("", "false")
+    live = redrawn and sys.stdout.isatty()
     return LiveReporter(console, scored, name) if live else PlainReporter(scored=scored, name=name)

@@ -8,12 +8,18 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import Any
+from typing import Any, Final
 
 from harness.execution.plan import Plan
 from harness.fact import Fact
 from harness.grid.cell import Cell
 from harness.record.attempts import ERRORED, LOST, OUTCOMES, Entry
+
+_ASKED: Final[Mapping[int, str]] = {
+    signal.SIGINT: "by the user",
+    signal.SIGTERM: "by SIGTERM: another program ended it, as a scheduler or `timeout` does",
+    signal.SIGHUP: "by SIGHUP: its terminal was closed",
+}
 
 
 class Reporter:
@@ -45,10 +51,18 @@ class Reporter:
 
 
 class Interrupts:
-    """`count` is how often the user has asked for the end, while they are heard; for the main thread."""
+    """`count` is how often the end was asked for, while that is heard, at first by the signal `number`.
+
+    For the main thread.
+    """
 
     def __init__(self) -> None:
-        self.count = 0
+        self.count, self.number = 0, 0
+
+    @property
+    def why(self) -> str:
+        """What asked for it first, in words that follow "interrupted"; empty before anything did."""
+        return _ASKED.get(self.number, "")
 
     @contextlib.contextmanager
     def heard(self) -> Iterator[Interrupts]:
@@ -64,7 +78,7 @@ class Interrupts:
                 signal.signal(number, handler)
 
     def _count(self, number: int, frame: FrameType | None) -> None:
-        self.count += 1
+        self.count, self.number = self.count + 1, self.number or number
 
 
 @dataclass
@@ -73,7 +87,8 @@ class Summary:
 
     `reused` are the attempts that counted before, or that another harness made meanwhile; `kept` those that errored
     before and were not to be tried again; `errors` those that errored now; `skipped` counts cells by reason.
-    `missing` counts cells without an outcome: never begun, killed or interrupted.
+    `missing` counts cells without an outcome: never begun, killed or interrupted; `interrupted_by` says what asked for
+    the end, in words behind "interrupted".
     """
 
     cells: int = 0
@@ -86,6 +101,7 @@ class Summary:
     missing: int = 0
     budget_spent: bool = False
     interrupted: bool = False
+    interrupted_by: str = ""
     seconds: float = 0.0
 
     @classmethod

@@ -127,6 +127,7 @@ class Runner:
         unsettled = sum(self.summary.statuses[status] for status in ("killed", "interrupted"))
         self.summary.missing = len(self._waiting) + len(self._elsewhere) + unsettled
         self.summary.interrupted = self._interrupts.count > 0
+        self.summary.interrupted_by = self._interrupts.why
         self.summary.seconds = time.monotonic() - self._start
         for path, problem in self._store.unreadable.items():
             self._reporter.note(f"{path}: its record is unreadable and counts for nothing: {problem}")
@@ -324,7 +325,7 @@ class Runner:
                 if running.cell is None or not running.begun:
                     self._withdraw(running)
                 else:
-                    self._kill(running, "interrupted", "interrupted by the user", signal.SIGTERM)
+                    self._kill(running, "interrupted", f"interrupted {self._interrupts.why}", signal.SIGTERM)
         elif self._interrupts.count > 1 or instant - (self._interrupted_at or instant) > INTERRUPT_GRACE_S:
             self._executor.destroy()
 

@@ -189,7 +189,7 @@ def disk_problem(results: Path, cells: Sequence[Cell] = (), entries: Sequence[En
     needed = LEAST_FREE_MIB + sum(each or _estimated(cell) for cell in cells) / 2**20
     free = shutil.disk_usage(existing).free / 2**20
     if free < needed:
-        why = f" for {len(cells)} cells, {source}" if cells else ""
+        why = f" for {len(cells)} cell{'' if len(cells) == 1 else 's'}, {source}" if cells else ""
         return f"{free:.0f} MiB free for results at {existing}; {needed:.0f} MiB are needed{why}"
     if not os.access(existing, os.W_OK):
         return f"{existing} cannot be written; choose another place with --results"

@@ -157,6 +157,16 @@ def default_of(field: str) -> Any:
     return known_fields()[field]["default"]
 
 
+def written_defaults(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """What a recipe says that today's transformers does anyway; ids of cells are of what was written."""
+    known = known_fields()
+    return {
+        name: value
+        for name, value in recipe.items()
+        if name in known and known[name]["default"] is not None and value == known[name]["default"]
+    }
+
+
 def frozen_versions() -> tuple[str, ...]:
     """Return the transformers versions whose defaults `recipe_defaults` can freeze."""
     return tuple(table()["defaults"])

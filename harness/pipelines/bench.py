@@ -33,6 +33,7 @@ from harness.pipelines.verify import verify_cells
 from harness.record.provenance import today
 from harness.record.results import Results
 from harness.record.store import Store
+from harness.report.phrases.recipe import many
 from harness.report.phrases.say import say
 from harness.report.verdicts.sections import Section
 from harness.report.verdicts.words import Head
@@ -45,13 +46,14 @@ TITLE: Final = "harness bench"
 
 @dataclass
 class Night:
-    """What became of a grid: what each part said of it, its run and its report."""
+    """What became of a grid: what each part said of it, its run, its results and its report."""
 
     grid: Path
     name: str = ""
     sections: list[Section] = field(default_factory=list)
     summary: Summary | None = None
     report: Path | None = None
+    results: Results | None = None
 
     @property
     def exit_code(self) -> int:
@@ -121,6 +123,7 @@ class Bench:
             keep(store, night.sections[-1])
         night.sections += _speed(grid, store, self.command)
         reported = grid_report(grid, store, asked, command=self.command, found=found, checked=checked)
+        night.results = found.results.of_cells(select(grid.every_cell(), asked.selection, grid.namer.own))
         night.report = write_files(reported.files, store.folder)[0]
         if grid.history is not None:
             append_line(grid, found.of(select(grid.cells(), asked.selection, grid.namer.own)), night.exit_code)
@@ -143,10 +146,14 @@ class Bench:
 
     @staticmethod
     def _why(summary: Summary) -> str:
-        parts = [f"{len(summary.errors) + len(summary.kept)} cells errored"] if summary.errors or summary.kept else []
+        parts = (
+            [f"{many(len(summary.errors) + len(summary.kept), 'cell')} errored"]
+            if summary.errors or summary.kept
+            else []
+        )
         parts += [f"blocked: {reason}" for reason in summary.blocked]
         parts += [f"skipped: {reason}" for reason in summary.skipped] if not summary.measured else []
-        parts += [f"{summary.missing} cells are missing"] if summary.missing else []
+        parts += [f"{many(summary.missing, 'cell')} missing"] if summary.missing else []
         parts += ["interrupted"] if summary.interrupted else []
         parts += ["out of time (--max-hours)"] if summary.budget_spent else []
         return "; ".join(parts) or "nothing was measured"

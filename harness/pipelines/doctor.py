@@ -12,6 +12,7 @@ from harness.execution.environment import Environment
 from harness.execution.require import device_count, no_cuda_reason, read_requirement, unusable_device
 from harness.execution.session import REQUIRE_VARIABLE, Session, disk_problem, unmet_requirements
 from harness.protocol import SUBJECT
+from harness.report.phrases.recipe import many
 
 
 def machine_facts(environment: Environment, results: Path) -> dict[str, Any]:
@@ -63,8 +64,8 @@ def grid_facts(session: Session) -> dict[str, Any]:
 def grid_problems(session: Session) -> str:
     """What the doctor says of one grid."""
     facts = grid_facts(session)
-    lines = [f"{facts['file']}: {facts['can_run']} of {len(session.cells)} cells can run here"]
+    lines = [f"{facts['file']}: {facts['can_run']} of {many(len(session.cells), 'cell')} can run here"]
     lines += [f"  {name}: {place}" for name, place in facts["materials"].items()]
-    lines += [f"  skipped, {count} cells: {reason}" for reason, count in facts["skipped"].items()]
+    lines += [f"  skipped, {many(count, 'cell')}: {reason}" for reason, count in facts["skipped"].items()]
     lines += [f"  problem: {problem}" for problem in facts["problems"]]
     return "\n".join(lines)

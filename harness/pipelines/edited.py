@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from harness.checks.changes import changes
 from harness.errors import StoreError
-from harness.execution.plan import Plan
+from harness.execution.environment import Environment
+from harness.execution.plan import Plan, PlannedCell
 from harness.fact import Fact
 from harness.grid.cell import Cell
 from harness.grid.grid import Grid
-from harness.record.attempts import Entry
+from harness.record.attempts import OUTCOMES, RETRIED, Entry, Renewal
 from harness.record.model import asked_of
 from harness.record.results import Results
 
@@ -52,6 +54,35 @@ def edited(grid: Grid, plan: Plan, results: Results) -> list[Edited]:
         before = found.get(key, Edited(0, 0, changed))
         found[key] = Edited(before.cells + len(cells), before.runs + runs, changed)
     return list(found.values())
+
+
+def why_to_do(plan: Plan, results: Results, renewal: Renewal) -> list[tuple[Fact, int]]:
+    """Why cells are to do that did not error before, with their number; edits of the grid are told by `edited`."""
+    tried: dict[str, list[Entry]] = {}
+    for entry in results.entries:
+        if entry.readable and entry.status != "skipped":
+            tried.setdefault(entry.cell_id, []).append(entry)
+    found = [
+        _why(planned, tried.get(planned.cell.cell_id, ()), plan.environments[planned.cell.environment], renewal)
+        for planned in plan.of("to do")
+        if not planned.errored
+    ]
+    counts = Counter(map(str, found))
+    return [(fact, counts[text]) for text, fact in {str(fact): fact for fact in found}.items()]
+
+
+def _why(planned: PlannedCell, tried: Sequence[Entry], environment: Environment, renewal: Renewal) -> Fact:
+    here = [entry for entry in tried if entry.environment_id == environment.environment_id]
+    if not tried:
+        return Fact.of("todo.never")
+    if not here:
+        return Fact.of("todo.environment", label=planned.cell.environment)
+    last = max(here, key=lambda entry: (entry.started, entry.path))
+    if last.status not in OUTCOMES and last.status not in RETRIED:
+        return Fact.of("todo.ended", status=last.status)
+    if renewal.asked and planned.measurement > last.measurement:
+        return Fact.of("todo.fresh") if renewal.fresh else Fact.of("todo.old")
+    return Fact.of("todo.content")
 
 
 def foreign(grid: Grid, results: Results) -> Fact | None:

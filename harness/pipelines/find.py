@@ -26,6 +26,7 @@ from harness.record.model import RECORD, Provenance
 from harness.record.results import Results
 from harness.record.run import read_run
 from harness.record.store import Store, store_grids
+from harness.report.phrases.recipe import many
 from harness.text import SHORTEST_ID, listed, show, told_apart
 
 SHOWN_ID: Final = 8
@@ -117,7 +118,7 @@ def _told_file(text: str, found: Baseline) -> tuple[str, Baseline]:
     runs = sum(len(one.seeds) for one in found.configurations)
     days = sorted({(one.accepted or found.date)[:10] for one in found.configurations})
     note = f": {found.note}" if found.note else ""
-    return f"{text} ({runs} runs, accepted {' to '.join(dict.fromkeys([days[0], days[-1]]))}{note})", found
+    return f"{text} ({many(runs, 'run')}, accepted {' to '.join(dict.fromkeys([days[0], days[-1]]))}{note})", found
 
 
 def _measured(text: str, grid: str, results: Path) -> tuple[str, Baseline]:

@@ -283,3 +283,18 @@ def test_store_reindex(harness: Make, here: Path, tmp_path: Path) -> None:
     code, _, err = harness("store", "reindex", "other", "--results", str(results))
     assert code == 2
     assert '"other": no such grid; allowed ' in err
+
+
+@pytest.mark.usefixtures("here")
+def test_plan_says_why_cells_are_to_do(harness: Make) -> None:
+    plan = ("plan", "tour.toml", "-s", "precision=fp32")
+    assert "to do, 2 cells: not measured yet" in harness(*plan, "--results", "x")[1]
+    assert "to do, 2 cells: --fresh measures anew" in harness(*plan, "--fresh")[1]
+    assert "to do, 2 cells: what there is is older than --max-age" in harness(*plan, "--max-age", "0.0001m")[1]
+
+
+def test_validate_names_defaults_that_are_written_out(harness: Make, here: Path, tmp_path: Path) -> None:
+    grid = tmp_path / "small.toml"
+    grid.write_text(SMALL.replace("[matrix]", "[recipe]\nweight_decay = 0.0\nlearning_rate = 1e-4\n[matrix]"))
+    out = harness("validate", str(grid))[1]
+    assert "written as the default is, which makes other cells than leaving it out: weight_decay=0.0\n" in out

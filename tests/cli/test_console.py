@@ -148,7 +148,7 @@ def test_the_live_table_shows_how_far_each_cell_is(
         told.cell_finished(cells[0], entry_of(cells[0]))
         told.cell_finished(cells[0], entry_of(cells[0]))  # a retry is the same cell
         assert rows(told) == {}
-        assert "1 of 3 cells, 10 s so far, about 20 s left" in rendered(told)
+        assert "1 of 3 cells, 10 s so far, about 10 s left" in rendered(told)
         told.note("a host died")
         told.cell_event(cells[1], {"event": "step", "step": 1, "steps": 40})  # of a cell that is not running
     finally:

@@ -42,6 +42,7 @@ from harness.pipelines.named.grids import grid_named
 from harness.pipelines.speed_sides import SideName, open_side, save_side, side_name
 from harness.record.attempts import Renewal
 from harness.record.provenance import command_line, now
+from harness.report.phrases.recipe import many
 from harness.report.verdicts.sections import Section
 from harness.report.verdicts.words import Head
 from harness.stats.throughput import MARGIN
@@ -146,10 +147,12 @@ def _fraction(margin: float | None, grid: Grid | None) -> float:
 
 def _save(name: SideName, path: Path) -> str:
     kept, names = save_side(name, path, harness=__version__, date=now())
-    lines = [f"wrote {one_line(str(path))}: {len(kept.configurations)} configurations"]
+    lines = [f"wrote {one_line(str(path))}: {many(len(kept.configurations), 'configuration')}"]
     for each in kept.configurations:
         sessions = {process.session for process in each.processes}
-        lines.append(f"  {one_line(names[each.label])}: {len(sessions)} sessions, {len(each.processes)} processes")
+        lines.append(
+            f"  {one_line(names[each.label])}: {many(len(sessions), 'session')}, {many(len(each.processes), 'process')}"
+        )
     return "\n".join(lines)
 
 

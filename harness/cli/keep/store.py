@@ -169,7 +169,7 @@ def reindex(
     if not stores:
         print(f"{listed(names or ()) or results}: no results yet")
     for store in stores:
-        print(f"{store.grid}: {store.reindex()} records")
+        print(f"{store.grid}: {many(store.reindex(), 'record')}")
         for problem in store.unreadable.values():
             print(f"{store.grid}: left out: {problem}")
 

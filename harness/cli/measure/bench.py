@@ -47,6 +47,7 @@ from harness.pipelines.check import Judging
 from harness.pipelines.named.grids import grids_named
 from harness.record.provenance import command_line
 from harness.report.screen.night import night_text
+from harness.report.screen.results import results_text
 from harness.text import listed
 
 Grids = Annotated[
@@ -109,8 +110,15 @@ def bench(
             if night.report is not None:
                 say(f"report: {night.report}")
         code = worst([night.exit_code for night in nights])
+        for night in nights:
+            if night.results is not None and (table := results_text(night.results)):
+                say(f"\n{night.name}\n{table}" if len(nights) > 1 else f"\n{table}")
+        say("")
         sections = [section for night in nights for section in night.sections]
         outputs.hand_out(sections, text=night_text(sections, code, duration(time.monotonic() - start)))
+        for night in nights:
+            if night.report is not None:
+                print(f"  read    {night.report}")
         raise typer.Exit(code)
 
 

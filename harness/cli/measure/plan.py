@@ -30,7 +30,7 @@ from harness.execution.plan import PlannedCell
 from harness.execution.session import Session, expected_exit_code, open_session, unmet_requirements
 from harness.fact import Fact
 from harness.grid.labels import Namer, place_of
-from harness.pipelines.edited import edited, foreign
+from harness.pipelines.edited import edited, foreign, why_to_do
 from harness.pipelines.named.grids import part_named
 from harness.protocol import LOG
 from harness.report.format.width import folded, listing
@@ -128,7 +128,7 @@ def plan_text(session: Session, most_rows: int | None) -> str:
     if most_rows is not None and len(groups) > most_rows:
         lines.append(f"... and {len(groups) - most_rows} more configurations (--all lists them)")
     edits = list(_edited(session))
-    told = [*_reasons(session, namer), *edits]
+    told = [*_to_do(session), *_reasons(session, namer), *edits]
     told += [say(fact) for fact in warnings(session) if not (edits and fact.code == "store.foreign")]
     lines += ["", *told] if told else []
     unmet = unmet_requirements(session)
@@ -176,6 +176,15 @@ def _reasons(session: Session, namer: Namer) -> Iterator[str]:
         yield f"errored {when} (UTC), {one_line(namer.run(planned.cell))}: {said}; {then}; log: {log}"
     if len(errored) > MOST_ERRORS:
         yield f"errored: {many(len(errored) - MOST_ERRORS, 'more cell')}"
+
+
+def _to_do(session: Session) -> Iterator[str]:
+    """Why cells are to do, a line each reason, but for those of an edited grid, which are told as such."""
+    known = sum(one.cells for one in edited(session.grid, session.plan, session.results))
+    for fact, cells in why_to_do(session.plan, session.results, session.wishes.renewal):
+        left = cells - (known if fact.code == "todo.never" else 0)
+        if left > 0:
+            yield f"to do, {many(left, 'cell')}: {say(fact)}"
 
 
 def _edited(session: Session) -> Iterator[str]:

@@ -28,21 +28,26 @@ from harness.cli.options import (
     Select,
     Slots,
 )
-from harness.errors import Interrupted, SpecError
+from harness.errors import HarnessError, Interrupted, SpecError
 from harness.execution.executors.reach import reached
 from harness.execution.progress import Summary
 from harness.execution.run import Runner, RunOptions
 from harness.execution.session import Session, Wishes, check_requirements, mean, open_session
 from harness.grid.cell import label_of
+from harness.grid.grid import Grid
+from harness.pipelines.judged import judged
 from harness.pipelines.looks import run_looks
 from harness.pipelines.named.grids import part_named
 from harness.protocol import LOG
 from harness.record.attempts import Renewal
+from harness.record.folders import to_type
 from harness.record.freshness import freshness
 from harness.record.provenance import ago, command_line, now, read_age
+from harness.record.store import Store
 from harness.report.format.width import folded
 from harness.report.phrases.head import dates_text
 from harness.report.phrases.recipe import many
+from harness.report.screen.results import results_text
 from harness.text import one_line
 
 OPTIONS: Final = RunOptions()
@@ -73,8 +78,22 @@ def run(
     wishes = wishes_of(part.select, slots, fresh, max_age, retries, keep_errored)
     with reached(on) as cluster:
         session = open_session(part.file, part.results, replace(wishes, on=cluster))
-        _, summary = run_looks(session, partial(run_session, options=options), say)
+        session, summary = run_looks(session, partial(run_session, options=options), say)
+    if not summary.interrupted and (summary.measured or summary.reused):
+        print(end_text(session.grid, session.store))
     raise typer.Exit(summary.exit_code)
+
+
+def end_text(grid: Grid, store: Store) -> str:
+    """The table of a grid's results, and what there is to type next."""
+    try:
+        table = results_text(judged(grid, store).results)
+    except HarnessError:  # the run itself has ended: whoever reads its results says what is in the way
+        table = ""
+    home, file = store.folder.parent, str(grid.path)
+    judge = () if grid.throughput is not None and grid.throughput.only else (("judge", "check"),)
+    steps = [f"  {name:<6}  {to_type(command, file, results=home)}" for name, command in (*judge, ("write", "report"))]
+    return "\n".join(["", *([table, ""] if table else []), *steps])
 
 
 def wishes_of(
@@ -145,7 +164,7 @@ def summary_text(summary: Summary, command: str, folder: Path | None = None, sco
     if not scored:  # of eight steps no score is one
         statuses["done"] = statuses.pop("ok", 0) + statuses.pop("collapsed", 0)
     wrote = ", ".join(f"{number} {status}" for status, number in sorted((+statuses).items()))
-    lines = [f"{summary.measured} of {summary.cells} cells measured now{f' ({wrote})' if wrote else ''}"]
+    lines = [f"{summary.measured} of {many(summary.cells, 'cell')} measured now{f' ({wrote})' if wrote else ''}"]
     lines[0] += f", {found.cells} reused" + (f" ({dates_text(found)})" if found.cells else "")
     lines[0] += f", in {duration(summary.seconds)}"
     if summary.cells and found.cells == summary.cells:
@@ -154,7 +173,7 @@ def summary_text(summary: Summary, command: str, folder: Path | None = None, sco
         if not scored and status == "collapsed":
             continue
         word = "diverged (NaN)" if status == "nonfinite" else "answer no better than a constant one (collapsed)"
-        lines.append(f"{number} of {summary.cells} cells {word}")
+        lines.append(f"{number} of {many(summary.cells, 'cell')} {word}")
     lines += [f"skipped, {many(number, 'cell')}: {reason}" for reason, number in summary.skipped.items()]
     lines += [f"blocked, {many(number, 'cell')}: {reason}" for reason, number in summary.blocked.items()]
     for words, entries in (("errored", summary.errors), ("errored before and kept", summary.kept)):
@@ -163,6 +182,12 @@ def summary_text(summary: Summary, command: str, folder: Path | None = None, sco
             lines.append(f"{words}, seed {entry.seed}: {one_line(f'{entry.status} ({entry.message})')}{log}")
         lines += [f"{words}: {many(len(entries) - MOST_ERRORS, 'more cell')}"] if len(entries) > MOST_ERRORS else []
     if summary.missing:
-        why = "interrupted" if summary.interrupted else "out of time" if summary.budget_spent else "not run"
+        why = (
+            f"interrupted {summary.interrupted_by}".rstrip()
+            if summary.interrupted
+            else "out of time"
+            if summary.budget_spent
+            else "not run"
+        )
         lines += [f"{many(summary.missing, 'cell')} still to do ({why}); go on with:", f"  {command}"]
     return "\n".join(lines)

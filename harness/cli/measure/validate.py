@@ -10,11 +10,13 @@ import typer
 from harness.cli.options import NAMING, RESULTS, Json, ResultsFolder
 from harness.errors import MaterialError
 from harness.fact import Fact
+from harness.grid.arguments import written_defaults
 from harness.grid.grid import Grid, load_grids
 from harness.pipelines.foreseen import Foreseen, foreseen
 from harness.pipelines.named.grids import grids_named
 from harness.report.format.as_json import plain
 from harness.report.format.width import folded
+from harness.report.phrases.recipe import many
 from harness.report.phrases.say import say
 
 GridNames = Annotated[list[str], typer.Argument(help=f"The grids, each {NAMING}.", metavar="GRID", show_default=False)]
@@ -37,7 +39,7 @@ def validate(grids: GridNames, results: ResultsFolder = RESULTS, as_json: Json =
 def _lines(grid: Grid, ahead: Foreseen) -> list[str]:
     facts = _facts(grid, ahead)
     axes = ", ".join(f"{name} ({count})" for name, count in facts["axes"].items())
-    trained = f"{facts['cells']} cells in {facts['configurations']} configurations"
+    trained = f"{many(facts['cells'], 'cell')} in {many(facts['configurations'], 'configuration')}"
     lines = [f"{grid.path}: ok, {trained if facts['cells'] else 'no cell is trained to its end'}; axes: {axes}"]
     if grid.task_folder:
         lines.append(
@@ -47,9 +49,12 @@ def _lines(grid: Grid, ahead: Foreseen) -> list[str]:
     lines.append(f"set by the harness unless the recipe says otherwise: {overlay or 'nothing'}")
     if grid.throughput:
         lines.append(
-            f"timed: {grid.throughput.processes} processes of each of {facts['timed_configurations']} "
-            f"configurations, {facts['timing_cells']} in all"
+            f"timed: {many(grid.throughput.processes, 'process')} of each of "
+            f"{many(facts['timed_configurations'], 'configuration')}, {facts['timing_cells']} in all"
         )
+    if facts["written_defaults"]:
+        written = ", ".join(f"{name}={value}" for name, value in facts["written_defaults"].items())
+        lines.append(f"written as the default is, which makes other cells than leaving it out: {written}")
     lines += [say(fact) for fact in ahead.applies]
     lines += [f"warning: {say(fact)}" for fact in (*ahead.missing, *ahead.doubts)]
     return "\n  ".join(lines).splitlines()
@@ -68,6 +73,7 @@ def _facts(grid: Grid, ahead: Foreseen) -> dict[str, Any]:
         "timed_configurations": len({cell.configuration_id for cell in timed}),
         "axes": {name: len(values) for name, values in grid.axes.items()},
         "overlay": grid.overlay(),
+        "written_defaults": written_defaults(grid.recipe),
         "applies": [_told(fact) for fact in ahead.applies],
         "warnings": [_told(fact) for fact in (*ahead.missing, *ahead.doubts)],
     }

@@ -15,6 +15,7 @@ from harness.record.results import Results
 from harness.record.store import Store
 from harness.report.format.width import folded, listing
 from harness.report.phrases.head import minute
+from harness.report.phrases.recipe import many
 from harness.text import listed, one_line
 
 
@@ -66,6 +67,6 @@ def _facts(store: Store) -> dict[str, Any]:
         "problems": [
             *(f"{count} x {text}" for text, count in problems.most_common(10)),
             *(f"unreadable, counts for nothing: {text}" for text in store.unreadable.values()),
-            *([f"{older} attempts in other environments than the last run's, not counted"] if older else []),
+            *([f"{many(older, 'attempt')} in other environments than the last run's, not counted"] if older else []),
         ],
     }

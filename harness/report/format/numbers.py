@@ -101,6 +101,11 @@ def chance(p: float | None, alpha: float = 0.05) -> str:
     return f"{p:.4f}" if round(p, 4) != round(alpha, 4) or p == alpha else f"{p:.6f}"
 
 
+def p_is(p: float) -> str:
+    """`p = 0.0123`, `p < 0.0001`."""
+    return f"p = {chance(p)}".replace("= <", "<")
+
+
 def degrees(df: float | None) -> str:
     """Degrees of freedom: `4`, `11.3`."""
     return NONE if df is None else f"{df:.0f}" if float(df).is_integer() else f"{df:.1f}"

@@ -304,6 +304,12 @@ HEAD: Final[Mapping[str, str | Callable[..., str]]] = {
         f"{' and '.join(metrics)}: compared with nothing: check will end with 5, unless [quality] references = "
         '"none", or results are accepted'
     ),
+    "todo.never": "not measured yet",
+    "todo.environment": "measured in another environment, not yet in {label} as it is now",
+    "todo.ended": "the last run was {status}",
+    "todo.fresh": "--fresh measures anew",
+    "todo.old": "what there is is older than --max-age",
+    "todo.content": "measured of another checkpoint or other data",
     "foreseen.unseen": "what no night could decide is not looked for in a grid of this size: `harness validate {grid}`",
     "store.foreign": _foreign,
     "foreseen.not_accepted": "the accepted file cannot be read: check will end with 2: {error}",

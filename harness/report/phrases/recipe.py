@@ -6,14 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from harness.report.format.metrics import metric_word
+from harness.report.format.numbers import p_is
 from harness.text import listed, show
 
 Phrases = Mapping[str, str | Callable[..., str]]
 
 
 def many(count: int, noun: str) -> str:
-    """`1 seed`, `4 seeds`."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+    """`1 seed`, `4 seeds`, `4 processes`."""
+    more = "es" if noun.endswith("s") else "s"
+    return f"{count} {noun}{'' if count == 1 else more}"
 
 
 def in_all(items: Sequence[str], most: int, joint: str = ", ") -> str:
@@ -120,7 +122,7 @@ BASELINE: Final[Phrases] = {
     "scores.no_seed": "no seed has an ok run on both sides",
     "scores.no_side": "one side has no ok run",
     "content.changed": "another checkpoint, other data or other code ({before} -> {after}): scores cannot be compared",
-    "collapses.risen": "{k2} of {n2} runs collapsed, {k1} of {n1} before (p = {p:.4f})",
+    "collapses.risen": lambda k1, n1, k2, n2, p: f"{k2} of {n2} runs collapsed, {k1} of {n1} before ({p_is(p)})",
     "collapses.before": "{k2} of {n2} runs collapsed, {k1} of {n1} before",
     "run.absent": _absent_run,
     "runs.absent": _absent,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from harness.report.format.metrics import metric_word
-from harness.report.format.numbers import chance
+from harness.report.format.numbers import chance, p_is
 from harness.report.phrases.comparison import COMPARISON
 from harness.report.phrases.recipe import BASELINE, RECIPE, many
 from harness.text import listed, suggestion
@@ -44,7 +44,7 @@ def _identical(seeds: int, planned: int) -> str:
 
 
 def _after_holm(p: float | None, family: int) -> str:
-    return "no p of its own" if p is None else f"p = {p:.4f} after Holm over {family}"
+    return "no p of its own" if p is None else f"{p_is(p)} after Holm over {family}"
 
 
 DECISION: Final[Phrases] = {
@@ -66,7 +66,7 @@ SPREAD: Final[Phrases] = {
     "spread.history_alone": "history alone",
     "spread.unusable": lambda cells: f"history {'of a single cell' if cells < 2 else 'without spread'}, not used",
     "spread.larger": "sd larger than history ({sd:.2f}, history {history:.2f})",
-    "spread.differs": "not pooled: configurations of this recipe differ in sd (Levene p = {p:.4f})",
+    "spread.differs": lambda p: f"not pooled: configurations of this recipe differ in sd (Levene {p_is(p)})",
     "spread.shared_seeds": "seeds shared by cells count once (correlation {correlation:.2f})",
     "spread.reference": "with the reference's sd",
     "spread.notes": lambda notes: "; ".join(notes),

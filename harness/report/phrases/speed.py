@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from harness.report.format.numbers import p_is
 from harness.text import listed
 
 EACH_SHOWN: Final = 10
@@ -96,7 +97,7 @@ SPEED: Final[Mapping[str, str | Callable[..., str]]] = {
     "speed.margin_below_mde": "{interval}: margin below the MDE",
     "speed.no_spread": "sd = 0: all equal",
     "speed.few_pairs": "{pairs} of at least {needed} pairs of processes",
-    "speed.after_holm": "{why}; p = {p:.4f} after Holm over {family}",
+    "speed.after_holm": lambda why, p, family: f"{why}; {p_is(p)} after Holm over {family}",
     "speed.memory_grew": _memory_grew,
     "speed.not_quiet": _not_quiet,
     "speed.few_processes": _few_processes,

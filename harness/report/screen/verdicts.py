@@ -14,6 +14,7 @@ from harness.report.format.numbers import digits, points, signed, trimmed
 from harness.report.format.width import fits
 from harness.report.phrases.head import freshness_text
 from harness.report.phrases.past import again_options
+from harness.report.phrases.recipe import many
 from harness.report.phrases.say import say
 from harness.report.verdicts.comparisons import comparisons_lines
 from harness.report.verdicts.sections import Section
@@ -73,9 +74,11 @@ def _title(section: Section, every: Sequence[Verdict], red: Sequence[Verdict]) -
     elif not red:
         warned = any(one.warning is not None for one in every)
         counts = Counter(one.outcome for one in every)
-        yield from _wrapped(f"PASS  {name}: {counts['PASS']} of {total} verdicts pass{', with a warning' * warned}", "")
+        verb = "passes" if total == 1 else "pass"
+        passed = f"PASS  {name}: {counts['PASS']} of {many(total, 'verdict')} {verb}"
+        yield from _wrapped(f"{passed}{', with a warning' * warned}", "")
     else:
-        yield from _wrapped(f"{word(red[0])}  {name}: {answer(red[0])} ({len(red)} of {total} verdicts)", "", 3)
+        yield from _wrapped(f"{word(red[0])}  {name}: {answer(red[0])} ({len(red)} of {many(total, 'verdict')})", "", 3)
         yield from _wrapped(numbers(red[0]), " " * MARGIN) if decision_of(red[0]) else ()
 
 
@@ -101,7 +104,7 @@ def numbers(verdict: Verdict) -> str:
     places = digits(d)
     interval = "" if d.ci_pass is None else f" [{signed(d.ci_pass[0], places)}, {signed(d.ci_pass[1], places)}]"
     head = f"{metric_name(verdict)} {points(verdict.subject.mean)}{other}, margin {trimmed(d.delta)}"
-    return f"{head}: {signed(d.difference, places)}{interval}, {d.n} runs"
+    return f"{head}: {signed(d.difference, places)}{interval}, {many(d.n, 'run')}"
 
 
 def _rests_on(head: Head) -> Iterator[str]:

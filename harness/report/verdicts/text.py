@@ -321,8 +321,9 @@ def _lines(items: Iterable[str], first: str = "", later: str = "  ") -> str:
 
 
 def _wrapped(text: str, first: str, later: str) -> str:
+    room, kept = fits(WIDTH), unbroken(text, KEPT)
     lines = textwrap.wrap(
-        unbroken(text, KEPT), fits(WIDTH), initial_indent=first, subsequent_indent=later, break_on_hyphens=False,
-        break_long_words=False,
+        kept, room, initial_indent=first, subsequent_indent=later, break_on_hyphens=False,
+        break_long_words=not any("/" in word and len(word) > room - len(later) for word in kept.split(" ")),
     )  # fmt: skip
     return "\n".join(lines).replace(KEPT, " ")
