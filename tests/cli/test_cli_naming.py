@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, Final
 import pytest
 
 from harness.record.folders import results_folder, to_type
+from tests.cli.made_up_nights import Night
 
 Make = Callable[..., Any]
 
@@ -112,3 +114,18 @@ def test_hints_are_quoted_and_carry_the_results(harness: Make, project: Path) ->
     assert code == 5
     assert err.endswith("run it first: harness run 'my grid.toml' --results 'other place'\n")
     assert to_type("run", "x", results=Path("results")) == "harness run x"
+
+
+def test_the_next_commands_are_of_the_same_runs(harness: Make, night: Night) -> None:
+    """What is to be typed next has the results and the environment that were asked for, quoted."""
+    night.measure()
+    Path("results").rename("other results")
+    place = ("--results", "other results", "--environment", "all")
+    assert harness("accept", "night.toml", "--note", "x", *place)[0] == 0
+    Path("other results").rename("results")
+    night.measure(night.cells("bf16"), more=30, measurement=2, day=27)
+    Path("results").rename("other results")
+    out = harness("check", "night.toml", *place)[1].replace(" \\\n            ", " ")
+    (accept,) = [line.split(maxsplit=1)[1] for line in out.splitlines() if line.startswith("  accept")]
+    assert accept.startswith("harness accept night.toml --results 'other results' --environment all --only ")
+    assert harness(*shlex.split(accept)[1:])[::2] == (0, "")

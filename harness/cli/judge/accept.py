@@ -14,6 +14,7 @@ from harness.pipelines.accept import accept as accept_results
 from harness.pipelines.named.grids import part_named
 from harness.record.store import Store
 from harness.report.accepted import accepted_text
+from harness.report.format.width import folded
 
 
 def accept(
@@ -46,5 +47,5 @@ def accept(
     part = part_named(grid, results, select)
     spec = load_grid(part.file)
     found = accept_results(spec, Store(part.results, spec.name), part.select, environment, note, out, only)
-    print(accepted_text(found.path, found.file, found.accepted, found.freshness, found.facts))
+    print(folded(accepted_text(found.path, found.file, found.accepted, found.freshness, found.facts)))
     raise typer.Exit(found.exit_code)

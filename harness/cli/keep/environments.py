@@ -17,6 +17,7 @@ from harness.execution.environments.held import prune as prune_one
 from harness.grid.environments import EnvironmentSpec, label_of, package_problems
 from harness.protocol import SUBJECT
 from harness.record.provenance import ago, now, read_age
+from harness.report.format.width import folded
 from harness.report.phrases.recipe import many
 from harness.text import one_line
 
@@ -40,7 +41,7 @@ def list_(as_json: Json = False) -> None:
     if as_json:
         _print("list", [_facts(one) for one in found])
     else:
-        print("\n".join(map(_line, found)) or "no environment is built")
+        print(folded("\n".join(map(_line, found)) or "no environment is built"))
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shlex
 import textwrap
 from collections import Counter
@@ -237,7 +238,16 @@ def _next(head: Head, red: Sequence[Verdict], every: Sequence[Verdict]) -> Itera
         yield from _command("again", f"harness run {grid}{where} {again_options(**again.values)}".rstrip())
     held = next((each for each in red if each.check == "baseline" and each.outcome == "FAIL"), None)
     if held is not None:
-        yield from _command("accept", f"harness accept {grid}{where} --only {short_id(held, every)} --note ...")
+        whose = _given(head.command, "--environment")
+        yield from _command("accept", f"harness accept {grid}{where}{whose} --only {short_id(held, every)} --note ...")
+
+
+def _given(command: str, option: str) -> str:
+    """An option as a command was given it, for the next one; empty where it was not."""
+    words = shlex.split(command)
+    values = [value for name, value in itertools.pairwise(words) if name == option]
+    values += [word.partition("=")[2] for word in words if word.startswith(f"{option}=")]
+    return f" {option} {shlex.quote(values[-1])}" if values else ""
 
 
 def short_id(verdict: Verdict, every: Sequence[Verdict]) -> str:
