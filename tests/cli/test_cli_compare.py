@@ -223,4 +223,4 @@ def test_configurations_have_the_names_of_their_grid(harness: Make, grid: Path) 
     names = {case.get("name") for case in ET.parse("speed.xml").iter("testcase")}
     assert names == {f"embedded/tiny-bert · optim={optim}: bf16 against fp32" for optim in ("adafactor", "adamw_torch")}
     kept = harness("compare", "--save", "kept.json", "results/speed")[1].splitlines()
-    assert "  half, b · Adafactor: 1 sessions, 5 processes" in kept
+    assert "  half, b · Adafactor: 1 session, 5 processes" in kept
