@@ -204,12 +204,14 @@ def test_a_file_that_cannot_be_read(measured: Make, choose: Make, tmp_path: Path
 # What a plan takes from it.
 
 
-def test_without_a_measurement_the_cores_decide(measured: Make, choose: Make, environment_of: Make) -> None:
+def test_without_a_measurement_the_cores_decide(
+    measured: Make, choose: Make, environment_of: Make, tmp_path: Path
+) -> None:
     found = choose()
     assert (found.slots, found.source) == (2, "machine")
-    assert found.why == ", 1 thread each on 2 cores (not measured: `harness pack benchmarks/g.toml` does)"
+    how = f"(not measured: `harness pack benchmarks/g.toml --results {tmp_path}` does)"
+    assert found.why == f", 1 thread each on 2 cores {how}"
     one_gpu = choose(on=environment_of((8, 0)))
-    how = "(not measured: `harness pack benchmarks/g.toml` does)"
     assert (one_gpu.slots, one_gpu.why) == (1, f", one a device {how}")
 
 
