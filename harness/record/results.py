@@ -320,9 +320,16 @@ class Results:
 
     def losses(self, configuration: Configuration) -> list[npt.NDArray[Any]]:
         """The loss of every optimizer step, an array for each run with a score that left one."""
+        return self._by_step(configuration, "loss")
+
+    def norms(self, configuration: Configuration) -> list[npt.NDArray[Any]]:
+        """The gradient norm of every optimizer step, likewise."""
+        return self._by_step(configuration, "grad_norm")
+
+    def _by_step(self, configuration: Configuration, name: str) -> list[npt.NDArray[Any]]:
         scored = [entry for entry in configuration.entries if entry.status in SCORED]
-        every = (self._series(entry, ("loss",)).get("loss") for entry in scored)
-        return [loss for loss in every if loss is not None]
+        every = (self._series(entry, (name,)).get(name) for entry in scored)
+        return [series for series in every if series is not None]
 
     def _series(self, entry: Entry, names: Collection[str]) -> Mapping[str, npt.NDArray[Any]]:
         return {} if self._reader is None else self._reader.series(entry, names)

@@ -20,7 +20,8 @@ _NUMBER: Final = re.compile(
     re.IGNORECASE,
 )
 _SILENT: Final = re.compile(
-    r"^(?P<fence>`{3,})[^\n]*\n.*?^(?P=fence)[ ]*$"  # a block of code
+    r"<!--.*?-->"  # what no reader sees
+    r"|^(?P<fence>`{3,})[^\n]*\n.*?^(?P=fence)[ ]*$"  # a block of code
     r"|(?<!`)(?P<ticks>`+)(?!`).+?(?<!`)(?P=ticks)(?!`)"  # code within a line
     r"|\]\([^)\n]*\)|<https?://[^>\n]*>"  # where a link leads
     r"|^[ ]*\d+\.(?=\s)|\\?\[\d+\\?\](?!\()",  # the number of an item, and of a footnote

@@ -112,11 +112,12 @@ def make_cell(entry: Entry) -> Cell:
 
 @dataclass
 class MadeUp:
-    """What lies behind entries: `records` and, a run of a configuration after the other, `curves`, by configuration."""
+    """What lies behind entries: `records` and, a run of a configuration after the other, `curves` and `norms`."""
 
     entries: Sequence[Entry]
     records: Mapping[str, Record]
     curves: Mapping[str, Sequence[Any]]
+    norms: Mapping[str, Sequence[Any]]
 
     def record(self, entry: Entry) -> Record:
         return self.records.get(entry.configuration_id) or make_record(entry)
@@ -125,9 +126,10 @@ class MadeUp:
         if entry.configuration_id not in self.curves:
             return {}
         own = [one.path for one in self.entries if one.configuration_id == entry.configuration_id]
-        curves = self.curves[entry.configuration_id]
         place = own.index(entry.path)
-        return {"loss": curves[place]} if place < len(curves) else {}
+        every = {"loss": self.curves, "grad_norm": self.norms}
+        found = {name: of.get(entry.configuration_id, ()) for name, of in every.items()}
+        return {name: runs[place] for name, runs in found.items() if place < len(runs)}
 
 
 def make_report(
@@ -135,11 +137,12 @@ def make_report(
     cells: Sequence[Cell] | None = None,
     records: Mapping[str, Record] | None = None,
     curves: Mapping[str, Sequence[Any]] | None = None,
+    norms: Mapping[str, Sequence[Any]] | None = None,
     **options: Any,
 ) -> ReportModel:
     """A report of a plan that has the entries' own cells, unless said otherwise; without records only of the index."""
     grid = options.pop("grid", GridFacts("demo", "glue/mrpc"))
-    reader = None if records is None and curves is None else MadeUp(entries, records or {}, curves or {})
+    reader = None if records is None and curves is None else MadeUp(entries, records or {}, curves or {}, norms or {})
     cells = list({entry.cell_id: make_cell(entry) for entry in entries}.values()) if cells is None else cells
     results = Results(entries, reader, cells)
     return build_report(grid, results, command=COMMAND, generated_by="harness 0.1.0", **options)

@@ -97,7 +97,7 @@ _PHASES: Final[Mapping[str, str]] = {
 
 COLUMNS: Final[tuple[Column, ...]] = (
     Column("grid", "text", "the grid's name", lambda row: row.grid),
-    Column("run", "text", "the run's id, as `harness show` and `harness diff` take it", lambda row: row.run),
+    Column("run", "text", "the run's id, as `harness diff` takes it", lambda row: row.run),
     Column("configuration", "text", "what its configuration is called", lambda row: row.configuration),
     Column("status", "text", "ok, suspect, collapsed, nonfinite, or how else it ended", lambda row: row.status),
     Column("error", "text", "what went wrong, its type first", lambda row: row.entry.error),

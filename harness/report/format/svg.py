@@ -32,9 +32,26 @@ ORANGE: Final = "#903800"
 """The two hues that people with any colour blindness tell apart, at a contrast of 7 or more on the paper as GREY is;
 every mark differs in shape as well."""
 
+WIDTH: Final = 5.2
+"""Inches of a plot: 499 px, so that on a screen of 400 px its letters keep three quarters of their size."""
+
+TEXT: Final = 9.5
+"""Points of all letters in a plot."""
+
+LINE: Final = 0.17
+"""Inches of a line of text."""
+
+LETTERS: Final = 60
+"""Letters of a line over the whole width."""
+
 _STYLE: Final[dict[str, Any]] = {
     "font.family": ["DejaVu Sans"],
-    "font.size": 9.0,
+    "font.size": TEXT,
+    "axes.titlesize": TEXT,
+    "axes.labelsize": TEXT,
+    "xtick.labelsize": TEXT,
+    "ytick.labelsize": TEXT,
+    "legend.fontsize": TEXT,
     "text.color": INK,
     "axes.edgecolor": INK,
     "axes.labelcolor": INK,

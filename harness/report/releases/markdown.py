@@ -68,14 +68,13 @@ def _changes(verdicts: Sequence[Verdict]) -> str:
                     inline(_value(values["a"])),
                     inline(_value(values["b"])),
                     f"{ratio}{'' if finding.step is None else f', step {finding.step}'}".removeprefix(", "),
-                    inline(finding.upstream or ""),
                 ]
             )
         if one.findings and one.against and (others := with_it(of[one.against.label], one)):
-            rows.append(["", "with it", inline("; ".join(others)), "", "", ""])
+            rows.append(["", "with it", inline("; ".join(others)), "", ""])
     if not rows:
         return "No change seen between probed releases."
-    return table(("step", "field", "before", "after", "ratio, first step", "known issue"), rows, "llllll")
+    return table(("step", "field", "before", "after", "ratio, first step"), rows, "lllll")
 
 
 def with_it(before: Verdict, after: Verdict) -> list[str]:

@@ -14,7 +14,8 @@ from harness.record.configuration import GOOD, Configuration, environment_names
 from harness.record.model import Record
 from harness.record.results import Results, SeedScore
 from harness.report.run import environment
-from harness.report.run.curves import loss_curve
+from harness.report.run.captions import MOST_CURVES
+from harness.report.run.curves import curve_of
 from harness.report.run.kept import packed
 from harness.report.run.model import (
     Attempts,
@@ -71,8 +72,12 @@ def build_report(
     rows = [_row(one, results) for one in ended if _counted(one)]
     scored = [one for one in ended if any(entry.status in SCORED for entry in one.entries)]
     curves = [
-        loss_curve(one.shown, one.configuration_id, one.environment_id, results.losses(one))
+        curve_of(one.shown, one.configuration_id, one.environment_id, results.losses(one))
         for one in scored[:CURVES_READ]
+    ]
+    norms = [
+        curve_of(one.shown, one.configuration_id, one.environment_id, results.norms(one))
+        for one in scored[:MOST_CURVES]
     ]
     return ReportModel(
         title=title or about,
@@ -86,6 +91,7 @@ def build_report(
         skipped=_skipped(sorted(configurations, key=order)),
         failed=_failed(ended),
         curves=tuple(curve for curve in curves if curve is not None),
+        norms=tuple(norm for norm in norms if norm is not None),
         environments=measured,
         checkpoints=environment.checkpoints(records),
         data=environment.data(records),

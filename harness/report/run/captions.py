@@ -95,7 +95,8 @@ def _loss(model: ReportModel, whole: bool) -> tuple[str, str]:
     smoothed = "" if windows == [1] else f", smoothed over {window} steps"
     seeds = sorted({curve.seeds for curve in curves})
     several = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
-    text = f"Training loss by optimizer step{smoothed}: "
+    normed = bool(model.norms) and not whole
+    text = f"Training loss{' and gradient norm' if normed else ''} by optimizer step{smoothed}: "
     text += "one run each." if seeds == [1] else f"mean and range over {several} seeds."
     if len(curves) > 2 and not whole:
         text += " The other configurations' means are behind each panel in grey."

@@ -1,4 +1,4 @@
-"""Loss curves small enough to draw: smoothed, then mean and range over seeds, then thinned."""
+"""Curves of training small enough to draw: smoothed, then mean and range over seeds, then thinned."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _WINDOWS: Final = 40
 """The smoothing window is one part in this many of the run."""
 
 
-def loss_curve(label: str, configuration_id: str, environment_id: str, series: Sequence[npt.ArrayLike]) -> Curve | None:
-    """Condense per-step losses of several seeds; None where there is no step at all.
+def curve_of(label: str, configuration_id: str, environment_id: str, series: Sequence[npt.ArrayLike]) -> Curve | None:
+    """Condense per-step losses, or norms, of several seeds; None where there is no step at all.
 
-    Smoothing is a centred moving average per seed, its window cut off at both ends of the run. Losses that
+    Smoothing is a centred moving average per seed, its window cut off at both ends of the run. Values that
     are not finite make gaps and are counted, never averaged over.
     """
     runs = [run for run in (np.asarray(one, dtype=np.float64).ravel() for one in series) if run.size]

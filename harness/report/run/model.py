@@ -132,9 +132,9 @@ class Counts:
 
 @dataclass(frozen=True)
 class Curve:
-    """Training loss of one row: mean and range over seeds after smoothing, at `steps` (counted from 1).
+    """Loss or gradient norm of one row's training: mean and range over seeds, smoothed, at `steps` (from 1).
 
-    `window` is the smoothing window in steps; `nonfinite` counts losses that are NaN or infinite (gaps).
+    `window` is the smoothing window in steps; `nonfinite` counts values that are NaN or infinite (gaps).
     """
 
     label: str
@@ -217,6 +217,7 @@ class ReportModel:
     skipped: tuple[SkippedGroup, ...] = ()
     failed: tuple[FailedGroup, ...] = ()
     curves: tuple[Curve, ...] = ()
+    norms: tuple[Curve, ...] = ()
     environments: tuple[Environment, ...] = ()
     checkpoints: tuple[CheckpointFacts, ...] = ()
     data: tuple[tuple[str, str], ...] = ()

@@ -56,7 +56,7 @@ def render(
 def to_json(model: ReportModel) -> str:
     """Return the model as JSON text, complete: what the Markdown leaves out for length is here."""
     data = {"schema": SCHEMA, "kind": KIND, **plain(model)}
-    for name in ("throughput", "head", "comparisons"):
+    for name in ("throughput", "head", "comparisons", "norms"):
         if not data[name]:
             del data[name]  # a grid that times or compares nothing has no such part, and older reports have no head
     return as_json(data)

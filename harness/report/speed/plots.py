@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.report.format.numbers import amount
-from harness.report.format.svg import BLUE, INK, ORANGE, figure, plot_labels
+from harness.report.format.rows import Rows, rows_of
+from harness.report.format.svg import BLUE, INK, ORANGE, WIDTH, figure
 from harness.report.speed.captions import MOST_RATIOS, drawable_ratios, drawn_bars, ratio_limit
 from harness.report.speed.model import STAGES, Contrast, ThroughputPart, TimedRow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+THICK: Final = 0.22
+"""Inches of a bar, and of an interval with its mark."""
 
 STAGE_LOOKS: Final[dict[str, dict[str, Any]]] = {
     "data": {"facecolor": ORANGE},
@@ -47,65 +50,49 @@ def throughput_figures(part: ThroughputPart) -> dict[str, Figure]:
 
 
 def _stages(rows: Sequence[TimedRow]) -> Figure:
-    labels = plot_labels([row.label for row in rows], 34)
-    page, axes, edges, places = _page(labels)
-    for number, (row, place) in enumerate(zip(rows, places, strict=True)):
-        thick = min(0.24, 0.62 * (edges[number + 1] - edges[number]))
+    plan = rows_of([row.label for row in rows], THICK)
+    page, axes = _page(plan)
+    for row, place in zip(rows, plan.places, strict=True):
         left = 0.0
         for stage in STAGES:
             wide = row.stages_ms[stage]
-            axes.barh(place, wide, thick, left, edgecolor=INK, linewidth=0.4, label=stage, **STAGE_LOOKS[stage])
+            axes.barh(place, wide, THICK, left, edgecolor=INK, linewidth=0.4, label=stage, **STAGE_LOOKS[stage])
             left += wide
-        axes.annotate(
-            f" {amount(left)} ms", (left, place), va="center", fontsize=8.5, xytext=(2, 0), textcoords="offset points"
-        )
+        axes.annotate(f" {amount(left)} ms", (left, place), va="center", xytext=(2, 0), textcoords="offset points")
     axes.set_xlim(0, 1.14 * max(math.fsum(row.stages_ms.values()) for row in rows))
     axes.grid(axis="x")
     axes.set_axisbelow(True)
-    axes.locator_params(axis="x", nbins=8)
-    axes.set_xlabel("milliseconds of a step", fontsize=9)
+    axes.locator_params(axis="x", nbins=6)
+    axes.set_xlabel("milliseconds of a step")
     from matplotlib.patches import Patch
 
     handles = [Patch(edgecolor=INK, linewidth=0.4, label=stage, **STAGE_LOOKS[stage]) for stage in STAGES]
-    page.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, fontsize=8.5)
+    page.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
     return page
 
 
 def _ratios(rows: Sequence[Contrast]) -> Figure:
-    labels = plot_labels([f"{one.what} · {one.where}" for one in rows], 38)
-    page, axes, edges, places = _page(labels)
+    plan = rows_of([f"{one.what} · {one.where}" for one in rows], THICK, [_said(one) for one in rows])
+    page, axes = _page(plan)
     limit = ratio_limit(list(rows))
-    for number, (one, place) in enumerate(zip(rows, places, strict=True)):
+    for one, place in zip(rows, plan.places, strict=True):
+        axes.vlines([0], place - THICK / 2, place + THICK / 2, color=INK, linewidth=1.0)
         _ratio(axes, one, place, limit)
-        if number:
-            axes.axhline(edges[number], color=INK, linewidth=0.3, alpha=0.5)
-    axes.axvline(0, color=INK, linewidth=1.0)
     axes.set_xlim(-limit * 1.06, limit * 1.06)
     ticks = _ticks(limit)
     axes.set_xticks([math.log(tick) for tick in ticks], [f"{tick:.3g}" for tick in ticks])
     axes.grid(axis="x")
     axes.set_axisbelow(True)
-    axes.set_xlabel("ratio of samples/s, logarithmic", fontsize=9)
-    right = axes.secondary_yaxis("right")
-    right.set_yticks(places, [_said(one) for one in rows])
-    right.tick_params(axis="y", length=0)
-    right.spines["right"].set_visible(False)
+    axes.set_xlabel("slower ←  ratio of samples/s, logarithmic  → faster")
     _ratio_legend(page, rows)
     return page
 
 
-def _page(labels: Sequence[str]) -> tuple[Figure, Axes, list[float], list[float]]:
-    """A page with a row for each label, as tall as the label: the rows' edges and middles in inches from the top."""
-    heights = [0.16 * max(label.count("\n") + 1, 2) + 0.07 for label in labels]
-    page = figure(8.4, 0.95 + sum(heights))
+def _page(plan: Rows) -> tuple[Figure, Axes]:
+    page = figure(WIDTH, 1.0 + plan.height)
     axes = page.subplots()
-    edges = [sum(heights[:number]) for number in range(len(labels) + 1)]
-    places = [(top + bottom) / 2 for top, bottom in pairwise(edges)]
-    axes.set_ylim(edges[-1], 0)
-    axes.set_yticks(places, labels)
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
-    return page, axes, edges, places
+    plan.write(axes)
+    return page, axes
 
 
 def _ratio(axes: Axes, one: Contrast, place: float, limit: float) -> None:
@@ -128,9 +115,9 @@ def _found(one: Contrast) -> str:
 
 
 def _said(one: Contrast) -> str:
-    """`0.94` and, below it, `0.90 to 0.98`."""
+    """`0.94 (0.90 to 0.98)`."""
     interval = f"{amount(one.ci90[0])} to {amount(one.ci90[1])}" if one.ci90 else "no interval"
-    return f"{amount(one.ratio)}\n{interval}"
+    return f"{amount(one.ratio)} ({interval})"
 
 
 def _ticks(limit: float) -> list[float]:
@@ -152,4 +139,4 @@ def _ratio_legend(page: Figure, rows: Sequence[Contrast]) -> None:
         Line2D([], [], linestyle="none", label=name, **look) for name, look in _LOOKS.items() if name in found
     ]
     handles.append(Line2D([], [], color=INK, linewidth=2.4, label="90 % interval"))
-    page.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, fontsize=8.5)
+    page.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)

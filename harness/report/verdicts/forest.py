@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from html import escape
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.checks.verdict import Verdict
 from harness.report.format.escape import clean
 from harness.report.format.numbers import digits, interval, levels_text, signed
-from harness.report.format.svg import BLUE, INK, ORANGE, figure, plot_labels, style, svg
+from harness.report.format.rows import rows_of
+from harness.report.format.svg import BLUE, INK, ORANGE, WIDTH, figure, style, svg
 from harness.report.verdicts.words import (
+    ONE_RESULT,
+    apart,
     counts_text,
     decision_of,
     metric_name,
@@ -34,6 +36,12 @@ TOLD: Final = 3
 
 WIDEST: Final = 3.0
 """The axis ends at so many margins, or at the farthest difference: a vague interval must not hide the clear ones."""
+
+THICK: Final = 0.24
+"""Inches that a row's interval, mark and margin take."""
+
+LONGEST: Final = 25
+"""Letters of a side's name that have room below the axis."""
 
 BAND: Final = "#80808030"
 _LOOKS: Final[dict[str, dict[str, Any]]] = {
@@ -92,41 +100,35 @@ def _drawable(verdicts: Sequence[Verdict]) -> list[Verdict]:
 
 
 def _forest(rows: Sequence[Verdict]) -> Figure:
-    labels = plot_labels([_label(j) for j in rows], 38)
-    said = [f"{word(j)}\n{_said(j)}" for j in rows]
-    heights = [0.16 * max(label.count("\n") + 1, 2) + 0.09 for label in labels]
-    page = figure(8.4, 0.95 + sum(heights))
+    plan = rows_of([_label(j) for j in rows], THICK, [f"{word(j)} {_said(j)}" for j in rows])
+    page = figure(WIDTH, 1.2 + plan.height)
     axes = page.subplots()
     limit = _limit(rows)
-    # Places are inches from the top, so that a row is as tall as its label.
-    edges = [sum(heights[:number]) for number in range(len(rows) + 1)]
-    places = [(top + bottom) / 2 for top, bottom in pairwise(edges)]
-    for number, (verdict, place) in enumerate(zip(rows, places, strict=True)):
+    for verdict, place in zip(rows, plan.places, strict=True):
         if decision := decision_of(verdict):
-            _row(axes, verdict.outcome, decision, place, heights[number], limit)
-        if number:
-            axes.axhline(edges[number], color=INK, linewidth=0.3, alpha=0.5)
-    axes.axvline(0, color=INK, linewidth=1.0)
+            _row(axes, verdict.outcome, decision, place, limit)
     axes.set_xlim(-limit * 1.04, limit * 1.04)
-    axes.set_ylim(edges[-1], 0)
-    axes.set_yticks(places, labels)
-    axes.tick_params(axis="y", length=0)
-    for side in ("left", "right"):
-        axes.spines[side].set_visible(False)
-    axes.locator_params(axis="x", nbins=9)
-    axes.set_xlabel("lower ←  difference, points  → higher", fontsize=9)
-    right = axes.secondary_yaxis("right")
-    right.set_yticks(places, said)
-    right.tick_params(axis="y", length=0)
-    right.spines["right"].set_visible(False)
+    plan.write(axes)
+    axes.locator_params(axis="x", nbins=7)
+    axes.set_xlabel(_sides(rows))
     _legend(page, {j.outcome for j in rows}, levels_text([d for j in rows if (d := decision_of(j))]))
     return page
 
 
-def _row(axes: Axes, outcome: str, d: Decision, place: float, height: float, limit: float) -> None:
+def _sides(rows: Sequence[Verdict]) -> str:
+    """Which side is better, and who is it where that is the same in all rows: more of every score is better."""
+    pairs = [(j.subject.name, j.against.name) for j in rows if j.against and j.check not in ONE_RESULT]
+    names = {clean(apart(ours, other), 400) for ours, other in pairs} if len(pairs) == len(rows) else {""}
+    who = names.pop() if len(names) == 1 else ""
+    who = f"{who} " if 0 < len(who) <= LONGEST else ""
+    return f"{who}worse ←  difference, points  → better"
+
+
+def _row(axes: Axes, outcome: str, d: Decision, place: float, limit: float) -> None:
     right = limit * 1.04 if d.direction == "lower" else d.delta
-    top, bottom = place - height / 2, place + height / 2
+    top, bottom = place - THICK / 2, place + THICK / 2
     axes.fill_betweenx([top, bottom], -d.delta, right, color=BAND, linewidth=0)
+    axes.vlines([0], top, bottom, color=INK, linewidth=1.0)
     axes.vlines([-d.delta] if d.direction == "lower" else [-d.delta, d.delta], top, bottom, color=INK, linewidth=0.6)
     look = _LOOKS[outcome]
     if d.ci_pass is not None and all(map(math.isfinite, d.ci_pass)):
@@ -150,7 +152,7 @@ def _legend(page: Figure, outcomes: set[str], levels: str) -> None:
     ]
     handles += [Line2D([], [], color=INK, linewidth=2.4, label=f"{levels} interval")]
     handles += [Patch(facecolor=BAND, label="margin")]
-    page.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, fontsize=8.5)
+    page.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
 
 
 def _label(verdict: Verdict) -> str:

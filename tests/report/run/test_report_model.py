@@ -13,7 +13,7 @@ import pytest
 
 from harness.checks.verify.data import MRPC
 from harness.report.format.labels import seeds_text
-from harness.report.run.curves import POINTS, loss_curve
+from harness.report.run.curves import POINTS, curve_of
 from harness.report.run.model import GridFacts
 from harness.report.run.render import render
 
@@ -230,17 +230,17 @@ def test_data_read_from_a_folder_are_named_by_what_they_are(
 
 
 def test_loss_curve_by_hand() -> None:
-    curve = loss_curve("x", "c", "e", [np.array([3.0, 2.0, 1.0]), np.array([5.0, 2.0, 3.0])])
+    curve = curve_of("x", "c", "e", [np.array([3.0, 2.0, 1.0]), np.array([5.0, 2.0, 3.0])])
     assert curve is not None
     assert (curve.window, curve.steps) == (1, (1, 2, 3))
     assert (curve.mean, curve.low, curve.high) == ((4.0, 2.0, 2.0), (3.0, 2.0, 1.0), (5.0, 2.0, 3.0))
-    assert loss_curve("x", "c", "e", []) is None
-    assert loss_curve("x", "c", "e", [np.array([])]) is None
+    assert curve_of("x", "c", "e", []) is None
+    assert curve_of("x", "c", "e", [np.array([])]) is None
 
 
 def test_long_loss_curves_keep_a_straight_line_straight() -> None:
     line = np.linspace(1.0, 0.0, 1377)
-    curve = loss_curve("x", "c", "e", [line])
+    curve = curve_of("x", "c", "e", [line])
     assert curve is not None
     assert len(curve.steps) == POINTS
     assert (curve.steps[0], curve.steps[-1], curve.length) == (1, 1377, 1377)
@@ -249,7 +249,7 @@ def test_long_loss_curves_keep_a_straight_line_straight() -> None:
 
 
 def test_losses_that_are_not_finite_make_gaps_and_are_counted() -> None:
-    curve = loss_curve("x", "c", "e", [np.array([1.0, math.nan, math.inf, 4.0]), np.array([2.0, 3.0])])
+    curve = curve_of("x", "c", "e", [np.array([1.0, math.nan, math.inf, 4.0]), np.array([2.0, 3.0])])
     assert curve is not None
     assert curve.nonfinite == 2
     assert curve.mean[:2] == (1.5, 3.0)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from harness.report.format.svg import BLUE, GREY, INK, ORANGE, PAPER, plot_labels
+from harness.report.run.captions import caption
 from harness.report.run.plots import figures, to_svgs
 
 
@@ -49,18 +50,16 @@ def test_no_label_is_cut_or_overlaps(make_entry: Any, make_report: Any) -> None:
         canvas.draw()
         page = figure.bbox
         for axes in figure.axes:
-            labels = [t for t in axes.get_yticklabels() if t.get_visible() and t.get_text() and axes is figure.axes[0]]
-            boxes = [label.get_window_extent() for label in [*labels, axes.title, axes._left_title]]
+            labels = [text for text in axes.texts if text.get_text()]
+            boxes = [text.get_window_extent() for text in [*labels, axes.xaxis.label, axes._left_title]]
             for box in (b for b in boxes if b.width):
                 assert box.x0 >= page.x0
                 assert box.x1 <= page.x1 + 0.5
                 assert box.y0 >= page.y0
                 assert box.y1 <= page.y1 + 0.5
+                assert box.height > 0.07 * figure.dpi  # a word that can be read where the page is narrow
             ticks = sorted((label.get_window_extent() for label in labels), key=lambda box: box.y0)
             assert all(low.y1 <= high.y0 + 0.5 for low, high in pairwise(ticks))
-        titles = [axes._left_title.get_window_extent() for axes in figure.axes if axes._left_title.get_text()]
-        for left, right in zip(titles[::2], titles[1::2], strict=False):
-            assert left.x1 <= right.x0
 
 
 def test_the_users_settings_change_nothing(demo: Any) -> None:
@@ -90,3 +89,16 @@ def test_plot_labels_stay_apart() -> None:
     assert plot_labels(["google-bert/bert-base-uncased · bf16 · devices=2"], 34) == [
         "google-bert/bert-base-uncased\nbf16 · devices=2"
     ]
+
+
+def test_gradient_norms_stand_beside_losses(make_entry: Any, make_report: Any) -> None:
+    runs = [make_entry(seed=1), make_entry(seed=1, precision="bf16")]
+    curves = {one.configuration_id: [np.linspace(1, 0, 50)] for one in runs}
+    norms = {one.configuration_id: [np.linspace(4, 2, 50)] for one in runs}
+    model = make_report(runs, curves=curves, norms=norms)
+    loss, norm = figures(model)["loss"].axes
+    assert (loss.get_ylabel(), norm.get_ylabel()) == ("training loss", "gradient norm")
+    assert [line.get_ydata()[0] for line in norm.lines] == [4, 4]
+    assert "Training loss and gradient norm by optimizer step" in caption(model, "loss")[1]
+    (alone,) = figures(make_report(runs, curves=curves))["loss"].axes
+    assert alone.get_ylabel() == "training loss"

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 import xml.etree.ElementTree as ET
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from harness.checks.verdict import Verdict
 from harness.report.format.svg import BLUE, INK, ORANGE
-from harness.report.verdicts.forest import MOST_ROWS, drawn, forest_caption, forest_figure, forest_svg
+from harness.report.verdicts.forest import MOST_ROWS, THICK, drawn, forest_caption, forest_figure, forest_svg
 from tests.report.verdicts.made_up import cases, decided, decision, named, plain, quality, said
 
 LONG = "sentence-transformers/all-MiniLM-L6-v2-with-quite-a-long-name"
@@ -45,20 +44,20 @@ def test_nothing_is_cut_or_overlaps(verdicts: list[Verdict]) -> None:
     figure = figure_of(verdicts)
     page = figure.bbox
     axes = figure.axes[0]
-    sides = [axes.get_yticklabels(), axes.child_axes[0].get_yticklabels()]
-    for labels in sides:
-        boxes = sorted((label.get_window_extent() for label in labels), key=lambda box: box.y0)
-        assert len(boxes) == len(drawn(verdicts))
-        assert all(low.y1 <= high.y0 + 0.5 for low, high in pairwise(boxes))
-        for box in boxes:
-            assert box.x0 >= page.x0 - 0.5
-            assert box.x1 <= page.x1 + 0.5
-            assert box.y0 >= page.y0 - 0.5
-            assert box.y1 <= page.y1 + 0.5
-    plot = axes.get_window_extent()
-    assert max(label.get_window_extent().x1 for label in sides[0]) <= plot.x0
-    assert min(label.get_window_extent().x0 for label in sides[1]) >= plot.x1
-    assert plot.width > page.width / 3
+    words = [text for text in axes.texts if text.get_text()]
+    boxes = [text.get_window_extent() for text in words]
+    assert len(boxes) == len(drawn(verdicts))
+    for box in boxes:
+        assert box.x0 >= page.x0 - 0.5
+        assert box.x1 <= page.x1 + 0.5
+        assert box.y0 >= page.y0 - 0.5
+        assert box.y1 <= page.y1 + 0.5
+    # Below each row's words there is room for what is drawn of it, and only then the next one's words.
+    tall = THICK * figure.dpi
+    below = [box.y1 for box in boxes[1:]] + [axes.get_window_extent().y0]
+    assert all(box.y0 - tall >= next_one - 0.5 for box, next_one in zip(boxes, below, strict=True))
+    assert axes.get_window_extent().width > 0.9 * page.width
+    assert axes.xaxis.label.get_window_extent().width <= page.width
     (legend,) = figure.legends
     assert legend.get_window_extent().x0 >= page.x0
     assert legend.get_window_extent().x1 <= page.x1
@@ -93,6 +92,12 @@ def test_a_vague_interval_hides_nothing() -> None:
     assert {line.get_marker() for line in axes.lines} >= {"<", ">"}
     assert "An arrowhead" in forest_caption([vague])[1]
     assert "An arrowhead" not in forest_caption([decided()])[1]
+
+
+def test_the_axis_says_who_is_better_where_all_rows_agree() -> None:
+    both = [replace(named(decided(), "minilm · bf16", "minilm · fp32"), check="parity")] * 2
+    assert figure_of(both).axes[0].get_xlabel() == "bf16 worse ←  difference, points  → better"
+    assert figure_of([*both, decided()]).axes[0].get_xlabel() == "worse ←  difference, points  → better"
 
 
 def test_lower_only_has_no_upper_margin() -> None:

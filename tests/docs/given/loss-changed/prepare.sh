@@ -1,0 +1,3 @@
+harness run nightly.toml --results old/results
+harness run nightly.toml
+harness accept nightly.toml --note "the first numbers"

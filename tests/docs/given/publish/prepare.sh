@@ -1,0 +1,1 @@
+python "$GIVEN/your-data/make.py"

@@ -1,0 +1,3 @@
+git init --quiet .
+python make.py
+rm make.py vocab.txt
