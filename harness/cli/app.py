@@ -14,6 +14,7 @@ import typer
 
 from harness import __version__
 from harness.cli.ci import on_github
+from harness.cli.complete import typed
 from harness.cli.streams import Muting, open_missing_streams
 from harness.errors import HarnessError
 from harness.exit_codes import epilog, summary
@@ -38,14 +39,16 @@ def application(arguments: Sequence[str] = ()) -> typer.Typer:
     app = typer.Typer(
         name="harness",
         no_args_is_help=True,
-        add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode="rich",
         context_settings={"help_option_names": ["-h", "--help"]},
         epilog=summary(),
     )
     app.callback(invoke_without_command=True)(root)
-    wanted = arguments[:1] if arguments and (arguments[0] in COMMANDS or arguments[0] == "--version") else COMMANDS
+    first = arguments[0] if arguments else ""
+    # Where a shell asks which commands begin so, the others need not be read.
+    fitting = [name for name in COMMANDS if name.startswith(first)] if typed() else list(COMMANDS)
+    wanted = [first] if first in COMMANDS or first == "--version" else fitting
     for name, folder in COMMANDS.items():
         if name in wanted:
             module = import_module(f"harness.cli.{folder}.{name}")
@@ -97,7 +100,7 @@ def run_command() -> int:
     """Run the command that the process was started with, say what went wrong, and return the exit code."""
     code: int | None
     try:
-        code = application(sys.argv[1:])(standalone_mode=False)
+        code = application(typed() or sys.argv[1:])(standalone_mode=False)
     except HarnessError as error:
         print(f"error: {lines(str(error))}", file=sys.stderr)
         code = error.exit_code

@@ -7,12 +7,18 @@ from typing import Annotated
 
 import typer
 
-GridFile = Annotated[Path, typer.Argument(help="The grid: a TOML file.", show_default=False)]
+from harness.cli.complete import grids, parts
+
+GridFile = Annotated[Path, typer.Argument(help="The grid: a TOML file.", show_default=False, autocompletion=grids)]
 ResultsFolder = Annotated[Path, typer.Option("--results", help="Where results are kept.")]
 Select = Annotated[
     list[str],
     typer.Option(
-        "--select", "-s", help="Only these cells: AXIS=VALUE[,VALUE...]; may be given again.", show_default=False
+        "--select",
+        "-s",
+        help="Only these cells: AXIS=VALUE[,VALUE...]; may be given again.",
+        show_default=False,
+        autocompletion=parts,
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
