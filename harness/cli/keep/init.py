@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from harness.grid.form.schema import FILE
-from harness.pipelines.keep.begin import GRID, NIGHTLY_JOB, PULL_REQUEST_JOB, PYPROJECT, Begun, begin
+from harness.pipelines.keep.begin import GRID, NAME, NIGHTLY_JOB, PULL_REQUEST_JOB, PYPROJECT, Begun, begin
 from harness.text import one_line
 
 Folder = Annotated[
@@ -42,10 +43,14 @@ def _said(done: Begun) -> list[str]:
     lines = ["wrote", *(f"  {name:<{width}}  {said}" for name, said in rows)]
     if done.by_hand:
         lines.append(f'add "{GRID}" to grids in [tool.harness] of {PYPROJECT}')
-    lines += ["next", *([f"  cd {done.folder}"] if done.folder != Path() else [])]
+    lines += ["next", *([f"  cd {shlex.quote(str(done.folder))}"] if done.folder != Path() else [])]
     if done.lacking:
         lines.append(f"  python -m pip install {' '.join(done.lacking)}")
-    lines += [f"  harness validate {GRID}", f"  harness plan {GRID}", "  harness bench"]
+    lines += [
+        f"  harness validate {GRID}",
+        f"  harness plan {GRID}",
+        f"  harness bench  # trains, judges, writes results/{NAME}/report.md: some minutes without a GPU",
+    ]
     lines += ["", f"the jobs install {done.install}; the variable HARNESS_INSTALL of the repository goes before that"]
     if not done.installable:
         lines.append("set it: this harness came from a folder of this machine, which they do not have")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 from harness.grid.arguments import recipe_fields
@@ -49,13 +50,13 @@ class Key:
 
 def keys() -> Iterator[Key]:
     """Every key that a grid may have, tables in the order of the models; fields of a recipe once, in `[recipe]`."""
-    schema = grid_schema()
+    schema = _schema()
     yield from _walk(schema, schema, "")
 
 
 def about(table: str) -> str:
     """What a table is for."""
-    schema = grid_schema()
+    schema = _schema()
     key = schema["properties"][table]
     inner = next(tables_of(key, schema))
     if NAME not in table and isinstance(inner.get("additionalProperties"), dict):
@@ -71,6 +72,11 @@ def toml(value: Any) -> str:
     if isinstance(value, list):
         return f"[{', '.join(map(toml, value))}]"
     return json.dumps(value, ensure_ascii=False)
+
+
+@cache
+def _schema() -> Schema:
+    return grid_schema()
 
 
 def _walk(key: Schema, schema: Schema, prefix: str) -> Iterator[Key]:
