@@ -116,6 +116,7 @@ SITUATIONS: Final[Mapping[str, Mapping[int, str]]] = {
     },
     "doctor": {0: "this machine can run it", 4: "something stands in the way"},
     "schema": {0: "printed"},
+    "init": {0: "written", 4: "a file cannot be read or written"},
     "watch": {
         0: "the script came to its end, and its run is kept",
         4: "it failed, or trained no Trainer or more than one; its interpreter lacks a package; " + _NO_STORE,

@@ -8,6 +8,7 @@ import re
 import tomllib
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -21,6 +22,8 @@ MAX_DEPTH: Final = 12
 MAX_KEYS: Final = 2000
 """Of one table: each unknown key is compared with every known one, and a grid has some hundred."""
 MAX_PROBLEMS: Final = 50
+ALLOWED: Final = "x-allowed"
+"""In a JSON Schema: what is allowed, in words, where the standard's keywords cannot say it to people."""
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -159,15 +162,30 @@ def raise_problems(problems: Sequence[str]) -> None:
         raise SpecError("\n".join(lines + ([f"... and at least {more} more problems"] if more > 0 else [])))
 
 
-def only(allowed: str, sound: Callable[[Any], object]) -> AfterValidator:
-    """Let pass the values that are `sound`; of another the error says `got VALUE; allowed ...`."""
+@dataclass(frozen=True)
+class Only(AfterValidator):
+    """A check in words, and as keywords of JSON Schema as far as those can say it."""
+
+    allowed: str = ""
+    schema: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def __get_pydantic_json_schema__(self, core: Any, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        """The schema of what is checked, with what is allowed of it."""
+        return {**handler(core), **self.schema, ALLOWED: self.allowed}
+
+
+def only(allowed: str, sound: Callable[[Any], object], **schema: Any) -> Only:
+    """Let pass the values that are `sound`; of another the error says `got VALUE; allowed ...`.
+
+    `schema` are keywords of JSON Schema for it.
+    """
 
     def check(value: Any) -> Any:
         if not sound(value):
             raise ValueError(f"got {show(value)}; allowed {allowed}")
         return value
 
-    return AfterValidator(check)
+    return Only(check, allowed, schema)
 
 
 class _Problem(NamedTuple):

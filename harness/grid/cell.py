@@ -37,25 +37,30 @@ Recipe = Mapping[str, Any]
 """`TrainingArguments` fields by today's names; values are JSON scalars, lists or tables."""
 
 
-def one_of(choices: Sequence[str]) -> Allowed:
+@dataclass(frozen=True)
+class OneOf:
     """Allow these words."""
 
-    def allowed(value: Any) -> str | None:
+    choices: Sequence[str]
+
+    def __call__(self, value: Any) -> str | None:
+        """What is allowed in place of a value; None where it may stand."""
         if not isinstance(value, str):
-            return listed(choices)
-        return None if value in choices else f"{listed(choices)}{suggestion(value, choices)}"
-
-    return allowed
+            return listed(self.choices)
+        return None if value in self.choices else f"{listed(self.choices)}{suggestion(value, self.choices)}"
 
 
-def whole(low: int, high: int) -> Allowed:
+@dataclass(frozen=True)
+class Whole:
     """Allow integers from `low` to `high`."""
 
-    def allowed(value: Any) -> str | None:
-        sound = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
-        return None if sound else f"an integer from {low} to {high}"
+    low: int
+    high: int
 
-    return allowed
+    def __call__(self, value: Any) -> str | None:
+        """What is allowed in place of a value; None where it may stand."""
+        sound = isinstance(value, int) and not isinstance(value, bool) and self.low <= value <= self.high
+        return None if sound else f"an integer from {self.low} to {self.high}"
 
 
 def or_false(value: Any) -> str | None:
@@ -121,19 +126,19 @@ class Options:
     checkpoint: Checkpoint
     seed: int
     recipe: Recipe
-    precision: str = axis("fp32", one_of(PRECISIONS))
-    devices: int = axis(1, whole(1, MAX_DEVICES))
+    precision: str = axis("fp32", OneOf(PRECISIONS))
+    devices: int = axis(1, Whole(1, MAX_DEVICES))
     environment: str = axis("current", plain_name)
-    engine: str = axis("trainer", one_of(ENGINES))
+    engine: str = axis("trainer", OneOf(ENGINES))
     head_seeding: str = "seeded"
     threads: int = 1
     recipe_defaults: str | None = None
     accepts_loss_kwargs: str | bool = axis("model", or_false, later=True, trainer_only=True)
     evaluation_draws: str | bool = axis("model", or_false, later=True, trainer_only=True)
     dropout: str | bool = axis("model", or_false, later=True)
-    resume_at: int = axis(0, whole(0, MAX_STEPS), later=True, trainer_only=True)
-    repeat: int = axis(1, whole(1, MAX_REPEATS), later=True)
-    subset: int = axis(0, whole(0, MAX_STEPS), later=True)
+    resume_at: int = axis(0, Whole(0, MAX_STEPS), later=True, trainer_only=True)
+    repeat: int = axis(1, Whole(1, MAX_REPEATS), later=True)
+    subset: int = axis(0, Whole(0, MAX_STEPS), later=True)
     timing: Mapping[str, int] | None = None
     subject: Mapping[str, Any] | None = None
     task_table: Mapping[str, Any] | None = None
@@ -200,7 +205,7 @@ _IDENTITY: Final = tuple(o.name for o in fields(Options) if o.name not in (*LATE
 
 AXES: Final[Mapping[str, Allowed]] = {
     "checkpoint": plain_name,
-    "seed": whole(0, MAX_SEED),
+    "seed": Whole(0, MAX_SEED),
     **{key: option.metadata["axis"] for key, option in _AXES.items()},
     "task": plain_name,
 }

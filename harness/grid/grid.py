@@ -207,6 +207,12 @@ def shipped(path: Path) -> Path | None:
     return file if file.is_file() else None
 
 
+def shipped_names() -> list[str]:
+    """The names of the grids that the harness ships."""
+    folder = Path(str(files("harness") / "shipped"))
+    return sorted(file.stem for file in folder.glob("*.toml"))
+
+
 def grid_from_text(content: bytes, path: Path) -> Grid:
     """Check and expand a grid given as the bytes of its file; raises like `load_grid`."""
     return grid_from_document(parse_toml(content, name_of(path)), path)

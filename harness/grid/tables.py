@@ -27,14 +27,28 @@ def _names_a_folder(value: str) -> bool:
     return bool(_NAME.fullmatch(value)) and value.split(".")[0].lower() not in _RESERVED
 
 
-Name = Annotated[str, only("1 to 64 letters, digits, '.', '_', '-', fit to name a folder", _names_a_folder)]
-Text = Annotated[str, only("1 to 300 printable characters", is_plain_text)]
-Variable = Annotated[str, only("an environment variable $HARNESS_..., like $HARNESS_MRPC", _VARIABLE.fullmatch)]
+Name = Annotated[
+    str,
+    only("1 to 64 letters, digits, '.', '_', '-', fit to name a folder", _names_a_folder, pattern=f"^{_NAME.pattern}$"),
+]
+Text = Annotated[str, only("1 to 300 printable characters", is_plain_text, minLength=1, maxLength=300)]
+Variable = Annotated[
+    str,
+    only(
+        "an environment variable $HARNESS_..., like $HARNESS_MRPC",
+        _VARIABLE.fullmatch,
+        pattern=f"^{_VARIABLE.pattern}$",
+    ),
+]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
-Fraction = Annotated[Finite, only("a fraction from -1 to 1 (85.78 points are 0.8578)", lambda value: -1 <= value <= 1)]
+Fraction = Annotated[
+    Finite,
+    only("a fraction from -1 to 1 (85.78 points are 0.8578)", lambda value: -1 <= value <= 1, minimum=-1, maximum=1),
+]
 
 
-Score = Annotated[str, only("the name of a metric of the task", re.compile(r"[A-Za-z_]\w{0,63}").fullmatch)]
+_SCORE: Final = re.compile(r"[A-Za-z_]\w{0,63}")
+Score = Annotated[str, only("the name of a metric of the task", _SCORE.fullmatch, pattern=f"^{_SCORE.pattern}$")]
 
 
 class Table(BaseModel):
@@ -238,7 +252,9 @@ class Subject(Table):
     that scores are known by in the Trainer's own evaluation, without `eval_`; all of them where empty.
     """
 
-    trainer: Annotated[str, only("package.module:function", _FUNCTION.fullmatch)] | None = None
+    trainer: (
+        Annotated[str, only("package.module:function", _FUNCTION.fullmatch, pattern=f"^{_FUNCTION.pattern}$")] | None
+    ) = None
     script: Text | None = None
     arguments: dict[str, Any] = Field(default_factory=dict)
     metrics: list[Name] = Field(default_factory=list)

@@ -62,7 +62,7 @@ class Waiver(Table):
     check: Check
     configuration: Text | None = None
     item: Text | None = None
-    issue: Annotated[str, only("a URL or OWNER/REPOSITORY#NUMBER", _ISSUE.fullmatch)]
+    issue: Annotated[str, only("a URL or OWNER/REPOSITORY#NUMBER", _ISSUE.fullmatch, pattern=f"^(?:{_ISSUE.pattern})$")]
     bound: Annotated[Finite, Field(gt=0, le=1e6)] | None = None
     reason: Text
     author: Text

@@ -56,6 +56,7 @@ def test_help_imports_no_torch() -> None:
         "report",
         "doctor",
         "schema",
+        "init",
     ],
 )
 def test_every_commands_help_has_an_example(harness: Make, command: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from harness.checks.verify.fidelity import fidelity
 from harness.record.run import read_run
 
-pytest.importorskip("peft", reason="needs the package peft: pip install 'finetune-harness[peft]'")
+pytest.importorskip("peft", reason="needs the package peft: pip install peft")
 
 LORA = '{ method = "lora", r = %d, alpha = 16, targets = ["query", "value"] }'
 

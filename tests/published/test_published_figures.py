@@ -20,6 +20,7 @@ from benchmarks import history_study, statistics_study, throughput_study, upgrad
 from benchmarks.false_green import page as false_green_page
 from benchmarks.false_green.accidents import read_list
 from harness.exit_codes import page as exit_codes_page
+from harness.grid.form.page import page as grid_page
 from harness.report.files import files_again
 from harness.report.format.table import MOST_COLUMNS
 from harness.report.releases.markdown import releases_again
@@ -48,6 +49,8 @@ def backing(page: Path) -> Backing:
         return CLAIMED[page]()
     if page == Path("docs/exit-codes.md"):
         return Rendered(exit_codes_page)
+    if page == Path("docs/grid.md"):
+        return Rendered(grid_page)
     if page == Path("reports/README.md"):
         return Rendered(
             lambda: render_index({one.name: one.read_text(encoding="utf-8") for one in REPORTS.glob("*.md")})

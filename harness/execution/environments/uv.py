@@ -46,8 +46,7 @@ def program() -> str:
         found = shutil.which("uv")
     if found is None:
         raise RequirementError(
-            "uv is not installed, which builds environments of `packages`; install it with: "
-            "pip install 'finetune-harness[environments]'"
+            "uv is not installed, which builds environments of `packages`; install it with: pip install uv"
         )
     return found
 

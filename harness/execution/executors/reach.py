@@ -33,7 +33,7 @@ def reached(on: str | None) -> Iterator[Cluster | None]:
     try:
         from harness.execution.executors.ray_fabric import RayFabric  # Ray takes half a second, and is an extra
     except ImportError as error:
-        fix = "pip install 'finetune-harness[ray]'"
+        fix = "pip install 'ray[client]'"
         raise RequirementError(f"--on {on}: Ray is not installed ({error}); install it with: {fix}") from error
     cluster = Cluster(RayFabric("" if on == RAY else on), "the Ray cluster" if on == RAY else on)
     try:

@@ -32,7 +32,7 @@ def frame(name: str | Path, results: str | Path = "results", environment: str | 
     try:
         import pandas
     except ImportError as error:
-        raise RequirementError("frame: pandas is not installed: pip install finetune-harness[frame]") from error
+        raise RequirementError("frame: pandas is not installed: pip install pandas") from error
     rows = rows_of(name, Path(results), environment)
     columns = [*COLUMNS, *further(rows)]
     return pandas.DataFrame({one.name: _series(pandas, one, [value_of(one, row) for row in rows]) for one in columns})

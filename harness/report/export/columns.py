@@ -243,7 +243,7 @@ def page() -> str:
             "One row a run: of each cell the attempt that counts, and one that collapsed before it where it was tried",
             "again; where none counts, the last attempt. They are those of the environments that `harness run` last",
             'meant; `environment="all"` gives those of every one. A value that is not known is missing.',
-            "It needs pandas: `pip install finetune-harness[frame]`.",
+            "It needs pandas: `pip install pandas`.",
             "",
             "| column | kind | unit | what it says |",
             "| --- | --- | --- | --- |",

@@ -79,7 +79,7 @@ def _notes(model: HistoryReport) -> Iterator[str]:
     if not model.levels:
         yield (
             "Only weights were compared: changes of speed and scores are looked for with apache-otava, "
-            "python3 -m pip install 'finetune-harness[history]'"
+            "python3 -m pip install apache-otava"
         )
     if model.torn:
         yield f"{many(model.torn, 'line')} of {model.file} cannot be read"

@@ -12,7 +12,7 @@ from harness.errors import MaterialError
 from harness.subject.data import adapters
 from tests.subject.engines.cells import Cells
 
-pytest.importorskip("peft", reason="needs the package peft: pip install 'finetune-harness[peft]'")
+pytest.importorskip("peft", reason="needs the package peft: pip install peft")
 
 STEPS, HIDDEN, LAYERS, CLASSES = 6, 32, 2, 2
 HEAD = CLASSES * HIDDEN + CLASSES
