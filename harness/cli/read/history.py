@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from harness.cli.options import RESULTS, EnvironmentChoice, ResultsFolder
+from harness.cli.options import RESULTS, EnvironmentChoice, Json, ResultsFolder
 from harness.disk import write_files
 from harness.errors import NothingMeasured, SpecError
 from harness.grid.grid import load_grid
@@ -16,6 +17,7 @@ from harness.pipelines.history import add_line, file_of, history_report, session
 from harness.pipelines.judged import judged
 from harness.record.provenance import command_line
 from harness.record.store import Store
+from harness.report.history.as_json import history_json
 from harness.report.history.markdown import history_lines
 from harness.report.history.plots import history_files, history_page
 from harness.text import one_line
@@ -44,6 +46,7 @@ def history(
     environment: EnvironmentChoice = None,
     out: Out = None,
     html: Html = None,
+    as_json: Json = False,
 ) -> None:
     """Show each configuration over time: score, speed, fingerprint, where they changed and what else changed there.
 
@@ -68,16 +71,18 @@ def history(
             )
         asked = Judging(environment=environment)
         new = add_line(grid, found, check_grid(grid, store, asked, found).section(asked, "harness check").code)
-        print(
-            one_line(f"{'appended to' if new else 'is already in'} {file_of(grid)}: the session of {session_of(found)}")
-        )
+        said = f"{'appended to' if new else 'is already in'} {file_of(grid)}: the session of {session_of(found)}"
+        print(one_line(said), file=sys.stderr if as_json else sys.stdout)
     model = history_report(grid, command_line())
     if not model.tracks:
         raise NothingMeasured(f"{file_of(grid)}: no session of {grid.name} yet: harness history add {names[0]}")
     wrote = write_files(history_files(model, out.stem), out.parent) if out is not None else []
     wrote += write_files({html.name: history_page(model)}, html.parent) if html is not None else []
-    print("\n".join(map(one_line, history_lines(model))))
+    if as_json:
+        print(history_json(model, SUSPICIOUS if model.suspicious else 0), end="")
+    else:
+        print("\n".join(map(one_line, history_lines(model))))
     if wrote:
-        print(f"wrote {', '.join(one_line(str(path)) for path in wrote)}")
+        print(f"wrote {', '.join(one_line(str(path)) for path in wrote)}", file=sys.stderr if as_json else sys.stdout)
     if model.suspicious:
         raise typer.Exit(SUSPICIOUS)
