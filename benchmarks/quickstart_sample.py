@@ -22,7 +22,7 @@ from typing import Final
 from harness.checks.scores.gate import judge_all
 from harness.checks.scores.policy import policy_of
 from harness.checks.scores.target import written_references
-from harness.checks.verdict import Verdict
+from harness.checks.verdict import Verdict, named
 from harness.disk import write_files
 from harness.grid.grid import load_grid
 from harness.pipelines.judged import judged
@@ -64,11 +64,13 @@ class Found:
         return min(one.get("PASS", 0) / self.draws for one in self.outcomes.values())
 
 
-def find(results: Path) -> Found:
+def find(folder: Path) -> Found:
     """Draw and judge; every configuration must have all of its seeds."""
     sample, grid = load_grid(Path("quickstart-sample")), load_grid(Path("quickstart"))
-    store = Store(results, sample.name)
-    every = judged(sample, store).results.configurations
+    store = Store(folder, sample.name)
+    results = judged(sample, store).results
+    every = results.configurations
+    names = {one.label: one.shown for one in every}
     short = [one.shown for one in every if len(one.scores) < len(one.planned)]
     if short or not every:
         raise SystemExit(f"not measured yet: {', '.join(short) or 'everything'}; run `harness run quickstart-sample`")
@@ -78,8 +80,10 @@ def find(results: Path) -> Found:
     margins: dict[str, float] = {}
     for _ in range(DRAWS):
         drawn = tuple(sorted(random_.sample(every[0].planned, SEEDS)))
-        for verdict in judge_all([replace(one, planned=drawn) for one in every], references, policy):
-            name = f"{verdict.check} {_about(verdict)}"
+        some = [replace(one, planned=drawn) for one in every]
+        answers, truths, weights = results.predicted, results.truth, results.weights
+        for verdict in judge_all(some, references, policy, answers, truths=truths, weights=weights):
+            name = f"{verdict.check} {_about(named(verdict, names))}"
             outcomes.setdefault(name, Counter())[verdict.outcome] += 1
             if verdict.numbers is not None:
                 margins[name] = getattr(verdict.numbers, "delta", 0.0)
