@@ -17,13 +17,13 @@ from pydantic import Field, PrivateAttr, ValidationError
 
 from harness.errors import SpecError
 from harness.grid.arguments import with_overlay
-from harness.grid.cell import Cell, HeadSeeding, OrFalse
+from harness.grid.cell import DEFAULTS, TRAINER_ONLY, Cell, HeadSeeding, OrFalse
 from harness.grid.environments import EnvironmentSpec, read_environments
 from harness.grid.expand import expand
 from harness.grid.labels import Namer, place_of, read_labels
 from harness.grid.looks import SeedPlan
-from harness.grid.matrix import Matrix, read_matrix
-from harness.grid.names import name_problems, recipe_problems, values_of
+from harness.grid.matrix import Matrix, identity, read_matrix
+from harness.grid.names import name_problems, recipe_problems, timing_problems, values_of
 from harness.grid.tables import (
     CheckpointSpec,
     Compare,
@@ -123,9 +123,23 @@ class Grid(Table):
         return self._matrix.seed_plan
 
     @cached_property
+    def _timed(self) -> list[Cell]:
+        """One cell of each configuration that is timed, and before it the one that it is held against."""
+        asked = self.throughput
+        if asked is None:
+            return []
+        first: dict[str, Cell] = {}
+        for cell in self._cells:
+            if fits(cell, asked.where):
+                first.setdefault(cell.configuration_id, cell)
+        if asked.against is None:
+            return list(first.values())
+        return [one for cell in first.values() for one in (with_engine(cell, asked.against), cell) if one is not None]
+
+    @cached_property
     def namer(self) -> Namer:
         """What its configurations and data are called wherever people read them."""
-        places = {cell.configuration_id: cell for cell in self._cells[::-1]}
+        places = {cell.configuration_id: cell for cell in [*self._timed, *self._cells][::-1]}
         labels = read_labels(self.label, values_of(self, self._matrix), self.task) if self.label else {}
         return Namer((place_of(cell) for cell in list(places.values())[::-1]), labels)
 
@@ -143,11 +157,8 @@ class Grid(Table):
         asked = self.throughput
         if asked is None:
             return []
-        first: dict[str, Cell] = {}
-        for cell in self._cells:
-            first.setdefault(cell.configuration_id, cell)
         plan = {"warmup_steps": asked.warmup_steps, "measured_steps": asked.measured_steps}
-        turns = take_turns(first.values(), asked.processes, backwards)
+        turns = take_turns(self._timed, asked.processes, backwards)
         return [replace(cell, repeat=number, timing=plan) for number, cell in turns]
 
     def every_cell(self, backwards: bool = False) -> list[Cell]:
@@ -158,6 +169,19 @@ class Grid(Table):
         """Return the arguments that the harness sets because the recipe does not, to be printed."""
         every, added = with_overlay(self.recipe)
         return {name: every[name] for name in added if name not in self.axes}
+
+
+def fits(cell: Cell, where: Mapping[str, Any]) -> bool:
+    """Whether a cell has these values of axes; one that its matrix does not have is at its default."""
+    return all(identity(cell.axes.get(axis, DEFAULTS.get(axis))) == identity(value) for axis, value in where.items())
+
+
+def with_engine(cell: Cell, engine: str) -> Cell | None:
+    """The same cell by another engine, without what only a Trainer has; None where that engine cannot run it."""
+    if cell.subject is not None or (engine == "loop" and cell.devices > 1):
+        return None
+    plain = {option: DEFAULTS[option] for option in TRAINER_ONLY}
+    return replace(cell, engine=engine, axes={**cell.axes, "engine": engine}, **plain)
 
 
 def load_grid(path: Path) -> Grid:
@@ -246,6 +270,7 @@ def grid_from_document(document: Mapping[str, Any], path: Path) -> Grid:
     raise_problems(problems)
     raise_problems(list(waiver_problems(grid.waiver, cells, f"{file}: waiver")))
     grid._cells = tuple(cells)
+    raise_problems(timing_problems(grid, matrix, file))
     return grid
 
 

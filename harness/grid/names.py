@@ -125,7 +125,6 @@ def name_problems(grid: Grid, matrix: Matrix, file: str) -> list[str]:
         elif label not in used["environment"]:
             allowed = f"only what the axis matrix.environment uses: {listed(used['environment']) or 'nothing'}"
             problems.append(f"{file}: environment.{dotted(label)}: is defined and not used; allowed {allowed}")
-    problems += _throughput_problems(grid, matrix, file)
     if grid.compare:
         problems += compare_problems(grid.compare, values_of(grid, matrix), f"{file}: compare")
     if grid.label:
@@ -162,15 +161,36 @@ def _metric_problems(grid: Grid, tasks: Sequence[str], file: str) -> Iterator[st
             yield f"{file}: {where}: got {show(name)}; allowed {listed(known)}{suggestion(name, known)}"
 
 
-def _throughput_problems(grid: Grid, matrix: Matrix, file: str) -> list[str]:
-    """What cannot be timed, and what asks for scores where cells are only timed."""
-    if grid.throughput is None:
+def timing_problems(grid: Grid, matrix: Matrix, file: str) -> list[str]:
+    """What cannot be timed, and what asks for scores where cells are only timed; of a grid that has its cells."""
+    asked = grid.throughput
+    if asked is None:
         return []
     problems = []
+    used, place = values_of(grid, matrix), f"{file}: throughput"
+    for axis, value in asked.where.items():
+        where = f"{place}.where.{dotted(axis)}"
+        if axis not in used or axis == "seed":
+            allowed = [name for name in used if name != "seed"]
+            problems.append(
+                f"{where}: not an axis of this matrix; allowed {listed(allowed)}{suggestion(axis, allowed)}"
+            )
+        elif identity(value) not in map(identity, used[axis]):
+            problems.append(f"{where}: got {show(value)}; allowed {listed(map(show, used[axis]))}")
+    timed = grid.timing_cells()
+    if not problems and not timed:
+        problems.append(f"{place}.where: got {show(asked.where)}; no configuration has all of these values")
+    if asked.against is not None and "engine" in used:
+        problems.append(
+            f"{place}.against: got {show(asked.against)}; allowed where engine is not an axis of the matrix"
+        )
+    elif asked.against is not None and timed and not any(cell.engine == asked.against for cell in timed):
+        why = "without [subject], and for one device at least where it is the loop"
+        problems.append(f"{place}.against: got {show(asked.against)}, which none of these can be run by; allowed {why}")
     for axis in ("repeat", "resume_at"):
         if _used(matrix, axis):
             problems.append(f"{file}: matrix.{axis}: is an axis; allowed without [throughput], which has `processes`")
-    if grid.throughput.only:
+    if asked.only:
         tables = {"quality": grid.quality, "reference": grid.reference, "compare": grid.compare}
         judged = [name for name, found in tables.items() if found]
         if matrix.seed_plan is not None:

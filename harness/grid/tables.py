@@ -227,7 +227,9 @@ class Throughput(Table):
     """How speed is measured: steps left out, steps counted, independent processes of each configuration.
 
     `margin` is the largest slow-down that counts as equal, in percent. With `only`, cells are timed and not trained
-    to their end.
+    to their end. `where` times only the configurations that have these values of axes. With `against` each of them is
+    timed with that engine too, by turns, and may be slower than it by the margin: what the Trainer costs over the
+    plain loop needs no earlier session, and no other machine.
     """
 
     warmup_steps: Annotated[int, Field(ge=1, le=10**6)] = 20
@@ -235,6 +237,8 @@ class Throughput(Table):
     processes: Annotated[int, Field(ge=1, le=1000)] = 5
     margin: Annotated[Finite, Field(gt=0, lt=100)] = 5.0
     only: bool = False
+    where: dict[str, Any] = Field(default_factory=dict)
+    against: Literal["loop", "accelerate"] | None = None
 
 
 class Verify(Table):
@@ -280,9 +284,15 @@ class Subject(Table):
 
 
 class History(Table):
-    """The file, relative to the grid, to which `bench` appends a line a night."""
+    """The file, relative to the grid, to which `bench` appends a line a night.
+
+    With `gate` the sessions in it, at most 30 on the same hardware, are what `check` and `bench` hold the speed of the
+    newest against: below what they let expect is INCONCLUSIVE, and not in the exit code; the second time in a row it
+    is a FAIL.
+    """
 
     file: Text = "history.jsonl"
+    gate: bool = False
 
 
 class CheckpointSpec(Table):

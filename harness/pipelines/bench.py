@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from harness.checks.speed.sides import SpeedSide, compare_sides, side_of_records
+from harness.checks.speed.sides import SpeedSide, arms, compare_sides, side_of_records
 from harness.checks.verdict import exit_code
 from harness.checks.waived import ledger, waived
 from harness.disk import write_files
@@ -160,22 +160,33 @@ class Bench:
 
 
 def _speed(grid: Grid, store: Store, command: str) -> list[Section]:
-    """The newest timing session against the kept ones of this store, where there are enough; only a FAIL is red."""
-    if grid.throughput is None:
+    """The newest timing session against the kept ones of this store, where there are enough, and against the engine
+    that `throughput.against` names, in that session itself; only a FAIL is red.
+    """
+    asked = grid.throughput
+    if asked is None:
         return []
-    every = side_of_records("every session", Results.of(grid, store, grid.timing_cells()).timings).processes
-    order = list(dict.fromkeys(one.session for one in sorted(every, key=lambda one: one.started)))
-    if len(order) <= SESSIONS:
-        return []
-    older = SpeedSide("kept sessions", tuple(one for one in every if one.session != order[-1]))
-    newest = SpeedSide("newest session", tuple(one for one in every if one.session == order[-1]))
-    margin = grid.throughput.margin / 100
+    every = side_of_records("every session", Results.of(grid, store, grid.timing_cells()).timings)
+    order = list(dict.fromkeys(one.session for one in sorted(every.processes, key=lambda one: one.started)))
+    newest = [one for one in every.processes if order and one.session == order[-1]]
+    pairs = []
+    if len(order) > SESSIONS:
+        older = tuple(one for one in every.processes if one.session != order[-1])
+        pairs.append((SpeedSide("kept sessions", older), SpeedSide("newest session", tuple(newest))))
+    if asked.against is not None:
+        pairs.append(arms(replace(every, processes=tuple(newest)), asked.against))
+    return [_judged(grid, a, b, asked.margin / 100, command) for a, b in pairs]
+
+
+def _judged(grid: Grid, a: SpeedSide, b: SpeedSide, margin: float, command: str) -> Section:
     waivers, day = [one for one in grid.waiver if one.check == "speed"], today()
-    verdicts = [waived(one, waivers, day) for one in compare_sides(older, newest, margin)]
+    # What two engines hold in memory differs by right.
+    found = compare_sides(a, b, margin, memory="engine" not in b.named)
+    verdicts = [waived(one, waivers, day) for one in found]
     facts = (Fact.of("speed.margin", margin=margin),)
     uses = ledger(waivers, verdicts, day)
-    head = Head("compare", TITLE, command, older.name, newest.name, "pass", facts, uses, grid=grid.name)
-    return [Section(head, verdicts, code=int(exit_code(verdicts, inconclusive="pass") == 1))]
+    head = Head("compare", TITLE, command, a.name, b.name, "pass", facts, uses, grid=grid.name)
+    return Section(head, verdicts, code=int(exit_code(verdicts, inconclusive="pass") == 1))
 
 
 def default_grid(environment: Environment) -> Path:

@@ -32,6 +32,7 @@ from harness.grid.labels import place_of
 from harness.grid.project import seen
 from harness.grid.select import select
 from harness.grid.waivers import Waiver
+from harness.pipelines.history import held_by_history
 from harness.pipelines.judged import Judged, judged, not_run
 from harness.pipelines.verdicts.past import next_steps, places, with_past
 from harness.record.attempts import LOST
@@ -49,7 +50,10 @@ WARN: Final = 0.10
 """Below this p collapses that do not FAIL are marked all the same."""
 
 SCORES: Final = ("quality", "parity", "comparison", "stability", "baseline")
-"""The checks of scores: those that `--fail-on` can name."""
+"""The checks of scores."""
+
+CHECKS: Final = (*SCORES, "speed")
+"""What `--fail-on` can name."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ class Judging:
     selection: Sequence[str] = ()
     environment: str | None = None
     oldest: str | None = None
-    fail_on: Collection[str] = SCORES
+    fail_on: Collection[str] = CHECKS
     inconclusive: Inconclusive = "fail"
     skipped: Skipped = "pass"
     accepted: Path | None = None
@@ -127,6 +131,7 @@ def check_grid(grid: Grid, store: Store, asked: Judging, found: Judged | None = 
     verdicts = [one for one in judge_grid(grid, found.results, today()) if one.subject.configuration_id in chosen]
     held, facts = _held(grid, found, None if len(cells) == len(every) else chosen, asked.accepted)
     verdicts += held
+    verdicts += [one for one in held_by_history(grid, found) if one.subject.configuration_id in chosen]
     configurations = [one for one in found.results.configurations if one.configuration_id in chosen]
     errors = [*unmet(grid, found, configurations)]
     if asked.oldest is not None:
@@ -145,7 +150,7 @@ def check_grid(grid: Grid, store: Store, asked: Judging, found: Judged | None = 
     names = {one.label: one.shown for one in found.results.configurations if one.shown != one.label}
     past = _with_past(grid, found, asked, verdicts, errors, store.folder)
     verdicts = [named(one, names) for one in past]
-    heeded = [one for one in verdicts if one.check in asked.fail_on or one.outcome in ("ERROR", "SKIP")]
+    heeded = [one for one in verdicts if _decides(one, asked.fail_on)]
     code = exit_code(
         heeded,
         inconclusive=asked.inconclusive,
@@ -181,6 +186,13 @@ def check_grid(grid: Grid, store: Store, asked: Judging, found: Judged | None = 
     part, where = part_of(grid, every, cells), tuple(places(found.results, configurations))
     own = str(seen(store.folder.parent))
     return Checked(grid, verdicts, heeded, fresh, named(notes, names), part, code, waivers, comparisons, where, own)
+
+
+def _decides(verdict: Verdict, fail_on: Collection[str]) -> bool:
+    """Whether the exit code heeds it; one slow session is told, and no more."""
+    if verdict.check == "speed" and verdict.outcome != "FAIL":
+        return False
+    return verdict.check in fail_on or verdict.outcome in ("ERROR", "SKIP")
 
 
 def _identified(grid: Grid, verdicts: Sequence[Verdict]) -> list[Verdict]:

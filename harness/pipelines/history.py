@@ -12,16 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from harness.checks.nights.change import exact_changes, level_changes, newest, tracks
-from harness.checks.nights.line import read_history
+from harness.checks.nights.change import exact_changes, held, level_changes, newest, tracks
+from harness.checks.nights.line import History, night_of, read_history
 from harness.checks.nights.shifts import shifts_known
+from harness.checks.verdict import Verdict
 from harness.disk import explained
 from harness.errors import HarnessError, StoreError
 from harness.execution.devices import nvidia_driver
 from harness.execution.environment import machine_here
+from harness.grid import tables
 from harness.grid.grid import Grid
 from harness.grid.project import seen
-from harness.grid.tables import History
 from harness.pipelines.judged import Judged
 from harness.protocol import SUBJECT
 from harness.record.configuration import GOOD, Configuration
@@ -35,7 +36,7 @@ SCHEMA: Final = 1
 
 def file_of(grid: Grid) -> Path:
     """Where a grid's history lies: relative to the grid, by its `[history]` or as that is by default."""
-    return grid.folder / (grid.history or History()).file
+    return grid.folder / (grid.history or tables.History()).file
 
 
 def session_of(found: Judged) -> str | None:
@@ -51,6 +52,21 @@ def add_line(grid: Grid, found: Judged, code: int) -> bool:
         return False
     append_line(grid, found, code)
     return True
+
+
+def held_by_history(grid: Grid, found: Judged) -> list[Verdict]:
+    """The speed of what was found against the sessions of the grid's file before it, where `[history]` gates.
+
+    Raises
+    ------
+    StoreError
+        Where the file cannot be read.
+    """
+    if grid.history is None or not grid.history.gate:
+        return []
+    tonight = night_of(history_line(grid, found, 0))
+    earlier = [one for one in read_history(file_of(grid), grid.name).nights if one.session < tonight.session]
+    return held(History((*earlier, tonight)))
 
 
 def append_line(grid: Grid, found: Judged, code: int) -> None:

@@ -62,6 +62,8 @@ Text to hash, and no place to read: from a copy in a test's own folder it leads 
 """
 BENCHMARKS: Final = ("accumulation-mrpc", "invariants", "minilm-mrpc", "mrpc", "quickstart", "throughput-aa",
                      "throughput-cpu", "throughput-gpu", "throughput-planted", "verify", "versions")  # fmt: skip
+PLACES: Final = ("tests/characterization/grids/ids", "benchmarks", "harness/shipped")
+"""Where a grid lies; first those that are kept as they were when their ids were written down."""
 OF_FOLDER: Final = ("accumulation-mrpc", "minilm-mrpc", "throughput-cpu")
 
 
@@ -69,7 +71,7 @@ def copy_benchmarks(folder: Path) -> list[str]:
     """Copy the project's grids as far as their ids go: three with that task, and with interpreters that exist."""
     names = [f"{name}.toml" for name in BENCHMARKS]
     for name in names:
-        (grid,) = (path for place in ("benchmarks", "harness/shipped") if (path := REPOSITORY / place / name).is_file())
+        grid = next(path for place in PLACES if (path := REPOSITORY / place / name).is_file())
         text = re.sub(r'^python = ".*"$', f'python = "{sys.executable}"', grid.read_text(encoding="utf-8"), flags=re.M)
         if grid.stem in OF_FOLDER:
             text = re.sub(r"^task = .*$", FOLDER_TASK, text, flags=re.M)

@@ -57,6 +57,18 @@ def test_a_slow_session_is_suspicious(night: Night, harness: Make, tmp_path: Pat
     code, out, _ = harness("history", "night.toml", "-o", "h.md")
     assert (code, out.splitlines()[0]) == (3, "night: suspicious: configuration 0")
     assert "Measure again before it is believed: harness run night.toml --fresh." in out
+    code, out, _ = harness("history", "night.toml", "--json")
+    told = json.loads(out)
+    assert (code, told["exit_code"], told["kind"]) == (3, 3, "harness-history")
+    first = told["configurations"][0]
+    assert [len(one["sessions"]) for one in told["configurations"]] == [31, 31]
+    assert (first["newest_speed"]["speed"], first["newest_speed"]["suspicious"]) == (90.0, True)
+    assert [(one["what"], one["before"], one["after"]) for one in first["changes"]][-1] == (
+        "fingerprint",
+        "aaaa",
+        "bbbb",
+    )
+    assert first["sessions"][-1]["mean_points"] == {"accuracy": 79.0}
     text = (tmp_path / "h.md").read_text(encoding="utf-8")
     assert "other weights (accuracy 80.00 -> 79.00)" in text
     assert "commit 000000000000 -> 000000000000" in text

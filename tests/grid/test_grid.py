@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.grid.grid import grid_from_document, grid_from_text, load_grid
+from harness.grid.labels import place_of
 from tests.grid.made_up import FILE, HEAD, problems, read
 
 ROOT = Path(__file__).parents[2]
@@ -228,6 +229,26 @@ def test_only_timed_and_not_timed() -> None:
     assert only.cells() == []
     assert len(only.timing_cells()) == 12
     assert read(TIMED.partition("[throughput]")[0]).timing_cells() == []
+
+
+def test_only_some_configurations_are_timed() -> None:
+    timed = read(TIMED + "where = { precision = 'bf16' }\n").timing_cells()
+    assert [cell.configuration_label for cell in timed[:2]] == ["a · bf16", "b · bf16"]
+    assert len(timed) == 6
+    assert {cell.cell_id for cell in timed} < {cell.cell_id for cell in read(TIMED).timing_cells()}
+
+
+def test_each_is_timed_beside_another_engine() -> None:
+    text = TIMED.replace("[throughput]", "devices = [1, 2]\naccepts_loss_kwargs = [false]\n[throughput]")
+    grid = read(text + "where = { checkpoint = 'a', precision = 'fp32' }\nagainst = 'loop'\n")
+    first = grid.timing_cells()[:3]
+    assert [(cell.engine, cell.devices) for cell in first] == [("loop", 1), ("trainer", 1), ("trainer", 2)]
+    loop, trainer, _ = first
+    assert (loop.accepts_loss_kwargs, trainer.accepts_loss_kwargs) == ("model", False)  # the loop scales it itself
+    assert (loop.recipe, loop.timing) == (trainer.recipe, trainer.timing)
+    names = [grid.namer.label(place_of(cell)) for cell in first]
+    assert names == ["a · fp32 · devices=1 · loop", "a · fp32 · devices=1", "a · fp32 · devices=2"]
+    assert {cell.engine for cell in grid.cells()} == {"trainer"}
 
 
 def test_a_model_of_random_weights_is_another_cell() -> None:

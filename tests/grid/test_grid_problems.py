@@ -159,6 +159,23 @@ def test_paths_that_are_no_grid(tmp_path: Path) -> None:
         ("[matrix]\ncheckpoint = 'a'\n[throughput]\nonly = true\n[quality]\n", "quality: needs scores"),
         ("[matrix]\ncheckpoint = 'a'\nseeds = { looks = [2, 4] }\n[throughput]\nonly = true\n", "matrix.seeds: needs"),
         ("[matrix]\ncheckpoint = 'a'\n[throughput]\nwarmup_steps = 0\n", "throughput.warmup_steps: got 0"),
+        (
+            "[matrix]\ncheckpoint = 'a'\nprecision = ['fp32']\n[throughput]\nwhere = { precison = 'fp32' }\n",
+            "throughput.where.precison: not an axis of this matrix; allowed checkpoint, precision; did you mean",
+        ),
+        (
+            "[matrix]\ncheckpoint = 'a'\nprecision = ['fp32']\n[throughput]\nwhere = { precision = 'bf16' }\n",
+            'throughput.where.precision: got "bf16"; allowed "fp32"',
+        ),
+        (
+            "[matrix]\ncheckpoint = 'a'\ndevices = [2]\n[throughput]\nagainst = 'loop'\n",
+            'throughput.against: got "loop", which none of these can be run by',
+        ),
+        (
+            "[matrix]\ncheckpoint = 'a'\nengine = ['loop']\n[throughput]\nagainst = 'loop'\n",
+            'throughput.against: got "loop"; allowed where engine is not an axis',
+        ),
+        ("[matrix]\ncheckpoint = 'a'\n[throughput]\nagainst = 'trainer'\n", 'throughput.against: got "trainer"'),
     ],
 )
 def test_what_cannot_be_timed(text: str, said: str) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from harness.pipelines.check import Judging
-from harness.pipelines.history import append_line
+from harness.checks.verdict import exit_code
+from harness.pipelines.check import Judging, check_grid
+from harness.pipelines.history import append_line, history_line
 from harness.pipelines.judged import judged
 from harness.pipelines.report import grid_report
 from harness.record.store import Store
@@ -65,3 +66,51 @@ def test_a_judged_report_reads_its_store_once(night: Night, monkeypatch: pytest.
     grid_report(night.grid, night.store, Judging(), command="harness report")
     assert calls["entries"] == 1
     assert set(calls.values()) == {1}
+
+
+def earlier(night: Night, *speeds: float) -> None:
+    """Sessions before this one, of the same machine, that trained so many samples a second."""
+    line = json.loads(json.dumps(history_line(night.grid, judged(night.grid, night.store).of(night.grid.cells()), 0)))
+    file = night.folder / "kept" / "history.jsonl"
+    file.parent.mkdir(exist_ok=True)
+    lines = []
+    for day, speed in enumerate(speeds, start=1):
+        of_day = [{**one, "samples_per_second": speed} for one in line["configurations"]]
+        lines.append(json.dumps({**line, "session": f"2020-01-{day:02}T00:00:00Z", "configurations": of_day}))
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+STEADY = (100.0, 101.0, 99.0, 100.5, 99.5, 100.0)
+
+
+@pytest.mark.parametrize(
+    ("speeds", "outcome"),
+    [((100.0,), "PASS"), ((80.0,), "INCONCLUSIVE"), ((80.0, 80.0), "FAIL"), ((80.0, 100.0), "PASS")],
+)
+def test_the_sessions_before_gate_the_speed_of_the_newest(
+    night: Night, speeds: tuple[float, ...], outcome: str
+) -> None:
+    night.write(GRID + HISTORY + "gate = true\n")
+    *before, last = speeds
+    night.fill(measured={"metrics": {"accuracy": 0.8, "f1": 0.8}, "train_samples_per_second": last})
+    night.means()
+    earlier(night, *STEADY, *before)
+    checked = check_grid(night.grid, night.store, Judging())
+    found = [one for one in checked.verdicts if one.check == "speed"]
+    assert [one.outcome for one in found] == [outcome] * 2
+    # A session that was suspicious itself is nothing to expect by.
+    assert found[0].reason.values["sessions"] == len(STEADY)
+    quiet = exit_code([one for one in checked.verdicts if one.check != "speed"])
+    assert checked.exit_code == (1 if outcome == "FAIL" else quiet)
+    assert check_grid(night.grid, night.store, Judging(fail_on=("quality", "parity", "stability"))).exit_code == quiet
+
+
+def test_without_the_gate_or_with_too_few_sessions_no_speed_is_judged(night: Night) -> None:
+    night.write(GRID + HISTORY)
+    night.fill()
+    night.means()
+    earlier(night, *STEADY)
+    assert not any(one.check == "speed" for one in check_grid(night.grid, night.store, Judging()).verdicts)
+    night.write(GRID + HISTORY + "gate = true\n")
+    earlier(night, *STEADY[:2])
+    assert not any(one.check == "speed" for one in check_grid(night.grid, night.store, Judging()).verdicts)

@@ -8,6 +8,8 @@ from typing import Final
 
 from harness.checks.nights.line import HARDWARE, History, Night, Point
 from harness.checks.nights.shifts import shifts
+from harness.checks.verdict import Outcome, Side, Verdict
+from harness.fact import Fact
 from harness.stats.throughput import Expected, expected
 
 ALPHA: Final = 0.008
@@ -16,6 +18,10 @@ that are promised (`benchmarks/history_study.py` shows it)."""
 
 LEAST_OF_LEVEL: Final = 2
 """Sessions of a level: one alone is an outlier, or suspicious, and no level yet."""
+
+BEFORE: Final = "the sessions before"
+ITEM: Final = "history"
+"""What a speed is held against, and the item of its verdict."""
 
 FINGERPRINT: Final = "fingerprint"
 SPEED: Final = "samples_per_second"
@@ -132,11 +138,37 @@ def newest(track: Track, configurations: int = 1) -> Newest | None:
 
     `configurations` are judged in the same session, and share `ALPHA`.
     """
-    last = _judged(track.points, ALPHA / configurations)
-    if last is None or not last.suspicious:
-        return last
-    before = _judged(track.points[:-1], ALPHA / configurations)
-    return Newest(last.speed, last.expected, before is not None and before.suspicious)
+    alpha = ALPHA / configurations
+    before = _judged(track.points[:-1], alpha)
+    if before is None or not before.suspicious:
+        return _judged(track.points, alpha)
+    # What was suspicious itself is nothing to expect by, or the second slow session would look well beside the first.
+    last = _judged((*track.points[:-2], track.points[-1]), alpha)
+    return last if last is None else Newest(last.speed, last.expected, again=last.suspicious)
+
+
+def held(history: History) -> list[Verdict]:
+    """The newest session's speed as verdicts: below what those before it let expect once, or again.
+
+    A configuration without enough sessions on its hardware has none.
+    """
+    every, found = tracks(history), []
+    for track in every:
+        judged = newest(track, len(every))
+        if judged is None:
+            continue
+        known, point = judged.expected, track.points[-1][1]
+        outcome: Outcome = "PASS"
+        if judged.suspicious:
+            outcome = "FAIL" if judged.again else "INCONCLUSIVE"
+        reason = Fact.of(
+            "speed.expected", speed=judged.speed, least=known.least, mean=known.mean, sessions=known.sessions,
+            suspicious=judged.suspicious, again=judged.again,
+        )  # fmt: skip
+        side = Side(track.label, track.configuration_id, point.environment_id)
+        todo = (Fact.of("speed.measure_again"),) if judged.suspicious else ()
+        found.append(Verdict("speed", outcome, side, reason, Side(BEFORE), ITEM, todo=todo))
+    return found
 
 
 def _judged(points: Sequence[tuple[Night, Point]], alpha: float) -> Newest | None:

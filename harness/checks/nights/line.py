@@ -77,13 +77,14 @@ def read_history(path: Path, grid: str) -> History:
         try:
             data = json.loads(line)
             if data["grid"] == grid:
-                nights.append(_night(data))
+                nights.append(night_of(data))
         except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
             torn += 1
     return History(tuple(sorted(nights, key=lambda night: night.session)), torn)
 
 
-def _night(data: Mapping[str, Any]) -> Night:
+def night_of(data: Mapping[str, Any]) -> Night:
+    """A line's data; raises ValueError, LookupError, TypeError or AttributeError for what is none."""
     names = ("commit", "harness", "driver", "machine")
     return Night(
         session=str(data["session"] or data["written"]),

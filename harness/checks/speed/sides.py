@@ -11,7 +11,7 @@ from harness.checks.speed.compare import ITEM, PROCESSES, by_speed, finding, sid
 from harness.checks.speed.process import Process, oldest_first, place_of, processes_of
 from harness.checks.verdict import Fact, Side, Verdict
 from harness.errors import SpecError
-from harness.grid.cell import configuration_label
+from harness.grid.cell import TRAINER_ONLY, configuration_label
 from harness.grid.labels import Namer
 from harness.grid.select import fitting
 from harness.record.model import Record
@@ -87,6 +87,23 @@ def side_of_records(name: str, records: Sequence[Record]) -> SpeedSide:
     return SpeedSide(name, tuple(processes), tuple(lost.values()))
 
 
+def arms(side: SpeedSide, engine: str) -> tuple[SpeedSide, SpeedSide]:
+    """What one engine timed (A), and the same configurations by the Trainer (B)."""
+    named = side.named | {"engine", *TRAINER_ONLY}
+    places = [place_of(one) for one in side.processes] + [one.place for one in side.lost]
+    twins = {_key(place, named) for place in places if place.get("engine") == engine}
+
+    def arm(name: str, by_engine: bool) -> SpeedSide:
+        def has(place: Mapping[str, Any]) -> bool:
+            return _key(place, named) in twins and (place.get("engine") == engine) == by_engine
+
+        processes = tuple(one for one in side.processes if has(place_of(one)))
+        lost = tuple(one for one in side.lost if has(one.place))
+        return replace(side, name=name, processes=processes, lost=lost, named=named)
+
+    return arm(engine, True), arm("trainer", False)
+
+
 def namer_of(*sides: SpeedSide) -> Namer:
     """What the configurations of these sides are called: what varies over all of them, in the words of their grids."""
     words = {key: text for side in reversed(sides) for key, text in side.label.items()}
@@ -108,12 +125,12 @@ def _places(sides: Sequence[SpeedSide]) -> dict[str, Mapping[str, Any]]:
     return found
 
 
-def compare_sides(a: SpeedSide, b: SpeedSide, margin: float) -> list[Verdict]:
+def compare_sides(a: SpeedSide, b: SpeedSide, margin: float, *, memory: bool = True) -> list[Verdict]:
     """Compare every configuration of B with its counterpart of A, in A's order; then list what only B has.
 
     A counterpart has the same place in the matrix but for the axes that a selector names, and was asked for the same
     otherwise. Of what could block, a FAIL by speed stands only where its p, adjusted by Holm over all of them, is below
-    .05; a PASS needs no correction.
+    .05; a PASS needs no correction. Without `memory` only speed is judged.
 
     Raises
     ------
@@ -138,7 +155,8 @@ def compare_sides(a: SpeedSide, b: SpeedSide, margin: float) -> list[Verdict]:
         for each in b.lost
         if _key(each.place, named) not in {*old, *new}
     ]
-    return [with_memory(verdict) for verdict in after_holm(drafts)]
+    judged = after_holm(drafts)
+    return [with_memory(verdict) for verdict in judged] if memory else judged
 
 
 def after_holm(drafts: Sequence[Verdict]) -> list[Verdict]:

@@ -29,7 +29,7 @@ from harness.cli.options import (
 from harness.cli.outputs import Outputs
 from harness.errors import SpecError
 from harness.grid.grid import load_grid
-from harness.pipelines.check import SCORES, Judging, check_grid
+from harness.pipelines.check import CHECKS, Judging, check_grid
 from harness.pipelines.named.grids import part_named
 from harness.pipelines.verdicts.kept import keep
 from harness.record.provenance import ago, command_line, read_age
@@ -53,8 +53,8 @@ def check(
     ] = None,
     fail_on: Annotated[
         list[str],
-        typer.Option("--fail-on", help=f"Only these checks decide the exit code: {', '.join(SCORES)}."),
-    ] = [*SCORES],  # noqa: B006
+        typer.Option("--fail-on", help=f"Only these checks decide the exit code: {', '.join(CHECKS)}."),
+    ] = [*CHECKS],  # noqa: B006
     inconclusive: InconclusiveIs = "fail",
     skipped: SkippedIs = "pass",
     junit: Junit = None,
@@ -75,8 +75,8 @@ def check(
     with Outputs("check", junit=junit, out=out, comment=comment, issue=issue, badge=badge, as_json=as_json) as outputs:
         part = part_named(grid, results, select)
         for name in fail_on:
-            if name not in SCORES:
-                raise SpecError(f"--fail-on: got {name!r}; allowed {', '.join(SCORES)}")
+            if name not in CHECKS:
+                raise SpecError(f"--fail-on: got {name!r}; allowed {', '.join(CHECKS)}")
         asked = Judging(
             tuple(part.select),
             environment,

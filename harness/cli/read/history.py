@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from harness.cli.options import NAMING, RESULTS, EnvironmentChoice, ResultsFolder
+from harness.cli.options import NAMING, RESULTS, EnvironmentChoice, Json, ResultsFolder
 from harness.disk import write_files
 from harness.errors import NothingMeasured, SpecError
 from harness.grid.grid import load_grid
@@ -19,6 +20,7 @@ from harness.record.folders import to_type
 from harness.record.provenance import command_line
 from harness.record.store import Store
 from harness.report.format.width import folded
+from harness.report.history.as_json import history_json
 from harness.report.history.markdown import history_lines
 from harness.report.history.plots import history_files, history_page
 from harness.text import one_line
@@ -47,6 +49,7 @@ def history(
     environment: EnvironmentChoice = None,
     out: Out = None,
     html: Html = None,
+    as_json: Json = False,
 ) -> None:
     """Show each configuration over time: score, speed, fingerprint, where they changed and what else changed there.
 
@@ -70,17 +73,19 @@ def history(
             raise NothingMeasured(not_run(grid.path, store))
         asked = Judging(environment=environment)
         new = add_line(grid, found, check_grid(grid, store, asked, found).section(asked, "harness check").code)
-        print(
-            one_line(f"{'appended to' if new else 'is already in'} {file_of(grid)}: the session of {session_of(found)}")
-        )
+        said = f"{'appended to' if new else 'is already in'} {file_of(grid)}: the session of {session_of(found)}"
+        print(one_line(said), file=sys.stderr if as_json else sys.stdout)
     model = history_report(grid, command_line())
     if not model.tracks:
         hint = to_type("history", "add", str(grid.path), results=part.results)
         raise NothingMeasured(f"{file_of(grid)}: no session of {grid.name} yet: {hint}")
     wrote = write_files(history_files(model, out.stem), out.parent) if out is not None else []
     wrote += write_files({html.name: history_page(model)}, html.parent) if html is not None else []
-    print(folded("\n".join(map(one_line, history_lines(model)))))
+    if as_json:
+        print(history_json(model, SUSPICIOUS if model.suspicious else 0), end="")
+    else:
+        print(folded("\n".join(map(one_line, history_lines(model)))))
     if wrote:
-        print(f"wrote {', '.join(one_line(str(path)) for path in wrote)}")
+        print(f"wrote {', '.join(one_line(str(path)) for path in wrote)}", file=sys.stderr if as_json else sys.stdout)
     if model.suspicious:
         raise typer.Exit(SUSPICIOUS)

@@ -27,16 +27,18 @@ NAME: Final = "nightly"
 GRID: Final = f"{NAME}.toml"
 IGNORED: Final = "results/"
 PYPROJECT: Final = "pyproject.toml"
+DATA: Final = ("quickstart-train.csv", "quickstart-validation.csv")
 NIGHTLY_JOB: Final = ".github/workflows/harness-nightly.yml"
 PULL_REQUEST_JOB: Final = ".github/workflows/harness-pull-request.yml"
 HOSTED: Final = "    runs-on: ubuntu-latest # a runner of your own with a GPU: [self-hosted, linux, gpu]\n"
 
 HEAD: Final = (
     "A grid: what to train, and how it is judged. Written by `harness init` with every key that there is. It runs as "
-    "it stands, without GPU and hub: a BERT from PyPI on generated sentence pairs, in fp32 and in bf16.",
+    "it stands, without GPU and hub: a cut of a BERT from PyPI learns topics of generated news, in fp32, in bf16 and on "
+    "two devices.",
     "A line of words begins with a sign and a space. A key right behind the sign is switched off, with an example: "
     "take the sign away to set it, and that of its [table]. `harness validate` says what is wrong.",
-    "Your own data: set [task] with train, validation, text and label, and delete the line `task = ...`.",
+    "Your own data: name your files and columns in [task], and delete [[reference]], which is of this one.",
 )
 
 Edit = tuple[str, str]
@@ -100,6 +102,7 @@ def begin(folder: Path, force: bool = False) -> Begun:
         raise SpecError(f"init: got {show(str(folder))}; allowed a folder, one that is there or a new one")
     install, installable = requirement()
     texts = {GRID: template(_live(), HEAD), FILE: grid_schema_text()}
+    texts |= {name: _shipped(name) for name in DATA}
     texts |= {path: workflow(name, edits, head, install) for path, name, edits, head in WORKFLOWS}
     added = dict(_additions(folder))
     by_hand = added.get(PYPROJECT) == b""

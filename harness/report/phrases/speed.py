@@ -38,6 +38,13 @@ def _interval(ratio: float, low: float, high: float, margin: float, detectable: 
     return f"{shown}, margin {100 * margin:g} %, MDE {100 * detectable:.1f} %"
 
 
+def _expected(speed: float, least: float, mean: float, sessions: int, suspicious: bool, again: bool) -> str:
+    known = f"{least:.4g} samples/s or more that {sessions} sessions let expect (mean {mean:.4g})"
+    if not suspicious:
+        return f"{speed:.4g}, of {known}"
+    return f"{'slower again' if again else 'suspicious'}: {speed:.4g}, below the {known}"
+
+
 def _estimate(ratio: float, low: float | None, high: float | None, pairs: int, disturbed: bool) -> str:
     interval = "" if low is None else f", 90 % CI [{low:.3f}, {high:.3f}]"
     which = f"all {pairs} pairs, disturbed ones too" if disturbed else f"the {pairs} quiet pairs"
@@ -88,6 +95,8 @@ SPEED: Final[Mapping[str, str | Callable[..., str]]] = {
     "speed.unreadable": "a record that may be a timing's cannot be read, and counts for nothing: {error}",
     "speed.margin": lambda margin: f"margin {100 * margin:g} %, one-sided: only slower can fail",
     # What was compared.
+    "speed.expected": _expected,
+    "speed.measure_again": "measure again before it is believed: `harness bench GRID --fresh`",
     "speed.pairs": _counted("pair"),
     "speed.sessions": _counted("session"),
     "speed.noise": "{count} × {example}",

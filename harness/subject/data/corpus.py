@@ -28,7 +28,7 @@ import json
 import math
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -99,6 +99,21 @@ def generate(split: str, size: int) -> dict[str, list[Any]]:
         pairs.append(made)
     first, second = zip(*pairs)
     return {"sentence1": list(first), "sentence2": list(second), "label": labels, "idx": list(range(size))}
+
+
+def sentences(split: str, size: int, topics: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
+    """`size` different sentences and the topic of each, drawn evenly; a topic is some of the scenes by name."""
+    stream = _Stream(f"topics/{split}")
+    scenes = {scene["name"]: scene for scene in LEXICON["scenes"]}
+    names = list(topics)
+    found: dict[str, str] = {}
+    while len(found) < size:
+        topic = stream.pick(names)
+        scene = scenes[stream.pick(topics[topic])]
+        text = _sentence(stream, scene, _draw_fact(stream, scene, split), "")
+        if _well_formed(text):
+            found.setdefault(text, topic)
+    return list(found.items())
 
 
 def word_overlap(first: str, second: str) -> float:

@@ -10,7 +10,7 @@ import pytest
 
 from harness.checks.speed.compare import compare_processes
 from harness.checks.speed.process import Process
-from harness.checks.speed.sides import Lost, SpeedSide, after_holm, compare_sides, confirmed, suspicious
+from harness.checks.speed.sides import Lost, SpeedSide, after_holm, arms, compare_sides, confirmed, suspicious
 from harness.checks.verdict import Fact, Outcome, Verdict, exit_code
 from harness.errors import SpecError
 from harness.stats.throughput import Speed
@@ -103,6 +103,22 @@ def test_a_part_of_a_side() -> None:
     mixed = side("A", at("old", EVEN, "fp32"), at("new", EVEN, "bf16"))
     with pytest.raises(SpecError, match="no configuration has all of these values together"):
         mixed.narrowed({"precision": "fp32", "environment": "new"})
+
+
+def test_two_engines_of_one_session_are_two_arms() -> None:
+    def of(engine: str | None, devices: int, rates: Sequence[float]) -> list[Process]:
+        axes = {"checkpoint": "tiny", "devices": devices, **({"engine": engine} if engine else {})}
+        asked = {"recipe": {"max_steps": 4}, **({} if engine else {"accepts_loss_kwargs": False})}
+        return [
+            replace(one, configuration_id=f"{engine}{devices}", axes=axes, asked=asked, label=f"{engine} {devices}")
+            for one in arm("current", rates)
+        ]
+
+    whole = side("all", of("loop", 1, EVEN), of(None, 1, SLOWER), of(None, 2, EVEN), named=())
+    loop, trainer = arms(whole, "loop")
+    assert ({one.label for one in loop.processes}, {one.label for one in trainer.processes}) == ({"loop 1"}, {"None 1"})
+    (found,) = compare_sides(loop, trainer, 0.05, memory=False)
+    assert (found.outcome, found.subject.name, found.against and found.against.name) == ("FAIL", "None 1", "loop 1")
 
 
 def test_holm_over_the_family() -> None:
