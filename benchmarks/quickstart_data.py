@@ -17,7 +17,7 @@ from typing import Final
 from harness.subject.data.corpus import sentences
 
 SHIPPED: Final = Path(__file__).resolve().parents[1] / "harness" / "shipped"
-SIZES: Final = {"train": 96, "validation": 960}
+SIZES: Final = {"train": 96, "validation": 1440}
 TOPICS: Final = {
     "business": ("takeover", "shares", "results", "jobs", "price", "loan", "plant", "contract", "succession", "strike"),
     "politics": ("bill", "election", "criticism", "visit", "resignation", "tariff", "aid", "border", "poll", "rates"),
