@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from harness.checks.speed.sides import SpeedSide, arms, compare_sides, side_of_records
-from harness.checks.verdict import exit_code
+from harness.checks.verdict import exit_code, named
 from harness.checks.waived import ledger, waived
 from harness.disk import write_files
 from harness.errors import HarnessError, Interrupted, NothingMeasured, RequirementError, SpecError
@@ -20,6 +20,7 @@ from harness.execution.session import Session, check_requirements
 from harness.exit_codes import worst
 from harness.fact import Fact
 from harness.grid.grid import Grid, load_grid
+from harness.grid.labels import place_of
 from harness.grid.select import select
 from harness.pipelines.check import Judging, check_grid
 from harness.pipelines.doctor import grid_problems
@@ -182,7 +183,8 @@ def _judged(grid: Grid, a: SpeedSide, b: SpeedSide, margin: float, command: str)
     waivers, day = [one for one in grid.waiver if one.check == "speed"], today()
     # What two engines hold in memory differs by right.
     found = compare_sides(a, b, margin, memory="engine" not in b.named)
-    verdicts = [waived(one, waivers, day) for one in found]
+    names = {cell.configuration_label: grid.namer.label(place_of(cell)) for cell in grid.timing_cells()}
+    verdicts = [named(waived(one, waivers, day), names) for one in found]
     facts = (Fact.of("speed.margin", margin=margin),)
     uses = ledger(waivers, verdicts, day)
     head = Head("compare", TITLE, command, a.name, b.name, "pass", facts, uses, grid=grid.name)

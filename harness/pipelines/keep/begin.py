@@ -34,8 +34,8 @@ HOSTED: Final = "    runs-on: ubuntu-latest # a runner of your own with a GPU: [
 
 HEAD: Final = (
     "A grid: what to train, and how it is judged. Written by `harness init` with every key that there is. It runs as "
-    "it stands, without GPU and hub: a cut of a BERT from PyPI learns topics of generated news, in fp32, in bf16 and on "
-    "two devices.",
+    "it stands, without GPU and hub: a cut of a BERT from PyPI learns topics of generated news, in fp32, in bf16 and "
+    "on two devices.",
     "A line of words begins with a sign and a space. A key right behind the sign is switched off, with an example: "
     "take the sign away to set it, and that of its [table]. `harness validate` says what is wrong.",
     "Your own data: name your files and columns in [task], and delete [[reference]], which is of this one.",

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from harness.checks.verdict import Verdict
 from harness.report.format.escape import clean
+from harness.report.phrases.say import say
 from harness.report.screen.verdicts import screen_text
 from harness.report.verdicts.sections import Section
 from harness.report.verdicts.words import LIMIT, counts_text, head_lines, ordered, subject, told, word
@@ -47,12 +49,27 @@ def _section(one: Section) -> Iterator[str]:
     yield f"{kind}: {counts_text(one.verdicts, head.noun)}"
     for text in head_lines(head):
         yield f"  {text}"
+    if head.kind == "compare":
+        yield from _speeds(one.verdicts)
+        return
     red = [verdict for verdict in ordered(one.deciding) if verdict.is_red(head.inconclusive)]
     for verdict in red[:MOST_RED]:
         yield f"  {word(verdict)} {verdict.check}: {clean(subject(verdict), LIMIT)}"
         yield f"    {_short(' '.join(told(verdict)))}"
     if len(red) > MOST_RED:
         yield f"  and {len(red) - MOST_RED} more"
+
+
+def _speeds(verdicts: Sequence[Verdict]) -> Iterator[str]:
+    """Each with its ratio or its estimate, whatever it came to: speed is red only where it FAILs, and told always."""
+    for verdict in ordered(verdicts)[:MOST_RED]:
+        estimate = next((note for note in verdict.notes if note.code == "speed.estimate"), verdict.reason)
+        yield f"  {word(verdict)} speed: {clean(subject(verdict), LIMIT)}"
+        yield f"    {_short(say(verdict.reason))}"
+        if estimate is not verdict.reason:
+            yield f"    {_short(say(estimate))}"
+    if len(verdicts) > MOST_RED:
+        yield f"  and {len(verdicts) - MOST_RED} more"
 
 
 def _short(text: str) -> str:

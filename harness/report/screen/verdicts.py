@@ -61,7 +61,8 @@ def screen_text(section: Section, took: str = "") -> str:
     top = [*_title(section, every, red), *_rests_on(head)]
     foot = [_counts(every, section.code, took), *_next(head, red, every)]
     room = (LINES if red or section.code else GREEN_LINES) - len(top) - len(foot) - 2
-    rest = [*_passed(every, red), *_rows(every if not red else [])]
+    rest = [*_passed(every, red)]
+    rest += [] if red else _rows(every, room - len(rest) - bool(head.facts))
     body = _red(red, every, max(room - min(len(rest), 4) - 1, MARGIN))
     body += rest[: max(room - len(body) - bool(head.facts), 1)]
     body += _notes(head, room - len(body))
@@ -188,13 +189,29 @@ def _by_check(verdicts: Sequence[Verdict]) -> str:
     return ", ".join(f"{check} {number}" for check, number in Counter(one.check for one in verdicts).items())
 
 
-def _rows(every: Sequence[Verdict]) -> Iterator[str]:
-    """Of a green night each difference that gates, where they are few; else the one that is nearest to its margin."""
+def _rows(every: Sequence[Verdict], room: int) -> list[str]:
+    """Of a green night each difference that gates where there is room for all, else of each check the one that is
+    nearest to its margin; a row is shown whole.
+    """
     held = [one for one in every if one.gates and decision_of(one)]
-    near = sorted(held, key=lambda one: -_share(one))
-    for one in held if len(held) <= MOST_ROWS else near[:1]:
-        nearest = "nearest to its margin: " if len(held) > MOST_ROWS else ""
-        yield from _wrapped(f"{nearest}{one.check} {clean(subject(one), LIMIT)}: {numbers(one)}", " " * MARGIN, 3)
+    rows = [_row(one, "") for one in held]
+    if len(held) > MOST_ROWS or sum(map(len, rows)) > room:
+        checks: dict[str, list[Verdict]] = {}
+        for one in held:
+            checks.setdefault(one.check, []).append(one)
+        rows = [
+            _row(max(group, key=_share), f", nearest to its margin of {len(group)}" if len(group) > 1 else "")
+            for group in checks.values()
+        ]
+    shown: list[str] = []
+    for row in rows:
+        if len(shown) + len(row) <= room:
+            shown += row
+    return shown
+
+
+def _row(one: Verdict, which: str) -> list[str]:
+    return _wrapped(f"{one.check}{which}: {clean(subject(one), LIMIT)}: {numbers(one)}", " " * MARGIN, 3)
 
 
 def _share(verdict: Verdict) -> float:
