@@ -102,6 +102,7 @@ SITUATIONS: Final[Mapping[str, Mapping[int, str]]] = {
     "data": {0: "told", 4: "data cannot be had, or are not what the task says"},
     "status": {0: "told", 4: _NO_STORE},
     "runs": {0: "told", 4: _NO_STORE},
+    "show": {0: "shown", 4: "there is no run in it, or the run cannot be read; a file cannot be written"},
     "report": {0: "written", 4: "a file cannot be read or written, or is not what was recorded", 5: "no record"},
     "export": {
         0: "written",

@@ -75,6 +75,10 @@ Junit = Annotated[
 Out = Annotated[
     Path | None, typer.Option("--out", "-o", help="Write the verdicts as Markdown here.", show_default=False)
 ]
+Plot = Annotated[
+    Path | None,
+    typer.Option("--plot", help="Draw what was done by step here: .svg, .png, .pdf.", show_default=False),
+]
 Comment = Annotated[
     Path | None,
     typer.Option("--comment", help="Write the verdicts as a comment on a pull request here.", show_default=False),

@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import typer
 
 from harness.cli.ci import add_step_summary, annotate
 from harness.disk import write_files
 from harness.errors import HarnessError, SpecError, StoreError
+from harness.report.format.svg import FORMATS, as_file, svg
 from harness.report.format.width import folded
 from harness.report.verdicts.github import workflow_command, workflow_commands
 from harness.report.verdicts.issue import issue_text
@@ -29,7 +30,10 @@ from harness.report.verdicts.sections import (
 )
 from harness.report.verdicts.text import verdicts_text
 from harness.report.verdicts.words import Head, Kind
-from harness.text import one_line
+from harness.text import listed, one_line, show
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 UNFINISHED = "the command has not come to its end"
 
@@ -148,6 +152,15 @@ class Outputs:
             write_files({self._comment.name: sections_comment(sections)}, self._comment.parent)
         if self._badge is not None:
             write_files({self._badge.name: sections_badge(sections)}, self._badge.parent)
+
+
+def write_plot(page: Figure, path: Path) -> None:
+    """Write a figure in the format of the file's name; raises SpecError for another, StoreError where it cannot be."""
+    kind = path.suffix.removeprefix(".").lower()
+    if kind not in ("svg", *FORMATS):
+        allowed = listed([f".{one}" for one in ("svg", *FORMATS)])
+        raise SpecError(f"--plot: got {show(str(path))}; allowed names that end in {allowed}")
+    write_files({path.name: svg(page) if kind == "svg" else as_file(page, kind)}, path.parent)
 
 
 def _is_ours(file: Path) -> bool:

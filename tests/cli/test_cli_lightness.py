@@ -53,6 +53,7 @@ def test_help_imports_no_torch() -> None:
         "bisect",
         "status",
         "runs",
+        "show",
         "report",
         "doctor",
         "schema",

@@ -6,16 +6,11 @@ from typing import Annotated
 
 import typer
 
-from harness.checks.scores.baseline.diff import diff_accepted
-from harness.checks.verdict import Fact, exit_code
-from harness.checks.verify.diff.paired import judge, pairs, summary
-from harness.cli.options import NAMING, PART, RESULTS, Json, Junit, Out, ResultsFolder
-from harness.cli.outputs import Outputs
-from harness.pipelines.find import accepted_sides, find_runs, told_side
+from harness.cli.options import NAMING, PART, RESULTS, Json, Junit, Out, Plot, ResultsFolder
+from harness.cli.outputs import Outputs, write_plot
+from harness.pipelines.notebook.difference import diff as sides
+from harness.pipelines.notebook.plot import plot
 from harness.record.provenance import command_line
-from harness.report.verdicts.diff import accepted_text, diff_text
-from harness.report.verdicts.sections import Section
-from harness.report.verdicts.words import Head
 
 SideName = Annotated[
     str,
@@ -33,6 +28,7 @@ def diff(
     results: ResultsFolder = RESULTS,
     exact: Annotated[bool, typer.Option("--exact", help="No tolerance: equal to the last bit.")] = False,
     every: Annotated[bool, typer.Option("--all", help="Every difference, layer by layer.")] = False,
+    drawn: Plot = None,
     junit: Junit = None,
     out: Out = None,
     as_json: Json = False,
@@ -45,17 +41,8 @@ def diff(
     Example: harness diff nightly:environment=old nightly:environment=new
     """
     with Outputs("diff", junit=junit, out=out, as_json=as_json) as outputs:
-        kept = accepted_sides(a, b, results)
-        if kept is None:
-            (first, named), (second, also) = find_runs(a, results), find_runs(b, results)
-            verdicts = [judge(pair, exact) for pair in pairs(first, second, named | also)]
-            answer, facts = summary(verdicts), tuple[Fact, ...]()
-            places = told_side(a, first, where=True), told_side(b, second, where=True)
-            text = diff_text(answer, verdicts, (told_side(a, first), told_side(b, second)), every)
-        else:
-            verdicts, facts = diff_accepted(*kept, exact)
-            answer, places = summary(verdicts, noun="configurations"), (kept[0].name, kept[1].name)
-            text = accepted_text(answer, verdicts, places, facts, every)
-        head = Head("diff", "harness diff", command_line(), *places, facts=(answer, *facts))
-        shown = None if as_json else text
-        raise typer.Exit(outputs.hand_out([Section(head, verdicts, code=exit_code(verdicts))], text=shown))
+        found = sides(a, b, results, exact)
+        if drawn is not None:
+            write_plot(plot(found), drawn)
+        shown = None if as_json else found.text(every)
+        raise typer.Exit(outputs.hand_out([found.section(command_line())], text=shown))

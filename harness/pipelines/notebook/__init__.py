@@ -1,0 +1,1 @@
+"""What `import harness` offers: the bodies of the commands, with answers that a notebook shows as the commands do."""
