@@ -27,8 +27,8 @@ COMMANDS: Final = {
     "init": "keep", "validate": "measure", "plan": "measure", "pack": "measure", "run": "measure", "check": "judge",
     "why": "judge", "accept": "judge", "compare": "judge", "bench": "measure", "verify": "judge", "diff": "judge",
     "ab": "judge", "bisect": "judge", "selftest": "judge", "status": "read", "data": "read", "runs": "read",
-    "show": "read", "report": "read", "export": "read", "doctor": "measure", "schema": "keep", "store": "keep", "environments": "keep",
-    "references": "keep", "watch": "keep", "history": "read",
+    "show": "read", "report": "read", "export": "read", "doctor": "measure", "schema": "keep", "store": "keep",
+    "environments": "keep", "references": "keep", "watch": "keep", "history": "read",
 }  # fmt: skip
 """Each command, in the order of the help, and the folder of its module."""
 GROUPS: Final = ("store", "environments", "references")
