@@ -127,8 +127,9 @@ def render(found: Found) -> str:
         "# The sample that the quickstart is held against",
         answer,
         f"{found.machine}; {found.versions}; measured {found.measured}. The task, recipe and checkpoint of the shipped "
-        "grid `quickstart`, with other seeds; accuracy in points on its 1,440 validation sentences. The runs of fp32 on "
-        "one device are the sample of the grid's reference, and a draw of them is held against a sample that has it.",
+        "grid `quickstart`, with other seeds; accuracy in points on its 1,440 validation sentences. The runs of fp32 "
+        "on one device are the sample of the grid's reference, and a draw of them is held against a sample that has "
+        "it.",
         table(["Configuration", "Runs", "Accuracy", "Range"], rows, "lrrr"),
         f"## {found.draws:,} draws of {found.seeds} seeds, judged by the gate",
         table(["Verdict", "Margin", *OUTCOMES], judged_rows, "lrrrr"),
