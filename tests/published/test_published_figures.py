@@ -28,6 +28,7 @@ from reports.index import render_index
 from tests.published.backing import Backing, Claim, Claimed, Declared, Held, Rendered, read, tables_of
 from tests.published.claims import CLAIMED
 from tests.published.keep import beside
+from tests.published.notebook import page as notebook_page
 from tests.published.page import Page
 from tests.published.sources import REPORTS, ROOT
 
@@ -51,6 +52,9 @@ def backing(page: Path) -> Backing:
         return Rendered(exit_codes_page)
     if page == Path("docs/grid.md"):
         return Rendered(grid_page)
+    if page == Path("docs/python.md"):
+        pytest.importorskip("pandas", reason="the page has a DataFrame: pip install finetune-harness[frame]")
+        return Rendered(notebook_page)
     if page == Path("reports/README.md"):
         return Rendered(
             lambda: render_index({one.name: one.read_text(encoding="utf-8") for one in REPORTS.glob("*.md")})
