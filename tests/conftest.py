@@ -25,6 +25,9 @@ from harness.record.attempts import Entry
 settings.register_profile("harness", deadline=None)
 settings.load_profile("harness")
 
+# pytest-xdist gives its workers a terminal's width; what is asserted is what a pipe gets, unless a test says otherwise.
+os.environ.pop("COLUMNS", None)
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 TOUR = """
 name = "tour"

@@ -60,8 +60,6 @@ def test_what_the_reference_holds_is_what_the_page_measured() -> None:
     (reference,) = load_grid(Path("quickstart")).reference
     measured = next(iter(found.scores.values()))
     assert [100 * value for value in reference.values or ()] == pytest.approx([*measured.values()], abs=1e-4)
-    assert list(measured) == [
-        str(cell.seed) for cell in load_grid(Path(PAGE.stem)).cells() if cell.label.startswith("minilm · fp32")
-    ]
+    assert list(measured) == list(dict.fromkeys(str(cell.seed) for cell in load_grid(Path(PAGE.stem)).cells()))
     assert found.least >= LEAST
     assert PAGE.read_text(encoding="utf-8") == render(found)

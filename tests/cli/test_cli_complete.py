@@ -41,12 +41,12 @@ def asked(text: str, folder: Path) -> str:
 
 def test_a_shell_is_told_commands_and_grids(folder: Path) -> None:
     assert asked("harness ru", folder).split() == ["run", "runs"]
-    assert asked("harness plan q", folder).split() == ["quickstart"]
+    assert asked("harness plan q", folder).split() == ["quickstart", "quickstart-sample"]
     assert asked("harness plan quickstart --sel", folder).split() == ["--select"]
 
 
 def test_grids_are_those_that_ship_the_projects_and_files(folder: Path) -> None:
-    assert grids("") == ["grids/theirs.toml", "mine.toml", "mrpc", "quickstart", "verify"]
+    assert grids("") == ["grids/theirs.toml", "mine.toml", "mrpc", "quickstart", "quickstart-sample", "verify"]
     assert grids("grids/") == ["grids/theirs.toml"]
     assert grids("./m") == ["./mine.toml"]
     assert grids("nothing/") == []

@@ -12,11 +12,11 @@ from harness import __version__
 from harness.grid.form.schema import grid_schema_text
 from harness.grid.grid import load_grid
 from harness.grid.project import read_project
-from harness.pipelines.keep.begin import NIGHTLY_JOB, PULL_REQUEST_JOB, requirement
+from harness.pipelines.keep.begin import DATA, NIGHTLY_JOB, PULL_REQUEST_JOB, requirement
 
 Harness = Callable[..., tuple[int, str, str]]
 JOBS = Path(__file__).parents[1] / "data" / "init"
-FILES = {"nightly.toml", "grid.schema.json", NIGHTLY_JOB, PULL_REQUEST_JOB, ".gitignore", "pyproject.toml"}
+FILES = {"nightly.toml", "grid.schema.json", NIGHTLY_JOB, PULL_REQUEST_JOB, ".gitignore", "pyproject.toml", *DATA}
 
 
 @pytest.fixture

@@ -106,7 +106,7 @@ def test_what_is_not_there_is_refused_or_empty(harness: Make, tmp_path: Path, mo
     code, _, err = harness("store", "verify", "nothing")
     assert (code, err) == (
         2, 'error: "nothing": no such grid; allowed a grid\'s file, its name, or a folder of its results; known are '
-        "mrpc, quickstart, verify\n",
+        "mrpc, quickstart, quickstart-sample, verify\n",
     )  # fmt: skip
     assert harness("store", "prune", "quickstart", "--keep", "0d")[:2] == (0, "quickstart: no results yet\n")
     assert not Path("results").exists()

@@ -138,7 +138,7 @@ def test_what_was_found_stays_where_printing_it_fails(tmp_path: Path, monkeypatc
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
-        (["check", "tour.toml", "--fail-on", "speed"], 2),
+        (["check", "tour.toml", "--fail-on", "spead"], 2),
         (["check", "tour.toml", "-s", "colour=red"], 2),
         (["check", "tour.toml", "--max-age", "soon"], 2),
         (["check", "tour.toml", "--skipped", "maybe"], 2),

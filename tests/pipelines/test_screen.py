@@ -62,7 +62,7 @@ def test_all_green_is_15_lines(wide: Night) -> None:
     text = screen_text(found)
     shown = lines(text, 15)
     assert shown[0] == "PASS  night: 60 of 60 verdicts pass"
-    assert "nearest to its margin: " in text
+    assert "nearest to its margin of 12: " in text
     assert shown[-1] == f"60 passed{'exit 0':>71}"
 
 

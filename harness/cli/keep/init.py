@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from harness.grid.form.schema import FILE
-from harness.pipelines.keep.begin import GRID, NAME, NIGHTLY_JOB, PULL_REQUEST_JOB, PYPROJECT, Begun, begin
+from harness.pipelines.keep.begin import DATA, GRID, NAME, NIGHTLY_JOB, PULL_REQUEST_JOB, PYPROJECT, Begun, begin
 from harness.text import one_line
 
 Folder = Annotated[
@@ -34,6 +34,7 @@ def _said(done: Begun) -> list[str]:
     what = {
         GRID: "every key that a grid may have; it runs as it stands",
         FILE: "the keys, for editors",
+        **dict.fromkeys(DATA, "the sentences that it learns"),
         NIGHTLY_JOB: "a job each night",
         PULL_REQUEST_JOB: "a job for pull requests with the label `benchmark`",
     }

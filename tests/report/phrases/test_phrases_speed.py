@@ -20,7 +20,7 @@ RATIO = "ratio 0.876, 90 % CI [0.870, 0.882], margin 5 %, MDE 1.0 %"
 
 
 def test_every_fact_has_a_phrase_that_takes_its_values_and_every_phrase_a_fact() -> None:
-    made = [fact for folder in ("checks/speed", "cli/judge") for fact in made_facts(folder)]
+    made = [fact for folder in ("checks/speed", "checks/nights", "cli/judge") for fact in made_facts(folder)]
     assert problems([fact for fact in made if fact.code.startswith("speed.")], SPEED) == []
     assert {fact.code.partition(".")[0] for fact in made_facts("checks/speed")} == {"speed"}
 
