@@ -134,7 +134,8 @@ class Grid(Table):
                 first.setdefault(cell.configuration_id, cell)
         if asked.against is None:
             return list(first.values())
-        return [one for cell in first.values() for one in (with_engine(cell, asked.against), cell) if one is not None]
+        ours = (replace(cell, axes={**cell.axes, "engine": cell.engine}) for cell in first.values())
+        return [one for cell in ours for one in (with_engine(cell, asked.against), cell) if one is not None]
 
     @cached_property
     def namer(self) -> Namer:

@@ -247,7 +247,9 @@ def test_each_is_timed_beside_another_engine() -> None:
     assert (loop.accepts_loss_kwargs, trainer.accepts_loss_kwargs) == ("model", False)  # the loop scales it itself
     assert (loop.recipe, loop.timing) == (trainer.recipe, trainer.timing)
     names = [grid.namer.label(place_of(cell)) for cell in first]
-    assert names == ["a · fp32 · devices=1 · loop", "a · fp32 · devices=1", "a · fp32 · devices=2"]
+    assert names == [
+        f"a · fp32 · devices={devices} · {engine}" for devices, engine in ((1, "loop"), (1, "trainer"), (2, "trainer"))
+    ]
     assert {cell.engine for cell in grid.cells()} == {"trainer"}
 
 
