@@ -85,7 +85,7 @@ SITUATIONS: Final[Mapping[str, Mapping[int, str]]] = {
         0: "the runs are identical to the last bit, or equal within rounding (an accepted file's scores: within 1.5 "
         "points); of several pairs, all",
         1: "they are different; of several pairs, one",
-        3: "what both recorded does not say whether they are the same",
+        3: "what both recorded does not say whether they are the same; of two trainer_state.json, what rounding may do",
         4: "a run has no counterpart or no result, or its record cannot be read",
         5: "no pair has a result: all were skipped",
     },

@@ -13,6 +13,7 @@ from harness.checks.scores.baseline.build import build_of_runs
 from harness.checks.scores.baseline.file import SUFFIX, Baseline, GridName, read_baseline
 from harness.checks.scores.baseline.pair import BaselineSide
 from harness.checks.verify.diff.paired import Candidate
+from harness.checks.verify.diff.trainer_state import NAME, TrainerState, find_trainer_state, read_trainer_state
 from harness.errors import SpecError, StoreError
 from harness.grid.cell import place_label
 from harness.grid.grid import load_grid
@@ -99,6 +100,23 @@ def accepted_sides(a: str, b: str, results: Path) -> tuple[BaselineSide, Baselin
         for text, file in zip((a, b), files, strict=True)
     )
     return first, second
+
+
+def logged_sides(a: str, b: str) -> tuple[TrainerState, TrainerState] | None:
+    """Both sides as far as a Trainer logged them; None where neither is such a file or a folder of its checkpoints.
+
+    Raises
+    ------
+    SpecError
+        Where one side alone is, or a file is missing, torn or has no logged step.
+    """
+    first, second = (find_trainer_state(text) for text in (a, b))
+    if first is None and second is None:
+        return None
+    if first is None or second is None:
+        other = a if first is None else b
+        raise SpecError(f"{show(other)}: is no {NAME}, nor has one; allowed one, as on the other side")
+    return read_trainer_state(first), read_trainer_state(second)
 
 
 def _accepted(text: str) -> Baseline | None:

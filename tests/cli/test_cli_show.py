@@ -15,7 +15,7 @@ import pytest
 
 import harness as package
 from harness.errors import SpecError
-from harness.report.run.steps import steps_csv, steps_figure
+from harness.report.run.steps import curves_of, steps_csv, steps_figure
 from harness.stats.decision import Decision
 from tests.checks.conftest import build_run, plant
 from tests.cli.made_up_nights import Night
@@ -124,7 +124,7 @@ def test_what_cannot_be_shown_is_one_error(results: Path, harness: Harness) -> N
 def test_a_resumed_run_counts_its_steps_from_where_it_went_on() -> None:
     run = plant(build_run(), {"asked.resume_at": 2})
     assert steps_csv(run).splitlines()[1].startswith("2,")
-    assert next(iter(steps_figure([("resumed", run)]).axes[0].get_lines()[0].get_xdata())) == 2
+    assert next(iter(steps_figure([("resumed", curves_of(run))]).axes[0].get_lines()[0].get_xdata())) == 2
 
 
 def test_what_is_offered_is_documented_and_light() -> None:

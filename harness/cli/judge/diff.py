@@ -16,7 +16,8 @@ SideName = Annotated[
     str,
     typer.Argument(
         help=f"A run (its folder, or its id as `harness runs` lists it), a grid ({NAMING}), or a folder of several "
-        f"grids' results; {PART}; or a file that `harness accept` wrote.",
+        f"grids' results; {PART}; or a file that `harness accept` wrote; or a trainer_state.json, or a folder of "
+        "checkpoints, of a run that never saw the harness.",
         show_default=False,
     ),
 ]
@@ -36,7 +37,8 @@ def diff(
     """Say whether runs are identical, equal within rounding or different: since which step, by how much, why.
 
     Of several runs on a side each is held against its counterpart on the other. Where a side is an accepted file,
-    configurations are: by scores, hashes, recipe and environment, which is what such a file keeps.
+    configurations are: by scores, hashes, recipe and environment, which is what such a file keeps. Two
+    trainer_state.json are compared as far as a Trainer logged.
 
     Example: harness diff nightly:environment=old nightly:environment=new
     """

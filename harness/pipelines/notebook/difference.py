@@ -8,8 +8,10 @@ from pathlib import Path
 
 from harness.checks.scores.baseline.diff import diff_accepted
 from harness.checks.verdict import Fact, Verdict, exit_code, worst_first
+from harness.checks.verify.diff.logged import diff_logged
 from harness.checks.verify.diff.paired import Candidate, Pair, judge, pairs, state_of, summary
-from harness.pipelines.find import accepted_sides, find_runs, told_side
+from harness.checks.verify.diff.trainer_state import TrainerState
+from harness.pipelines.find import accepted_sides, find_runs, logged_sides, told_side
 from harness.pipelines.notebook.runs import Runs
 from harness.report.format.escape import fenced
 from harness.report.verdicts.diff import accepted_text, diff_text
@@ -36,6 +38,8 @@ class Diff:
         The runs behind the verdicts, in their order; none where a side is an accepted file.
     facts
         Of accepted files, what changed between their environments.
+    logged
+        Both sides where they are a Trainer's own logs, of runs that never saw the harness.
     """
 
     answer: Fact
@@ -44,6 +48,7 @@ class Diff:
     places: tuple[str, str]
     pairs: tuple[Pair, ...] = ()
     facts: tuple[Fact, ...] = ()
+    logged: tuple[TrainerState, ...] = ()
 
     @property
     def state(self) -> str:
@@ -74,7 +79,7 @@ class Diff:
 
     def text(self, every: bool = False) -> str:
         """The answer, both sides and the table of effect; `every` difference, layer by layer."""
-        if self.pairs:
+        if self.pairs or self.logged:
             return diff_text(self.answer, self.verdicts, self.sides, every)
         return accepted_text(self.answer, self.verdicts, self.sides, self.facts, every)
 
@@ -97,7 +102,7 @@ def diff(a: Meant, b: Meant, results: str | Path = "results", exact: bool = Fals
     ----------
     a, b
         As `harness diff` takes them (a run's id or folder, a grid, its results, a store, with `:AXIS=VALUE` a part, a
-        file of `harness accept`), or runs. Of several each is held against its counterpart.
+        file of `harness accept`, a `trainer_state.json`), or runs. Of several each is held against its counterpart.
     results
         Where results are kept.
     exact
@@ -115,6 +120,10 @@ def diff(a: Meant, b: Meant, results: str | Path = "results", exact: bool = Fals
     """
     where = Path(results)
     named = [str(side) for side in (a, b) if isinstance(side, str | Path)]
+    logs = logged_sides(named[0], named[1]) if len(named) == 2 else None
+    if logs is not None:
+        alone, names = (diff_logged(*logs, exact),), (logs[0].name, logs[1].name)
+        return Diff(summary(alone), alone, names, names, logged=logs)
     kept = accepted_sides(named[0], named[1], where) if len(named) == 2 else None
     if kept is not None:
         verdicts, facts = diff_accepted(*kept, exact)

@@ -9,7 +9,7 @@ from harness.checks.verify.diff.paired import Candidate
 from harness.errors import SpecError
 from harness.pipelines.notebook.difference import Diff
 from harness.pipelines.notebook.runs import Runs
-from harness.report.run.steps import steps_figure
+from harness.report.run.steps import curves_of, steps_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,6 +32,11 @@ def plot(of: Runs | Candidate | Diff) -> Figure:
     --------
     >>> harness.plot(harness.select(runs, seed=1)).savefig("steps.png")
     """
+    if isinstance(of, Diff) and of.logged:
+        return steps_figure([
+            (f"{side}  {one.name}", {name: (list(each), list(each.values())) for name, each in one.logged.items()})
+            for side, one in zip("AB", of.logged, strict=True)
+        ])  # fmt: skip
     if isinstance(of, Diff):
         worst = worst_first(of.verdicts)[0]
         pair = next((pair for pair, one in zip(of.pairs, of.verdicts, strict=False) if one is worst), ())
@@ -41,4 +46,4 @@ def plot(of: Runs | Candidate | Diff) -> Figure:
         curves = [(one.shown or one.label, one) for one in runs]
     if len(curves) > MOST:
         raise SpecError(f"plot: got {len(curves)} runs; allowed at most {MOST}: harness.select(runs, AXIS=VALUE)")
-    return steps_figure([(label, one.read()) for label, one in curves])
+    return steps_figure([(label, curves_of(one.read())) for label, one in curves])

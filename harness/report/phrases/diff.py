@@ -112,6 +112,28 @@ def why(causes: Sequence[str], none: str = "nothing that was recorded says") -> 
     return f"{WHY}{'; '.join(causes[:MOST]) or none}{more}"
 
 
+NO_PROOF: Final = "no weights, no fingerprint: what was not logged may differ"
+
+
+def _logged(steps: Mapping[str, int]) -> str:
+    """`12 losses, 12 gradient norms, 2 x eval_loss`."""
+    words = {"loss": "loss", "grad_norm": "gradient norm", "learning_rate": "learning rate"}
+    named = [
+        f"{count} losses" if name == "loss" and count > 1 else many(count, words[name])
+        for name, count in steps.items()
+        if name in words
+    ]
+    scores = [name for name in steps if name not in words]
+    return listed([*named, *([many(len(scores), "other logged value")] if scores else [])])
+
+
+def _logged_unknown(first_step: int, effect: str, steps: Mapping[str, int], causes: Sequence[str] = ()) -> str:
+    return (
+        f"unknown: apart from step {first_step} on ({effect}), which rounding may do by then; neither precision, "
+        f"machine nor weights are logged{WHY + '; '.join(causes) if causes else ''}"
+    )
+
+
 def _effect(item: str, a: Any, b: Any, ratio: float | None, steady: bool, differing: int | None, of: int | None) -> str:
     if of is not None:
         return f"the {item} of {differing} of {of} examples"
@@ -260,6 +282,17 @@ DIFF: Final[Mapping[str, str | Callable[..., str]]] = {
     "diff.unreadable": "unreadable: {error}",
     "diff.skipped": "skipped on both sides: {why}",
     "diff.unknown": "unknown: what both runs recorded does not say whether they are the same",
+    "diff.logged.identical": lambda steps, relative, item: f"identical as far as logged: {_logged(steps)}; {NO_PROOF}",
+    "diff.logged.equal": lambda steps, relative, item: (
+        f"equal as far as logged, by at most {relative:.1e} ({item}): {_logged(steps)}; {NO_PROOF}"
+    ),
+    "diff.logged.different": lambda first_step, effect, causes, steps: (
+        f"different as far as logged, from step {first_step} on: {effect}{why(causes, 'nothing that was logged says')}"
+    ),
+    "diff.logged.unknown": _logged_unknown,
+    "diff.logged.nothing": "unknown: nothing was logged by both at the same step",
+    "diff.logged.only": lambda items: f"{listed(items, FEW)} (logged by one alone)",
+    "diff.logged.windows": lambda steps: f"losses of {many(steps, 'step')} (means over other updates)",
     "effect": lambda item, step, a, b, ratio, differing, steps: (
         f"{item}{'' if step is None else f' at step {step}'}: {shown(a)} -> {shown(b)}{_by(ratio)}"
     ),

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.errors import SpecError
 from harness.report.format.svg import BLUE, GREY, ORANGE, figure, plot_labels, style
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     from matplotlib.figure import Figure
 
     from harness.record.run import Run
@@ -25,6 +26,10 @@ _DRAWN: Final = ("loss", "grad_norm", "learning_rate")
 _HUES: Final = (BLUE, ORANGE, GREY)
 _DASHES: Final[Sequence[Any]] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)))
 """Each of 12 curves has a pair of its own; no two that follow each other share either."""
+
+
+Curves = Mapping[str, tuple[Sequence[int], "Sequence[float] | npt.NDArray[Any]"]]
+"""By series the steps that have a value, and the values."""
 
 
 def steps_rows(run: Run) -> tuple[list[str], list[list[str]]]:
@@ -45,7 +50,13 @@ def steps_csv(run: Run) -> str:
     return out.getvalue()
 
 
-def steps_figure(runs: Sequence[tuple[str, Run]]) -> Figure:
+def curves_of(run: Run) -> Curves:
+    """The series of a run that are drawn."""
+    kept = {name: run.series[name] for name in _DRAWN if len(run.series.get(name, ()))}
+    return {name: (range(run.first_step, run.first_step + len(each)), each) for name, each in kept.items()}
+
+
+def steps_figure(runs: Sequence[tuple[str, Curves]]) -> Figure:
     """Loss, gradient norm and learning rate of named runs, a panel each where one of them has it.
 
     Raises
@@ -53,7 +64,7 @@ def steps_figure(runs: Sequence[tuple[str, Run]]) -> Figure:
     SpecError
         Where no run has any of them.
     """
-    drawn = [name for name in _DRAWN if any(len(run.series.get(name, ())) for _, run in runs)]
+    drawn = [name for name in _DRAWN if any(name in run for _, run in runs)]
     if not drawn:
         raise SpecError("plot: no run has a value by step; allowed runs that trained and kept their series")
     labels = plot_labels([label for label, _ in runs], 100)
@@ -65,8 +76,7 @@ def steps_figure(runs: Sequence[tuple[str, Run]]) -> Figure:
         panels = page.subplots(len(drawn), 1, sharex=True, squeeze=False)[:, 0]
         for axes, name in zip(panels, drawn, strict=True):
             for (_, run), label, look in zip(runs, labels, looks, strict=True):
-                values = run.series.get(name, ())
-                steps = range(run.first_step, run.first_step + len(values))
+                steps, values = run.get(name, ((), ()))
                 axes.plot(steps, values, linewidth=1.4, label=label, marker="." if len(values) == 1 else "", **look)
             axes.set_ylabel(BY_STEP[name], fontsize=9)
             axes.grid()

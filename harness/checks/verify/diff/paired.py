@@ -16,6 +16,8 @@ from harness.text import canonical_json, listed
 
 STATES: Final[Mapping[str, str]] = {
     "diff.different": "different", "diff.equal": "equal", "diff.identical": "identical", "diff.same": "identical",
+    "diff.logged.different": "different", "diff.logged.equal": "equal", "diff.logged.identical": "identical",
+    "diff.logged.unknown": "unknown", "diff.logged.nothing": "unknown",
     "diff.kept.missing": "missing", "diff.kept.seeds": "missing",
     "diff.unknown": "unknown", "diff.missing": "missing", "diff.unreadable": "unreadable", "diff.skipped": "skipped",
 }  # fmt: skip
