@@ -147,13 +147,24 @@ def _reason(state: str, both: list[_Both], shown: _Both | None, causes: list[Fac
     if shown is None or shown.departure is None:
         largest = max(both, key=lambda one: float(apart(one.a, one.b).max()))
         far = float(apart(largest.a, largest.b).max())
-        return Fact.of(f"diff.logged.{state}", steps=steps, relative=far, item=largest.item)
+        return Fact.of(
+            "diff.logged.identical" if state == "identical" else "diff.logged.equal",
+            steps=steps,
+            relative=far,
+            item=largest.item,
+        )
     found = shown.departure
     effect = Fact.of(
         "diff.effect", item=shown.item, a=found.a, b=found.b, ratio=found.ratio, steady=found.steady,
         differing=None, of=None,
     )  # fmt: skip
-    return Fact.of(f"diff.logged.{state}", first_step=found.step, effect=effect, causes=causes, steps=steps)
+    return Fact.of(
+        "diff.logged.different" if state == "different" else "diff.logged.unknown",
+        first_step=found.step,
+        effect=effect,
+        causes=causes,
+        steps=steps,
+    )
 
 
 def _causes(settings: list[tuple[str, float, float]], parted: list[_Both], effect: _Both | None) -> Iterator[Fact]:
