@@ -158,13 +158,12 @@ def default_of(field: str) -> Any:
 
 
 def written_defaults(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """What a recipe says that today's transformers does anyway; ids of cells are of what was written."""
-    known = known_fields()
-    return {
-        name: value
-        for name, value in recipe.items()
-        if name in known and known[name]["default"] is not None and value == known[name]["default"]
-    }
+    """What a recipe says that would be so without it, by today's transformers or what the harness sets itself.
+
+    Ids of cells are of what was written.
+    """
+    unsaid = {**{name: field["default"] for name, field in known_fields().items()}, **OVERLAY}
+    return {name: value for name, value in recipe.items() if value is not None and unsaid.get(name) == value}
 
 
 def frozen_versions() -> tuple[str, ...]:
