@@ -6,9 +6,10 @@ import os
 import shutil
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from harness.execution.environment import Environment
+from harness.execution.environments.held import held
 from harness.execution.require import device_count, no_cuda_reason, read_requirement, unusable_device
 from harness.execution.session import REQUIRE_VARIABLE, Session, disk_problem, unmet_requirements
 from harness.protocol import SUBJECT
@@ -45,6 +46,34 @@ def machine_facts(environment: Environment, results: Path) -> dict[str, Any]:
         "environment_id": environment.environment_id,
         "problems": problems,
     }
+
+
+KEPT: Final = "kept"
+"""Where an environment is that was built and that neither this interpreter nor a grid has."""
+
+
+def environments_known(own: Environment, session: Session | None) -> list[dict[str, Any]]:
+    """Each environment that is known here: this interpreter, those of a grid, those that were built and are kept.
+
+    `packages` are of the subject, without those that are not there; `failure` is why one could not be built.
+    """
+    meant = {} if session is None else session.plan.environments
+    found = [
+        _known(own, "this interpreter"),
+        *(_known(one, "the grid's") for one in meant.values() if one.label != own.label),
+    ]
+    for one in held():
+        packages = {name: one.lock[name] for name in SUBJECT if name in one.lock}
+        label = ", ".join(one.packages)
+        if not any(other["label"] == label for other in found):
+            found.append({"label": label, "where": KEPT, "python": None, "packages": packages, "failure": None})
+    return found
+
+
+def _known(one: Environment, where: str) -> dict[str, Any]:
+    packages = {name: one.packages[name] for name in SUBJECT if one.packages.get(name)} if one.failure is None else {}
+    python = one.facts["python"] if one.failure is None else None
+    return {"label": one.label, "where": where, "python": python, "packages": packages, "failure": one.failure}
 
 
 def grid_facts(session: Session) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -244,6 +245,21 @@ def test_doctor(harness: Make) -> None:
     assert facts["grid"]["can_run"] == 2
     assert facts["problems"] == facts["grid"]["problems"] == []
     assert facts["precisions"]["fp16"] is False
+
+
+@pytest.mark.usefixtures("here")
+def test_doctor_shows_every_environment(harness: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "nothing built"))
+    assert "this interpreter" not in harness("doctor")[1]
+    two = SMALL.replace("[matrix]", '[matrix]\nenvironment = ["current", "mine"]')
+    Path("two.toml").write_text(f'{two}\n[environment.mine]\npython = "{sys.executable}"\n', encoding="utf-8")
+    out = harness("doctor", "two.toml")[1]
+    (head, *_, last) = [line.split() for line in out[out.index("environment ") :].splitlines() if line]
+    assert head[:5] == ["environment", "where", "Python", "torch", "transformers"]
+    assert last[:3] == ["mine", "the", "grid's"]
+    known = json.loads(harness("doctor", "two.toml", "--json")[1])["environments"]
+    assert [(one["label"], one["where"]) for one in known] == [("current", "this interpreter"), ("mine", "the grid's")]
+    assert known[0]["packages"]["torch"] == last[4]
 
 
 @pytest.mark.usefixtures("here")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -12,9 +12,13 @@ from harness.cli.options import NAMING, RESULTS, Json, ResultsFolder
 from harness.errors import RequirementError
 from harness.execution.environment import CURRENT, probe_environment
 from harness.execution.session import open_session
-from harness.pipelines.doctor import grid_facts, grid_problems, machine_facts
+from harness.pipelines.doctor import KEPT, environments_known, grid_facts, grid_problems, machine_facts
 from harness.pipelines.named.grids import whole_named
-from harness.report.format.width import folded
+from harness.protocol import SUBJECT
+from harness.report.format.width import folded, listing
+from harness.report.phrases.recipe import many
+
+MOST_KEPT = 5
 
 GridOption = Annotated[str | None, typer.Argument(help=f"The grid: {NAMING}.", metavar="GRID", show_default=False)]
 
@@ -33,14 +37,32 @@ def doctor(grid: GridOption = None, results: ResultsFolder = RESULTS, as_json: J
         session = open_session(part.file, part.results)
         facts["grid"] = grid_facts(session)
         problems += facts["grid"]["problems"]
+    facts["environments"] = environments_known(environment, session)
     if as_json:
         print(json.dumps(facts, indent=2))
     else:
         print(folded(_text(facts)))
         if session is not None:
             print(folded(grid_problems(session)))
+        if len(facts["environments"]) > 1:
+            print(f"\n{_environments(facts['environments'])}")
     if problems:
         raise typer.Exit(RequirementError.exit_code)
+
+
+def _environments(known: Sequence[Mapping[str, Any]]) -> str:
+    """A row an environment, of those that are kept the last used; why one could not be built stands below."""
+    kept = [one for one in known if one["where"] == KEPT]
+    left = len(kept[MOST_KEPT:])
+    known = [one for one in known if one not in kept[MOST_KEPT:]]
+    named = [name for name in SUBJECT if any(name in one["packages"] for one in known)]
+    rows = [
+        [one["label"], one["where"], one["python"] or "", *(one["packages"].get(name, "") for name in named)]
+        for one in known
+    ]
+    failed = [f"{one['label']}: {one['failure']}" for one in known if one["failure"]]
+    more = [f"and {many(left, 'kept environment')} more: harness environments list"] if left else []
+    return "\n".join([listing(["environment", "where", "Python", *named], rows), *map(folded, [*more, *failed])])
 
 
 def _text(facts: Mapping[str, Any]) -> str:
