@@ -183,7 +183,13 @@ def _judged(grid: Grid, a: SpeedSide, b: SpeedSide, margin: float, command: str)
     waivers, day = [one for one in grid.waiver if one.check == "speed"], today()
     # What two engines hold in memory differs by right.
     found = compare_sides(a, b, margin, memory="engine" not in b.named)
-    names = {cell.configuration_label: grid.namer.label(place_of(cell)) for cell in grid.timing_cells()}
+    names: dict[str, str] = {}
+    for cell in grid.timing_cells():
+        shown = grid.namer.label(place_of(cell))
+        # As a record of before `against` calls it, too: the engine was no axis then.
+        plain = replace(cell, axes={axis: value for axis, value in cell.axes.items() if axis != "engine"})
+        names |= {plain.configuration_label: shown} if cell.engine == "trainer" else {}
+        names[cell.configuration_label] = shown
     verdicts = [named(waived(one, waivers, day), names) for one in found]
     facts = (Fact.of("speed.margin", margin=margin),)
     uses = ledger(waivers, verdicts, day)
