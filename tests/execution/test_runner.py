@@ -148,7 +148,7 @@ def test_a_damaged_record_is_said_and_its_cell_runs_again(house: Any) -> None:
     house.store.reindex()
     code, output = house.run()
     assert code == 0, output
-    assert "1 cells to do, 1 done" in output
+    assert "1 cell to do, 1 done" in output
     assert "001: its record is unreadable and counts for nothing" in output
     again = [entry for entry in house.scanned() if entry.cell_id == first.cell_id]
     assert [(entry.attempt, entry.status) for entry in again] == [(1, "unreadable"), (2, first.status)]
