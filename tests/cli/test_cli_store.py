@@ -156,3 +156,12 @@ def test_a_full_disk_is_told_by_plan_and_run_before_anything_runs(
     assert "; 64 MiB are needed for 2 cells, as its newest records take" in out
     code, _, err = harness("run", "tour.toml", "--fresh")
     assert (code, err.partition(" at ")[0]) == (4, "error: 12 MiB free for results")
+
+
+def test_a_part_where_a_whole_grid_is_meant_is_called_that(harness: Make, here: Path) -> None:
+    for command in (["runs"], ["status"], ["store", "verify"]):
+        code, _, err = harness(*command, "quickstart:seed=1")
+        assert (code, err) == (
+            2,
+            'error: "quickstart:seed=1": a part of a grid; allowed a whole one here: quickstart\n',
+        )

@@ -143,6 +143,9 @@ def unknown(name: str, results: Path, noun: str = "grid") -> str:
     """What an error says of a name of nothing: what is allowed, what there is, what was probably meant."""
     what = "a folder without a grid's results" if os.path.isdir(name) else f"no such {noun}"  # noqa: PTH112
     allowed = "a grid's file, its name, or a folder of its results"
+    whole = name.partition(":")[0]
+    if whole != name and whole in _names(results):
+        return f"{show(name)}: a part of a grid; allowed a whole one here: {whole}"
     known = listed(dict.fromkeys(_names(results)), MOST_NAMES)
     return f"{show(name)}: {what}; allowed {allowed}; known are {known}{nearest(name, results)}"
 
