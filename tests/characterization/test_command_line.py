@@ -146,5 +146,5 @@ def test_doctor(harness: Harness) -> None:
         found.append([done.code, sorted(facts), kinds(facts.get("grid"))])
     told = harness("doctor", "gpu.toml")
     problems = [re.sub(r"torch \S+ ", "torch <version> ", line) for line in words(told.out) if "gpu.toml" in line]
-    keys = kinds({name: value for name, value in facts.items() if name not in ("devices", "grid")})
+    keys = kinds({name: value for name, value in facts.items() if name not in ("devices", "grid", "environments")})
     same("doctor", {"codes and keys": found, "gpu": [told.code, *problems], "keys": keys})
