@@ -25,8 +25,11 @@ from harness.record.attempts import Entry
 settings.register_profile("harness", deadline=None)
 settings.load_profile("harness")
 
-# pytest-xdist gives its workers a terminal's width; what is asserted is what a pipe gets, unless a test says otherwise.
-os.environ.pop("COLUMNS", None)
+# What is asserted is what a plain terminal or a pipe gets, unless a test says otherwise: pytest-xdist gives its workers
+# a width, a CI says that it is one, a desk has its own colours.
+ABOUT_WHERE = ("COLUMNS", "LINES", "CI", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
+for name in [one for one in os.environ if one in ABOUT_WHERE or one.startswith("GITHUB_")]:
+    del os.environ[name]
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 TOUR = """
