@@ -122,6 +122,7 @@ seed = 42
 """
 
 
+@pytest.mark.slow
 def test_a_run_of_a_hubs_task_from_ones_own_files(here: Path, harness: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """Offline from plan to report; where the files lie is in no record and no report."""
     given = here / "secret place"

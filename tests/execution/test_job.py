@@ -28,6 +28,7 @@ seed = [1, 2]
 """
 
 
+@pytest.mark.slow
 def test_a_task_is_tokenized_once_for_a_grid_and_not_again(house: Any) -> None:
     house.cache = house.folder / "cache"
     house.grid([1, 2])
@@ -131,6 +132,7 @@ def inside(house: Any) -> set[str]:
     }
 
 
+@pytest.mark.slow
 def test_an_ordinary_cell_writes_no_checkpoint(house: Any) -> None:
     """Its folder after its last step, and seen all the while; after it the scaffolding is gone too."""
     (house.folder / "g.toml").write_text(EPOCHS, encoding="utf-8")

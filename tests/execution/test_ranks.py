@@ -112,7 +112,9 @@ def test_two_runs_of_two_ranks_are_equal_to_the_last_bit(house: Any, new_house: 
         ("kill", "fork", "killed", "rank 1: killed by SIGKILL"),
         pytest.param("late-kill", "spawn", "killed", "rank 1: killed by SIGKILL", marks=pytest.mark.slow),
         pytest.param("segfault", "fork", "failed", "rank 1: crashed with SIGSEGV", marks=pytest.mark.slow),
-        ("leave", "fork", "failed", "rank 1: the process left with status 3 and no result"),
+        pytest.param(
+            "leave", "fork", "failed", "rank 1: the process left with status 3 and no result", marks=pytest.mark.slow
+        ),
         pytest.param(
             "leave-in-peace",
             "fork",
@@ -120,7 +122,7 @@ def test_two_runs_of_two_ranks_are_equal_to_the_last_bit(house: Any, new_house: 
             "rank 1: the process left with status 0 and no result",
             marks=pytest.mark.slow,
         ),
-        ("late-raise", "fork", "failed", "rank 1: planted: no such luck"),
+        pytest.param("late-raise", "fork", "failed", "rank 1: planted: no such luck", marks=pytest.mark.slow),
     ],
 )
 def test_a_rank_that_dies_ends_its_cell_and_no_other(

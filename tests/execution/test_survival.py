@@ -13,6 +13,7 @@ from harness.execution.cache import LOCK
 SCORED = {"ok", "collapsed"}
 
 
+@pytest.mark.slow
 def test_two_harnesses_share_a_store(house: Any) -> None:
     house.grid(range(1, 9))
     processes = [house.start(), house.start()]
@@ -64,6 +65,7 @@ main()
 """
 
 
+@pytest.mark.slow
 def test_a_driver_that_dies_after_a_record_leaves_nothing_behind(house: Any) -> None:
     house.cache = house.folder / "cache"
     house.grid([1])

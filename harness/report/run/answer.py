@@ -49,9 +49,11 @@ def answer(model: ReportModel, verdicts: Sequence[Verdict]) -> tuple[str, str]:
     elif len(others) == 1 and not asked and not beside and (d := decision_of(others[0])):
         found, said = _judged(others[0], d), _verdict_sentence(others[0], d)
     elif verdicts or asked:
-        found = _counts(ordered(verdicts) if beside else judged or list(verdicts), [*asked.values()])
-        told = [counts_text(verdicts)] if verdicts else []
-        said = " ".join(map(full_stop, [*([_words([*asked.values()])] if asked else []), *told]))
+        counted, red = counts_text(verdicts), [v for v in ordered(verdicts) if v.is_red("pass")]
+        words = [_words([*asked.values()])] if asked else []
+        found = _first(red, len(verdicts)) if red else counted.rstrip(".") if verdicts else words[0]
+        told = [*words, *([counted] if red else [])] if verdicts else []
+        said = " ".join(map(full_stop, told))
     else:
         return inline(model.title), ""
     return inline(": ".join(filter(None, [found, model.about])), LIMIT), said
@@ -113,13 +115,10 @@ def _comparison_sentence(one: Comparison) -> str:
     return f"{said}{signed(one.difference)} points ({known}{anew}; {runs}), margin {trimmed(one.margin)}; {means}."
 
 
-def _counts(verdicts: Sequence[Verdict], asked: Sequence[Comparison]) -> str:
-    """`FAIL: bf16 is 8.15 points below fp32 in accuracy (1 of 5 judgements)`; the counts where nothing is red."""
-    red = [v for v in verdicts if v.is_red("pass")]
-    if red:
-        found = _judged(red[0], d) if (d := decision_of(red[0])) else in_short(red[0])
-        return f"{red[0].outcome}: {found} ({len(red)} of {len(verdicts)} judgements)"
-    return counts_text(verdicts).rstrip(".") if verdicts else _words(asked)
+def _first(red: Sequence[Verdict], total: int) -> str:
+    """`FAIL: bf16 is 8.15 points below fp32 in accuracy (1 of 8 judgements)`."""
+    found = _judged(red[0], d) if (d := decision_of(red[0])) else in_short(red[0])
+    return f"{red[0].outcome}: {found} ({len(red)} of {many(total, 'judgement')})"
 
 
 def _words(asked: Sequence[Comparison]) -> str:

@@ -156,6 +156,13 @@ def by_seed(verdict: Verdict) -> list[tuple[int, SeedScore | None, SeedScore | N
     return [(seed, ours.get(seed), theirs.get(seed)) for seed in dict.fromkeys([*ours, *theirs])]
 
 
+def judged_difference(verdict: Verdict, d: Decision, level: str = "") -> str:
+    """`-0.74 (-1.90 to +0.40)`: in points with the interval that decides, before which `level` stands."""
+    if identity(verdict):
+        return "0 (equal bit for bit)"
+    return f"{signed(d.difference, digits(d))} ({level}{interval(d) if d.ci_pass else 'no interval'})"
+
+
 def difference(ours: SeedScore | None, theirs: SeedScore | None, metric: str) -> float | None:
     """Points by which one run is above the other; None unless both are ok."""
     if ours is None or theirs is None or not ours.status == theirs.status == "ok":

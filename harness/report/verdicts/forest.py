@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from harness.checks.verdict import Verdict
 from harness.report.format.escape import clean
-from harness.report.format.numbers import digits, interval, levels_text, signed
+from harness.report.format.numbers import levels_text
 from harness.report.format.rows import rows_of
 from harness.report.format.svg import BLUE, INK, ORANGE, WIDTH, figure, style, svg
+from harness.report.verdicts.figures import judged_difference
 from harness.report.verdicts.words import (
     ONE_RESULT,
     apart,
@@ -163,10 +164,7 @@ def _label(verdict: Verdict) -> str:
 def _said(j: Verdict) -> str:
     """`-0.74 (-1.90 to +0.40)`."""
     d = decision_of(j)
-    if d is None:
-        return ""
-    places = digits(d)
-    return f"{signed(d.difference, places)} ({interval(d) if d.ci_pass else 'no interval'})"
+    return judged_difference(j, d) if d else ""
 
 
 def _limit(rows: Sequence[Verdict]) -> float:

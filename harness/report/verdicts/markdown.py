@@ -10,7 +10,7 @@ from harness.checks.verdict import Verdict
 from harness.checks.verify.problems import Problem
 from harness.report.format.escape import fenced, full_stop, image, inline
 from harness.report.format.metrics import metric_head
-from harness.report.format.numbers import NONE, digits, interval, level_text, levels_text, points, signed, trimmed
+from harness.report.format.numbers import NONE, level_text, levels_text, points, signed, trimmed
 from harness.report.format.table import table
 from harness.report.phrases.problems import problem_title, problem_word, told_problems
 from harness.report.phrases.say import say
@@ -19,6 +19,7 @@ from harness.report.verdicts.figures import (
     by_seed,
     difference,
     held_against,
+    judged_difference,
     measured,
     score_figures,
     score_text,
@@ -208,7 +209,7 @@ def _scores(verdicts: Sequence[Verdict]) -> str:
             inline(subject(v) if v.check not in ONE_RESULT else v.subject.name, LIMIT),
             inline(measured(v.subject, v.item)),
             inline(held_against(v), LIMIT),
-            f"{signed(d.difference, digits(d))} ({own}{interval(d) if d.ci_pass else 'no interval'})",
+            judged_difference(v, d, own),
             trimmed(d.delta),
         ])  # fmt: skip
     heads = ["Verdict", "Configuration", "Measured (runs)", "Against", f"Difference ({levels} interval)", "Margin"]
