@@ -103,7 +103,11 @@ SITUATIONS: Final[Mapping[str, Mapping[int, str]]] = {
     "status": {0: "told", 4: _NO_STORE},
     "runs": {0: "told", 4: _NO_STORE},
     "show": {0: "shown", 4: "there is no run in it, or the run cannot be read; a file cannot be written"},
-    "report": {0: "written", 4: "a file cannot be read or written, or is not what was recorded", 5: "no record"},
+    "report": {
+        0: "written",
+        4: "a file cannot be read or written, or is not what was recorded",
+        5: "no record; no score for a table",
+    },
     "export": {
         0: "written",
         4: f"{_NO_STORE}; a package that the form needs is not installed",

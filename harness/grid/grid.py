@@ -93,11 +93,6 @@ class Grid(Table):
         return self._tasks
 
     @property
-    def task_names(self) -> tuple[str, ...]:
-        """Its tasks, in the order of the file."""
-        return tuple(dict.fromkeys(cell.task for cell in self._cells)) or (self.task,)
-
-    @property
     def path(self) -> Path:
         """What the user called it: its file, or the bare name of one that the harness ships."""
         return self._path

@@ -114,7 +114,7 @@ class Decision:
 
     @property
     def identical(self) -> bool:
-        """Whether it rests on runs that are equal bit for bit, and on no spread."""
+        """Whether it rests on runs that answer alike at every seed, and on no spread."""
         return self.ci90 == (0.0, 0.0)
 
     @property

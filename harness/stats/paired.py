@@ -32,7 +32,7 @@ def paired(a: Sequence[float], b: Sequence[float], sd: Sd | None = None, identic
     """B - A by seed: the mean difference, se = sd / sqrt(n), df = n - 1.
 
     `a` and `b` hold the same seeds in the same order, ok runs only. `sd`, where given, is that of the *differences*
-    (steadied by history). `identical` says that both runs of every seed are known to be equal bit for bit.
+    (steadied by history). `identical` says that both runs of every seed are known to answer alike.
 
     Raises
     ------

@@ -11,7 +11,7 @@ import typer
 
 from harness.cli.options import NAMING, PART, RESULTS, EnvironmentChoice, Json, ResultsFolder, Select
 from harness.disk import write_files
-from harness.errors import SpecError, StoreError
+from harness.errors import NothingMeasured, SpecError, StoreError
 from harness.grid.grid import load_grid
 from harness.pipelines.check import Judging
 from harness.pipelines.named.grids import Part, part_named
@@ -51,7 +51,10 @@ def report(
     results: ResultsFolder = RESULTS,
     environment: EnvironmentChoice = None,
     out: Out = None,
-    title: Annotated[str | None, typer.Option("--title", help="The report's heading.", show_default=False)] = None,
+    title: Annotated[
+        str | None,
+        typer.Option("--title", help="What it is about; the heading is its answer.", show_default=False),
+    ] = None,
     command: Annotated[
         str | None, typer.Option("--command", help="The command to name as this report's maker.", show_default=False)
     ] = None,
@@ -100,6 +103,9 @@ def report(
         asked = Judging(tuple(part.select), environment)
         found = grid_report(spec, store, asked, command=made_by, stem=stem, title=title, notes=note)
         data, files, unreadable, told = found.data, found.files, found.unreadable, report_lines(found.head)
+    scored = any(one.n for row in data.model.rows for one in row.all.values())
+    if not scored and (latex or csv):
+        raise NothingMeasured(f"{latex or csv}: not written; no run has a score that a table could hold")
     wrote = [] if as_json else write_files(files, folder)
     wrote += write_files(data.plots(stem, formats), folder)
     if html is not None:

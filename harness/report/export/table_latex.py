@@ -12,10 +12,11 @@ from harness.report.export.table import LEVEL, Line, compared_over, decimals, ta
 from harness.report.format.labels import listed, seeds_text
 from harness.report.format.latex import comment, key, tex, tex_box
 from harness.report.format.metrics import metric_head, metric_word
-from harness.report.format.numbers import digits, interval, level_text, signed, trimmed
+from harness.report.format.numbers import digits, interval, level_text, levels_text, signed, trimmed
 from harness.report.phrases.recipe import many
+from harness.report.phrases.say import say
 from harness.report.run.model import ReportModel
-from harness.report.verdicts.words import decision_of, ordered, subject
+from harness.report.verdicts.words import decision_of, identity, ordered, subject
 
 MOST_ROWS: Final = 36
 """Rows of one float: more do not fit a page, and a float does not break."""
@@ -161,7 +162,11 @@ def _tests(model: ReportModel, lines: Sequence[Line], judged: Sequence[Verdict])
     elif groups:
         yield "No value is better than all others by both tests, and nothing is bold"
     if judged:
-        yield "Below: differences with the interval that decides, against the margin within which they count as none"
+        decisions = [d for one in judged if (d := decision_of(one))]
+        yield (
+            rf"Below: differences with the interval ({tex(levels_text(decisions))}) that decides; PASS: it lies within "
+            r"the margin (two one-sided $t$ tests); FAIL: beyond it by a $t$ test after Holm's correction"
+        )
     elif not groups:
         yield "No test compares the rows, and nothing is bold"
 
@@ -172,9 +177,12 @@ def _judged(verdict: Verdict) -> str:
     assert decision is not None  # `table_latex` chose it so
     paired = ", paired by seed" if verdict.check == "parity" else ""
     known = f" ({interval(decision)}, {level_text(decision)})" if decision.ci_pass else ""
+    same = identity(verdict)
+    found = same or f"{signed(decision.difference, digits(decision))} points{known}"
+    source = f" ({say(verdict.margin_from)})" if verdict.check == "quality" and verdict.margin_from else ""
     said = (
-        f"{subject(verdict)}, {metric_word(verdict.item)}: {signed(decision.difference, digits(decision))} points"
-        f"{known}, margin {trimmed(decision.delta)}, {many(decision.n, 'run')}{paired}"
+        f"{subject(verdict)}, {metric_word(verdict.item)}: {found}, margin {trimmed(decision.delta)}{source}, "
+        f"{many(decision.n, 'run')}{'' if same else paired}"
     )
     return f"{tex(said, 600)}: {verdict.outcome}"
 

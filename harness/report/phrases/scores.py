@@ -51,7 +51,7 @@ DECISION: Final[Phrases] = {
     "judged": _judged,  # scores, because, withheld, after (facts), differs (facts): the reason of what has numbers
     "runs.few": "{n} of at least {least} runs",
     "runs.equal": "sd = 0: all runs are equal",
-    "runs.identical": "equal bit for bit at every seed",
+    "runs.identical": "the same answer to every example at every seed",
     "runs.identical_at": _identical,
     "spread.unknown": "no estimate of the spread",
     "holm.blocked": _after_holm,

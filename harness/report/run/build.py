@@ -173,7 +173,7 @@ def _row(one: Configuration, results: Results) -> Row:
         total_seconds=math.fsum(phases.get("total", ())),
         samples_per_second=describe(rates),
         truth=truth,
-        examples=true.size if truth and true is not None else None,
+        examples=None if true is None else true.size,
     )
 
 

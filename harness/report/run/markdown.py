@@ -46,7 +46,7 @@ def to_markdown(
     `json_file` that of its JSON; `rendered` is today. `whole`: where a table of every run, and every curve, has room.
     """
     title, said = answer(model, verdicts)
-    measured = sections.summary(model, rendered, answered=bool(said))
+    measured = sections.summary(model, rendered, answered=title != inline(model.title))
     parts: list[Callable[[], list[str]]] = [
         lambda: [
             f"# {title}",

@@ -69,8 +69,8 @@ def kept_by(verdict: Verdict) -> str:
     d, reason = decision_of(verdict), verdict.reason
     if d is None or (verdict.outcome == "PASS" and not identity(verdict) and not _word(verdict)):
         return ""
-    if identity(verdict):
-        return "equal bit for bit"
+    if same := identity(verdict):
+        return _short(same)
     why = reason.values if reason.code == "judged" else {}
     after, because = why.get("after"), why.get("because")
     words = {
@@ -156,10 +156,15 @@ def by_seed(verdict: Verdict) -> list[tuple[int, SeedScore | None, SeedScore | N
     return [(seed, ours.get(seed), theirs.get(seed)) for seed in dict.fromkeys([*ours, *theirs])]
 
 
+def _short(same: str) -> str:
+    """`equal bit for bit`, `the same answer to every example`: without at which seeds."""
+    return same.partition(" at ")[0]
+
+
 def judged_difference(verdict: Verdict, d: Decision, level: str = "") -> str:
     """`-0.74 (-1.90 to +0.40)`: in points with the interval that decides, before which `level` stands."""
-    if identity(verdict):
-        return "0 (equal bit for bit)"
+    if same := identity(verdict):
+        return f"0 ({_short(same)})"
     return f"{signed(d.difference, digits(d))} ({level}{interval(d) if d.ci_pass else 'no interval'})"
 
 

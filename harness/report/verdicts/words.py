@@ -250,8 +250,9 @@ def sentence(verdict: Verdict) -> str:
     if d is None:
         return say(verdict.reason)
     known = f"{level_text(d)} interval {interval(d)}" if d.ci_pass else "no interval"
+    found = "no difference at any seed" if d.identical else f"{place_text(verdict, d)}, {known}"
     source = f" ({say(verdict.margin_from)})" if verdict.margin_from else ""
-    return f"{place_text(verdict, d)}, {known}, margin {trimmed(d.delta)}{source}"
+    return f"{found}, margin {trimmed(d.delta)}{source}"
 
 
 def reason(verdict: Verdict) -> str:
@@ -260,7 +261,7 @@ def reason(verdict: Verdict) -> str:
 
 
 def identity(verdict: Verdict) -> str:
-    """`equal bit for bit at all 5 seeds`: what makes a PASS whatever its numbers; else empty."""
+    """`equal bit for bit at all 5 seeds`, or in all answers: what makes a PASS whatever its numbers; else empty."""
     because = verdict.reason.values.get("because")
     if verdict.outcome != "PASS" or decision_of(verdict) is None or not isinstance(because, Fact):
         return ""

@@ -78,7 +78,8 @@ def test_a_verdict_on_two_results_stands_below() -> None:
     said = text[begin:].split(": ", 1)[1].split(" points", 1)
     assert float(said[0].replace("$-$", "-")) == pytest.approx(one.numbers.difference, abs=0.005)
     assert f"margin {one.numbers.delta:g}, {one.numbers.n} runs, paired by seed: {one.outcome}." in said[1]
-    assert "Below: differences with the interval that decides" in text
+    assert "Below: differences with the interval (94.4" in text
+    assert "two one-sided $t$ tests" in text
 
 
 def test_digits_are_those_of_the_deviation_and_of_one_answer(make_entry: Any, make_report: Any) -> None:

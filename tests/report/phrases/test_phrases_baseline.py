@@ -32,7 +32,7 @@ CASES = [
     (SEEDS, "2 of 5 seeds without a score (seed 4: oom, out of memory; seed 5: no record)"),
     (
         of("baseline.missing_seeds", missing=SEEDS, outcome="PASS", others=of("runs.identical")),
-        f"{say(SEEDS)}; the others: PASS, equal bit for bit at every seed",
+        f"{say(SEEDS)}; the others: PASS, the same answer to every example at every seed",
     ),
     (
         of("baseline.missing_seeds", missing=SEEDS, outcome="FAIL", others=of("judged", scores=None)),

@@ -40,7 +40,7 @@ CASES = [
     ),
     (FEW, "3 of at least 5 runs"),
     (of("runs.equal"), "sd = 0: all runs are equal"),
-    (of("runs.identical"), "equal bit for bit at every seed"),
+    (of("runs.identical"), "the same answer to every example at every seed"),
     (of("runs.identical_at", seeds=5, planned=5), "equal bit for bit at all 5 seeds"),
     (of("runs.identical_at", seeds=1, planned=1), "equal bit for bit at the only seed"),
     (of("runs.identical_at", seeds=2, planned=3), "equal bit for bit at 2 of 3 seeds"),

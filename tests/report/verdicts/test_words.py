@@ -42,12 +42,30 @@ class TestWords:
         assert words.subject(one) == "m: fp32 -> fp16"
         assert words.sentence(one).startswith("1.47 points below fp32, ")
 
-    def test_equal_bit_for_bit(self) -> None:
+    @pytest.mark.parametrize(
+        ("because", "reason", "short"),
+        [
+            # Of equal answers nobody knows that the weights are equal: on two devices they were not.
+            (
+                Fact.of("runs.identical"),
+                "the same answer to every example at every seed",
+                "the same answer to every example",
+            ),
+            (
+                Fact.of("runs.identical_at", seeds=5, planned=5),
+                "equal bit for bit at all 5 seeds",
+                "equal bit for bit",
+            ),
+        ],
+    )
+    def test_what_is_equal_is_said_as_far_as_it_is_known(self, because: Fact, reason: str, short: str) -> None:
         numbers = decide(replace(single(sample([85.0] * 5), 85.0), identical=True), Rule(1.5))
-        why = Fact.of("judged", scores=None, because=Fact.of("runs.identical"))
+        why = Fact.of("judged", scores=None, because=because)
         one = decided(numbers=numbers, outcome=numbers.outcome, reason=why)
-        assert words.sentence(one).startswith("Equal to the reference, 90 % interval +0.00 to +0.00, margin 1.5")
-        assert words.reason(one) == "equal bit for bit at every seed"
+        assert words.sentence(one).startswith("no difference at any seed, margin 1.5")
+        assert words.reason(one) == reason
+        assert figures.kept_by(one) == short
+        assert figures.judged_difference(one, numbers) == f"0 ({short})"
         assert figures.score_figures(one)["se"] == "0.000, 0.000"
 
     def test_no_spread(self) -> None:
