@@ -14,7 +14,6 @@ from harness.report.format.latex import comment, key, tex, tex_box
 from harness.report.format.metrics import metric_head, metric_word
 from harness.report.format.numbers import digits, interval, level_text, levels_text, signed, trimmed
 from harness.report.phrases.recipe import many
-from harness.report.phrases.say import say
 from harness.report.run.model import ReportModel
 from harness.report.verdicts.words import decision_of, identity, ordered, subject
 
@@ -179,12 +178,20 @@ def _judged(verdict: Verdict) -> str:
     known = f" ({interval(decision)}, {level_text(decision)})" if decision.ci_pass else ""
     same = identity(verdict)
     found = same or f"{signed(decision.difference, digits(decision))} points{known}"
-    source = f" ({say(verdict.margin_from)})" if verdict.check == "quality" and verdict.margin_from else ""
+    margin = f"margin {trimmed(decision.delta)}{_spread(verdict)}"
     said = (
-        f"{subject(verdict)}, {metric_word(verdict.item)}: {found}, margin {trimmed(decision.delta)}{source}, "
+        f"{subject(verdict)}, {metric_word(verdict.item)}: {found}, {margin}, "
         f"{many(decision.n, 'run')}{'' if same else paired}"
     )
     return f"{tex(said, 600)}: {verdict.outcome}"
+
+
+def _spread(verdict: Verdict) -> str:
+    """` (2.4 sd of 25 runs)`: where a noisy reference makes its own margin wide, a reader is to see it."""
+    source = verdict.margin_from
+    if source is not None and source.code == "margin.rounded":
+        source = source.values["margin"]
+    return f" (2.4 sd of {many(source.values['runs'], 'run')})" if source and source.code == "margin.spread" else ""
 
 
 def _common_seeds(lines: Sequence[Line]) -> tuple[int, ...]:

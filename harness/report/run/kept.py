@@ -1,24 +1,31 @@
-"""A run's answers in a report's JSON: a bit an example, base64, so that its comparisons can be computed again."""
+"""A run's answers in a report's JSON, base64, so that its comparisons can be computed again."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
 
+BYTES: Final = "u8:"
+"""Before answers of more than two classes: a byte an example."""
+
+
 def packed(classes: npt.NDArray[Any] | None) -> str | None:
-    """Classes 0 and 1, an example each in the order of their ids, the first in the highest bit; None for any other."""
+    """Classes in the order of the examples' ids: a bit each where they are 0 and 1, the first in the highest; else
+    `u8:` and a byte each; None where a byte holds no class.
+    """
     if classes is None or classes.ndim != 1 or not classes.size:
         return None
     import numpy as np  # slow to import, and a report of the index alone has no answers
 
     if not np.isin(classes, (0, 1)).all():
-        return None
+        whole = np.issubdtype(classes.dtype, np.integer) and classes.min() >= 0 and classes.max() <= 255
+        return BYTES + base64.b64encode(classes.astype(np.uint8).tobytes()).decode("ascii") if whole else None
     return base64.b64encode(np.packbits(classes.astype(np.uint8)).tobytes()).decode("ascii")
 
 
@@ -33,9 +40,12 @@ def unpacked(text: str, examples: int) -> npt.NDArray[np.uint8]:
     import numpy as np
 
     try:
-        data = base64.b64decode(text, validate=True)
+        data = base64.b64decode(text.removeprefix(BYTES), validate=True)
     except binascii.Error as error:
         raise ValueError(f"answers: {error}") from error
-    if len(data) != -(-examples // 8):
-        raise ValueError(f"answers: got {len(data)} bytes; allowed {-(-examples // 8)} for {examples} examples")
+    size = examples if text.startswith(BYTES) else -(-examples // 8)
+    if len(data) != size:
+        raise ValueError(f"answers: got {len(data)} bytes; allowed {size} for {examples} examples")
+    if text.startswith(BYTES):
+        return np.frombuffer(data, np.uint8)
     return np.unpackbits(np.frombuffer(data, np.uint8), count=examples)

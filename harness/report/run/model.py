@@ -38,8 +38,9 @@ class GridFacts:
 class Score:
     """One run: its seed, status (ok, suspect, collapsed, nonfinite) and scores in points; None where not recorded.
 
-    `answers` are its classes, as `harness.report.run.kept` packs them; None where they were not kept, or are no bit.
-    A cell has two where its first was lost (collapsed, nonfinite) and a later attempt was not: both count.
+    `answers` are its classes, as `harness.report.run.kept` packs them; None where they were not kept, or are no
+    classes. A cell has two where its first was
+    lost (collapsed, nonfinite) and a later attempt was not: both count.
     """
 
     cell_id: str

@@ -13,6 +13,7 @@ from harness.report.format.numbers import NONE, count, duration, steps_text
 from harness.report.format.table import table
 from harness.report.phrases.head import freshness_text
 from harness.report.phrases.say import say
+from harness.report.run.kept import BYTES
 from harness.report.run.model import Environment, ReportHead, ReportModel, Setting
 from harness.report.speed.markdown import reading_notes, timed_text
 from harness.text import canonical_json
@@ -27,6 +28,7 @@ ANSWERS = (
     "The JSON keeps each run's answers, by which comparisons can be computed again: base64 of a bit an example, the "
     "first in the highest bit, in the order of the examples' ids; `truth` likewise."
 )
+MANY_CLASSES = f" Of more than two classes: `{BYTES}` and a byte an example."
 
 
 def some(number: int, what: str) -> str:
@@ -235,9 +237,10 @@ def how_to_read(model: ReportModel, json_file: str | None, judged: bool = False)
         "For each cell the latest run that came to an end counts. Runs of different environments, or of different "
         "checkpoint files or data, have rows of their own.",
     ]
+    kept = [row.truth for row in model.rows if row.truth]
     points = [
         *([] if model.timed_only else scores),
-        *([ANSWERS] if any(row.truth for row in model.rows) else []),
+        *([ANSWERS + MANY_CLASSES * any(text.startswith(BYTES) for text in kept)] if kept else []),
         *(reading_notes(model.throughput) if model.throughput is not None else []),
         *(["A timing process ends with its last measured step, however many `max_steps` has."] * model.timed_only),
         *(inline(note, 600) for note in model.notes),
