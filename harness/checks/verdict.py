@@ -167,7 +167,15 @@ class Verdict:
         """Whether it alone keeps the exit code from 0."""
         if not self.gates or self.waived:
             return False
-        return self.outcome in ("FAIL", "ERROR") or (self.outcome == "INCONCLUSIVE" and inconclusive == "fail")
+        return self.outcome in ("FAIL", "ERROR") or self.is_open(inconclusive)
+
+    def is_open(self, inconclusive: Inconclusive) -> bool:
+        """Whether it is INCONCLUSIVE in a way that the policy does not excuse.
+
+        More seeds may decide what is undecided. What was accepted of other data, weights or code is never decided: an
+        edit would switch the gate off.
+        """
+        return self.outcome == "INCONCLUSIVE" and (inconclusive == "fail" or self.reason.code == "content.changed")
 
 
 def verdict_id(grid: str, verdict: Verdict) -> str:
@@ -207,7 +215,7 @@ def exit_code(
 
     1 a FAIL that no waiver covers, and with `skipped` "fail" what this machine could not run; 4 a cell errored or is
     missing; 5 nothing was measured, or nothing was judged: stability counts as judged only where the grid wants it
-    `alone`; 3 something INCONCLUSIVE, unless `inconclusive` is "pass"; else 0.
+    `alone`; 3 something INCONCLUSIVE that `inconclusive` does not excuse (`Verdict.is_open`); else 0.
     """
     heeded = [one for one in verdicts if one.gates]
     outcomes = {one.outcome for one in heeded if not one.waived}
@@ -219,7 +227,7 @@ def exit_code(
     # Not one run ended, well or badly: nothing was measured, rather than something missing.
     if not any(one.judged and (alone or one.check not in ONE_SIDED) for one in heeded):
         return 5
-    return 3 if "INCONCLUSIVE" in outcomes and inconclusive == "fail" else 0
+    return 3 if any(one.is_open(inconclusive) for one in heeded) else 0
 
 
 def named(value: Any, names: Mapping[str, str]) -> Any:

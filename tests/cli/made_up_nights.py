@@ -53,7 +53,14 @@ class Night:
         return [cell for cell in self.grid.cells() if precision in (None, cell.precision)]
 
     def put(
-        self, cell: Cell, wrong: int = 40, status: str = "ok", measurement: int = 1, bits: str = "", day: int = 26
+        self,
+        cell: Cell,
+        wrong: int = 40,
+        status: str = "ok",
+        measurement: int = 1,
+        bits: str = "",
+        day: int = 26,
+        content: str = "c0",
     ) -> Path:
         """File an attempt at a cell; `bits` tells its weights from those of other runs of the same seed."""
         store = Store(Path("results"), self.grid.name)
@@ -65,7 +72,7 @@ class Night:
         began = f"2026-11-{day}T{self.minutes // 60:02d}:{self.minutes % 60:02d}:00.000Z"
         values = {
             "grid": self.grid.name, "cell_id": cell.cell_id, "configuration_id": cell.configuration_id,
-            "environment_id": "e0", "content_id": "c0", "attempt": attempt.number, "status": status,
+            "environment_id": "e0", "content_id": content, "attempt": attempt.number, "status": status,
             "measurement": measurement, "started": began, "finished": began, "series": {}, "series_sha256": None,
             "measured.metrics": metrics, "measured.confusion": two_classes(counts),
             "observed.weights.final_sha256": sha("end", cell.seed, bits),

@@ -58,6 +58,19 @@ def test_a_loss_since_then_is_red_for_its_configuration_alone(harness: Make, nig
     assert baselines(harness, "--accepted", "mine.json")[1][BF16] == "PASS", "the margin is the grid's parity_margin"
 
 
+def test_other_data_than_were_accepted_are_excused_by_nothing(harness: Make, night: Night) -> None:
+    """An edit of the data must not switch the gate off, whatever the workflow says of what is undecided."""
+    night.measure()
+    harness("accept", "night.toml", "--note", "n")
+    night.measure(more=24, measurement=2, day=27, bits="other", content="c1")
+    for word in ("fail", "pass"):
+        code, out, _ = harness("check", "night.toml", "--inconclusive", word)
+        assert code == 3
+        assert out.startswith("INCONCLUSIVE  night: ")
+        told = "another checkpoint, other data or other code (c0 -> c1): scores cannot be compared"
+        assert told in " ".join(out.split())
+
+
 def test_a_waiver_of_the_grid_covers_it_until_its_day(harness: Make, night: Night) -> None:
     night.write(GRID.replace(', "bf16"', ""))
     night.measure()

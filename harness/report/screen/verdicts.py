@@ -77,7 +77,11 @@ def _title(section: Section, every: Sequence[Verdict], red: Sequence[Verdict]) -
         warned = any(one.warning is not None for one in every)
         counts = Counter(one.outcome for one in every)
         verb = "passes" if total == 1 else "pass"
-        passed = f"PASS  {name}: {counts['PASS']} of {many(total, 'verdict')} {verb}"
+        # Excused by the policy, and still not known: DESIGN section 5.
+        undecided = sum(one.outcome == "INCONCLUSIVE" and one.gates for one in every)
+        excused = f"INCONCLUSIVE  {name}: {undecided} undecided (--inconclusive pass), "
+        first = excused if undecided else f"PASS  {name}: "
+        passed = f"{first}{counts['PASS']} of {many(total, 'verdict')} {verb}"
         yield from _wrapped(f"{passed}{', with a warning' * warned}", "")
     else:
         yield from _wrapped(f"{word(red[0])}  {name}: {answer(red[0])} ({len(red)} of {many(total, 'verdict')})", "", 3)
