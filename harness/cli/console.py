@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, TextIO
 
 from rich.console import Console, Group
@@ -14,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.cli.left import Left
-from harness.execution.plan import Plan
+from harness.execution.plan import Plan, PlannedCell
 from harness.execution.progress import Reporter
 from harness.fact import Fact
 from harness.grid.cell import Cell, label_of
@@ -47,6 +48,12 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
+def kinds_text(cells: Iterable[PlannedCell]) -> str:
+    """` (15 scored, 10 timings)`, behind how many cells there are; nothing where all are of one kind."""
+    kinds = Counter(planned.cell.kind for planned in cells)
+    return f" ({kinds['scored']} scored, {many(kinds['timing'], 'timing')})" if len(kinds) > 1 else ""
+
+
 def outcome_text(entry: Entry, scored: bool = True) -> str:
     """One finished cell in a few words; without its scores where it trained a few steps to be compared."""
     if entry.error:
@@ -70,9 +77,11 @@ class PlainReporter(Reporter):
         self._last = 0.0
 
     def run_started(self, plan: Plan) -> None:
-        self._total = len(plan.of("to do"))
+        todo = plan.of("to do")
+        self._total = len(todo)
         self._say(
-            f"{many(self._total, 'cell')} to do, {len(plan.of('done'))} done, {len(plan.of('skip'))} skipped, "
+            f"{many(len(todo), 'cell')} to do{kinds_text(todo)}, {len(plan.of('done'))} done, "
+            f"{len(plan.of('skip'))} skipped, "
             f"{plan.slots} at a time, expected time {duration(plan.expected_s)}"
         )
 

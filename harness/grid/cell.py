@@ -168,6 +168,11 @@ class Cell(Options):
         """Whether this is a timing cell: a fresh interpreter, alone on its devices, one replicate of its speed."""
         return self.timing is not None
 
+    @property
+    def kind(self) -> str:
+        """What it is for: "timing" of a timing cell, else "scored", which is trained to its end."""
+        return "timing" if self.timed else "scored"
+
     @cached_property
     def cell_id(self) -> str:
         """Hash of what was asked for, the environment by its label."""

@@ -77,7 +77,7 @@ class ReportData:
         from harness.report.run.plots import figures
         from harness.report.verdicts.forest import forest_figure
 
-        drawn = figures(self.model, self.verdicts)
+        drawn = figures(self.model, self.verdicts, alone=True)
         forest = forest_figure(self.verdicts)
         drawn |= {} if forest is None else {"forest": forest}
         return {f"{stem}-{name}.{kind}": as_file(page, kind) for name, page in drawn.items() for kind in formats}

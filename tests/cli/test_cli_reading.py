@@ -90,7 +90,11 @@ def test_what_no_night_could_decide_is_said_by_validate_and_plan(harness: Make, 
     assert facts["warnings"][0]["values"]["why"] == {"code": "foreseen.few", "values": {"seeds": 2, "needed": 3}}
     code, out, _ = harness("plan", str(grid), "--results", str(tmp_path / "results"))
     assert (code, [line for line in out.splitlines() if line in FORESEEN]) == (0, FORESEEN)
-    assert json.loads(harness("plan", str(grid), "--json")[1])["warnings"] == FORESEEN
+    assert "12 cells (4 scored, 8 timings): 12 to do, 0 done." in out
+    planned = json.loads(harness("plan", str(grid), "--json")[1])
+    assert planned["warnings"] == FORESEEN
+    assert planned["kinds"] == {"scored": 4, "timing": 8}
+    assert [one["kind"] for one in planned["cells"]].count("timing") == 8
 
 
 def test_a_plan_calls_configurations_as_the_grid_does(harness: Make, here: Path, tmp_path: Path) -> None:

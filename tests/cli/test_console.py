@@ -3,13 +3,14 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from rich.console import Console
 
 from harness.cli import console as module
-from harness.cli.console import LiveReporter, PlainReporter, duration, outcome_text, reporter
+from harness.cli.console import LiveReporter, PlainReporter, duration, kinds_text, outcome_text, reporter
 from harness.cli.streams import Muting
 from harness.execution.plan import Plan, PlannedCell
 from harness.text import one_line
@@ -90,6 +91,16 @@ def test_plain_lines(
         "done   [2/3] embedded/tiny-bert · fp32 · seed 2: failed (no)",
         "a note",
     ]
+
+
+def test_the_first_line_tells_timings_from_what_has_a_score(
+    capsys: pytest.CaptureFixture[str], plan: Plan, cells: list[Any]
+) -> None:
+    timings = [replace(cells[0], timing={"warmup_steps": 1, "measured_steps": 2}, repeat=n) for n in (1, 2)]
+    both = replace(plan, cells=[*plan.cells, *(PlannedCell(cell, "to do") for cell in timings)])
+    PlainReporter().run_started(both)
+    assert capsys.readouterr().out.startswith("5 cells to do (3 scored, 2 timings), 0 done, 0 skipped, ")
+    assert kinds_text(both.cells[3:]) == kinds_text(plan.cells) == ""
 
 
 def test_a_reader_that_leaves_does_not_stop_the_run(monkeypatch: pytest.MonkeyPatch, cells: list[Any]) -> None:

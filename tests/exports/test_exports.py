@@ -66,7 +66,7 @@ def test_what_is_inconclusive_is_marked(night: Night, harness: Make) -> None:
     assert "marked: bf16: INCONCLUSIVE" in err
     pytest.importorskip("huggingface_hub")
     card = harness("export", "night.toml", "--to", "model-card", "-s", "precision=bf16")[1]
-    assert "name: Accuracy in points, mean of 5, INCONCLUSIVE" in card
+    assert "name: Accuracy in points, mean of 5 runs, INCONCLUSIVE" in card
     assert "seeds 1 to 5" in card
 
 
@@ -138,6 +138,34 @@ def test_the_hubs_forms_are_read_by_its_own_library() -> None:
     assert results["accuracy"].metric_value == pytest.approx(mean, abs=0.05)
     assert (results["f1"].dataset_type, results["f1"].dataset_config) == ("nyu-mll/glue", "mrpc")
     assert "| Accuracy |" in card.text
+
+
+def test_a_model_card_says_of_what_the_scores_are() -> None:
+    hub = pytest.importorskip("huggingface_hub")
+    found = read_report(ROOT / "reports" / "accumulation-mrpc-cpu.json")
+    one = publishable(found.model, found.verdicts)[0][0]
+    row = replace(one.row, examples=1440)
+    known = replace(one, row=row, lines=tuple(replace(line, row=row) for line in one.lines[:1]))
+    files = {"train": "train.csv", "validation": "dev.csv"}
+    own = Task("train.csv", splits=files, files=files, own=True)
+    card = hub.ModelCard(model_card(replace(found.model, task="topics of the news"), known, own))
+    (result,) = card.data.eval_results
+    assert (result.dataset_name, result.dataset_type, result.dataset_split) == (
+        "topics of the news", "dev.csv", "validation",
+    )  # fmt: skip
+    assert result.metric_name == f"Accuracy in points, mean of 5 runs on 1,440 examples, {one.state}"
+    assert "topics of the news, validation split of 1,440 examples: mean of 5 runs" in card.text
+    assert f"Verdict on these runs: {'none' if one.state == 'not judged' else one.state}" in card.text
+    (facts,) = found.model.checkpoints
+    told = f"`{facts.source}`, {facts.parameters:,} parameters, sha256 `{facts.sha256[:12]}`"
+    assert f"Fine-tuned from {told}." in card.text
+    (unlabelled,) = hub.ModelCard(model_card(replace(found.model, task="train.csv"), known, own)).data.eval_results
+    assert unlabelled.dataset_name == "dev.csv"
+    # A further split has its own name, and no count of examples that is known.
+    lines = (*known.lines, replace(known.lines[0], metric="accuracy_mismatched"))
+    both = hub.ModelCard(model_card(found.model, replace(known, lines=lines), GLUE["glue/mnli"])).data.eval_results
+    assert [each.dataset_split for each in both] == ["validation_matched", "validation_mismatched"]
+    assert "examples" not in both[1].metric_name
 
 
 def test_otava_reads_its_files_and_finds_a_change(night: Night, harness: Make, tmp_path: Path) -> None:

@@ -76,10 +76,22 @@ def test_a_collapse_is_a_row_though_it_was_tried_again(tmp_path: Path, monkeypat
 def test_timings_are_rows_a_process(made: Path) -> None:
     found = harness.frame(made / "speed")
     assert "accuracy_fraction" not in found
+    assert set(found.kind) == {"timing"}
     assert found.timing_session.nunique() == 2
     assert (found.samples_per_second > 0).all()
     both = harness.frame(made)
     assert set(both.grid) == {"both", "looks", "scores", "speed"}
+
+
+def test_kind_tells_timings_from_what_has_a_score(made: Path) -> None:
+    found = harness.frame(made / "both")
+    assert found.groupby("kind").samples_per_second.agg(["count", "max"]).to_dict("index") == {
+        "scored": {"count": 4, "max": pytest.approx(13.1466, abs=1e-4)},
+        "timing": {"count": 4, "max": 342.0},
+    }
+    assert found[found.kind == "scored"].accuracy_fraction.notna().all()
+    assert found[found.kind == "timing"].accuracy_fraction.isna().all()
+    assert found[found.kind == "timing"].timing_session.notna().all()
 
 
 def test_what_is_no_grid_is_refused(made: Path, tmp_path: Path) -> None:

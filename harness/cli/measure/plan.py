@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from harness.cli.console import duration
+from harness.cli.console import duration, kinds_text
 from harness.cli.measure.run import wishes_of
 from harness.cli.options import (
     RESULTS,
@@ -91,12 +91,14 @@ def plan_facts(session: Session) -> dict[str, Any]:
         "packing": None if plan.packing is None else asdict(plan.packing),
         "expected_seconds": plan.expected_s,
         "counts": dict(Counter(planned.state for planned in plan.cells)),
+        "kinds": dict(Counter(planned.cell.kind for planned in plan.cells)),
         "warnings": [say(fact) for fact in warnings(session)],
         "cells": [
             {
                 "cell_id": p.cell.cell_id,
                 "configuration_id": p.cell.configuration_id,
                 "label": p.cell.label,
+                "kind": p.cell.kind,
                 "state": p.state,
                 "reason": p.reason,
                 "expected_seconds": p.expected_s,
@@ -137,7 +139,7 @@ def plan_text(session: Session, most_rows: int | None) -> str:
     total = ", ".join(f"{every[name]} {TOTALS[name]}" for name in COLUMNS if every[name] or name in COLUMNS[:2])
     expected = f"expected time {duration(plan.expected_s)}" if plan.of("to do") else "nothing to do"
     where = f"{plan.slots} at a time{plan.packing.why if plan.packing else ''}"
-    lines.append(f"\n{many(len(plan.cells), 'cell')}: {total}. Runs {where}; {expected}.")
+    lines.append(f"\n{many(len(plan.cells), 'cell')}{kinds_text(plan.cells)}: {total}. Runs {where}; {expected}.")
     for label, one in plan.environments.items():
         if one.missing:
             lines.append(f"environment {label}: what it can run is unknown: {one.missing}")

@@ -41,7 +41,7 @@ def frame(name: str | Path, results: str | Path = "results", environment: str | 
 frame.__doc__ = f"""Make a DataFrame of a grid's runs, one row a run.
 
 A row is the attempt that counts of a cell, one that collapsed before it where the cell was tried again, or, where none
-counts, the last attempt; timing cells among them. `status` tells them apart.
+counts, the last attempt; timing cells among them. `kind` tells them from those with a score, `status` how each ended.
 
 Parameters
 ----------
@@ -86,6 +86,7 @@ def _rows(store: Store, cells: frozenset[str] | None, environment: str | None) -
     results, length = results_of(store, entries, meant), shown_id(entries)
     scored = [(one.shown, entry, one.score(entry).status) for one in results.configurations for entry in _shown(one)]
     namer = results.namer or Namer()
+    kinds = {cell.cell_id: cell.kind for cell in results.cells}
     labels = {cell.cell_id: namer.label(place_of(cell)) for cell in results.cells if cell.timed}
     timed = [
         (labels[entry.cell_id], entry, entry.status)
@@ -94,7 +95,7 @@ def _rows(store: Store, cells: frozenset[str] | None, environment: str | None) -
     ]
     for label, entry, status in [*scored, *timed]:
         record = results.record(entry) if entry.readable else None
-        yield Row(store.grid, run_id(entry, length), label, status, entry, record)
+        yield Row(store.grid, run_id(entry, length), label, status, entry, record, kinds[entry.cell_id])
 
 
 def _shown(one: Configuration) -> Iterator[Entry]:

@@ -24,7 +24,8 @@ Kind = Literal["text", "integer", "number", "flag", "time"]
 class Row:
     """One run: its entry, its record (None where it cannot be read), and what its configuration says of it.
 
-    `status` is that of the run as it is counted: ok, suspect, collapsed, nonfinite, or how else it ended.
+    `status` is that of the run as it is counted: ok, suspect, collapsed, nonfinite, or how else it ended; `kind` is its
+    cell's.
     """
 
     grid: str
@@ -33,6 +34,7 @@ class Row:
     status: str
     entry: Entry
     record: Record | None
+    kind: str = "scored"
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,8 @@ COLUMNS: Final[tuple[Column, ...]] = (
     Column("grid", "text", "the grid's name", lambda row: row.grid),
     Column("run", "text", "the run's id, as `harness diff` takes it", lambda row: row.run),
     Column("configuration", "text", "what its configuration is called", lambda row: row.configuration),
+    Column("kind", "text", "scored: trained to the end for a score; timing: one process that timed some steps",
+           lambda row: row.kind),
     Column("status", "text", "ok, suspect, collapsed, nonfinite, or how else it ended", lambda row: row.status),
     Column("error", "text", "what went wrong, its type first", lambda row: row.entry.error),
     Column("task", "text", "the task", _asked("task")),
@@ -237,13 +241,17 @@ def page() -> str:
             "import harness",
             "",
             'runs = harness.frame("results/quickstart")  # or a grid: harness.frame("quickstart")',
-            'runs.groupby("configuration").accuracy_fraction.agg(["count", "mean", "std"])',
+            'scored = runs[runs.kind == "scored"]  # timings have a speed and no score',
+            'scored.groupby("configuration").accuracy_fraction.agg(["count", "mean", "std"])',
             "```",
             "",
             "One row a run: of each cell the attempt that counts, and one that collapsed before it where it was tried",
             "again; where none counts, the last attempt. They are those of the environments that `harness run` last",
             'meant; `environment="all"` gives those of every one. A value that is not known is missing.',
             "It needs pandas: `pip install pandas`.",
+            "",
+            "A grid with `[throughput]` has rows of two kinds. Those of a `timing`, one a process, have configurations",
+            "of their own, the status `ok` where they went well, and no score.",
             "",
             "| column | kind | unit | what it says |",
             "| --- | --- | --- | --- |",

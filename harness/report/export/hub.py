@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from harness.errors import SpecError
 from harness.report.export.needs import needed
-from harness.report.export.published import Published
+from harness.report.export.published import Published, State
 from harness.report.export.table import Line, decimals
-from harness.report.format.escape import clean, fenced, inline
+from harness.report.format.escape import clean, code, fenced, inline
 from harness.report.format.metrics import metric_head
 from harness.report.format.table import table
-from harness.report.run.model import ReportModel
-from harness.task import Task
-from harness.text import show
+from harness.report.phrases.recipe import many
+from harness.report.run.model import CheckpointFacts, ReportModel
+from harness.task import VALIDATION, Task, suffix_of
+from harness.text import canonical_json, show
 
 LONGEST: Final = 500
 
@@ -53,23 +55,26 @@ def model_card(model: ReportModel, result: Published, task: Task) -> str:
     kind, title = ("text-classification", "Text Classification") if not task.regression else (
         "text-scoring", "Text Scoring",
     )  # fmt: skip
-    mark = f", {result.mark}" if result.mark else ""
+    # A grid's own table is called by its training file, and scored on another.
+    own = task.files.get(VALIDATION, task.name) if task.own else task.name
+    data_set = clean(own if model.task == task.name else model.task)
     found = [
         hub.EvalResult(
             task_type=kind,
             task_name=title,
-            dataset_type=task.hub or task.name,
-            dataset_name=task.name,
+            dataset_type=task.hub or own,
+            dataset_name=data_set,
             dataset_config=task.config,
-            dataset_split="validation",
+            dataset_split=_split(task, line.metric),
             metric_type=line.metric,
-            metric_name=f"{metric_head(line.metric)} in points, mean of {line.n}{mark}",
+            metric_name=f"{metric_head(line.metric)} in points, {_made_of(line, task)}, {result.state}",
             metric_value=_rounded(line),
         )
         for line in result.lines
     ]
-    base = [one.source for one in model.checkpoints if one.name == result.row.axes.get("checkpoint")]
-    known = [source for source in base if ":" not in source and not source.startswith(("/", ".", "embedded/"))]
+    base = [one for one in model.checkpoints if one.name == result.row.axes.get("checkpoint")]
+    sources = [one.source for one in base]
+    known = [source for source in sources if ":" not in source and not source.startswith(("/", ".", "embedded/"))]
     data = hub.ModelCardData(
         model_name=name,
         base_model=known[0] if known else None,
@@ -82,16 +87,50 @@ def model_card(model: ReportModel, result: Published, task: Task) -> str:
     )
     rows = [[metric_head(line.metric), *_figures(line)] for line in result.lines]
     heads = ["Metric", "Runs", "Mean ± sd, points", "95 % interval of the mean"]
+    size = f" of {result.row.examples:,} examples" if result.row.examples else ""
     body = [
         f"---\n{data.to_yaml()}\n---",
         f"# {inline(name)}",
-        f"{inline(task.name)}, validation split: {inline(result.made_of, LONGEST)}.",
+        *(f"Fine-tuned from {_checkpoint(one)}." for one in base[:1]),
+        f"{inline(data_set)}, validation split{size}: {inline(result.made_of, LONGEST)}.",
         table(heads, rows, "lrrr"),
+        f"Verdict on these runs: {_VERDICTS[result.state]}.",
         "Made by:",
         fenced(model.command, "sh"),
         f"By {inline(model.generated_by)}.",
     ]
     return "\n\n".join(body) + "\n"
+
+
+_VERDICTS: Final[Mapping[State, str]] = {
+    "PASS": "PASS, held against a published value, other runs or accepted ones",
+    "INCONCLUSIVE": "INCONCLUSIVE, too few runs or too wide a spread to hold them against anything",
+    "not judged": "none, they were held against nothing",
+}
+
+
+def _split(task: Task, metric: str) -> str:
+    """The split that a metric was scored on, as the data set's own hub calls it."""
+    further = (split for split in task.more if metric.endswith(suffix_of(split)) and metric not in task.scored)
+    split = next(further, VALIDATION)
+    return task.splits.get(split, split) if task.hub else split
+
+
+def _made_of(line: Line, task: Task) -> str:
+    # Of a further split a report does not keep how many examples it has.
+    examples = line.row.examples if line.metric in task.scored else None
+    return f"mean of {many(line.n, 'run')}" + (f" on {examples:,} examples" if examples else "")
+
+
+def _checkpoint(one: CheckpointFacts) -> str:
+    """Its source, what of its configuration was changed, how large it is, and the hash of its files."""
+    told = [
+        f"{code(one.source)}{f' @ {code(one.revision)}' if one.revision else ''}",
+        *(f"{inline(name)} = {inline(canonical_json(value))}" for name, value in one.config.items()),
+        f"{one.parameters:,} parameters" if one.parameters else "",
+        f"sha256 {code(one.sha256[:12])}" if one.sha256 else "",
+    ]
+    return ", ".join(filter(None, told))
 
 
 def _figures(line: Line) -> list[str]:

@@ -38,8 +38,8 @@ class Rows:
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
         for number, (text, top) in enumerate(zip(self.words, self.edges, strict=False)):
-            # What is drawn across rows, such as the pairs of seeds, stays behind the words.
-            behind: dict[str, Any] = {"facecolor": PAPER, "edgecolor": "none", "pad": 0.8}
+            # What is drawn across rows, such as the pairs of seeds, goes on behind the words, paler.
+            behind: dict[str, Any] = {"facecolor": PAPER, "alpha": 0.65, "edgecolor": "none", "pad": 0}
             axes.text(
                 0, top + AROUND, text, transform=axes.get_yaxis_transform(), va="top", ha="left", linespacing=1.2,
                 zorder=4, bbox=behind,

@@ -27,6 +27,7 @@ from harness.report.run.model import (
     Score,
     SkippedGroup,
 )
+from harness.report.run.settings import settings
 from harness.report.speed.build import build_throughput
 from harness.report.speed.model import ThroughputPart
 from harness.stats.descriptive import describe, rate
@@ -56,7 +57,7 @@ def build_report(
     final = [entry for one in configurations for entry in _ended(one)]
     names = environment_names(configurations)
     measured = environment.environments([*final, *(record.entry("") for record in timed)], [*records, *timed], names)
-    words = results.namer or Namer()
+    words = results.namer or Namer(place_of(one.asked) for one in configurations)
     task = words.own(TASK, grid.task) or environment.task_name(grid.task, records)
     checkpoints = dict.fromkeys(words.value("checkpoint", one.asked.checkpoint.name) for one in configurations)
     about = f"{next(iter(checkpoints))} on {task}" if len(checkpoints) == 1 else task
@@ -95,7 +96,7 @@ def build_report(
         environments=measured,
         checkpoints=environment.checkpoints(records),
         data=environment.data(records),
-        settings=environment.settings(records),
+        settings=settings(records, words),
         notes=tuple(notes),
         grid_file=grid.file,
         grid_text=grid.text,

@@ -1,4 +1,4 @@
-"""Facts about the runs, out of one full record for each configuration: environments, checkpoints, data, settings."""
+"""Facts about the runs, out of one full record for each configuration: environments, checkpoints, data."""
 
 from __future__ import annotations
 
@@ -12,23 +12,8 @@ from harness.record.model import Record
 from harness.record.parts.data import Data, Split
 from harness.record.parts.observed import Observed
 from harness.report.format.labels import listed, plain
-from harness.report.run.model import CheckpointFacts, Environment, Setting
+from harness.report.run.model import CheckpointFacts, Environment
 from harness.task import Task
-
-ALWAYS: Final = (
-    "num_train_epochs",
-    "max_steps",
-    "per_device_train_batch_size",
-    "gradient_accumulation_steps",
-    "learning_rate",
-    "lr_scheduler_type",
-    "warmup_steps",
-    "warmup_ratio",
-    "weight_decay",
-    "max_grad_norm",
-    "optim",
-)
-"""Resolved arguments that a report shows even where the grid leaves them alone: they decide the result."""
 
 FIRST: Final = (*SUBJECT, "tokenizers", "numpy")
 """Packages shown first; the rest only in the JSON."""
@@ -119,29 +104,6 @@ def task_name(task: str, records: Iterable[Record]) -> str:
     """The grid's task, but for a folder with a known task's very examples: that task, and no path."""
     held = {copy_of(record.observed.data) for record in records if record.observed and record.observed.data}
     return task if task in KNOWN or len(held) != 1 else held.pop() or task
-
-
-def settings(records: Iterable[Record]) -> tuple[Setting, ...]:
-    """What the grid asked for, and what that and the main defaults resolved to."""
-    asked: dict[str, dict[str, None]] = {}
-    resolved: dict[str, dict[str, None]] = {}
-    records = list(records)
-    worked_around = any(record.asked.accepts_loss_kwargs != "model" for record in records)
-    later = ("accepts_loss_kwargs",) if worked_around else ()
-    for record in records:
-        for name, value in record.asked.recipe.items():
-            asked.setdefault(name, {})[plain(value)] = None
-        for name, value in (record.observed.arguments if record.observed else {}).items():
-            if name in ALWAYS or name in record.asked.recipe:
-                resolved.setdefault(name, {})[plain(value)] = None
-        for name in ("threads", "head_seeding", "engine", "recipe_defaults", *later):
-            value = getattr(record.asked, name)
-            if value is not None:
-                asked.setdefault(name, {})[plain(value)] = None
-    names = [*sorted(asked), *(name for name in ALWAYS if name in resolved and name not in asked)]
-    return tuple(
-        Setting(name, tuple(sorted(asked.get(name, ()))), tuple(sorted(resolved.get(name, ())))) for name in names
-    )
 
 
 def _facts(observed: Observed, record: Record) -> tuple[tuple[str, str], ...]:

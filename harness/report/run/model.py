@@ -181,12 +181,15 @@ class CheckpointFacts:
 class Setting:
     """One setting of the runs: `asked` by the grid (None where left alone) and what it `resolved` to.
 
-    Each lists the distinct values over the report's configurations.
+    Each lists the distinct values over the report's configurations; where there are several, `asked_by` and
+    `resolved_by` say of each, in the same order, whose it is.
     """
 
     name: str
     asked: tuple[str, ...]
     resolved: tuple[str, ...]
+    asked_by: tuple[str, ...] = ()
+    resolved_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 THICK: Final = 0.4
 """Inches over which the runs of a row are spread."""
 
+PUBLISHED: Final[Mapping[str, Any]] = {"color": INK, "linewidth": 1.2, "linestyle": (0, (2, 1.5))}
+MARKS: Final = ("a run", "a collapsed run", "mean", "the same seed", "published value")
+"""What is drawn of scores, in the order of its legend."""
+
 LOOKS: Final[tuple[dict[str, Any], ...]] = ({"color": BLUE}, {"color": ORANGE, "linestyle": (0, (4, 1.5))})
 """Of the one or two curves that share a panel."""
 
@@ -46,13 +50,15 @@ def to_svgs(model: ReportModel, verdicts: Sequence[Verdict] = ()) -> dict[str, s
     return {name: svg(page) for name, page in figures(model, verdicts).items()}
 
 
-def figures(model: ReportModel, verdicts: Sequence[Verdict] = ()) -> dict[str, Figure]:
-    """The figures behind `to_svgs`, for looking at them in another format."""
+def figures(model: ReportModel, verdicts: Sequence[Verdict] = (), alone: bool = False) -> dict[str, Figure]:
+    """The figures behind `to_svgs`, for another format; `alone` where no caption stands by them: with a legend."""
     drawn: dict[str, Figure] = {}
     rows, curves = drawn_rows(model), drawn_curves(model)
     with style():
         if metrics := [metric for metric in model.metrics if any(metric in row.ok for row in rows)]:
             drawn["scores"] = _scores(rows, metrics, joined(model, verdicts), published(rows, verdicts))
+            if alone:
+                _legend(drawn["scores"])
         if curves:
             drawn["loss"] = _curves(curves, model.norms)
         if model.throughput is not None:
@@ -79,7 +85,7 @@ def _scores(
             _strip(axes, middle, row, metric, places[number])
             if (value := references.get((number, metric))) is not None:
                 ends = [middle - 0.6 * THICK, middle + 0.6 * THICK]
-                axes.plot([value, value], ends, color=INK, linewidth=1.2, linestyle=(0, (2, 1.5)))
+                axes.plot([value, value], ends, label="published value", **PUBLISHED)
         plan.write(axes)
         axes.set_xlabel(f"worse ←  {metric_word(metric)}, points  → better")
         axes.grid(axis="x")
@@ -110,13 +116,14 @@ def _join(axes: Axes, a: list[Place], b: list[Place]) -> None:
     others = {seed: (value, height) for ok, seed, value, height in b if ok}
     for ok, seed, value, height in a:
         if ok and seed in others:
-            axes.plot([value, others[seed][0]], [height, others[seed][1]], color=GREY, linewidth=0.8, zorder=1)
+            ends = [value, others[seed][0]], [height, others[seed][1]]
+            axes.plot(*ends, color=GREY, linewidth=0.8, zorder=1, label="the same seed")
 
 
 def _strip(axes: Axes, middle: float, row: Row, metric: str, places: list[Place]) -> None:
     looks: list[tuple[bool, dict[str, Any]]] = [
-        (True, {"marker": "o", "markersize": 4.5, "color": BLUE, "markeredgewidth": 0}),
-        (False, {"marker": "x", "markersize": 5, "color": ORANGE, "markeredgewidth": 1.4}),
+        (True, {"marker": "o", "markersize": 4.5, "color": BLUE, "markeredgewidth": 0, "label": "a run"}),
+        (False, {"marker": "x", "markersize": 5, "color": ORANGE, "markeredgewidth": 1.4, "label": "a collapsed run"}),
     ]
     for well, look in looks:
         marks = [(value, height) for ok, _, value, height in places if ok is well]
@@ -125,9 +132,17 @@ def _strip(axes: Axes, middle: float, row: Row, metric: str, places: list[Place]
     summary = row.ok.get(metric)
     mean = None if summary is None else summary.mean
     if summary is not None and mean is not None and summary.n > 1:
-        axes.plot(
-            [mean, mean], [middle - THICK / 2, middle + THICK / 2], color=INK, linewidth=1.8, solid_capstyle="butt"
-        )
+        ends = [middle - THICK / 2, middle + THICK / 2]
+        axes.plot([mean, mean], ends, color=INK, linewidth=1.8, solid_capstyle="butt", label="mean")
+
+
+def _legend(page: Figure) -> None:
+    """What each kind of mark is, once, whichever rows have it."""
+    drawn = {str(line.get_label()): line for axes in page.axes for line in axes.lines}
+    known = [name for name in MARKS if name in drawn]
+    columns = 2 if len(known) == 4 else 3
+    page.set_figheight(page.get_figheight() + 1.5 * LINE * math.ceil(len(known) / columns))
+    page.legend([drawn[name] for name in known], known, loc="outside lower center", ncols=columns, frameon=False)
 
 
 def _curves(curves: tuple[Curve, ...], norms: Sequence[Curve]) -> Figure:

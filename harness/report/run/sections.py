@@ -219,10 +219,11 @@ def what_was_run(model: ReportModel) -> list[str]:
 
 
 def _setting(one: Setting) -> list[str]:
-    def values(found: tuple[str, ...]) -> str:
-        return inline(listed(found, 6)) if found else NONE
+    def values(found: tuple[str, ...], whose: tuple[str, ...]) -> str:
+        told = [f"{value} ({by})" for value, by in zip(found, whose, strict=True)] if whose else found
+        return inline(listed(told, 6)) if found else NONE
 
-    return [code(one.name), values(one.asked), values(one.resolved)]
+    return [code(one.name), values(one.asked, one.asked_by), values(one.resolved, one.resolved_by)]
 
 
 def how_to_read(model: ReportModel, json_file: str | None, judged: bool = False) -> list[str]:

@@ -12,10 +12,13 @@ import numpy as np
 import pytest
 
 from harness.checks.verify.data import MRPC
+from harness.grid.labels import Namer
+from harness.record.parts.measured import Measured
 from harness.report.format.labels import seeds_text
 from harness.report.run.curves import POINTS, curve_of
 from harness.report.run.model import GridFacts
 from harness.report.run.render import render
+from harness.report.run.settings import settings
 
 
 def by_label(model: Any) -> dict[str, Any]:
@@ -199,10 +202,54 @@ def test_facts_come_from_the_records(demo: Any) -> None:
     assert ("cpu", "a CPU, 2 cores") in environment.facts
     assert environment.packages[0] == ("torch", "2.13.0")
     assert [(one.name, one.parameters) for one in demo.checkpoints] == [("minilm", 22_713_986), ("small", 22_713_986)]
-    settings = {one.name: (one.asked, one.resolved) for one in demo.settings}
-    assert settings["num_train_epochs"] == (("3",), ("3",))
-    assert settings["learning_rate"] == ((), ("5e-05",))
-    assert "seed" not in settings
+    found = {one.name: (one.asked, one.resolved) for one in demo.settings}
+    assert found["num_train_epochs"] == (("3",), ("3",))
+    assert found["learning_rate"] == ((), ("5e-05",))
+    assert "seed" not in found
+
+
+def test_a_setting_of_several_values_says_whose_each_is(make_entry: Any, make_record: Any, make_report: Any) -> None:
+    places = [{"precision": p, "devices": d} for p in ("fp32", "bf16") for d in (1, 2, 4)]
+    entries = [make_entry("minilm", 1, place["precision"], axes={"checkpoint": "minilm", **place}) for place in places]
+
+    def recorded(entry: Any) -> Any:
+        precision, devices = entry.axes["precision"], entry.axes["devices"]
+        record = make_record(
+            entry,
+            arguments={
+                "per_device_train_batch_size": 16 // devices,
+                "weight_decay": 0.1 if (precision, devices) == ("bf16", 4) else 0.0,
+                "optim": "adamw_torch_fused",
+            },
+        )
+        return record.model_copy(update={"asked": record.asked.model_copy(update={"recipe": {"optim": precision}})})
+
+    model = make_report(entries, records={entry.configuration_id: recorded(entry) for entry in entries})
+    found = {one.name: one for one in model.settings}
+    batch = found["per_device_train_batch_size"]
+    assert (batch.resolved, batch.resolved_by) == (("16", "4", "8"), ("devices=1", "devices=4", "devices=2"))
+    # No axis by itself tells these apart, and beyond three configurations they are counted.
+    decay = found["weight_decay"]
+    few = "bf16 · devices=1, bf16 · devices=2, fp32 · devices=1 and 2 more"
+    assert (decay.resolved, decay.resolved_by) == (("0.0", "0.1"), (few, "bf16 · devices=4"))
+    assert (found["optim"].asked_by, found["optim"].resolved_by) == (("bf16", "fp32"), ())
+    page = render(model)["report.md"]
+    assert "16 (devices=1), 4 (devices=4), 8 (devices=2)" in page
+
+
+def test_where_max_steps_decides_the_epochs_are_those_that_it_came_to(make_entry: Any, make_record: Any) -> None:
+    record = make_record(make_entry(), arguments={"num_train_epochs": 3.0, "max_steps": 40})
+    for rows, steps, told in ((24_464, 40, ("6.67, by max_steps",)), (None, 40, ()), (24_464, -1, ("3.0",))):
+        assert record.observed is not None
+        arguments = {"num_train_epochs": 3.0, "max_steps": steps}
+        one = record.model_copy(
+            update={
+                "measured": Measured(train_samples=rows),
+                "observed": record.observed.model_copy(update={"arguments": arguments}),
+            }
+        )
+        (epochs,) = (each for each in settings([one], Namer()) if each.name == "num_train_epochs")
+        assert epochs.resolved == told
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from harness.report.format.svg import BLUE, GREY, INK, ORANGE, PAPER, plot_labels
+from harness.report.format.rows import rows_of
+from harness.report.format.svg import BLUE, GREY, INK, ORANGE, PAPER, figure, plot_labels, style
 from harness.report.run.captions import caption
 from harness.report.run.plots import figures, to_svgs
 
@@ -45,11 +46,11 @@ def many(make_entry: Any, make_report: Any) -> Any:
 def test_no_label_is_cut_or_overlaps(make_entry: Any, make_report: Any) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    for figure in figures(many(make_entry, make_report)).values():
-        canvas = FigureCanvasAgg(figure)
+    for drawn in figures(many(make_entry, make_report)).values():
+        canvas = FigureCanvasAgg(drawn)
         canvas.draw()
-        page = figure.bbox
-        for axes in figure.axes:
+        page = drawn.bbox
+        for axes in drawn.axes:
             labels = [text for text in axes.texts if text.get_text()]
             boxes = [text.get_window_extent() for text in [*labels, axes.xaxis.label, axes._left_title]]
             for box in (b for b in boxes if b.width):
@@ -57,9 +58,38 @@ def test_no_label_is_cut_or_overlaps(make_entry: Any, make_report: Any) -> None:
                 assert box.x1 <= page.x1 + 0.5
                 assert box.y0 >= page.y0
                 assert box.y1 <= page.y1 + 0.5
-                assert box.height > 0.07 * figure.dpi  # a word that can be read where the page is narrow
+                assert box.height > 0.07 * drawn.dpi  # a word that can be read where the page is narrow
             ticks = sorted((label.get_window_extent() for label in labels), key=lambda box: box.y0)
             assert all(low.y1 <= high.y0 + 0.5 for low, high in pairwise(ticks))
+
+
+def test_without_a_caption_there_is_a_legend(demo: Any) -> None:
+    shown, alone = figures(demo)["scores"], figures(demo, alone=True)["scores"]
+    assert shown.legends == []
+    (legend,) = alone.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["a run", "a collapsed run", "mean"]
+    assert alone.get_figheight() > shown.get_figheight()  # and the rows keep their room
+
+
+def test_a_line_goes_on_behind_words() -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    with style():
+        page = figure(4, 2)
+        axes = page.subplots()
+        plan = rows_of(["first", "i     i"], 0.4)
+        axes.set_xlim(0, 1)
+        plan.write(axes)
+        page.draw_without_rendering()
+        box = axes.texts[1].get_window_extent()
+        middle = axes.transData.inverted().transform(((box.x0 + box.x1) / 2, 0))[0]
+        axes.plot([middle, middle], [plan.places[0], plan.places[1]], color=GREY, linewidth=3, zorder=1)
+        canvas = FigureCanvasAgg(page)
+        canvas.draw()
+    pixels = np.asarray(canvas.buffer_rgba())[::-1, :, :3].min(axis=2)  # upwards, as boxes count
+    column = pixels[int(box.y0) : int(box.y1), round((box.x0 + box.x1) / 2)]
+    assert column.size > 5
+    assert column.max() < 230, "where the words are the line is gone"
 
 
 def test_the_users_settings_change_nothing(demo: Any) -> None:
