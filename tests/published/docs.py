@@ -62,7 +62,7 @@ def scores() -> Claimed:
 def nightly() -> Claimed:
     """docs/nightly.md."""
     return Claimed([
-        Declared(CODE, "nothing ends with 5", "red again (exit 1)", "(exit 4) when the disk"),
+        Declared(CODE, "judged nothing ends with 5", "red again (exit 1)", "(exit 4) when the disk"),
         Declared("an example of a head", '"waivers: 1 used, 1 unused, 1 expired"'),
         Claim("at most {} KB", MAX_BYTES // 1024),
         Claim("the last {} timing sessions", KEPT_SESSIONS),
