@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from harness.pipelines.notebook.runs import load as load
     from harness.pipelines.notebook.runs import select as select
     from harness.pipelines.notebook.verdicts import check as check
-    from harness.pipelines.notebook.verdicts import verify as verify
+    from harness.pipelines.notebook.verification import verify as verify
     from harness.pipelines.publish.frame import frame as frame
 
 __version__ = "0.1.0"
@@ -24,7 +24,7 @@ _OFFERED = {
     "frame": "harness.pipelines.publish.frame",
     "diff": "harness.pipelines.notebook.difference",
     "check": "harness.pipelines.notebook.verdicts",
-    "verify": "harness.pipelines.notebook.verdicts",
+    "verify": "harness.pipelines.notebook.verification",
     "plot": "harness.pipelines.notebook.plot",
 }
 """What is offered, and its module."""

@@ -68,7 +68,7 @@ SITUATIONS: Final[Mapping[str, Mapping[int, str]]] = {
     },
     "bench": {
         0: "measured and judged without a finding",
-        1: "a FAIL that no waiver covers, of verify, scores or speed; a suite failed",
+        1: "a FAIL that no waiver covers, of verify, scores or speed",
         3: "INCONCLUSIVE scores, or out of time (--max-hours)",
         4: "as `run` and `check`",
         5: "nothing was measured now, and neither --fresh nor --max-age says what is young; nothing was judged",

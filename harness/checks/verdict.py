@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final, Literal
 
+from harness.errors import SpecError
 from harness.fact import Fact as Fact
 from harness.record.configuration import SeedScore
 from harness.stats.decision import Decision
 from harness.stats.throughput import Speed
-from harness.text import short_hash
+from harness.text import short_hash, show
 
 Outcome = Literal["PASS", "FAIL", "INCONCLUSIVE", "SKIP", "ERROR"]
 Check = Literal[
@@ -21,6 +22,16 @@ Inconclusive = Literal["fail", "pass"]
 """Whether an INCONCLUSIVE is red: the option `--inconclusive`."""
 Skipped = Literal["fail", "pass"]
 """Whether what this machine cannot run is red: the option `--skipped`."""
+
+
+def fail_or_pass(word: str, option: str) -> Literal["fail", "pass"]:
+    """Read what `option` was given of the two; SpecError for another word."""
+    if word == "fail":
+        return "fail"
+    if word == "pass":
+        return "pass"
+    raise SpecError(f"{option}: got {show(word)}; allowed fail, pass")
+
 
 ONE_SIDED: Final = frozenset({"stability"})
 """Checks of scores that hold a configuration against what was declared, and no other result."""

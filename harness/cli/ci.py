@@ -1,26 +1,16 @@
-"""What a command leaves for a CI: the step's summary, annotations, and the word for INCONCLUSIVE."""
+"""What a command leaves for a CI: the step's summary, and annotations."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from harness.cli.streams import command_stream
-from harness.errors import SpecError, StoreError
-from harness.text import show
+from harness.errors import StoreError
 
 SUMMARY_VARIABLE: Final = "GITHUB_STEP_SUMMARY"
-
-
-def one_of(word: str, option: str) -> Literal["fail", "pass"]:
-    """Read `--inconclusive` or `--skipped`; SpecError for another word."""
-    if word == "fail":
-        return "fail"
-    if word == "pass":
-        return "pass"
-    raise SpecError(f"{option}: got {show(word)}; allowed fail, pass")
 
 
 def add_step_summary(text: Callable[[], str]) -> None:

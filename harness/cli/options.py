@@ -16,6 +16,11 @@ NAMING: Final = "a TOML file, its name, or a folder of its results"
 PART: Final = "with :AXIS=VALUE[,AXIS=VALUE] a part of it"
 
 
+def option_of(parameter: str) -> str:
+    """How the command line spells a parameter: `max_age` is `--max-age`."""
+    return f"--{parameter.replace('_', '-')}"
+
+
 def _root(context: typer.Context, parameter: Any, value: Path) -> Path:
     """Where results are where the command line does not say so: found upwards."""
     given = context.get_parameter_source(parameter.name)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from harness.checks.changes import changes
@@ -22,22 +20,34 @@ MOST: Final = 8
 """Configurations of which the old record is opened."""
 
 
-@dataclass(frozen=True)
-class Edited:
-    """`cells` are to do because of `changes`; `runs` of the old ones are kept in the store."""
+def why_to_do(grid: Grid, plan: Plan, results: Results, renewal: Renewal) -> dict[str, Fact]:
+    """Why each cell is to do that is, by its id.
 
-    cells: int
-    runs: int
-    changes: tuple[Fact, ...]
+    A fact `todo.*`: what was never tried and took the place of an older configuration tells what was edited.
+    """
+    tried: dict[str, list[Entry]] = {}
+    for entry in results.entries:
+        if entry.readable and entry.status != "skipped":
+            tried.setdefault(entry.cell_id, []).append(entry)
+    edits = _edited(grid, plan, results)
+    found = {}
+    for planned in plan.of("to do"):
+        cell = planned.cell
+        why = _why(planned, tried.get(cell.cell_id, ()), plan.environments[cell.environment], renewal)
+        found[cell.cell_id] = edits.get(cell.cell_id, why) if why.code == "todo.never" else why
+    return found
 
 
-def edited(grid: Grid, plan: Plan, results: Results) -> list[Edited]:
-    """Compare configurations of which nothing was run with the newest foreign one of the same place in the matrix."""
+def _edited(grid: Grid, plan: Plan, results: Results) -> dict[str, Fact]:
+    """Compare configurations of which nothing was run with the newest foreign one of the same place in the matrix.
+
+    By cell what was edited, and how many runs there are of the old ones of which that was.
+    """
     foreign = _foreign(grid, results)
     if not foreign:
-        return []
+        return {}
     tried = {entry.configuration_id for entry in results.entries}
-    found: dict[tuple[str, ...], Edited] = {}
+    found: dict[str, tuple[tuple[Fact, ...], int, list[str]]] = {}
     for cells in list(_untried(plan, tried))[:MOST]:
         old = _newest_alike(cells[0], foreign)
         if old is None:
@@ -49,29 +59,19 @@ def edited(grid: Grid, plan: Plan, results: Results) -> list[Edited]:
         changed = changes(*(asked.model_dump(exclude={"seed", "axes"}) for asked in sides))
         if not changed:
             continue
-        key = tuple(str(fact) for fact in changed)
-        runs = sum(entry.configuration_id == old.configuration_id for entry in foreign)
-        before = found.get(key, Edited(0, 0, changed))
-        found[key] = Edited(before.cells + len(cells), before.runs + runs, changed)
-    return list(found.values())
-
-
-def why_to_do(plan: Plan, results: Results, renewal: Renewal) -> list[tuple[Fact, int]]:
-    """Why cells are to do that did not error before, with their number; edits of the grid are told by `edited`."""
-    tried: dict[str, list[Entry]] = {}
-    for entry in results.entries:
-        if entry.readable and entry.status != "skipped":
-            tried.setdefault(entry.cell_id, []).append(entry)
-    found = [
-        _why(planned, tried.get(planned.cell.cell_id, ()), plan.environments[planned.cell.environment], renewal)
-        for planned in plan.of("to do")
-        if not planned.errored
-    ]
-    counts = Counter(map(str, found))
-    return [(fact, counts[text]) for text, fact in {str(fact): fact for fact in found}.items()]
+        _, runs, members = found.get(str(changed), (changed, 0, []))
+        runs += sum(entry.configuration_id == old.configuration_id for entry in foreign)
+        found[str(changed)] = changed, runs, [*members, *(cell.cell_id for cell in cells)]
+    return {
+        cell_id: Fact.of("todo.edited", changes=changed, runs=runs)
+        for changed, runs, members in found.values()
+        for cell_id in members
+    }
 
 
 def _why(planned: PlannedCell, tried: Sequence[Entry], environment: Environment, renewal: Renewal) -> Fact:
+    if planned.errored and planned.entry is not None:
+        return Fact.of("todo.ended", status=planned.entry.status)
     here = [entry for entry in tried if entry.environment_id == environment.environment_id]
     if not tried:
         return Fact.of("todo.never")

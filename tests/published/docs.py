@@ -26,7 +26,7 @@ def verify() -> Claimed:
     """docs/verify.md."""
     return Claimed([
         Declared("an invariant by its name", "on 2 devices, in a plain PyTorch loop", "the same cell twice"),
-        Declared(CODE, "the exit code is 1"),
+        Declared(CODE, "[the exit code](exit-codes.md) is 1"),
     ])  # fmt: skip
 
 
@@ -39,7 +39,7 @@ def loss_changed() -> Claimed:
         Declared("the three that are named then", "There are three states"),
         Claim("within the tolerance ({} for {} steps of fp32", f"{RELATIVE['fp32']:.0e}".replace("e-0", "e-"),
               FP32_STEPS),
-        Declared(CODE, "The exit code is 0, 0 and 1; 4 where a run has no"),
+        Declared(CODE, "[The exit code](exit-codes.md) is 0, 0 and 1; 4 where a run has no"),
     ])  # fmt: skip
 
 
@@ -62,7 +62,7 @@ def scores() -> Claimed:
 def nightly() -> Claimed:
     """docs/nightly.md."""
     return Claimed([
-        Declared(CODE, "nothing ends with 5", "red again (exit 1)", "(exit 4) when the disk"),
+        Declared(CODE, "judged nothing ends with 5", "red again (exit 1)", "(exit 4) when the disk"),
         Declared("an example of a head", '"waivers: 1 used, 1 unused, 1 expired"'),
         Claim("at most {} KB", MAX_BYTES // 1024),
         Claim("the last {} timing sessions", KEPT_SESSIONS),

@@ -22,7 +22,8 @@ PARTS: Final = (
 `import harness` has what the commands have: each function judges by the very code of its command, and
 `print` of its answer says what the command prints (a notebook shows it as Markdown). Importing it loads nothing else;
 torch is never loaded, pandas by `frame` and matplotlib by `plot` only. What goes wrong raises a
-`harness.errors.HarnessError` with the command's message.
+`harness.errors.HarnessError` with the command's message. Grids, runs and results are named as everywhere, and `results`
+is looked for here and in the folders above. [Words](words.md) says what things are called.
 
 | function | gives | command |
 | --- | --- | --- |
@@ -71,9 +72,14 @@ print(verdicts)
 for one in verdicts:
     print(one.check, one.item, one.outcome, one.reason.code)""",
     """Where there is a difference of scores, `one.numbers` has it in points: `difference`, `ci90`, and the
-margin, `delta`.
-
-## All runs as a table
+margin, `delta`. `verdicts.evidence()` is every figure of every verdict (`-v`), and `harness why` reads what was
+judged here. What the command takes `check` takes: `select`, `environment`, `accepted`; `max_age="20h"`, beyond which
+a result is an ERROR; and of the [exit code](exit-codes.md) `fail_on`, `inconclusive="pass"`, `skipped="fail"`.
+""",
+    """print(verdicts.exit_code)
+for one in harness.check("night.toml", max_age="90m", select="precision=fp32"):
+    print(one.check, one.item, one.outcome, one.reason.code)""",
+    """## All runs as a table
 """,
     """table = harness.frame("results/night")
 print(table[["configuration", "seed", "status", "accuracy_fraction"]].to_string(index=False))""",

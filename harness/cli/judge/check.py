@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from harness.checks.scores.baseline.file import FOLDER, SUFFIX
-from harness.cli.ci import one_of
 from harness.cli.options import (
     RESULTS,
     Badge,
@@ -25,16 +24,12 @@ from harness.cli.options import (
     Select,
     SkippedIs,
     Verbose,
+    option_of,
 )
 from harness.cli.outputs import Outputs
-from harness.errors import SpecError
-from harness.grid.grid import load_grid
-from harness.pipelines.check import CHECKS, Judging, check_grid
-from harness.pipelines.named.grids import part_named
-from harness.pipelines.verdicts.kept import keep
-from harness.record.provenance import ago, command_line, read_age
-from harness.record.store import Store
-from harness.report.screen.verdicts import screen_text
+from harness.pipelines.check import CHECKS
+from harness.pipelines.notebook.verdicts import to_judge
+from harness.record.provenance import command_line
 
 
 def check(
@@ -73,23 +68,10 @@ def check(
     Example: harness check mrpc --max-age 20h --junit verdicts.xml
     """
     with Outputs("check", junit=junit, out=out, comment=comment, issue=issue, badge=badge, as_json=as_json) as outputs:
-        part = part_named(grid, results, select)
-        for name in fail_on:
-            if name not in CHECKS:
-                raise SpecError(f"--fail-on: got {name!r}; allowed {', '.join(CHECKS)}")
-        asked = Judging(
-            tuple(part.select),
-            environment,
-            None if max_age is None else ago(read_age(max_age, "--max-age")),
-            fail_on,
-            one_of(inconclusive, "--inconclusive"),
-            one_of(skipped, "--skipped"),
-            accepted,
+        wanted = to_judge(
+            grid, results, select, environment, max_age, accepted, fail_on, inconclusive, skipped, option=option_of
         )
-        spec = load_grid(part.file)
-        outputs.about(spec.name)
-        store = Store(part.results, spec.name)
-        section = check_grid(spec, store, asked).section(asked, command_line())
-        keep(store, section)
-        outputs.hand_out([section], text=None if verbose or as_json else screen_text(section))
-        raise typer.Exit(section.code)
+        outputs.about(wanted.grid.name)
+        found = wanted.judge(command_line())
+        outputs.hand_out([found.section], text=None if verbose or as_json else found.text)
+        raise typer.Exit(found.exit_code)

@@ -12,8 +12,7 @@ import typer
 
 from harness import __version__
 from harness.checks.speed.sides import compare_sides, names_of
-from harness.checks.verdict import Fact, exit_code, named
-from harness.cli.ci import one_of
+from harness.checks.verdict import Fact, exit_code, fail_or_pass, named
 from harness.cli.measure.run import run_session
 from harness.cli.options import (
     NAMING,
@@ -110,7 +109,7 @@ def compare(
     with Outputs("compare", junit=junit, out=out, as_json=as_json) as outputs:
         if b is None:
             raise SpecError("B: missing; allowed two results to compare, or --save FILE RESULTS")
-        second, policy = side_name(b, results), one_of(inconclusive, "--inconclusive")
+        second, policy = side_name(b, results), fail_or_pass(inconclusive, "--inconclusive")
         if first.same_as(second):
             raise SpecError(
                 f"{second.text}: the same as A; allowed another result, or two arms of one: "

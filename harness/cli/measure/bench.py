@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.ci import one_of
+from harness.checks.verdict import fail_or_pass
 from harness.cli.console import duration
 from harness.cli.measure.run import run_options, run_session, say, wishes_of
 from harness.cli.options import (
@@ -92,8 +92,8 @@ def bench(
         judging = Judging(
             tuple(select),
             oldest=wishes.renewal.oldest,
-            inconclusive=one_of(inconclusive, "--inconclusive"),
-            skipped=one_of(skipped, "--skipped"),
+            inconclusive=fail_or_pass(inconclusive, "--inconclusive"),
+            skipped=fail_or_pass(skipped, "--skipped"),
         )
         named = grids_named(grids or (), results)
         homes = list(dict.fromkeys(one.results for one in named))

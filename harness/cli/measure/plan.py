@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
@@ -26,17 +27,18 @@ from harness.cli.options import (
     Slots,
 )
 from harness.execution.executors.reach import reached
-from harness.execution.plan import PlannedCell
+from harness.execution.plan import Plan, PlannedCell
 from harness.execution.session import Session, expected_exit_code, open_session, unmet_requirements
 from harness.fact import Fact
 from harness.grid.labels import Namer, place_of
-from harness.pipelines.edited import edited, foreign, why_to_do
+from harness.pipelines.edited import foreign, why_to_do
 from harness.pipelines.named.grids import part_named
 from harness.protocol import LOG
+from harness.record.entry import Entry
 from harness.report.format.width import folded, listing
 from harness.report.phrases.head import minute
 from harness.report.phrases.recipe import many
-from harness.report.phrases.say import say
+from harness.report.phrases.say import say, told
 from harness.text import one_line
 
 MOST_ROWS: Final = 60
@@ -78,13 +80,23 @@ def plan(
 
 
 def plan_facts(session: Session) -> dict[str, Any]:
-    """The plan as plain data."""
-    plan = session.plan
+    """The plan as plain data.
+
+    Of a cell that is skipped or blocked `reason` says why, of one to do `why`; `attempt` is what it is done by, or how
+    it errored.
+    """
+    plan, folder = session.plan, session.store.folder
+    why = {cell_id: told(fact) for cell_id, fact in _why(session).items()}
     return {
         "grid": session.grid.name,
         "file": str(session.grid.path),
         "environments": {
-            label: {"environment_id": e.environment_id, "accelerator": e.accelerator}
+            label: {
+                "environment_id": e.environment_id,
+                "accelerator": e.accelerator,
+                "missing": e.missing,
+                "left_out": list(e.driver.left_out),
+            }
             for label, e in plan.environments.items()
         },
         "slots": plan.slots,
@@ -92,7 +104,8 @@ def plan_facts(session: Session) -> dict[str, Any]:
         "expected_seconds": plan.expected_s,
         "counts": dict(Counter(planned.state for planned in plan.cells)),
         "kinds": dict(Counter(planned.cell.kind for planned in plan.cells)),
-        "warnings": [say(fact) for fact in warnings(session)],
+        "unmet": unmet_requirements(session),
+        "warnings": [told(fact) for fact in warnings(session)],
         "cells": [
             {
                 "cell_id": p.cell.cell_id,
@@ -101,6 +114,8 @@ def plan_facts(session: Session) -> dict[str, Any]:
                 "kind": p.cell.kind,
                 "state": p.state,
                 "reason": p.reason,
+                "why": why.get(p.cell.cell_id),
+                "attempt": None if p.entry is None else _attempt(p.entry, folder),
                 "expected_seconds": p.expected_s,
             }
             for p in plan.cells
@@ -129,10 +144,11 @@ def plan_text(session: Session, most_rows: int | None) -> str:
     lines = [listing(headers, table)]
     if most_rows is not None and len(groups) > most_rows:
         lines.append(f"... and {len(groups) - most_rows} more configurations (--all lists them)")
-    edits = list(_edited(session))
-    told = [*_to_do(session), *_reasons(session, namer), *edits]
-    told += [say(fact) for fact in warnings(session) if not (edits and fact.code == "store.foreign")]
-    lines += ["", *told] if told else []
+    why = _why(session)
+    edits = any(fact.code == "todo.edited" for fact in why.values())
+    said = [*_to_do(plan, why), *_reasons(session, namer)]
+    said += [say(fact) for fact in warnings(session) if not (edits and fact.code == "store.foreign")]
+    lines += ["", *said] if said else []
     unmet = unmet_requirements(session)
     if unmet:
         lines += ["", *(f"`harness run` would end with exit 4: {line}" for line in unmet)]
@@ -180,16 +196,21 @@ def _reasons(session: Session, namer: Namer) -> Iterator[str]:
         yield f"errored: {many(len(errored) - MOST_ERRORS, 'more cell')}"
 
 
-def _to_do(session: Session) -> Iterator[str]:
-    """Why cells are to do, a line each reason, but for those of an edited grid, which are told as such."""
-    known = sum(one.cells for one in edited(session.grid, session.plan, session.results))
-    for fact, cells in why_to_do(session.plan, session.results, session.wishes.renewal):
-        left = cells - (known if fact.code == "todo.never" else 0)
-        if left > 0:
-            yield f"to do, {many(left, 'cell')}: {say(fact)}"
+def _why(session: Session) -> dict[str, Fact]:
+    return why_to_do(session.grid, session.plan, session.results, session.wishes.renewal)
 
 
-def _edited(session: Session) -> Iterator[str]:
-    for one in edited(session.grid, session.plan, session.results):
-        what = "; ".join(say(fact) for fact in one.changes)
-        yield f"to do, {many(one.cells, 'cell')}: {what} (of the old one {many(one.runs, 'run')} kept)"
+def _to_do(plan: Plan, why: Mapping[str, Fact]) -> Iterator[str]:
+    """Why cells are to do, a line each reason; those that errored have lines of their own."""
+    facts = [why[one.cell.cell_id] for one in plan.of("to do") if not one.errored]
+    for text, cells in Counter(map(say, facts)).items():
+        yield f"to do, {many(cells, 'cell')}: {text}"
+
+
+def _attempt(entry: Entry, folder: Path) -> dict[str, Any]:
+    return {
+        "status": entry.status,
+        "message": entry.message or None,
+        "started": entry.started,
+        "folder": str(folder / entry.path),
+    }

@@ -9,15 +9,13 @@ import typer
 
 from harness.cli.options import NAMING, RESULTS, Json, ResultsFolder
 from harness.errors import MaterialError
-from harness.fact import Fact
 from harness.grid.arguments import written_defaults
 from harness.grid.grid import Grid, load_grids
 from harness.pipelines.foreseen import Foreseen, foreseen
 from harness.pipelines.named.grids import grids_named
-from harness.report.format.as_json import plain
 from harness.report.format.width import folded
 from harness.report.phrases.recipe import many
-from harness.report.phrases.say import say
+from harness.report.phrases.say import say, told
 
 GridNames = Annotated[list[str], typer.Argument(help=f"The grids, each {NAMING}.", metavar="GRID", show_default=False)]
 
@@ -74,10 +72,6 @@ def _facts(grid: Grid, ahead: Foreseen) -> dict[str, Any]:
         "axes": {name: len(values) for name, values in grid.axes.items()},
         "overlay": grid.overlay(),
         "written_defaults": written_defaults(grid.recipe),
-        "applies": [_told(fact) for fact in ahead.applies],
-        "warnings": [_told(fact) for fact in (*ahead.missing, *ahead.doubts)],
+        "applies": [told(fact) for fact in ahead.applies],
+        "warnings": [told(fact) for fact in (*ahead.missing, *ahead.doubts)],
     }
-
-
-def _told(fact: Fact) -> dict[str, Any]:
-    return {"text": say(fact), **plain(fact)}

@@ -13,6 +13,7 @@ from harness.checks.verify.diff.paired import Candidate, Pair, judge, pairs, sta
 from harness.checks.verify.diff.trainer_state import TrainerState
 from harness.pipelines.find import accepted_sides, find_runs, logged_sides, told_side
 from harness.pipelines.notebook.runs import Runs
+from harness.record.folders import results_folder
 from harness.report.format.escape import fenced
 from harness.report.verdicts.diff import accepted_text, diff_text
 from harness.report.verdicts.sections import Section
@@ -95,7 +96,7 @@ class Diff:
         return fenced(self.text(), "text")
 
 
-def diff(a: Meant, b: Meant, results: str | Path = "results", exact: bool = False) -> Diff:
+def diff(a: Meant, b: Meant, results: str | Path | None = None, exact: bool = False) -> Diff:
     """Say whether runs are identical, equal within rounding or different: since which step, by how much, why.
 
     Parameters
@@ -104,7 +105,7 @@ def diff(a: Meant, b: Meant, results: str | Path = "results", exact: bool = Fals
         As `harness diff` takes them (a run's id or folder, a grid, its results, a store, with `:AXIS=VALUE` a part, a
         file of `harness accept`, a `trainer_state.json`), or runs. Of several each is held against its counterpart.
     results
-        Where results are kept.
+        Where results are kept (default: `results`, here or in the nearest folder above).
     exact
         No tolerance: equal to the last bit.
 
@@ -118,7 +119,7 @@ def diff(a: Meant, b: Meant, results: str | Path = "results", exact: bool = Fals
     >>> found = harness.diff("nightly:environment=old", "nightly:environment=new")
     >>> found.state, found.first_step, [fact.values for fact in found.causes]
     """
-    where = Path(results)
+    where = results_folder() if results is None else Path(results)
     named = [str(side) for side in (a, b) if isinstance(side, str | Path)]
     logs = logged_sides(named[0], named[1]) if len(named) == 2 else None
     if logs is not None:

@@ -11,6 +11,7 @@ from harness.checks.verify.diff.paired import Candidate
 from harness.errors import SpecError
 from harness.grid.select import fitting, spelled
 from harness.pipelines.find import find_runs
+from harness.record.folders import results_folder
 from harness.report.format.escape import inline
 from harness.report.format.table import table
 from harness.text import listed, show
@@ -49,7 +50,7 @@ class Runs(Sequence[Candidate]):
         return table(["id", "run"], rows, "ll")
 
 
-def load(name: str | Path, results: str | Path = "results") -> Runs:
+def load(name: str | Path, results: str | Path | None = None) -> Runs:
     """Find the runs that a name means.
 
     Parameters
@@ -58,7 +59,8 @@ def load(name: str | Path, results: str | Path = "results") -> Runs:
         A grid's results ("results/quickstart"), a grid (file or name), a store, a run's folder or the beginning of its
         id; with `:AXIS=VALUE[,AXIS=VALUE]` a part, as `harness diff` takes it.
     results
-        Where results are kept, where `name` is a grid or an id.
+        Where results are kept, where `name` is a grid or an id (default: `results`, here or in the nearest folder
+        above).
 
     Raises
     ------
@@ -71,7 +73,7 @@ def load(name: str | Path, results: str | Path = "results") -> Runs:
     >>> runs = harness.load("results/quickstart")
     >>> runs[0].read().series["loss"]  # shape (steps,)
     """
-    found, named = find_runs(str(name), Path(results))
+    found, named = find_runs(str(name), results_folder() if results is None else Path(results))
     return Runs(str(name), tuple(found), named)
 
 

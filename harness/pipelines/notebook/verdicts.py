@@ -1,27 +1,25 @@
-"""`harness.check` and `harness.verify`: verdicts on what was measured, and on what a run does."""
+"""`harness.check`, and the body of the command: verdicts on what was measured."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
 
-from harness.checks.verdict import Verdict
-from harness.checks.verify.checklist import STEPS
-from harness.errors import Interrupted
-from harness.execution.progress import Reporter
-from harness.execution.run import Runner, RunOptions
-from harness.execution.session import Session, check_requirements, mean
-from harness.grid.grid import load_grid
-from harness.grid.select import select as select_cells
-from harness.pipelines.check import Judging, check_grid
-from harness.pipelines.verify import grid_to_verify, verify_cells
-from harness.record.provenance import now
+from harness.checks.verdict import Verdict, fail_or_pass
+from harness.errors import SpecError
+from harness.grid.grid import Grid, load_grid
+from harness.pipelines.check import CHECKS, Judging, check_grid
+from harness.pipelines.named.grids import part_named
+from harness.pipelines.verdicts.kept import keep
+from harness.record.folders import results_folder, to_type
+from harness.record.provenance import ago, read_age
 from harness.record.store import Store
 from harness.report.screen.verdicts import screen_text
 from harness.report.verdicts.sections import Section, section_markdown
 from harness.report.verdicts.text import verdicts_text
+from harness.text import show
 
 
 @dataclass(frozen=True)
@@ -39,6 +37,10 @@ class Verdicts(Sequence[Verdict]):
     def exit_code(self) -> int:
         """What the command ends with."""
         return self.section.code
+
+    def evidence(self) -> str:
+        """Every figure of every verdict, as `harness check --verbose` prints them."""
+        return verdicts_text(self.section.head, self.section.verdicts)
 
     @overload
     def __getitem__(self, at: int) -> Verdict: ...
@@ -60,96 +62,115 @@ class Verdicts(Sequence[Verdict]):
         return section_markdown(self.section)
 
 
+@dataclass(frozen=True)
+class ToJudge:
+    """What `check` judges: a grid, its results, and what was asked of them."""
+
+    grid: Grid
+    store: Store
+    asked: Judging
+
+    def judge(self, command: str) -> Verdicts:
+        """The verdicts, which are kept in the results for `harness why`; raises as `check` does."""
+        section = check_grid(self.grid, self.store, self.asked).section(self.asked, command)
+        keep(self.store, section)
+        return Verdicts(section, screen_text(section))
+
+
+def to_judge(
+    grid: str | Path,
+    results: Path,
+    select: Sequence[str],
+    environment: str | None,
+    max_age: str | None,
+    accepted: Path | None,
+    fail_on: Collection[str],
+    inconclusive: str,
+    skipped: str,
+    option: Callable[[str], str] = str,
+) -> ToJudge:
+    """Read what `check` was given; `option` is how the caller spells a parameter in an error.
+
+    Raises
+    ------
+    HarnessError
+        SpecError for the grid and for a word that is none of the allowed ones.
+    """
+    part = part_named(grid, results, select)
+    for name in fail_on:
+        if name not in CHECKS:
+            raise SpecError(f"{option('fail_on')}: got {show(name)}; allowed {', '.join(CHECKS)}")
+    asked = Judging(
+        tuple(part.select),
+        environment,
+        None if max_age is None else ago(read_age(max_age, option("max_age"))),
+        fail_on,
+        fail_or_pass(inconclusive, option("inconclusive")),
+        fail_or_pass(skipped, option("skipped")),
+        accepted,
+    )
+    spec = load_grid(part.file)
+    return ToJudge(spec, Store(part.results, spec.name), asked)
+
+
 def check(
     grid: str | Path,
-    results: str | Path = "results",
-    select: Sequence[str] = (),
+    results: str | Path | None = None,
+    select: str | Sequence[str] = (),
     environment: str | None = None,
     accepted: str | Path | None = None,
+    max_age: str | None = None,
+    fail_on: Collection[str] = CHECKS,
+    inconclusive: str = "fail",
+    skipped: str = "pass",
 ) -> Verdicts:
     """Judge a grid's results: against references and what was accepted, parity and comparisons, collapses.
 
-    It trains nothing and writes nothing.
+    It trains nothing; as of the command, its verdicts are what `harness why` reads.
 
     Parameters
     ----------
     grid
-        The grid: a TOML file, or the name of one that is shipped.
+        The grid as `harness check` takes it: a TOML file, its name, or a folder of its results; with
+        `:AXIS=VALUE[,AXIS=VALUE]` a part.
     results
-        Where results are kept.
+        Where results are kept (default: `results`, here or in the nearest folder above).
     select
         Only these cells: "AXIS=VALUE[,VALUE...]".
     environment
         Whose runs: an environment's id or label, or "all" (default: those that `harness run` meant).
     accepted
         The accepted file (default: the grid's own, where it is there).
+    max_age
+        Older results are an ERROR: "90m", "20h", "7d".
+    fail_on
+        Only these checks decide the exit code.
+    inconclusive, skipped
+        What an INCONCLUSIVE, and what this machine cannot run, means for the exit code: "fail" or "pass".
 
     Raises
     ------
     HarnessError
-        SpecError for the grid, a selection or the accepted file; NothingMeasured where there is no record.
+        SpecError for the grid, a selection, the accepted file or a word that is not allowed; NothingMeasured where
+        there is no record.
 
     Examples
     --------
-    >>> for verdict in harness.check("nightly.toml"):
+    >>> for verdict in harness.check("nightly.toml", max_age="20h"):
     ...     print(verdict.check, verdict.outcome, verdict.numbers)
     """
-    asked = Judging(tuple(select), environment, accepted=None if accepted is None else Path(accepted))
-    spec = load_grid(Path(grid))
-    section = check_grid(spec, Store(Path(results), spec.name), asked).section(asked, f"harness check {grid}")
-    return Verdicts(section, screen_text(section))
+    where, chosen, heeded = results_folder() if results is None else Path(results), _several(select), _several(fail_on)
+    file = None if accepted is None else Path(accepted)
+    found = to_judge(grid, where, chosen, environment, max_age, file, heeded, inconclusive, skipped)
+    words = ["check", str(grid), *(word for one in chosen for word in ("--select", one))]
+    words += ["--environment", environment] if environment is not None else []
+    words += ["--max-age", max_age] if max_age is not None else []
+    words += ["--accepted", str(file)] if file is not None else []
+    words += [word for one in heeded for word in ("--fail-on", one)] if set(heeded) != set(CHECKS) else []
+    words += ["--inconclusive", inconclusive] if inconclusive != "fail" else []
+    words += ["--skipped", skipped] if skipped != "pass" else []
+    return found.judge(to_type(*words, results=where))
 
 
-def verify(
-    grid: str | Path | None = None,
-    results: str | Path = "results",
-    checkpoint: Sequence[str] = (),
-    select: Sequence[str] = (),
-    steps: int = STEPS,
-    quick: bool = False,
-    reuse: bool = False,
-) -> Verdicts:
-    """Check fidelity, reproducibility and invariants by short runs, on this machine: it trains, for about a minute.
-
-    Parameters
-    ----------
-    grid
-        A grid's file or name; None: a tiny BERT on the embedded corpus.
-    results
-        Where results are kept; these runs have a store of their own.
-    checkpoint
-        Instead of a grid: these checkpoints.
-    select
-        Only these cells: "AXIS=VALUE[,VALUE...]".
-    steps
-        Optimizer steps of a run.
-    quick
-        Each check once in each environment, in fp32.
-    reuse
-        Judge runs that an earlier verification has finished.
-
-    Raises
-    ------
-    HarnessError
-        SpecError for the grid or a selection; RequirementError where no run could begin; NothingMeasured where none
-        left a record; Interrupted.
-
-    Examples
-    --------
-    >>> found = harness.verify(quick=True)
-    >>> [verdict.item for verdict in found if verdict.outcome == "FAIL"]
-    """
-    chosen = grid_to_verify(None if grid is None else Path(grid), checkpoint)
-    cells = select_cells(chosen.cells(), select, chosen.namer.own)
-    found = verify_cells(chosen, cells, Path(results), _run, steps=steps, quick=quick, reuse=reuse)
-    section = found.section("harness verify", "harness verify")
-    return Verdicts(section, verdicts_text(section.head, section.verdicts))
-
-
-def _run(session: Session) -> None:
-    """A session of short runs to its end, without a word: its verdicts are the answer."""
-    check_requirements(session)
-    mean(session, now())
-    with session.store.under_way():
-        if Runner(session, RunOptions(), Reporter()).run().interrupted:
-            raise Interrupted("interrupted; go on with: harness.verify(..., reuse=True)")
+def _several(given: str | Collection[str]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)

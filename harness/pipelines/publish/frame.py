@@ -14,7 +14,7 @@ from harness.pipelines.named.grids import unknown
 from harness.pipelines.publish.unplanned import results_of
 from harness.record.configuration import Configuration
 from harness.record.entry import Entry
-from harness.record.folders import to_type
+from harness.record.folders import results_folder, to_type
 from harness.record.meant import read_meant
 from harness.record.store import Store
 from harness.report.export.columns import COLUMNS, Column, Row, columns_text, further, value_of
@@ -27,13 +27,13 @@ EVERY: Final = "all"
 _DTYPES: Final = {"text": "string", "integer": "Int64", "number": "float64", "flag": "boolean"}
 
 
-def frame(name: str | Path, results: str | Path = "results", environment: str | None = None) -> pandas.DataFrame:
+def frame(name: str | Path, results: str | Path | None = None, environment: str | None = None) -> pandas.DataFrame:
     """Make a DataFrame of a grid's runs, one row a run."""
     try:
         import pandas
     except ImportError as error:
         raise RequirementError("frame: pandas is not installed: pip install pandas") from error
-    rows = rows_of(name, Path(results), environment)
+    rows = rows_of(name, results_folder() if results is None else Path(results), environment)
     columns = [*COLUMNS, *further(rows)]
     return pandas.DataFrame({one.name: _series(pandas, one, [value_of(one, row) for row in rows]) for one in columns})
 
@@ -48,7 +48,7 @@ Parameters
 name
     A grid's results ("results/quickstart"), a grid (its file or name), or a store of several grids.
 results
-    Where results are kept, where `name` is a grid.
+    Where results are kept, where `name` is a grid (default: `results`, here or in the nearest folder above).
 environment
     "all" for the runs of every environment; by default those that `harness run` last meant.
 

@@ -310,6 +310,7 @@ HEAD: Final[Mapping[str, str | Callable[..., str]]] = {
     "todo.fresh": "--fresh measures anew",
     "todo.old": "what there is is older than --max-age",
     "todo.content": "measured of another checkpoint or other data",
+    "todo.edited": lambda changes, runs: f"{'; '.join(changes)} (of the old one {many(runs, 'run')} kept)",
     "foreseen.unseen": "what no night could decide is not looked for in a grid of this size: `harness validate {grid}`",
     "store.foreign": _foreign,
     "foreseen.not_accepted": "the accepted file cannot be read: check will end with 2: {error}",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from harness.fact import Fact
+from harness.report.format.as_json import plain
 from harness.report.phrases.accepted import ACCEPTED
 from harness.report.phrases.diff import DIFF
 from harness.report.phrases.doubts import DOUBTS
@@ -47,3 +48,8 @@ def _said(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return tuple(_said(item) for item in value)
     return value
+
+
+def told(fact: Fact) -> dict[str, Any]:
+    """A fact as the JSON of a command has it: its code and values, and `text`, its sentence."""
+    return {"text": say(fact), **plain(fact)}
