@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 import typer
 
-from harness.cli.judge import check as check_module
 from harness.cli.outputs import UNFINISHED, Outputs
 from harness.errors import HarnessError, NothingMeasured, RequirementError, SpecError, StoreError
+from harness.pipelines.notebook import verdicts as check_module
 from harness.record.freshness import Freshness
 from harness.report.verdicts.json import verdicts_from_json
 from harness.report.verdicts.sections import COMMENT_LIMIT, Section, sections_junit
