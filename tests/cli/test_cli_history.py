@@ -72,6 +72,11 @@ def test_a_slow_session_is_suspicious(night: Night, harness: Make, tmp_path: Pat
     text = (tmp_path / "h.md").read_text(encoding="utf-8")
     assert "other weights (accuracy 80.00 -> 79.00)" in text
     assert "commit 000000000000 -> 000000000000" in text
+    gone = line(30, [90.0, 200.0], fingerprint="bbbb", accuracy_points=None, n=0, collapsed=5)
+    write(tmp_path / "history.jsonl", [*lines, gone])
+    harness("history", "night.toml", "-o", "h.md")
+    text = (tmp_path / "h.md").read_text(encoding="utf-8")
+    assert "other weights (accuracy 80.00 -> none (5 of 5 collapsed))" in text
     assert sorted(path.name for path in tmp_path.glob("h*.svg")) == ["h-score.svg", "h-speed.svg"]
     code, _, err = harness("history", "night.toml", "another.toml")
     assert (code, "got 2 grids; allowed [add] GRID" in err) == (2, True)

@@ -201,12 +201,14 @@ def random_state(findings: Findings, base: Run, twin: Run) -> None:
         return  # the streams part after the runs did
     step = both[2] + int(other[0])
     saved = twin.fingerprint.saved_sha256 if twin.fingerprint else None
+    if saved is not None and saved != fields.initial_weights(twin):
+        return  # it began from other weights than were saved, of which no random stream is the reason
     draws = [run.fingerprint.evaluation_draws for run in (base, twin) if run.fingerprint]
     fact = Fact.of(
         "random.other",
         step=step,
         ordered=first_other_examples(base, twin, ordered=True) is None,
-        weights=None if saved is None else saved == fields.initial_weights(twin),
+        weights=None if saved is None else True,
         draws=max((count for count in draws if count), default=None),
         evaluated=_evaluated_before(base, twin, step),
     )

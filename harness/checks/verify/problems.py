@@ -27,6 +27,9 @@ TOLD: Final = frozenset({
 })  # fmt: skip
 """Items that are no part of training: what was logged, and what an evaluation answered."""
 
+DRAWN: Final = frozenset({"random state", "evaluation draws"})
+"""Causes by which runs part that train alike but for what they draw."""
+
 GRADIENT: Final = NAMES["grad_norm"]
 SAME_RATIO: Final = 0.01
 """How far two ratios of one defect may be apart, relative."""
@@ -160,7 +163,9 @@ class Environments:
         if old is None:
             return "new" if self._was_judged(one, before) else "open"
         grown = None not in (one.finding.ratio, old.finding.ratio) and one.size > old.size + SAME_RATIO
-        return "new" if grown else "both"
+        # Another random stream was all that was wrong before, and now it is not.
+        more = old.cause in DRAWN and one.cause not in DRAWN
+        return "new" if grown or more else "both"
 
     def _was_judged(self, one: _Failure, label: str) -> bool:
         verdict = self._of[label].get(one.key[:-2])

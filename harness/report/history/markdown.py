@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from harness.checks.nights.change import ALPHA, FINGERPRINT, SPEED, Change, Newest, Track
+from harness.checks.nights.line import Point
 from harness.report.format.escape import code, fenced, folded, full_stop, image, inline
 from harness.report.format.metrics import metric_head, metric_word
 from harness.report.format.numbers import NONE, amount, chance, points
@@ -135,14 +136,25 @@ def _changes(model: HistoryReport) -> list[str]:
 
 def _said(track: Track, change: Change) -> str:
     if change.what == FINGERPRINT:
-        a, b = (track.points[place][1].means for place in (change.since, change.at))
-        moved = [f"{metric_word(m)} {points(a[m])} -> {points(b[m])}" for m in a if m in b and a[m] != b[m]]
+        old, new = (track.points[place][1] for place in (change.since, change.at))
+        moved = [
+            f"{metric_word(m)} {_mean(old, m)} -> {_mean(new, m)}"
+            for m in dict.fromkeys((*old.means, *new.means))
+            if old.means.get(m) != new.means.get(m)
+        ]
         return f"other weights ({', '.join(moved) or 'no score moved'})"
     before, after = float(change.before), float(change.after)
     p = "p < 0.0001" if change.p is not None and change.p < 0.0001 else f"p = {chance(change.p)}"
     if change.what == SPEED:
         return f"samples per second {amount(before)} -> {amount(after)} ({100 * (after / before - 1):+.1f} %, {p})"
     return f"{metric_word(change.what)} {points(before)} -> {points(after)} ({p})"
+
+
+def _mean(point: Point, metric: str) -> str:
+    """`86.03`; `none (5 of 5 collapsed)` where no run is left that a mean could be of."""
+    if (mean := point.means.get(metric)) is not None:
+        return points(mean)
+    return f"none ({point.collapsed} of {point.n + point.collapsed} collapsed)" if point.collapsed else "none"
 
 
 def _when(track: Track, change: Change) -> str:

@@ -10,7 +10,9 @@ from typing import Any
 
 def line(at: int, speeds: Sequence[float], **changes: Any) -> dict[str, Any]:
     """The session of night `at`: a configuration for each speed; `changes` are of the line, or of every point."""
-    own = {key: changes.pop(key) for key in ("fingerprint", "accuracy_points", "seeds", "n") if key in changes}
+    own = {
+        key: changes.pop(key) for key in ("fingerprint", "accuracy_points", "seeds", "n", "collapsed") if key in changes
+    }
     environment = {"environment_id": "e1", "python": "3.11.7", "torch": "2.13.0", "cpu": "a CPU"}
     environment |= changes.pop("environment", {})
     return {

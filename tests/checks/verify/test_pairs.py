@@ -172,6 +172,19 @@ def test_another_random_state_is_named_and_the_rest_follows(make_run: MakeRun, p
     assert finding.fact == Fact("random.other", expected)
 
 
+def test_a_run_resumed_with_other_weights_than_were_saved_is_not_laid_to_a_random_state(
+    make_run: MakeRun, planted: Planted
+) -> None:
+    base, twin = make_run(dropout=0.1), make_run(dropout=0.1, first=5)
+    loss, state = twin.series["micro_loss"].copy(), twin.series["random_state"].copy()
+    loss[1:] *= np.float32(1.01)
+    state[1:] += np.uint32(1)
+    changes = {"observed.fingerprint.saved_sha256": "0" * 64}
+    verdict = invariant("resume", base, planted(twin, changes, micro_loss=loss, random_state=state))
+    assert "random state" not in failed(verdict)
+    assert "the model's own loss" in failed(verdict)
+
+
 def test_runs_that_differ_from_one_random_state_are_not_laid_to_it(make_run: MakeRun, planted: Planted) -> None:
     base, twin = make_run(dropout=0.1), make_run(dropout=0.1)
     loss = twin.series["micro_loss"].copy()

@@ -118,6 +118,17 @@ def test_new_repaired_both_none(cell_of: MakeCell, a: Found, b: Found, problems:
     assert (bench.problems(), bench.code()) == (problems, code)
 
 
+def test_what_is_no_longer_a_random_stream_alone_is_new(cell_of: MakeCell) -> None:
+    """As transformers 4.57 -> 5.0: resumed after an evaluation both draw otherwise, and now the weights differ too."""
+    bench = Bench(cell_of, ["a", "b"])
+    bench.pair("a", "resume", [("random state", "FAIL", 4, None)])
+    bench.pair("b", "resume", [("the model's own loss", "FAIL", 4, 0.998)], upstream=None)
+    drawn = replace(bench.verdicts[0].findings[0], cause="evaluation draws")
+    bench.verdicts[0] = replace(bench.verdicts[0], findings=(drawn,))
+    assert bench.problems() == [("new", "training", "resume", "the model's own loss", 1)]
+    assert bench.code() == 1
+
+
 def test_what_has_become_larger_is_new(cell_of: MakeCell) -> None:
     bench = Bench(cell_of, ["a", "b"])
     bench.pair("a", "accumulation", [("gradient norm", "FAIL", 0, 2.0)])
