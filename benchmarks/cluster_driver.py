@@ -2,7 +2,7 @@
 
 The nodes are in this process and hand back at once, for every cell, what one real cell left. All else is what ships:
 plan, locks, jobs, parcels, records, index, and their fsyncs. Prints milliseconds a cell of the driver's loop, wall and
-CPU time, and the memory of this process. No Ray is needed, and its own costs are not in here.
+CPU time, fsyncs a cell, and the memory of this process. No Ray is needed, and its own costs are not in here.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import cProfile
 import json
+import os
 import pstats
 import resource
 import tempfile
@@ -28,6 +29,7 @@ from harness.execution.run import Runner, RunOptions
 from harness.execution.session import Wishes, open_session
 from harness.protocol import EXITED, STARTED
 from harness.record.meant import Machine
+from harness.record.provenance import today
 
 
 class Hosts:
@@ -129,6 +131,19 @@ def grid_of(folder: Path, name: str, cells: int) -> Path:
     return path
 
 
+class Flushes:
+    """Counts fsyncs from now on, and the seconds that they take."""
+
+    def __init__(self) -> None:
+        self.count, self.seconds, self._fsync = 0, 0.0, os.fsync
+        os.fsync = self._counted  # type: ignore[assignment]
+
+    def _counted(self, descriptor: Any) -> None:
+        begun = time.perf_counter()
+        self._fsync(descriptor)
+        self.count, self.seconds = self.count + 1, self.seconds + time.perf_counter() - begun
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cells", type=int, default=10_000)
@@ -136,7 +151,7 @@ def main() -> None:
     parser.add_argument("--cores", type=int, default=8)
     parser.add_argument("--profile", action="store_true", help="Also where the time goes.")
     asked = parser.parse_args()
-    hands = Hands(asked.nodes, asked.cores)
+    hands, busy, flushes = Hands(asked.nodes, asked.cores), os.getloadavg()[0], Flushes()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         wishes = Wishes(on=Cluster(hands, "fake hosts"))
@@ -147,16 +162,24 @@ def main() -> None:
         session = open_session(path, folder / "results", wishes)
         planned = time.perf_counter() - begun, time.process_time() - cpu
         begun, cpu, profile = time.perf_counter(), time.process_time(), cProfile.Profile(time.process_time)
+        flushes.count, flushes.seconds = 0, 0.0
         runner = Runner(session, RunOptions(), Reporter())
         summary = profile.runcall(runner.run) if asked.profile else runner.run()
         wall, cpu = time.perf_counter() - begun, time.process_time() - cpu
         assert summary.measured == asked.cells, summary
+        (environment, *_) = session.plan.environments.values()
     found = {
+        "made": str(today()),
+        "cpu": (environment.facts.get("machine") or {}).get("cpu"),
+        "cores": os.cpu_count(),
+        "load": round(busy, 1),
         "cells": asked.cells,
         "slots": asked.nodes * asked.cores,
         "plan_s": [round(one, 1) for one in planned],
         "wall_ms_a_cell": round(1e3 * wall / asked.cells, 2),
         "cpu_ms_a_cell": round(1e3 * cpu / asked.cells, 2),
+        "fsyncs_a_cell": round(flushes.count / asked.cells, 2),
+        "fsyncs_ms_a_cell": round(1e3 * flushes.seconds / asked.cells, 2),
         "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
     }
     print(json.dumps(found, indent=1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from typing import Any, Final
@@ -15,10 +16,16 @@ MASK: Final = "***"
 
 def masked(text: Any) -> Any:
     """The text, or the bytes of one, without the values of secret variables; what is neither as it is."""
-    secrets = {value for name, value in os.environ.items() if len(value) >= LEAST and NAMES.search(name)}
+    secrets = {value for name, value in os.environ.items() if len(value) >= LEAST and _is_secret(name)}
     for secret in sorted(secrets, key=len, reverse=True):
         if isinstance(text, str):
             text = text.replace(secret, MASK)
         elif isinstance(text, bytes):
             text = text.replace(os.fsencode(secret), MASK.encode())
     return text
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_secret(name: str) -> bool:
+    """Whether a variable is one by its name; asked of each for every cell."""
+    return NAMES.search(name) is not None

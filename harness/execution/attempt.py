@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fnmatch
 import shutil
 import time
 from collections.abc import Mapping
@@ -41,6 +42,7 @@ class Filing:
     def __init__(self, store: Store, plan: Plan, provenance: Provenance) -> None:
         self._store, self._plan, self._provenance = store, plan, provenance
         self._made: set[str] = set()  # paths of this run's own records
+        self._contents: dict[str, str] = {}  # by configuration, whose cells share theirs
 
     def take(self, planned: PlannedCell) -> CellLock | Entry | None:
         """Take the right to run a cell, and file what a killed harness left of it.
@@ -137,7 +139,8 @@ class Filing:
             message = "the harness was killed while this attempt ran"
             tidy(attempt.folder)
             self._store.write(failed_record(heading, "killed", message), attempt)
-        place = Results(self._store.adopt(cell.cell_id)).place(cell.configuration_id, *self._ids(planned))
+        found = self._store.adopt(cell.cell_id)
+        place = Results(found).place(cell.configuration_id, *self._ids(planned)) if found else None
         if place is None or place.measurement < planned.measurement:
             return None  # what there is belongs to a measurement that is over
         outcome = place.cell(cell.cell_id).final
@@ -145,9 +148,13 @@ class Filing:
 
     def _ids(self, planned: PlannedCell) -> tuple[str, str | None]:
         """Those of a cell's environment and of its content; a skipped cell's content may be unknown."""
-        label = planned.cell.environment
-        content = None if planned.state in ("skip", "blocked") else self._plan.materials[label].content_id(planned.cell)
-        return self._plan.environments[label].environment_id, content
+        cell, content = planned.cell, None
+        if planned.state not in ("skip", "blocked"):
+            content = self._contents.get(cell.configuration_id)
+            if content is None:
+                content = self._plan.materials[cell.environment].content_id(cell)
+                self._contents[cell.configuration_id] = content
+        return self._plan.environments[cell.environment].environment_id, content
 
     def _heading(self, planned: PlannedCell, attempt: Attempt, started: str) -> Heading:
         built = self._plan.environments[planned.cell.environment].built
@@ -241,8 +248,9 @@ def _is_alive(pid: int) -> bool:
 def tidy(folder: Path) -> None:
     """Leave the record, the series and the log of an attempt; the rest was scaffolding."""
     with contextlib.suppress(OSError):  # what stays is in nobody's way
-        for path in (folder / RESULT, folder / JOB, *folder.glob("*.tmp"), *folder.glob(RANK_FILES)):
-            path.unlink(missing_ok=True)
+        for path in list(folder.iterdir()):
+            if any(fnmatch.fnmatchcase(path.name, one) for one in (RESULT, JOB, "*.tmp", RANK_FILES)):
+                path.unlink(missing_ok=True)
     shutil.rmtree(folder / TRAINER, ignore_errors=True)
     with contextlib.suppress(OSError):
         clean_log(folder / LOG)

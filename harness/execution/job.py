@@ -53,7 +53,7 @@ def cell_job(
     Parameters
     ----------
     prepared
-        The preparation's result: `checkpoint` and `dataset` folders, `data` facts.
+        What :attr:`Preparations.ready` has: `checkpoint` and `dataset` folders, `data` facts.
     devices
         UUIDs of the devices that the child may see; empty on a CPU.
     session, place
@@ -75,9 +75,7 @@ def cell_job(
         "checkpoint": {
             "path": prepared["checkpoint"],
             "sha256": prepared["checkpoint_sha256"],
-            "parts": {
-                name: files_sha256(Path(prepared["checkpoint"]), files) for name, files in CHECKPOINT_PARTS.items()
-            },
+            "parts": prepared["checkpoint_parts"],
             "revision": checkpoint.revision,
             "config": dict(cell.checkpoint.config),
             "random": cell.checkpoint.random,
@@ -120,11 +118,18 @@ class Preparations:
         self.problems: dict[str, str] = {}
         self._plan = plan
         self._keys: dict[tuple[Any, ...], str] = {}
+        self._of: dict[str, str] = {}  # by configuration, whose cells share one
         self._deaths: Counter[str] = Counter()
         self._scratch: cache.Scratch | None = None
 
     def key(self, cell: Cell) -> str:
         """The key of a cell's pair; a hash a pair, however often it is asked for."""
+        known = self._of.get(cell.configuration_id)
+        if known is None:
+            known = self._of[cell.configuration_id] = self._key(cell)
+        return known
+
+    def _key(self, cell: Cell) -> str:
         tokens, about = tokens_of(cell.recipe), cell.about.to_json()
         # The same files may be read as another task: its columns are part of the pair.
         place = (cell.environment, cell.checkpoint.source, cell.checkpoint.revision)
@@ -138,7 +143,7 @@ class Preparations:
             self._keys[pair] = key
             found = earlier(key, materials.checkpoint(cell).path)
             if found is not None:
-                self.ready[key] = found
+                self.ready[key] = _in_parts(found)
         return self._keys[pair]
 
     def problem(self, key: str, cell: Cell) -> str | None:
@@ -212,8 +217,9 @@ class Preparations:
         key = running.preparation
         if result is not None and result["status"] == OK:
             digest = files_sha256(Path(result["checkpoint"]), CHECKPOINT_FILES)
-            self.ready[key] = {**result, "checkpoint_sha256": digest}
-            cache.remember(f"prepared-{key}", self.ready[key])
+            found = {**result, "checkpoint_sha256": digest}
+            cache.remember(f"prepared-{key}", found)
+            self.ready[key] = _in_parts(found)
         elif result is not None:
             kind, message = result["failure"]["type"], result["failure"]["message"]
             place = f"{cache.cache_folder()}: " if result.get("disk_full") else ""
@@ -224,6 +230,15 @@ class Preparations:
             self._deaths[key] += 1
             if self._deaths[key] >= DEATHS_ALLOWED:
                 self.problems[key] = f"its preparation died {self._deaths[key]} times: {death(status, 0)[1]}"
+
+
+def _in_parts(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A preparation's result with the checkpoint's identities, as of now: for all cells that it is of."""
+    folder = Path(found["checkpoint"])
+    return {
+        **found,
+        "checkpoint_parts": {name: files_sha256(folder, files) for name, files in CHECKPOINT_PARTS.items()},
+    }
 
 
 def earlier(key: str, checkpoint: Path | None) -> Mapping[str, Any] | None:

@@ -18,7 +18,7 @@ from harness.errors import StoreError
 from harness.execution.health import POWER_CAP, HeldDevices
 from harness.grid.cell import Cell
 from harness.protocol import CANNOT_WRITE, FAILED, NONFINITE, OK, OOM, RESULT
-from harness.record.integrity import scores_problem, series_problem
+from harness.record.integrity import answers_problem, scores_problem
 from harness.record.model import SERIES, Failure, Provenance, Record, Status, asked_of, record_of
 from harness.record.parts.built import BuiltFrom
 from harness.record.parts.measured import Measured
@@ -94,7 +94,8 @@ def finished_record(
     Of its devices the parent adds what the driver said, of its machine the `variables` that :func:`switches` found.
     """
     series = heading.attempt.folder / SERIES
-    digest = hashlib.sha256(series.read_bytes()).hexdigest() if series.is_file() else None
+    arrays = series.read_bytes() if series.is_file() else None
+    digest = None if arrays is None else hashlib.sha256(arrays).hexdigest()
     try:
         record = heading.record(
             **_parts(_with_variables(result, variables), host, devices),
@@ -106,7 +107,7 @@ def finished_record(
         # The subject and the harness disagree about the form of a result: a defect of ours, kept as such.
         problem = first_problem(error) if isinstance(error, ValidationError) else f"{error!s:.400}"
         return heading.record("failed", failure=Failure(type=INVALID, message=_text(problem)), series_sha256=digest)
-    inconsistent = scores_problem(record) or series_problem(record, series)
+    inconsistent = scores_problem(record) or (None if arrays is None else answers_problem(record, arrays))
     if inconsistent is None:
         return record
     failure = Failure(type=INVALID, message=inconsistent)

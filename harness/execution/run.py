@@ -100,6 +100,7 @@ class Runner:
         self._tries: dict[str, int] = {}
         self._losses: Counter[str] = Counter()
         self._told: set[str] = set()
+        self._looked_at: set[str] = set()  # configurations
         self._interrupts = Interrupts()
         self._interrupted_at: float | None = None
         self._start = time.monotonic()
@@ -164,8 +165,10 @@ class Runner:
             if all(running.preparation != key for running in self._running.values()):
                 self._start_preparation(planned.cell, key)
             return False
-        for fact in self._preparations.findings(key, planned.cell):
-            self._tell(fact)
+        if planned.cell.configuration_id not in self._looked_at:  # what is found is of all its cells
+            self._looked_at.add(planned.cell.configuration_id)
+            for fact in self._preparations.findings(key, planned.cell):
+                self._tell(fact)
         environment = self._plan.environments[planned.cell.environment]
         mib = self._needs.of(planned, environment) if environment.accelerator == "cuda" else None
         place = self._executor.lend(planned, mib)
@@ -224,12 +227,13 @@ class Runner:
     # Hearing.
 
     def _listen(self) -> None:
-        for key, events in self._executor.heard(TICK_S):
-            if events is None:
-                self._lose_host(key)
-                continue
-            for event in events:
-                self._hear(event)
+        with self._store.together():
+            for key, events in self._executor.heard(TICK_S):
+                if events is None:
+                    self._lose_host(key)
+                    continue
+                for event in events:
+                    self._hear(event)
 
     def _hear(self, event: Mapping[str, Any]) -> None:
         running = self._running.get(event.get("id", ""))

@@ -9,7 +9,7 @@ import math
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, get_args
@@ -137,14 +137,22 @@ class Entry:
 
     def to_line(self) -> str:
         """One line of JSON that ends with a hash of itself; NaN and infinities as strings, as in records."""
-        data = asdict(self)
-        for numbers in (data["metrics"], data["seconds"], data):
-            numbers |= {k: str(v) for k, v in numbers.items() if isinstance(v, float) and not math.isfinite(v)}
-        stamp = data.pop("stamp")
-        if stamp is not None:
-            data["stamp"] = [list(seen.values()) if seen else None for seen in stamp.values()]
+        data = _finite({name: getattr(self, name) for name in _FIELDS})
+        data |= {"metrics": _finite(self.metrics), "seconds": _finite(self.seconds)}
+        if self.stamp is not None:
+            files = (self.stamp.record, self.stamp.series)
+            data["stamp"] = [None if one is None else [one.size, one.mtime_ns, one.sha256] for one in files]
         text = json.dumps(data, separators=(",", ":"), allow_nan=False)[:-1]
         return f'{text}{_MARK}{digest(text.encode())}"}}\n'
+
+
+_FIELDS: Final = tuple(one.name for one in fields(Entry) if one.name != "stamp")
+"""Of a line, in its order; the stamp comes last."""
+
+
+def _finite(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A table whose numbers are as JSON can have them."""
+    return {k: str(v) if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()}
 
 
 @functools.cache

@@ -33,8 +33,15 @@ class Folders:
 
     def of_cell(self, cell_id: str) -> list[Path]:
         """A cell's attempts, environment by environment, in the order of their numbers."""
-        found = (folder for folder in self.cell(cell_id).glob("*/*") if folder.name.isdecimal() and folder.is_dir())
-        return sorted(found, key=lambda folder: (folder.parent.name, int(folder.name)))
+        cell = self.cell(cell_id)
+        found = [
+            (environment.name, int(attempt.name), attempt.name)
+            for environment in _listed(cell)
+            if environment.is_dir()
+            for attempt in _listed(cell / environment.name)
+            if attempt.name.isdecimal() and attempt.is_dir()
+        ]
+        return [cell / environment / name for environment, _, name in sorted(found)]
 
     def every(self) -> Iterator[Path]:
         """The attempts of every cell."""
@@ -84,6 +91,22 @@ class Folders:
         for place in places:
             with contextlib.suppress(OSError):
                 place.rmdir()  # the last attempt in an environment
+
+
+def _listed(folder: Path) -> list[os.DirEntry[str]]:
+    """What is in a folder; nothing where it cannot be listed."""
+    try:
+        with os.scandir(folder) as found:  # a glob is slow, and every cell that begins asks
+            return list(found)
+    except OSError:
+        return []
+
+
+def store_grids(root: Path) -> list[str]:
+    """Names of the grids that have results under `root`."""
+    if not root.is_dir():
+        return []
+    return sorted(path.parent.name for path in root.glob("*/cells"))
 
 
 def results_folder(here: Path | None = None) -> Path:

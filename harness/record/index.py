@@ -100,3 +100,14 @@ class Index:
 
 def _ends_with_newline(descriptor: int) -> bool:
     return os.pread(descriptor, 1, os.fstat(descriptor).st_size - 1) == b"\n"
+
+
+def in_order(found: Iterable[tuple[Entry, Entry]]) -> list[tuple[Entry, Entry]]:
+    """The order of an index that is made anew: by time, but each cell's attempts in an environment by their number."""
+    reached: dict[str, str] = {}
+    keyed = []
+    for number, (said, entry) in enumerate(found):
+        place = said.path.rpartition("/")[0]
+        reached[place] = max(said.started, reached.get(place, ""))
+        keyed.append((reached[place], place, number, (said, entry)))
+    return [pair for *_, pair in sorted(keyed, key=lambda one: one[:3])]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 ROUNDING: Final = 1e-9
 """Fractions: what the order of two divisions may change."""
+_TOO_LARGE: Final = f"its series.npz is larger than {MOST_BYTES / 2**30:g} GiB"
 MOST_RECORD: Final = 16 * 2**20
 """Bytes; a record has a thousandth of it."""
 
@@ -127,12 +128,19 @@ def series_problem(record: Record, path: Path) -> str | None:
         return "its series.npz is gone"
     try:
         if path.stat().st_size > MOST_BYTES:
-            return f"its series.npz is larger than {MOST_BYTES / 2**30:g} GiB"
+            return _TOO_LARGE
         content = path.read_bytes()
     except OSError as error:
         return f"its series.npz cannot be read: {error.strerror or error}"
     if hashlib.sha256(content).hexdigest() != record.series_sha256:
         return "its series.npz is not the file that the record was written with (another sha256)"
+    return answers_problem(record, content)
+
+
+def answers_problem(record: Record, content: bytes) -> str | None:
+    """What contradicts the record in its arrays, whose bytes are at hand; None where nothing does."""
+    if len(content) > MOST_BYTES:
+        return _TOO_LARGE
     measured = record.measured
     if measured is None or not measured.metrics:
         return None

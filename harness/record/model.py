@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, get_type_hints
 
@@ -158,6 +159,11 @@ class Record(Part):
 
     def to_json(self) -> str:
         """Serialise; what is there for people is shortened until the record fits 16 KB (`harness.record.model`)."""
+        return self._text
+
+    @cached_property
+    def _text(self) -> str:
+        """Worked out once: what is held against the form of a record is then what is written."""
         return fitted(self.model_dump_json(by_alias=True, indent=1) + "\n", MAX_BYTES)
 
     def entry(self, path: str, stamp: Stamp | None = None) -> Entry:

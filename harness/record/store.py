@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -20,7 +20,8 @@ from harness.errors import StoreError
 from harness.protocol import LOG as LOG
 from harness.record.entry import MOST_BYTES, Entry, Stamp, digest, seen
 from harness.record.folders import Folders
-from harness.record.index import Index
+from harness.record.folders import store_grids as store_grids
+from harness.record.index import Index, in_order
 from harness.record.integrity import examine, record_problem
 from harness.record.model import RECORD, SERIES, NewerRecord, Record, read_record
 from harness.record.provenance import ago
@@ -58,6 +59,7 @@ class Store:
         self.index, self.folders = Index(self.folder), Folders(self.folder)
         self._lines: dict[str, Entry] | None = None  # what the index is known to have, by path
         self._named: set[Path] = set()  # folders whose names the disk is known to keep
+        self._together: list[Entry] | None = None  # lines that wait for others
 
     def cell_folder(self, cell_id: str) -> Path:
         """Where a cell's attempts are, in every environment."""
@@ -72,10 +74,11 @@ class Store:
         what was written is an entry without scores, whose status is "unreadable". A line torn by a crash is passed
         over here, and put right by :meth:`reconcile` or :meth:`reindex`.
         """
+        self._settle()
         lines = self.index.read()
         if lines is None:
             self._lines = {}
-            return [entry for _, entry in _in_order(self._scan())]
+            return [entry for _, entry in in_order(self._scan())]
         self._lines = {entry.path: entry for entry in lines}
         root, latest, found, renewed = str(self.folder), last_instant(), [], {}
         for line in lines:
@@ -250,13 +253,36 @@ class Store:
                 flush_folder(folder)
                 if folder == self.folder.parent:
                     break
-            # Those two are never removed, and need be flushed once.
-            self._named |= {self.folder, attempt.folder.parents[3]}
+            # Those three are never removed, and need be flushed once.
+            self._named |= {self.folder, *attempt.folder.parents[2:4]}
         written, series = seen(path, digest(text.encode())), seen(attempt.folder / SERIES, record.series_sha256 or "")
         stamp = None if written is None else Stamp(written, series)
         entry = record.entry(self.folders.path(attempt.folder), stamp)
-        self._append([entry])
+        if self._together is None:
+            self._append([entry])
+        else:
+            self._together.append(entry)
+            if self._lines is not None:
+                self._lines[entry.path] = entry
         return entry
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Index what is written meanwhile at the end, in one go: its records are durable before.
+
+        What a crash keeps out of the index is found by :meth:`reconcile` and :meth:`adopt`.
+        """
+        self._together = []
+        try:
+            yield
+        finally:
+            self._settle()
+            self._together = None
+
+    def _settle(self) -> None:
+        if self._together:
+            waiting, self._together = self._together, []
+            self._append(waiting)
 
     def reindex(self) -> int:
         """Rebuild the index from the records; returns how many there are. `unreadable` then has those left out.
@@ -271,7 +297,7 @@ class Store:
         """Write the whole index anew; the caller holds its lock."""
         self._lines = {entry.path: entry for entry in self.index.read() or () if entry.readable}
         # What is wrong with a file that kept its size and time is found by reading it: its line must not fit it again.
-        found = [said if entry.readable else said.doubted() for said, entry in _in_order(self._scan())]
+        found = [said if entry.readable else said.doubted() for said, entry in in_order(self._scan())]
         self.index.write(found)
         self._lines = {entry.path: entry for entry in found}
         return sum(entry.path not in self.unreadable for entry in found)
@@ -289,7 +315,7 @@ class Store:
     def _known(self) -> Mapping[str, Entry]:
         """What the index is known to have, by path."""
         if self._lines is None:
-            self._lines = {entry.path: entry for entry in self.index.read() or ()}
+            self._lines = {entry.path: entry for entry in (*(self.index.read() or ()), *(self._together or ()))}
         return self._lines
 
     def _scan(self) -> Iterator[tuple[Entry, Entry]]:
@@ -325,13 +351,6 @@ class Store:
         return found.entry, found.shown
 
 
-def store_grids(root: Path) -> list[str]:
-    """Names of the grids that have results under `root`."""
-    if not root.is_dir():
-        return []
-    return sorted(path.parent.name for path in root.glob("*/cells"))
-
-
 def _still(line: Entry, folder: str, latest: str) -> bool:
     return line.stamp is not None and line.started <= latest and line.stamp.fits(folder)
 
@@ -339,14 +358,3 @@ def _still(line: Entry, folder: str, latest: str) -> bool:
 def last_instant() -> str:
     """The last instant at which a record may have begun, for clocks that differ a little."""
     return ago(-CLOCKS_APART)
-
-
-def _in_order(found: Iterable[tuple[Entry, Entry]]) -> list[tuple[Entry, Entry]]:
-    """The order of an index that is made anew: by time, but each cell's attempts in an environment by their number."""
-    reached: dict[str, str] = {}
-    keyed = []
-    for number, (said, entry) in enumerate(found):
-        place = said.path.rpartition("/")[0]
-        reached[place] = max(said.started, reached.get(place, ""))
-        keyed.append((reached[place], place, number, (said, entry)))
-    return [pair for *_, pair in sorted(keyed, key=lambda one: one[:3])]

@@ -76,7 +76,9 @@ def marked(tmp_path_factory: pytest.TempPathFactory, tiny_cache: Path) -> Iterat
 def ray_house(marked: tuple[House, Three], tmp_path: Path) -> Iterator[tuple[House, Three]]:
     """The same with an empty folder and three nodes."""
     house, three = marked
-    house.folder, house.results = tmp_path, tmp_path / "results"
+    # Beside other houses: a harness without results of its own would find those of a folder above it.
+    house.folder, house.results = tmp_path / "ray", tmp_path / "ray" / "results"
+    house.folder.mkdir()
     three.fill()
     yield house, three
     for process in house.started:

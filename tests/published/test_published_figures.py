@@ -16,7 +16,14 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import history_study, quickstart_sample, statistics_study, throughput_study, upgrades
+from benchmarks import (
+    cluster_simulation,
+    history_study,
+    quickstart_sample,
+    statistics_study,
+    throughput_study,
+    upgrades,
+)
 from benchmarks.false_green import page as false_green_page
 from benchmarks.false_green.accidents import read_list
 from harness.exit_codes import page as exit_codes_page
@@ -65,6 +72,8 @@ def backing(page: Path) -> Backing:
         return Rendered(lambda: statistics_study.rendered(read(files[0])))
     if kind == history_study.KIND:
         return Rendered(lambda: history_study.render(history_study.again(read(files[0]))))
+    if kind == cluster_simulation.KIND:
+        return Rendered(lambda: cluster_simulation.render(cluster_simulation.again(read(files[0]))))
     if kind == quickstart_sample.KIND:
         return Rendered(lambda: quickstart_sample.render(quickstart_sample.again(files[0])))
     if kind == throughput_study.KIND:

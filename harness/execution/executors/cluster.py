@@ -101,7 +101,7 @@ class Cluster:
             label: recipes.get(label) or (None if label == CURRENT else one.python) for label, one in local.items()
         }
         for member in self.members.values():
-            member.seen, member.asking = None, None
+            member.seen, member.asking, member.slots = None, None, 0
         self._left_out, self._kind = {}, ()
         self._wait()
         kinds: dict[tuple[tuple[str, str], ...], list[Member]] = {}
@@ -126,6 +126,8 @@ class Cluster:
     def packing(self, cells: Sequence[Cell], slots: int | None) -> Packing:
         """How many ranks at once: on each node what it holds, or `slots`."""
         self._size = (cells, slots)
+        for member in self.members.values():
+            member.slots = 0
         members = self.ready()
         each = Counter(member.slots for member in members)
         first = default_packing(cells, self._seen(members[0]))
@@ -151,7 +153,8 @@ class Cluster:
         found = [member for member in self._usable() if member.kind == self._kind]
         cells, slots = self._size
         for member in found:
-            member.slots = slots or default_packing(cells, self._seen(member)).slots
+            # Once a plan: it looks at every cell, and nodes are mustered every few seconds.
+            member.slots = member.slots or slots or default_packing(cells, self._seen(member)).slots
         return found
 
     def drop(self, member: Member) -> None:

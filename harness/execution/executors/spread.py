@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ from harness.execution.health import HeldDevices
 from harness.execution.host import Event, Key
 from harness.execution.plan import Plan, PlannedCell
 from harness.grid.cell import Cell
-from harness.protocol import CHECKPOINT_FILES, EXITED
+from harness.protocol import CHECKPOINT_FILES, EXITED, SERIES
 
 MUSTER_S: Final = 5.0
 """How often it is looked for nodes that are new, or that were lost and are back."""
@@ -117,14 +118,18 @@ class Spread:
             self._here.ended(running)
             return
         for member in self._members:
-            if member.jobs.pop(running.job_id, None) is not None:
+            if member.node == running.node and member.jobs.pop(running.job_id, None) is not None:
                 member.taken -= self._needs(member, running.cell.planned.cell)
                 member.timing -= running.cell.planned.cell.timed
         left = self._left.pop(running.job_id, None)
         if left is not None:
             running.oom_kills, running.switches, running.devices = left.oom_kills, left.switches, left.devices
             for name, data in left.files.items():
-                (running.folder / name).write_bytes(data)
+                with (running.folder / name).open("wb") as file:
+                    file.write(data)
+                    if name == SERIES:  # a record is worth nothing without them; a log and a result may be lost
+                        file.flush()
+                        os.fsync(file.fileno())
 
     def kill(self, running: Running, number: int) -> None:
         """Send a signal to a job's processes, with the node's next turn."""
