@@ -189,9 +189,7 @@ def load_grid(path: Path) -> Grid:
         With one line for every problem: file, dotted field, value got, what is allowed.
     """
     file = shipped(Path(path))
-    grid = grid_from_document(read_toml(file or Path(path)), Path(path))
-    grid._file = file
-    return grid
+    return grid_from_document(read_toml(file or Path(path)), Path(path), file)
 
 
 def load_grids(paths: Iterable[Path]) -> list[Grid]:
@@ -238,8 +236,11 @@ def grid_from_text(content: bytes, path: Path) -> Grid:
     return grid_from_document(parse_toml(content, name_of(path)), path)
 
 
-def grid_from_document(document: Mapping[str, Any], path: Path) -> Grid:
-    """Check and expand a grid given as parsed TOML; raises like `load_grid`."""
+def grid_from_document(document: Mapping[str, Any], path: Path, read_from: Path | None = None) -> Grid:
+    """Check and expand a grid given as parsed TOML; raises like `load_grid`.
+
+    `read_from` is its file where `path` is only the name of one that the harness ships: its data lie beside it.
+    """
     file = name_of(path)
     raise_problems(list(junk(document, f"{file}: ")))
     if isinstance(document.get("subject"), dict) and "task" not in document:
@@ -261,6 +262,7 @@ def grid_from_document(document: Mapping[str, Any], path: Path) -> Grid:
     assert grid is not None  # a document that does not validate has problems
     raise_problems(axis_problems(tasks, matrix, file))
     grid._path, grid._matrix, grid._tasks, grid._environments = path, matrix, tasks.tables, environments
+    grid._file = read_from
     raise_problems(name_problems(grid, matrix, file))
     cells, problems = expand(grid, matrix, file)
     raise_problems(problems)

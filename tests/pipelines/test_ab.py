@@ -50,6 +50,11 @@ def test_a_grid_keeps_how_it_trains_and_loses_what_is_about_scores(tmp_path: Pat
     assert grid.compare == []
 
 
+def test_the_data_of_a_shipped_grid_lie_beside_its_file() -> None:
+    grid = grid_of_two("current", "transformers==5.0.0", Path("quickstart"))
+    assert (grid.path, (grid.folder / "quickstart-train.csv").is_file()) == (Path("quickstart"), True)
+
+
 def run(session: Session) -> None:
     Runner(session, RunOptions(), Reporter()).run()
 

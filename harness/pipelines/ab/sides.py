@@ -195,10 +195,11 @@ def grid_of_two(a: str, b: str, path: Path | None, *, scores: bool = False) -> G
     SpecError
         For the grid, or a side.
     """
+    file = shipped(path) if path is not None else None
     if path is None:
         document = dict(parse_toml((files("harness") / "shipped" / BUILT_IN).read_bytes(), BUILT_IN))
     else:
-        document = dict(read_toml(shipped(path) or path))
+        document = dict(read_toml(file or path))
     sides = [side_of(text, document) for text in (a, b)]
     if sides[0] == sides[1]:
         del sides[1]
@@ -216,7 +217,8 @@ def grid_of_two(a: str, b: str, path: Path | None, *, scores: bool = False) -> G
     timed = document.get("throughput", {})
     kept["throughput"] = {key: timed[key] for key in timed if key != "only"} if isinstance(timed, dict) else timed
     kept |= {"compare": [{"axis": AXIS}]} if scores else {}
-    return grid_from_document({**kept, **({"environment": defined} if defined else {})}, path or Path(BUILT_IN))
+    kept |= {"environment": defined} if defined else {}
+    return grid_from_document(kept, path or Path(BUILT_IN), file)
 
 
 def compare_sides(
