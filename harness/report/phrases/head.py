@@ -10,7 +10,7 @@ from harness.grid.cell import SEPARATOR
 from harness.protocol import SUBJECT
 from harness.record.freshness import Freshness
 from harness.report.format.metrics import metric_word
-from harness.report.format.numbers import chance, points, signed
+from harness.report.format.numbers import chance, duration, points, signed
 from harness.report.phrases.recipe import in_all, many
 
 OUTCOMES: Final[Mapping[int, str]] = {
@@ -216,6 +216,15 @@ def _ab(state: str, compared: int, pairs: int, same: bool) -> str:
     )
 
 
+def _night(cells: int, timings: int, verify: bool, known: int, seconds: float) -> str:
+    parts = [many(cells, "scored cell")] if cells else []
+    parts += [many(timings, "timing")] if timings else []
+    parts += ["verify"] if verify else []
+    every = "they" if known == cells + timings else f"{known} of them"
+    took = f"; {every} took {duration(seconds)} when they last ran, one after the other" if known else ""
+    return f"a whole night: {', '.join(parts)}{took}"
+
+
 def _ab_speed(
     state: str, ratio: float | None = None, low: float | None = None, high: float | None = None, why: str = ""
 ) -> str:
@@ -294,6 +303,7 @@ HEAD: Final[Mapping[str, str | Callable[..., str]]] = {
         f"measured {minute(began)}, too old: older than {minute(oldest)} (UTC); {many(runs, 'run')}"
     ),
     "foreseen.applies": _applies,
+    "foreseen.night": _night,
     "foreseen.hub": lambda names: f"not checked, needs the hub: {_names(names)}",
     "foreseen.missing": "not here: {problem}",
     "foreseen.no_package": "not here: {problem}",
