@@ -169,7 +169,7 @@ def render(found: Found) -> str:
     lost = [one.lost for one in first.outcomes]
     body = [
         [
-            f"{row.devices:,}", f"{row.cells:,}", str(row.drivers),
+            f"{row.devices:,}", str(row.drivers),
             _range([one.seconds / 60 for one in row.outcomes], ".1f"),
             _range([one.seconds / one.ideal_s for one in row.outcomes], ".3f"),
             f"{row.drivers * max(one.records / one.seconds for one in row.outcomes):.1f}",
@@ -194,13 +194,12 @@ def render(found: Found) -> str:
         f"drawn at random ({len(SEEDS)} draws; ranges are over them). What ran there leaves a `killed` record each and "
         f"begins again from its start: {min(lost)} to {max(lost)} cells of the first row. The ideal knows no loss, and "
         "a driver that takes no time.",
-        table(
-            ["GPUs", "Cells", "Drivers", "Minutes", "Time / ideal", "Records a second", "Driver busy"], body, "rrrrrrr"
-        ),
+        table(["GPUs", "Drivers", "Minutes", "Time / ideal", "Records a second", "Driver busy"], body, "rrrrrr"),
         f"**Writes.** {first.devices:,} GPUs end {pace:.1f} cells a second; each is a record, its series, its log and "
         f"a line of the index, with {driver.fsyncs_a_cell:g} fsyncs: {pace * driver.fsyncs_a_cell:.0f} of them a "
         "second, by the one process that writes the store. Where a disk answers more slowly a cell takes more of the "
         f"driver, which is full at {1e3 * size.cell_s:,.0f} GPUs divided by those milliseconds.",
+        f"Each row has {first.cells // first.devices} cells a GPU.",
         "**When the driver is full** it is the driver that decides: GPUs wait for it, and nothing is lost by that. A "
         "grid has one driver; more GPUs than it can keep busy take several grids, or parts of one (`--select`), each "
         "with a driver, a store and nodes of its own. The last row is two drivers, each with half of the nodes and the "

@@ -162,6 +162,20 @@ SITUATIONS: Final[Mapping[str, Mapping[int, str]]] = {
 """Command -> exit code -> when; beside what is true everywhere."""
 
 
+CHANGES: Final[tuple[tuple[str, int, str], ...]] = (
+    ("nothing, or packages and machine, and scores are equal within the margin", 0, "PASS"),
+    ("scores, beyond the margin; runs collapse that did not", 1, "FAIL"),
+    ("the recipe, or the name of an axis, its value or the checkpoint", 4, "ERROR: accepted, and now missing"),
+    ("data, weights or code under the same names", 3, "INCONCLUSIVE: not comparable, also with --inconclusive pass"),
+    (
+        "nothing was measured, or there is nothing to hold scores against",
+        5,
+        "nothing was judged",
+    ),
+)
+"""What is another than when `harness accept` wrote its file -> how `check` and `bench` end, and what they say."""
+
+
 def worst(codes: Iterable[int]) -> int:
     """The exit code that stands for several: the first in the order."""
     return min(codes, key=ORDER.index)
@@ -187,6 +201,12 @@ def page() -> str:
         "ends with the first in this order:",
         "",
         *_table(("code", "meaning"), ((str(code), meaning) for code, meaning in MEANINGS.items())),
+        "",
+        "What is another than when `harness accept` wrote its file, and how `harness check` and `harness bench` end:",
+        "",
+        *_table(("what changed", "code", "verdict"), ((what, str(code), how) for what, code, how in CHANGES)),
+        "",
+        "After a change that is meant, measure anew and `harness accept` again.",
         "",
         f"Any command can end with {', '.join(map(str, EVERYWHERE))}. The others, by command:",
         "",

@@ -24,7 +24,7 @@ from harness.grid.labels import place_of
 from harness.grid.select import select
 from harness.pipelines.check import Judging, check_grid
 from harness.pipelines.doctor import grid_problems
-from harness.pipelines.foreseen import foreseen
+from harness.pipelines.foreseen import foreseen, night_ahead
 from harness.pipelines.history import append_line
 from harness.pipelines.judged import judged
 from harness.pipelines.looks import run_looks
@@ -99,6 +99,7 @@ class Bench:
     def _grid(self, night: Night) -> None:
         session = self.opened(night.grid)
         grid, store = session.grid, session.store
+        self.say(f"{grid.name}: {say(night_ahead(grid, store.entries()))}")
         for doubt in foreseen(grid).doubts:
             self.say(f"warning: {say(doubt)}")
         try:

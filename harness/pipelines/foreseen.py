@@ -66,6 +66,17 @@ class Foreseen:
         return any(fact.code == "foreseen.missing" for fact in self.missing)
 
 
+def night_ahead(grid: Grid, entries: Sequence[Entry]) -> Fact:
+    """How many runs a whole night of a grid is, and the seconds that the newest ok one of each took, where known."""
+    cells, timings = grid.cells(), grid.timing_cells()
+    took = {one.cell_id: one.seconds["total"] for one in entries if one.status == "ok" and one.seconds.get("total")}
+    known = [took[cell.cell_id] for cell in (*cells, *timings) if cell.cell_id in took]
+    verify, seconds = grid.verify is not None, round(sum(known), 1)
+    return Fact.of(
+        "foreseen.night", cells=len(cells), timings=len(timings), verify=verify, known=len(known), seconds=seconds
+    )
+
+
 def foreseen(grid: Grid) -> Foreseen:
     """Look at a grid before it runs, without the network; today decides which waivers still hold."""
     missing, unchecked = _materials(grid)

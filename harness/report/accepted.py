@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,4 +34,7 @@ def accepted_text(
         stays = len(file.configurations) - len(accepted)
         counts += [f"{stays} as accepted before"] if stays else []
         lines = [f"wrote {clean(path)}: {', '.join(counts)}", freshness_text(found)]
-    return "\n".join([*lines, *(clean(say(fact), LIMIT) for fact in facts)])
+    lines += [clean(say(fact), LIMIT) for fact in facts]
+    if file is not None:
+        lines.append(f"next: git add {shlex.quote(clean(path))} and commit it: every later night is held against it")
+    return "\n".join(lines)

@@ -24,6 +24,7 @@ def test_runs_are_accepted_with_what_tells_each_attempt(harness: Make, night: Ni
     assert (code, err) == (0, "")
     assert out.splitlines()[0] == f"wrote {FILE}: 2 configurations accepted, 10 runs"
     assert "10 cells; when they were last run is not known; oldest 2026-11-26" in out
+    assert out.splitlines()[-1] == f"next: git add {FILE} and commit it: every later night is held against it"
     data = kept()
     assert (data["schema"], data["note"], data["grid"]["name"], data["left_out"]) == (3, "two lines", "night", [])
     assert data["command"].startswith("harness accept night.toml")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,13 +30,38 @@ def written(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
+def test_its_grid_is_a_gate_on_own_scores_without_its_example(harness: Harness, folder: Path) -> None:
+    """Two edits, the block deleted and [task]; whichever part of the block is forgotten is named."""
+    harness("init")
+    text = Path("nightly.toml").read_text(encoding="utf-8")
+    own = re.sub(r'"quickstart-(train|validation)\.csv"$', r'"\1.csv"', text, flags=re.MULTILINE)
+    block = re.compile(r"^# Of the example.*?^# End of the example\n", re.DOTALL | re.MULTILINE)
+    own = own.replace('task = "train.csv"', 'task = "quickstart-train.csv"')
+    Path("nightly.toml").write_text(own, encoding="utf-8")
+    code, _, err = harness("validate", "nightly.toml")
+    assert code == 2
+    for left in ('label."quickstart-train.csv": no value', 'reference[0].task: got "quickstart-train.csv"'):
+        assert left in err
+    Path("nightly.toml").write_text(block.sub("", own), encoding="utf-8")
+    for name in ("train", "validation"):
+        Path(f"{name}.csv").write_bytes(Path(f"quickstart-{name}.csv").read_bytes())
+        Path(f"quickstart-{name}.csv").unlink()
+    code, out, err = harness("validate", "nightly.toml")
+    assert (code, err) == (0, "")
+    assert "ok, 5 cells in 1 configuration" in out
+    assert "a whole night: 5 scored cells, verify\n" in out
+    mine = load_grid(Path("nightly.toml"))
+    assert (mine.throughput, mine.reference, mine.timing_cells()) == (None, [], [])
+
+
 def test_it_writes_a_grid_that_runs_as_the_first_one_does(harness: Harness, folder: Path) -> None:
     code, out, _ = harness("init")
     assert code == 0
     assert written(folder) == FILES
     assert all(name in out for name in FILES)
     mine, first = load_grid(Path("nightly.toml")), load_grid(Path("quickstart"))
-    assert [cell.cell_id for cell in mine.every_cell()] == [cell.cell_id for cell in first.every_cell()]
+    plain = [cell for cell in first.cells() if (cell.precision, cell.devices) == ("fp32", 1)]
+    assert [cell.cell_id for cell in mine.every_cell()] == [cell.cell_id for cell in plain]
     assert Path("grid.schema.json").read_text(encoding="utf-8") == grid_schema_text()
     for command in ("validate", "plan"):
         assert f"  harness {command} nightly.toml\n" in out
@@ -112,7 +138,7 @@ def test_what_cannot_be_is_an_error_and_leaves_nothing(harness: Harness, folder:
         ({"url": "file:///home/me/harness", "dir_info": {}}, f"finetune-harness[subject,minilm]=={__version__}", False),
         (
             {"url": "https://example.org/harness", "vcs_info": {"vcs": "git", "commit_id": "abc"}},
-            "finetune-harness[subject,minilm] @ git+https://example.org/harness@abc",
+            "finetune-harness[subject,minilm]@git+https://example.org/harness@abc",
             True,
         ),
         (

@@ -10,6 +10,7 @@ otherwise, in words that whoever writes the page can read:
     <!-- docs: given PATH ..., REASON -->  the reader has these already: `tests/docs/given/PAGE`, and its `prepare.sh`
     <!-- docs: file PATH -->               the next block is this file
     <!-- docs: added to PATH -->           the next block is the end of this file
+    <!-- docs: table of PATH -->           the next block goes where this file has the table of that name
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from markdown_it import MarkdownIt
 
 MARK: Final = re.compile(r"<!-- docs: (.*?) -->", re.DOTALL)
 KINDS: Final = re.compile(
-    r"(?P<kind>parsed|ends with|ids from|given|file|added to)(?: (?P<what>(?:[^,]|,(?!\s))+))?(?:, (?P<why>.+))?",
+    r"(?P<kind>parsed|ends with|ids from|given|file|added to|table of)"
+    r"(?: (?P<what>(?:[^,]|,(?!\s))+))?(?:, (?P<why>.+))?",
     re.DOTALL,
 )
 REASONED: Final = ("parsed", "ends with", "given")

@@ -72,7 +72,7 @@ def faults_of(words: list[str], files: set[str]) -> Iterator[str]:
 
 def files_of(blocks: list[Block]) -> set[str]:
     """What a reader of a page has: its own files and what it takes as given; a grid by its name too."""
-    kinds = ("file", "added to", "given")
+    kinds = ("file", "added to", "table of", "given")
     found = {name for one in blocks for mark in one.marks if mark.kind in kinds for name in mark.what.split()}
     return found | {name.removesuffix(".toml") for name in found}
 

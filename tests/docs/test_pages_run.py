@@ -59,6 +59,13 @@ class Reader:
                 with path.open(how, encoding="utf-8") as file:
                     file.write(block.text if how == "w" else f"\n{block.text}")
 
+        if mark := block.mark("table of"):
+            path, header = self.folder / mark.what, block.text.splitlines()[0]
+            text = path.read_text(encoding="utf-8")
+            table = re.compile(rf"^{re.escape(header)}$.*?(?=^#?\[)", re.DOTALL | re.MULTILINE)
+            assert len(table.findall(text)) == 1, f"{path}: {header}"
+            path.write_text(table.sub(lambda _: f"{block.text}\n", text), encoding="utf-8")
+
     def runs(self, block: Block) -> None:
         """The commands of a block, each with the exit code that the page gives it."""
         if not block.run:

