@@ -9,6 +9,7 @@ import typer
 
 from harness.cli.options import NAMING, RESULTS, Json, ResultsFolder
 from harness.errors import MaterialError
+from harness.fact import Fact
 from harness.grid.arguments import written_defaults
 from harness.grid.grid import Grid, load_grids
 from harness.pipelines.foreseen import Foreseen, foreseen, night_ahead
