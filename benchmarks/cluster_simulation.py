@@ -181,8 +181,8 @@ def render(found: Found) -> str:
     parts = [
         "# A grid on a cluster, planned on paper",
         f"{first.cells:,} cells of {size.cell_s:g} s on {first.devices:,} GPUs, of whose nodes "
-        f"{100 * size.lost_an_hour:g} % are lost an hour, take {100 * (slowest - 1):.1f} % longer than the ideal; one "
-        f"driver is busy for {_share(_busy(first))} of it and is full at {full:,.0f} GPUs.",
+        f"{100 * size.lost_an_hour:g} % are lost an hour, take up to {100 * (slowest - 1):.1f} % longer than the "
+        f"ideal; one driver is busy for {_share(_busy(first))} of it and is full at {full:,.0f} GPUs.",
         f"```sh\n{found.source}\n```",
         f"Simulated {found.made}; no cluster of this size was at hand. What a cell takes of the driver was measured "
         f"{driver.made} by the first command: {driver.wall_ms_a_cell:g} ms of wall time, {driver.cpu_ms_a_cell:g} ms "
@@ -193,13 +193,12 @@ def render(found: Found) -> str:
         f"Nodes have {size.a_node} GPUs, and are away for {size.back_s / 60:g} minutes when they are lost, at moments "
         f"drawn at random ({len(SEEDS)} draws; ranges are over them). What ran there leaves a `killed` record each and "
         f"begins again from its start: {min(lost)} to {max(lost)} cells of the first row. The ideal knows no loss, and "
-        "a driver that takes no time.",
+        f"a driver that takes no time. Every row has {CELLS_A_DEVICE} cells a GPU.",
         table(["GPUs", "Drivers", "Minutes", "Time / ideal", "Records a second", "Driver busy"], body, "rrrrrr"),
         f"**Writes.** {first.devices:,} GPUs end {pace:.1f} cells a second; each is a record, its series, its log and "
         f"a line of the index, with {driver.fsyncs_a_cell:g} fsyncs: {pace * driver.fsyncs_a_cell:.0f} of them a "
         "second, by the one process that writes the store. Where a disk answers more slowly a cell takes more of the "
         f"driver, which is full at {1e3 * size.cell_s:,.0f} GPUs divided by those milliseconds.",
-        f"Each row has {first.cells // first.devices} cells a GPU.",
         "**When the driver is full** it is the driver that decides: GPUs wait for it, and nothing is lost by that. A "
         "grid has one driver; more GPUs than it can keep busy take several grids, or parts of one (`--select`), each "
         "with a driver, a store and nodes of its own. The last row is two drivers, each with half of the nodes and the "
