@@ -12,7 +12,7 @@ from typer.main import get_command
 
 from harness import errors
 from harness.cli.app import application
-from harness.exit_codes import EVERYWHERE, MEANINGS, ORDER, SITUATIONS, epilog, page, summary, worst
+from harness.exit_codes import CHANGES, EVERYWHERE, MEANINGS, ORDER, SITUATIONS, epilog, page, summary, worst
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -68,4 +68,4 @@ def test_every_error_ends_with_a_code_that_is_told(kind: type[errors.HarnessErro
 def test_the_page_is_what_the_table_writes() -> None:
     assert (ROOT / "docs" / "exit-codes.md").read_text(encoding="utf-8") == page(), "python -m harness.exit_codes"
     rows = [line for line in page().splitlines() if line.startswith("|")]
-    assert len(rows) == 2 + len(MEANINGS) + 2 + sum(map(len, SITUATIONS.values()))
+    assert len(rows) == 2 + len(MEANINGS) + 2 + len(CHANGES) + 2 + sum(map(len, SITUATIONS.values()))

@@ -179,7 +179,10 @@ def test_what_no_night_could_decide_is_said_before_it_begins(harness: Make, nigh
     night.write_text(NIGHT.replace("[1, 2, 3]", "[1, 2]") + '[require]\naccelerator = "cuda"\n', encoding="utf-8")
     code, out, _ = harness("bench", "night.toml")
     assert code == 4
-    assert out.startswith("warning: stability: 2 seeds, 3 needed: can only be INCONCLUSIVE\n")
+    assert out.splitlines()[:2] == [
+        "night: a whole night: 2 scored cells",
+        "warning: stability: 2 seeds, 3 needed: can only be INCONCLUSIVE",
+    ]
 
 
 def test_an_interrupt_ends_the_job(harness: Make, quiet: dict[str, Any], night: Path) -> None:

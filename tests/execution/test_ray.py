@@ -205,12 +205,12 @@ def test_somebody_elses_code_reaches_the_nodes_by_content_or_its_cells_say_why_n
     house, _ = ray_house
     alone = new_house("alone")
     (house.folder / "real").mkdir()
+    outside = house.folder / "outside.json"  # beside the real folder: that is where `..` of a link leads
+    outside.write_text("{}", encoding="utf-8")
     (tmp_path / "link").symlink_to(house.folder / "real")
     house.folder = tmp_path / "link"
     house.results = house.folder / "results"
     script = 'script = "run_pairs.py"\narguments = {{ do_train = true, do_eval = true, account = "{}" }}\n'
-    outside = tmp_path / "outside.json"
-    outside.write_text("{}", encoding="utf-8")
     for each, on in ((house, ["--on", "ray"]), (alone, [])):
         Foreign(each)
         (each.folder / "seen.json").write_text("kept", encoding="utf-8")

@@ -211,7 +211,7 @@ def _means(answer: Fact) -> Iterator[str]:
         for name, found in answer.values.get("scores", {}).items()
     ]
     if texts:
-        yield _cut(f"means of all pairs: {', '.join(texts)}")
+        yield _cut(f"all pairs: {', '.join(texts)}")
 
 
 def _more(verdict: Verdict) -> Iterator[str]:
