@@ -1,1 +1,3 @@
 python "$GIVEN/your-data/make.py"
+python "$GIVEN/publish/model.py"
+rm vocab.txt
