@@ -21,7 +21,7 @@ from harness.report.format.numbers import (
     trimmed,
 )
 from harness.report.phrases.say import say
-from harness.report.verdicts.words import ONE_RESULT, decision_of, identity
+from harness.report.verdicts.words import ONE_RESULT, decision_of, identity, identity_in_short
 from harness.stats.decision import Decision
 from harness.stats.descriptive import describe
 from harness.stats.throughput import Speed
@@ -69,8 +69,8 @@ def kept_by(verdict: Verdict) -> str:
     d, reason = decision_of(verdict), verdict.reason
     if d is None or (verdict.outcome == "PASS" and not identity(verdict) and not _word(verdict)):
         return ""
-    if same := identity(verdict):
-        return _short(same)
+    if same := identity_in_short(verdict):
+        return same
     why = reason.values if reason.code == "judged" else {}
     after, because = why.get("after"), why.get("because")
     words = {
@@ -156,15 +156,10 @@ def by_seed(verdict: Verdict) -> list[tuple[int, SeedScore | None, SeedScore | N
     return [(seed, ours.get(seed), theirs.get(seed)) for seed in dict.fromkeys([*ours, *theirs])]
 
 
-def _short(same: str) -> str:
-    """`equal bit for bit`, `the same answer to every example`: without at which seeds."""
-    return same.partition(" at ")[0]
-
-
 def judged_difference(verdict: Verdict, d: Decision, level: str = "") -> str:
     """`-0.74 (-1.90 to +0.40)`: in points with the interval that decides, before which `level` stands."""
-    if same := identity(verdict):
-        return f"0 ({_short(same)})"
+    if same := identity_in_short(verdict):
+        return f"0 ({same})"
     return f"{signed(d.difference, digits(d))} ({level}{interval(d) if d.ci_pass else 'no interval'})"
 
 

@@ -68,7 +68,7 @@ _NOUNS: Final[Mapping[Kind, str]] = {
 _PLAIN: Final = "speed.interval"
 """The reason of a speed that passes by its interval alone, which its row shows."""
 
-_IDENTICAL: Final = frozenset({"runs.identical", "runs.identical_at"})
+_IDENTICAL: Final = {"runs.identical": "the same answer to every example", "runs.identical_at": "equal bit for bit"}
 _VOID: Final = frozenset({"waiver.expired", "waiver.exceeded", "waiver.partly"})
 """Notes on a FAIL that a waiver is about and does not cover."""
 ARROW: Final = " -> "
@@ -262,10 +262,21 @@ def reason(verdict: Verdict) -> str:
 
 def identity(verdict: Verdict) -> str:
     """`equal bit for bit at all 5 seeds`, or in all answers: what makes a PASS whatever its numbers; else empty."""
+    because = _identical(verdict)
+    return say(because) if because is not None else ""
+
+
+def identity_in_short(verdict: Verdict) -> str:
+    """`equal bit for bit`: the same without at which seeds."""
+    because = _identical(verdict)
+    return _IDENTICAL[because.code] if because is not None else ""
+
+
+def _identical(verdict: Verdict) -> Fact | None:
     because = verdict.reason.values.get("because")
     if verdict.outcome != "PASS" or decision_of(verdict) is None or not isinstance(because, Fact):
-        return ""
-    return say(because) if because.code in _IDENTICAL else ""
+        return None
+    return because if because.code in _IDENTICAL else None
 
 
 def outlook(verdict: Verdict) -> str:
