@@ -73,6 +73,7 @@ class PlainReporter(Reporter):
     def __init__(self, to: TextIO | None = None, scored: bool = True, name: Name = label_of) -> None:
         self._to, self._scored, self._name = to, scored, name
         self._total = 0
+        self._started: Counter[str] = Counter()  # in this run: the attempts of earlier nights are nobody's here
         self._finished: set[str] = set()  # cells, not attempts: a retried cell counts once
         self._last = 0.0
 
@@ -94,9 +95,11 @@ class PlainReporter(Reporter):
     def preparing(self, what: str) -> None:
         self._say(f"preparing {what}")
 
-    def cell_started(self, cell: Cell, attempt: int) -> None:
+    def cell_started(self, cell: Cell) -> None:
+        self._started[cell.cell_id] += 1
+        again = self._started[cell.cell_id]
         if self._scored:
-            self._say(f"start  {self._name(cell)}" + (f" (attempt {attempt})" if attempt > 1 else ""))
+            self._say(f"start  {self._name(cell)}" + (f" (attempt {again})" if again > 1 else ""))
 
     def cell_event(self, cell: Cell, event: Mapping[str, Any]) -> None:
         if event["event"] == EVALUATED and event.get("scores") and self._scored:
@@ -144,7 +147,7 @@ class LiveReporter(Reporter):
     def preparing(self, what: str) -> None:
         self._preparing = what
 
-    def cell_started(self, cell: Cell, attempt: int) -> None:
+    def cell_started(self, cell: Cell) -> None:
         self._preparing = ""
         self._running[cell.cell_id] = {"label": self._name(cell), "cell": cell, "phase": "loading"}
         if self._left is not None:

@@ -37,7 +37,7 @@ class Reporter:
     def preparing(self, what: str) -> None:
         """A checkpoint and task are being fetched and tokenized."""
 
-    def cell_started(self, cell: Cell, attempt: int) -> None:
+    def cell_started(self, cell: Cell) -> None:
         """A cell's process has been started."""
 
     def cell_event(self, cell: Cell, event: Mapping[str, Any]) -> None:

@@ -207,7 +207,7 @@ class Runner:
         turn = (short_hash([self._session, place.node])[:12] if place.node else self._session, self._timed)
         uuids = place.devices.uuids
         job = cell_job(cell, attempt, environment, materials, self._preparations.ready[key], uuids, *turn)
-        self._reporter.cell_started(cell, attempt.number)
+        self._reporter.cell_started(cell)
         running = replace(self._job_of(cell, job), node=place.node, devices=place.devices)
         running.cell = RunningCell(planned, attempt, lock)
         self._send(running, job, lock.descriptor)

@@ -90,7 +90,7 @@ class Rounds(Reporter):
         current = self.current
         return current is not None and current.started < current.cells and taken < current.at_once * needed
 
-    def cell_started(self, cell: Cell, attempt: int) -> None:
+    def cell_started(self, cell: Cell) -> None:
         """The round's clock starts with its first cell."""
         current = self.current
         assert current is not None

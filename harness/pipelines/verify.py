@@ -22,7 +22,6 @@ from harness.grid.grid import Grid, grid_from_document, grid_from_text, load_gri
 from harness.grid.project import read_project
 from harness.grid.waivers import OF_RUNS
 from harness.pipelines.judged import foreign_code
-from harness.protocol import SUBJECT
 from harness.record.attempts import NEVER, Renewal
 from harness.record.provenance import today
 from harness.record.results import Results
@@ -80,9 +79,7 @@ class Verification:
         return Fact.of(
             "verify.done",
             environments=[
-                {"label": label, "packages": {name: places[label][name] for name in SUBJECT if name in places[label]}}
-                for label in self.environments
-                if label in places
+                {"label": label, "packages": dict(places[label])} for label in self.environments if label in places
             ],
             models=self.models,
             runs=len(self.runs),
@@ -138,7 +135,8 @@ def grid_to_verify(path: Path | None, checkpoints: Sequence[str] = (), work_arou
     if path is not None and not work_around:
         return load_grid(path)
     if path is not None:
-        return grid_from_document({**read_toml(shipped(path) or path), **dict.fromkeys(WORK_AROUNDS, False)}, path)
+        file = shipped(path)
+        return grid_from_document({**read_toml(file or path), **dict.fromkeys(WORK_AROUNDS, False)}, path, file)
     built_in = grid_from_text((files("harness") / "shipped" / BUILT_IN).read_bytes(), Path(BUILT_IN))
     document = built_in.model_dump(by_alias=True, exclude_unset=True)
     if checkpoints:

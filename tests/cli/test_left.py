@@ -79,7 +79,7 @@ def test_a_row_keeps_its_figures_on_one_line(cell_of: Make, monkeypatch: pytest.
     told = LiveReporter(console)
     told.run_started(plan_of([cell], 1))
     try:
-        told.cell_started(cell, 1)
+        told.cell_started(cell)
         for at, step in ((1.0, 1), (201.0, 101)):
             clock[0] = at
             told.cell_event(cell, {"event": "step", "step": step, "steps": 1377})

@@ -17,7 +17,7 @@ from harness.pipelines.ab.scores import untold
 from harness.pipelines.ab.sides import Sides, compare_sides, grid_of_two
 from harness.record.model import Failure
 from harness.report.phrases.say import say
-from harness.report.verdicts.sections import section_markdown
+from harness.report.verdicts.sections import section_markdown, sections_comment
 
 
 def test_sides_are_requirements_labels_and_interpreters(tmp_path: Path) -> None:
@@ -53,6 +53,17 @@ def test_a_grid_keeps_how_it_trains_and_loses_what_is_about_scores(tmp_path: Pat
 def test_the_data_of_a_shipped_grid_lie_beside_its_file() -> None:
     grid = grid_of_two("current", "transformers==5.0.0", Path("quickstart"))
     assert (grid.path, (grid.folder / "quickstart-train.csv").is_file()) == (Path("quickstart"), True)
+
+
+def test_without_a_grid_waivers_are_those_of_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pyproject.toml").write_text(
+        '[[tool.harness.waiver]]\ncheck = "fidelity"\nissue = "a/b#1"\nreason = "known"\nauthor = "me"\n'
+        'expires = "2999-01-01"\n',
+        encoding="utf-8",
+    )
+    assert [one.issue for one in grid_of_two("current", "transformers==5.0.0", None).waiver] == ["a/b#1"]
+    assert grid_of_two("current", "transformers==5.0.0", Path("quickstart")).waiver == []
 
 
 def run(session: Session) -> None:
@@ -104,6 +115,16 @@ def test_two_environments_are_verified_timed_and_scored(tmp_path: Path, monkeypa
     assert (scored.axis, scored.word, scored.reason) == ("environment", "undecided", Fact.of("compare.no_runs"))
     section = found.section("harness ab", only_new=False, grid="")
     assert section.code == 0
+    # Pairs of one answer are told once; on a pull request all that stands behind the problems is folded.
+    text, comment = section_markdown(section), sections_comment([section])
+    assert text.count("\n### PASS, diff: ") == 1
+    assert "And 12 more runs alike: " in text
+    assert "\n13 pairs: 13 PASS. 29 checks: " in text
+    assert "<details>" not in text
+    head, _, folded = comment.partition("<details>\n<summary>Every pair and check</summary>")
+    assert "13 pairs: 13 PASS" in head
+    assert "### PASS, diff" not in head
+    assert folded.rstrip().endswith("</details>")
     assert "speed: B trains at " in section_markdown(section).replace("Speed", "speed")
     # A run that fails alike in both is told and leaves the answer; one that fails in B alone does not.
     assert all(one.outcome != "ERROR" for one in section.verdicts)

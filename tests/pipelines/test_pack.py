@@ -75,7 +75,7 @@ def play(rounds: Rounds, seconds: float, clock: Any, cell: Cell, devices: int = 
     seen = []
     while rounds.current:
         while rounds.admits(devices, len(running) * devices):
-            rounds.cell_started(cell, 1)
+            rounds.cell_started(cell)
             running.append(clock.now + seconds)
             seen.append(len(running))
         clock.now = running.pop(0)
@@ -106,7 +106,7 @@ def test_how_many_there_really_were(cell_of: Make, clock: Any, room: int) -> Non
     running = 0
     for _ in range(6):
         while running < room and rounds.admits(1, running):
-            rounds.cell_started(cell_of(), 1)
+            rounds.cell_started(cell_of())
             running += 1
         rounds.cell_finished(cell_of(), SimpleNamespace())  # type: ignore[arg-type]
         running -= 1

@@ -40,6 +40,7 @@ def ab(
     scores: Annotated[
         bool, typer.Option("--scores", help="Train each cell of GRID to its end in both, and compare their scores.")
     ] = False,
+    every: Annotated[bool, typer.Option("--all", help="Every difference of every pair, layer by layer.")] = False,
     results: ResultsFolder = RESULTS,
     reuse: Annotated[bool, typer.Option("--reuse", help="Judge runs that an earlier ab has finished here.")] = False,
     allow_busy: AllowBusy = False,
@@ -71,5 +72,5 @@ def ab(
 
         found = compare_sides(chosen, results, run, reuse=reuse, speed=speed, scores=scores, on=cluster)
         section = found.section(command_line(), only_new=only_new, grid=str(path or ""))
-        text = None if as_json else ab_text(section, found.diff)
+        text = None if as_json else ab_text(section, found.diff, every)
         raise typer.Exit(outputs.hand_out([section], text=text))

@@ -24,6 +24,7 @@ from harness.exit_codes import ORDER
 from harness.grid.cell import Cell
 from harness.grid.environments import AXIS, CURRENT, asks, label_of, place_of, read_requirement
 from harness.grid.grid import Grid, grid_from_document, shipped
+from harness.grid.project import read_project
 from harness.pipelines.ab.scores import score_sides, untold
 from harness.pipelines.ab.speed import time_sides
 from harness.pipelines.verify import BUILT_IN, Verification, verify_cells
@@ -226,7 +227,9 @@ def grid_of_two(a: str, b: str, path: Path | None, *, scores: bool = False) -> G
     kept["throughput"] = {key: timed[key] for key in timed if key != "only"} if isinstance(timed, dict) else timed
     kept |= {"compare": [{"axis": AXIS}]} if scores else {}
     kept |= {"environment": defined} if defined else {}
-    return grid_from_document(kept, path or Path(BUILT_IN), file)
+    grid = grid_from_document(kept, path or Path(BUILT_IN), file)
+    # Where there is no grid, waivers stand in the project's own file, as `verify` reads them.
+    return grid if path is not None else grid.model_copy(update={"waiver": read_project().waiver})
 
 
 def compare_sides(

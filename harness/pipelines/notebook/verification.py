@@ -27,6 +27,10 @@ def verify(
     steps: int = STEPS,
     quick: bool = False,
     reuse: bool = False,
+    *,
+    only: Sequence[str] = (),
+    all_seeds: bool = False,
+    work_around: bool = False,
 ) -> Verdicts:
     """Check fidelity, reproducibility and invariants by short runs, on this machine: it trains, for about a minute.
 
@@ -46,12 +50,19 @@ def verify(
         Each check once in each environment, in fp32.
     reuse
         Judge runs that an earlier verification has finished.
+    only
+        Only these pairs of runs: "repeat", "accumulation", ...; all of them where empty.
+    all_seeds
+        Every seed, not only a configuration's first.
+    work_around
+        With `accepts_loss_kwargs = false` and `evaluation_draws = false`: the loss scaled by the Trainer, and the
+        random stream set back after each evaluation.
 
     Raises
     ------
     HarnessError
-        SpecError for the grid or a selection; RequirementError where no run could begin; NothingMeasured where none
-        left a record; Interrupted.
+        SpecError for the grid, a selection, or a pair that there is none of; RequirementError where no run could begin;
+        NothingMeasured where none left a record; Interrupted.
 
     Examples
     --------
@@ -60,10 +71,12 @@ def verify(
     """
     where = results_folder() if results is None else Path(results)
     part = None if grid is None else part_named(grid, where, select)
-    chosen = grid_to_verify(part.file if part else None, checkpoint)
+    chosen = grid_to_verify(part.file if part else None, checkpoint, work_around)
     cells = select_cells(chosen.cells(), part.select if part else select, chosen.namer.own)
     home = part.results if part else where
-    found = verify_cells(chosen, cells, home, _run, steps=steps, quick=quick, reuse=reuse)
+    found = verify_cells(
+        chosen, cells, home, _run, steps=steps, kinds=only, every_seed=all_seeds, quick=quick, reuse=reuse
+    )
     section = found.section("harness verify", "harness verify")
     return Verdicts(section, verdicts_text(section.head, section.verdicts))
 

@@ -14,6 +14,7 @@ from harness.report.format.latex import comment, key, tex, tex_box
 from harness.report.format.metrics import metric_head, metric_word
 from harness.report.format.numbers import digits, interval, level_text, levels_text, signed, trimmed
 from harness.report.phrases.recipe import many
+from harness.report.phrases.say import say
 from harness.report.run.model import ReportModel
 from harness.report.verdicts.words import decision_of, identity, ordered, subject
 
@@ -24,6 +25,7 @@ MOST_METRICS: Final = 2
 LONGEST: Final = 20
 """Characters of a configuration that stand in one line."""
 MOST_NOTES: Final = 20
+MOST_LETTERS: Final = 600
 UNKNOWN: Final = "--"
 
 
@@ -183,7 +185,7 @@ def _judged(verdict: Verdict) -> str:
         f"{subject(verdict)}, {metric_word(verdict.item)}: {found}, {margin}, "
         f"{many(decision.n, 'run')}{'' if same else paired}"
     )
-    return f"{tex(said, 600)}: {verdict.outcome}"
+    return f"{tex(said, MOST_LETTERS)}: {verdict.outcome}"
 
 
 def _spread(verdict: Verdict) -> str:
@@ -204,6 +206,8 @@ def _seeds(seeds: Sequence[int]) -> str:
 
 
 def _notes(model: ReportModel, lines: Sequence[Line], places: dict[str, int]) -> Iterator[str]:
+    if model.head is not None and model.head.part is not None:
+        yield tex(say(model.head.part), MOST_LETTERS)
     usual = _common_seeds(lines)
     for _, group in itertools.groupby(lines, lambda line: id(line.row)):
         own = [*group]

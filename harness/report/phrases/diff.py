@@ -6,10 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from harness.checks.verify.upstream import BACKWARD_SCALE
+from harness.report.format.metrics import metric_word
+from harness.report.format.numbers import points, signed
 from harness.report.phrases.recipe import many
 from harness.report.phrases.verify import FEW, near, times, written
 from harness.text import listed
 
+LEAST_POINTS: Final = 0.005
+"""Points below which a difference would read as none with two decimals."""
 MOST: Final = 3
 """Causes, or what they act through, that a sentence names."""
 WHY: Final = ". Why: "
@@ -139,13 +143,36 @@ def _effect(item: str, a: Any, b: Any, ratio: float | None, steady: bool, differ
         return f"the {item} of {differing} of {of} examples"
     if steady and ratio is not None and not near(ratio):
         return f"the {bare(item)} of B is {ratio:.3f} x A's"
-    called = bare(item) if item.startswith("scores.") else item
-    return f"{called} {shown(a)} -> {shown(b)}{_by(ratio)}"
+    return f"{_called(item)} {_values(item, a, b, ratio)}"
 
 
 def bare(item: str) -> str:
     """An item without its article, or the group it is of."""
-    return "evaluation loss" if item == "scores.loss" else item.removeprefix("the ").removeprefix("scores.")
+    if item == "scores.loss":
+        return "evaluation loss"
+    return metric_word(item.removeprefix("scores.")) if is_score(item) else item.removeprefix("the ")
+
+
+def _called(item: str) -> str:
+    return bare(item) if item.startswith("scores.") else item
+
+
+def is_score(item: str) -> bool:
+    """Whether an item is a score, which people read in points."""
+    return item.startswith("scores.") and item != "scores.loss"
+
+
+def apart_text(a: float, b: float) -> str:
+    """`+0.25 points`: how far B's score is from A's, both fractions."""
+    far = 100 * (b - a)
+    return f"{far:+.1e} points" if 0 < abs(far) < LEAST_POINTS else f"{signed(far)} points"
+
+
+def _values(item: str, a: Any, b: Any, ratio: float | None) -> str:
+    """`0.7 -> 0.8, ratio 1.143`; of a score `85.54 -> 85.78, +0.25 points`."""
+    if not is_score(item) or not all(isinstance(value, float | int) for value in (a, b)):
+        return f"{shown(a)} -> {shown(b)}{_by(ratio)}"
+    return f"{points(100 * a)} -> {points(100 * b)}{'' if a == b else f', {apart_text(a, b)}'}"
 
 
 def _scaling(
@@ -184,13 +211,13 @@ def _asked(field: str, a: Any, b: Any, through: Sequence[str]) -> str:
 
 
 def _difference(item: str, layer: str, a: Any, b: Any, ratio: float | None, where: str | None) -> str:
-    text = f"{item}: {shown(a)} -> {shown(b)}{_by(ratio)}"
+    text = f"{_called(item)}: {_values(item, a, b, ratio)}"
     return f"{text}, {where}" if where else text
 
 
-def value_text(value: float) -> str:
-    """A loss, norm or score with 6 digits."""
-    return f"{value:.6g}"
+def value_text(item: str, value: float) -> str:
+    """A loss or norm with 6 digits, a score in points."""
+    return points(100 * value) if is_score(item) else f"{value:.6g}"
 
 
 def ratio_text(ratio: float | None) -> str:
@@ -294,7 +321,7 @@ DIFF: Final[Mapping[str, str | Callable[..., str]]] = {
     "diff.logged.only": lambda items: f"{listed(items, FEW)} (logged by one alone)",
     "diff.logged.windows": lambda steps: f"losses of {many(steps, 'step')} (means over other updates)",
     "effect": lambda item, step, a, b, ratio, differing, steps: (
-        f"{item}{'' if step is None else f' at step {step}'}: {shown(a)} -> {shown(b)}{_by(ratio)}"
+        f"{_called(item)}{'' if step is None else f' at step {step}'}: {_values(item, a, b, ratio)}"
     ),
     "tolerance": _tolerance,
 }

@@ -135,8 +135,12 @@ def _both(values: Sequence[Any]) -> str:
 
 
 def versions_text(environments: Sequence[Mapping[str, Any]], names: Sequence[str] = SUBJECT) -> str:
-    """`transformers 5.4.0 -> 5.23.0, torch 2.13.0`: of what differs the first and the last, what is the same once."""
-    names = [name for name in names if any(name in one["packages"] for one in environments)]
+    """`transformers 5.4.0 -> 5.23.0, torch 2.13.0`: of what differs the first and the last, what is the same once.
+
+    `names` come first; what else differs between the environments stands behind.
+    """
+    there = dict.fromkeys(name for one in environments for name in one["packages"])
+    names = [*(name for name in names if name in there), *(name for name in there if name not in names)]
     texts, sign = [], " -> " if len(environments) == 2 else " to "
     for name in names:
         found = [one["packages"].get(name, "not installed") for one in environments]

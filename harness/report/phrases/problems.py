@@ -55,17 +55,20 @@ def problem_title(one: Problem) -> str:
 
 
 def problem_details(one: Problem, known: Collection[str] = ()) -> list[str]:
-    """What was found where it shows most, what such a difference means, whom it concerns; of what is old nothing.
+    """What was found where it shows most, what such a difference means, whom it concerns; of what is old its meaning.
 
     Of issues that are `known` already the meaning is not said again.
     """
-    if one.state in ("repaired", "both"):
+    meaning = f"{one.upstream or 'usually'}: {cause_text(one.cause)}"
+    if one.state == "repaired":
         return []
+    if one.state == "both":
+        return [] if one.upstream in known else [meaning]
     lines = [f"{one.subject}: {say(one.fact)}"]
     if one.ratio_a is not None and one.ratio is not None:
         lines.append(f"{one.item}: {one.a} {times(one.ratio_a)} -> {one.b} {times(one.ratio)}")
     if one.upstream is None or one.upstream not in known:
-        lines.append(f"{one.upstream or 'usually'}: {cause_text(one.cause)}")
+        lines.append(meaning)
         # Where only the log is wrong the way around would make the gradient wrong.
         known_way = CONCERNS.get(one.upstream or "") if one.harm == "training" else None
         lines += [] if known_way is None else [f"concerns you if {known_way[0]}", f"in a script: {known_way[1]}"]

@@ -60,7 +60,7 @@ def figures(model: ReportModel, verdicts: Sequence[Verdict] = (), alone: bool = 
             if alone:
                 _legend(drawn["scores"])
         if curves:
-            drawn["loss"] = _curves(curves, model.norms)
+            drawn["loss"] = _curves(curves, model.norms, alone)
         if model.throughput is not None:
             drawn |= throughput_figures(model.throughput)
     return drawn
@@ -145,7 +145,7 @@ def _legend(page: Figure) -> None:
     page.legend([drawn[name] for name in known], known, loc="outside lower center", ncols=columns, frameon=False)
 
 
-def _curves(curves: tuple[Curve, ...], norms: Sequence[Curve]) -> Figure:
+def _curves(curves: tuple[Curve, ...], norms: Sequence[Curve], alone: bool) -> Figure:
     """Losses, and beside each the gradient norm where it is known; two configurations share their panels.
 
     Side by side nobody sees where two curves part; of more than two each has a panel, the others behind it in grey.
@@ -177,7 +177,23 @@ def _curves(curves: tuple[Curve, ...], norms: Sequence[Curve]) -> Figure:
     if shared:
         labels = plot_labels([curve.label for curve in curves], LETTERS)
         page.legend(panels[0, 0].lines, labels, loc="outside upper left", ncols=1, frameon=False)
+    if alone:
+        _curves_legend(page, curves, shared)
     return page
+
+
+def _curves_legend(page: Figure, curves: Sequence[Curve], shared: bool) -> None:
+    """What a line, its band and the grey lines are, where no caption says it."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    several, smoothed = any(curve.seeds > 1 for curve in curves), any(curve.window > 1 for curve in curves)
+    mean = f"{'mean over seeds' if several else 'one run'}{', smoothed' if smoothed else ''}"
+    marks: list[Line2D | Patch] = [Line2D([], [], color=INK, linewidth=1.5, label=mean)]
+    marks += [Patch(color=INK, alpha=0.2, linewidth=0, label="smallest to largest")] if several else []
+    marks += [] if shared else [Line2D([], [], color=FAINT, linewidth=0.9, label="the other configurations")]
+    page.set_figheight(page.get_figheight() + 1.5 * LINE * math.ceil(len(marks) / 2))
+    page.legend(handles=marks, loc="outside lower center", ncols=2, frameon=False)
 
 
 def _curve(axes: Axes, curve: Curve, look: Mapping[str, Any]) -> None:

@@ -67,7 +67,9 @@ def _resolved(record: Record) -> Iterator[tuple[str, str]]:
         if (name not in ALWAYS and name not in record.asked.recipe) or (record.asked.timing and name in LENGTHS):
             continue  # a timing ends with its last measured step, whatever it was told
         if name != epochs or not (arguments.get(steps) or 0) > 0:
-            yield name, plain(value)
+            # Since transformers 5 warmup_steps is a number with a point, which may also be a share of all steps.
+            whole = name.endswith("_steps") and isinstance(value, float) and value.is_integer()
+            yield name, plain(int(value) if whole else value)
         elif text := _epochs(record):
             yield name, text
 

@@ -11,13 +11,13 @@ from harness.report.verdicts.sections import Section
 from harness.report.verdicts.text import verdicts_text
 
 
-def ab_text(section: Section, diff: Fact) -> str:
-    """The text of a comparison; `diff` is what its pairs come to."""
+def ab_text(section: Section, diff: Fact, every: bool = False) -> str:
+    """The text of a comparison; `diff` is what its pairs come to, with `every` difference of each."""
     head = section.head
     compared = [one for one in section.verdicts if one.check == "diff" and one.outcome in ("PASS", "FAIL")]
     checks = [one for one in section.verdicts if one.check != "diff"]
     told = [say(head.facts[0])]
-    if any(one.outcome == "FAIL" for one in compared):
-        told += ["", diff_text(diff, compared, (head.a, head.b))]
+    if compared and (every or any(one.outcome == "FAIL" for one in compared)):
+        told += ["", diff_text(diff, compared, (head.a, head.b), every)]
     of_checks = replace(head, kind="verify", a="", b="", facts=head.facts[2:])
     return "\n".join([*told, "", verdicts_text(of_checks, checks)])

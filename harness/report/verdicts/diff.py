@@ -16,7 +16,7 @@ from harness.report.format.metrics import metric_word
 from harness.report.format.numbers import NONE, bounds, points, signed
 from harness.report.format.width import fits
 from harness.report.phrases.causes import cause_text
-from harness.report.phrases.diff import WHY, bare, ratio_text, value_text
+from harness.report.phrases.diff import WHY, apart_text, bare, is_score, ratio_text, value_text
 from harness.report.phrases.recipe import many
 from harness.report.phrases.say import say
 from harness.report.phrases.verify import FEW
@@ -193,8 +193,9 @@ def _table(verdict: Verdict, several: bool) -> Iterator[str]:
             continue
         row = rows.setdefault(bare(values["item"]), [""] * (len(steps) + 1))
         at = max(len(steps) - 1, 0) if values["step"] is None else steps.index(values["step"])
-        a, b, ratio = value_text(values["a"]), value_text(values["b"]), values["ratio"]
-        row[at] = f"{a} -> {b}  {'same' if values['a'] == values['b'] else ratio_text(ratio)}"
+        item, a, b = values["item"], values["a"], values["b"]
+        apart = "same" if a == b else apart_text(a, b) if is_score(item) else ratio_text(values["ratio"])
+        row[at] = f"{value_text(item, a)} -> {value_text(item, b)}  {apart}"
         if values["steps"] is not None:
             row[-1] = f"{values['differing']} of {values['steps']} steps"
     cells = [[clean(item), *row] for item, row in rows.items()]
@@ -205,13 +206,17 @@ def _table(verdict: Verdict, several: bool) -> Iterator[str]:
 
 
 def _means(answer: Fact) -> Iterator[str]:
-    """The mean scores of several pairs, A -> B."""
+    """The mean scores of several pairs, A -> B, and of how many of them."""
+    scores = answer.values.get("scores", {})
+    counts = {found["n"] for found in scores.values()}
+    pairs = answer.values.get("pairs", 0)
+    of = "all pairs" if counts <= {pairs} else f"{min(counts)} of {pairs} pairs (the others collapsed or lack a score)"
     texts = [
-        f"{bare(name)} {value_text(found['a'])} -> {value_text(found['b'])}"
-        for name, found in answer.values.get("scores", {}).items()
+        f"{bare(name)} {value_text(name, found['a'])} -> {value_text(name, found['b'])}"
+        for name, found in scores.items()
     ]
     if texts:
-        yield _cut(f"all pairs: {', '.join(texts)}")
+        yield _cut(f"{of}: {', '.join(texts)}")
 
 
 def _more(verdict: Verdict) -> Iterator[str]:

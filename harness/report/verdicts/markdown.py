@@ -51,6 +51,8 @@ STEP_LIMIT: Final = 1024 * 1024
 """Bytes that GitHub takes as a step's summary (GITHUB_STEP_SUMMARY); of a longer one it shows nothing at all."""
 
 LEAST_LIMIT: Final = 1000
+DETAILS_END: Final = "</details>"
+_FOLDED: Final[Mapping[str, str]] = {"ab": "pair and check", "verify": "check"}
 
 NUMBERS: Final[Mapping[str, str]] = {
     "n": "runs", "collapsed": "collapsed", "mean": "mean", "target": "target", "difference": "difference", "sd": "sd",
@@ -62,15 +64,30 @@ NUMBERS: Final[Mapping[str, str]] = {
 
 
 def verdicts_markdown(
-    head: Head, verdicts: Sequence[Verdict], *, forest_file: str | None = None, level: int = 2
+    head: Head, verdicts: Sequence[Verdict], *, forest_file: str | None = None, level: int = 2, folded: bool = False
 ) -> str:
-    """Return sections with headings from `level` on; `forest_file` names the forest plot beside the report."""
+    """Return sections with headings from `level` on; `forest_file` names the forest plot beside the report.
+
+    Where the problems have said it, all that stands behind them is `folded` for who reads it on a pull request.
+    """
     every, mark = ordered(verdicts), "#" * level
     parts = [*comparisons_markdown(head.comparisons, level), *_problems(head.problems, mark), f"{mark} Verdicts"]
-    parts += [" ".join(full_stop(inline(line, LIMIT)) for line in lines)] if (lines := head_lines(head)) else []
-    parts += [full_stop(counts_text(every, head.noun)), *verdict_tables(every)]
-    parts += [*forest_image(every, forest_file), *verdict_details(every, level)]
-    return "\n\n".join(parts) + "\n"
+    lines = [full_stop(inline(line, LIMIT)) for line in head_lines(head)]
+    of_runs = head.kind in ("ab", "verify")
+    parts += ["\n".join(f"- {line}" for line in lines) if of_runs else " ".join(lines)] if lines else []
+    parts += [" ".join(full_stop(text) for text in _counts(head, every))]
+    behind = [*verdict_tables(every), *forest_image(every, forest_file), *verdict_details(every, level)]
+    if folded and of_runs and behind:
+        behind = [f"<details>\n<summary>Every {_FOLDED[head.kind]}</summary>", *behind, DETAILS_END]
+    return "\n\n".join([*parts, *behind]) + "\n"
+
+
+def _counts(head: Head, every: Sequence[Verdict]) -> list[str]:
+    """What the verdicts are, counted; pairs of runs of two environments apart from what is checked in each."""
+    pairs = [one for one in every if one.check == "diff"]
+    if head.kind != "ab" or not pairs:
+        return [counts_text(every, head.noun)]
+    return [counts_text(pairs, "pair"), counts_text([one for one in every if one.check != "diff"], head.noun)]
 
 
 def verdict_tables(verdicts: Sequence[Verdict]) -> list[str]:
@@ -119,11 +136,12 @@ def verdict_section(verdict: Verdict, level: int, causes: Notes[Cause] | None = 
     return [heading, *filter(None, ["\n".join(f"- {inline(line, LIMIT)}" for line in lines), runs])]
 
 
-def document(head: Head, verdicts: Sequence[Verdict], *, forest_file: str | None = None) -> str:
-    """Return the verdicts under their title and the command that they were made with."""
+def document(head: Head, verdicts: Sequence[Verdict], *, forest_file: str | None = None, folded: bool = False) -> str:
+    """Return the verdicts under their title and the command that they were made with; `folded` as in the sections."""
     made = [fenced(head.command, "sh")] if head.command else []
     title = f"{head.a} -> {head.b}: {say(head.facts[0])}" if head.kind == "ab" and head.facts else head.title
-    return "\n\n".join([f"# {inline(title, LIMIT)}", *made, verdicts_markdown(head, verdicts, forest_file=forest_file)])
+    text = verdicts_markdown(head, verdicts, forest_file=forest_file, folded=folded)
+    return "\n\n".join([f"# {inline(title, LIMIT)}", *made, text])
 
 
 def shortened(text: str, limit: int, where: str) -> str:
@@ -146,6 +164,7 @@ def shortened(text: str, limit: int, where: str) -> str:
         kept += 1
     shown = "\n".join(lines[:kept])
     fence = "\n```" if sum(line.startswith("```") for line in lines[:kept]) % 2 else ""
+    fence += f"\n\n{DETAILS_END}" if lines[:kept].count("<details>") > lines[:kept].count(DETAILS_END) else ""
     left = size - len(shown.encode())
     said = (
         f"Cut here: {len(lines) - kept:,} of {len(lines):,} lines ({left:,} of {size:,} bytes) are left out, because "

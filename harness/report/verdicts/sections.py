@@ -72,24 +72,28 @@ def sections_junit(sections: Sequence[Section]) -> str:
     return junit_xml(list(suites.items()), properties)
 
 
-def sections_markdown(sections: Sequence[Section], stem: str = "") -> dict[str, str]:
-    """File name -> text: `STEM.md` with the sections, and the forest plots that it shows; a blank name for no file."""
+def sections_markdown(sections: Sequence[Section], stem: str = "", folded: bool = False) -> dict[str, str]:
+    """File name -> text: `STEM.md` with the sections, and the forest plots that it shows; a blank name for no file.
+
+    `folded`, for a comment, is what stands behind the problems of environments.
+    """
     texts, files = [], {}
     for one in sections:
         picture = f"{stem}{f'-{one.name}' if len(sections) > 1 else ''}-forest.svg"
         svg = forest_svg(one.verdicts) if stem else ""
         if svg:
             files[picture] = svg
-        texts.append(section_markdown(one, picture if svg else None))
+        texts.append(section_markdown(one, picture if svg else None, folded))
     return {stem: "\n".join(texts), **files}
 
 
-def section_markdown(section: Section, forest_file: str | None = None) -> str:
+def section_markdown(section: Section, forest_file: str | None = None, folded: bool = False) -> str:
     """The section under its title; what stopped it, or left nothing to judge, stands above what there is besides."""
+    text = document(section.head, section.verdicts, forest_file=forest_file, folded=folded)
     if not section.why:
-        return document(section.head, section.verdicts, forest_file=forest_file)
+        return text
     parts = [f"# {inline(section.head.title)}: exit {section.code}", fenced(clean(section.why, LIMIT), "text")]
-    parts += [document(section.head, section.verdicts, forest_file=forest_file)] if section.verdicts else []
+    parts += [text] if section.verdicts else []
     return "\n\n".join(parts) + "\n"
 
 
@@ -106,7 +110,8 @@ def sections_comment(sections: Sequence[Section]) -> str:
     """The same as a comment on a pull request, with a marker by which a later one replaces it."""
     names = " ".join(one.name for one in sections)
     marker = f"<!-- finetune-harness: {clean(names, LIMIT).replace('--', '- -')} -->"
-    return shortened(f"{marker}\n{sections_markdown(sections)['']}", COMMENT_LIMIT, "a comment on GitHub")
+    text = sections_markdown(sections, folded=True)[""]
+    return shortened(f"{marker}\n{text}", COMMENT_LIMIT, "a comment on GitHub")
 
 
 def sections_badge(sections: Sequence[Section]) -> str:

@@ -156,11 +156,16 @@ def to_do(verdicts: Sequence[Verdict]) -> list[str]:
 
 
 def alike(verdicts: Sequence[Verdict]) -> list[list[Verdict]]:
-    """Failed verdicts on single runs that differ in the run and its digits alone, together; errors and skips, too."""
+    """Failed verdicts on single runs that differ in the run and its digits alone, together; errors and skips, too.
+
+    So are pairs that are equal in the same words.
+    """
     groups: dict[object, list[Verdict]] = {}
     for number, one in enumerate(verdicts):
         same = tuple((each.item, each.ratio and round(each.ratio, 3), each.upstream) for each in one.failures)
         key: object = (one.check, one.outcome, one.waived, same) if same and one.against is None else number
+        if one.check == "diff" and one.outcome == "PASS":
+            key = ("diff", say(one.reason))
         if one.outcome in ("ERROR", "SKIP") and family(one) == "runs" and one.findings:
             key = tuple(say(each.fact) for each in one.findings)
         groups.setdefault(key, []).append(one)

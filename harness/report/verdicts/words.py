@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -214,9 +215,10 @@ def _sides(verdict: Verdict, sides: list[str], between: str) -> str:
         sides.reverse()
     shared = [part for part in sides[0].split(SEPARATOR) if part in sides[1].split(SEPARATOR)]
     own = [apart(side, SEPARATOR.join(shared)) or "the same" for side in sides]
-    axis, equals, _ = own[0].partition("=")
-    if between == ARROW and equals and all(SEPARATOR not in one and one.startswith(f"{axis}=") for one in own):
-        own = [f"{axis} {own[0].removeprefix(f'{axis}=')}", own[1].removeprefix(f"{axis}=")]
+    # `batch=8`, or the version that names an environment: `transformers==5.0.0`.
+    of = re.match(r"[^=]+==?", own[0])
+    if between == ARROW and of and all(SEPARATOR not in one and one.startswith(of[0]) for one in own):
+        own = [f"{of[0].rstrip('=')} {own[0].removeprefix(of[0])}", own[1].removeprefix(of[0])]
     return ": ".join(filter(None, [SEPARATOR.join(shared), between.join(own)]))
 
 

@@ -15,11 +15,13 @@ from typing import Any
 import pytest
 
 from harness.checks.verdict import Verdict
+from harness.fact import Fact
+from harness.record.freshness import Freshness
 from harness.report.export.table import decimals, table_lines
 from harness.report.export.table_csv import table_csv
 from harness.report.export.table_latex import MOST_ROWS, table_latex
 from harness.report.files import read_report
-from harness.report.run.model import ReportModel
+from harness.report.run.model import ReportHead, ReportModel
 from harness.stats.decision import Decision
 
 HOSTILE = (
@@ -67,6 +69,13 @@ def test_what_is_left_out_stands_below(demo: ReportModel) -> None:
     assert r"small $\cdot$ bf16: seed 42." in text
     assert "No test compares the rows, and nothing is bold" in text
     assert r"\mathbf" not in text
+
+
+def test_a_part_of_a_grid_says_so_below(demo: ReportModel) -> None:
+    part = Fact.of("part", cells=3, planned=9, seeds=[], configurations=["minilm · bf16"])
+    text = table_latex(replace(demo, head=ReportHead(Freshness(3, 0, "", "", None), part)))
+    assert r"Part of the grid: 3 of 9 cells; left out: minilm $\cdot$ bf16." in text
+    assert "Part of the grid" not in table_latex(demo)
 
 
 def test_a_verdict_on_two_results_stands_below() -> None:

@@ -252,6 +252,16 @@ def test_where_max_steps_decides_the_epochs_are_those_that_it_came_to(make_entry
         assert epochs.resolved == told
 
 
+def test_steps_are_whole_numbers_whatever_the_type_that_transformers_gives_them(
+    make_entry: Any, make_record: Any
+) -> None:
+    record = make_record(make_entry(), arguments={"warmup_steps": 4.0, "weight_decay": 0.0})
+    found = {one.name: one.resolved for one in settings([record], Namer())}
+    assert (found["warmup_steps"], found["weight_decay"]) == (("4",), ("0.0",))
+    share = make_record(make_entry(), arguments={"warmup_steps": 0.1})
+    assert {one.name: one.resolved for one in settings([share], Namer())}["warmup_steps"] == ("0.1",)
+
+
 @pytest.mark.parametrize(
     ("task", "source", "revision", "known", "shown", "task_shown"),
     [

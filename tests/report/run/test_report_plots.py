@@ -71,6 +71,20 @@ def test_without_a_caption_there_is_a_legend(demo: Any) -> None:
     assert alone.get_figheight() > shown.get_figheight()  # and the rows keep their room
 
 
+def test_curves_without_a_caption_say_what_a_line_and_its_band_are(demo: Any) -> None:
+    shown, alone = figures(demo)["loss"].legends, figures(demo, alone=True)["loss"].legends
+    assert len(alone) == len(shown) + 1
+    names = [text.get_text() for text in alone[-1].get_texts()]
+    assert names[0].startswith("mean over seeds")
+    assert names[1] == "smallest to largest"
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    drawn = figures(demo, alone=True)["loss"]
+    FigureCanvasAgg(drawn).draw()
+    box = drawn.legends[-1].get_window_extent()
+    assert (box.x0 >= drawn.bbox.x0, box.x1 <= drawn.bbox.x1) == (True, True)
+
+
 def test_a_line_goes_on_behind_words() -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 

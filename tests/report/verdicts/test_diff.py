@@ -116,6 +116,15 @@ def test_the_table_is_always_there() -> None:
     assert [line for line in between(PLAIN, PLAIN) if line.startswith("gradient norm")]
 
 
+def test_scores_are_read_in_points() -> None:
+    better = plant(PLAIN, {"measured.metrics.accuracy": 0.7525})
+    was = PLAIN.record.measured.metrics["accuracy"] if PLAIN.record.measured else 0.0
+    (row,) = (line for line in between(PLAIN, better) if line.startswith("accuracy"))
+    assert row.split() == ["accuracy", f"{100 * was:.2f}", "->", "75.25", f"{75.25 - 100 * was:+.2f}", "points"]
+    (told,) = (line for line in text(difference(PLAIN, better), every=True) if line.startswith("  accuracy"))
+    assert told == f"  accuracy: {100 * was:.2f} -> 75.25, {75.25 - 100 * was:+.2f} points"
+
+
 def test_the_rest_is_told_on_request() -> None:
     other = plant(build_run(batch=16), **times(build_run(batch=16), 0, 1.01, "micro_loss", "loss", "grad_norm"))
     verdict = difference(PLAIN, other, WITHIN)
@@ -149,6 +158,20 @@ def test_several_pairs_fit_on_the_screen_too() -> None:
     assert any(line.endswith("more pairs, told by --all") for line in many)
     assert sum(line.startswith("DIFFERENT") for line in text(*same, *([other] * 30), every=True)) == 30
     assert text(*same)[0] == "IDENTICAL  to the last bit: 5 of 5 runs"
+
+
+def test_means_are_of_pairs_that_did_not_collapse() -> None:
+    def pair(seed: int, status: str, accuracy: float) -> Verdict:
+        a, b = build_run(seed=seed), build_run(seed=seed)
+        found = {"status": status, "measured.metrics.accuracy": accuracy}
+        return difference(plant(a, found), plant(b, {**found, "measured.metrics.accuracy": accuracy + 0.01}))
+
+    lines = text(pair(1, "ok", 0.8), pair(2, "ok", 0.9), pair(3, "collapsed", 0.5))
+    (means,) = (line for line in lines if line.startswith("2 of 3 pairs"))
+    assert means.startswith("2 of 3 pairs (the others collapsed or lack a score): accuracy 85.00 -> 86.00")
+    assert any(
+        line.startswith("all pairs: accuracy 85.00 -> 86.00") for line in text(pair(1, "ok", 0.8), pair(2, "ok", 0.9))
+    )
 
 
 def test_json_has_the_answer_in_its_head_and_can_be_read_back() -> None:

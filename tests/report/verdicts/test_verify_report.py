@@ -15,6 +15,7 @@ from harness.checks.verify.problems import Problem
 from harness.checks.verify.upstream import LOSS_SCALE
 from harness.pipelines.verify import Verification
 from harness.record.run import Run
+from harness.report.phrases.causes import cause_text
 from harness.report.phrases.problems import problem_details, problem_title, problem_word
 from harness.report.verdicts.markdown import document
 from harness.report.verdicts.text import verdicts_text
@@ -105,6 +106,14 @@ def test_each_problem_stands_once_with_its_harm_and_the_way_around_it() -> None:
     words = [line[:9].strip() for line in text.splitlines() if line[:1].isupper()]
     assert words == ["NOTHING J", "NEW", "BOTH", "REPAIRED", "No check."]
     assert "[huggingface/transformers#47688](https://github.com/huggingface/transformers/issues/47688)" in page
+
+
+def test_what_is_in_both_says_what_it_means_where_nothing_new_does() -> None:
+    old = replace(PROBLEM, state="both", upstream=None, cause="random state")
+    assert problem_details(old) == [f"usually: {cause_text('random state')}"]
+    known = replace(PROBLEM, state="both")
+    assert problem_details(known, {str(known.upstream)}) == []
+    assert problem_details(replace(old, state="repaired")) == []
 
 
 def test_of_one_environment_the_harm_is_the_word() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.checks.verdict import Fact, Verdict
+from harness.checks.verdict import Fact, Side, Verdict
 from harness.report.format.numbers import bounds, chance, signed, trimmed
 from harness.report.verdicts import figures, words
 from harness.stats.decision import Rule, decide
@@ -30,6 +30,13 @@ from tests.report.verdicts.made_up import (
 
 
 class TestWords:
+    def test_versions_that_name_environments_are_told_once(self) -> None:
+        a, b = Side("tiny · transformers==4.57.6 · seed 1"), Side("tiny · transformers==5.0.0 · seed 1")
+        one = Verdict("diff", "PASS", b, Fact.of("diff.same"), against=a)
+        assert words.subject(one) == "tiny · seed 1: transformers 4.57.6 -> 5.0.0"
+        steps = replace(one, subject=Side("tiny · batch=8"), against=Side("tiny · batch=4"))
+        assert words.subject(steps) == "tiny: batch 4 -> 8"
+
     def test_sentence(self) -> None:
         source = Fact.of("margin.declared", points=2.5)
         one = quality((347, 345, 350, 340, 349), 85.0, "a · fp32", margin_from=source)

@@ -13,6 +13,8 @@ from harness.checks.verify.diff.compare import Comparison, Difference, compare
 from harness.checks.verify.diff.explain import Explanation, explain
 from harness.checks.verify.findings import side_of, stopped_early
 from harness.checks.verify.series import EXACT, NAMES, Tolerance, apart, common_steps, ratio_of, spread
+from harness.grid.cell import SEPARATOR
+from harness.record.attempts import LOST
 from harness.record.run import Run
 
 SHOWN: Final = ("micro_loss", "loss", "grad_norm")
@@ -168,7 +170,12 @@ def _row(item: str, step: int | None, a: float, b: float, differing: int | None,
 
 
 def _versioned(run: Run) -> Side:
-    """The run's side, its label with the version of transformers that it had."""
-    side, observed = side_of(run), run.record.observed
-    version = observed.packages.get("transformers") if observed else None
-    return side if version is None else replace(side, label=f"{side.label} · transformers {version}")
+    """The run's side, its label with the version of transformers that it had; whether it collapsed."""
+    record, side = run.record, side_of(run)
+    side = replace(side, ended=1, collapsed=int(record.status in LOST))
+    version = record.observed.packages.get("transformers") if record.observed else None
+    if version is None:
+        return side
+    # An environment that is named by its version has said it: ids keep it, people read it once.
+    shown = side.label if f"transformers=={version}" in side.label.split(SEPARATOR) else ""
+    return replace(side, label=f"{side.label} · transformers {version}", shown=shown)

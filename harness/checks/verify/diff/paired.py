@@ -155,9 +155,11 @@ def summary(verdicts: Sequence[Verdict], noun: str = "runs") -> Fact:
 
 
 def _scores(verdicts: Sequence[Verdict]) -> dict[str, dict[str, float]]:
-    """By score its means in A and in B, over the pairs that have it in both."""
+    """By score its means in A and in B, over the pairs that have it in both and of which no run collapsed."""
     found: dict[str, list[tuple[float, float]]] = {}
     for one in verdicts:
+        if any(side is not None and side.collapsed for side in (one.against, one.subject)):
+            continue
         for fact in one.notes:
             if fact.code == "effect" and fact.values["step"] is None:
                 found.setdefault(fact.values["item"], []).append((fact.values["a"], fact.values["b"]))
