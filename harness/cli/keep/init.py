@@ -48,7 +48,7 @@ def _said(done: Begun) -> list[str]:
     what = {
         GRID: "every key that a grid may have; it runs as it stands",
         FILE: "the keys, for editors",
-        **dict.fromkeys(DATA, "the sentences that it learns"),
+        **dict(zip(DATA, ("the example's sentences to learn", "those that it is scored on"), strict=True)),
         NIGHTLY_JOB: "a job each night",
         PULL_REQUEST_JOB: "a job for pull requests with the label `benchmark`",
     }
