@@ -14,6 +14,7 @@ from benchmarks import statistics_study, throughput_study
 from benchmarks.statistics_families import MAIN
 from benchmarks.statistics_gate import Tally
 from harness.references import find, registry
+from harness.stats import sequential
 from harness.stats.decision import Decision, Rule, decide
 from harness.stats.descriptive import Rate, rate
 from harness.stats.paired import paired
@@ -69,7 +70,7 @@ def accumulation() -> Decision:
     seeds = sorted(as_it_is)
     assert sorted(right) == seeds
     grid = tomllib.loads(text("benchmarks/accumulation-mrpc.toml"))
-    rule = Rule(grid["quality"]["parity_margin"])
+    rule = Rule(grid["quality"]["parity_margin"], sequential.nominal_alpha(tuple(grid["matrix"]["seeds"]["looks"])))
     return decide(paired([as_it_is[seed] for seed in seeds], [right[seed] for seed in seeds]), rule)
 
 
