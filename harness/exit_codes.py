@@ -166,6 +166,7 @@ CHANGES: Final[tuple[tuple[str, int, str], ...]] = (
     ("nothing, or packages and machine, and scores are equal within the margin", 0, "PASS"),
     ("scores, beyond the margin; runs collapse that did not", 1, "FAIL"),
     ("the recipe, or the name of an axis, its value or the checkpoint", 4, "ERROR: accepted, and now missing"),
+    ("scores, beyond the margin, by as much at every seed (sd = 0)", 3, "INCONCLUSIVE, also with --inconclusive pass"),
     ("data, weights or code under the same names", 3, "INCONCLUSIVE: not comparable, also with --inconclusive pass"),
     (
         "nothing was measured, or there is nothing to hold scores against",

@@ -184,9 +184,15 @@ class Verdict:
         """Whether it is INCONCLUSIVE in a way that the policy does not excuse.
 
         More seeds may decide what is undecided. What was accepted of other data, weights or code is never decided: an
-        edit would switch the gate off.
+        edit would switch the gate off. Nor is a loss beyond the margin in runs that are all equal: none would be red.
         """
-        return self.outcome == "INCONCLUSIVE" and (inconclusive == "fail" or self.reason.code == "content.changed")
+        beyond = isinstance(self.numbers, Decision) and self.numbers.is_beyond_testing
+        return self.outcome == "INCONCLUSIVE" and (inconclusive == "fail" or self.is_of_other_content or beyond)
+
+    @property
+    def is_of_other_content(self) -> bool:
+        """Whether what was accepted is of other data, weights or code, and so no expectation of this."""
+        return self.reason.code == "content.changed"
 
 
 def verdict_id(grid: str, verdict: Verdict) -> str:
@@ -235,8 +241,10 @@ def exit_code(
         return 1
     if "ERROR" in outcomes and any(one.measured for one in heeded):
         return 4
-    # Not one run ended, well or badly: nothing was measured, rather than something missing.
-    if not any(one.judged and (alone or one.check not in ONE_SIDED) for one in heeded):
+    # Not one run ended, well or badly: nothing was measured, rather than something missing. An expectation that no
+    # longer fits is no lack of one.
+    judged = any(one.judged and (alone or one.check not in ONE_SIDED) for one in heeded)
+    if not judged and not any(one.is_of_other_content for one in heeded):
         return 5
     return 3 if any(one.is_open(inconclusive) for one in heeded) else 0
 

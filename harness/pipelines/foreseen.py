@@ -105,7 +105,7 @@ def foreseen(grid: Grid) -> Foreseen:
         doubts += unreadable
         if exit_code(judged, alone=alone) == NothingMeasured.exit_code and not accepted:
             gate = dict.fromkeys(metric for one in whole for metric in policy.gate_of(one.task))
-            doubts.append(Fact.of("foreseen.nothing", metrics=tuple(sorted(gate))))
+            doubts.append(Fact.of("foreseen.nothing", metrics=tuple(sorted(gate)), compared=bool(grid.compare)))
     doubts += standing(grid.waiver, grid.every_cell(), today()) if grid.waiver else ()
     return Foreseen(tuple(applies), (*doubts, *_speed(grid)), tuple(missing))
 

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.checks.material import run_faults
+from harness.checks.scores.compared import Comparison
+from harness.checks.verdict import Verdict
 from harness.errors import NothingMeasured
+from harness.grid.cell import Cell
 from harness.grid.grid import Grid
 from harness.grid.select import select
 from harness.pipelines.check import Checked, Judging, check_grid, part_of
@@ -67,6 +70,7 @@ def report_data(
         raise NothingMeasured(not_run(grid.path, store))
     wanted = results.trained and (grid.quality is not None or grid.reference or grid.compare)
     found_so = (checked or check_grid(grid, store, asked, whole)) if wanted else None
+    comparisons, verdicts = _of_part(found_so, every, cells) if found_so else ((), ())
     counting = [entry for one in results.configurations for entry in one.entries]
     counting = counting or [entry for entry in results.entries if entry.status == "ok"]
     fresh = freshness(counting, whole.run, sum(len(one.missing) for one in results.configurations))
@@ -78,10 +82,28 @@ def report_data(
         title=title,
         notes=notes,
         head=head,
-        comparisons=found_so.comparisons if found_so else (),
+        comparisons=comparisons,
     )
-    data = ReportData(model, found_so.verdicts if found_so else ())
+    data = ReportData(model, verdicts)
     return Found(data, head, results)
+
+
+def _of_part(
+    found: Checked, every: Sequence[Cell], cells: Sequence[Cell]
+) -> tuple[tuple[Comparison, ...], tuple[Verdict, ...]]:
+    """The comparisons and verdicts of a part of a grid: what holds two results together where all of both is shown.
+
+    Rows of chosen seeds beside a test of all would be of two samples, and who chooses seeds chooses the verdict.
+    """
+    shown = {cell.cell_id for cell in cells}
+    left = {cell.configuration_id for cell in every if cell.cell_id not in shown}
+    comparisons = (one for one in found.comparisons if not {one.configuration_a, one.configuration_b} & left)
+
+    def is_whole(one: Verdict) -> bool:
+        sides = {side.configuration_id for side in (one.subject, one.against) if side is not None}
+        return one.check not in ("comparison", "parity") or not sides & left
+
+    return tuple(comparisons), tuple(filter(is_whole, found.verdicts))
 
 
 def grid_report(grid: Grid, store: Store, asked: Judging, *, stem: str = "report", **options: Any) -> Reported:

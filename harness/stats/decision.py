@@ -118,10 +118,19 @@ class Decision:
         return self.ci90 == (0.0, 0.0)
 
     @property
+    def is_beyond(self) -> bool:
+        """Whether the difference, as it stands, is beyond the margin in a direction that counts."""
+        return _beyond(self.difference, self.direction) > self.delta
+
+    @property
+    def is_beyond_testing(self) -> bool:
+        """Whether it is beyond the margin in enough runs that are all equal: no test, and no further seed, can tell."""
+        return self.ci90 is None and self.n >= self.n_min and self.sd is not None and self.is_beyond
+
+    @property
     def p_block(self) -> float | None:
         """The p that a FAIL would rest on; None where the difference is not beyond the margin, or nothing can fail."""
-        beyond = _beyond(self.difference, self.direction) > self.delta
-        return self.p_diff if beyond and not self.barred else None
+        return self.p_diff if self.is_beyond and not self.barred else None
 
     @property
     def p_limit(self) -> float:

@@ -181,7 +181,7 @@ class Compared:
         found = []
         due = needed(one, alpha / max(1, self.family(metric, first, alpha)))
         if one.anew is None:
-            found.append(Fact.of("compare.unkept"))
+            found.append(Fact.of("compare.unkept") if metric in _ADDS else Fact.of("compare.no_sum", metric=metric))
         if due.seeds is not None:
             found.append(Fact.of("compare.seeds", seeds=due.seeds, difference=one.value))
         elif due.examples is not None:

@@ -6,6 +6,7 @@ of A is held against the one of B that asks for the same. Of one environment twi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,9 +16,9 @@ from typing import Any, Final
 
 from harness.checks.scores.compared import Comparison
 from harness.checks.verdict import Fact, Side, Verdict, exit_code
-from harness.checks.verify.diff.paired import Candidate, judge, state_of, summary
+from harness.checks.verify.diff.paired import Candidate, is_within, judge, state_of, summary
 from harness.checks.verify.problems import environments_code
-from harness.errors import SpecError
+from harness.errors import RequirementError, SpecError
 from harness.execution.executors.cluster import Cluster
 from harness.execution.session import Session
 from harness.exit_codes import ORDER
@@ -71,9 +72,11 @@ class Sides:
         states = [state_of(one) for one in self.pairs]
         compared = [one for one in states if one in COMPARED]
         worst = max(compared, key=COMPARED.index, default="none")
+        within = sum(map(is_within, self.pairs))
+        different = states.count("different") - within
         return Fact.of(
-            "ab.answer", state=worst, compared=len(compared), pairs=len(states), same=self.a == self.b,
-            different=states.count("different"),
+            "ab.answer", state="done" if worst == "different" and not different else worst, compared=len(compared),
+            pairs=len(states), same=self.a == self.b, different=different, within=within,
         )  # fmt: skip
 
     @cached_property
@@ -92,7 +95,9 @@ class Sides:
         # Undecided timings are told; that nothing was slower is not what is judged here.
         codes += [code for code in (exit_code(timed),) if code in (1, 4)]
         of_checks = judged.section("harness ab", command, grid)
-        facts = (self.answer, self.diff, *of_checks.head.facts, *self._also())
+        passed = sum(state_of(one) == "different" for one in pairs) if only_new else 0
+        let = (Fact.of("ab.let_pass", pairs=passed),) if passed else ()
+        facts = (self.answer, self.diff, *of_checks.head.facts, *let, *self._also())
         head = Head(
             "ab", "harness ab", command, self.a, self.b, facts=facts, waivers=judged.waivers, grid=grid,
             problems=judged.problems, comparisons=self.comparisons,
@@ -131,12 +136,12 @@ class Sides:
         """
         found: dict[str, Fact] = {}
         causes = [cause for pair in self.pairs for cause in pair.reason.values.get("causes") or ()]
-        guilty = {cause.values.get("item") for cause in causes}
+        guilty = {_setting(str(cause.values.get("item"))) for cause in causes}
         for pair in (one for one in self.pairs if state_of(one) in COMPARED):
             for one in (each for each in pair.findings if each.outcome == "SKIP"):
                 wrapped = one.fact.values.get("difference") or one.fact.values.get("of")
                 fact = wrapped if isinstance(wrapped, Fact) and pair.outcome == "PASS" else one.fact
-                if fact.values.get("layer") == "exact" and fact.values.get("item") not in guilty:
+                if fact.values.get("layer") == "exact" and _setting(str(fact.values.get("item"))) not in guilty:
                     found[one.item] = fact
         if found:
             yield Fact.of("ab.drifted", settings=list(found.values()))
@@ -247,11 +252,18 @@ def compare_sides(
     Raises
     ------
     HarnessError
-        What :func:`harness.pipelines.verify.verify_cells` raises.
+        What :func:`harness.pipelines.verify.verify_cells` raises; RequirementError where a side cannot be built.
     """
     cells = grid.cells()
+
+    def both(session: Session) -> None:
+        """Where one side cannot be built nothing can be held against it, and nothing need train."""
+        if problems := dict.fromkeys(str(one.reason) for one in session.plan.unbuilt()):
+            raise RequirementError("\n".join(problems))
+        run(session)
+
     kinds = ("repeat",) if len({cell.environment for cell in cells}) == 1 else ()
-    sides = Sides.of(verify_cells(grid, cells, results, run, kinds=kinds, quick=True, reuse=reuse, on=on))
+    sides = Sides.of(verify_cells(grid, cells, results, both, kinds=kinds, quick=True, reuse=reuse, on=on))
     a, b = sides.a, sides.b
     if speed:
         sides = replace(sides, speed=[] if a == b else time_sides(grid, a, b, results, run, reuse=reuse, on=on))
@@ -268,6 +280,12 @@ def _met(found: Verification, a: str, b: str) -> list[tuple[Cell, Cell]]:
     there = {cell.cell_id: cell for cell in cells}
     both = [(one, there.get(replace(one, environment=b).cell_id)) for one in cells if one.environment == a]
     return [(one, other) for one, other in both if other is not None]
+
+
+def _setting(item: str) -> str:
+    """A setting, whichever of an optimizer's groups has it; the optimizer's own implementation is its argument's."""
+    name = re.sub(r"^optimizer group \d+: ", "", item)
+    return "optim" if name in ("fused", "foreach", "arguments.optim") else name
 
 
 def _ids(verdict: Verdict) -> frozenset[str]:

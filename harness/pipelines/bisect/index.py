@@ -23,6 +23,7 @@ from harness.text import listed, one_line, show, suggestion
 
 ASKED_S: Final = 180.0
 JSON: Final = "application/vnd.pypi.simple.v1+json"
+_LISTED: Final = "Available versions:"
 _DEFAULT: Final = "from pip._internal.models.index import PyPI; print(PyPI.simple_url)"
 """Asks pip for the index that it takes where it is configured for none."""
 
@@ -98,16 +99,18 @@ def _version(text: str, option: str) -> Version:
 
 def _versions(name: str) -> list[str]:
     """What pip, as it is configured here, lists of a package."""
-    command = [sys.executable, "-m", "pip", "index", "versions", name, "--json", "--pre"]
+    # Its JSON came with pip 25.1, and a fresh environment of Python 3.11 has an older one.
+    command = [sys.executable, "-m", "pip", "index", "versions", name, "--pre"]
     try:
         done = ask(command, ASKED_S)
-        found = json.loads(done.stdout)["versions"] if done.returncode == 0 else None
-    except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError) as error:
+    except (OSError, subprocess.SubprocessError) as error:
         raise RequirementError(f"{name}: `pip index versions` does not answer: {one_line(str(error))}") from error
-    if not found:
+    line = next((one for one in done.stdout.splitlines() if one.startswith(_LISTED)), "")
+    found = [text.strip() for text in line.removeprefix(_LISTED).split(",") if text.strip()]
+    if done.returncode or not found:
         last = re.sub(r"\S+://\S+", "the index", (done.stderr.strip().splitlines() or ["nothing"])[-1])
         raise RequirementError(f"{name}: the index lists no release; pip says: {one_line(last)}")
-    return [text for text in found if isinstance(text, str)]
+    return found
 
 
 def _told(name: str) -> Mapping[Version, tuple[str | None, str | None]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final
 
@@ -104,6 +104,16 @@ def with_past(
     return found
 
 
+def with_content(verdict: Verdict, past: Sequence[Fact]) -> Verdict:
+    """A verdict on other content than was accepted, with what of it is another where an older run says so."""
+    if not verdict.is_of_other_content:
+        return verdict
+    changes = [each for fact in past if fact.code == "past.changed" for each in fact.values["changes"]]
+    kinds = (*_PARTS["data"][1], *_PARTS["weights"][1])
+    what = [each.values["field"] for each in changes if each.values["field"] in kinds]
+    return replace(verdict, reason=replace(verdict.reason, values={**verdict.reason.values, "what": what}))
+
+
 def next_steps(
     cells: Sequence[Cell], results: Results, folder: str, grid: str
 ) -> Callable[[Verdict], tuple[Fact, ...]]:
@@ -124,11 +134,11 @@ def next_steps(
         configuration_id = verdict.subject.configuration_id
         if configuration_id not in selections:
             return ()
-        # What is missing is added; what was measured is measured anew.
+        # What is missing is added; what was measured is measured anew, but for what would come out the same again.
         select, fresh = tuple(selections[configuration_id]), verdict.outcome != "ERROR"
-        again = Fact.of("past.again", select=select, fresh=fresh, grid=grid)
+        again = () if verdict.is_of_other_content else (Fact.of("past.again", select=select, fresh=fresh, grid=grid),)
         tried = runs.get(configuration_id, ())
-        return (again, Fact.of("past.runs", folder=folder, runs=tried)) if tried else (again,)
+        return (*again, Fact.of("past.runs", folder=folder, runs=tried)) if tried else again
 
     return steps
 

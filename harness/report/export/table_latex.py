@@ -12,10 +12,12 @@ from harness.report.export.table import LEVEL, Line, compared_over, decimals, ta
 from harness.report.format.labels import listed, seeds_text
 from harness.report.format.latex import comment, key, tex, tex_box
 from harness.report.format.metrics import metric_head, metric_word
-from harness.report.format.numbers import digits, interval, level_text, levels_text, signed, trimmed
+from harness.report.format.numbers import bounds, digits, interval, level_text, levels_text, signed, trimmed
+from harness.report.phrases.comparison import word_text
 from harness.report.phrases.recipe import many
 from harness.report.phrases.say import say
 from harness.report.run.model import ReportModel
+from harness.report.verdicts.comparisons import compared_values
 from harness.report.verdicts.words import decision_of, identity, ordered, subject
 
 MOST_ROWS: Final = 36
@@ -46,9 +48,10 @@ def table_latex(model: ReportModel, verdicts: Sequence[Verdict] = ()) -> str:
     wide = len(metrics) <= MOST_METRICS
     rows = _wide(lines, metrics, places) if wide else _long(lines, places)
     spec, heads = _columns(metrics, wide)
-    judged = [one for one in ordered(verdicts) if one.check in COMPARED and decision_of(one)]
+    held = [one for one in ordered(verdicts) if one.check in COMPARED and decision_of(one)]
+    judged = [one for one in held if one.check != "comparison"]  # these stand with their comparison
     floats = [rows[at : at + MOST_ROWS] for at in range(0, len(rows), MOST_ROWS)]
-    parts = list(head)
+    parts, part = list(head), "-part" if model.head is not None and model.head.part is not None else ""
     for number, body in enumerate(floats):
         first, last = number == 0, number == len(floats) - 1
         caption = _caption(model, lines, metrics, judged) if first else f"{_title(metrics)} (continued)"
@@ -56,7 +59,7 @@ def table_latex(model: ReportModel, verdicts: Sequence[Verdict] = ()) -> str:
             r"\begin{table}[htbp]",
             r"\centering\small\setlength{\tabcolsep}{3.5pt}",
             rf"\caption{{{caption}}}",
-            rf"\label{{tab:{key(model.grid)}{'' if first else f'-{number + 1}'}}}",
+            rf"\label{{tab:{key(model.grid)}{part}{'' if first else f'-{number + 1}'}}}",
             r"\par\medskip",
             rf"\begin{{tabular}}{{{spec}}}",
             r"\hline",
@@ -65,7 +68,7 @@ def table_latex(model: ReportModel, verdicts: Sequence[Verdict] = ()) -> str:
             *(rf"{row} \\" for row in body),
             r"\hline",
             r"\end{tabular}",
-            *(_below([*_notes(model, lines, places), *map(_judged, judged)]) if last else []),
+            *(_below([*_compared(model, held), *map(_judged, judged), *_notes(model, lines, places)]) if last else []),
             r"\end{table}",
         ]
     return "\n".join([*parts, ""])
@@ -154,8 +157,10 @@ def _tests(model: ReportModel, lines: Sequence[Line], judged: Sequence[Verdict])
         kind = "paired by seed" if first.paired else "Welch's"
         sizes = {one.metric: one.family for one in pairs}
         family = listed([f"{many(size, 'pair')} of {metric_word(metric)}" for metric, size in sizes.items()], 4)
+        anew = [metric for metric in sizes if any(one.anew for one in pairs if one.metric == metric)]
+        of = "" if len(anew) == len(sizes) else f" (of {listed([metric_word(one) for one in anew], 4)} alone)"
         yield (
-            f"Over {tex(axis)}: $t$ tests, {kind}, on these examples and on new ones, "
+            f"Over {tex(axis)}: $t$ tests, {kind}, on these examples{f' and on new ones{of}' if anew else ''}, "
             rf"$\alpha = {trimmed(first.alpha)}$, Holm's correction over {tex(family)}"
         )
     if any(line.best for line in lines):
@@ -170,6 +175,27 @@ def _tests(model: ReportModel, lines: Sequence[Line], judged: Sequence[Verdict])
         )
     elif not groups:
         yield "No test compares the rows, and nothing is bold"
+
+
+def _compared(model: ReportModel, verdicts: Sequence[Verdict]) -> Iterator[str]:
+    """`learning_rate 5e-05 -> 0.0001, accuracy: +0.75 points (+0.07 to +1.43, 90 %), margin 1.5, 5 and 5 runs: ...`.
+
+    Where the grid says what it expects, so does the line, with the verdict.
+    """
+    outcomes = {(one.subject.configuration_id, one.item): one.outcome for one in verdicts if one.check == "comparison"}
+    for one in (one for one in model.comparisons if one.difference is not None):
+        a, b = compared_values(one)
+        known = [f"{bounds(one.here)}, {100 * (1 - 2 * one.alpha):.3g} %"] if one.here else []
+        known += [f"on new examples {bounds(one.anew)}, {100 * (1 - one.alpha):.3g} %"] if one.anew else []
+        where = f", {one.where}" if one.where else ""
+        intervals = f" ({'; '.join(known)})" if known else ""
+        said = (
+            f"{one.axis} {a} -> {b}{where}, {metric_word(one.metric)}: {signed(one.difference)} points{intervals}, "
+            f"margin {trimmed(one.margin)}, {one.n_a} and {one.n_b} runs"
+        )
+        outcome = outcomes.get((one.configuration_b, one.metric))
+        expected = f" (expected {one.expect}: {outcome})" if one.expect and outcome else ""
+        yield f"{tex(said, MOST_LETTERS)}: {word_text(one.word, one.within)}{expected}"
 
 
 def _judged(verdict: Verdict) -> str:
@@ -206,8 +232,9 @@ def _seeds(seeds: Sequence[int]) -> str:
 
 
 def _notes(model: ReportModel, lines: Sequence[Line], places: dict[str, int]) -> Iterator[str]:
-    if model.head is not None and model.head.part is not None:
-        yield tex(say(model.head.part), MOST_LETTERS)
+    head = model.head
+    known = [] if head is None else [head.part, *(fact for fact in head.facts if fact.code == "data.leak")]
+    yield from (tex(say(fact), MOST_LETTERS) for fact in known if fact is not None)
     usual = _common_seeds(lines)
     for _, group in itertools.groupby(lines, lambda line: id(line.row)):
         own = [*group]

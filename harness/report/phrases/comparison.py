@@ -82,6 +82,9 @@ COMPARISON: Final[Mapping[str, str | Callable[..., str]]] = {
     "compare.other_data": "not compared: the validation data differ",
     "compare.collapsed": _collapsed,
     "compare.unkept": "nothing is known of new examples: answers are not kept of all runs",
+    "compare.no_sum": lambda metric: (
+        f"no test on new examples, and so no word: {metric_word(metric)} is no sum over examples"
+    ),
     "compare.seeds": _seeds,
     "compare.examples": _examples,
     "compare.equivalent": _equivalent,

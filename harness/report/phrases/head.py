@@ -203,13 +203,15 @@ def _between(
     return f"{', '.join(parts)}; {many(passed, 'check')} pass{'es' if passed == 1 else ''} in both"
 
 
-def _ab(state: str, compared: int, pairs: int, same: bool, different: int = 0) -> str:
+def _ab(state: str, compared: int, pairs: int, same: bool, different: int = 0, within: int = 0) -> str:
     of = "a run and its repetition, for A and B are one environment"
     of = of if same else f"{many(compared, 'pair')} of runs of A and B"
+    alone = f"; {within} more in a setting alone, and within rounding" if within else ""
     what = {
         "identical": f"equal to the last bit: {of}",
         "equal": f"equal within rounding: {of}",
-        "different": f"different beyond rounding: {of if same or not different else f'{different} of {of}'}",
+        "different": f"different beyond rounding: {of if same or not different else f'{different} of {of}'}{alone}",
+        "done": f"different in a setting, and equal within rounding: {within} of {of}",
         "none": "nothing was compared",
     }[state]
     lacking = pairs - compared
@@ -258,9 +260,24 @@ def _ab_scores(state: str, metric: str = "", sd: float = 0.0, runs: int = 0, det
     return f"final scores: not compared (--scores): {could}"
 
 
+def _nothing(metrics: Sequence[str], compared: bool = False) -> str:
+    if compared:
+        return (
+            f"{' and '.join(metrics)}: the comparisons inform and gate nothing, which will do for a report; check will "
+            'end with 5, unless one says what it expects, [quality] references = "none", or results are accepted'
+        )
+    return (
+        f"{' and '.join(metrics)}: compared with nothing: check will end with 5, unless [quality] references = "
+        '"none", or results are accepted'
+    )
+
+
 HEAD: Final[Mapping[str, str | Callable[..., str]]] = {
     "ab.answer": _ab,
     "ab.drifted": lambda settings: f"not the same in both, and without effect on training here: {_names(settings)}",
+    "ab.let_pass": lambda pairs: (
+        f"{many(pairs, 'pair')} that differ{'s' if pairs == 1 else ''} let pass: no check calls it wrong (--only-new)"
+    ),
     "ab.broken": lambda runs, errors: (
         f"{many(runs, 'run')} of A and of B fail alike ({_names(errors)}): nothing is known of them, and the exit code "
         "leaves them out"
@@ -314,10 +331,7 @@ HEAD: Final[Mapping[str, str | Callable[..., str]]] = {
     "foreseen.no_interpreter": lambda environments: (
         f"not here: no interpreter of {_names([*environments])}: {next(iter(environments.values()))}"
     ),
-    "foreseen.nothing": lambda metrics: (
-        f"{' and '.join(metrics)}: compared with nothing: check will end with 5, unless [quality] references = "
-        '"none", or results are accepted'
-    ),
+    "foreseen.nothing": _nothing,
     "todo.never": "not measured yet",
     "todo.environment": "measured in another environment, not yet in {label} as it is now",
     "todo.ended": "the last run was {status}",

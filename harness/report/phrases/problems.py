@@ -61,11 +61,13 @@ def problem_details(one: Problem, known: Collection[str] = ()) -> list[str]:
     """
     meaning = f"{one.upstream or 'usually'}: {cause_text(one.cause)}"
     if one.state == "repaired":
-        return []
+        wrong = [] if one.ratio is None else [f"{one.item}: {one.a} {times(one.ratio)} -> {one.b} right"]
+        changes = [f"whom it concerns trains otherwise from {one.b} on"] if one.harm == "training" else []
+        return [*wrong, *([] if one.upstream in known else [meaning]), *changes]
     if one.state == "both":
         return [] if one.upstream in known else [meaning]
     lines = [f"{one.subject}: {say(one.fact)}"]
-    if one.ratio_a is not None and one.ratio is not None:
+    if one.ratio_a is not None and one.ratio is not None and one.state != "open":
         lines.append(f"{one.item}: {one.a} {times(one.ratio_a)} -> {one.b} {times(one.ratio)}")
     if one.upstream is None or one.upstream not in known:
         lines.append(meaning)

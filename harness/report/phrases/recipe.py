@@ -116,12 +116,19 @@ def _environment(changes: Sequence[str], configurations: Sequence[str]) -> str:
     return f"since then the environment of {in_all(configurations, 4)} has changed: {'; '.join(changes)}"
 
 
+def _content(before: str, after: str, what: Sequence[str] = ()) -> str:
+    """`what` is known to be another; else it is one of what the hash is of."""
+    if not what:
+        return f"another checkpoint, other data or other code ({before} -> {after}): scores cannot be compared"
+    return f"{listed(what)} {'is' if len(what) == 1 else 'are'} not what was accepted: scores cannot be compared"
+
+
 BASELINE: Final[Phrases] = {
     "changed": _changed,  # None: it is not there
     "margin.baseline": "{points:g} points, the margin of this comparison",
     "scores.no_seed": "no seed has an ok run on both sides",
     "scores.no_side": "one side has no ok run",
-    "content.changed": "another checkpoint, other data or other code ({before} -> {after}): scores cannot be compared",
+    "content.changed": _content,
     "collapses.risen": lambda k1, n1, k2, n2, p: f"{k2} of {n2} runs collapsed, {k1} of {n1} before ({p_is(p)})",
     "collapses.before": "{k2} of {n2} runs collapsed, {k1} of {n1} before",
     "run.absent": _absent_run,

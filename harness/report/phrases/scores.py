@@ -51,6 +51,7 @@ DECISION: Final[Phrases] = {
     "judged": _judged,  # scores, because, withheld, after (facts), differs (facts): the reason of what has numbers
     "runs.few": "{n} of at least {least} runs",
     "runs.equal": "sd = 0: all runs are equal",
+    "runs.equal_beyond": "sd = 0: all runs are equal, and beyond the margin: no test tells, and no option excuses it",
     "runs.identical": "the same answer to every example at every seed",
     "runs.identical_at": _identical,
     "spread.unknown": "no estimate of the spread",

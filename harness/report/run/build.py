@@ -58,9 +58,12 @@ def build_report(
     names = environment_names(configurations)
     measured = environment.environments([*final, *(record.entry("") for record in timed)], [*records, *timed], names)
     words = results.namer or Namer(place_of(one.asked) for one in configurations)
-    task = words.own(TASK, grid.task) or environment.task_name(grid.task, records)
+    named = words.own(TASK, grid.task)
+    task = named or environment.task_name(grid.task, records)
     checkpoints = dict.fromkeys(words.value("checkpoint", one.asked.checkpoint.name) for one in configurations)
-    about = f"{next(iter(checkpoints))} on {task}" if len(checkpoints) == 1 else task
+    # Of a table of one's own the name of a task is the file of training, and the scores are of another.
+    about = named or environment.scored_table(records) or task
+    about = f"{next(iter(checkpoints))} on {about}" if len(checkpoints) == 1 else about
     planned = {one.configuration_id: number for number, one in reversed([*enumerate(configurations)])}
     environments = [one.environment_id for one in measured]
 

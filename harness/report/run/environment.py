@@ -106,6 +106,13 @@ def task_name(task: str, records: Iterable[Record]) -> str:
     return task if task in KNOWN or len(held) != 1 else held.pop() or task
 
 
+def scored_table(records: Iterable[Record]) -> str | None:
+    """The validation file of a table of one's own; None where the task is none, or several are."""
+    files = {(record.asked.task_table or {}).get("validation") for record in records}
+    found = files.pop() if len(files) == 1 else None
+    return found if isinstance(found, str) else None
+
+
 def _facts(observed: Observed, record: Record) -> tuple[tuple[str, str], ...]:
     machine = _flat(observed.machine, "")
     source = record.provenance

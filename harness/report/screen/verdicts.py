@@ -85,7 +85,7 @@ def _title(section: Section, every: Sequence[Verdict], red: Sequence[Verdict]) -
         yield from _wrapped(f"{passed}{', with a warning' * warned}", "")
     else:
         yield from _wrapped(f"{word(red[0])}  {name}: {answer(red[0])} ({len(red)} of {many(total, 'verdict')})", "", 3)
-        yield from _wrapped(numbers(red[0]), " " * MARGIN) if decision_of(red[0]) else ()
+        yield from _wrapped(numbers(red[0]), " " * MARGIN) if numbers(red[0]) else ()
 
 
 def answer(verdict: Verdict) -> str:
@@ -102,9 +102,10 @@ def answer(verdict: Verdict) -> str:
 def numbers(verdict: Verdict) -> str:
     """`accuracy 79.10, accepted 87.25, margin 1.5: -8.15 [-10.50, -5.80], 5 runs`; empty without a difference."""
     d = decision_of(verdict)
-    if d is None:
-        return ""
     target = verdict.against.mean if verdict.against else None
+    if d is None:
+        known = verdict.is_of_other_content and target is not None
+        return f"{metric_name(verdict)} {points(verdict.subject.mean)}, accepted {points(target)}" if known else ""
     names = {"baseline": "accepted", "quality": "published"}
     other = "" if target is None else f", {names.get(verdict.check, 'against')} {points(target)}"
     places = digits(d)
@@ -248,16 +249,21 @@ def _counts(every: Sequence[Verdict], code: int, took: str) -> str:
 
 def _next(head: Head, red: Sequence[Verdict], every: Sequence[Verdict]) -> Iterator[str]:
     """The next commands, each to be pasted: one that is too long goes on behind a backslash."""
-    if not red or not head.file:
+    if not head.file:
         return
-    one = red[0]
     where = "" if head.results in ("", "results") else f" --results {shlex.quote(head.results)}"
     grid = shlex.quote(head.file)
+    if not red:
+        if any(fact.code == "judged.nothing" for fact in head.facts):
+            yield from _command("accept", f"harness accept {grid}{where} --note ...")
+        return
+    one = red[0]
     yield from _command("look", f"harness why {short_id(one, every)}{where}")
     again = next((fact for fact in one.past if fact.code == "past.again"), None)
     if again is not None:
         yield from _command("again", f"harness run {grid}{where} {again_options(**again.values)}".rstrip())
-    held = next((each for each in red if each.check == "baseline" and each.outcome == "FAIL"), None)
+    accepted = (each for each in red if each.check == "baseline")
+    held = next((each for each in accepted if each.outcome == "FAIL" or each.is_of_other_content), None)
     if held is not None:
         whose = _given(head.command, "--environment")
         yield from _command("accept", f"harness accept {grid}{where}{whose} --only {short_id(held, every)} --note ...")

@@ -9,6 +9,7 @@ from harness.report.phrases.say import say
 from harness.report.verdicts.diff import diff_text
 from harness.report.verdicts.sections import Section
 from harness.report.verdicts.text import verdicts_text
+from harness.report.verdicts.words import counts_text
 
 
 def ab_text(section: Section, diff: Fact, every: bool = False) -> str:
@@ -20,4 +21,5 @@ def ab_text(section: Section, diff: Fact, every: bool = False) -> str:
     if compared and (every or any(one.outcome == "FAIL" for one in compared)):
         told += ["", diff_text(diff, compared, (head.a, head.b), every)]
     of_checks = replace(head, kind="verify", a="", b="", facts=head.facts[2:])
-    return "\n".join([*told, "", verdicts_text(of_checks, checks)])
+    counted = counts_text([one for one in section.verdicts if one.check == "diff"], "pair")
+    return "\n".join([*told, "", verdicts_text(of_checks, checks), f"{counted}: exit {section.code}"])

@@ -9,7 +9,7 @@ from typing import Final
 from tabulate import tabulate
 
 from harness.checks.verdict import Fact, Finding, Verdict, worst_first
-from harness.checks.verify.diff.paired import state_of
+from harness.checks.verify.diff.paired import largest_first, state_of
 from harness.grid.cell import SEPARATOR
 from harness.report.format.escape import clean
 from harness.report.format.metrics import metric_word
@@ -50,7 +50,7 @@ Section = tuple[str, list[str]]
 
 def diff_text(answer: Fact, verdicts: Sequence[Verdict], sides: tuple[str, str], every: bool = False) -> str:
     """The answer; the sides, the known issue and the table; with `every` all differences, layer by layer."""
-    ordered = worst_first(verdicts)
+    ordered = largest_first(verdicts)
     first, names = ordered[0], _names(ordered)
     several = len(ordered) > 1
     top = [*_answer(answer), *(_known(first) if first.outcome == "FAIL" and not several else ())]

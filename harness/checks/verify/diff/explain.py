@@ -37,6 +37,8 @@ _SCALING: Final = (
 )  # fmt: skip
 """What decides whether a run has a known defect of scaling."""
 TRAINING: Final = EVERYWHERE - {"watching", "evaluation"}
+MOST_ROUNDED: Final = 0.05
+"""A jump by more than this, relative, is no rounding."""
 _KEPT_IN: Final = "model.dtype"
 _RESUMED: Final = "initial weights"
 """Of runs that both resumed they are the final weights of what was trained before, which rounding changes."""
@@ -213,10 +215,18 @@ def _causes(
     for stages in _fits(a, b, effect, every):
         for one in (*asked, *done):
             late = one.step is not None and effect.step is not None and one.step > effect.step
+            if _too_large(effect) and only_rounds(one.field, one.a, one.b):
+                continue
             if not late and reach(one.layer, one.field, ranks) & stages:
                 acts = stages if effect.layer == "outcome" else TRAINING
                 return _with_others(one, asked, places, acts, ranks)
     return places
+
+
+def _too_large(effect: Difference) -> bool:
+    """Whether an effect is larger than what one formula summed in another order comes to by itself, where it begins."""
+    steady = effect.where is not None and effect.where.code == "where.jump"
+    return steady and effect.ratio is not None and abs(effect.ratio - 1) > MOST_ROUNDED
 
 
 def _with_others(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -132,6 +133,25 @@ def state_of(verdict: Verdict) -> str:
     return str(values["state"]) if code == "diff.kept" else STATES.get(code, ERRORED)
 
 
+def largest_first(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """The worst outcome first; of pairs that differ those that differ most where it shows, settings alone last."""
+    ordered = worst_first(verdicts)
+    outcomes = list(dict.fromkeys(one.outcome for one in ordered))
+    return sorted(ordered, key=lambda one: (outcomes.index(one.outcome), is_within(one), -_size(one)))
+
+
+def is_within(verdict: Verdict) -> bool:
+    """Whether a pair differs in what was done alone: what came of it is within rounding."""
+    return verdict.reason.code == "diff.different" and bool(verdict.reason.values["within"])
+
+
+def _size(verdict: Verdict) -> float:
+    """How far the effect's ratio is from 1; 0 where there is none."""
+    effect = verdict.reason.values.get("effect")
+    ratio = effect.values["ratio"] if isinstance(effect, Fact) else None
+    return abs(math.log(abs(ratio))) if ratio and math.isfinite(ratio) else 0.0
+
+
 def summary(verdicts: Sequence[Verdict], noun: str = "runs") -> Fact:
     """What pairs come to: one pair's own answer; of several how many in each state, the worst, the means of scores.
 
@@ -140,7 +160,7 @@ def summary(verdicts: Sequence[Verdict], noun: str = "runs") -> Fact:
     if len(verdicts) == 1 or all(one.reason.code == "diff.same" for one in verdicts):
         return verdicts[0].reason
     states = [state_of(one) for one in verdicts]
-    first = worst_first(verdicts)[0]
+    first = largest_first(verdicts)[0]
     return Fact.of(
         "diff.pairs",
         state=state_of(first),
