@@ -36,7 +36,7 @@ def test_a_fresh_measurement_that_is_equal_passes_by_identity(harness: Make, nig
     code, out, _ = harness("check", "night.toml", "-v", "--junit", "j.xml")
     assert code == 0
     assert "Equal bit for bit at all 5 seeds." in out
-    assert "5 of 5 cells bit for bit as on 2026-11-26" in out
+    assert "5 of 5 cells bit for bit as last measured, on 2026-11-26" in out
     names = [case.attrib["name"] for case in ET.parse("j.xml").getroot().iter("testcase")]
     assert f"{FP32} against the accepted file" in names
 
@@ -53,7 +53,7 @@ def test_a_loss_since_then_is_red_for_its_configuration_alone(harness: Make, nig
     assert (bf16["numbers"]["n"], bf16["numbers"]["delta_points"]) == (5, 1.5)
     assert fp32["against"]["label"] == "the accepted file"
     _, out, _ = harness("check", "night.toml", "--accepted", "mine.json", "-v")
-    assert "5 of 10 cells bit for bit as on 2026-11-26; not: bf16 (5)" in out
+    assert "5 of 10 cells bit for bit as last measured, on 2026-11-26; not: bf16 (5)" in out
     night.write(GRID + "[quality]\nparity_margin = 12\n")
     assert baselines(harness, "--accepted", "mine.json")[1][BF16] == "PASS", "the margin is the grid's parity_margin"
 

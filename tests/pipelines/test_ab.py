@@ -75,7 +75,9 @@ def test_one_environment_twice_is_equal_to_the_last_bit(tmp_path: Path, monkeypa
     grid = grid_of_two("current", "current", None)
 
     found = compare_sides(grid, tmp_path / "results", run, speed=True)
-    assert found.answer == Fact.of("ab.answer", state="identical", compared=1, pairs=1, same=True, different=0)
+    assert found.answer == Fact.of(
+        "ab.answer", state="identical", compared=1, pairs=1, same=True, different=0, within=0
+    )
     assert say(found.answer).startswith("equal to the last bit")
     section = found.section("harness ab current current", only_new=False, grid="")
     assert section.code == 0
@@ -106,7 +108,9 @@ def test_two_environments_are_verified_timed_and_scored(tmp_path: Path, monkeypa
     )
     grid = grid_of_two("current", sys.executable, tmp_path / "g.toml", scores=True)
     found = compare_sides(grid, tmp_path / "results", run, speed=True, scores=True)
-    assert found.answer == Fact.of("ab.answer", state="identical", compared=13, pairs=13, same=False, different=0)
+    assert found.answer == Fact.of(
+        "ab.answer", state="identical", compared=13, pairs=13, same=False, different=0, within=0
+    )
     assert found.speed is not None
     (timed,) = found.speed
     assert (timed.check, timed.outcome) == ("speed", "INCONCLUSIVE")  # 2 pairs are too few
@@ -137,7 +141,9 @@ def test_two_environments_are_verified_timed_and_scored(tmp_path: Path, monkeypa
     left = {key: one for key, one in found.verification.runs.items() if key not in {cell.cell_id for cell in both}}
     was = found.verification
     missing = Sides.of(replace(was, runs=left, verdicts=judge(was.checklist, left)))
-    assert missing.answer == Fact.of("ab.answer", state="identical", compared=12, pairs=13, same=False, different=0)
+    assert missing.answer == Fact.of(
+        "ab.answer", state="identical", compared=12, pairs=13, same=False, different=0, within=0
+    )
 
 
 def broken(found: Sides, cells: list[str]) -> Sides:

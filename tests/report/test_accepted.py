@@ -20,11 +20,11 @@ DATE = "2026-11-27T02:41:07.000Z"
     [
         (
             of("repeated", equal=10, cells=10, date="2026-11-27", other={}),
-            "10 of 10 cells bit for bit as on 2026-11-27",
+            "10 of 10 cells bit for bit as last measured, on 2026-11-27",
         ),
         (
             of("repeated", equal=8, cells=10, date="2026-11-27", other={"mini · bf16": 2}),
-            "8 of 10 cells bit for bit as on 2026-11-27; not: mini · bf16 (2)",
+            "8 of 10 cells bit for bit as last measured, on 2026-11-27; not: mini · bf16 (2)",
         ),
         (
             of("accepted.file", path="a.json", date=DATE, harness="0.1.0", git_sha=None, git_dirty=None, note=""),

@@ -106,7 +106,7 @@ def with_past(
 
 def with_content(verdict: Verdict, past: Sequence[Fact]) -> Verdict:
     """A verdict on other content than was accepted, with what of it is another where an older run says so."""
-    if not verdict.is_of_other_content:
+    if not verdict.is_of_other_content or verdict.reason.values.get("what"):
         return verdict
     changes = [each for fact in past if fact.code == "past.changed" for each in fact.values["changes"]]
     kinds = (*_PARTS["data"][1], *_PARTS["weights"][1])

@@ -66,5 +66,9 @@ ACCEPTED: Final[Mapping[str, str | Callable[..., str]]] = {
         f"environment of {listed(configurations, FEW)}: {'; '.join(changes)}"
     ),
     "diff.kept.evaluation": "the evaluation: the final weights are the same",
-    "diff.kept.content": "another checkpoint, other data or other code ({before:.8} -> {after:.8})",
+    "diff.kept.content": lambda before, after, what=(): (
+        f"{listed(what, FEW)} {'is another' if len(what) == 1 else 'are others'}"
+        if what
+        else f"another checkpoint, other data or other code ({before:.8} -> {after:.8})"
+    ),
 }

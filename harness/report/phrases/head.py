@@ -90,7 +90,7 @@ def _percent(fraction: float | None) -> str:
 
 def _repeated(equal: int, cells: int, date: str, other: Mapping[str, int]) -> str:
     lost = f"; not: {_names([f'{label} ({number})' for label, number in other.items()])}" if other else ""
-    return f"{equal} of {many(cells, 'cell')} bit for bit as on {date}{lost}"
+    return f"{equal} of {many(cells, 'cell')} bit for bit as last measured, on {date}{lost}"
 
 
 def _accepted(

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from harness.grid.labels import Namer, place_of
+from harness.record.attempts import LOST
 from harness.record.configuration import Configuration
 from harness.record.results import Results
 from harness.report.format.escape import clean
@@ -19,7 +20,7 @@ MOST_SCORES: Final = 2
 
 
 def results_text(results: Results) -> str:
-    """The table of scores, in points, mean and standard deviation over the runs with one; then that of rates."""
+    """The table of scores, in points, mean and standard deviation over runs that did not collapse; then of rates."""
     return "\n\n".join([*_scores([one for one in results.configurations if one.entries]), *_rates(results)])
 
 
@@ -31,7 +32,7 @@ def _scores(found: Sequence[Configuration]) -> Iterator[str]:
     rows = [
         [
             clean(one.shown or one.label),
-            f"{len(one.scores)} of {len(one.planned)}",
+            f"{len(one.scores)} of {len(one.planned)}{_lost(one)}",
             *(_mean(one, name) for name in shown),
         ]
         for one in found[:MOST_ROWS]
@@ -42,11 +43,17 @@ def _scores(found: Sequence[Configuration]) -> Iterator[str]:
 
 
 def _mean(one: Configuration, metric: str) -> str:
-    values = [100 * value for run in one.scores if (value := run.score(metric)) is not None]
+    went_well = [run for run in one.scores if run.status not in LOST]
+    values = [100 * value for run in went_well if (value := run.score(metric)) is not None]
     if not values:
         return NONE
     spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
     return f"{points(statistics.fmean(values))}{spread}"
+
+
+def _lost(one: Configuration) -> str:
+    lost = sum(run.status in LOST for run in one.scores)
+    return f" ({lost} collapsed)" if lost else ""
 
 
 def _rates(results: Results) -> Iterator[str]:

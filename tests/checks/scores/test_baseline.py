@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from harness.checks.verdict import Fact, Verdict
+from harness.checks.verdict import Fact, Verdict, exit_code
 from harness.grid.waivers import Waiver
 from harness.report.phrases.say import say
 from harness.report.verdicts.text import verdicts_text
@@ -221,3 +221,13 @@ def test_any_two_results_give_one_outcome_and_a_reason(
     assert verdicts_text(Head("check", "harness check"), comparison.verdicts)
     assert verdict.outcome != "PASS" or numbers(verdict).n >= 5
     assert verdict.numbers is not None or judged(verdict)
+
+
+def test_the_same_loss_at_every_seed_is_excused_by_no_option() -> None:
+    before, after = side("old", {"x": runs([0.935] * 5)}), side("new", {"x": runs([0.7] * 5, "new")})
+    verdict = only(against(before, after))
+    assert (verdict.outcome, judged(verdict)) == ("INCONCLUSIVE", {"because": Fact.of("runs.equal_beyond")})
+    assert [exit_code([verdict], inconclusive=policy) for policy in ("fail", "pass")] == [3, 3]
+    near = only(against(before, side("new", {"x": runs([0.93] * 5, "new")})))
+    assert (near.outcome, judged(near)) == ("INCONCLUSIVE", {"because": Fact.of("runs.equal")})
+    assert exit_code([near], inconclusive="pass") == 0

@@ -10,6 +10,7 @@ from harness.checks.scores.baseline import file as baseline_file
 from harness.checks.scores.baseline.pair import environment_changes
 from harness.checks.verdict import Fact, Finding
 from harness.report.phrases.causes import CAUSES
+from harness.report.phrases.say import say
 from tests.checks.scores.made_up_sides import LAYERS, OLD, SCORES, against, only, run, runs, side
 
 
@@ -77,8 +78,8 @@ def test_other_contents_are_not_compared() -> None:
     comparison = against(OLD, side("b", {"x": runs(SCORES)}, content_id="other"))
     verdict = only(comparison)
     assert (verdict.outcome, verdict.numbers, verdict.adjusted_p) == ("INCONCLUSIVE", None, None)
-    assert verdict.reason == Fact.of("content.changed", before="content", after="other")
-    assert comparison.exit_code() == 5, "nothing could be compared"
+    assert verdict.reason == Fact.of("content.changed", before="content", after="other", what=[])
+    assert comparison.exit_code() == 3, "an expectation that no longer fits is no lack of one"
 
 
 def facts(**changes: Any) -> baseline_file.EnvironmentFacts:
@@ -103,3 +104,15 @@ def test_an_environment_is_compared_package_by_package() -> None:
     assert environment_changes(facts(), less) == (changed("memory_gib", 15.6, 15.5),)
     other = facts(machine={"cpu": "B", "memory_gib": 15.6})
     assert environment_changes(facts(), other) == (changed("cpu", "A", "B"), Fact.of("environment.machine"))
+
+
+def test_what_of_the_content_is_another_is_named() -> None:
+    before, after = (
+        {"training data": "a" * 20, "tokenizer": "b" * 20},
+        {"training data": "c" * 20, "tokenizer": "b" * 20},
+    )
+    old = side("a", {"x": runs(SCORES)}, content_id="a", content=before)
+    verdict = only(against(old, side("b", {"x": runs(SCORES)}, content_id="b", content=after)))
+    assert say(verdict.reason) == "training data is not what was accepted: scores cannot be compared"
+    assert old.results.configurations[0].model_dump()["content"] == before
+    assert "content" not in OLD.results.configurations[0].model_dump()

@@ -87,7 +87,7 @@ def test_cells_that_differ_have_the_words_of_their_grid(nights: Nights) -> None:
     namer = Namer.of(map(place_of, nights.cells), {"bf16": "half"})
     results = Results(nights.entries, nights, nights.cells, namer=namer)
     (fact,) = repeated(results, results.configurations)
-    assert say(fact) == "3 of 4 cells bit for bit as on 2026-11-26; not: half (1)"
+    assert say(fact) == "3 of 4 cells bit for bit as last measured, on 2026-11-26; not: half (1)"
 
 
 def test_an_equal_score_of_other_weights_is_no_repeat_and_nor_is_another_score(nights: Nights) -> None:

@@ -16,6 +16,10 @@ CASES = [
     (of("compare.collapsed", a=1, b=0), "collapsed runs: 1 of A, 0 of B; the estimate is of the others"),
     (of("compare.unkept"), "nothing is known of new examples: answers are not kept of all runs"),
     (
+        of("compare.no_sum", metric="macro_f1"),
+        "no test on new examples, and so no word: macro F1 is no sum over examples",
+    ),
+    (
         of("compare.seeds", seeds=12, difference=-0.8),
         "12 seeds on each side would tell them apart if the difference is -0.80 points",
     ),

@@ -40,6 +40,10 @@ CASES = [
     ),
     (FEW, "3 of at least 5 runs"),
     (of("runs.equal"), "sd = 0: all runs are equal"),
+    (
+        of("runs.equal_beyond"),
+        "sd = 0: all runs are equal, and beyond the margin: no test tells, and no option excuses it",
+    ),
     (of("runs.identical"), "the same answer to every example at every seed"),
     (of("runs.identical_at", seeds=5, planned=5), "equal bit for bit at all 5 seeds"),
     (of("runs.identical_at", seeds=1, planned=1), "equal bit for bit at the only seed"),

@@ -113,7 +113,12 @@ def test_what_is_in_both_says_what_it_means_where_nothing_new_does() -> None:
     assert problem_details(old) == [f"usually: {cause_text('random state')}"]
     known = replace(PROBLEM, state="both")
     assert problem_details(known, {str(known.upstream)}) == []
-    assert problem_details(replace(old, state="repaired")) == []
+    repaired = replace(old, state="repaired", a="e0", b="e1")
+    assert problem_details(repaired) == [
+        "gradient norm: e0 4.000 x -> e1 right", f"usually: {cause_text('random state')}",
+        "whom it concerns trains otherwise from e1 on",
+    ]  # fmt: skip
+    assert not any("->" in line for line in problem_details(replace(PROBLEM, state="open")))
 
 
 def test_of_one_environment_the_harm_is_the_word() -> None:

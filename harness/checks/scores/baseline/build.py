@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -153,12 +154,30 @@ def _configuration(one: Measured, kept: Sequence[SeedScore], records: Sequence[R
             "configuration_id": one.configuration_id,
             "environment_id": one.environment_id,
             "content_id": one.content_id,
+            "content": content_of(records[0]),
             "asked": asked_briefly(records[0].asked),
             "collapsed": sum(run.status in LOST for run in runs.values()) + len(lost),
             "seeds": runs,
             "lost": lost,
         }
     )
+
+
+def content_of(record: Record) -> dict[str, str]:
+    """A hash of each part of a run's content, by what `diff` calls it, as far as the run has recorded them."""
+    observed = record.observed
+    if observed is None:
+        return {}
+    data, weights, code = observed.data, observed.weights, observed.subject
+    parts = {
+        "training data": data and data.train.sha256,
+        "validation data": data and data.validation.sha256,
+        "checkpoint weights": weights and weights.weights_sha256,
+        "model configuration": weights and weights.config_sha256,
+        "tokenizer": weights and weights.tokenizer_sha256,
+        "training code": code and code.sha256,
+    }
+    return {name: digest[:DIGITS] for name, digest in parts.items() if digest and _DIGEST.fullmatch(digest)}
 
 
 def asked_briefly(asked: Asked) -> dict[str, Any]:
@@ -169,6 +188,7 @@ def asked_briefly(asked: Asked) -> dict[str, Any]:
 
 
 _NEVER: Final = object()
+_DIGEST: Final = re.compile(r"[0-9a-f]{16,64}")
 
 
 def is_kept(score: SeedScore) -> bool:

@@ -233,7 +233,11 @@ class _Kept:
             Fact.of("cause.place", field=one["field"], a=one["a"], b=one["b"])
             for one in (fact.values for fact in self._places)
         ]
-        content = [] if pair.comparable else [Fact.of("diff.kept.content", before=contents[0], after=contents[1])]
+        content = (
+            []
+            if pair.comparable
+            else [Fact.of("diff.kept.content", before=contents[0], after=contents[1], what=pair.parts_changed)]
+        )
         same = self.state == "identical"
         # What was done otherwise is the doing of what was asked for otherwise, where anything was.
         causes = [*asked, *([] if asked else [*content, *self._done()]), *places]

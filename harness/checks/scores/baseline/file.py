@@ -35,6 +35,7 @@ _ONE_LINE: Final[tuple[Place, ...]] = (
     ("grid", "select"),
     ("environments", "*", "machine", "*"),
     ("configurations", "*", "asked", "*"),
+    ("configurations", "*", "content"),
     ("configurations", "*", "seeds", "*"),
     ("configurations", "*", "lost"),
     ("left_out", "*"),
@@ -99,7 +100,8 @@ class SeedRun(Table):
 class Configuration(Table):
     """The runs of one configuration in one environment, by seed. `asked` is what all of them were asked for.
 
-    `shown` is what people call it, where that is not its label. `lost` has the seeds of which an earlier attempt
+    `shown` is what people call it, where that is not its label. `content` has a hash of each part of what `content_id`
+    is of, where that is known: data, weights, code. `lost` has the seeds of which an earlier attempt
     learned nothing, and how: it counts, though a later one went well. `accepted` is when it was accepted, where that
     was before the file's date.
     """
@@ -109,6 +111,7 @@ class Configuration(Table):
     configuration_id: Text
     environment_id: Text
     content_id: Text | None = None
+    content: dict[Text, Digest] = Field(default_factory=dict, exclude_if=lambda content: not content)
     asked: dict[str, Any]
     collapsed: Annotated[int, Field(ge=0)]
     seeds: dict[Seed, SeedRun] = Field(min_length=1)

@@ -68,6 +68,12 @@ class BaselinePair:
         contents = self.old.content_id, self.new.content_id
         return None in contents or contents[0] == contents[1]
 
+    @property
+    def parts_changed(self) -> list[str]:
+        """Which parts of the content are known to be others."""
+        old, new = self.old.content, self.new.content
+        return [name for name in old if name in new and old[name] != new[name]]
+
     @cached_property
     def shared(self) -> Mapping[int, Couple]:
         """A's and B's run of every seed that both have."""
@@ -184,7 +190,8 @@ class BaselinePair:
         """The outcome before Holm, and why."""
         old, new, decision = self.old, self.new, self.decision
         if not self.comparable:
-            return "INCONCLUSIVE", Fact.of("content.changed", before=old.content_id, after=new.content_id)
+            changed = Fact.of("content.changed", before=old.content_id, after=new.content_id, what=self.parts_changed)
+            return "INCONCLUSIVE", changed
         if self.identical:
             same = Fact.of("runs.identical_at", seeds=len(self.couples), planned=len(old.seeds))
             return "PASS", judged(because=same)
