@@ -76,10 +76,11 @@ class PlainReporter(Reporter):
         self._started: Counter[str] = Counter()  # in this run: the attempts of earlier nights are nobody's here
         self._finished: set[str] = set()  # cells, not attempts: a retried cell counts once
         self._last = 0.0
+        self._left: Left | None = None
 
     def run_started(self, plan: Plan) -> None:
         todo = plan.of("to do")
-        self._total = len(todo)
+        self._total, self._left = len(todo), Left(plan)
         self._say(
             f"{many(len(todo), 'cell')} to do{kinds_text(todo)}, {len(plan.of('done'))} done, "
             f"{len(plan.of('skip'))} skipped, "
@@ -98,10 +99,14 @@ class PlainReporter(Reporter):
     def cell_started(self, cell: Cell) -> None:
         self._started[cell.cell_id] += 1
         again = self._started[cell.cell_id]
+        if self._left is not None:
+            self._left.started(cell, time.monotonic())
         if self._scored:
             self._say(f"start  {self._name(cell)}" + (f" (attempt {again})" if again > 1 else ""))
 
     def cell_event(self, cell: Cell, event: Mapping[str, Any]) -> None:
+        if self._left is not None:
+            self._left.heard(cell, event, time.monotonic())
         if event["event"] == EVALUATED and event.get("scores") and self._scored:
             at = f"step {event['step']}/{event['steps']}"
             metric, value = next(iter(event["scores"].items()))
@@ -112,7 +117,12 @@ class PlainReporter(Reporter):
     def cell_finished(self, cell: Cell, entry: Entry) -> None:
         self._finished.add(cell.cell_id)
         number, told = f"{len(self._finished)}/{self._total}", outcome_text(entry, self._scored)
-        self._say(f"done   [{number}] {self._name(cell)}: {told}")
+        left = None
+        if self._left is not None:
+            self._left.finished(cell, time.monotonic(), entry.status in OUTCOMES)
+            left = self._left.of_run(time.monotonic()) if len(self._finished) < self._total else None
+        ahead = "" if left is None else f"; about {duration(left)} left"
+        self._say(f"done   [{number}] {self._name(cell)}: {told}{ahead}")
 
     def _say(self, text: str) -> None:
         self._last = time.monotonic()

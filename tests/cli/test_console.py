@@ -86,11 +86,11 @@ def test_plain_lines(
         "start  embedded/tiny-bert · fp32 · seed 1",
         "step   embedded/tiny-bert · fp32 · seed 1: 20/40",
         "eval   embedded/tiny-bert · fp32 · seed 1: step 40/40, accuracy 0.7500",
-        "done   [1/3] embedded/tiny-bert · fp32 · seed 1: ok, accuracy 0.8000, 20.0 samples/s, 10 s",
+        "done   [1/3] embedded/tiny-bert · fp32 · seed 1: ok, accuracy 0.8000, 20.0 samples/s, 10 s; about 31 s left",
         "start  embedded/tiny-bert · fp32 · seed 2",
-        "done   [2/3] embedded/tiny-bert · fp32 · seed 2: failed (no)",
+        "done   [2/3] embedded/tiny-bert · fp32 · seed 2: failed (no); about 31 s left",
         "start  embedded/tiny-bert · fp32 · seed 2 (attempt 2)",
-        "done   [2/3] embedded/tiny-bert · fp32 · seed 2: failed (no)",
+        "done   [2/3] embedded/tiny-bert · fp32 · seed 2: failed (no); about 31 s left",
         "a note",
     ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
 
 from harness.checks.verdict import COMPARED, Verdict
@@ -116,11 +117,16 @@ def _label(line: Line) -> str:
 def _score(line: Line, places: int) -> list[str]:
     if line.mean is None:
         return [UNKNOWN, UNKNOWN]
-    mean = f"{line.mean:.{places}f}"
+    mean = half_up(line.mean, places)
     mean = rf"\mathbf{{{mean}}}" if line.best else mean
     cell = f"${mean}$" if line.sd is None else rf"${mean} \pm {line.sd:.{places}f}$"
     bounds = UNKNOWN if line.low is None else f"${line.low:.{places}f}$ to ${line.high:.{places}f}$"
     return [cell, bounds]
+
+
+def half_up(value: float, places: int) -> str:
+    """Rounded as readers round: 84.25 is 84.3, where a float's format says 84.2."""
+    return str(Decimal(repr(value)).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP))
 
 
 def _title(metrics: Sequence[str]) -> str:

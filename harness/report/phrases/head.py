@@ -317,6 +317,10 @@ HEAD: Final[Mapping[str, str | Callable[..., str]]] = {
         + (f"; what was accepted {minute(since)} (UTC) stays" if since else "; never accepted")
     ),
     "accept.changed": _acceptance,
+    "accept.no_spread": lambda label, runs: (
+        f"{label}: all {runs} seeds score alike: where nothing spreads no test can tell, and what is not equal is "
+        "INCONCLUSIVE; more validation examples, or longer training, tell more"
+    ),
     "accept.other": lambda label, changes: f"{label} now asks for something else: {_names(changes)}",
     "accept.gone": "dropped: {label}: the grid has it no more",
     "require.unmet": lambda problems: "; ".join(problems),

@@ -157,7 +157,7 @@ def _block(group: Sequence[Verdict], every: Sequence[Verdict]) -> Iterator[str]:
             accepted = " accepted" if one.check == "baseline" else ""
             text += f"  {points(one.subject.mean)} against {points(against.mean)}{accepted}"
         yield from _wrapped(text, "", 2)
-        if d is None:
+        if d is None or d.is_beyond_testing:
             yield from _wrapped(clean(say(one.reason), LIMIT), " " * MARGIN, 3)
         for note in one.notes[:1] if one.outcome == "ERROR" else ():
             yield from _wrapped(clean(say(note), LIMIT), " " * MARGIN, 2)

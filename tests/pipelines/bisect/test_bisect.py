@@ -12,7 +12,8 @@ import pytest
 from packaging.version import Version
 
 from harness.checks.releases.history import History, Probed, Release
-from harness.errors import SpecError
+from harness.errors import RequirementError, SpecError
+from harness.pipelines.bisect import index
 from harness.pipelines.bisect.bisect import Bisection, bisect
 from harness.pipelines.bisect.index import commits, release_facts
 from harness.report.releases.markdown import releases_again, releases_markdown
@@ -91,6 +92,20 @@ def test_a_release_is_withdrawn_where_all_of_its_files_are() -> None:
         {"filename": "a-1.1.exe", "yanked": "broken"},
     ]
     assert release_facts(files) == {Version("1.0"): ("broken", "2024-10-23"), Version("1.1"): (None, None)}
+
+
+def test_an_index_is_read_by_pips_of_any_age(monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = "toy (2.0)\nAvailable versions: 2.0, 1.1, 1.0\n  INSTALLED: 1.0\n"
+
+    def asked(command: list[str], seconds: float) -> subprocess.CompletedProcess[str]:
+        assert "--json" not in command
+        return subprocess.CompletedProcess(command, 0, listed, "")
+
+    monkeypatch.setattr(index, "ask", asked)
+    assert index._versions("toy") == ["2.0", "1.1", "1.0"]
+    monkeypatch.setattr(index, "ask", lambda command, seconds: subprocess.CompletedProcess(command, 1, "", "ERROR: no"))
+    with pytest.raises(RequirementError, match="toy: the index lists no release; pip says: ERROR: no"):
+        index._versions("toy")
 
 
 def test_commits_of_a_checkout_follow_on_each_other(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from harness.fact import Fact
 from harness.record.freshness import Freshness
 from harness.report.export.table import decimals, table_lines
 from harness.report.export.table_csv import table_csv
-from harness.report.export.table_latex import MOST_ROWS, table_latex
+from harness.report.export.table_latex import MOST_ROWS, half_up, table_latex
 from harness.report.files import read_report
 from harness.report.run.model import ReportHead, ReportModel
 from harness.stats.decision import Decision
@@ -106,6 +106,13 @@ def test_digits_are_those_of_the_deviation_and_of_one_answer(make_entry: Any, ma
     assert places((0.8000, 0.8004), 408) == 2, "sd 0.03 points keeps a digit"
     assert places((0.8578431372549019,), 408) == 1
     assert places((0.8578431372549019,), 40_430) == 3
+
+
+@pytest.mark.parametrize(
+    ("value", "places", "text"), [(84.25, 1, "84.3"), (83.75, 1, "83.8"), (-0.25, 1, "-0.3"), (80.0, 2, "80.00")]
+)
+def test_figures_are_rounded_as_readers_round(value: float, places: int, text: str) -> None:
+    assert half_up(value, places) == text
 
 
 def test_csv_has_the_same_unrounded_and_with_units(demo: ReportModel) -> None:
