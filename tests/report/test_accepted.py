@@ -48,8 +48,8 @@ DATE = "2026-11-27T02:41:07.000Z"
         ),
         (
             of("accept.no_spread", label="m", runs=5),
-            "m: all 5 seeds score alike: where nothing spreads no test can tell, and what is not equal is INCONCLUSIVE; "
-            "more validation examples, or longer training, tell more",
+            "m: all 5 seeds score alike: where nothing spreads no test can tell, and what is not equal is "
+            "INCONCLUSIVE; more validation examples, or longer training, tell more",
         ),
         (
             of("accept.changed", label="m", new=True, before=None, after=79.1, runs=5, same=False),
