@@ -42,7 +42,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (source / "tests" / "test_something.py").touch()
     sdist = built("build_sdist", source, folder)
     with tarfile.open(sdist) as archive:
-        archive.extractall(folder / "unpacked", filter="data")
+        if hasattr(tarfile, "data_filter"):  # Python 3.11.4, and what was patched since
+            archive.extraction_filter = tarfile.data_filter
+        archive.extractall(folder / "unpacked")
     (root,) = (folder / "unpacked").iterdir()
     assert {name for name in (*SOURCES, "constraints.txt", "tests") if (root / name).exists()} == {
         *SOURCES,
