@@ -75,6 +75,7 @@ class Night:
             "environment_id": "e0", "content_id": content, "attempt": attempt.number, "status": status,
             "measurement": measurement, "started": began, "finished": began, "series": {}, "series_sha256": None,
             "measured.metrics": metrics, "measured.confusion": two_classes(counts),
+            "observed.data.train.sha256": sha("rows", 0, content),
             "observed.weights.final_sha256": sha("end", cell.seed, bits),
             "observed.fingerprint.final_sha256": sha("end", cell.seed, bits),
         }  # fmt: skip

@@ -56,7 +56,8 @@ class Problem:
     checks
         How many checks it fails.
     a, b
-        The labels of the environments; `ratio_a` is what A has in that check: 1 where it passes, None without a number.
+        The labels of the environments; `ratio_a` is what A has in that check, and B where it is repaired: 1 where it
+        passes, None without a number.
     waived
         Whether a waiver covers each of these checks.
     """
@@ -163,9 +164,9 @@ class Environments:
         if old is None:
             return "new" if self._was_judged(one, before) else "open"
         grown = None not in (one.finding.ratio, old.finding.ratio) and one.size > old.size + SAME_RATIO
-        # Another random stream was all that was wrong before, and now it is not.
+        # Another random stream was all that was wrong before, and now it is not; what was too large is too small.
         more = old.cause in DRAWN and one.cause not in DRAWN
-        return "new" if grown or more else "both"
+        return "new" if grown or more or is_turned(old.finding.ratio, one.finding.ratio) else "both"
 
     def _was_judged(self, one: _Failure, label: str) -> bool:
         verdict = self._of[label].get(one.key[:-2])
@@ -183,7 +184,7 @@ class Environments:
                 states["repaired" if self._was_judged(one, b) else "open"].append(one)
         for state, failures in states.items():
             for each, shown in _problems(failures):
-                yield replace(each, state=state, a=a, b=b, ratio_a=self._ratio(shown, a))
+                yield replace(each, state=state, a=a, b=b, ratio_a=self._ratio(shown, b if state == "repaired" else a))
 
     def _ratio(self, one: _Failure, label: str) -> float | None:
         """What an environment has where another has this failure."""
@@ -288,6 +289,13 @@ def _clearest(failures: Iterable[_Failure]) -> _Failure:
     """What nothing explains before what follows, pairs before single runs, the largest ratio, the earliest step."""
     key = lambda one: (one.follows, one.verdict.against is None, -one.size, _step(one.finding))  # noqa: E731 - used once
     return min(failures, key=key)
+
+
+def is_turned(old: float | None, new: float | None) -> bool:
+    """Whether what was too large is too small now, or the other way round."""
+    if not old or not new or old < 0 or new < 0:
+        return False
+    return math.log(old) * math.log(new) < 0 and min(_size(old), _size(new)) > SAME_RATIO
 
 
 def _size(ratio: float | None) -> float:

@@ -157,7 +157,9 @@ def _caption(model: ReportModel, lines: Sequence[Line], metrics: Sequence[str], 
 
 def _tests(model: ReportModel, lines: Sequence[Line], judged: Sequence[Verdict]) -> Iterator[str]:
     """Which tests stand behind the bold and below the table, or that none does."""
-    groups = compared_over(model.comparisons)
+    groups = compared_over([one for one in model.comparisons if one.here is not None])
+    if not groups and any(one.word == "identical" for one in model.comparisons):
+        yield "The answers that are compared are the same in all runs, and no test is made of them"
     for axis, pairs in groups.items():
         first = pairs[0]
         kind = "paired by seed" if first.paired else "Welch's"
@@ -179,7 +181,7 @@ def _tests(model: ReportModel, lines: Sequence[Line], judged: Sequence[Verdict])
             rf"Below: differences with the interval ({tex(levels_text(decisions))}) that decides; PASS: it lies within "
             r"the margin (two one-sided $t$ tests); FAIL: beyond it by a $t$ test after Holm's correction"
         )
-    elif not groups:
+    elif not groups and not model.comparisons:
         yield "No test compares the rows, and nothing is bold"
 
 
@@ -201,7 +203,8 @@ def _compared(model: ReportModel, verdicts: Sequence[Verdict]) -> Iterator[str]:
         )
         outcome = outcomes.get((one.configuration_b, one.metric))
         expected = f" (expected {one.expect}: {outcome})" if one.expect and outcome else ""
-        yield f"{tex(said, MOST_LETTERS)}: {word_text(one.word, one.within)}{expected}"
+        word = "the same answers in all runs" if one.word == "identical" else word_text(one.word, one.within)
+        yield f"{tex(said, MOST_LETTERS)}: {word}{expected}"
 
 
 def _judged(verdict: Verdict) -> str:

@@ -276,7 +276,7 @@ HEAD: Final[Mapping[str, str | Callable[..., str]]] = {
     "ab.answer": _ab,
     "ab.drifted": lambda settings: f"not the same in both, and without effect on training here: {_names(settings)}",
     "ab.let_pass": lambda pairs: (
-        f"{many(pairs, 'pair')} that differ{'s' if pairs == 1 else ''} let pass: no check calls it wrong (--only-new)"
+        f"{many(pairs, 'pair')} that differ{'s' if pairs == 1 else ''} let pass (--only-new): the checks are below"
     ),
     "ab.broken": lambda runs, errors: (
         f"{many(runs, 'run')} of A and of B fail alike ({_names(errors)}): nothing is known of them, and the exit code "

@@ -61,8 +61,10 @@ def problem_details(one: Problem, known: Collection[str] = ()) -> list[str]:
     """
     meaning = f"{one.upstream or 'usually'}: {cause_text(one.cause)}"
     if one.state == "repaired":
-        wrong = [] if one.ratio is None else [f"{one.item}: {one.a} {times(one.ratio)} -> {one.b} right"]
-        changes = [f"whom it concerns trains otherwise from {one.b} on"] if one.harm == "training" else []
+        # What fails of the same check in another way is told as new, and is not right.
+        right = one.ratio is None or (one.ratio_a is not None and near(one.ratio_a))
+        wrong = [f"{one.item}: {one.a} {times(one.ratio)} -> {one.b} right"] if right and one.ratio else []
+        changes = [f"whom it concerns trains otherwise from {one.b} on"] if right and one.harm == "training" else []
         return [*wrong, *([] if one.upstream in known else [meaning]), *changes]
     if one.state == "both":
         return [] if one.upstream in known else [meaning]

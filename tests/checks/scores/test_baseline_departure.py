@@ -106,6 +106,18 @@ def test_an_environment_is_compared_package_by_package() -> None:
     assert environment_changes(facts(), other) == (changed("cpu", "A", "B"), Fact.of("environment.machine"))
 
 
+def test_other_bytes_of_the_same_rows_are_the_same_content() -> None:
+    parts = dict.fromkeys(("training data", "validation data", "checkpoint weights", "tokenizer"), "a" * 20)
+    old = side("a", {"x": runs(SCORES)}, content_id="a", content=parts)
+    same = only(against(old, side("b", {"x": runs(SCORES)}, content_id="b", content=parts)))
+    assert (same.outcome, same.reason.code) == ("PASS", "judged")
+    # What is known of a part alone says nothing of the rest, and a metric's code is a part.
+    for content in ({"training data": "a" * 20}, {**parts, "metric m": "b" * 20}):
+        before = side("a", {"x": runs(SCORES)}, content_id="a", content=content)
+        after = side("b", {"x": runs(SCORES)}, content_id="b", content={**content, "metric m": "c" * 20})
+        assert only(against(before, after)).reason.code == "content.changed"
+
+
 def test_what_of_the_content_is_another_is_named() -> None:
     before, after = (
         {"training data": "a" * 20, "tokenizer": "b" * 20},

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.checks.verdict import Check, Fact, Finding, Outcome, Side, Verdict
-from harness.checks.verify.problems import Environments, Problem, environments_code
+from harness.checks.verify.problems import Environments, Problem, environments_code, is_turned
 from harness.checks.verify.upstream import LOSS_SCALE
 from harness.grid.cell import Cell
 
@@ -226,3 +226,11 @@ def test_the_worst_of_a_check_in_an_environment(cell_of: MakeCell) -> None:
     assert a is not None
     assert b is not None
     assert ((a.outcome, a.harm, a.ratio), (b.outcome, b.harm), none) == (("FAIL", "log", 4.0), ("PASS", None), None)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "turned"),
+    [(4.0, 0.25, True), (0.25, 4.0, True), (4.0, 2.0, False), (1.001, 0.25, False), (None, 4.0, False)],
+)
+def test_what_was_too_large_and_is_too_small_is_another_defect(old: float | None, new: float, turned: bool) -> None:
+    assert is_turned(old, new) is turned

@@ -113,11 +113,13 @@ def test_what_is_in_both_says_what_it_means_where_nothing_new_does() -> None:
     assert problem_details(old) == [f"usually: {cause_text('random state')}"]
     known = replace(PROBLEM, state="both")
     assert problem_details(known, {str(known.upstream)}) == []
-    repaired = replace(old, state="repaired", a="e0", b="e1")
+    repaired = replace(old, state="repaired", a="e0", b="e1", ratio_a=1.0)
     assert problem_details(repaired) == [
         "gradient norm: e0 4.000 x -> e1 right", f"usually: {cause_text('random state')}",
         "whom it concerns trains otherwise from e1 on",
     ]  # fmt: skip
+    # Of what fails in another way in B nothing is called right.
+    assert problem_details(replace(repaired, ratio_a=0.25)) == [f"usually: {cause_text('random state')}"]
     assert not any("->" in line for line in problem_details(replace(PROBLEM, state="open")))
 
 

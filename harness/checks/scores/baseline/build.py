@@ -176,6 +176,8 @@ def content_of(record: Record) -> dict[str, str]:
         "model configuration": weights and weights.config_sha256,
         "tokenizer": weights and weights.tokenizer_sha256,
         "training code": code and code.sha256,
+        **{f"{name} data": split.sha256 for name, split in (data.more if data is not None else {}).items()},
+        **{f"metric {one.name}": one.sha256 for one in observed.metrics or ()},
     }
     return {name: digest[:DIGITS] for name, digest in parts.items() if digest and _DIGEST.fullmatch(digest)}
 
