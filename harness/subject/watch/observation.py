@@ -41,6 +41,7 @@ class StepSeries:
         self._stopwatch = stopwatch
         self._losses: list[torch.Tensor] = []  # one a micro-batch
         self._micro_batches: list[int] = []  # one a step
+        self._counted = 0  # micro-batches of the steps that have ended
         self._grad_norms: list[Any] = []
         self._learning_rates: list[float] = []
         self._step_seconds: list[float] = []
@@ -77,7 +78,8 @@ class StepSeries:
         self._data_seconds.append(now - self._mark)
         self._mark = now
         self._norm = None
-        self._micro_batches.append(-len(self._losses))
+        # Not those that have come by now: there, too, a step may begin with a micro-batch that nobody announced.
+        self._micro_batches.append(-self._counted)
 
     def waited(self, seconds: float) -> None:
         """A later micro-batch of the step has arrived after so many seconds."""
@@ -110,6 +112,7 @@ class StepSeries:
         self._mark = now
         self._grad_norms.append(self._norm)
         self._micro_batches[-1] += len(self._losses)
+        self._counted = len(self._losses)
         if now - self._last_progress >= PROGRESS_INTERVAL_S:
             self._last_progress = now
             self._emit({"event": STEP, "step": step, "steps": steps})

@@ -175,3 +175,22 @@ def test_what_an_epoch_leaves_over_counts_with_the_next_step() -> None:
     series = steps.series()
     assert series["loss"].tolist() == [1.0 + 2.0, 4.0 + 8.0 + 16.0]
     assert {len(array) for array in series.values()} == {2}
+
+
+def test_a_micro_batch_that_comes_before_its_step_is_announced_counts_with_it() -> None:
+    """The same Trainer announces a step by the epoch's count, and ends it by the run's: after a rest they part."""
+    steps = observation.StepSeries(lambda event: None)
+    steps.train_begins(3)
+    for loss, announced, ends in (
+        (1.0, True, False), (2.0, False, True),  # a step of 2
+        (4.0, True, False),  # the epoch's rest
+        (8.0, True, True), (16.0, False, False), (32.0, True, True),
+    ):  # fmt: skip
+        if announced:
+            steps.step_begins()
+        steps.micro_batch(torch.tensor(loss), 1)
+        if ends:
+            steps.optimizer_begins(0.1)
+            steps.step_ends(1, 3)
+    steps.train_ends()
+    assert steps.series()["loss"].tolist() == [1.0 + 2.0, 4.0 + 8.0, 16.0 + 32.0]
