@@ -186,13 +186,19 @@ class Verdict:
         More seeds may decide what is undecided. What was accepted of other data, weights or code is never decided: an
         edit would switch the gate off. Nor is a loss beyond the margin in runs that are all equal: none would be red.
         """
-        beyond = isinstance(self.numbers, Decision) and self.numbers.is_beyond_testing
-        return self.outcome == "INCONCLUSIVE" and (inconclusive == "fail" or self.is_of_other_content or beyond)
+        never = self.is_of_other_content or self.is_beyond_testing
+        return self.outcome == "INCONCLUSIVE" and (inconclusive == "fail" or never)
 
     @property
     def is_of_other_content(self) -> bool:
         """Whether what was accepted is of other data, weights or code, and so no expectation of this."""
         return self.reason.code == "content.changed"
+
+    @property
+    def is_beyond_testing(self) -> bool:
+        """Whether all of its runs are equal, and beyond the margin: no test, and no further seed, can tell."""
+        because = self.reason.values.get("because")
+        return isinstance(because, Fact) and because.code == "runs.equal_beyond"
 
 
 def verdict_id(grid: str, verdict: Verdict) -> str:

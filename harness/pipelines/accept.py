@@ -162,9 +162,9 @@ def _changes(old: Baseline | None, new: Baseline, accepted: Collection[str]) -> 
             same=was is not None and was.seeds == one.seeds,
         )
         item = one.task.scored[0]
-        scores = {run.scores.get(item) for run in one.seeds.values() if run.status == "ok"}
-        if len(one.seeds) > 1 and len(scores) == 1:
-            yield Fact.of("accept.no_spread", label=one.name, runs=len(one.seeds))
+        scores = [run.scores.get(item) for run in one.seeds.values() if run.status == "ok"]
+        if len(scores) > 1 and len(set(scores)) == 1:
+            yield Fact.of("accept.no_spread", label=one.name, runs=len(scores))
         alike = next((each for each in before.values() if each.label == one.label), None) if was is None else None
         if alike is not None:
             yield Fact.of("accept.other", label=one.name, changes=changes(alike.asked, one.asked))

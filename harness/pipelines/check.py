@@ -34,7 +34,7 @@ from harness.grid.select import select
 from harness.grid.waivers import Waiver
 from harness.pipelines.history import held_by_history
 from harness.pipelines.judged import Judged, judged, not_run
-from harness.pipelines.verdicts.past import next_steps, places, with_content, with_past
+from harness.pipelines.verdicts.past import next_steps, places, with_past
 from harness.record.attempts import LOST
 from harness.record.configuration import GOOD, Configuration
 from harness.record.folders import results_option
@@ -222,9 +222,7 @@ def _with_past(
     again = shlex.join([str(seen(grid.path)), *results_option(folder.parent)])
     steps = next_steps(grid.cells(), found.results, str(folder), again)
     return [
-        replace(with_content(one, told.get(one.id, ())), past=(*told.get(one.id, ()), *steps(one)))
-        if one.is_red(asked.inconclusive)
-        else one
+        replace(one, past=(*told.get(one.id, ()), *steps(one))) if one.is_red(asked.inconclusive) else one
         for one in verdicts
     ]
 

@@ -91,7 +91,7 @@ def report_data(
 def _of_part(
     found: Checked, every: Sequence[Cell], cells: Sequence[Cell]
 ) -> tuple[tuple[Comparison, ...], tuple[Verdict, ...]]:
-    """The comparisons and verdicts of a part of a grid: what holds two results together where all of both is shown.
+    """The comparisons and verdicts of a part of a grid: those of configurations of which every run is shown.
 
     Rows of chosen seeds beside a test of all would be of two samples, and who chooses seeds chooses the verdict.
     """
@@ -100,8 +100,7 @@ def _of_part(
     comparisons = (one for one in found.comparisons if not {one.configuration_a, one.configuration_b} & left)
 
     def is_whole(one: Verdict) -> bool:
-        sides = {side.configuration_id for side in (one.subject, one.against) if side is not None}
-        return one.check not in ("comparison", "parity") or not sides & left
+        return not {side.configuration_id for side in (one.subject, one.against) if side is not None} & left
 
     return tuple(comparisons), tuple(filter(is_whole, found.verdicts))
 

@@ -123,11 +123,6 @@ class Decision:
         return _beyond(self.difference, self.direction) > self.delta
 
     @property
-    def is_beyond_testing(self) -> bool:
-        """Whether it is beyond the margin in enough runs that are all equal: no test, and no further seed, can tell."""
-        return self.ci90 is None and self.n >= self.n_min and self.sd is not None and self.is_beyond
-
-    @property
     def p_block(self) -> float | None:
         """The p that a FAIL would rest on; None where the difference is not beyond the margin, or nothing can fail."""
         return self.p_diff if self.is_beyond and not self.barred else None

@@ -93,9 +93,9 @@ def because(decision: Decision) -> Fact | None:
     if decision.identical:
         return Fact.of("runs.identical")
     if decision.barred:
-        if decision.is_beyond_testing:
-            return Fact.of("runs.equal_beyond")
-        return Fact.of("spread.unknown") if decision.sd is None else Fact.of("runs.equal")
+        if decision.sd is None:
+            return Fact.of("spread.unknown")
+        return Fact.of("runs.equal_beyond" if decision.is_beyond else "runs.equal")
     return None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
@@ -102,16 +102,6 @@ def with_past(
                 told[place] = tuple(_changes(results, now[place[0]], state, then[place[0]]))
             found[one.id] += told[place]
     return found
-
-
-def with_content(verdict: Verdict, past: Sequence[Fact]) -> Verdict:
-    """A verdict on other content than was accepted, with what of it is another where an older run says so."""
-    if not verdict.is_of_other_content or verdict.reason.values.get("what"):
-        return verdict
-    changes = [each for fact in past if fact.code == "past.changed" for each in fact.values["changes"]]
-    kinds = (*_PARTS["data"][1], *_PARTS["weights"][1])
-    what = [each.values["field"] for each in changes if each.values["field"] in kinds]
-    return replace(verdict, reason=replace(verdict.reason, values={**verdict.reason.values, "what": what}))
 
 
 def next_steps(

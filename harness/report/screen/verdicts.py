@@ -85,7 +85,7 @@ def _title(section: Section, every: Sequence[Verdict], red: Sequence[Verdict]) -
         yield from _wrapped(f"{passed}{', with a warning' * warned}", "")
     else:
         yield from _wrapped(f"{word(red[0])}  {name}: {answer(red[0])} ({len(red)} of {many(total, 'verdict')})", "", 3)
-        yield from _wrapped(numbers(red[0]), " " * MARGIN) if numbers(red[0]) else ()
+        yield from _wrapped(figures, " " * MARGIN) if (figures := numbers(red[0])) else ()
 
 
 def answer(verdict: Verdict) -> str:
@@ -157,7 +157,7 @@ def _block(group: Sequence[Verdict], every: Sequence[Verdict]) -> Iterator[str]:
             accepted = " accepted" if one.check == "baseline" else ""
             text += f"  {points(one.subject.mean)} against {points(against.mean)}{accepted}"
         yield from _wrapped(text, "", 2)
-        if d is None or d.is_beyond_testing:
+        if d is None or one.is_beyond_testing:
             yield from _wrapped(clean(say(one.reason), LIMIT), " " * MARGIN, 3)
         for note in one.notes[:1] if one.outcome == "ERROR" else ():
             yield from _wrapped(clean(say(note), LIMIT), " " * MARGIN, 2)

@@ -8,11 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from harness.checks.verdict import Fact, Verdict, exit_code
+from harness.checks.scores.hypothesis import because
+from harness.checks.scores.hypothesis import judged as made_of
+from harness.checks.verdict import Fact, Side, Verdict, exit_code
 from harness.grid.waivers import Waiver
 from harness.report.phrases.say import say
 from harness.report.verdicts.text import verdicts_text
 from harness.report.verdicts.words import Head
+from harness.stats.decision import Rule, decide
+from harness.stats.reference import single
+from harness.stats.variance import Sample, Sd
 from tests.checks.made_up_scores import numbers
 from tests.checks.scores.made_up_sides import LAYERS, OLD, SAME, SCORES, Run, against, judged, only, runs, side
 
@@ -221,6 +226,16 @@ def test_any_two_results_give_one_outcome_and_a_reason(
     assert verdicts_text(Head("check", "harness check"), comparison.verdicts)
     assert verdict.outcome != "PASS" or numbers(verdict).n >= 5
     assert verdict.numbers is not None or judged(verdict)
+
+
+def test_neither_does_a_spread_of_others_excuse_it() -> None:
+    """Where history lends a spread there are numbers, and equal runs are no sample all the same."""
+    lent = Sample(5, 64.5, Sd(1.2, 16, "moderated", 5), varied=False)
+    decision = decide(single(lent, 93.5), Rule(2.5))
+    assert (decision.outcome, decision.p_diff is not None) == ("INCONCLUSIVE", True)
+    reason = made_of(because=because(decision))
+    verdict = Verdict("quality", "INCONCLUSIVE", Side("m"), reason, item="accuracy", numbers=decision)
+    assert (verdict.is_beyond_testing, exit_code([verdict], inconclusive="pass")) == (True, 3)
 
 
 def test_the_same_loss_at_every_seed_is_excused_by_no_option() -> None:
