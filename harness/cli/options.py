@@ -13,7 +13,7 @@ from harness.record.folders import results_folder
 
 NAMING: Final = "a TOML file, its name, or a folder of its results"
 """How a grid is named, in every command."""
-PART: Final = "with :AXIS=VALUE[,AXIS=VALUE] a part of it"
+PART: Final = "with :AXIS=VALUE[,VALUE][,AXIS=VALUE] a part of it"
 
 
 def option_of(parameter: str) -> str:

@@ -58,7 +58,7 @@ def select(cells: Sequence[Cell], expressions: Iterable[str], own: Own | None = 
 
 
 def named_part(text: str) -> tuple[str, dict[str, str]]:
-    """Read `NAME[:AXIS=VALUE[,AXIS=VALUE]]`: the name, and the values wanted of some axes.
+    """Read `NAME[:AXIS=VALUE[,VALUE][,AXIS=VALUE]]`: the name, and the values wanted of some axes, joined by commas.
 
     Raises
     ------
@@ -68,18 +68,33 @@ def named_part(text: str) -> tuple[str, dict[str, str]]:
     match = _NAMED.fullmatch(text)
     assert match is not None  # every text has a name, if an empty one
     wanted: dict[str, str] = {}
+    axis = ""
     for part in split_values(match["selector"]) if match["selector"] else ():
+        if axis and part and "=" not in part:
+            wanted[axis] += f",{part}"  # one more value of it
+            continue
         axis, equals, value = (piece.strip() for piece in part.partition("="))
         if not (axis and equals and value) or axis in wanted:
-            raise SpecError(f"{show(text)}: got {show(part)}; allowed AXIS=VALUE, each axis once, joined by commas")
+            allowed = "AXIS=VALUE or AXIS=VALUE,VALUE, each axis once, joined by commas"
+            raise SpecError(f"{show(text)}: got {show(part)}; allowed {allowed}")
         wanted[axis] = value
     return match["name"], wanted
+
+
+def is_one_value(text: str) -> bool:
+    """Whether a selector's text wants a single value of its axis."""
+    return len(split_values(text)) == 1
+
+
+def as_value(value: Any) -> str:
+    """A value as a selector has it, quoted where a comma in it would part it."""
+    return json.dumps(value) if "," in str(value) else spelled(value)
 
 
 def fitting(
     name: str, places: Sequence[Mapping[str, Any]], wanted: Mapping[str, str], own: Own | None = None
 ) -> list[bool]:
-    """Which places in a matrix, value by axis, have the values wanted, as people write them or the grid calls them.
+    """Which places in a matrix, value by axis, have one of the values wanted, as people write them or the grid does.
 
     Raises
     ------
@@ -92,10 +107,13 @@ def fitting(
         if axis not in known:
             raise SpecError(f"{name}: got {show(axis)}; allowed axes {listed(known)}{suggestion(axis, known)}")
         spellings = {identity(p[axis]): (spelled(p[axis]), p[axis]) for p in places if axis in p}
-        keys[axis] = _meant(value, axis, spellings, own)
-        if not keys[axis]:
-            there = list(dict.fromkeys(text for text, _ in spellings.values()))
-            raise SpecError(f"{name}: {axis}: got {show(value)}; allowed {listed(there)}{suggestion(value, there)}")
+        keys[axis] = set()
+        for one in split_values(value):
+            found = _meant(one, axis, spellings, own)
+            if not found:
+                there = list(dict.fromkeys(text for text, _ in spellings.values()))
+                raise SpecError(f"{name}: {axis}: got {show(one)}; allowed {listed(there)}{suggestion(one, there)}")
+            keys[axis] |= found
     return [all(axis in one and identity(one[axis]) in meant for axis, meant in keys.items()) for one in places]
 
 
@@ -107,11 +125,7 @@ def selecting(cells: Sequence[Cell]) -> dict[str, list[str]]:
         known.update(_key(cell, axis) for cell in firsts.values())
     axes = [axis for axis, known in values.items() if len(known) > 1]
     return {
-        configuration_id: [
-            f"{axis}={json.dumps(value) if ',' in str(value) else spelled(value)}"
-            for axis in axes
-            if (value := _value(cell, axis)) is not _ABSENT
-        ]
+        configuration_id: [f"{axis}={as_value(value)}" for axis in axes if (value := _value(cell, axis)) is not _ABSENT]
         for configuration_id, cell in firsts.items()
     }
 

@@ -18,7 +18,7 @@ from harness.errors import SpecError, StoreError
 from harness.grid.cell import place_label
 from harness.grid.grid import load_grid
 from harness.grid.labels import Namer
-from harness.grid.select import fitting, named_part
+from harness.grid.select import fitting, is_one_value, named_part, split_values
 from harness.pipelines.named.grids import nearest
 from harness.pipelines.named.places import find_stores
 from harness.record.entry import Entry
@@ -70,7 +70,7 @@ def find_runs(text: str, results: Path) -> tuple[list[Candidate], frozenset[str]
         found = [one for one, fit in zip(found, fits, strict=True) if fit]
         if not found:
             raise SpecError(f"{text}: no run has all of these values together; allowed fewer conditions")
-    return found, frozenset(wanted)
+    return found, frozenset(axis for axis, values in wanted.items() if is_one_value(values))
 
 
 def told_side(text: str, found: Sequence[Candidate], where: bool = False) -> str:
@@ -152,8 +152,8 @@ def _measured(text: str, grid: str, results: Path) -> tuple[str, Baseline]:
 def _with_environment(one: Candidate, wanted: Mapping[str, str]) -> Mapping[str, Any]:
     """The place of a run; its environment also by the beginning of its id."""
     asked = wanted.get("environment", "")
-    meant = len(asked) >= SHORTEST_ID and one.key[1].startswith(asked)
-    label = asked if meant else one.axes.get("environment", "current")
+    ids = (each for each in split_values(asked) if len(each) >= SHORTEST_ID and one.key[1].startswith(each))
+    label = next(ids, one.axes.get("environment", "current"))
     return {**one.axes, "environment": label}
 
 

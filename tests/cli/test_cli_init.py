@@ -99,15 +99,17 @@ def test_files_of_others_get_lines_and_lose_none(harness: Harness, folder: Path)
     Path("new").mkdir()
     Path("new/pyproject.toml").write_text('[project]\nname = "mine"', encoding="utf-8")
     Path("new/.gitignore").write_bytes(b"*.pyc\n\xff")
+    Path("new/.venv").mkdir()
+    Path("new/.venv/pyvenv.cfg").touch()
     code, out, _ = harness("init", "new")
     assert code == 0
     assert "  cd new\n" in out
     project = '[project]\nname = "mine"\n\n[tool.harness]\ngrids = ["nightly.toml"]\n'
     assert Path("new/pyproject.toml").read_text(encoding="utf-8") == project
-    assert Path("new/.gitignore").read_bytes() == b"*.pyc\n\xff\nresults/\n"
+    assert Path("new/.gitignore").read_bytes() == b"*.pyc\n\xff\nresults/\n.venv/\n"
     assert harness("init", "new", "--force")[0] == 0  # nothing is added twice
     assert Path("new/pyproject.toml").read_text(encoding="utf-8") == project
-    assert Path("new/.gitignore").read_bytes() == b"*.pyc\n\xff\nresults/\n"
+    assert Path("new/.gitignore").read_bytes() == b"*.pyc\n\xff\nresults/\n.venv/\n"
 
 
 @pytest.mark.parametrize("table", ['[tool.harness]\ngrids = ["other.toml"]\n', "tool = { other = { a = 1 } }\n"])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.checks.verdict import Fact
-from harness.checks.verify.checklist import judge
+from harness.checks.verify.checklist import KINDS, NOT_QUICK, judge
 from harness.checks.verify.problems import Environments
 from harness.errors import SpecError
 from harness.execution.progress import Reporter
@@ -112,6 +112,10 @@ def test_two_environments_are_verified_timed_and_scored(tmp_path: Path, monkeypa
     assert found.answer == Fact.of(
         "ab.answer", state="identical", compared=13, pairs=13, same=False, different=0, within=0
     )
+    everywhere = [kind for kind in KINDS if kind not in ("repeat", *NOT_QUICK)]
+    (ways,) = found.ways
+    assert sorted(ways.values["identical"]) == sorted(["plain", *everywhere])
+    assert [ways.values[state] for state in ("equal", "unknown", "different")] == [[], [], []]
     assert found.speed is not None
     (timed,) = found.speed
     assert (timed.check, timed.outcome) == ("speed", "INCONCLUSIVE")  # 2 pairs are too few
@@ -143,8 +147,17 @@ def test_two_environments_are_verified_timed_and_scored(tmp_path: Path, monkeypa
     left = {key: one for key, one in found.verification.runs.items() if key not in {cell.cell_id for cell in both}}
     was = found.verification
     missing = Sides.of(replace(was, runs=left, verdicts=judge(was.checklist, left)))
+    assert missing.ways[0].values["unknown"] == ["resume"]
     assert missing.answer == Fact.of(
         "ab.answer", state="identical", compared=12, pairs=13, same=False, different=0, within=0
+    )
+
+
+def test_what_a_verdict_is_in_which_way_of_running() -> None:
+    kinds = {"identical": ["plain", "observation"], "equal": ["engine"], "unknown": ["resume"], "different": []}
+    assert say(Fact.of("ab.ways", **kinds)) == (
+        "the same to the last bit: in a run by itself, watched more closely; the same within rounding: in a plain "
+        "training loop; not known: resumed from a checkpoint"
     )
 
 

@@ -72,6 +72,8 @@ class TestNames:
     def test_a_selector(self, results: Path) -> None:
         assert found("one:seed=2", results) == ["one2aaaa/e1"]
         assert find_runs("one:seed=2", results)[1] == {"seed"}
+        assert found("one:seed=1,2", results) == found("one", results)
+        assert find_runs("one:seed=1,2", results)[1] == frozenset()
 
     def test_an_environment_by_its_id(self, tmp_path: Path) -> None:
         for environment in ("0old0", "1new1"):

@@ -13,7 +13,7 @@ from harness.checks.verdict import Fact, Side, Verdict
 from harness.errors import SpecError
 from harness.grid.cell import TRAINER_ONLY, configuration_label
 from harness.grid.labels import Namer
-from harness.grid.select import fitting
+from harness.grid.select import fitting, is_one_value
 from harness.record.model import Record
 from harness.stats.family import apply_holm
 from harness.stats.throughput import PAIRS, Speed
@@ -70,7 +70,7 @@ class SpeedSide:
         lost = [each for each, fit in zip(self.lost, fits[len(timed) :], strict=True) if fit]
         if not kept and not lost:
             raise SpecError(f"{self.name}: no configuration has all of these values together; allowed fewer conditions")
-        named = self.named | frozenset(wanted)
+        named = self.named | {axis for axis, values in wanted.items() if is_one_value(values)}
         return replace(self, processes=tuple(kept), lost=tuple(lost), named=named)
 
 

@@ -85,6 +85,16 @@ class Checklist:
         return Checklist(tuple(pair for pair in kept if pair in once.values()))
 
     @property
+    def kinds(self) -> dict[str, str]:
+        """By cell id in which way a cell is run: "plain", or the kind of pair whose other side is plain."""
+        found = {}
+        for pair in self.pairs:
+            odd, other = (pair.base, pair.twin) if pair.kind == "engine" else (pair.twin, pair.base)
+            found[odd.cell_id] = "plain" if pair.kind == "repeat" else str(pair.kind)
+            found.setdefault(other.cell_id, "plain")
+        return found
+
+    @property
     def cells(self) -> list[Cell]:
         """Every cell to run, once."""
         return list({cell.cell_id: cell for pair in self.pairs for cell in (pair.base, pair.twin)}.values())

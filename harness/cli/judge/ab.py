@@ -42,7 +42,7 @@ def ab(
     ] = False,
     every: Annotated[bool, typer.Option("--all", help="Every difference of every pair, layer by layer.")] = False,
     results: ResultsFolder = RESULTS,
-    reuse: Annotated[bool, typer.Option("--reuse", help="Judge runs that an earlier ab has finished here.")] = False,
+    reuse: Annotated[bool, typer.Option("--reuse", help="Judge an earlier ab's runs; train what failed.")] = False,
     allow_busy: AllowBusy = False,
     on: On = None,
     out: Annotated[

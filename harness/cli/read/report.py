@@ -24,6 +24,7 @@ from harness.report.export.table_latex import table_latex
 from harness.report.files import read_report
 from harness.report.format.svg import FORMATS
 from harness.report.format.width import folded
+from harness.report.run.answer import headline
 from harness.report.run.sections import report_lines
 from harness.text import listed, one_line, show
 
@@ -102,7 +103,8 @@ def report(
         made_by = command or f"{_run_command(part)} && {command_line()}"
         asked = Judging(tuple(part.select), environment)
         found = grid_report(spec, store, asked, command=made_by, stem=stem, title=title, notes=note)
-        data, files, unreadable, told = found.data, found.files, found.unreadable, report_lines(found.head)
+        data, files, unreadable = found.data, found.files, found.unreadable
+        told = [*filter(None, [headline(data.model, data.verdicts)]), *report_lines(found.head)]
     scored = any(one.n for row in data.model.rows for one in row.all.values())
     if not scored and (latex or csv):
         raise NothingMeasured(f"{latex or csv}: not written; no run has a score that a table could hold")

@@ -42,6 +42,8 @@ _KEPT: Final = (
 )  # fmt: skip
 """What of a grid says how cells train; the rest is about scores, and about the environments of the grid itself."""
 COMPARED: Final = ("identical", "equal", "different")
+WAYS: Final = ("identical", "equal", "unknown", "different")
+"""What the pairs of one way of running come to, the worst last."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,23 @@ class Sides:
             pairs=len(states), same=self.a == self.b, different=different, within=within,
         )  # fmt: skip
 
+    @property
+    def ways(self) -> list[Fact]:
+        """In which ways of running A and B are the same, and in which not: plain, or as a check asks for.
+
+        Nothing where A is B.
+        """
+        if self.a == self.b:
+            return []
+        kinds = self.verification.checklist.kinds
+        found: dict[str, list[str]] = {}
+        for (first, _), one in zip(_met(self.verification, self.a, self.b), self.pairs, strict=True):
+            state = "equal" if is_within(one) else state_of(one)
+            found.setdefault(kinds[first.cell_id], []).append(state if state in COMPARED else "unknown")
+        worst = {kind: max(states, key=WAYS.index) for kind, states in found.items()}
+        same, equal, unknown, other = ([kind for kind in worst if worst[kind] == state] for state in WAYS)
+        return [Fact.of("ab.ways", identical=same, equal=equal, unknown=unknown, different=other)]
+
     @cached_property
     def diff(self) -> Fact:
         """The same in the words of `diff`, of the pairs that could be compared where there are any."""
@@ -97,7 +116,7 @@ class Sides:
         of_checks = judged.section("harness ab", command, grid)
         passed = sum(state_of(one) == "different" for one in pairs) if only_new else 0
         let = (Fact.of("ab.let_pass", pairs=passed),) if passed else ()
-        facts = (self.answer, self.diff, *of_checks.head.facts, *let, *self._also())
+        facts = (self.answer, self.diff, *self.ways, *of_checks.head.facts, *let, *self._also())
         head = Head(
             "ab", "harness ab", command, self.a, self.b, facts=facts, waivers=judged.waivers, grid=grid,
             problems=judged.problems, comparisons=self.comparisons,

@@ -37,7 +37,8 @@ HEAD: Final = (
     "A grid: what to train, and how it is judged. Written by `harness init` with every key that there is. It runs as "
     "it stands, without GPU and hub: a cut of a BERT from PyPI learns topics of generated news, five seeds in fp32.",
     "A line of words begins with a sign and a space. A key right behind the sign is switched off, with an example: "
-    "take the sign away to set it, and that of its [table]. `harness validate` says what is wrong.",
+    "take the sign away to set it, and that of its [table]. `harness validate` says what is wrong, and "
+    f"grep '^[^#]' {GRID} shows what is set.",
     'Your own data: name your files and columns in [task], and delete the block "Of the example". What is left gates '
     "on scores alone, held against what `harness accept` writes. Each further value of an axis of [matrix] multiplies "
     "the night; speed is judged where [throughput] is set.",
@@ -181,8 +182,10 @@ def _additions(folder: Path) -> Iterator[tuple[str, bytes]]:
     ignored = folder / ".gitignore"
     with explained(ignored, "read"):
         lines = ignored.read_bytes().splitlines() if ignored.is_file() else []
-    if IGNORED.strip("/").encode() not in (line.strip().strip(b"/") for line in lines):
-        yield ".gitignore", f"{IGNORED}\n".encode()
+    known = {line.strip().strip(b"/") for line in lines}
+    wanted = [IGNORED, *(f"{path.parent.name}/" for path in sorted(folder.glob("*/pyvenv.cfg")))]
+    if missing := [name for name in wanted if name.strip("/").encode() not in known]:
+        yield ".gitignore", "".join(f"{name}\n" for name in missing).encode()
     file = folder / PYPROJECT
     content = read_bytes(file, f"a {PYPROJECT}", MAX_BYTES) if file.exists() else b""
     tool = parse_toml(content, name_of(file)).get("tool", {})

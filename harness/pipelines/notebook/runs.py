@@ -9,7 +9,7 @@ from typing import Any, overload
 
 from harness.checks.verify.diff.paired import Candidate
 from harness.errors import SpecError
-from harness.grid.select import fitting, spelled
+from harness.grid.select import as_value, fitting, spelled
 from harness.pipelines.find import find_runs
 from harness.record.folders import results_folder
 from harness.report.format.escape import inline
@@ -92,7 +92,7 @@ def select(runs: Runs, **axes: Any) -> Runs:
     places, fits = [one.axes for one in runs], [True] * len(runs)
     for axis, value in axes.items():
         values = value if isinstance(value, list | tuple | set | range) else [value]
-        meant = [fitting(runs.name, places, {axis: spelled(one)}) for one in values]
+        meant = [fitting(runs.name, places, {axis: as_value(one)}) for one in values]
         fits = [fit and any(of) for fit, of in zip(fits, zip(*meant, strict=True), strict=True)] if meant else []
     found = tuple(one for one, fit in zip(runs, fits, strict=False) if fit)
     if not found:

@@ -13,7 +13,7 @@ from harness.report.export.table import LEVEL, Line, compared_over, decimals, ta
 from harness.report.format.labels import listed, seeds_text
 from harness.report.format.latex import comment, key, tex, tex_box
 from harness.report.format.metrics import metric_head, metric_word
-from harness.report.format.numbers import bounds, digits, interval, level_text, levels_text, signed, trimmed
+from harness.report.format.numbers import bounds, digits, interval, level_text, levels_text, p_is, signed, trimmed
 from harness.report.phrases.comparison import word_text
 from harness.report.phrases.recipe import many
 from harness.report.phrases.say import say
@@ -141,6 +141,7 @@ def _caption(model: ReportModel, lines: Sequence[Line], metrics: Sequence[str], 
     examples = f"the {size:,} validation examples" if size else "the validation split"
     usual = _common_seeds(lines)
     over = _seeds(usual) + (", others below" if any(tuple(line.seeds) != usual for line in lines) else "")
+    over += ", without runs that collapsed" if any(line.lost and line.n for line in lines) else ""
     what = (
         rf"mean $\pm$ standard deviation ($n - 1$) over {over}, and Student's {100 * LEVEL:.0f}\,\% interval of that "
         "mean over seeds"
@@ -169,7 +170,7 @@ def _tests(model: ReportModel, lines: Sequence[Line], judged: Sequence[Verdict])
         of = "" if len(anew) == len(sizes) else f" (of {listed([metric_word(one) for one in anew], 4)} alone)"
         yield (
             f"Over {tex(axis)}: $t$ tests, {kind}, on these examples{f' and on new ones{of}' if anew else ''}, "
-            rf"$\alpha = {trimmed(first.alpha)}$, Holm's correction over {tex(family)}"
+            rf"$\alpha = {trimmed(first.alpha)}$, Holm's correction over {tex(family)}, after which is $p$"
         )
     if any(line.best for line in lines):
         yield "Bold: better than each other value by both tests"
@@ -193,8 +194,10 @@ def _compared(model: ReportModel, verdicts: Sequence[Verdict]) -> Iterator[str]:
     outcomes = {(one.subject.configuration_id, one.item): one.outcome for one in verdicts if one.check == "comparison"}
     for one in (one for one in model.comparisons if one.difference is not None):
         a, b = compared_values(one)
-        known = [f"{bounds(one.here)}, {100 * (1 - 2 * one.alpha):.3g} %"] if one.here else []
-        known += [f"on new examples {bounds(one.anew)}, {100 * (1 - one.alpha):.3g} %"] if one.anew else []
+        known = [f"{bounds(one.here)}, {100 * (1 - 2 * one.alpha):.3g} %{_p(one.p_here)}"] if one.here else []
+        known += (
+            [f"on new examples {bounds(one.anew)}, {100 * (1 - one.alpha):.3g} %{_p(one.p_anew)}"] if one.anew else []
+        )
         where = f", {one.where}" if one.where else ""
         intervals = f" ({'; '.join(known)})" if known else ""
         said = (
@@ -205,6 +208,10 @@ def _compared(model: ReportModel, verdicts: Sequence[Verdict]) -> Iterator[str]:
         expected = f" (expected {one.expect}: {outcome})" if one.expect and outcome else ""
         word = "the same answers in all runs" if one.word == "identical" else word_text(one.word, one.within)
         yield f"{tex(said, MOST_LETTERS)}: {word}{expected}"
+
+
+def _p(value: float | None) -> str:
+    return "" if value is None else f", {p_is(value)}"
 
 
 def _judged(verdict: Verdict) -> str:

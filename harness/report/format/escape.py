@@ -21,7 +21,8 @@ _SPACES: Final = re.compile(r"[\s\u2028\u2029\u0085\x1c-\x1f]+")
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _ASCII: Final = re.compile(r"[ -~]*")
 _PLAIN_CODE: Final = re.compile(r"[^|\\]+")
-_MARKUP: Final = re.compile(r"[\\`*_\[\]<>&|~#{}]")
+_MARKUP: Final = re.compile(r"[\\`*\[\]<>&|~#{}]|(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])")
+"""What Markdown may read as markup; `_` only where it is not within a word."""
 _ENTITIES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", "\\": "&#92;"}
 _BLOCK_START: Final = re.compile(r"[-+=:](?=[-+=:\s]|$)|\d{1,9}[.)](?=\s|$)")
 _AUTOMATIC: Final = re.compile(

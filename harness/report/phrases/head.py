@@ -9,7 +9,6 @@ from typing import Any, Final
 from harness.grid.cell import SEPARATOR
 from harness.protocol import SUBJECT
 from harness.record.freshness import Freshness
-from harness.report.format.metrics import metric_word
 from harness.report.format.numbers import chance, duration, points, signed
 from harness.report.phrases.recipe import in_all, many
 
@@ -203,25 +202,6 @@ def _between(
     return f"{', '.join(parts)}; {many(passed, 'check')} pass{'es' if passed == 1 else ''} in both"
 
 
-def _ab(state: str, compared: int, pairs: int, same: bool, different: int = 0, within: int = 0) -> str:
-    of = "a run and its repetition, for A and B are one environment"
-    of = of if same else f"{many(compared, 'pair')} of runs of A and B"
-    alone = f"; {within} more in a setting alone, and within rounding" if within else ""
-    what = {
-        "identical": f"equal to the last bit: {of}",
-        "equal": f"equal within rounding: {of}",
-        "different": f"different beyond rounding: {of if same or not different else f'{different} of {of}'}{alone}",
-        "done": f"different in a setting, and equal within rounding: {within} of {of}",
-        "none": "nothing was compared",
-    }[state]
-    lacking = pairs - compared
-    return (
-        f"{what}; {lacking} of {pairs} could not be compared, which is not to say that they are equal"
-        if lacking
-        else what
-    )
-
-
 def _night(cells: int, timings: int, verify: bool, known: int, seconds: float) -> str:
     parts = [many(cells, "scored cell")] if cells else []
     parts += [many(timings, "timing")] if timings else []
@@ -229,35 +209,6 @@ def _night(cells: int, timings: int, verify: bool, known: int, seconds: float) -
     every = "they" if known == cells + timings else f"{known} of them"
     took = f"; {every} took {duration(seconds)} when they last ran, one after the other" if known else ""
     return f"a whole night: {', '.join(parts)}{took}"
-
-
-def _ab_speed(
-    state: str, ratio: float | None = None, low: float | None = None, high: float | None = None, why: str = ""
-) -> str:
-    if state == "unasked":
-        return "speed: not measured (--speed)"
-    if state == "same":
-        return "speed: not compared, for A and B are one environment"
-    if state == "none":
-        return "speed: not measured, for no process of either was timed"
-    if ratio is None:
-        return f"speed: {state}: {why}"
-    interval = "" if low is None else f", 90 % interval {low:.3f} to {high:.3f}"
-    told = f"speed: B trains at {ratio:.3f} times A's rate{interval}"
-    word = {"PASS": "not slower by more than the margin", "FAIL": "slower"}.get(state)
-    return f"{told}: {word}" if word else f"{told}: undecided: {why}"
-
-
-def _ab_scores(state: str, metric: str = "", sd: float = 0.0, runs: int = 0, detectable: float = 0.0) -> str:
-    """What final scores could tell of a difference like this one, which short runs cannot be asked."""
-    if state == "identical":
-        could = "training is the same to the last bit as far as it was run"
-    elif runs:
-        spread = f"seeds spread {metric_word(metric)} by {points(sd)} points (sd of {runs} runs here)"
-        could = f"{spread}, so that {runs} seeds a side tell a difference of {points(detectable)} points or more"
-    else:
-        could = "whether they could tell is not known, for no runs here say how much seeds spread them"
-    return f"final scores: not compared (--scores): {could}"
 
 
 def _nothing(metrics: Sequence[str], compared: bool = False) -> str:
@@ -273,17 +224,6 @@ def _nothing(metrics: Sequence[str], compared: bool = False) -> str:
 
 
 HEAD: Final[Mapping[str, str | Callable[..., str]]] = {
-    "ab.answer": _ab,
-    "ab.drifted": lambda settings: f"not the same in both, and without effect on training here: {_names(settings)}",
-    "ab.let_pass": lambda pairs: (
-        f"{many(pairs, 'pair')} that differ{'s' if pairs == 1 else ''} let pass (--only-new): the checks are below"
-    ),
-    "ab.broken": lambda runs, errors: (
-        f"{many(runs, 'run')} of A and of B fail alike ({_names(errors)}): nothing is known of them, and the exit code "
-        "leaves them out"
-    ),
-    "ab.speed": _ab_speed,  # why: a fact
-    "ab.scores": _ab_scores,
     "collapsed.seeds": _collapsed,
     "collapses.warn": lambda own, pooled: (
         f"collapses that chance alone seldom makes: p {chance(own)} here, {chance(pooled)} over all configurations"

@@ -8,28 +8,13 @@ from typing import Final
 from harness.checks.verify.problems import Problem
 from harness.checks.verify.upstream import BACKWARD_SCALE, LOSS_SCALE
 from harness.report.phrases.causes import cause_text
+from harness.report.phrases.probes.ab import WHERE
 from harness.report.phrases.recipe import many
 from harness.report.phrases.say import say
 from harness.report.phrases.verify import near, times
 
 HARMS: Final[Mapping[str, str]] = {"training": "training", "log": "log only"}
 """Two kinds of harm: training is another, or only what is logged and evaluated of it."""
-
-WHERE: Final[Mapping[str, str]] = {
-    "fidelity": "in a run by itself",
-    "reproducibility": "run twice",
-    "accumulation": "with 4 accumulation steps",
-    "devices": "on 2 ranks",
-    "eval_batch": "evaluated in larger batches",
-    "resume": "resumed from a checkpoint",
-    "observation": "evaluated, logged, saved or loaded otherwise",
-    "checkpointing": "with activations computed again",
-    "threads": "with another number of threads",
-    "epoch_end": "accumulated over the end of an epoch",
-    "engine": "beside a plain training loop",
-    "padding": "at the end of an epoch on 2 ranks",
-}
-"""In which run or pair a problem shows, by the check or the kind of pair."""
 
 CONCERNS: Final[Mapping[str, tuple[str, str]]] = {
     LOSS_SCALE: (

@@ -13,6 +13,7 @@ from harness.report.phrases.doubts import DOUBTS
 from harness.report.phrases.head import HEAD
 from harness.report.phrases.inputs import INPUTS
 from harness.report.phrases.past import PAST
+from harness.report.phrases.probes.ab import AB
 from harness.report.phrases.probes.bisect import BISECT
 from harness.report.phrases.probes.selftest import SELFTEST
 from harness.report.phrases.scores import SCORES
@@ -25,7 +26,7 @@ Phrase = str | Callable[..., str]
 
 PHRASES: Final[Mapping[str, Phrase]] = {
     **VERIFY, **DIFF, **ACCEPTED, **INPUTS, **SCORES, **SPEED, **HEAD, **PAST, **WAIVERS, **DOUBTS,
-    **SELFTEST, **BISECT,
+    **SELFTEST, **BISECT, **AB,
 }  # fmt: skip
 
 

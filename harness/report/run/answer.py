@@ -8,7 +8,7 @@ from typing import Final
 from harness.checks.scores.compared import Comparison
 from harness.checks.verdict import Verdict
 from harness.grid.cell import SEPARATOR
-from harness.report.format.escape import full_stop, inline
+from harness.report.format.escape import clean, full_stop, inline
 from harness.report.format.metrics import metric_word
 from harness.report.format.numbers import bounds, digits, interval, level_text, points, signed, trimmed
 from harness.report.phrases.comparison import SIGNS, word_text
@@ -35,6 +35,17 @@ LIMIT: Final = 300
 
 def answer(model: ReportModel, verdicts: Sequence[Verdict]) -> tuple[str, str]:
     """(title, sentence), both Markdown: of the one question there is, else of the counts; no sentence without any."""
+    found, said = _found(model, verdicts)
+    return inline(": ".join(filter(None, [found, model.about])) if found else model.title, LIMIT), said
+
+
+def headline(model: ReportModel, verdicts: Sequence[Verdict]) -> str:
+    """The answer in a line for a terminal; blank where nothing was asked."""
+    return clean(_found(model, verdicts)[0], LIMIT)
+
+
+def _found(model: ReportModel, verdicts: Sequence[Verdict]) -> tuple[str, str]:
+    """What is found, and the sentence on it, which is Markdown; blank where nothing was asked."""
     asked = {(one.configuration_a, one.configuration_b): one for one in reversed(model.comparisons)}
     judged = [v for v in ordered(verdicts) if family(v) == "scores" and v.check != "stability"]
     judged.sort(key=lambda v: not v.gates)
@@ -55,8 +66,8 @@ def answer(model: ReportModel, verdicts: Sequence[Verdict]) -> tuple[str, str]:
         told = [*words, *([counted] if red else [])] if verdicts else []
         said = " ".join(map(full_stop, told))
     else:
-        return inline(model.title), ""
-    return inline(": ".join(filter(None, [found, model.about])), LIMIT), said
+        return "", ""
+    return found, said
 
 
 def _judged(v: Verdict, d: Decision) -> str:

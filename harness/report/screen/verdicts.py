@@ -46,6 +46,8 @@ _TOLD_ELSEWHERE: Final = frozenset({"past.again", "past.runs"})
 MOST_RED: Final = 3
 """Red configurations that are told one by one."""
 MOST_REASONS: Final = 2
+MOST_WHY: Final = 6
+"""Lines of why nothing was judged, where nothing else says it."""
 MOST_ROWS: Final = 6
 """Of a green night."""
 
@@ -72,7 +74,7 @@ def screen_text(section: Section, took: str = "") -> str:
 def _title(section: Section, every: Sequence[Verdict], red: Sequence[Verdict]) -> Iterator[str]:
     name, total = clean(section.name), len(every)
     if not red and section.why:
-        yield from _wrapped(f"exit {section.code}  {name}: {clean(section.why, LIMIT)}", "", 2)
+        yield from _wrapped(f"exit {section.code}  {name}: {clean(section.why, LIMIT)}", "", MOST_WHY)
     elif not red:
         warned = any(one.warning is not None for one in every)
         counts = Counter(one.outcome for one in every)

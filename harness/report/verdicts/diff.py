@@ -56,7 +56,7 @@ def diff_text(answer: Fact, verdicts: Sequence[Verdict], sides: tuple[str, str],
     top = [*_answer(answer), *(_known(first) if first.outcome == "FAIL" and not several else ())]
     top += [_cut(f"{letter}  {clean(side, LIMIT)}") for letter, side in zip("AB", sides, strict=True)]
     others = [one for one in ordered[1:] if one.reason.code not in _SAME]
-    lines = [_cut(_pair(one, names[id(one)])) for one in others]
+    lines = [line for one in others for line in _pair(one, names[id(one)])]
     table = ["", *_table(first, several), *_means(answer)] if first.notes else []
     more = [] if every else list(_more(first))[-max(1, ROOM - len(top) - len(table)) :]
     room = max(1, ROOM - len(top) - len(table) - len(more))
@@ -155,15 +155,25 @@ def _state(fact: Fact) -> str:
     return f"{state.rstrip(':').upper():<{len(MARGIN)}}{rest}"
 
 
-def _pair(one: Verdict, name: str) -> str:
-    """One of several pairs: its state, since which step and why."""
+def _pair(one: Verdict, name: str) -> list[str]:
+    """One of several pairs: its state, since which step and why, and what was done otherwise; in a few lines."""
     state, values = _state(one.reason), one.reason.values
     head, rest = state[: len(MARGIN)], state[len(MARGIN) :]
     if "causes" not in values:
-        return f"{head}{rest}{f': {name}' if name and one.reason.code.startswith('diff.') else ''}"
-    step = "" if values["first_step"] is None else f" from step {values['first_step']} on"
-    why = say(values["causes"][0]) if values["causes"] else "nothing that was recorded says why"
-    return f"{head}{f'{name}{step}'.strip()}: {clean(why, LIMIT)}"
+        text = f"{head}{rest}{f': {name}' if name and one.reason.code.startswith('diff.') else ''}"
+    else:
+        step = "" if values["first_step"] is None else f" from step {values['first_step']} on"
+        why = say(values["causes"][0]) if values["causes"] else "nothing that was recorded says why"
+        also = _done(one, 1 + len(values["causes"]))
+        why += f"; also different: {listed(also, FEW)}" if also else ""
+        text = f"{head}{f'{name}{step}'.strip()}: {clean(why, LIMIT)}"
+    return textwrap.wrap(text, fits(WIDTH), subsequent_indent=MARGIN, max_lines=MOST_LINES, placeholder=" …")
+
+
+def _done(verdict: Verdict, named: int) -> list[str]:
+    """What was done otherwise, exactly, beside the findings that the reason has `named`."""
+    others = (one for one in verdict.findings[named:] if one.outcome == "FAIL")
+    return [one.item for one in others if one.fact.values.get("layer") == "exact"]
 
 
 def _cut(line: str) -> str:
@@ -222,8 +232,7 @@ def _means(answer: Fact) -> Iterator[str]:
 def _more(verdict: Verdict) -> Iterator[str]:
     """What else was done otherwise, what could not be compared, and how many differences there are in all."""
     named = 1 + len(verdict.reason.values.get("causes") or ()) if verdict.outcome == "FAIL" else 0
-    other = [one for one in verdict.findings[named:] if one.outcome == "FAIL"]
-    done = [one.item for one in other if one.fact.values.get("layer") == "exact"]
+    done = _done(verdict, named)
     unseen = [say(fact) for fact in verdict.not_available]
     rest = len(verdict.findings) - named
     texts = [f"Also different: {listed(done, FEW)}"] if done else []

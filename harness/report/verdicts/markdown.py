@@ -189,7 +189,8 @@ def issue_link(name: str) -> str:
 
 def linked(text: str) -> str:
     """A sentence with the known issues that it names as links."""
-    return " ".join(issue_link(word.rstrip(":;,")) + word[len(word.rstrip(":;,")) :] for word in text.split(" "))
+    escaped = r"(?:[\w.-]|\\_)+/(?:[\w.-]|\\_)+\\#\d+"
+    return re.sub(escaped, lambda found: issue_link(found[0].replace("\\", "")), inline(text, LIMIT), flags=re.ASCII)
 
 
 def unseen_lines(verdicts: Sequence[Verdict]) -> list[str]:
@@ -199,21 +200,33 @@ def unseen_lines(verdicts: Sequence[Verdict]) -> list[str]:
 
 
 def runs_table(verdicts: Sequence[Verdict]) -> str:
-    """A row each: verdict, check, run or runs, and what was found in one sentence."""
+    """Rows of verdict, check, run or runs, and what was found; what passed in the same words is one row."""
+    found: dict[object, list[Verdict]] = {}
+    for number, one in enumerate(verdicts):
+        key = (one.check, one.item, say(one.reason)) if one.outcome == "PASS" else number
+        found.setdefault(key, []).append(one)
     rows = [
-        [word(one), inline(check_name(one)), inline(subject(one), LIMIT), inline(say(one.reason), LIMIT)]
-        for one in verdicts
-    ]
+        [
+            word(one), inline(check_name(one)), inline(f"{subject(one)}{_and_more(same)}", LIMIT),
+            inline(say(one.reason), LIMIT),
+        ]
+        for one, *same in found.values()
+    ]  # fmt: skip
     return table(["Verdict", "Check", "Run or runs", "Found"], rows, "llll")
 
 
+def _and_more(same: Sequence[Verdict]) -> str:
+    return f"; and {len(same)} more" if same else ""
+
+
 def _problems(problems: Sequence[Problem], mark: str) -> list[str]:
-    lines = []
+    lines, steps = [], {(one.a, one.b) for one in problems}
     for one, details in told_problems(problems):
-        step = f" ({inline(one.a)} -> {inline(one.b)})" if one.a else ""
+        step = f" ({inline(one.a)} -> {inline(one.b)})" if one.a and len(steps) > 1 else ""
         lines.append(f"- **{problem_word(one)}**{step}: {linked(problem_title(one))}")
         lines += [f"  - {linked(line)}" for line in details]
-    return [f"{mark} Problems", "\n".join(lines)] if lines else []
+    between = next((f" from {inline(a)} to {inline(b)}" for a, b in steps if a and len(steps) == 1), "")
+    return [f"{mark} Problems{between}", "\n".join(lines)] if lines else []
 
 
 def _scores(verdicts: Sequence[Verdict]) -> str:

@@ -6,6 +6,7 @@ import pytest
 
 from harness.fact import Fact
 from harness.pipelines.selftest.faults import RUN_FAULTS, STORE_FAULTS
+from harness.report.phrases.probes.ab import AB
 from harness.report.phrases.probes.bisect import BISECT
 from harness.report.phrases.probes.selftest import SELFTEST
 from harness.report.phrases.say import say
@@ -57,3 +58,6 @@ def test_facts_and_phrases_fit() -> None:
     assert problems(made, SELFTEST) == []
     made = [one for folder in ("pipelines/bisect", "checks/releases") for one in made_facts(folder)]
     assert problems(made, BISECT) == []
+    made = [one for one in made_facts("pipelines/ab") if one.code.startswith("ab.")]
+    assert problems(made, AB) == []
+    assert {one.code for one in made} == AB.keys()

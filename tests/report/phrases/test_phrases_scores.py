@@ -12,6 +12,7 @@ from harness.report.phrases.doubts import DOUBTS
 from harness.report.phrases.head import HEAD
 from harness.report.phrases.inputs import INPUTS
 from harness.report.phrases.past import PAST
+from harness.report.phrases.probes.ab import AB
 from harness.report.phrases.probes.bisect import BISECT
 from harness.report.phrases.probes.selftest import SELFTEST
 from harness.report.phrases.say import PHRASES, say
@@ -333,5 +334,5 @@ def test_facts_and_phrases_fit() -> None:
 
 def test_every_code_is_here_and_is_one_tables_own() -> None:
     assert {fact.code for fact, _ in CASES} == SCORES.keys() - BASELINE.keys() - COMPARISON.keys()
-    tables = SCORES, SPEED, VERIFY, DIFF, ACCEPTED, INPUTS, HEAD, PAST, WAIVERS, DOUBTS, SELFTEST, BISECT
+    tables = SCORES, SPEED, VERIFY, DIFF, ACCEPTED, INPUTS, HEAD, PAST, WAIVERS, DOUBTS, SELFTEST, BISECT, AB
     assert len(PHRASES) == sum(map(len, tables))
