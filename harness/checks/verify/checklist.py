@@ -26,7 +26,7 @@ WHOLE_EPOCH: Final = {"embedded/paraphrase": 48}
 """Tasks whose epoch is short enough to be run whole, with a batch that does not divide it (800 = 16 x 48 + 32)."""
 KINDS: Final = (
     "repeat", "accumulation", "devices", "eval_batch", "resume", "observation", "checkpointing", "threads", "engine",
-    "epoch_end", "padding",
+    "epoch_end", "epochs", "padding",
 )  # fmt: skip
 NOT_QUICK: Final = ("threads", "padding")
 THREADS: Final = 2
@@ -220,7 +220,10 @@ def _over_epochs(base: Cell) -> list[Pair]:
     found.append(Pair("checkpointing", plain, _twin(plain, activation_checkpointing=True)))
     # The work-around keeps a known defect of every step from hiding what is done to an epoch's last.
     whole = _twin(base, accepts_loss_kwargs=False, **few)
-    found.append(Pair("epoch_end", whole, _twin(whole, **{_BATCH: batch // ACCUMULATION, _ACCUMULATION: ACCUMULATION})))
+    rest = _twin(whole, **{_BATCH: batch // ACCUMULATION, _ACCUMULATION: ACCUMULATION})
+    found.append(Pair("epoch_end", whole, rest))
+    # How many steps an epoch comes to, where micro-batches are left over, may itself be wrong.
+    found.append(Pair("epochs", rest, _twin(rest, max_steps=-1, num_train_epochs=2.0)))
     return [pair for pair in found if pair.base.cell_id != pair.twin.cell_id]
 
 
@@ -274,6 +277,8 @@ def _named(cell: Cell) -> Cell:
     axes |= {name: recipe[name] for name in _SHOWN if recipe.get(name) not in (None, False, 0, "no")}
     if _EVAL_BATCH in recipe:
         axes["eval_batch"] = recipe[_EVAL_BATCH]
+    if recipe.get("max_steps") == -1:
+        axes["num_train_epochs"] = recipe["num_train_epochs"]
     if cell.repeat > 1:
         axes["repeat"] = cell.repeat
     return replace(cell, axes=axes)

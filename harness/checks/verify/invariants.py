@@ -16,7 +16,7 @@ from harness.text import listed
 
 Kind = Literal[
     "accumulation", "devices", "resume", "eval_batch", "engine", "padding", "work_around", "observation",
-    "checkpointing", "threads", "epoch_end",
+    "checkpointing", "threads", "epoch_end", "epochs",
 ]  # fmt: skip
 KINDS: Final[tuple[str, ...]] = get_args(Kind)
 
@@ -45,6 +45,7 @@ MAY_DIFFER: Final[Mapping[str, frozenset[str]]] = {
     "checkpointing": frozenset({"recipe.activation_checkpointing", "recipe.activation_checkpointing_kwargs"}),
     "threads": frozenset({"threads"}),
     "epoch_end": _SPLIT,
+    "epochs": frozenset({"recipe.max_steps", "recipe.num_train_epochs"}),
 }
 """What a pair may have been asked for differently; anything else makes it no pair."""
 
@@ -61,7 +62,8 @@ def invariant(kind: str, base: Run, twin: Run) -> Verdict:
         `accumulation`: one batch against the same examples accumulated. `devices`: one rank against several with the
         same global batch. `engine`: the Trainer against a plain loop. `work_around`: a run with
         `accepts_loss_kwargs = false` against one plain batch, either way round. `threads`: another number of threads.
-        `epoch_end`: as `accumulation`, over the end of an epoch whose last group is short. These compare the first 20
+        `epoch_end`: as `accumulation`, over the end of an epoch whose last group is short. `epochs`: a run of so many
+        steps against one of the epochs that they are. These compare the first 20
         steps within 1e-5. `observation`: a run that evaluates, logs, saves or loads otherwise (twin), `checkpointing`:
         one that computes activations again, both bit for bit against a plain one. `resume`: an uninterrupted run (base)
         against a resumed one, bit for bit. `eval_batch`: training

@@ -29,6 +29,8 @@ NAMES: Final[Mapping[str, str]] = {
 }
 """The series by step, as people call them, in the order in which one follows from the other within a step."""
 
+RATE: Final = "learning_rate"
+
 FLOORED: Final = frozenset({"grad_norm"})
 FLOOR: Final = 0.1
 """A gradient norm below this part of the run's largest is judged as if it were that part.
@@ -138,6 +140,8 @@ def common_steps(a: Run, b: Run, name: str) -> tuple[Array, Array, int] | None:
     length = min(len(x), len(y))
     if x.ndim != 1 or y.ndim != 1 or not length:
         return None
+    if name == RATE and (np.isnan(x).all() or np.isnan(y).all()):
+        return None  # nobody told the rate
     return x[:length].astype(np.float64), y[:length].astype(np.float64), first
 
 

@@ -44,6 +44,7 @@ METHODS: Final = (
         "invariants: epoch_end",
         "two epochs of 3.25 batches, whole and accumulated from 4 micro-batches: an epoch's last group is short",
     ),
+    ("invariants: epochs", "8 steps, and the two epochs that they are, accumulated, the last group of each short"),
     ("invariants: engine", "`Trainer`, and the course's plain loops with the same settings"),
     ("invariants: padding", "an epoch whose last global batch is not full, on 1 and on 2 ranks; told, never failed"),
 )

@@ -161,7 +161,7 @@ def _fingerprint(parts: Sequence[RankPart], series: dict[str, np.ndarray]) -> di
         "batch_shapes_sha256": _shapes_sha256(traces),
         "widths": _widths(traces),
         "seen": None if ids is None else _seen(traces, examples, batch, drop_last),
-        "optimizer_steps": observed["optimizer_steps"] if steps is None else steps,
+        "optimizer_steps": len(traces[0]["step_ends"]) if steps is None else steps,
         "optimizer": observed["optimizer"]["class"],
         "loss_sha256": _sha256([series["loss"][:T0_STEPS].astype(EVEN)]),
         "trajectory_sha256": _sha256(

@@ -20,6 +20,7 @@ class TrainerAdapter(TrainerCallback):
 
     def __init__(self, trainer: Any, series: StepSeries, trace: RunTrace) -> None:
         self._trainer, self._series, self._trace = trainer, series, trace
+        self._loader: Any = None
         trace.watch(trainer.model)
         self._wrap_loader()
         self._wrap_step()
@@ -46,7 +47,8 @@ class TrainerAdapter(TrainerCallback):
         train, evaluation, test = trainer.get_train_dataloader, trainer.get_eval_dataloader, trainer.get_test_dataloader
 
         def train_loader(*args: Any, **kwargs: Any) -> Any:
-            return self._carrying(train, trainer.train_dataset, *args, **kwargs)
+            self._loader = self._carrying(train, trainer.train_dataset, *args, **kwargs)
+            return self._loader
 
         def eval_loader(eval_dataset: Any = None) -> Any:
             self._trace.evaluation_begins()
@@ -135,7 +137,8 @@ class TrainerAdapter(TrainerCallback):
     # The Trainer's events, in their order within a run.
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._trace.train_begins(self._trainer.model, kwargs.get("optimizer"))
+        # Not those of the event: transformers 4.49 gives its callbacks neither optimizer, schedule nor loader.
+        self._trace.train_begins(self._trainer.model, self._trainer.optimizer)
         self._series.train_begins(state.max_steps, self._trainer.model)
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -146,7 +149,7 @@ class TrainerAdapter(TrainerCallback):
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         # The scheduler moves on before `on_step_end`.
-        scheduler = kwargs.get("lr_scheduler")
+        scheduler = self._trainer.lr_scheduler
         self._series.optimizer_begins(float(scheduler.get_last_lr()[0]) if scheduler is not None else float("nan"))
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -157,6 +160,7 @@ class TrainerAdapter(TrainerCallback):
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         loader: Any = kwargs.get("train_dataloader")
+        loader = self._loader if loader is None else loader
         self._trace.epoch_ends(len(loader) if hasattr(loader, "__len__") else UNKNOWN)
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:

@@ -51,7 +51,8 @@ class ForeignAdapter(TrainerAdapter):
         trainer, train = self._trainer, self._trainer.get_train_dataloader
 
         def train_loader(*args: Any, **kwargs: Any) -> Any:
-            return self._order.carry(train(*args, **kwargs))
+            self._loader = self._order.carry(train(*args, **kwargs))
+            return self._loader
 
         trainer.get_train_dataloader = train_loader
         for name in ("get_eval_dataloader", "get_test_dataloader"):

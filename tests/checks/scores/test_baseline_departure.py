@@ -35,6 +35,9 @@ def test_the_first_field_that_differs_is_named_with_its_cause(since: str, item: 
     assert verdict.findings == (departure(item, (1, 2, 3, 4, 5)),)
     assert item in CAUSES
     assert Fact.of("environment.same") in verdict.notes
+    # Of other content it is no question whether runs repeat.
+    other = only(against(OLD, side("b", {"x": runs(SCORES, "new", since=since)}, content_id="other")))
+    assert Fact.of("environment.same") not in other.notes
 
 
 def test_fields_may_differ_by_seed_and_facts_come_first() -> None:

@@ -18,6 +18,7 @@ PAIRS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "checkpointing": ({"dropout": 0.1}, {"dropout": 0.1}),
     "threads": ({}, {}),
     "epoch_end": ({}, {"batch": 2, "accumulation": 4}),
+    "epochs": ({}, {}),
     "eval_batch": ({}, {"eval_batch": 60}),
     "padding": ({"batch": 48, "epochs": 1.0}, {"batch": 24, "devices": 2, "epochs": 1.0}),
 }

@@ -29,7 +29,7 @@ def test_every_kind_of_pair_is_made_once(cell_of: MakeCell) -> None:
     checklist = make_checklist([cell_of()])
     assert Counter(pair.kind for pair in checklist.pairs) == {**dict.fromkeys(KINDS, 1), **SEVERAL}
     assert {pair.base.engine for pair in checklist.pairs if pair.kind == "engine"} == {"loop", "accelerate"}
-    assert len(checklist.cells) == len({cell.cell_id for cell in checklist.cells}) == 22
+    assert len(checklist.cells) == len({cell.cell_id for cell in checklist.cells}) == 23
 
 
 @pytest.mark.parametrize(
@@ -107,6 +107,9 @@ def test_two_epochs_of_three_batches_and_a_quarter(cell_of: MakeCell) -> None:
     assert [pair.twin.recipe["eval_strategy"] for pair in watched] == ["epoch", "no", "no", "no"]
     (end,) = pairs_of("epoch_end", cell)
     assert (end.base.accepts_loss_kwargs, end.base.dropout, end.twin.subset) == (False, False, 104)
+    (epochs,) = pairs_of("epochs", cell)
+    assert epochs.base == end.twin
+    assert (epochs.twin.recipe["max_steps"], epochs.twin.recipe["num_train_epochs"]) == (-1, 2.0)
     assert (examples_a_step(end.base), end.twin.recipe["gradient_accumulation_steps"]) == (32, 4)
 
 

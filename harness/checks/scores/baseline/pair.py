@@ -255,7 +255,7 @@ class BaselinePair:
         if unseen := [seed for seed, couple in self.couples.items() if not known_hashes(*couple)]:
             yield Fact.of("fingerprints.unknown", seeds=tuple(unseen))
         same_place = self.old.environment_id == self.new.environment_id and not self.environment_changes()
-        if same_place and departures(self.couples):
+        if same_place and self.comparable and departures(self.couples):
             yield Fact.of("environment.same")
         for metric in self.new.task.scored[1:]:
             if not self.identical and (estimate := self.estimate(metric)):

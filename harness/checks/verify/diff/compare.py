@@ -264,8 +264,9 @@ def _inputs(a: Run, b: Run, missing: list[str]) -> Iterator[Difference]:
 
 def _trajectory(a: Run, b: Run, tolerance: Tolerance, missing: list[str]) -> Iterator[Difference]:
     for name in NAMES:
-        if name not in a.series or name not in b.series:
+        if (both := common_steps(a, b, name)) is None:
             missing.append(name)
+        if name not in a.series or name not in b.series:
             continue
         lengths = [run.first_step + len(run.series[name]) for run in (a, b)]
         if lengths[0] != lengths[1] and name == "loss":
@@ -275,7 +276,6 @@ def _trajectory(a: Run, b: Run, tolerance: Tolerance, missing: list[str]) -> Ite
         if left is None:
             continue
         late = tolerance.steps is not None and left.step - max(a.first_step, b.first_step) >= tolerance.steps
-        both = common_steps(a, b, name)
         if late and both is not None and (leap := jump(*both, tolerance.relative, name in FLOORED)) is not None:
             left, late = leap, False
         yield Difference("trajectory", name, left.a, left.b, left.step, left.ratio, left.where, late)

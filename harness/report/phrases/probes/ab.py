@@ -20,6 +20,7 @@ WHERE: Final[Mapping[str, str]] = {
     "checkpointing": "with activations computed again",
     "threads": "with another number of threads",
     "epoch_end": "accumulated over the end of an epoch",
+    "epochs": "by epochs in place of steps",
     "engine": "beside a plain training loop",
     "padding": "at the end of an epoch on 2 ranks",
 }
