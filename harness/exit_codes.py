@@ -169,6 +169,11 @@ CHANGES: Final[tuple[tuple[str, int, str], ...]] = (
     ("scores, beyond the margin, by as much at every seed (sd = 0)", 3, "INCONCLUSIVE, also with --inconclusive pass"),
     ("data, weights or code under the same names", 3, "INCONCLUSIVE: not comparable, also with --inconclusive pass"),
     (
+        "a record is damaged, or missing",
+        4,
+        "ERROR: accepted, and now without a score; `bench` measures it again first, and ends as if it were whole",
+    ),
+    (
         "nothing was measured, or there is nothing to hold scores against",
         5,
         "nothing was judged",

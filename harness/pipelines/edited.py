@@ -27,7 +27,7 @@ def why_to_do(grid: Grid, plan: Plan, results: Results, renewal: Renewal) -> dic
     """
     tried: dict[str, list[Entry]] = {}
     for entry in results.entries:
-        if entry.readable and entry.status != "skipped":
+        if entry.status != "skipped":
             tried.setdefault(entry.cell_id, []).append(entry)
     edits = _edited(grid, plan, results)
     found = {}
@@ -72,6 +72,8 @@ def _edited(grid: Grid, plan: Plan, results: Results) -> dict[str, Fact]:
 def _why(planned: PlannedCell, tried: Sequence[Entry], environment: Environment, renewal: Renewal) -> Fact:
     if planned.errored and planned.entry is not None:
         return Fact.of("todo.ended", status=planned.entry.status)
+    if any(not entry.readable for entry in tried):
+        return Fact.of("todo.unreadable")
     here = [entry for entry in tried if entry.environment_id == environment.environment_id]
     if not tried:
         return Fact.of("todo.never")

@@ -32,6 +32,7 @@ from harness.execution.inputs import PACKAGE_PREFIX, checkpoint_folder, task_fol
 from harness.fact import Fact
 from harness.grid.cell import Cell
 from harness.grid.grid import Grid
+from harness.grid.project import seen
 from harness.pipelines.look.data import validation_counts
 from harness.protocol import EMBEDDED_TASK, OWN_DATA, TINY_BERT
 from harness.record.attempts import Entry
@@ -103,7 +104,9 @@ def foreseen(grid: Grid) -> Foreseen:
         alone = grid.quality is not None and grid.quality.references == "none"
         accepted, unreadable = _accepted(grid, cells)
         doubts += unreadable
-        if exit_code(judged, alone=alone) == NothingMeasured.exit_code and not accepted:
+        if accepted == 0:
+            doubts.append(Fact.of("foreseen.other_accepted", path=str(seen(accepted_path(grid.name)))))
+        elif exit_code(judged, alone=alone) == NothingMeasured.exit_code and accepted is None:
             gate = dict.fromkeys(metric for one in whole for metric in policy.gate_of(one.task))
             doubts.append(Fact.of("foreseen.nothing", metrics=tuple(sorted(gate)), compared=bool(grid.compare)))
     doubts += standing(grid.waiver, grid.every_cell(), today()) if grid.waiver else ()
@@ -207,16 +210,16 @@ def _few(seeds: int, needed: int) -> Fact:
     return Fact.of("foreseen.few", seeds=seeds, needed=needed)
 
 
-def _accepted(grid: Grid, cells: Sequence[Cell]) -> tuple[bool, list[Fact]]:
-    """Whether the accepted file has a configuration of the grid to hold against; and that it cannot be read."""
+def _accepted(grid: Grid, cells: Sequence[Cell]) -> tuple[int | None, list[Fact]]:
+    """How many configurations of the grid the accepted file has, None without one; and that it cannot be read."""
     path = accepted_path(grid.name)
     if not os.path.lexists(path):
-        return False, []
+        return None, []
     try:
         known = {one.configuration_id for one in read_baseline(path).configurations}
     except SpecError as error:
-        return False, [Fact.of("foreseen.not_accepted", error=str(error))]
-    return any(cell.configuration_id in known for cell in cells), []
+        return None, [Fact.of("foreseen.not_accepted", error=str(error))]
+    return len(known & {cell.configuration_id for cell in cells}), []
 
 
 def _speed(grid: Grid) -> Iterator[Fact]:

@@ -8,6 +8,7 @@ from harness.checks.verdict import Verdict
 from harness.errors import NothingMeasured, SpecError
 from harness.fact import Fact
 from harness.pipelines.check import Checked, Judging
+from harness.pipelines.report import grid_report
 from harness.report.phrases.head import freshness_text
 from harness.report.phrases.say import say
 from tests.conftest import environment_of
@@ -243,3 +244,12 @@ def test_the_head_counts_what_is_missing_among_its_cells(night: Night) -> None:
     found = check(night).freshness
     assert (found.cells, found.missing) == (4, 6)
     assert freshness_text(found).startswith("4 of 10 cells measured now, 0 reused, 6 missing; ")
+
+
+def test_a_report_of_scores_that_nothing_is_held_against_says_so(night: Night) -> None:
+    night.write(f"{WITHOUT}[quality]\nmargin = 3.0\n")
+    night.fill()
+    night.means()
+    found = grid_report(night.grid, night.store, Judging(), command="c")
+    assert [fact.code for fact in found.head.facts] == ["judged.nothing"]
+    assert found.files["report.md"].startswith("# Scores are held against nothing; 1 judgement: 1 PASS")

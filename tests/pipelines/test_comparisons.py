@@ -214,11 +214,11 @@ def test_the_report_has_the_table_and_is_made_again_from_its_json(rates: Night, 
     ]  # fmt: skip
     latex = table_latex(found.data.model)
     assert re.findall(r"\\mathbf\{[\d.]+\} \\pm [\d.]+", latex) == [r"\mathbf{85.4} \pm 0.7", r"\mathbf{88.5} \pm 0.6"]
-    assert "Welch's, on these examples and on new ones" in latex
+    assert r"Welch's, on these examples (90\,\% interval) and, with examples drawn anew (95\,\% interval), $" in latex
     assert "Below: differences" not in latex
     assert r"(+3.87 to +5.43, 90 \%, p \textless{} 0.0001; on new examples +3.17 to +6.13, 95 \%, p" in latex
     assert r"F1: +0.33 points ($-$0.24 to +0.91, 90 \%, p = 0.3096; on new" in latex
-    assert "Holm's correction over 3 pairs of accuracy, 3 pairs of F1, after which is $p$. Bold: better than" in latex
+    assert "for each metric; $p$ is Holm's over 3 pairs of accuracy, 3 pairs of F1. Bold: better than" in latex
     assert page.index("## Comparisons") < page.index("## Verdicts")
     assert "† better than each of the 2 others by test; chosen among 3 on the examples" in page
     for name, text in found.files.items():

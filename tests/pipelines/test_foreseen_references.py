@@ -79,6 +79,11 @@ def test_an_accepted_file_is_something_to_compare_with(night: Night) -> None:
     path = accepted_path("night")
     assert read_baseline(path).configurations
     assert foreseen(night.grid).doubts == ()
+    kept = night.grid.path.read_text()
+    night.write(kept.replace("[matrix]", "learning_rate = 3e-4\n[matrix]"))
+    (other,) = (say(fact) for fact in foreseen(night.grid).doubts)
+    assert "accepts nothing that this grid asks for now" in other
+    night.write(kept)
     path.write_text(path.read_text()[:100])
     unreadable, nothing = (say(fact) for fact in foreseen(night.grid).doubts)
     assert unreadable.startswith(f"the accepted file cannot be read: check will end with 2: {path}: ")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from harness.checks.verdict import Verdict
+from harness.pipelines.accept import accept
 from harness.pipelines.check import Judging, check_grid
 from harness.pipelines.history import append_line
 from harness.pipelines.judged import judged
@@ -61,6 +62,21 @@ def test_since_is_when_the_first_bad_measurement_began(night: Night) -> None:
     night.means(run=TONIGHT)
     found = past(red(night)["quality bf16"])["past.well"]
     assert (found["since"][:10], found["well"][:10], found["tonight"]) == ("2026-11-22", "2026-11-21", False)
+
+
+@pytest.mark.usefixtures("nothing_accepted")
+def test_other_data_was_another_trouble(night: Night) -> None:
+    """What is of other data tonight is so since tonight, though other data again were there before."""
+    night.write(GRID.partition("[[reference]]")[0])
+    for number, (day, content) in enumerate([(20, "c0"), (21, "c0"), (22, "c1"), (24, "c2")], 1):
+        night_of(night, day, GOOD, number, content_id=content)
+        if number == 1:
+            night.means()
+            accept(night.grid, night.store, (), None, "a note", None)
+    night.content = "c2"
+    night.means(run=TONIGHT)
+    found = past(red(night)["baseline fp32"])["past.well"]
+    assert (found["tonight"], found["well"][:10]) == (True, "2026-11-20")
 
 
 def test_what_was_never_good_and_what_has_no_past(night: Night) -> None:

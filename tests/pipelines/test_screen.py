@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from harness.pipelines.accept import accept
 from harness.pipelines.check import Judging, check_grid
 from harness.report.screen.night import night_text
 from harness.report.screen.verdicts import screen_text
@@ -120,6 +121,44 @@ def test_what_is_missing_is_told_with_the_command_that_measures_it(night: Night)
     assert re.search(r"again   harness run \S*", text)
     assert "--fresh" not in text
     assert "last good 2026-11-22 10:01" in text
+
+
+def test_what_was_edited_is_looked_at_first_and_not_run_again(night: Night) -> None:
+    night.fill()
+    night.means()
+    accept(night.grid, night.store, (), None, "a note", None)
+    text = night.grid.path.read_text(encoding="utf-8")
+    night.write(text.replace("[matrix]", "learning_rate = 3e-4\n[matrix]"))
+    night.fill(dict.fromkeys(GOOD, 70), measurement=2)
+    night.means()
+    found = section(night)
+    shown = screen_text(found)
+    lines(shown, 25)
+    edited = next(one for one in found.verdicts if one.reason.code == "baseline.missing_other")
+    assert re.search(rf"look    harness why {edited.id[:4]}", shown)
+    assert re.search(r"accept  harness accept \S*night\.toml", shown)
+    assert "or      put back in the grid what was accepted" in shown
+    assert "again " not in shown
+
+
+def test_other_data_may_be_put_back(night: Night) -> None:
+    night.fill()
+    night.means()
+    accept(night.grid, night.store, (), None, "a note", None)
+    night.fill(content_id="c1", measurement=2)
+    night.content = "c1"
+    shown = screen_text(section(night))
+    lines(shown, 25)
+    assert "or      put back the content that was accepted" in shown
+
+
+def test_why_nothing_was_judged_is_said_once_and_whole(night: Night) -> None:
+    night.write(GRID.partition("[[reference]]")[0].replace(', "bf16"', ""))
+    night.fill()
+    night.means()
+    shown = " ".join(screen_text(section(night)).split())
+    assert shown.count('says so: [quality] references = "none")') == 1
+    assert "who means to …" not in shown
 
 
 def test_a_night_shows_the_same_screen(wide: Night) -> None:

@@ -100,13 +100,13 @@ def _line(one: Held) -> str:
     of = ", ".join(f"{name} {one.lock[name]}" for name in SUBJECT if name in one.lock)
     what = ", ".join(one.packages)
     used = one.used[:16].replace("T", " ")
-    return one_line(f"{one.folder.name}  {what}: used {used}, {one.bytes / 2**20:.0f} MiB; {of}")
+    return one_line(f"{one.folder.name}  {what}: used {used}, {one.bytes / 2**20:.0f} MiB; {of}; {one.python}")
 
 
 def _facts(one: Held) -> dict[str, Any]:
     return {
-        "folder": str(one.folder), "packages": list(one.packages), "used": one.used, "bytes": one.bytes,
-        "lock": dict(one.lock),
+        "folder": str(one.folder), "python": str(one.python), "packages": list(one.packages), "used": one.used,
+        "bytes": one.bytes, "lock": dict(one.lock),
     }  # fmt: skip
 
 

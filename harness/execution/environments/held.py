@@ -25,6 +25,11 @@ class Held:
     used: str
     bytes: int
 
+    @property
+    def python(self) -> Path:
+        """Its interpreter."""
+        return self.folder / "bin" / "python"
+
 
 def held() -> list[Held]:
     """All of them, the one used last first; what is not whole is none."""

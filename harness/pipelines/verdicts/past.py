@@ -80,7 +80,9 @@ def with_past(
                 continue
             if mine.fair is None and one.outcome == "FAIL" and before is not None and before.outcome == "INCONCLUSIVE":
                 mine.fair = (mine.since, before, state) if before.numbers is not None else None
-            if (began := _began(then, one)) and (not mine.since or began < mine.since):
+            # Other data than tonight's was another trouble, and may long have been mended.
+            other = one.is_of_other_content and _content(then, one) != _content(now, one)
+            if not other and (began := _began(then, one)) and (not mine.since or began < mine.since):
                 mine.since, mine.bad = began, mine.bad + 1
     for each in known.values():
         if each.well is None and each.fair is not None:
@@ -150,6 +152,11 @@ def places(results: Results, configurations: Sequence[Configuration]) -> Iterato
 def _began(configurations: dict[str, Configuration], verdict: Verdict) -> str:
     one = configurations.get(verdict.subject.configuration_id)
     return one.began if one is not None else ""
+
+
+def _content(configurations: dict[str, Configuration], verdict: Verdict) -> str | None:
+    one = configurations.get(verdict.subject.configuration_id)
+    return one.content_id if one is not None else None
 
 
 def _when(verdict: Verdict, known: _Known, run: str | None) -> Iterator[Fact]:

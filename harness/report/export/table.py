@@ -15,6 +15,8 @@ from harness.stats.descriptive import Summary
 
 LEVEL: Final = 0.95
 """Of the interval of a mean over seeds."""
+LEAST: Final = 3
+"""Runs that such an interval takes."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,11 @@ def _line(row: Row, metric: str, best: bool) -> Line:
 
 
 def mean_interval(one: Summary) -> tuple[float, float] | None:
-    """Student's interval of a mean over runs, in the sample's unit; None of fewer than two, or of equal ones."""
-    if one.mean is None or not one.sd:
+    """Student's interval of a mean over runs, in the sample's unit; None of fewer than three, or of equal ones.
+
+    Of two runs t is 12.7: the interval is wider than the scale.
+    """
+    if one.mean is None or not one.sd or one.n < LEAST:
         return None
     from harness.stats.axis import Spread  # numpy and scipy are slow to import, and a report may have no table
 

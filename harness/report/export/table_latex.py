@@ -158,9 +158,11 @@ def _caption(model: ReportModel, lines: Sequence[Line], metrics: Sequence[str], 
 
 def _tests(model: ReportModel, lines: Sequence[Line], judged: Sequence[Verdict]) -> Iterator[str]:
     """Which tests stand behind the bold and below the table, or that none does."""
-    groups = compared_over([one for one in model.comparisons if one.here is not None])
+    groups = compared_over([one for one in model.comparisons if one.p_here is not None])
     if not groups and any(one.word == "identical" for one in model.comparisons):
         yield "The answers that are compared are the same in all runs, and no test is made of them"
+    elif not groups and (whys := dict.fromkeys(say(one.reason) for one in model.comparisons if one.reason)):
+        yield f"No test compares the rows ({tex('; '.join(whys), MOST_LETTERS)}), and nothing is bold"
     for axis, pairs in groups.items():
         first = pairs[0]
         kind = "paired by seed" if first.paired else "Welch's"
@@ -168,9 +170,12 @@ def _tests(model: ReportModel, lines: Sequence[Line], judged: Sequence[Verdict])
         family = listed([f"{many(size, 'pair')} of {metric_word(metric)}" for metric, size in sizes.items()], 4)
         anew = [metric for metric in sizes if any(one.anew for one in pairs if one.metric == metric)]
         of = "" if len(anew) == len(sizes) else f" (of {listed([metric_word(one) for one in anew], 4)} alone)"
+        here, new = f"{100 * (1 - 2 * first.alpha):.3g}", f"{100 * (1 - first.alpha):.3g}"
+        others = rf" and, with examples drawn anew ({new}\,\% interval){of}" if anew else ""
+        holm = rf"; $p$ is Holm's over {tex(family)}" if any(size > 1 for size in sizes.values()) else ""
         yield (
-            f"Over {tex(axis)}: $t$ tests, {kind}, on these examples{f' and on new ones{of}' if anew else ''}, "
-            rf"$\alpha = {trimmed(first.alpha)}$, Holm's correction over {tex(family)}, after which is $p$"
+            rf"Over {tex(axis)}: $t$ tests, {kind}, on these examples ({here}\,\% interval){others}, "
+            rf"$\alpha = {trimmed(first.alpha)}$, for each metric{holm}"
         )
     if any(line.best for line in lines):
         yield "Bold: better than each other value by both tests"
@@ -200,8 +205,9 @@ def _compared(model: ReportModel, verdicts: Sequence[Verdict]) -> Iterator[str]:
         )
         where = f", {one.where}" if one.where else ""
         intervals = f" ({'; '.join(known)})" if known else ""
+        axis = "" if a.startswith(one.axis) else f"{one.axis} "
         said = (
-            f"{one.axis} {a} -> {b}{where}, {metric_word(one.metric)}: {signed(one.difference)} points{intervals}, "
+            f"{axis}{a} -> {b}{where}, {metric_word(one.metric)}: {signed(one.difference)} points{intervals}, "
             f"margin {trimmed(one.margin)}, {one.n_a} and {one.n_b} runs"
         )
         outcome = outcomes.get((one.configuration_b, one.metric))
@@ -270,7 +276,9 @@ def _notes(model: ReportModel, lines: Sequence[Line], places: dict[str, int]) ->
                 f"figure above has {'it' if first.lost == 1 else 'them'}{told}"
             )
         if first.row.errored:
-            yield f"{label}: {many(first.row.errored, 'cell')} ended in an error"
+            groups = [one for one in model.failed if one.label == first.row.label]
+            told = listed([f"{one.status} ({_seeds(one.seeds)})" for one in groups], 4)
+            yield f"{label}: {many(first.row.errored, 'run')} ended in an error{f': {tex(told)}' if told else ''}"
     if model.counts.missing:
         yield f"{many(model.counts.missing, 'planned cell')} not run yet"
 

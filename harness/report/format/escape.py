@@ -105,6 +105,9 @@ def _escape(text: str) -> str:
 
 
 def full_stop(text: str) -> str:
-    """`text` as a sentence: it ends with one stop, and begins with a capital where it begins with a word."""
+    """`text` as a sentence: it ends with one stop, and begins with a capital where it begins with a word.
+
+    What a version follows is a name: `torch 2.13.0`.
+    """
     stopped = text if text.endswith((".", "!", "?")) else f"{text}."
-    return stopped[:1].upper() + stopped[1:] if re.match(r"[a-z]+[ ,:]", stopped) else stopped
+    return stopped[:1].upper() + stopped[1:] if re.match(r"[a-z]+[ ,:](?!\d+\.\d+\.)", stopped) else stopped

@@ -276,11 +276,16 @@ HEAD: Final[Mapping[str, str | Callable[..., str]]] = {
         f"not here: no interpreter of {_names([*environments])}: {next(iter(environments.values()))}"
     ),
     "foreseen.nothing": _nothing,
+    "foreseen.other_accepted": (
+        "{path} accepts nothing that this grid asks for now: what was accepted is missing, and check will end with 4; "
+        "put back what was edited, or accept the new results"
+    ),
     "todo.never": "not measured yet",
     "todo.environment": "measured in another environment, not yet in {label} as it is now",
     "todo.ended": "the last run was {status}",
     "todo.fresh": "--fresh measures anew",
     "todo.old": "what there is is older than --max-age",
+    "todo.unreadable": "its record cannot be read",
     "todo.content": "measured of another checkpoint or other data",
     "todo.edited": lambda changes, runs: f"{'; '.join(changes)} (of the old one {many(runs, 'run')} kept)",
     "foreseen.unseen": "what no night could decide is not looked for in a grid of this size: `harness validate {grid}`",

@@ -28,7 +28,8 @@ CONCERNS: Final[Mapping[str, tuple[str, str]]] = {
 
 def problem_title(one: Problem) -> str:
     """`with 4 accumulation steps the gradient norm is 4.000 x (log only), 9 checks; known: OWNER/REPOSITORY#NUMBER`."""
-    verb = "was" if one.state == "repaired" else "is"
+    several = one.item.endswith("s") and not one.item.endswith("ss")  # "optimizer steps", and not "logged loss"
+    verb = ("were" if several else "was") if one.state == "repaired" else "are" if several else "is"
     size = "" if one.ratio is None or near(one.ratio) else f" {verb} {times(one.ratio)}"
     item = one.item if one.item.startswith("the ") else f"the {one.item}"
     what = f"{item}{size or f' {verb} not the same'}" if one.check != "fidelity" or size else f"{item} {verb} wrong"

@@ -63,6 +63,8 @@ def _found(model: ReportModel, verdicts: Sequence[Verdict]) -> tuple[str, str]:
         counted, red = counts_text(verdicts), [v for v in ordered(verdicts) if v.is_red("pass")]
         words = [_words([*asked.values()])] if asked else []
         found = _first(red, len(verdicts)) if red else counted.rstrip(".") if verdicts else words[0]
+        if any(fact.code == "judged.nothing" for fact in (model.head.facts if model.head else ())):
+            found = f"Scores are held against nothing; {found}"
         told = [*words, *([counted] if red else [])] if verdicts else []
         said = " ".join(map(full_stop, told))
     else:
@@ -128,7 +130,8 @@ def _comparison_sentence(one: Comparison) -> str:
 
 def _first(red: Sequence[Verdict], total: int) -> str:
     """`FAIL: bf16 is 8.15 points below fp32 in accuracy (1 of 8 judgements)`."""
-    found = _judged(red[0], d) if (d := decision_of(red[0])) else in_short(red[0])
+    d = decision_of(red[0]) if red[0].outcome != "ERROR" else None
+    found = _judged(red[0], d) if d else in_short(red[0])
     return f"{red[0].outcome}: {found} ({len(red)} of {many(total, 'judgement')})"
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from harness.grid.labels import TASK, Namer, place_of
 from harness.protocol import OWN_DATA
-from harness.record.attempts import FINAL, LOST, RETRIED, SCORED, Entry
+from harness.record.attempts import FINAL, LOST, RETRIED, SCORED, UNREADABLE, Entry
 from harness.record.configuration import GOOD, Configuration, environment_names
 from harness.record.model import Record
 from harness.record.results import Results, SeedScore
@@ -229,6 +229,7 @@ def _attempts(results: Results) -> Attempts:
         total=sum(status != "skipped" for status in tries),
         killed=tries.count("killed"),
         interrupted=tries.count("interrupted"),
+        unreadable=tries.count(UNREADABLE),
         replaced=sum(status in FINAL for status in tries) - counted,
         unfinished=sum(
             status in ("killed", "interrupted")

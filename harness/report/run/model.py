@@ -102,14 +102,16 @@ class FailedGroup:
 
 @dataclass(frozen=True)
 class Attempts:
-    """How many tries there were. `replaced` are final records that a later one of the same cell took over from, and
-    that do not count; `unfinished` are cells that have only killed or interrupted attempts where they ran last.
+    """How many tries there were. `replaced` are final records that do not count, for another of the same cell does;
+    `unreadable` are records of which nothing is known; `unfinished` are cells that have only killed or interrupted
+    attempts where they ran last.
     """
 
     total: int = 0
     killed: int = 0
     interrupted: int = 0
     replaced: int = 0
+    unreadable: int = 0
     unfinished: int = 0
 
 

@@ -23,6 +23,8 @@ MOST_FACTS = 40
 MOST_CHECKPOINTS = 40
 MOST_SETTINGS = 60
 MOST_GRID_LINES = 400
+MOST_COMMENTED = 200
+"""Lines of a grid that is shown with its comments."""
 
 ANSWERS = (
     "The JSON keeps each run's answers, by which comparisons can be computed again: base64 of a bit an example, the "
@@ -127,8 +129,13 @@ def _collapsed(model: ReportModel) -> str:
 
 
 def made_with(model: ReportModel) -> list[str]:
-    """The command, where the index of reports finds it too, and the grid; both folded."""
+    """The command, where the index of reports finds it too, and the grid; both folded.
+
+    A long grid without its comments: who has every key in it shows what is set.
+    """
     text = model.grid_text.split("\n") if model.grid_text else []
+    if len(text) > MOST_COMMENTED:
+        text = [line for line in text if line.strip() and not line.lstrip().startswith("#")]
     more = [f"{some(len(text) - MOST_GRID_LINES, 'more line')} left out."] if len(text) > MOST_GRID_LINES else []
     grid = [fenced("\n".join(text[:MOST_GRID_LINES]), "toml"), *more] if text else []
     name = f" {inline(model.grid_file)}" if model.grid_file else ""
@@ -144,10 +151,11 @@ def attempts(model: ReportModel) -> str:
     parts = [
         f"{tries.killed:,} killed" if tries.killed else "",
         f"{tries.interrupted:,} interrupted" if tries.interrupted else "",
-        f"{tries.replaced:,} replaced by a later run of the same cell" if tries.replaced else "",
+        f"{tries.replaced:,} replaced by another run of the same cell" if tries.replaced else "",
+        f"{tries.unreadable:,} with a record that cannot be read" if tries.unreadable else "",
     ]
     told = [part for part in parts if part]
-    text = f"Of {some(tries.total, 'attempt')}: {listed(told, 3)}; these are in no table." if told else ""
+    text = f"Of {some(tries.total, 'attempt')}: {listed(told, 4)}; these are in no table." if told else ""
     if tries.unfinished:
         text += f" {some(tries.unfinished, 'cell')} never came to an end."
     if model.counts.foreign:

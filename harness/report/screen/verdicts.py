@@ -30,7 +30,7 @@ from harness.report.verdicts.words import (
     waiver_lines,
     word,
 )
-from harness.text import told_apart
+from harness.text import listed, told_apart
 
 WIDTH: Final = 80
 LINES: Final = 25
@@ -67,7 +67,7 @@ def screen_text(section: Section, took: str = "") -> str:
     rest += [] if red else _rows(every, room - len(rest) - bool(head.facts))
     body = _red(red, every, max(room - min(len(rest), 4) - 1, MARGIN))
     body += rest[: max(room - len(body) - bool(head.facts), 1)]
-    body += _notes(head, room - len(body))
+    body += _notes(head, room - len(body), "" if red else section.why)
     return "\n".join([*top, *(["", *body] if body else []), "", *foot])
 
 
@@ -93,7 +93,7 @@ def _title(section: Section, every: Sequence[Verdict], red: Sequence[Verdict]) -
 def answer(verdict: Verdict) -> str:
     """`mini · bf16 is 8.15 points below what was accepted`: a verdict in half a sentence."""
     decision, label = decision_of(verdict), clean(verdict.subject.name, LIMIT)
-    if decision is None:
+    if decision is None or verdict.outcome == "ERROR":
         return f"{label}: {clean(say(verdict.reason), LIMIT)}"
     place = clean(place_text(verdict, decision), LIMIT)
     if verdict.outcome in ("PASS", "FAIL"):
@@ -159,7 +159,7 @@ def _block(group: Sequence[Verdict], every: Sequence[Verdict]) -> Iterator[str]:
             accepted = " accepted" if one.check == "baseline" else ""
             text += f"  {points(one.subject.mean)} against {points(against.mean)}{accepted}"
         yield from _wrapped(text, "", 2)
-        if d is None or one.is_beyond_testing:
+        if d is None or one.outcome == "ERROR" or one.is_beyond_testing:
             yield from _wrapped(clean(say(one.reason), LIMIT), " " * MARGIN, 3)
         for note in one.notes[:1] if one.outcome == "ERROR" else ():
             yield from _wrapped(clean(say(note), LIMIT), " " * MARGIN, 2)
@@ -226,9 +226,9 @@ def _share(verdict: Verdict) -> float:
     return abs(d.difference) / d.delta if d is not None and d.delta else 0.0
 
 
-def _notes(head: Head, room: int) -> list[str]:
-    """Waivers, comparisons, and what holds for all verdicts, as far as there is room."""
-    facts = [say(one) for one in head.facts if one.code not in _FIRST]
+def _notes(head: Head, room: int, told: str) -> list[str]:
+    """Waivers, comparisons, and what holds for all verdicts, as far as there is room; not what the title has `told`."""
+    facts = [text for one in head.facts if one.code not in _FIRST and (text := say(one)) != told]
     texts = [*waiver_lines(head.waivers), *comparisons_lines(head.comparisons), *facts]
     lines: list[str] = []
     for number, text in enumerate(texts):
@@ -259,16 +259,23 @@ def _next(head: Head, red: Sequence[Verdict], every: Sequence[Verdict]) -> Itera
         if any(fact.code == "judged.nothing" for fact in head.facts):
             yield from _command("accept", f"harness accept {grid}{where} --note ...")
         return
-    one = red[0]
+    # What was edited is behind whatever else is red; running it again brings nothing else.
+    edited = next((each for each in red if each.reason.code == "baseline.missing_other"), None)
+    one = edited or red[0]
     yield from _command("look", f"harness why {short_id(one, every)}{where}")
     again = next((fact for fact in one.past if fact.code == "past.again"), None)
-    if again is not None:
+    if again is not None and edited is None:
         yield from _command("again", f"harness run {grid}{where} {again_options(**again.values)}".rstrip())
     accepted = (each for each in red if each.check == "baseline")
     held = next((each for each in accepted if each.outcome == "FAIL" or each.is_of_other_content), None)
-    if held is not None:
-        whose = _given(head.command, "--environment")
+    whose = _given(head.command, "--environment")
+    if edited is not None:
+        yield from _command("accept", f"harness accept {grid}{where}{whose} --note ...")
+        yield "  or      put back in the grid what was accepted"
+    elif held is not None:
         yield from _command("accept", f"harness accept {grid}{where}{whose} --only {short_id(held, every)} --note ...")
+        if held.is_of_other_content:
+            yield f"  or      put back the {listed(held.reason.values.get('what') or ['content'])} that was accepted"
 
 
 def _given(command: str, option: str) -> str:

@@ -56,12 +56,15 @@ def diff_text(answer: Fact, verdicts: Sequence[Verdict], sides: tuple[str, str],
     top = [*_answer(answer), *(_known(first) if first.outcome == "FAIL" and not several else ())]
     top += [_cut(f"{letter}  {clean(side, LIMIT)}") for letter, side in zip("AB", sides, strict=True)]
     others = [one for one in ordered[1:] if one.reason.code not in _SAME]
-    lines = [line for one in others for line in _pair(one, names[id(one)])]
+    told = [_pair(one, names[id(one)]) for one in others]
     table = ["", *_table(first, several), *_means(answer)] if first.notes else []
     more = [] if every else list(_more(first))[-max(1, ROOM - len(top) - len(table)) :]
     room = max(1, ROOM - len(top) - len(table) - len(more))
-    if len(lines) > room and not every:
-        lines = [*lines[: room - 1], f"{len(lines) - room + 1} more pairs, told by --all"]
+    shown = [*told]
+    while not every and shown and sum(map(len, shown)) + (len(shown) < len(told)) > room:
+        shown.pop()
+    lines = [line for pair in shown for line in pair]
+    lines += [f"{many(len(told) - len(shown), 'more pair')}, told by --all"] if len(shown) < len(told) else []
     lines = [*top, *lines, *table, *more]
     for one in ordered if every else ():
         lines += [*(["", _cut(names[id(one)])] if several else []), *_layers(one)]
@@ -124,8 +127,12 @@ def _scores(verdicts: Sequence[Verdict], names: Mapping[int, str]) -> Iterator[s
         row.append(NONE if second is None else signed(second["difference"]))
         cells.append([*row, names[id(one)]])
     seeds = "seeds (lost)" if any("(" in row[1] for row in cells) else "seeds"
-    known = [*metrics, *("accuracy", "f1")[len(metrics) :]] if len(metrics) <= 2 else ["first metric", "next"]
-    heads = ["", seeds, metric_word(known[0]), "points", "90 % interval", f"of {metric_word(known[1])}", ""]
+    words = (
+        ["first metric", "next"]
+        if len(metrics) > 2
+        else [*map(metric_word, metrics), *("score", "next")[len(metrics) :]]
+    )
+    heads = ["", seeds, words[0], "points", "90 % interval", f"of {words[1]}", ""]
     made = tabulate(cells, headers=heads, tablefmt="plain", disable_numparse=True)
     yield from (_cut(line.rstrip()) for line in made.splitlines())
 

@@ -13,8 +13,10 @@ from harness.report.format.metrics import metric_head
 from harness.report.format.numbers import NONE, level_text, levels_text, points, signed, trimmed
 from harness.report.format.table import table
 from harness.report.phrases.problems import problem_title, problem_word, told_problems
+from harness.report.phrases.recipe import many
 from harness.report.phrases.say import say
 from harness.report.verdicts.comparisons import comparisons_markdown
+from harness.report.verdicts.diff import CONTEXT
 from harness.report.verdicts.figures import (
     by_seed,
     difference,
@@ -52,6 +54,7 @@ STEP_LIMIT: Final = 1024 * 1024
 
 LEAST_LIMIT: Final = 1000
 DETAILS_END: Final = "</details>"
+_PLACE: Final = tuple(f"- {CONTEXT[layer]}" for layer in ("environment", "harmless"))
 _FOLDED: Final[Mapping[str, str]] = {"ab": "pair and check", "verify": "check"}
 
 NUMBERS: Final[Mapping[str, str]] = {
@@ -113,7 +116,7 @@ def verdict_details(verdicts: Sequence[Verdict], level: int = 2) -> list[str]:
     every, mark, causes = ordered(verdicts), "#" * level, Notes[Cause]()
     scores = [verdict for verdict in every if decision_of(verdict)]
     parts: list[str] = []
-    if sections := [part for group in alike(every) for part in _group(group, level + 1, causes)]:
+    if sections := _place_once([part for group in alike(every) for part in _group(group, level + 1, causes)]):
         parts += [f"{mark} Behind the verdicts", *sections, *cause_lines(causes)]
     if items := to_do(every):
         parts += [f"{mark} To do", "\n".join(f"- {inline(item, LIMIT)}" for item in items)]
@@ -269,11 +272,22 @@ def _runs(every: Sequence[Verdict]) -> list[str]:
     return [*([runs_table(runs)] if runs else []), *unseen_lines(runs)]
 
 
+def _place_once(sections: Sequence[str]) -> list[str]:
+    """The sections, where what differs between the environments stands in the first that has it."""
+    known: set[str] = set()
+    found = []
+    for section in sections:
+        lines = [line for line in section.split("\n") if not (line.startswith(_PLACE) and line in known)]
+        known.update(line for line in lines if line.startswith(_PLACE))
+        found.append("\n".join(lines))
+    return found
+
+
 def _group(group: Sequence[Verdict], level: int, causes: Notes[Cause]) -> Iterator[str]:
     heading, *rest = verdict_section(group[0], level, causes) or [""]
     yield from [heading] if heading else []
     if heading and len(group) > 1:
-        yield f"And {len(group) - 1} more runs alike: {inline(others(group), LIMIT)}."
+        yield f"And {many(len(group) - 1, 'more run')} alike: {inline(others(group), LIMIT)}."
     yield from rest
 
 

@@ -17,6 +17,7 @@ from harness.report.format.metrics import metric_word
 from harness.report.format.numbers import NONE, points, signed
 from harness.report.format.width import fits, unbroken
 from harness.report.phrases.problems import problem_title, problem_word, told_problems
+from harness.report.phrases.recipe import many
 from harness.report.phrases.say import say
 from harness.report.verdicts.comparisons import comparisons_lines
 from harness.report.verdicts.diff import difference_sections
@@ -227,7 +228,8 @@ def _behind(every: Sequence[Verdict], causes: Notes[Cause]) -> Iterator[str]:
         one = group[0]
         lines = behind(one, causes)
         if lines:
-            more = [f"and {len(group) - 1} more runs alike: {clean(others(group), LIMIT)}"] if len(group) > 1 else []
+            rest = many(len(group) - 1, "more run")
+            more = [f"and {rest} alike: {clean(others(group), LIMIT)}"] if len(group) > 1 else []
             head = f"{word(one)} {check_name(one)}: {clean(what(one), LIMIT)}"
             yield "\n".join(
                 [_wrapped(head, "", "    "), *(_wrapped(line, "    ", "      ") for line in [*more, *lines])]

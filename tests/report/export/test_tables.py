@@ -64,7 +64,7 @@ def test_a_row_has_n_mean_deviation_and_interval(demo: ReportModel) -> None:
 def test_what_is_left_out_stands_below(demo: ReportModel) -> None:
     text = table_latex(demo)
     assert "1 of 1 run collapsed (seed 42), and no figure above has it; over all that have a score: accuracy" in text
-    assert "1 cell ended in an error" in text
+    assert "1 run ended in an error: failed (seed 1)" in text
     assert "over seeds 1, 2, 42, others below" in text
     assert r"small $\cdot$ bf16: seed 42." in text
     assert "No test compares the rows, and nothing is bold" in text

@@ -39,7 +39,14 @@ def test_json_has_the_whole_model(demo: Any) -> None:
     ]  # fmt: skip
     counts = {"planned": 18, "scored": 10, "ok": 9, "collapsed": 1, "errored": 1, "skipped": 6, "missing": 1}
     assert data["counts"] == {**counts, "foreign": 0}
-    assert data["attempts"] == {"total": 12, "killed": 1, "interrupted": 0, "replaced": 0, "unfinished": 1}
+    assert data["attempts"] == {
+        "total": 12,
+        "killed": 1,
+        "interrupted": 0,
+        "replaced": 0,
+        "unreadable": 0,
+        "unfinished": 1,
+    }
     row = data["rows"][0]
     assert [score["seed"] for score in row["scores"]] == [1, 2, 42]
     assert row["ok_points"]["accuracy"]["mean"] == pytest.approx(100 * 330 / 408)

@@ -156,7 +156,7 @@ class TestRuns:
             "    gradient norm: 8 x too large [1]",
             "",
             "FAIL fidelity: m · fp32",
-            "    and 1 more runs alike: bf16",
+            "    and 1 more run alike: bf16",
             "    steps: 4 instead of 3 [2]",
             "",
             "SKIP fidelity: m · fp16",
@@ -181,7 +181,7 @@ class TestRuns:
     def test_markdown(self) -> None:
         text = document(VERIFY, RUNS)
         assert "| FAIL      | invariants: devices" in text
-        assert "### FAIL, fidelity: m · fp32\n\nAnd 1 more runs alike: bf16.\n\n- steps: 4 instead of 3 \\[2\\]" in text
+        assert "### FAIL, fidelity: m · fp32\n\nAnd 1 more run alike: bf16.\n\n- steps: 4 instead of 3 \\[2\\]" in text
         assert "- \\[1] [o/r#1](https://github.com/o/r/issues/1): scale\n- \\[2] usually: too many" in text
         assert "Not available here, and so neither passed nor failed: tf32." in text
 

@@ -35,6 +35,27 @@ def test_nothing_is_disturbed(train: Any, recipe: dict[str, Any]) -> None:
     assert found[0] == found[1]
 
 
+def test_callbacks_that_are_given_nothing_see_the_trainers_own(train: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """transformers 4.49 tells its callbacks neither optimizer, schedule nor loader."""
+    transformers = pytest.importorskip("transformers")
+    handler = transformers.trainer_callback.CallbackHandler
+    event = handler.call_event
+
+    def without(self: Any, *args: Any, **kwargs: Any) -> Any:
+        self.optimizer = self.lr_scheduler = self.train_dataloader = None
+        return event(self, *args, **kwargs)
+
+    usual = train()
+    monkeypatch.setattr(handler, "call_event", without)
+    blind = train()
+    rates = [one.series.series()["learning_rate"] for one in (usual, blind)]
+    assert np.isfinite(rates[0]).all()
+    assert (rates[0] == rates[1]).all()
+    assert usual.adapter.facts() == blind.adapter.facts()
+    assert usual.adapter.facts()["optimizer_steps"] == usual.trainer.state.global_step
+    assert usual.trace.update.series().keys() == blind.trace.update.series().keys() != set()
+
+
 def test_it_knows_no_task(train: Any, examples: Any) -> None:
     """Examples are counted though none has a label, and one that is told by no id is not made up."""
     columns = {"input_ids": examples(10)["input_ids"]}

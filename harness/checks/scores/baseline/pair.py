@@ -12,7 +12,7 @@ from harness.checks.changes import changes, same_hardware
 from harness.checks.scores.baseline.departure import Couple, departures, equal_bits, known_hashes, same_run
 from harness.checks.scores.baseline.file import Baseline, Configuration, EnvironmentFacts, LeftOut
 from harness.checks.scores.hypothesis import Corrected, because, judged
-from harness.checks.verdict import Fact, Side, Verdict
+from harness.checks.verdict import Fact, Finding, Side, Verdict
 from harness.record.configuration import SeedScore
 from harness.stats.decision import Decision, Estimate, Outcome, Rule, decide
 from harness.stats.margin import PARITY
@@ -186,7 +186,7 @@ class BaselinePair:
             against=self.a.side(self.old, self.a.name, mean=before),
             item=self.item,
             numbers=self.decision and replace(self.decision, outcome=outcome),
-            findings=departures(self.couples),
+            findings=tuple(self._departures()),
             notes=tuple(self._notes()),
             adjusted_p=blocking.p,
             family=blocking.family or None,
@@ -246,6 +246,11 @@ class BaselinePair:
             return replace(verdict, notes=(*verdict.notes, missing))
         why = Fact.of("baseline.missing_seeds", missing=missing, outcome=verdict.outcome, others=verdict.reason)
         return replace(verdict, outcome="ERROR", reason=why)
+
+    def _departures(self) -> Iterator[Finding]:
+        """Where runs part; of other content that is what explains it, whatever such a difference usually means."""
+        for one in departures(self.couples):
+            yield one if self.comparable else replace(one, cause=None)
 
     def _notes(self) -> Iterator[Fact]:
         old, new = self.old.runs, self.new.runs

@@ -195,10 +195,12 @@ def _causes(
     done = [one for one in every if one.layer == "exact" and one not in theirs]
     done += [one for one in every if one.field == "evaluation order"]
     retokenized = any(one.field == "tokenizer" for one in done)
+    longer = any(one.field == "optimizer steps" for one in done)  # who takes fewer steps sees fewer examples
     done.sort(
         key=lambda one: (
             one.field != _KEPT_IN,  # weights of another dtype have other hashes too
             one.cause in _FROM_TOKENIZER and retokenized,
+            one.field == "examples seen" and longer,
             only_rounds(one.field, one.a, one.b),
             one.field.startswith("arguments."),
             not known(one.field),

@@ -230,6 +230,15 @@ def test_an_argument_that_cannot_touch_training_is_no_difference_in_what_was_don
     assert (found.of("exact"), found.equal) == ((), True)
 
 
+def test_a_rate_that_nobody_told_is_no_difference(plain_run: Run, planted: Planted) -> None:
+    """transformers 4.49 gave its callbacks no schedule, and records of then have nan at every step."""
+    untold = planted(plain_run, learning_rate=np.full_like(plain_run.series["learning_rate"], np.nan))
+    for a, b in ((plain_run, untold), (untold, plain_run), (untold, untold)):
+        found = compare(a, b)
+        assert [one.field for one in found.of("trajectory")] == []
+        assert found.not_available == ("learning_rate",)
+
+
 def test_what_one_run_cannot_tell_is_not_available(plain_run: Run, planted: Planted) -> None:
     blind = planted(plain_run, {"observed.fingerprint.attention": None})
     found = compare(plain_run, Run(blind.record, {}))
