@@ -72,14 +72,14 @@ def _edited(grid: Grid, plan: Plan, results: Results) -> dict[str, Fact]:
 def _why(planned: PlannedCell, tried: Sequence[Entry], environment: Environment, renewal: Renewal) -> Fact:
     if planned.errored and planned.entry is not None:
         return Fact.of("todo.ended", status=planned.entry.status)
-    if any(not entry.readable for entry in tried):
-        return Fact.of("todo.unreadable")
     here = [entry for entry in tried if entry.environment_id == environment.environment_id]
     if not tried:
         return Fact.of("todo.never")
     if not here:
         return Fact.of("todo.environment", label=planned.cell.environment)
     last = max(here, key=lambda entry: (entry.started, entry.path))
+    if not last.readable:
+        return Fact.of("todo.unreadable")
     if last.status not in OUTCOMES and last.status not in RETRIED:
         return Fact.of("todo.ended", status=last.status)
     if renewal.asked and planned.measurement > last.measurement:

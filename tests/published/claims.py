@@ -117,6 +117,8 @@ def footguns() -> Claimed:
               low, high, pairs),
         Declared("versions, as the issue that is linked names them", "**4.46 and 4.47 add gradients up undivided**",
                  "torch 2.13 refuses the random state of checkpoints of 4.45 and 4.46"),
+        Declared("versions, as reports/transformers-history.md has them", "**Up to 4.51 epochs end early",
+                 "**4.49 gives callbacks neither"),
         Claim("{:,} = {} x {} + {}, so {} ranks see {} rows {} an epoch", TRAIN, steps, 8, rest, 2, 8 - rest, "twice"),
         Claim("with seed {}: {}, {}, {}.", 42, *(f"{value:.4f}".removeprefix("0") for value in cards)),
         Declared("the course's seed", "its head is random even at seed 42"),

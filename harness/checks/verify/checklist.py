@@ -277,7 +277,7 @@ def _named(cell: Cell) -> Cell:
     axes |= {name: recipe[name] for name in _SHOWN if recipe.get(name) not in (None, False, 0, "no")}
     if _EVAL_BATCH in recipe:
         axes["eval_batch"] = recipe[_EVAL_BATCH]
-    if recipe.get("max_steps") == -1:
+    if recipe.get("max_steps") == -1 and "num_train_epochs" in recipe:
         axes["num_train_epochs"] = recipe["num_train_epochs"]
     if cell.repeat > 1:
         axes["repeat"] = cell.repeat

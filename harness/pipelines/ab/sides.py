@@ -87,7 +87,7 @@ class Sides:
 
         Nothing where A is B.
         """
-        if self.a == self.b:
+        if self.a == self.b or not self.pairs:
             return []
         kinds = self.verification.checklist.kinds
         found: dict[str, list[str]] = {}
