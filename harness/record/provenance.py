@@ -61,7 +61,7 @@ def command_line() -> str:
 
 def provenance(folder: Path) -> Provenance:
     """Name the harness and the git state of `folder` (the grid's place), both None where it is in no repository."""
-    sha, dirty = _git_state(folder)
+    sha, dirty = _git_state(folder.absolute())
     return Provenance(harness=__version__, git_sha=sha, git_dirty=dirty, command=command_line())
 
 

@@ -30,6 +30,7 @@ TOLD: Final = frozenset({
 DRAWN: Final = frozenset({"random state", "evaluation draws"})
 """Causes by which runs part that train alike but for what they draw."""
 
+STEPS: Final = "optimizer steps"
 GRADIENT: Final = NAMES["grad_norm"]
 SAME_RATIO: Final = 0.01
 """How far two ratios of one defect may be apart, relative."""
@@ -261,7 +262,8 @@ def _is_told(finding: Finding) -> bool:
 
 
 def _step(finding: Finding) -> float:
-    return math.inf if finding.step is None else finding.step
+    """When a finding begins; how many steps a run is to have is settled before its first."""
+    return -1 if finding.item == STEPS else math.inf if finding.step is None else finding.step
 
 
 def _problems(failures: Iterable[_Failure]) -> list[tuple[Problem, _Failure]]:

@@ -16,6 +16,9 @@ from harness.report.phrases.verify import near, times
 HARMS: Final[Mapping[str, str]] = {"training": "training", "log": "log only"}
 """Two kinds of harm: training is another, or only what is logged and evaluated of it."""
 
+SEVERAL: Final = ("examples", "inputs", "logits", "predictions", "labels", "samples", "batch shapes")
+"""What is many begins so: `the examples seen were wrong`."""
+
 CONCERNS: Final[Mapping[str, tuple[str, str]]] = {
     LOSS_SCALE: (
         "gradient_accumulation_steps > 1 or several devices, and the model's forward takes **kwargs",
@@ -28,7 +31,7 @@ CONCERNS: Final[Mapping[str, tuple[str, str]]] = {
 
 def problem_title(one: Problem) -> str:
     """`with 4 accumulation steps the gradient norm is 4.000 x (log only), 9 checks; known: OWNER/REPOSITORY#NUMBER`."""
-    several = one.item.endswith("s") and not one.item.endswith("ss")  # "optimizer steps", and not "logged loss"
+    several = one.item.startswith(SEVERAL) or one.item.endswith("steps")
     verb = ("were" if several else "was") if one.state == "repaired" else "are" if several else "is"
     size = "" if one.ratio is None or near(one.ratio) else f" {verb} {times(one.ratio)}"
     item = one.item if one.item.startswith("the ") else f"the {one.item}"
@@ -50,6 +53,7 @@ def problem_details(one: Problem, known: Collection[str] = ()) -> list[str]:
         # What fails of the same check in another way is told as new, and is not right.
         right = one.ratio is None or (one.ratio_a is not None and near(one.ratio_a))
         wrong = [f"{one.item}: {one.a} {times(one.ratio)} -> {one.b} right"] if right and one.ratio else []
+        wrong += [f"{one.a}: {say(one.fact)}"] if one.ratio is None else []
         changes = [f"whom it concerns trains otherwise from {one.b} on"] if right and one.harm == "training" else []
         return [*wrong, *([] if one.upstream in known else [meaning]), *changes]
     if one.state == "both":

@@ -26,7 +26,8 @@ LIMIT: Final = 600
 WIDTH: Final = 100
 """Columns that every line keeps to."""
 MOST_LINES: Final = 3
-"""Lines of an answer, and of its reason."""
+"""Lines of a reason, and of one of several pairs."""
+MOST_ANSWER: Final = 4
 ROOM: Final = 20
 """Lines, unless every difference is asked for."""
 MARGIN: Final = " " * 11
@@ -151,7 +152,7 @@ def _answer(fact: Fact) -> Iterator[str]:
     parts = [line] if len(line) <= fits(WIDTH) or not why else [f"{effect}.", f"{MARGIN}{WHY[2:]}{cause}"]
     for part in parts:
         yield from textwrap.wrap(
-            part, fits(WIDTH), subsequent_indent=MARGIN, break_on_hyphens=False, max_lines=MOST_LINES, placeholder=" …"
+            part, fits(WIDTH), subsequent_indent=MARGIN, break_on_hyphens=False, max_lines=MOST_ANSWER, placeholder=" …"
         )
 
 

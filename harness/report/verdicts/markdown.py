@@ -191,9 +191,16 @@ def issue_link(name: str) -> str:
 
 
 def linked(text: str) -> str:
-    """A sentence with the known issues that it names as links."""
+    """A sentence with the known issues that it names as links, and what it has in backticks as code."""
+    pieces = re.split(r"`([\w .=-]+)`", text, flags=re.ASCII)
+    return "".join(f"`{piece}`" if at % 2 else _with_links(piece) for at, piece in enumerate(pieces))
+
+
+def _with_links(text: str) -> str:
+    lead, tail = (" " if text[:1] == " " else ""), (" " if text[1:] and text[-1:] == " " else "")
     escaped = r"(?:[\w.-]|\\_)+/(?:[\w.-]|\\_)+\\#\d+"
-    return re.sub(escaped, lambda found: issue_link(found[0].replace("\\", "")), inline(text, LIMIT), flags=re.ASCII)
+    said = re.sub(escaped, lambda found: issue_link(found[0].replace("\\", "")), inline(text, LIMIT), flags=re.ASCII)
+    return f"{lead}{said}{tail}"
 
 
 def unseen_lines(verdicts: Sequence[Verdict]) -> list[str]:

@@ -234,3 +234,15 @@ def test_the_worst_of_a_check_in_an_environment(cell_of: MakeCell) -> None:
 )
 def test_what_was_too_large_and_is_too_small_is_another_defect(old: float | None, new: float, turned: bool) -> None:
     assert is_turned(old, new) is turned
+
+
+def test_how_many_steps_a_run_has_comes_before_what_they_lead_to(cell_of: MakeCell) -> None:
+    """With fewer steps the rate falls faster, and all that follows is another."""
+    bench = Bench(cell_of, ["a"])
+    found: Found = [
+        ("optimizer steps", "FAIL", None, None),
+        ("logged loss", "FAIL", 2, 1.0),
+        ("learning rate", "FAIL", 1, 0.95),
+    ]
+    bench.pair("a", "accumulation", found, upstream=None)
+    assert bench.problems() == [(None, "training", "accumulation", "optimizer steps", 1)]

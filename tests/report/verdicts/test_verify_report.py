@@ -118,6 +118,11 @@ def test_what_is_in_both_says_what_it_means_where_nothing_new_does() -> None:
         "gradient norm: e0 4.000 x -> e1 right", f"usually: {cause_text('random state')}",
         "whom it concerns trains otherwise from e1 on",
     ]  # fmt: skip
+    # What has no number says what was found.
+    fewer = Fact.of("steps.other", base=8, twin=6)
+    steps = replace(repaired, check="epochs", item="optimizer steps", fact=fewer, ratio=None, ratio_a=None)
+    assert problem_details(steps)[0] == "e0: the optimizer stepped 6 times against 8"
+    assert problem_title(steps).startswith("by epochs in place of steps the optimizer steps were not the same, ")
     # Of what fails in another way in B nothing is called right.
     assert problem_details(replace(repaired, ratio_a=0.25)) == [f"usually: {cause_text('random state')}"]
     assert not any("->" in line for line in problem_details(replace(PROBLEM, state="open")))
