@@ -110,7 +110,7 @@ def test_two_environments_are_verified_timed_and_scored(tmp_path: Path, monkeypa
     grid = grid_of_two("current", sys.executable, tmp_path / "g.toml", scores=True)
     found = compare_sides(grid, tmp_path / "results", run, speed=True, scores=True)
     assert found.answer == Fact.of(
-        "ab.answer", state="identical", compared=13, pairs=13, same=False, different=0, within=0
+        "ab.answer", state="identical", compared=14, pairs=14, same=False, different=0, within=0
     )
     everywhere = [kind for kind in KINDS if kind not in ("repeat", *NOT_QUICK)]
     (ways,) = found.ways
@@ -128,11 +128,11 @@ def test_two_environments_are_verified_timed_and_scored(tmp_path: Path, monkeypa
     text, comment = section_markdown(section), sections_comment([section])
     equal = re.findall(r"\n### PASS, diff: [^\n]*\n\nAnd (\d+) more runs? alike: ", text)
     assert len(equal) == text.count("\n### PASS, diff: ") == 2  # one by the number of steps
-    assert sum(map(int, equal)) == 13 - 2
-    assert re.search(r"\n13 pairs: 13 PASS\. \d+ checks: ", text)
+    assert sum(map(int, equal)) == 14 - 2
+    assert re.search(r"\n14 pairs: 14 PASS\. \d+ checks: ", text)
     assert "<details>" not in text
     head, _, folded = comment.partition("<details>\n<summary>Every pair and check</summary>")
-    assert "13 pairs: 13 PASS" in head
+    assert "14 pairs: 14 PASS" in head
     assert "### PASS, diff" not in head
     assert folded.rstrip().endswith("</details>")
     assert "speed: B trains at " in section_markdown(section).replace("Speed", "speed")
@@ -149,7 +149,7 @@ def test_two_environments_are_verified_timed_and_scored(tmp_path: Path, monkeypa
     missing = Sides.of(replace(was, runs=left, verdicts=judge(was.checklist, left)))
     assert missing.ways[0].values["unknown"] == ["resume"]
     assert missing.answer == Fact.of(
-        "ab.answer", state="identical", compared=12, pairs=13, same=False, different=0, within=0
+        "ab.answer", state="identical", compared=13, pairs=14, same=False, different=0, within=0
     )
 
 
