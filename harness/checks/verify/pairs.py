@@ -26,7 +26,7 @@ from harness.checks.verify.series import (
     other_examples,
     same_examples,
 )
-from harness.checks.verify.upstream import known_issue, scaling_of
+from harness.checks.verify.upstream import ends_early, known_issue, scaling_of
 from harness.record.parts.fingerprint import EpochSeen, Seen
 from harness.record.run import Run
 
@@ -130,7 +130,9 @@ def stepwise(findings: Findings, kind: str, base: Run, twin: Run, due: int | Non
         return
     first, second = (fields.trained_steps(run) for run in (base, twin))
     same, other = Fact.of("steps.same", steps=first), Fact.of("steps.other", base=first, twin=second)
-    findings.judge("optimizer steps", first == second, same, other, cause="optimizer steps")
+    fewer = first is not None and second is not None and second < first
+    issue = ends_early(twin) if kind == "epochs" and fewer else None
+    findings.judge("optimizer steps", first == second, same, other, cause=issue or "optimizer steps", upstream=issue)
     length = FP32_STEPS if upto is None else min(FP32_STEPS, upto - max(base.first_step, twin.first_step))
     found = {name: _departure(findings, base, twin, name, length) for name in NAMES}
     updated = min((left.step for name, left in found.items() if left and name != "micro_loss"), default=None)

@@ -61,6 +61,8 @@ class Problem:
         passes, None without a number.
     waived
         Whether a waiver covers each of these checks.
+    ways
+        Of a run by itself how it was run, by the kinds of pairs that are run so.
     """
 
     state: State | None
@@ -79,6 +81,7 @@ class Problem:
     ratio_a: float | None = None
     cell_ids: tuple[str, ...] = ()
     waived: bool = False
+    ways: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,7 @@ class Environments:
     def problems(self) -> list[Problem]:
         """Every problem, the worst first: of one environment its own, of several what each step changes."""
         if len(self.labels) < 2:
-            return [one for of in self._failures.values() for one, _ in _problems(of.values())]
+            return [self._told(one) for of in self._failures.values() for one, _ in _problems(of.values())]
         steps = itertools.pairwise(self.labels)
         return [one for a, b in steps for one in self._between(a, b)]
 
@@ -185,7 +188,19 @@ class Environments:
                 states["repaired" if self._was_judged(one, b) else "open"].append(one)
         for state, failures in states.items():
             for each, shown in _problems(failures):
-                yield replace(each, state=state, a=a, b=b, ratio_a=self._ratio(shown, b if state == "repaired" else a))
+                ratio = self._ratio(shown, b if state == "repaired" else a)
+                yield self._told(replace(each, state=state, a=a, b=b, ratio_a=ratio))
+
+    def _told(self, one: Problem) -> Problem:
+        """The problem, of a run by itself with how it was run."""
+        cell = self._cells.get(one.cell_ids[-1]) if one.check == "fidelity" and one.cell_ids else None
+        if cell is None:
+            return one
+        ways = {
+            "accumulation": cell.recipe.get("gradient_accumulation_steps", 1) > 1, "devices": cell.devices > 1,
+            "resume": cell.resume_at > 0, "epochs": cell.recipe.get("max_steps") == -1,
+        }  # fmt: skip
+        return replace(one, ways=tuple(way for way, is_so in ways.items() if is_so))
 
     def _ratio(self, one: _Failure, label: str) -> float | None:
         """What an environment has where another has this failure."""

@@ -12,7 +12,7 @@ from harness.checks.verdict import Fact
 from harness.checks.verify.findings import Findings
 from harness.checks.verify.schedule import expected_rates, rest_is_a_step, total_steps
 from harness.checks.verify.series import Array, departure, relative_tolerance
-from harness.checks.verify.upstream import known_issue, scaling_of
+from harness.checks.verify.upstream import ends_early, known_issue, scaling_of
 from harness.record.parts.fingerprint import EpochSeen, Fingerprint, Seen
 from harness.record.parts.observed import Observed
 from harness.record.run import Run
@@ -184,7 +184,9 @@ def seen(findings: Findings, run: Run, observed: Observed, fingerprint: Fingerpr
     cut = [number for number, epoch in enumerate(found.epochs, 1) if not epoch.complete]
     rows, trained = sum(epoch.seen for epoch in found.epochs), run.series.get("example_ids")
     left_out = rows - len(trained) if trained is not None else 0
+    issue = None
     if whole := _whole_epochs(run, observed, fingerprint):
+        issue = ends_early(run) if cut else None
         wrong += [
             Fact.of("seen.cut", epoch=number, examples=found.epochs[number - 1].distinct, there=found.expected)
             for number in cut
@@ -198,7 +200,8 @@ def seen(findings: Findings, run: Run, observed: Observed, fingerprint: Fingerpr
     passed = Fact.of(
         "seen.right", rows=rows, epochs=len(found.epochs), repeated=repeated, examples=most, there=found.expected
     )
-    findings.judge("examples seen", not wrong, passed, Fact.of("several", facts=wrong))
+    failed = Fact.of("several", facts=wrong)
+    findings.judge("examples seen", not wrong, passed, failed, cause=issue or "examples seen", upstream=issue)
 
 
 def _epoch_faults(number: int, epoch: EpochSeen, found: Seen) -> list[Fact]:

@@ -21,7 +21,10 @@ LOSS_SCALE: Final = "huggingface/transformers#47688"
 BACKWARD_SCALE: Final = "huggingface/transformers#35207"
 """The Trainer of 4.46 and 4.47 divides the loss only after the backward pass; 4.48 divides before."""
 
-KNOWN: Final = (LOSS_SCALE, BACKWARD_SCALE)
+EPOCH_STEPS: Final = "huggingface/transformers#36297"
+"""The Trainer of 4.48 to 4.51 counts an epoch's steps rounded down and takes them rounded up."""
+
+KNOWN: Final = (LOSS_SCALE, BACKWARD_SCALE, EPOCH_STEPS)
 """Every issue that the harness recognises by itself."""
 
 TRAINING: Final = ("accumulation", "devices", "engine", "work_around", "epoch_end", "logged loss")
@@ -81,6 +84,15 @@ def scaling_of(run: Run) -> Scaling | None:
         fingerprint.accepts_loss_kwargs,
         fingerprint.engine,
     )
+
+
+def ends_early(run: Run) -> str | None:
+    """`EPOCH_STEPS` where a run accumulates in a Trainer that has it, whose epochs then end early."""
+    scaling = scaling_of(run)
+    if scaling is None or scaling.engine != "trainer" or scaling.accumulation == 1:
+        return None
+    since, mended = (at_least(scaling.transformers, release) for release in ((4, 48), (4, 52)))
+    return EPOCH_STEPS if since and mended is False else None
 
 
 def scaling_fact(a: Run, b: Run, item: str | None, ratio: float | None, issue: str | None) -> Fact | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from harness.checks.verdict import Finding
-from harness.checks.verify.upstream import BACKWARD_SCALE, LOSS_SCALE
+from harness.checks.verify.upstream import BACKWARD_SCALE, EPOCH_STEPS, LOSS_SCALE
 from harness.report.phrases.say import say
 
 CAUSES: Final[Mapping[str, str]] = {
@@ -88,6 +88,8 @@ CAUSES: Final[Mapping[str, str]] = {
     "rightly",
     BACKWARD_SCALE: "the Trainer divides the loss that it logs by the number of micro-batches, but only after the "
     "backward pass: their gradients add up undivided",
+    EPOCH_STEPS: "where accumulation leaves micro-batches over, the Trainer counts an epoch's steps rounded down and "
+    "takes them rounded up: the last epoch is cut short, and the rate falls faster",
 }
 """By code; a known issue's, OWNER/REPOSITORY#NUMBER, says the way around it too."""
 

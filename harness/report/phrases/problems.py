@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 from harness.checks.verify.problems import Problem
-from harness.checks.verify.upstream import BACKWARD_SCALE, LOSS_SCALE
+from harness.checks.verify.upstream import BACKWARD_SCALE, EPOCH_STEPS, LOSS_SCALE
 from harness.report.phrases.causes import cause_text
 from harness.report.phrases.probes.ab import WHERE
 from harness.report.phrases.recipe import many
@@ -24,6 +24,10 @@ CONCERNS: Final[Mapping[str, tuple[str, str]]] = {
         "gradient_accumulation_steps > 1 or several devices, and the model's forward takes **kwargs",
         "model.accepts_loss_kwargs = False, before Trainer(...)",
     ),
+    EPOCH_STEPS: (
+        "gradient_accumulation_steps > 1 does not divide the batches of an epoch, and num_train_epochs says how long",
+        "max_steps in place of num_train_epochs, or another version",
+    ),
     BACKWARD_SCALE: ("gradient_accumulation_steps > 1", "gradient_accumulation_steps = 1, or another version"),
 }
 """Of a known issue: whom it concerns, and the way around it in a script of one's own."""
@@ -38,9 +42,8 @@ def problem_title(one: Problem) -> str:
     what = f"{item}{size or f' {verb} not the same'}" if one.check != "fidelity" or size else f"{item} {verb} wrong"
     harm = " (log only)" if one.harm == "log" else ""
     known = f"; known: {one.upstream}" if one.upstream else ""
-    return f"{WHERE.get(one.check, one.check)} {what}{harm}, {many(one.checks, 'check')}{known}" + (
-        " (waived)" if one.waived else ""
-    )
+    where = f"in a run {', '.join(WHERE[way] for way in one.ways)}" if one.ways else WHERE.get(one.check, one.check)
+    return f"{where} {what}{harm}, {many(one.checks, 'check')}{known}" + (" (waived)" if one.waived else "")
 
 
 def problem_details(one: Problem, known: Collection[str] = ()) -> list[str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.checks.verify.upstream import BACKWARD_SCALE, LOSS_SCALE, Scaling, known_issue
+from harness.checks.verify.upstream import BACKWARD_SCALE, EPOCH_STEPS, LOSS_SCALE, Scaling, ends_early, known_issue
+from tests.checks.conftest import build_run, plant
 
 
 @pytest.mark.parametrize(
@@ -45,3 +46,12 @@ def test_the_known_issue_is_named_only_where_it_fits(
 def test_gradients_that_were_added_up_undivided(version: str, ratio: float, fits: bool) -> None:
     run, single = Scaling(4, 1, version, False), Scaling(1, 1, version, False)
     assert known_issue("accumulation", ratio, run, single) == (BACKWARD_SCALE if fits else None)
+
+
+@pytest.mark.parametrize(
+    ("version", "accumulation", "fits"),
+    [("4.48.3", 4, True), ("4.51.3", 4, True), ("4.52.0", 4, False), ("4.47.1", 4, False), ("4.49.0", 1, False)],
+)
+def test_epochs_that_end_early(version: str, accumulation: int, fits: bool) -> None:
+    run = plant(build_run(batch=2, accumulation=accumulation), {"observed.packages.transformers": version})
+    assert ends_early(run) == (EPOCH_STEPS if fits else None)

@@ -122,7 +122,10 @@ def test_what_is_in_both_says_what_it_means_where_nothing_new_does() -> None:
     fewer = Fact.of("steps.other", base=8, twin=6)
     steps = replace(repaired, check="epochs", item="optimizer steps", fact=fewer, ratio=None, ratio_a=None)
     assert problem_details(steps)[0] == "e0: the optimizer stepped 6 times against 8"
-    assert problem_title(steps).startswith("by epochs in place of steps the optimizer steps were not the same, ")
+    title = "by epochs that leave micro-batches over the optimizer steps were not the same, "
+    assert problem_title(steps).startswith(title)
+    alone = replace(steps, check="fidelity", ways=("accumulation", "epochs"))
+    assert problem_title(alone).startswith(f"in a run with 4 accumulation steps, {title[:30]}")
     # Of what fails in another way in B nothing is called right.
     assert problem_details(replace(repaired, ratio_a=0.25)) == [f"usually: {cause_text('random state')}"]
     assert not any("->" in line for line in problem_details(replace(PROBLEM, state="open")))

@@ -20,7 +20,7 @@ WHERE: Final[Mapping[str, str]] = {
     "checkpointing": "with activations computed again",
     "threads": "with another number of threads",
     "epoch_end": "accumulated over the end of an epoch",
-    "epochs": "by epochs in place of steps",
+    "epochs": "by epochs that leave micro-batches over",
     "engine": "beside a plain training loop",
     "padding": "at the end of an epoch on 2 ranks",
 }
@@ -33,6 +33,8 @@ _WAYS: Final[Mapping[str, str]] = {
     "plain": "in a run by itself",
     "engine": "in a plain training loop",
     "observation": "watched more closely",
+    "epoch_end": "accumulated over an epoch's short last step",
+    "epochs": "accumulated, by epochs that leave micro-batches over",
 }
 
 
