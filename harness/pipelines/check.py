@@ -46,9 +46,6 @@ from harness.report.verdicts.sections import Section
 from harness.report.verdicts.words import Head
 from harness.stats.stability import stability
 
-NOTHING: Final = ("judged.nothing", "judged.informed")
-"""Codes of what says that no score was held against anything."""
-
 WARN: Final = 0.10
 """Below this p collapses that do not FAIL are marked all the same."""
 

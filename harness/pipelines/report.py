@@ -13,7 +13,7 @@ from harness.errors import NothingMeasured
 from harness.grid.cell import Cell
 from harness.grid.grid import Grid
 from harness.grid.select import select
-from harness.pipelines.check import NOTHING, Checked, Judging, check_grid, part_of
+from harness.pipelines.check import Checked, Judging, check_grid, part_of
 from harness.pipelines.judged import Judged, judged, not_run
 from harness.record.freshness import freshness
 from harness.record.provenance import today
@@ -74,8 +74,10 @@ def report_data(
     counting = [entry for one in results.configurations for entry in one.entries]
     counting = counting or [entry for entry in results.entries if entry.status == "ok"]
     fresh = freshness(counting, whole.run, sum(len(one.missing) for one in results.configurations))
-    nothing = [one for one in found_so.notes if one.code in NOTHING] if found_so else []
-    head = ReportHead(fresh, part_of(grid, every, cells), (*nothing, *whole.notes, *run_faults(results)))
+    part = part_of(grid, every, cells)
+    # Of a part there are no verdicts for a reason of its own, and what is compared is no nothing.
+    nothing = [one for one in found_so.notes if one.code == "judged.nothing"] if found_so and part is None else []
+    head = ReportHead(fresh, part, (*nothing, *whole.notes, *run_faults(results)))
     model = report_model(
         grid,
         results,

@@ -119,7 +119,7 @@ def test_a_lost_loss_that_was_tried_again_is_counted_everywhere(grid: Grid, harn
     rows = json.loads(harness("report", "truth.toml", "--json"))["rows"]
     assert [(row["collapsed"]["k"], row["collapsed"]["n"]) for row in rows] == [(0, 5), (1, 6)]
     told = harness("report", "truth.toml", "-o", "out/r.md").splitlines()
-    assert told[1] == "bf16 answers exactly as fp32"
+    assert told[0] == "bf16 answers exactly as fp32"
     assert re.search(r"bf16 +\| +6 \|.*\| +1 of 6 \|", Path("out/r.md").read_text(encoding="utf-8"))
 
     harness("accept", "truth.toml", "-o", "out/b.json", "--note", "n")

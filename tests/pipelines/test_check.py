@@ -253,3 +253,6 @@ def test_a_report_of_scores_that_nothing_is_held_against_says_so(night: Night) -
     found = grid_report(night.grid, night.store, Judging(), command="c")
     assert [fact.code for fact in found.head.facts] == ["judged.nothing"]
     assert found.files["report.md"].startswith("# Scores are held against nothing; 1 judgement: 1 PASS")
+    # Of chosen seeds there is no verdict for another reason.
+    part = grid_report(night.grid, night.store, Judging(("seed=1,2",)), command="c")
+    assert part.head.facts == ()

@@ -119,8 +119,7 @@ def report(
     if as_json:
         print(files[f"{stem}.json"])
     else:
-        print(f"wrote {', '.join(one_line(str(path)) for path in wrote)}")
-        print(folded("\n".join(told)))
+        print(*(folded(line) for line in told), f"wrote {', '.join(one_line(str(path)) for path in wrote)}", sep="\n")
     if unreadable:
         raise StoreError("\n".join(unreadable))
 
